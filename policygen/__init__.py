@@ -1,0 +1,67 @@
+"""policygen: the smallest IAM policy that lets a role go on doing what it did, with a proof.
+
+These names are the public API; everything else may change without notice. They are loaded when they are first
+used, because pandas and boto3 take longer to import than most questions take to answer.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AccessRequest": "policygen.access:AccessRequest",
+    "Policy": "policygen.policy.document:Policy",
+    "PolicygenError": "policygen.errors:PolicygenError",
+    "Suggestion": "policygen.suggestion:Suggestion",
+    "calls_frame": "policygen.frames:calls_frame",
+    "changes_frame": "policygen.frames:changes_frame",
+    "evaluate": "policygen.policy.evaluate:evaluate",
+    "load_snapshot": "policygen.account:load_snapshot",
+    "parse_policy": "policygen.policy.document:parse_policy",
+    "requests_frame": "policygen.frames:requests_frame",
+    "roles": "policygen.analysis:roles_in",
+    "suggest": "policygen.analysis:suggest_role",
+}
+
+__all__ = [
+    "AccessRequest",
+    "Policy",
+    "PolicygenError",
+    "Suggestion",
+    "calls_frame",
+    "changes_frame",
+    "evaluate",
+    "load_snapshot",
+    "parse_policy",
+    "requests_frame",
+    "roles",
+    "suggest",
+]
+
+if TYPE_CHECKING:
+    from policygen.access import AccessRequest
+    from policygen.account import load_snapshot
+    from policygen.analysis import roles_in as roles
+    from policygen.analysis import suggest_role as suggest
+    from policygen.errors import PolicygenError
+    from policygen.frames import calls_frame
+    from policygen.frames import changes_frame
+    from policygen.frames import requests_frame
+    from policygen.policy.document import Policy
+    from policygen.policy.document import parse_policy
+    from policygen.policy.evaluate import evaluate
+    from policygen.suggestion import Suggestion
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module, _, attribute = _HOME[name].partition(":")
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module 'policygen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

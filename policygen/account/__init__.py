@@ -1,0 +1,27 @@
+"""The account as it is today: from AWS (`live`), or from a file made there earlier (`snapshot`)."""
+
+from __future__ import annotations
+
+from policygen.account.model import (
+    Account,
+    AttachedPolicy,
+    EventSourceMapping,
+    Function,
+    Refusal,
+    Role,
+    Trail,
+)
+from policygen.account.snapshot import load_snapshot, to_account, to_json
+
+__all__ = [
+    "Account",
+    "AttachedPolicy",
+    "EventSourceMapping",
+    "Function",
+    "Refusal",
+    "Role",
+    "Trail",
+    "load_snapshot",
+    "to_account",
+    "to_json",
+]

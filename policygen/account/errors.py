@@ -1,0 +1,236 @@
+"""Every failure of botocore, said in the user's words with the next step to take.
+
+The tables go by class name, so that nothing of botocore is imported to read them, and a class that only
+newer versions have (``LoginRefreshRequired``) costs older ones nothing. A class that is not in a table is
+judged by its parents; what is left is PG-E105, with botocore's own text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, TypeGuard
+
+from policygen.errors import AwsError
+from policygen.text import clean
+
+_Kind = Literal[
+    "missing", "invalid", "expired", "unreachable", "throttled", "denied", "region", "config", "other"
+]
+
+_CLASSES: Mapping[str, _Kind] = {
+    "NoCredentialsError": "missing",
+    "NoAuthTokenError": "missing",
+    "PartialCredentialsError": "invalid",
+    "CredentialRetrievalError": "invalid",
+    "MetadataRetrievalError": "invalid",
+    "UnknownCredentialError": "invalid",
+    "LoginInsufficientPermissions": "invalid",
+    "RefreshWithMFAUnsupportedError": "expired",
+    "SSOError": "expired",
+    "TokenRetrievalError": "expired",
+    "LoginError": "expired",
+    "ConnectionError": "unreachable",
+    "HTTPClientError": "unreachable",
+    "NoRegionError": "region",
+    "InvalidRegionError": "region",
+    "UnknownRegionError": "region",
+    "ServiceNotInRegionError": "region",
+    "ProfileNotFound": "config",
+    "ConfigParseError": "config",
+    "ConfigNotFound": "config",
+    "InvalidConfigError": "config",
+    "InvalidProxiesConfigError": "config",
+    "InvalidRetryConfigurationError": "config",
+    "InvalidRetryModeError": "config",
+    "InvalidDefaultsMode": "config",
+    "InvalidSTSRegionalEndpointsConfigError": "config",
+    "UnknownTokenProviderError": "config",
+    "MissingDependencyException": "config",
+    "BotoCoreError": "other",
+}
+
+_CODES: Mapping[str, _Kind] = {
+    "AccessDenied": "denied",
+    "AccessDeniedException": "denied",
+    "AuthorizationError": "denied",
+    "UnauthorizedOperation": "denied",
+    "ExpiredToken": "expired",
+    "ExpiredTokenException": "expired",
+    "TokenRefreshRequired": "expired",
+    "AuthFailure": "invalid",
+    "IncompleteSignature": "invalid",
+    "InvalidClientTokenId": "invalid",
+    "InvalidSignatureException": "invalid",
+    "RequestExpired": "invalid",
+    "SignatureDoesNotMatch": "invalid",
+    "UnrecognizedClientException": "invalid",
+    "BandwidthLimitExceeded": "throttled",
+    "PriorRequestNotComplete": "throttled",
+    "RequestLimitExceeded": "throttled",
+    "RequestThrottled": "throttled",
+    "RequestThrottledException": "throttled",
+    "SlowDown": "throttled",
+    "ThrottledException": "throttled",
+    "Throttling": "throttled",
+    "ThrottlingException": "throttled",
+    "TooManyRequestsException": "throttled",
+    "TransactionInProgressException": "throttled",
+}
+
+# The sentence of an AccessDenied message; each clause after the action may be absent (1.11).
+_DENIAL = re.compile(
+    r"User: (?P<user>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
+    r"(?: on resource: (?P<resource>.+?))?(?: because (?P<reason>.+)| with (?P<deny>an explicit deny.*))?$"
+)
+
+
+class Denied(NamedTuple):
+    """What AWS says about a refusal; "" for what it does not name."""
+
+    principal: str
+    action: str
+    resource: str
+    reason: str
+
+
+def is_aws_error(error: BaseException) -> TypeGuard[Exception]:
+    """Whether botocore raised it: a ``BotoCoreError`` or a ``ClientError``."""
+    return any(
+        cls.__name__ in ("BotoCoreError", "ClientError") and cls.__module__ == "botocore.exceptions"
+        for cls in type(error).__mro__
+    )
+
+
+def error_code(error: BaseException) -> str:
+    """The service's error code of a ``ClientError``, "" for anything else."""
+    return clean(_details(error).get("Code"))
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether AWS said that the caller lacks a permission."""
+    return _CODES.get(error_code(error)) == "denied"
+
+
+def translate(error: Exception, *, service: str = "", principal: str = "", profile: str = "") -> AwsError:
+    """The error a person reads instead of botocore's.
+
+    Args:
+        error: any exception of botocore.
+        service: IAM prefix of the service asked, used where AWS's message does not name the action.
+        principal: short name of the caller, used where AWS's message does not name it.
+        profile: the profile in use, for the hints.
+    """
+    kind = _kind(error)
+    text = clean(" ".join(str(error).split()), 400)
+    named = f"profile {clean(profile)!r}" if profile else ""
+    login = f"aws sso login --profile {clean(profile) or 'NAME'} (or: aws login)"
+    match kind:
+        case "missing":
+            return AwsError(
+                "no AWS credentials",
+                f"looked at: environment, {named or 'default profile'}, container, instance metadata",
+                f"{login}, then add --profile {clean(profile) or 'NAME'}",
+                "no AWS needed on files: --logs DIR --current FILE",
+                code="PG-E101",
+            )
+        case "invalid":
+            return AwsError(
+                f"AWS credentials of {named or 'the environment'} cannot be used: {text}",
+                "aws sts get-caller-identity shows whether they work; a wrong clock breaks them too",
+                "a region that the account has not enabled answers like this as well",
+                code="PG-E101",
+            )
+        case "expired":
+            who = f"session of {named}" if named else "the AWS session"
+            return AwsError(f"{who} has expired or was never opened: {text}", login, code="PG-E102")
+        case "unreachable":
+            return AwsError(
+                f"AWS cannot be reached: {text}",
+                "check the network, the region's name and HTTPS_PROXY; a company CA goes in AWS_CA_BUNDLE",
+                "no AWS needed on files: --logs DIR --current FILE",
+                code="PG-E103",
+            )
+        case "throttled":
+            return AwsError(
+                f"AWS is limiting the rate of calls: {text}",
+                "try again in a minute, or set AWS_RETRY_MODE=adaptive and AWS_MAX_ATTEMPTS=10",
+                code="PG-E104",
+            )
+        case "denied":
+            return _translate_denial(error, service, principal)
+        case "region":
+            return AwsError(
+                f"no usable AWS region: {text}", "add --region NAME, or set AWS_REGION", code="PG-E106"
+            )
+        case "config":
+            return AwsError(
+                f"AWS configuration cannot be used: {text}",
+                "aws configure list-profiles shows the profiles; AWS_PROFILE may name another one",
+                code="PG-E107",
+            )
+        case "other":
+            return AwsError(
+                f"AWS call failed: {text}", "run again with --debug to see the cause", code="PG-E105"
+            )
+
+
+@contextmanager
+def translated(*, service: str = "", principal: str = "", profile: str = "") -> Iterator[None]:
+    """Turns botocore's exceptions of the block into `AwsError`; others pass.
+
+    Raises:
+        AwsError: what `translate` made of it; the original is its ``__cause__``.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_aws_error(error):
+            raise
+        raise translate(error, service=service, principal=principal, profile=profile) from error
+
+
+def read_denial(message: str) -> Denied:
+    """The parts of an AccessDenied message of AWS; all "" where it has another form."""
+    found = _DENIAL.search(message)
+    if found is None:
+        return Denied("", "", "", "")
+    return Denied(
+        clean(short_name(found["user"])),
+        found["action"],
+        clean(found["resource"] or "", 1600),
+        clean(found["reason"] or found["deny"] or ""),
+    )
+
+
+def _translate_denial(error: Exception, service: str, principal: str) -> AwsError:
+    denied = read_denial(str(_details(error).get("Message") or ""))
+    operation = clean(getattr(error, "operation_name", ""))
+    who = denied.principal or clean(principal) or "the caller"
+    what = denied.action or (f"{service}:{operation}" if service else operation)
+    where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
+    hints = ["policygen permissions suggest prints the policy that policygen needs"]
+    if denied.reason:
+        hints.append(f"AWS says: {denied.reason}")
+    return AwsError(f"{who} may not call {what}{where}", *hints, code="PG-E110")
+
+
+def _kind(error: Exception) -> _Kind:
+    code = error_code(error)
+    if code in _CODES:
+        return _CODES[code]
+    names = (cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "botocore.exceptions")
+    return next((_CLASSES[name] for name in names if name in _CLASSES), "other")
+
+
+def _details(error: BaseException) -> Mapping[str, Any]:
+    response = getattr(error, "response", None)
+    details = response.get("Error") if isinstance(response, Mapping) else None
+    return details if isinstance(details, Mapping) else {}
+
+
+def short_name(arn: str) -> str:
+    """``policygen-reader`` of its role, session or user ARN; the ARN itself where it has no name in it."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    return name.split("/")[0] if kind == "assumed-role" else name.rpartition("/")[2] or arn

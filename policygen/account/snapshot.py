@@ -1,0 +1,288 @@
+"""The account snapshot: one JSON file that holds what AWS says about roles, functions and trails.
+
+Two files are read: the snapshot that `live.take_snapshot` makes, and the bare output of ``aws iam
+get-account-authorization-details``, which knows nothing of functions and trails. Either may be gzipped.
+Keys and policy documents are AWS's own; the structs below name only what is used.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from policygen.access import RoleKey
+from policygen.account.model import (
+    Account,
+    AttachedPolicy,
+    EventSourceMapping,
+    Function,
+    Refusal,
+    Role,
+    Trail,
+)
+from policygen.account.wire import (
+    Authorization,
+    Error,
+    FunctionConfiguration,
+    Json,
+    ManagedPolicy,
+    MappingConfiguration,
+    RoleDetail,
+    Snapshot,
+    TrailEntry,
+)
+from policygen.arn import is_role, parse
+from policygen.errors import UsageError
+from policygen.policy.document import Policy, parse_policy
+from policygen.text import clean, printable
+
+VERSION = 1
+"""The value of ``policygen_snapshot`` in files that this release reads and writes."""
+
+_MAKE_ONE = "aws iam get-account-authorization-details > account.json makes a file that is read"
+
+T = TypeVar("T")
+
+
+def load_snapshot(path: str | Path) -> Account:
+    """The account of a snapshot file, or of the output of ``get-account-authorization-details``.
+
+    Raises:
+        UsageError: the file is not there (PG-E211), is not JSON (PG-E212), has another shape (PG-E213),
+            or holds a policy that IAM would not accept (PG-E210).
+    """
+    file = Path(path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {printable(str(file))}: {error.strerror or error}", _MAKE_ONE, code="PG-E211"
+        ) from error
+    name = printable(str(file))
+    return to_account(_decode(data, name), name)
+
+
+def to_account(content: object, name: str = "snapshot") -> Account:
+    """The account that a decoded snapshot describes.
+
+    Args:
+        content: the decoded JSON object.
+        name: what to call it in errors.
+
+    Raises:
+        UsageError: as `load_snapshot`.
+    """
+    if not isinstance(content, dict):
+        raise _wrong_shape(name, "Expected `object` - at `$`")
+    if "policygen_snapshot" not in content:
+        if "RoleDetailList" not in content:
+            raise _wrong_shape(name, "Object missing `policygen_snapshot` or `RoleDetailList` - at `$`")
+        content, base = {"policygen_snapshot": VERSION, "authorization": content}, "$"
+    else:
+        base = "$.authorization"
+    frame = _convert(content, Snapshot, name, "$")
+    if frame.policygen_snapshot != VERSION:
+        raise _wrong_shape(
+            name, f"version {frame.policygen_snapshot} is not {VERSION} - at `$.policygen_snapshot`"
+        )
+    authorization = _convert(frame.authorization, Authorization, name, base)
+    partition, account = _owner(frame, authorization, name, base)
+    return Account(
+        account_id=account,
+        partition=partition,
+        roles=_roles(authorization, name),
+        functions=_each(frame.functions, "$.functions", FunctionConfiguration, _function, name),
+        mappings=_each(
+            frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, _mapping, name
+        ),
+        trails=_each(frame.trails, "$.trails", TrailEntry, _trail, name),
+        regions=None if frame.regions is None else tuple(frame.regions),
+        generated_at=clean(frame.generated_at),
+        errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
+    )
+
+
+def to_json(snapshot: Mapping[str, Any]) -> str:
+    """The text of a snapshot file: UTF-8, indented, in the order of the object; ends with a newline."""
+    return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
+
+
+def _decode(data: bytes, name: str) -> object:
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            data = gzip.decompress(data)
+        # PowerShell's ">" writes UTF-16, editors of Windows a byte order mark.
+        encoding = json.detect_encoding(data)
+        if encoding != "utf-8":
+            data = data.decode(encoding).encode()
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, OSError, EOFError, zlib.error) as error:
+        reason = str(error)
+        where = "" if re.search(r"byte \d|position \d", reason) else f" (byte {len(data)}, the end)"
+        raise UsageError(f"{name} is not JSON: {reason}{where}", _MAKE_ONE, code="PG-E212") from error
+
+
+def _convert(value: object, shape: type[T], name: str, at: str) -> T:
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        problem, _, path = text.partition(" - at `$")
+        raise _wrong_shape(name, f"{problem} - at `{at}{path.removesuffix('`')}`") from error
+
+
+def _each(
+    rows: list[Json] | None, at: str, shape: type[T], make: Callable[[T, Json], Any], name: str
+) -> tuple[Any, ...] | None:
+    """Each row read as `shape` and made a value; None, which means unknown, stays None."""
+    if rows is None:
+        return None
+    return tuple(make(_convert(row, shape, name, f"{at}[{place}]"), row) for place, row in enumerate(rows))
+
+
+def _wrong_shape(name: str, problem: str) -> UsageError:
+    hint = "a log file goes to --logs" if name.endswith((".json", ".json.gz")) else _MAKE_ONE
+    return UsageError(f"{name} is not an account snapshot: {clean(problem, 400)}", hint, code="PG-E213")
+
+
+def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) -> tuple[str, str]:
+    """Partition and account id, which a bare authorization tells only by its ARNs."""
+    owners = set()
+    for place, role in enumerate(authorization.role_detail_list):
+        arn = parse(role.arn) if is_role(role.arn) else None
+        if arn is None:
+            raise _wrong_shape(
+                name, f"{role.arn!r} is not a role ARN - at `{base}.RoleDetailList[{place}].Arn`"
+            )
+        owners.add((arn.partition, arn.account))
+    if frame.account_id:
+        owners.add((frame.partition or "aws", frame.account_id))
+    if len(owners) > 1:
+        accounts = ", ".join(sorted(clean(account) for _, account in owners))
+        raise _wrong_shape(name, f"roles of more than one account: {accounts} - at `{base}.RoleDetailList`")
+    return next(iter(owners), ("aws", ""))
+
+
+def _roles(authorization: Authorization, name: str) -> tuple[Role, ...]:
+    managed = {policy.arn: policy for policy in authorization.policies}
+
+    @cache
+    def document(arn: str) -> Policy | None:
+        return _managed(managed[arn], name) if arn in managed else None
+
+    details = sorted(authorization.role_detail_list, key=lambda role: role.arn)
+    return tuple(_role(detail, document, name) for detail in details)
+
+
+def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: str) -> Role:
+    arn = parse(detail.arn)
+    boundary_arn = detail.permissions_boundary.permissions_boundary_arn if detail.permissions_boundary else ""
+    last_used = detail.role_last_used.last_used_date if detail.role_last_used else None
+    owner = f"{name}: role {printable(detail.role_name)}"
+    return Role(
+        key=RoleKey(arn.account if arn else "", detail.role_id, detail.arn, detail.role_name),
+        path=detail.path,
+        create_date=clean(detail.create_date),
+        policies=tuple(
+            _policy(inline.policy_document, inline.policy_name, owner) for inline in detail.role_policy_list
+        ),
+        attached=tuple(
+            AttachedPolicy(entry.policy_arn, document(entry.policy_arn))
+            for entry in detail.attached_managed_policies
+        ),
+        boundary=document(boundary_arn),
+        boundary_arn=boundary_arn,
+        trust=_trust(detail.assume_role_policy_document, owner),
+        tags={tag.key: tag.value for tag in detail.tags},
+        last_used=clean(last_used or ""),
+    )
+
+
+def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
+    versions = [version for version in policy.policy_version_list if version.is_default_version]
+    if not versions or versions[0].document is None:
+        return None
+    return _policy(versions[0].document, policy.policy_name, f"{name}: policy {printable(policy.arn)}")
+
+
+def _policy(document: Json | str, policy_name: str, owner: str) -> Policy:
+    try:
+        return parse_policy(document, name=policy_name)
+    except UsageError as error:
+        raise UsageError(f"{owner}: {error.message}", *error.hints, code=error.code) from error
+
+
+def _trust(document: Json | str, owner: str) -> Json:
+    """The trust policy as an object; the raw API gives it as URL-encoded JSON."""
+    if not isinstance(document, str):
+        return document
+    try:
+        return msgspec.json.decode(unquote(document), type=Json)
+    except (msgspec.DecodeError, RecursionError) as error:
+        problem = f"AssumeRolePolicyDocument is no JSON object: {error}"
+        raise UsageError(f"{owner}: {problem}", _MAKE_ONE, code="PG-E213") from error
+
+
+def _function(wire: FunctionConfiguration, raw: Json) -> Function:
+    arn = parse(wire.function_arn)
+    log_group = wire.logging_config.log_group if wire.logging_config else None
+    return Function(
+        name=wire.function_name,
+        arn=wire.function_arn,
+        role_arn=wire.role,
+        region=arn.region if arn else "",
+        log_group=log_group or f"/aws/lambda/{wire.function_name}",
+        tracing=bool(wire.tracing_config and wire.tracing_config.mode == "Active"),
+        vpc=bool(wire.vpc_config and wire.vpc_config.subnet_ids),
+        kms_key=wire.kms_key or "",
+        dead_letter=(wire.dead_letter_config.target_arn if wire.dead_letter_config else None) or "",
+        raw=raw,
+    )
+
+
+def _mapping(wire: MappingConfiguration, raw: Json) -> EventSourceMapping:
+    return EventSourceMapping(wire.uuid, wire.event_source_arn or "", wire.function_arn, raw)
+
+
+def _trail(wire: TrailEntry, raw: Json) -> Trail:
+    trail, status = wire.trail, wire.status
+    # AWS answers with one kind of selectors and leaves the other out; without either, none was read.
+    unread = wire.event_selectors is None and wire.advanced_event_selectors is None
+    return Trail(
+        name=trail.name,
+        arn=trail.arn,
+        home_region=trail.home_region,
+        multi_region=trail.is_multi_region_trail,
+        organization=trail.is_organization_trail,
+        global_events=trail.include_global_service_events,
+        bucket=trail.s3_bucket_name or "",
+        prefix=trail.s3_key_prefix or "",
+        logging=status.is_logging if status else None,
+        started=clean((status and status.start_logging_time) or ""),
+        stopped=clean((status and status.stop_logging_time) or ""),
+        delivery_error=clean((status and status.latest_delivery_error) or ""),
+        selectors=None if unread else tuple(wire.event_selectors or ()),
+        advanced=None if unread else tuple(wire.advanced_event_selectors or ()),
+        raw=raw,
+    )
+
+
+def _refusal(error: Error) -> Refusal:
+    return Refusal(clean(error.operation), clean(error.code), clean(error.message, 1024), clean(error.region))
+
+
+def _truncation(authorization: Authorization) -> tuple[Refusal, ...]:
+    """One page of an answer is not the account: what is on the next pages is unknown, not absent."""
+    if not (authorization.is_truncated or authorization.marker or authorization.next_token):
+        return ()
+    message = "the file holds one page of several of get-account-authorization-details"
+    return (Refusal("iam:GetAccountAuthorizationDetails", "Truncated", message),)

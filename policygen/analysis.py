@@ -1,0 +1,240 @@
+"""From logs and an account to a suggestion: the flow that the command line and the Python API share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from policygen.access import RoleKey
+from policygen.account import load_snapshot
+from policygen.account.model import Account, Role
+from policygen.coverage import coverage_of
+from policygen.errors import IncompleteError, NothingFoundError, UsageError
+from policygen.selection import Chosen, RoleName, choose, parse_role, selector
+from policygen.sources import Batch, open_source
+from policygen.suggestion import Suggestion, Today, suggest, today_of
+from policygen.text import printable
+from policygen.usage import Ledger, Window, usage_of, window_of
+
+Say = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: files, and what of them could not be used."""
+
+    files: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """Kind of thing that is no log of calls -> how many."""
+    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
+    """(file, byte, reason)."""
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    """(file, reason) of single records."""
+
+    def note(self, batch: Batch) -> None:
+        """Adds one batch."""
+        self.files += 1
+        self.passed_over.update(batch.passed_over)
+        if batch.damage:
+            self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
+        self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Names of what could not be read whole, each with its reason."""
+        files = [f"{name}: {reason}" for name, _, reason in self.damaged]
+        return (*files, *(f"{name}: {reason}" for name, reason in self.unreadable))
+
+
+def read(logs: Sequence[str | Path], ledger: Ledger, say: Say = silent) -> Reading:
+    """Reads every log into a ledger, and settles it.
+
+    Raises:
+        UsageError, NothingFoundError: no such path, or nothing in it that is a log.
+    """
+    reading = Reading()
+    for batch in _batches(logs):
+        reading.note(batch)
+        ledger.add_all(batch.records)
+        if reading.files % 500 == 0:
+            say(f"read {reading.files:,} files, {ledger.records:,} records")
+    ledger.settle()
+    return reading
+
+
+def _batches(logs: Sequence[str | Path]) -> Iterator[Batch]:
+    yield from open_source([str(path) for path in logs]).read()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A suggestion and what it was made from."""
+
+    suggestion: Suggestion
+    reading: Reading
+    ledger: Ledger
+    chosen: Chosen
+    until_given: bool
+
+
+def analyse(
+    logs: Sequence[str | Path],
+    role: str,
+    *,
+    days: int = 30,
+    until: str = "",
+    account: Account | None = None,
+    allow_incomplete: bool = False,
+    add_observed: bool = False,
+    say: Say = silent,
+) -> Analysis:
+    """A suggestion for one role.
+
+    Args:
+        logs: files and folders with CloudTrail records.
+        role: name or ARN.
+        days: length of the window, in whole days.
+        until: ISO date or time in UTC at which the window ends; "" for the newest event read.
+        account: the account as it is today; None to rest on the evidence alone.
+        allow_incomplete: go on where files are damaged.
+        add_observed: grant what was observed but is not allowed today.
+        say: where progress goes.
+
+    Raises:
+        PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
+    """
+    wanted = parse_role(role)
+    if days < 1:
+        raise UsageError(f"--days is {days}: a window has at least one day", code="PG-E205")
+    limit = _until(until)
+    today_role = _role_in(account, wanted)
+    ledger = Ledger(selector(wanted), until=limit)
+    reading = read(logs, ledger, say)
+    check_whole(reading, allow_incomplete=allow_incomplete)
+    chosen = choose(ledger, wanted, today_role.key if today_role else None)
+    window = window_of(days, limit or ledger.last)
+    usage = usage_of(chosen.role, chosen.calls, window)
+    if usage.events is None:
+        raise _no_events(ledger, chosen, window)
+    trails = account.trails if account else None
+    coverage = coverage_of(window, ledger.days, ledger.regions, trails, reading.holes)
+    today: Today | None = None
+    if account and today_role:
+        today = today_of(today_role, account.functions, allow_incomplete=allow_incomplete)
+    made = suggest(
+        usage, coverage, today, add_observed=add_observed, predecessors=chosen.predecessors
+    )
+    return Analysis(made, reading, ledger, chosen, bool(until))
+
+
+def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
+    """Stops where the evidence has holes.
+
+    Raises:
+        IncompleteError: PG-W311, a file is damaged or a record unreadable.
+    """
+    if allow_incomplete or not reading.holes:
+        return
+    total = f"{reading.files:,} log file{'s' if reading.files != 1 else ''}"
+    if reading.damaged:
+        name, byte, reason = reading.damaged[0]
+        where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
+        count = len(reading.damaged)
+        what = f"{count} of {total} {'is' if count == 1 else 'are'} damaged: {reason}{where}"
+        names = [printable(one) for one, _, _ in reading.damaged]
+    else:
+        name, reason = reading.unreadable[0]
+        what = f"{len(reading.unreadable)} records of {total} cannot be read: {reason}"
+        names = sorted({printable(one) for one, _ in reading.unreadable})
+    more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
+    raise IncompleteError(
+        what,
+        *names[:5],
+        *more,
+        "a policy made without them could be too small: fetch them again",
+        "or accept the gap with --allow-incomplete",
+        code="PG-W311",
+    )
+
+
+def _until(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--until is not a date: {printable(text)[:40]!r}", "for example --until 2026-11-24", code="PG-E206"
+        ) from None
+    return text if len(text) == 10 else parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _role_in(account: Account | None, wanted: RoleName) -> Role | None:
+    return account.role(wanted.arn or wanted.name) if account else None
+
+
+def _no_events(ledger: Ledger, chosen: Chosen, window: Window) -> NothingFoundError:
+    last = max((evidence.last for evidence in chosen.calls.values()), default="")
+    role: RoleKey = chosen.role
+    needed = (date.fromisoformat(ledger.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    hints = [f"read {ledger.records:,} records of {len(ledger.roles):,} roles, so the logs are there"]
+    if last:
+        hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
+    hints.append("no policy was written: an empty one would be a guess, not a finding")
+    return NothingFoundError(
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}", *hints, code="PG-E301"
+    )
+
+
+def suggest_role(
+    role: str,
+    logs: str | Path | Sequence[str | Path],
+    *,
+    days: int = 30,
+    until: str = "",
+    snapshot: str | Path | Account | None = None,
+    allow_incomplete: bool = False,
+    add_observed: bool = False,
+) -> Suggestion:
+    """The smallest policy for one role, as the command line suggests it.
+
+    Args:
+        role: name or ARN.
+        logs: a file or folder of CloudTrail records, or several.
+        days: length of the window, in whole UTC days.
+        until: last day or time of the window; "" for the newest event read.
+        snapshot: account snapshot, or the path of one; None to rest on the evidence alone.
+        allow_incomplete: go on where files are damaged.
+        add_observed: grant what was observed but is not allowed today.
+
+    Raises:
+        PolicygenError: as the command line would print it.
+    """
+    account = load_snapshot(snapshot) if isinstance(snapshot, str | Path) else snapshot
+    return analyse(
+        _paths(logs),
+        role,
+        days=days,
+        until=until,
+        account=account,
+        allow_incomplete=allow_incomplete,
+        add_observed=add_observed,
+    ).suggestion
+
+
+def roles_in(logs: str | Path | Sequence[str | Path]) -> dict[RoleKey, int]:
+    """The roles seen in logs and the number of events of each, most first."""
+    ledger = Ledger(lambda _: False)
+    read(_paths(logs), ledger)
+    return dict(sorted(ledger.roles.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [logs] if isinstance(logs, str | Path) else list(logs)

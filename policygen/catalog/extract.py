@@ -1,0 +1,210 @@
+"""Named extractors: the odd shapes of CloudTrail parameters, each a small pure function.
+
+An extractor takes one value and the argument written after its name, and gives any number of values; none
+means that the value is not of the shape. Service files use them as ``{queueUrl|last_segment}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from policygen.access import Call
+
+Extractor = Callable[[Any, str], Iterable[Any]]
+
+_FUNCTION = re.compile(
+    r"(?:arn:[^:]+:lambda:(?P<region>[^:]*):)?(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>.+))?"
+)
+_PARTIQL = re.compile(
+    r"""\s*(select|insert|update|delete|exists)\b(?:.*?\b(?:from|into)\b|\s+)\s*
+        (?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
+    re.I | re.S | re.X,
+)
+_COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/?]+)/(?P<key>[^?]+)(?:\?versionId=(?P<version>.+))?")
+
+
+def _texts(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def only_arn(value: Any, _: str) -> Iterable[Any]:
+    """The value if it is an ARN."""
+    return [value] if _texts(value).startswith("arn:") else []
+
+
+def not_arn(value: Any, _: str) -> Iterable[Any]:
+    """The value if it is not an ARN."""
+    return [] if _texts(value).startswith("arn:") else [value]
+
+
+def last_segment(value: Any, separator: str) -> Iterable[Any]:
+    """What follows the last ``/`` (or the separator given): the name in a queue URL."""
+    return [_texts(value).rsplit(separator or "/", 1)[-1]]
+
+
+def segment(value: Any, argument: str) -> Iterable[Any]:
+    """One piece of a value: ``segment:/,3`` splits at ``/`` and takes the fourth piece."""
+    separator, _, index = argument.rpartition(",")
+    pieces = _texts(value).split(separator or ":")
+    at = int(index)
+    return [pieces[at]] if -len(pieces) <= at < len(pieces) else []
+
+
+def no_slash(value: Any, _: str) -> Iterable[Any]:
+    """Without leading slashes: SSM parameters are ``/app/x`` in calls and ``parameter/app/x`` in ARNs."""
+    return [_texts(value).lstrip("/")]
+
+
+def lower(value: Any, _: str) -> Iterable[Any]:
+    """In lower case."""
+    return [_texts(value).lower()]
+
+
+def keys(value: Any, _: str) -> Iterable[Any]:
+    """The keys of a map: the tables of BatchGetItem's requestItems."""
+    return list(value) if isinstance(value, Mapping) else []
+
+
+def starts(value: Any, prefix: str) -> Iterable[Any]:
+    """The value if it starts so: ``starts:i-`` keeps instance ids of a mixed list."""
+    return [value] if _texts(value).startswith(prefix) else []
+
+
+def not_starts(value: Any, prefix: str) -> Iterable[Any]:
+    """The value if it does not start so."""
+    return [] if _texts(value).startswith(prefix) else [value]
+
+
+def matches(value: Any, pattern: str) -> Iterable[Any]:
+    """The first group of a regular expression found in the value, or the whole match."""
+    found = re.search(pattern, _texts(value))
+    if not found:
+        return []
+    return [found.group(1) if found.groups() else found.group()]
+
+
+def function_name(value: Any, _: str) -> Iterable[Any]:
+    """The function's name from any form Lambda accepts: name, ARN, ``account:function:name``, each with qualifier."""
+    found = _FUNCTION.fullmatch(_texts(value))
+    return [found["name"]] if found else []
+
+
+def function_qualifier(value: Any, _: str) -> Iterable[Any]:
+    """The alias or version in a function reference, if it has one."""
+    found = _FUNCTION.fullmatch(_texts(value))
+    return [found["qualifier"]] if found and found["qualifier"] else []
+
+
+def function_account(value: Any, _: str) -> Iterable[Any]:
+    """The owner's account in a function reference, if it has one."""
+    found = _FUNCTION.fullmatch(_texts(value))
+    return [found["account"]] if found and found["account"] else []
+
+
+def queue_account(value: Any, _: str) -> Iterable[Any]:
+    """The owner's account in a queue URL, which may differ from the caller's."""
+    pieces = _texts(value).rsplit("/", 2)
+    return [pieces[1]] if len(pieces) == 3 and re.fullmatch(r"\d{12}", pieces[1]) else []
+
+
+def partiql_verb(value: Any, _: str) -> Iterable[Any]:
+    """Select, Insert, Update or Delete: the IAM action of a PartiQL statement is PartiQL + verb."""
+    found = _PARTIQL.match(_texts(value))
+    if not found:
+        return []
+    verb = found[1].capitalize()
+    return ["Select" if verb == "Exists" else verb]
+
+
+def partiql_table(value: Any, _: str) -> Iterable[Any]:
+    """The table of a PartiQL statement."""
+    found = _PARTIQL.match(_texts(value))
+    return [found["quoted"] or found["bare"]] if found else []
+
+
+def partiql_index(value: Any, _: str) -> Iterable[Any]:
+    """The index of a PartiQL statement, written ``"table"."index"``, if it names one."""
+    found = _PARTIQL.match(_texts(value))
+    return [found["index"]] if found and found["index"] else []
+
+
+def copy_source(value: Any, _: str) -> Iterable[Any]:
+    """``bucket/key`` of an ``x-amz-copy-source`` header, which is URL-encoded and may carry a versionId."""
+    found = _COPY_SOURCE.fullmatch(unquote(_texts(value)))
+    return [f"{found['bucket']}/{found['key']}"] if found and not found["bucket"].startswith("arn:") else []
+
+
+def copy_source_access_point(value: Any, _: str) -> Iterable[Any]:
+    """The source object's ARN where ``x-amz-copy-source`` goes through an access point."""
+    text = unquote(_texts(value))
+    return [text.split("?versionId=")[0]] if text.startswith("arn:") else []
+
+
+def copy_source_version(value: Any, _: str) -> Iterable[Any]:
+    """The versionId in ``x-amz-copy-source``, if it has one."""
+    found = re.search(r"\?versionId=(.+)", _texts(value))
+    return [found[1]] if found else []
+
+
+EXTRACTORS: Mapping[str, Extractor] = {
+    "arn": only_arn,
+    "not_arn": not_arn,
+    "last_segment": last_segment,
+    "segment": segment,
+    "no_slash": no_slash,
+    "lower": lower,
+    "keys": keys,
+    "starts": starts,
+    "not_starts": not_starts,
+    "matches": matches,
+    "function_name": function_name,
+    "function_qualifier": function_qualifier,
+    "function_account": function_account,
+    "queue_account": queue_account,
+    "partiql_verb": partiql_verb,
+    "partiql_table": partiql_table,
+    "partiql_index": partiql_index,
+    "copy_source": copy_source,
+    "copy_source_access_point": copy_source_access_point,
+    "copy_source_version": copy_source_version,
+}
+
+# KMS encryption contexts name the service that asked, where invokedBy says only "AWS Internal" (1.5.7, 4.5).
+_CONTEXT_SERVICES = {
+    "aws:s3:arn": "s3",
+    "aws:dynamodb:tableName": "dynamodb",
+    "aws:lambda:FunctionArn": "lambda",
+    "aws:sqs:arn": "sqs",
+    "aws:sns:topicArn": "sns",
+    "aws:kinesis:arn": "kinesis",
+    "aws:ebs:id": "ec2",
+    "aws:logs:arn": "logs",
+    "SecretARN": "secretsmanager",
+    "PARAMETER_ARN": "ssm",
+}
+
+
+def via_service(call: Call) -> str:
+    """The value of ``kms:ViaService``, ``s3.eu-west-1.amazonaws.com``; "" when the call came directly."""
+    if not call.via:
+        return ""
+    name = call.via.removesuffix(".amazonaws.com")
+    if name == "AWS Internal":
+        context = call.params.get("encryptionContext")
+        known = context if isinstance(context, Mapping) else {}
+        name = next((service for key, service in _CONTEXT_SERVICES.items() if key in known), "")
+    suffix = "amazonaws.com.cn" if call.partition == "aws-cn" else "amazonaws.com"
+    return f"{name}.{call.region}.{suffix}" if name else ""
+
+
+BUILTINS: Mapping[str, Callable[[Call], str]] = {
+    "partition": lambda call: call.partition,
+    "region": lambda call: call.region,
+    "account": lambda call: call.account,
+    "@error": lambda call: call.error,
+    "@via": lambda call: call.via,
+    "@via_service": via_service,
+}

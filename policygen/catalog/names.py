@@ -1,0 +1,64 @@
+"""From an event source and name to an IAM service and the names an action may have.
+
+``monitoring.amazonaws.com`` is the IAM service ``cloudwatch``; ``GetFunction20150331v2`` is the operation
+``GetFunction``. Neither can be derived by rule alone (1.8): service files come first, then a table of
+aliases, then the label itself, then botocore's index of endpoint prefixes and signing names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+from policygen.catalog import reference
+from policygen.catalog.rules import rules_for_source
+
+# Lambda and CloudFront put the API's date into the name; no IAM action ends so (1.8.2).
+_VERSION = re.compile(r"(?:\d{4}_\d{2}_\d{2}|20\d{6}(?:v\d+)?)$")
+
+
+@cache
+def botocore_facts() -> Mapping[str, Any]:
+    """Facts generated from botocore: signing names, API Gateway's verbs and paths, unsigned operations."""
+    return json.loads((files("policygen.catalog") / "botocore.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
+def aliases() -> Mapping[str, str]:
+    """Event source labels whose IAM prefix is another word."""
+    return tomllib.loads((files("policygen.catalog") / "sources.toml").read_text("utf-8"))["alias"]  # type: ignore[no-any-return]
+
+
+@cache
+def not_iam_sources() -> Mapping[str, str]:
+    """Event sources that no IAM policy governs, and why."""
+    return tomllib.loads((files("policygen.catalog") / "sources.toml").read_text("utf-8"))["not_iam"]  # type: ignore[no-any-return]
+
+
+def label(source: str) -> str:
+    """An event source without AWS's domain."""
+    return source.lower().removesuffix(".cn").removesuffix(".amazonaws.com")
+
+
+@lru_cache(maxsize=4096)
+def service_prefix(source: str) -> str:
+    """The IAM service prefix of an event source, or "" when it is not known."""
+    rules = rules_for_source(source)
+    if rules:
+        return rules.service
+    name = label(source)
+    signing = botocore_facts()["signing_names"].get(name, "")
+    for candidate in (aliases().get(name, ""), name, signing, aliases().get(signing, "")):
+        if candidate in reference.prefixes():
+            return str(candidate)
+    return ""
+
+
+def strip_version(name: str) -> str:
+    """An event name without the API's date."""
+    return _VERSION.sub("", name)

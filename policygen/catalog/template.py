@@ -1,0 +1,207 @@
+"""The small language of the service files: field paths, named extractors, templates, tests.
+
+A *path* names a field of requestParameters: ``tableName``, ``tags.items[].key`` (``[]`` goes through a
+list). A *field* is a path and named extractors: ``{queueUrl|last_segment}``. A *template* is text with
+fields: ``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. There are no expressions: an odd
+shape gets a small pure function with a name, in `extract`.
+
+Rendering gives every combination of the values that were found, and nothing when a field has none. Text
+that comes from a log is literal; a ``*`` that the template itself writes is a wildcard, and then the whole
+result is written as an IAM pattern with the log's own ``*``, ``?`` and ``${`` escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+from policygen import arn
+from policygen.access import Call
+from policygen.catalog import extract
+
+_FIELD = re.compile(r"\{([^{}]+)\}")
+_MAX_VALUES = 512  # a hostile record must not multiply into millions of ARNs
+
+
+class Text(NamedTuple):
+    """A rendered value; `wild` when it is an IAM pattern and not literal text."""
+
+    text: str
+    wild: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The value in IAM's pattern language."""
+        return self.text if self.wild else arn.escape(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where fields are looked up: the item of an `each`, then the request's parameters, then the call."""
+
+    call: Call
+    item: Any = None
+    resources: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
+    """The ARNs already resolved for a resource type, for ``{@table}``."""
+
+    def values(self, path: str) -> list[Any]:
+        """The values at a path; empty when there is none."""
+        if path in extract.BUILTINS:
+            value = extract.BUILTINS[path](self.call)
+            return [value] if value else []
+        if self.item is not None and (found := list(walk(self.item, path.split(".")))):
+            return found
+        return list(walk(self.call.params, path.split(".")))
+
+
+def walk(value: Any, path: list[str]) -> Iterable[Any]:
+    """Values of `value` at `path`; null and absent fields give none. ``*`` goes through a map's values."""
+    if not path:
+        if value is not None:
+            yield value
+        return
+    head, rest = path[0], path[1:]
+    through = head.endswith("[]")
+    head = head.removesuffix("[]")
+    inner = value if head in {"", "."} else lookup(value, head)
+    if through:
+        for one in inner if isinstance(inner, list) else ():
+            yield from walk(one, rest)
+    elif inner is not None:
+        yield from walk(inner, rest)
+
+
+def lookup(value: Any, name: str) -> Any:
+    """The member `name` of a map. CloudTrail is not consistent in the first letter's case, so case yields."""
+    if not isinstance(value, Mapping):
+        return None
+    if name in value:
+        return value[name]
+    folded = name.lower()
+    return next((v for k, v in value.items() if isinstance(k, str) and k.lower() == folded), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A path and its extractors."""
+
+    path: str
+    filters: tuple[tuple[str, str], ...]
+
+    def render(self, scope: Scope) -> list[Text]:
+        """The field's values as text, each once, in the order found."""
+        if self.path.startswith("@") and self.path not in extract.BUILTINS:
+            return list(scope.resources(self.path[1:]))
+        values = scope.values(self.path)
+        wild = False
+        for name, argument in self.filters:
+            if name == "or":
+                if not values:
+                    values, wild = [argument], argument == "*"
+                continue
+            step = extract.EXTRACTORS[name]
+            values = [new for value in values for new in step(value, argument)]
+        texts = (scalar(value) for value in values)
+        return [Text(t, wild) for t in dict.fromkeys(t for t in texts if t)]
+
+
+def scalar(value: Any) -> str:
+    """A JSON scalar as the text IAM would compare; "" for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with fields."""
+
+    source: str
+    parts: tuple[str | Field, ...]
+
+    def render(self, scope: Scope) -> list[Text]:
+        """Every combination of the fields' values; empty when a field has none."""
+        choices: list[list[Text]] = []
+        for part in self.parts:
+            found = [Text(part, "*" in part)] if isinstance(part, str) else part.render(scope)
+            if not found:
+                return []
+            choices.append(found)
+        size = 1
+        for choice in choices:
+            size *= len(choice)
+        if size > _MAX_VALUES:
+            return []
+        return [join(combination) for combination in product(*choices)]
+
+
+def join(texts: Iterable[Text]) -> Text:
+    """Texts put together; one wild part makes the whole a pattern."""
+    parts = list(texts)
+    if any(part.wild for part in parts):
+        return Text("".join(part.pattern for part in parts), wild=True)
+    return Text("".join(part.text for part in parts))
+
+
+@lru_cache(maxsize=8192)
+def parse_template(text: str) -> Template:
+    """A template from its text.
+
+    Raises:
+        ValueError: an extractor that does not exist.
+    """
+    parts: list[str | Field] = []
+    for i, piece in enumerate(_FIELD.split(text)):
+        if i % 2 == 0:
+            if piece:
+                parts.append(piece)
+        else:
+            parts.append(parse_field(piece))
+    return Template(text, tuple(parts))
+
+
+@lru_cache(maxsize=8192)
+def parse_field(text: str) -> Field:
+    """A field from ``path|extractor|extractor:argument``."""
+    path, *filters = text.split("|")
+    steps = []
+    for one in filters:
+        name, _, argument = one.partition(":")
+        if name != "or" and name not in extract.EXTRACTORS:
+            raise ValueError(f"no extractor named {name!r} in {text!r}")
+        steps.append((name, argument))
+    return Field(path, tuple(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A condition of a rule: a field is present, or has one of some values (``field=a,b``)."""
+
+    subject: Field
+    values: tuple[str, ...]
+
+    def holds(self, scope: Scope) -> bool:
+        """Whether the field is there (a bare ``false`` or empty text or list counts as absent)."""
+        if self.values:
+            return any(text.text in self.values for text in self.subject.render(scope))
+        if self.subject.filters:
+            return bool(self.subject.render(scope))
+        return any(present(value) for value in scope.values(self.subject.path))
+
+
+def present(value: Any) -> bool:
+    """Whether a parameter says something: S3 writes flags of the query string as ``"acl": ""``."""
+    return value == "" or bool(value) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+@lru_cache(maxsize=8192)
+def parse_test(text: str) -> Test:
+    """A test from ``field``, ``field|extractor`` or ``field=value,value``."""
+    subject, equals, values = text.partition("=")
+    return Test(parse_field(subject), tuple(values.split(",")) if equals else ())

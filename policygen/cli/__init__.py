@@ -1,0 +1,91 @@
+"""The command line: thin, and quick to start. One file per command; this one is the way in and the way out.
+
+stdout carries one artefact, stderr all talk. Expected failures are an ``error:`` line and ``hint:`` lines with
+the exit code of their kind; anything else is a bug, exit 70.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+from policygen.errors import PolicygenError
+from policygen.text import printable
+
+EPILOG = (
+    "Exit codes: 0 done, 1 a gate said no, 2 wrong usage, 3 incomplete evidence, 4 nothing found, "
+    "5 AWS refused or unreachable, 70 bug, 130 Ctrl-C."
+)
+
+app = typer.Typer(
+    name="policygen",
+    help="The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = ("suggest", "map", "snapshot")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from policygen import __version__
+
+        typer.echo(f"policygen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001, FBT001, FBT003
+) -> None:
+    """The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof."""
+
+
+for _name in COMMANDS:
+    app.command(name=_name)(getattr(import_module(f"policygen.cli.{_name}"), "command"))  # noqa: B009
+
+
+def say(line: str) -> None:
+    """A line of talk, on stderr."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def report_error(error: PolicygenError) -> int:
+    """Prints an expected failure; returns its exit code."""
+    say(f"error: {error.message}  {error.code}, exit {error.exit_code}")
+    for hint in error.hints:
+        say(f"  hint: {hint}")
+    return error.exit_code
+
+
+def main() -> None:
+    """Runs the command line and ends the process with the right exit code."""
+    try:
+        app()
+    except PolicygenError as error:
+        sys.exit(report_error(error))
+    except KeyboardInterrupt:
+        say("stopped by Ctrl-C; nothing was written")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader closed the pipe, as `head` does: nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # the last line of defence: a bug must not show log content
+        if os.environ.get("POLICYGEN_DEBUG"):
+            raise
+        place = error.__traceback__
+        while place and place.tb_next:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else "unknown place"
+        say(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
+        say("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
+        sys.exit(70)

@@ -1,0 +1,76 @@
+"""policygen map: what each record of a log stands for, record by record."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from policygen.mapping import Row
+
+
+def command(
+    logs: Annotated[list[Path], typer.Argument(help="Files and folders of CloudTrail logs.")],
+    role: Annotated[str, typer.Option("--role", "-r", help="Only this role's records are mapped.")] = "",
+    format_: Annotated[str, typer.Option("--format", "-f", help="jsonl or text.")] = "jsonl",
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Exit 0 although files are damaged.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary on stderr.")] = False,
+) -> None:
+    """Print the access requests behind each record, one JSON object a line.
+
+    policygen map ./trail --format jsonl
+
+    policygen map event.json --role orders-api -f text
+    """
+    from policygen.analysis import Reading, check_whole
+    from policygen.errors import UsageError
+    from policygen.mapping import map_records
+    from policygen.selection import parse_role
+    from policygen.sources import open_source
+    from policygen.text import printable
+
+    if format_ not in {"jsonl", "text"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: jsonl, text", code="PG-E207")
+    wanted = parse_role(role) if role else None
+    reading, counts, unmapped = Reading(), Counter[str](), Counter[str]()
+    seen: set[str] = set()
+    for batch in open_source([str(path) for path in logs]).read():
+        reading.note(batch)
+        for row in map_records(batch.records, batch.unreadable, wanted, seen):
+            counts[row.status] += 1
+            if row.status == "unmapped":
+                unmapped[f"{row.event_source} {row.event_name}"] += 1
+            sys.stdout.write(_line(row, format_) + "\n")
+    sys.stdout.flush()
+    if not quiet:
+        _summary(reading, counts, unmapped)
+    check_whole(Reading(reading.files, damaged=reading.damaged), allow_incomplete=allow_incomplete)
+
+
+def _line(row: Row, format_: str) -> str:
+    import json
+
+    from policygen.text import printable
+
+    if format_ == "jsonl":
+        return json.dumps(row.as_dict(), ensure_ascii=True, separators=(",", ":"))
+    requests = ", ".join(f"{one['action']} {one['resource']}" for one in row.requests) or row.why
+    return printable(f"{row.status:<21} {row.event_source} {row.event_name}: {requests}")
+
+
+def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
+    from policygen.analysis import Reading
+    from policygen.cli import say
+
+    total = sum(counts.values())
+    say(f"{total:,} records: " + ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items())))
+    if isinstance(reading, Reading) and reading.passed_over:
+        say("passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
+    for name, count in sorted(unmapped.items()):
+        say(f"unmapped: {name} ({count:,})")

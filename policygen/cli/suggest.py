@@ -1,0 +1,123 @@
+"""policygen suggest: one role's policy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from policygen.account.model import Account
+    from policygen.analysis import Analysis
+
+
+def command(
+    role: Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")],
+    logs: Annotated[
+        list[Path], typer.Option("--logs", "-l", help="File or folder of CloudTrail logs; repeatable.")
+    ],
+    days: Annotated[int, typer.Option("--days", "-d", help="Length of the window in whole UTC days.")] = 30,
+    until: Annotated[
+        str, typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event.")
+    ] = "",
+    snapshot: Annotated[
+        Path | None, typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Read today's policies from AWS (read-only).")] = False,
+    profile: Annotated[str, typer.Option("--profile", help="AWS profile, with --live.")] = "",
+    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy.")] = "text",
+    export: Annotated[
+        list[Path] | None,
+        typer.Option("--export", help="Also write a file; .txt, .json, .policy.json; repeatable."),
+    ] = None,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
+    ] = False,
+    add_observed: Annotated[
+        bool, typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow.")
+    ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Suggest the smallest policy for one role, prove it, and compare it with today's.
+
+    policygen suggest --role orders-api --days 30 --logs ./trail --snapshot account.json
+
+    policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
+    """
+    from policygen.analysis import analyse
+    from policygen.cli import say
+    from policygen.cli.output import check_writable, write_file
+    from policygen.report import format_of, render
+
+    exports = [(path, format_of(str(path))) for path in export or []]
+    for path, _ in exports:
+        check_writable(path)
+    if format_ not in {"text", "json", "policy"}:
+        render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
+    talk = (lambda _: None) if quiet else say
+    account = _account(snapshot, role, profile, live=live)
+    analysis = analyse(
+        logs,
+        role,
+        days=days,
+        until=until,
+        account=account,
+        allow_incomplete=allow_incomplete,
+        add_observed=add_observed,
+        say=talk,
+    )
+    if not quiet:
+        _summary(analysis)
+    options = {"show_all": show_all, "ascii_only": _ascii_only()}
+    for path, kind in exports:
+        write_file(path, render(kind, analysis, **options))
+        talk(f"wrote {path} ({kind})")
+    sys.stdout.write(render(format_, analysis, **options))
+    sys.stdout.flush()
+
+
+def _account(snapshot: Path | None, role: str, profile: str, *, live: bool) -> Account | None:
+    from policygen.errors import UsageError
+
+    if snapshot and live:
+        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
+    if snapshot:
+        from policygen.account import load_snapshot
+
+        return load_snapshot(snapshot)
+    if live:
+        from policygen.account.live import read_role
+        from policygen.selection import parse_role
+
+        return read_role(parse_role(role).name, profile=profile or None)
+    return None
+
+
+def _summary(analysis: Analysis) -> None:
+    """What was read, in one line or two; what was passed over by kind, and what could not be read."""
+    from policygen.cli import say
+
+    reading, ledger = analysis.reading, analysis.ledger
+    parts = [f"read {ledger.records:,} records in {reading.files:,} files"]
+    if ledger.duplicates:
+        parts.append(f"{ledger.duplicates:,} duplicates")
+    if reading.passed_over:
+        parts.append("passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
+    say("; ".join(parts))
+    for hole in reading.holes[:5]:
+        say(f"warning: not read whole: {hole}")
+    if len(reading.holes) > 5:
+        say(f"warning: and {len(reading.holes) - 5:,} more")
+
+
+def _ascii_only() -> bool:
+    """Whether stdout cannot show the screen's signs."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        "✔→█−".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False

@@ -1,0 +1,181 @@
+"""What the evidence could have shown: "not seen" means something only where it would have been seen.
+
+Three verdicts for a permission that was not used: *visible* (the trail logs it, and there was nothing),
+*cannot tell* (data events are off, or CloudTrail never logs it), and nothing in between. Without the trail's
+configuration a data event type counts as off: its events in the log may come from a selector that names one
+bucket only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policygen.account.model import Trail
+from policygen.catalog.visibility import Visibility, visibility_of
+from policygen.usage import Window
+
+_BASIC_TYPES = {
+    "AWS::S3::Object": ("arn:aws:s3", "arn:aws:s3:::"),
+    "AWS::Lambda::Function": ("arn:aws:lambda",),
+    "AWS::DynamoDB::Table": ("arn:aws:dynamodb",),
+}
+"""Basic selectors know these types only; these values mean all of them (3.4.2)."""
+
+REFERENCE = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
+
+
+@dataclass(frozen=True, slots=True)
+class BlindSpot:
+    """A permission of today that the evidence cannot speak about."""
+
+    id: str
+    """``data-events-off``, ``never-logged``, ``trail-unknown``, ``reads-not-logged``, ``source-excluded``."""
+    action: str
+    why: str
+    remedy: str
+    url: str = REFERENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a window of logs can show."""
+
+    window: Window
+    days_with_events: int
+    """Days of the window on which any caller's event was read."""
+    regions: tuple[str, ...]
+    trails: tuple[str, ...] | None
+    """Names of the trails that log; None where the account's trails are not known."""
+    data_types: frozenset[str] | None
+    """Data event types that are logged for every resource; None where the trails are not known."""
+    reads: bool
+    """Whether read-only management events are logged."""
+    excluded_sources: frozenset[str]
+    """Event sources that every trail leaves out."""
+    incomplete: tuple[str, ...] = ()
+    """Files that could not be read whole."""
+
+    def blind_spot(self, action: str, *, reads_only: bool = False) -> BlindSpot | None:
+        """Why the evidence cannot tell whether `action` is used, or None when it can.
+
+        Args:
+            action: ``service:Name``.
+            reads_only: whether the action only reads.
+        """
+        seen = visibility_of(action)
+        if seen.kind == "never":
+            return BlindSpot("never-logged", action, "never in CloudTrail", "keep it, or drop it by hand")
+        if seen.kind == "data":
+            return self._data_blind_spot(action, seen)
+        if reads_only and not self.reads:
+            return BlindSpot(
+                "reads-not-logged", action, "no trail logs read events", "log management events of type All"
+            )
+        if f"{action.split(':', 1)[0].lower()}.amazonaws.com" in self.excluded_sources:
+            return BlindSpot("source-excluded", action, "the trails leave this service out", "log its events")
+        return None
+
+    def _data_blind_spot(self, action: str, seen: Visibility) -> BlindSpot | None:
+        service = action.split(":", 1)[0]
+        if self.data_types is None:
+            return BlindSpot(
+                "trail-unknown",
+                action,
+                f"{service} data events: the trail's selectors are not known",
+                "give an account snapshot with --snapshot",
+            )
+        if seen.data_type in self.data_types:
+            return None
+        return BlindSpot(
+            "data-events-off",
+            action,
+            f"{service} data events are off",
+            f"log data events of type {seen.data_type}, wait, and run again",
+        )
+
+
+def coverage_of(
+    window: Window,
+    days: Mapping[str, int],
+    regions: Iterable[str],
+    trails: Sequence[Trail] | None,
+    incomplete: Iterable[str] = (),
+) -> Coverage:
+    """The coverage of a window.
+
+    Args:
+        window: the days asked for.
+        days: date -> events read, of any caller.
+        regions: regions of the events read.
+        trails: the account's trails, None where they are not known.
+        incomplete: names of files that could not be read whole.
+    """
+    active = None if trails is None else [trail for trail in trails if trail.logging is not False]
+    return Coverage(
+        window=window,
+        days_with_events=sum(1 for day in days if window.holds(day)),
+        regions=tuple(sorted(regions)),
+        trails=None if active is None else tuple(sorted(trail.name for trail in active)),
+        data_types=None if active is None else frozenset().union(*map(logged_types, active)),
+        reads=active is None or any(_logs_reads(trail) for trail in active),
+        excluded_sources=_excluded(active),
+        incomplete=tuple(incomplete),
+    )
+
+
+def logged_types(trail: Trail) -> frozenset[str]:
+    """Data event types that a trail logs for every resource, reading and writing (3.4.2, 3.4.3)."""
+    found: set[str] = set()
+    for selector in trail.selectors or ():
+        if selector.get("ReadWriteType", "All") != "All":
+            continue
+        for entry in selector.get("DataResources") or ():
+            kind = str(entry.get("Type", ""))
+            if set(entry.get("Values") or ()) & set(_BASIC_TYPES.get(kind, ())):
+                found.add(kind)
+    for advanced in trail.advanced or ():
+        found |= _advanced_types(advanced)
+    return frozenset(found)
+
+
+def _advanced_types(selector: Mapping[str, Any]) -> set[str]:
+    """Types of an advanced selector that has no further restriction; a restricted one shows only a part."""
+    fields = {str(f.get("Field")): f for f in selector.get("FieldSelectors") or ()}
+    if "Data" not in (fields.get("eventCategory", {}).get("Equals") or ()):
+        return set()
+    if set(fields) - {"eventCategory", "resources.type"}:
+        return set()
+    return set(fields.get("resources.type", {}).get("Equals") or ())
+
+
+def _logs_reads(trail: Trail) -> bool:
+    if trail.selectors is None and trail.advanced is None:
+        return True
+    for selector in trail.selectors or ():
+        if selector.get("IncludeManagementEvents", True) and selector.get("ReadWriteType", "All") != "WriteOnly":
+            return True
+    for advanced in trail.advanced or ():
+        fields = {str(f.get("Field")): f for f in advanced.get("FieldSelectors") or ()}
+        management = "Management" in (fields.get("eventCategory", {}).get("Equals") or ())
+        if management and "false" not in (fields.get("readOnly", {}).get("Equals") or ()):
+            return True
+    return not trail.selectors and not trail.advanced
+
+
+def _excluded(trails: Sequence[Trail] | None) -> frozenset[str]:
+    """Event sources that every trail excludes: KMS and the RDS Data API may be (3.4.2)."""
+    if not trails:
+        return frozenset()
+    excluded = []
+    for trail in trails:
+        sources: set[str] = set()
+        for selector in trail.selectors or ():
+            sources |= set(selector.get("ExcludeManagementEventSources") or ())
+        for advanced in trail.advanced or ():
+            for one in advanced.get("FieldSelectors") or ():
+                if one.get("Field") == "eventSource":
+                    sources |= set(one.get("NotEquals") or ())
+        excluded.append(sources)
+    return frozenset.intersection(*map(frozenset, excluded))

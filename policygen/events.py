@@ -1,0 +1,279 @@
+"""From a record to an event: who called, whether it was allowed, and what is worth keeping.
+
+`read_event` is total: every record gives an `Event` or an `Ignored` with its reason, so that counts add up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from policygen.access import Denial, ResourceEntry, RoleKey
+from policygen.record import Record, UserIdentity
+from policygen.text import clean
+
+
+class Outcome(StrEnum):
+    """What an event proves about the permission it needed (1.10.5)."""
+
+    USED = "used"
+    """The call was authorised: it succeeded, or failed on something that is looked at after the check."""
+    WEAK = "weak"
+    """Authorised or not, we cannot tell: throttling and validation may come before the check (1.10.4)."""
+    DENIED = "denied"
+    UNAUTHENTICATED = "unauthenticated"
+    """The credentials were refused; nothing is said about permissions (1.10.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who called. `role` is None for users, services and accounts."""
+
+    kind: str
+    """userIdentity.type, or "" where the record has none."""
+    account: str
+    name: str
+    role: RoleKey | None
+    session: str
+    function: str
+    """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
+    foreign: bool
+    """The copy that the resource's account received of another account's call (1.4.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One API call, attributed and judged."""
+
+    id: str
+    shared_id: str
+    time: str
+    """ISO 8601 in UTC, to the second."""
+    source: str
+    name: str
+    region: str
+    principal: Principal
+    outcome: Outcome
+    error: str
+    denial: Denial | None
+    params: msgspec.Raw
+    resources: tuple[ResourceEntry, ...]
+    via: str
+    vpce: str
+    user_agent: str
+    source_ip: str
+    data_event: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A record that says nothing about the permissions of a caller, and why."""
+
+    id: str
+    source: str
+    name: str
+    reason: str
+
+
+# Error codes that mean "not authorised", over records and all service models (1.10.1).
+_DENIED = re.compile(
+    r"(\w*AccessDenied(Exception|Fault|ForDependencyException)?"
+    r"|Unauthorized(Operation|Exception|OperationException|Error|ResourceAccessException)?"
+    r"|(Access)?Forbidden(Exception|Error)?|NotAuthorized(Exception)?|AuthorizationError(Exception)?"
+    r"|Insufficient(Permissions|Privileges)(Exception)?)"
+)
+_UNAUTHENTICATED = frozenset(
+    {
+        "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
+        "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
+        "MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature",
+        "RequestExpired", "RequestTimeTooSkewed", "InvalidToken", "TokenRefreshRequired", "AccessKeyIdInvalid",
+    }
+)  # fmt: skip
+_WEAK = re.compile(
+    r"(Throttl\w*|\w*Throttled\w*|ThrottlingException|RequestLimitExceeded|TooManyRequests\w*|SlowDown|ServiceUnavailable\w*"
+    r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
+    r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
+)
+_SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
+# A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
+_DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
+
+_MESSAGE = re.compile(
+    r"not authorized to perform:?\s+(?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)"
+    r'(?:\s+on\s+resource:?\s+(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+)))?',
+)
+_IMPLICIT = re.compile(r"because no (?P<type>[a-zA-Z -]+?) allows the")
+_EXPLICIT = re.compile(r"with an explicit deny in (?:a|an|the) (?P<type>[a-zA-Z -]+?)(?:\s*[:,.]|\s+with\b|$)")
+_POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
+
+_NOT_CALLS = {
+    "AwsServiceEvent": "service event: AWS acted, no caller was authorised",
+    "AwsConsoleSignIn": "sign-in: no IAM action is checked",
+    "AwsConsoleAction": "console action: no API call",
+    "AwsVpceEvent": "network activity: the endpoint owner's copy of a call",
+    "AwsVpceEvents": "network activity: the endpoint owner's copy of a call",
+    "AwsAggregatedEvent": "aggregated event: no single caller or outcome",
+    "AwsCloudTrailInsight": "insight: a finding about calls, not a call",
+}
+_AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
+
+
+def outcome_of(code: str) -> Outcome:
+    """What an error code says; "" is success. `code` comes without its ``Client.`` prefix.
+
+    A service error that is none of the known kinds is raised after the check and counts as used: for
+    sufficiency the greater set is the safe one (1.10.5).
+    """
+    if not code:
+        return Outcome.USED
+    if _DENIED.fullmatch(code) or code == "VpceAccessDenied":
+        return Outcome.DENIED
+    if code in _UNAUTHENTICATED:
+        return Outcome.UNAUTHENTICATED
+    return Outcome.WEAK if _WEAK.fullmatch(code) else Outcome.USED
+
+
+def denial_of(code: str, message: str) -> Denial:
+    """What an AccessDenied message names (1.11); empty fields for what it does not say."""
+    found = _MESSAGE.search(message)
+    action = found["action"] if found else ""
+    resource = (found["quoted"] or found["bare"] or "") if found else ""
+    if not found or found["quoted"] is None:
+        resource = resource.rstrip(".,")
+    explicit = _EXPLICIT.search(message)
+    implicit = _IMPLICIT.search(message)
+    kind = explicit or implicit
+    policy_type = _POLICY_WORD.sub("", kind["type"].strip()) if kind else ""
+    if code == "VpceAccessDenied" or "due to a VPC endpoint policy" in message:
+        policy_type = "VPC endpoint"
+    if not policy_type and (part := _DEPENDENCY.fullmatch(code)):
+        policy_type = f"dependency ({part['part'].upper()})"
+    return Denial(clean(action), clean(resource, 1024), clean(policy_type, 64), explicit is not None)
+
+
+def partition_of_arn(text: str) -> str:
+    """The partition an ARN names, ``aws`` when it names none."""
+    pieces = text.split(":", 2)
+    return pieces[1] if len(pieces) == 3 and pieces[0] == "arn" and pieces[1] else "aws"
+
+
+def principal_of(record: Record) -> Principal:
+    """Who made the call (1.3). Total: what the record does not say is ""."""
+    who = record.userIdentity or UserIdentity()
+    kind = who.type or ""
+    issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
+    role: RoleKey | None = None
+    session = ""
+    account = who.accountId or ""
+    role_id, session_of_id = _split_id(who.principalId)
+    if kind == "AssumedRole" or (kind == "Role" and ":role/" in (who.arn or "")):
+        # 1.3.3: some records put a session's ARN where the role's belongs, so ":role/" is asked for.
+        if issuer and issuer.type in {None, "Role"} and ":role/" in (issuer.arn or ""):
+            name = issuer.userName or (issuer.arn or "").rsplit("/", 1)[-1]
+            issuer_id = _split_id(issuer.principalId)[0] or role_id
+            account = issuer.accountId or account
+            role = RoleKey(account, issuer_id, issuer.arn or "", name)
+        else:
+            role = _role_from_session(who, issuer.userName if issuer else None, role_id)
+        session = session_of_id or _session_from_arn(who.arn or "")
+    elif kind == "AWSAccount" and role_id:
+        # The other account's copy: no ARN, only the id and the session (1.4.3).
+        role, session = RoleKey(account, role_id, "", ""), session_of_id
+    scope = who.inScopeOf
+    foreign = bool(role and record.recipientAccountId and account and record.recipientAccountId != account)
+    return Principal(
+        kind=clean(kind, 64),
+        account=clean(account, 64),
+        name=clean(who.userName or (role.name if role else "") or who.invokedBy or who.principalId or "", 128),
+        role=RoleKey(*(clean(part, 2048) for part in role)) if role else None,
+        session=clean(session, 128),
+        function=clean((scope.credentialsIssuedTo if scope else "") or "", 512),
+        foreign=foreign or kind == "AWSAccount",
+    )
+
+
+def _split_id(principal_id: str | None) -> tuple[str, str]:
+    found = _AROA.fullmatch(principal_id or "")
+    return (found[1], found[2] or "") if found else ("", "")
+
+
+def _session_from_arn(arn: str) -> str:
+    pieces = arn.split("/", 2)
+    return pieces[2] if len(pieces) == 3 else ""
+
+
+def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
+    """The role from a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1)."""
+    pieces = (who.arn or "").split("/", 2)
+    found = pieces[1] if len(pieces) >= 2 and pieces[0].endswith(":assumed-role") else name
+    if not found and not role_id:
+        return None
+    return RoleKey(who.accountId or "", role_id, "", found or "")
+
+
+def read_event(record: Record) -> Event | Ignored:
+    """The event a record stands for, or why it is none (1.7)."""
+    event_id, source = clean(record.eventID or "", 128), clean(record.eventSource or "", 128)
+    name = clean(record.eventName or "", 128)
+    reason = _not_a_call(record)
+    if reason:
+        return Ignored(event_id, source, name, reason)
+    principal = principal_of(record)
+    if principal.kind == "AWSService" or (not principal.kind and not principal.role):
+        return Ignored(event_id, source, name, "an AWS service called with its own rights, not with a role's")
+    code = _SERVICE_PREFIX.sub("", clean(record.errorCode or "", 128))
+    outcome = outcome_of(code)
+    message = record.errorMessage or ""
+    return Event(
+        id=event_id,
+        shared_id=clean(record.sharedEventID or "", 128),
+        time=clean(record.eventTime or "", 32),
+        source=source,
+        name=name,
+        region=clean(record.awsRegion or "", 64),
+        principal=principal,
+        outcome=outcome,
+        error=code,
+        denial=denial_of(code, message[:2048]) if outcome is Outcome.DENIED else None,
+        params=record.requestParameters,
+        resources=_resources(record),
+        via=clean((record.userIdentity.invokedBy if record.userIdentity else "") or "", 128),
+        vpce=clean(record.vpcEndpointId or "", 64),
+        user_agent=clean(record.userAgent or ""),
+        source_ip=clean(record.sourceIPAddress or "", 64),
+        data_event=record.eventCategory == "Data" or record.managementEvent is False,
+    )
+
+
+def _not_a_call(record: Record) -> str:
+    if record.eventType in _NOT_CALLS:
+        return _NOT_CALLS[record.eventType]
+    if record.eventCategory in {"Insight", "Aggregated", "NetworkActivity"}:
+        return f"{record.eventCategory} record: not a call"
+    if not record.eventSource or not record.eventName:
+        return "no eventSource or eventName: not an API call"
+    if record.userIdentity is None:
+        return "no userIdentity: not a caller's call"
+    return ""
+
+
+def _resources(record: Record) -> tuple[ResourceEntry, ...]:
+    return tuple(
+        ResourceEntry((entry.type or "")[:128], (entry.ARN or "")[:2048], (entry.accountId or "")[:64])
+        for entry in record.resources or ()
+        if entry.ARN
+    )
+
+
+def parameters(event: Event) -> dict[str, Any]:
+    """The event's request parameters; empty when there are none or they are not a map."""
+    try:
+        value = msgspec.json.decode(event.params)
+    except msgspec.DecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

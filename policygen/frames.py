@@ -1,0 +1,107 @@
+"""Tidy pandas frames for notebooks: one row a thing, one column a fact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policygen.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CATEGORIES = ("role", "region", "event_source", "event_name", "outcome", "error", "via", "action", "service", "kind")
+
+
+def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """One row per distinct call and day.
+
+    Columns: day (datetime64, UTC), role, region, event_source, event_name, outcome, error, via (categories),
+    vpce, params (JSON text of the identifying parameters), n, first, last (datetime64, UTC).
+    """
+    name = suggestion.role.name
+    rows = [
+        {
+            "day": day,
+            "role": name,
+            "region": call.region,
+            "event_source": call.source,
+            "event_name": call.name,
+            "outcome": str(call.outcome),
+            "error": call.error or None,
+            "via": call.via or None,
+            "vpce": call.vpce or None,
+            "params": call.params.decode(),
+            "n": evidence.count,
+            "first": evidence.first,
+            "last": evidence.last,
+        }
+        for (call, day), evidence in sorted(suggestion.usage.daily.items(), key=lambda one: (one[0][1], str(one[0][0])))
+    ]
+    columns = "day role region event_source event_name outcome error via vpce params n first last".split()
+    return _frame(rows, columns)
+
+
+def requests_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """One row per access request.
+
+    Columns: service, action (categories), resource, resource_type, written_as, rule, granted (bool), n, days,
+    first, last (datetime64, UTC), event_ids (list of str).
+    """
+    made = suggestion
+    rows = []
+    for request, seen in made.usage.requests.items():
+        written = made.written.get(request)
+        rows.append(
+            {
+                "service": request.action.split(":", 1)[0],
+                "action": request.action,
+                "resource": request.resource,
+                "resource_type": request.resource_type or None,
+                "written_as": written.pattern if written else None,
+                "rule": (written.rule or None) if written else None,
+                "granted": written is not None,
+                "n": seen.count,
+                "days": len(seen.days),
+                "first": seen.first,
+                "last": seen.last,
+                "event_ids": list(seen.event_ids),
+            }
+        )
+    columns = "service action resource resource_type written_as rule granted n days first last event_ids".split()
+    return _frame(rows, columns)
+
+
+def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """One row per action that is allowed today or will be.
+
+    Columns: service, action, kind (categories: narrowed, unchanged, kept, unknown, removed, added), now, proposed
+    (lists of patterns), why. Empty where today's policies are not known.
+    """
+    rows = [
+        {
+            "service": change.service,
+            "action": change.action,
+            "kind": change.kind,
+            "now": list(change.now),
+            "proposed": list(change.proposed),
+            "why": change.why,
+        }
+        for change in suggestion.changes
+    ]
+    return _frame(rows, "service action kind now proposed why".split())
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=columns)
+    for name in ("day", "first", "last"):
+        if name in frame:
+            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+    for name in _CATEGORIES:
+        if name in frame:
+            frame[name] = frame[name].astype("category")
+    for name in ("n", "days"):
+        if name in frame:
+            frame[name] = frame[name].astype("int64")
+    return frame

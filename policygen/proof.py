@@ -1,0 +1,156 @@
+"""The promises, checked on the finished documents and not on what they were made from.
+
+Every run proves that the new policies are sufficient, minimal, allow nothing unseen and are never wider than
+today's. A promise that does not hold comes with counter-examples, and then no policy is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from policygen import arn
+from policygen.access import AccessRequest
+from policygen.policy.document import Policy, Statement
+from policygen.policy.evaluate import Evaluator
+from policygen.policy.generalise import Written
+from policygen.policy.grants import Grant, coverage_table, overlaps_statement
+from policygen.policy.meet import allow_statements, deny_statements
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise: whether it holds, what was looked at, and what speaks against it."""
+
+    promise: str
+    """``sufficient``, ``minimal``, ``nothing unseen``, ``never wider``."""
+    held: bool
+    finding: str
+    """One line for people."""
+    counter_examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """All checks of one suggestion."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise holds."""
+        return all(check.held for check in self.checks)
+
+
+def grants_in(policies: Iterable[Policy]) -> list[Grant]:
+    """Every (action, resource, condition) that the Allow statements of documents write out."""
+    found: list[Grant] = []
+    for statement in allow_statements(policies):
+        for action in statement.actions:
+            if statement.not_resources:
+                found.append(Grant(action, "*", statement.conditions, statement.resources))
+            else:
+                found += [Grant(action, resource, statement.conditions) for resource in statement.resources]
+    return list(dict.fromkeys(found))
+
+
+def prove(
+    policies: Sequence[Policy],
+    requests: Mapping[AccessRequest, int],
+    declared: Mapping[AccessRequest, Written],
+    keeps: Sequence[Grant],
+    today: Sequence[Policy] | None = None,
+    boundary: Policy | None = None,
+) -> Proof:
+    """Checks the promises.
+
+    Args:
+        policies: the new documents.
+        requests: observed requests that are to stay allowed -> events behind each.
+        declared: how each request's resource may be written: the declared generalisations.
+        keeps: grants kept without evidence.
+        today: today's identity policies; None where they are not known, and "never wider" cannot be asked.
+        boundary: the permissions boundary, which stays attached.
+    """
+    grants = grants_in(policies)
+    checks = [
+        _sufficient(policies, requests, boundary),
+        _minimal(grants, requests, keeps),
+        _nothing_unseen(grants, declared, keeps),
+    ]
+    if today is not None:
+        checks.append(_never_wider(grants, policies, today))
+    return Proof(tuple(checks))
+
+
+def _check(promise: str, finding: str, failed: Sequence[str], looked: str) -> Check:
+    if not failed:
+        return Check(promise, True, finding)
+    return Check(promise, False, f"{len(failed)} of {looked}", tuple(failed[:_SHOWN]))
+
+
+def _sufficient(policies: Sequence[Policy], requests: Mapping[AccessRequest, int], boundary: Policy | None) -> Check:
+    evaluator = Evaluator(policies, boundary)
+    failed, uncertain = [], 0
+    for request in requests:
+        decision = evaluator.evaluate(request)
+        if decision.outcome != "ALLOWED":
+            failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")
+        uncertain += decision.outcome == "ALLOWED" and not decision.certain
+    events = sum(requests.values())
+    finding = f"all {len(requests):,} observed access requests are allowed ({events:,} times seen)"
+    if uncertain:
+        finding += f"; {uncertain:,} under conditions carried over from today"
+    return _check("sufficient", finding, failed, f"{len(requests)} observed access requests would be denied")
+
+
+def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
+    table, everything = coverage_table(grants, requests), set(grants)
+    failed = []
+    for grant in grants:
+        needed = any(keep.inside(grant) for keep in keeps) or table.witness(grant, everything) is not None
+        twin = any(grant.inside(other) for other in grants if other != grant and other.action == grant.action)
+        if not needed or (twin and table.witness(grant, everything) is None):
+            failed.append(f"{grant.action} on {grant.resource}: nothing is denied without it")
+    finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
+    return _check("minimal", finding, failed, f"{len(grants)} grants are spare")
+
+
+def _nothing_unseen(
+    grants: Sequence[Grant], declared: Mapping[AccessRequest, Written], keeps: Sequence[Grant]
+) -> Check:
+    patterns: dict[str, set[str]] = {}
+    failed = []
+    for request, written in declared.items():
+        patterns.setdefault(request.action.lower(), set()).add(written.pattern)
+        if not Grant(request.action, written.pattern).covers(request):
+            failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
+    for grant in grants:
+        seen = any(arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ()))
+        if not (seen and not grant.excluded) and not any(grant.inside(keep) for keep in keeps):
+            failed.append(f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept")
+    finding = "allows nothing outside observed requests, declared patterns and keeps"
+    return _check("nothing unseen", finding, failed, f"{len(grants)} grants reach beyond what was seen")
+
+
+def _never_wider(grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy]) -> Check:
+    allowed = allow_statements(today)
+    failed = [
+        f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
+        for grant in grants
+        if not any(grant.inside_statement(statement) for statement in allowed)
+    ]
+    carried = {_meaning(statement) for statement in deny_statements(policies)}
+    for statement in deny_statements(today):
+        if any(overlaps_statement(grant, statement) for grant in grants) and _meaning(statement) not in carried:
+            failed.append(f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies")
+    finding = "allows nothing that the current policies do not allow"
+    return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
+
+
+def _meaning(statement: Statement) -> tuple[object, ...]:
+    return (
+        statement.actions, statement.resources, statement.not_actions, statement.not_resources, statement.conditions
+    )  # fmt: skip

@@ -1,0 +1,85 @@
+"""The CloudTrail record as delivered: the typed wire format, and nothing else.
+
+Only the fields that this tool reads are declared; `requestParameters` stays raw bytes until a record is
+known to matter, because most records of a trail belong to other roles. Every field may be missing
+(reference 0.2): the decoder is as tolerant as the log is odd, the judgement comes later, in `events`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Wire(msgspec.Struct, frozen=True, gc=False):
+    """Frozen wire struct: no cycles, so the garbage collector need not look at millions of them."""
+
+
+class SessionIssuer(_Wire, frozen=True, gc=False):
+    """userIdentity.sessionContext.sessionIssuer."""
+
+    type: str | None = None
+    principalId: str | None = None  # noqa: N815
+    arn: str | None = None
+    accountId: str | None = None  # noqa: N815
+    userName: str | None = None  # noqa: N815
+
+
+class SessionContext(_Wire, frozen=True, gc=False):
+    """userIdentity.sessionContext."""
+
+    sessionIssuer: SessionIssuer | None = None  # noqa: N815
+    sourceIdentity: str | None = None  # noqa: N815
+
+
+class InScopeOf(_Wire, frozen=True, gc=False):
+    """userIdentity.inScopeOf: the function or instance that the credentials were issued to (1.6)."""
+
+    issuerType: str | None = None  # noqa: N815
+    credentialsIssuedTo: str | None = None  # noqa: N815
+
+
+class UserIdentity(_Wire, frozen=True, gc=False):
+    """userIdentity: who called."""
+
+    type: str | None = None
+    principalId: str | None = None  # noqa: N815
+    arn: str | None = None
+    accountId: str | None = None  # noqa: N815
+    accessKeyId: str | None = None  # noqa: N815
+    userName: str | None = None  # noqa: N815
+    invokedBy: str | None = None  # noqa: N815
+    sessionContext: SessionContext | None = None  # noqa: N815
+    inScopeOf: InScopeOf | None = None  # noqa: N815
+
+
+class Resource(_Wire, frozen=True, gc=False):
+    """One entry of `resources`; some carry a prefix instead of an ARN (1.9.1)."""
+
+    ARN: str | None = None
+    ARNPrefix: str | None = None
+    accountId: str | None = None  # noqa: N815
+    type: str | None = None
+
+
+class Record(_Wire, frozen=True, gc=False):
+    """One CloudTrail record (1.1.4)."""
+
+    eventID: str | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
+    eventSource: str | None = None  # noqa: N815
+    eventName: str | None = None  # noqa: N815
+    eventType: str | None = None  # noqa: N815
+    eventCategory: str | None = None  # noqa: N815
+    awsRegion: str | None = None  # noqa: N815
+    userIdentity: UserIdentity | None = None  # noqa: N815
+    requestParameters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    resources: list[Resource] | None = None
+    errorCode: str | None = None  # noqa: N815
+    errorMessage: str | None = None  # noqa: N815
+    userAgent: str | None = None  # noqa: N815
+    sourceIPAddress: str | None = None  # noqa: N815
+    vpcEndpointId: str | None = None  # noqa: N815
+    recipientAccountId: str | None = None  # noqa: N815
+    sharedEventID: str | None = None  # noqa: N815
+    readOnly: bool | None = None  # noqa: N815
+    managementEvent: bool | None = None  # noqa: N815

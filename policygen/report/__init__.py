@@ -1,0 +1,54 @@
+"""One file per output format; each renders an analysis to text and knows nothing of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import PurePath
+from typing import cast
+
+from policygen.analysis import Analysis
+from policygen.errors import UsageError
+from policygen.text import printable
+
+Render = Callable[..., str]
+
+FORMATS: Mapping[str, str] = {
+    "text": "policygen.report.screen",
+    "json": "policygen.report.everything",
+    "policy": "policygen.report.document",
+}
+"""Name -> module with a function ``render(analysis, **options) -> str``."""
+
+SUFFIXES: Mapping[str, str] = {".txt": "text", ".json": "json", ".policy.json": "policy"}
+"""What an exported file's name says of its format; the longest suffix wins."""
+
+
+def render(name: str, analysis: Analysis, **options: bool) -> str:
+    """An analysis in the named format; it ends with a line break.
+
+    Raises:
+        UsageError: PG-E207, no such format.
+    """
+    if name not in FORMATS:
+        raise UsageError(
+            f"no format {printable(name)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
+        )
+    return cast("Render", import_module(FORMATS[name]).render)(analysis, **options)
+
+
+def format_of(path: str) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        UsageError: PG-E207, a suffix that stands for no format.
+    """
+    name = PurePath(path).name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix):
+            return SUFFIXES[suffix]
+    raise UsageError(
+        f"the name {printable(path)!r} says no format",
+        f"suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}",
+        code="PG-E207",
+    )

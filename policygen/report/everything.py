@@ -1,0 +1,165 @@
+"""Everything as JSON, for machines: documents, evidence with eventIDs, diff, proof, coverage.
+
+The shape is described by ``suggestion.schema.json`` beside this file; `SCHEMA_VERSION` changes with it, and
+only by addition.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from policygen.access import AccessRequest
+from policygen.analysis import Analysis, Reading
+from policygen.catalog.reference import data_version
+from policygen.policy.document import Policy
+from policygen.policy.grants import Grant
+from policygen.suggestion import Suggestion
+from policygen.usage import Evidence
+
+SCHEMA_VERSION = 1
+
+
+def render(analysis: Analysis, **_: bool) -> str:
+    """The suggestion as one JSON object with sorted keys."""
+    return json.dumps(as_dict(analysis), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def as_dict(analysis: Analysis) -> dict[str, Any]:
+    """The suggestion as plain values."""
+    from policygen import __version__
+
+    made = analysis.suggestion
+    usage = made.usage
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "policygen": __version__,
+        "iam_data": data_version(),
+        "role": made.role._asdict(),
+        "window": {"start": usage.window.start, "end": usage.window.end, "days": usage.window.days},
+        "evidence": {
+            **(_evidence(usage.events) if usage.events else {}),
+            "calls": usage.calls,
+            "regions": list(usage.regions),
+            "requests": [_request(made, request, seen) for request, seen in usage.requests.items()],
+        },
+        "policies": [{"name": p.name, "size": p.size, "document": p.to_dict()} for p in made.policies],
+        "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
+        "keeps": [
+            _grant(keep.grant)
+            | {"kind": keep.kind, "why": keep.why, "blind_spot": keep.blind_spot.id if keep.blind_spot else None}
+            for keep in made.keeps
+        ],
+        "today": None if made.today is None else [_policy(policy) for policy in made.today],
+        "changes": [
+            {"action": c.action, "kind": c.kind, "now": list(c.now), "proposed": list(c.proposed), "why": c.why}
+            for c in made.changes
+        ],
+        "missing": [_name(m.request) | {"cause": m.cause} | _evidence(m.evidence) for m in made.missing],
+        "wanted_but_denied": [
+            {
+                "action": w.action,
+                "resource": w.resource,
+                "policy_type": w.policy_type,
+                "explicit": w.explicit,
+                "event": f"{w.source} {w.event}",
+            }
+            | _evidence(seen)
+            for w, seen in usage.wanted.items()
+        ],
+        "unmapped": [{"event": f"{u.source} {u.event}", "why": u.why} | _evidence(s) for u, s in usage.unmapped.items()],
+        "no_permission_needed": [{"call": call} | _evidence(seen) for call, seen in usage.no_permission.items()],
+        "unauthenticated": _evidence(usage.unauthenticated) if usage.unauthenticated else None,
+        "predecessors": [
+            {"role_id": p.role.role_id, "events": p.events, "last": p.last} for p in made.predecessors
+        ],
+        "proof": [
+            {"promise": c.promise, "held": c.held, "finding": c.finding, "counter_examples": list(c.counter_examples)}
+            for c in made.proof.checks
+        ],
+        "coverage": _coverage(made),
+        "reading": _reading(analysis.reading, analysis),
+        "notes": list(made.notes),
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {"name": policy.name, "document": policy.to_dict()}
+
+
+def _evidence(seen: Evidence) -> dict[str, Any]:
+    return {
+        "count": seen.count,
+        "days": len(seen.days),
+        "first": seen.first,
+        "last": seen.last,
+        "event_ids": list(seen.event_ids),
+        "weak": seen.weak,
+    }
+
+
+def _name(request: AccessRequest) -> dict[str, Any]:
+    return {"action": request.action, "resource": request.resource}
+
+
+def _request(made: Suggestion, request: AccessRequest, seen: Evidence) -> dict[str, Any]:
+    written = made.written.get(request)
+    return (
+        _name(request)
+        | {
+            "type": request.resource_type,
+            "context": context_dict(request),
+            "grade": request.grade,
+            "pattern": request.wild,
+            "written_as": written.pattern if written else None,
+            "rule": written.rule if written else None,
+            "why": list(made.usage.reasons.get(request, ())),
+            "events": list(made.usage.sources.get(request, ())),
+            "sessions": sorted(seen.sessions),
+            "user_agents": sorted(seen.agents),
+        }
+        | _evidence(seen)
+    )
+
+
+def context_dict(request: AccessRequest) -> Mapping[str, str | list[str]]:
+    """Condition keys and values; one value stands alone."""
+    return {key: values[0] if len(values) == 1 else list(values) for key, values in request.context}
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    return {
+        "action": grant.action,
+        "resource": grant.resource,
+        "not_resource": list(grant.excluded),
+        "condition": {op: {key: list(values) for key, values in keys} for op, keys in grant.conditions},
+    }
+
+
+def _coverage(made: Suggestion) -> dict[str, Any]:
+    seen = made.coverage
+    return {
+        "days": seen.window.days,
+        "days_with_events": seen.days_with_events,
+        "regions": list(seen.regions),
+        "trails": None if seen.trails is None else list(seen.trails),
+        "data_event_types": None if seen.data_types is None else sorted(seen.data_types),
+        "incomplete": list(seen.incomplete),
+    }
+
+
+def _reading(reading: Reading, analysis: Analysis) -> dict[str, Any]:
+    ledger = analysis.ledger
+    return {
+        "files": reading.files,
+        "records": ledger.records,
+        "duplicates": ledger.duplicates,
+        "ignored": dict(sorted(ledger.ignored.items())),
+        "other_principals": dict(sorted(ledger.principals.items())),
+        "passed_over": dict(sorted(reading.passed_over.items())),
+        "damaged": [{"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)],
+        "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
+        "first": ledger.first,
+        "last": ledger.last,
+    }

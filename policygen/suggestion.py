@@ -1,0 +1,324 @@
+"""suggest(): one role's policy from its usage and its policies of today, with diff, keeps and proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from policygen import arn
+from policygen.access import AccessRequest, RoleKey
+from policygen.account.model import Function, Role
+from policygen.coverage import Coverage
+from policygen.errors import GateError, IncompleteError, NothingFoundError
+from policygen.keeps import Keep, functions_of, platform_keeps, unknown_keeps
+from policygen.policy.diff import Change, Kind, compare
+from policygen.policy.document import Conditions, Policy, Statement, conditions_of
+from policygen.policy.evaluate import Evaluator
+from policygen.policy.expand import allowed_actions
+from policygen.policy.generalise import Written, generalise
+from policygen.policy.grants import Grant, essential, widest
+from policygen.policy.meet import allow_statements, carried_denies, meet
+from policygen.policy.pack import name_statements, pack, statements_of
+from policygen.proof import Proof, prove
+from policygen.selection import Predecessor
+from policygen.usage import Evidence, Usage
+
+_RESOURCE_POLICIES = frozenset(
+    {
+        "s3", "sqs", "sns", "kms", "lambda", "secretsmanager", "ecr", "events", "logs", "dynamodb", "kinesis",
+        "glue", "backup", "elasticfilesystem", "execute-api", "es", "codeartifact", "sts", "iot", "mediastore",
+    }
+)  # fmt: skip
+"""Services whose resources carry policies, so that an identity policy need not be what allowed a call (4.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Observed, but not allowed by today's identity policies, and the likely cause."""
+
+    request: AccessRequest
+    evidence: Evidence
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What policygen proposes for one role, and everything it rests on."""
+
+    role: RoleKey
+    usage: Usage
+    coverage: Coverage
+    policies: tuple[Policy, ...]
+    """One document, or several managed ones where one would be too large."""
+    grants: Mapping[Grant, tuple[AccessRequest, ...]]
+    """Each grant and the observed requests it is for."""
+    keeps: tuple[Keep, ...]
+    written: Mapping[AccessRequest, Written]
+    missing: tuple[Missing, ...]
+    today: tuple[Policy, ...] | None
+    """Today's identity policies; None where they are not known."""
+    now: Mapping[str, Sequence[Statement]] | None
+    changes: tuple[Change, ...]
+    proof: Proof
+    predecessors: tuple[Predecessor, ...] = ()
+    notes: tuple[str, ...] = ()
+    boundary: Policy | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """All statements in one document, whatever its size: for evaluation, not for IAM."""
+        return Policy(tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name)
+
+    def grants_by_request(self) -> dict[AccessRequest, Evidence]:
+        """The granted requests and their evidence."""
+        return {request: seen for request, seen in self.usage.requests.items() if request in self.written}
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The role as it is: what bounds the suggestion."""
+
+    policies: tuple[Policy, ...]
+    boundary: Policy | None = None
+    functions: tuple[Function, ...] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def today_of(role: Role, functions: Sequence[Function] | None, *, allow_incomplete: bool = False) -> Today:
+    """What bounds the suggestion for a role.
+
+    Raises:
+        IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
+    """
+    if role.missing and not allow_incomplete:
+        raise IncompleteError(
+            f"the document of {role.missing[0]} is not in the account snapshot"
+            + (f", nor {len(role.missing) - 1} more" if len(role.missing) > 1 else ""),
+            "make the snapshot with managed policies: policygen snapshot",
+            "or go on without what it grants: --allow-incomplete",
+            code="PG-E321",
+        )
+    notes = []
+    if role.missing:
+        notes.append(f"not known today: {', '.join(role.missing)}")
+    if role.service_linked:
+        notes.append("service-linked role: IAM lets nobody edit its policies")
+    if role.sso_managed:
+        notes.append("made by IAM Identity Center: change the permission set, not the role")
+    mine = None if functions is None else tuple(functions_of(role.key, functions))
+    return Today(role.identity_policies, role.boundary, mine, tuple(notes))
+
+
+def suggest(
+    usage: Usage,
+    coverage: Coverage,
+    today: Today | None = None,
+    *,
+    name: str = "policygen",
+    add_observed: bool = False,
+    predecessors: tuple[Predecessor, ...] = (),
+) -> Suggestion:
+    """The smallest policy that lets a role go on doing what it did.
+
+    Args:
+        usage: what the role asked for.
+        coverage: what the logs could have shown.
+        today: the role's policies; None to rest on the evidence alone.
+        name: the new policy's name.
+        add_observed: grant what was observed but today's identity policies do not allow.
+        predecessors: deleted namesakes, for the record.
+
+    Raises:
+        NothingFoundError: PG-E302, no authorised call that needs a permission.
+        GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
+    """
+    if not usage.requests:
+        raise nothing_to_grant(usage)
+    bounds = today.policies if today else None
+    requests, missing = _allowed_today(usage, today)
+    if add_observed and missing:
+        requests |= {one.request: one.evidence for one in missing}
+        bounds = (*(bounds or ()), _evidence_policy([one.request for one in missing]))
+    needed = [request for request in requests if request.grade != "hint"]
+    if not needed:
+        raise _all_missing(usage, missing)
+    written = generalise(needed)
+    candidates: dict[Grant, list[AccessRequest]] = {}
+    for request in needed:
+        grant = Grant(request.action, written[request].pattern, _own_conditions(request))
+        candidates.setdefault(grant, []).append(request)
+    observed = meet(candidates, bounds) if bounds is not None else list(candidates)
+    now = allowed_actions(today.policies) if today else None
+    keeps = _keeps(usage, coverage, today, now, bounds)
+    kept_grants = [keep.grant for keep in keeps]
+    grants = essential(widest([*observed, *kept_grants]), needed, kept_grants)
+    policies = _documents(grants, bounds, name)
+    counts = {request: requests[request].count for request in needed}
+    proof = prove(policies, counts, written, kept_grants, bounds, today.boundary if today else None)
+    if not proof.held:
+        raise proof_failed(usage.role, proof)
+    kinds: dict[Grant, tuple[Kind, str]] = {
+        keep.grant: ("kept" if keep.kind == "platform" else "unknown", keep.why) for keep in keeps
+    }
+    return Suggestion(
+        role=usage.role,
+        usage=usage,
+        coverage=coverage,
+        policies=policies,
+        grants={grant: tuple(r for r in needed if grant.covers(r)) for grant in grants},
+        keeps=keeps,
+        written=written,
+        missing=tuple(missing) if not add_observed else (),
+        today=today.policies if today else None,
+        now=now,
+        changes=compare(now, grants, kinds) if now is not None else (),
+        proof=proof,
+        predecessors=predecessors,
+        notes=today.notes if today else (),
+        boundary=today.boundary if today else None,
+    )
+
+
+def _own_conditions(request: AccessRequest) -> Conditions:
+    """Conditions that belong to the action itself: a role is passed to one service."""
+    passed = dict(request.context).get("iam:PassedToService")
+    if request.action == "iam:PassRole" and passed:
+        return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
+    return ()
+
+
+def _allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest, Evidence], list[Missing]]:
+    """Observed requests that today's policies allow, and those that something else must have allowed.
+
+    A request whose record does not tell the whole name is cut to the part that today's policies allow.
+    """
+    if today is None:
+        return dict(usage.requests), []
+    evaluator = Evaluator(today.policies, today.boundary)
+    allowed: dict[AccessRequest, Evidence] = {}
+    missing: list[Missing] = []
+    for request, evidence in usage.requests.items():
+        pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else _within(request, today, evaluator)
+        for piece in pieces:
+            allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
+        if not pieces and request.grade == "required":
+            missing.append(Missing(request, evidence, _cause(request, today, evaluator)))
+    return allowed, missing
+
+
+def _within(request: AccessRequest, today: Today, evaluator: Evaluator) -> list[AccessRequest]:
+    if not request.wild or request.resource == "*":
+        return []
+    pieces: dict[str, None] = {}
+    for statement in allow_statements(today.policies):
+        if not statement.not_resources:
+            for resource in statement.resources:
+                pieces |= dict.fromkeys(arn.intersect(request.resource, resource) or ())
+    cut = [_narrowed(request, piece) for piece in pieces]
+    return [one for one in cut if evaluator.evaluate(one).outcome == "ALLOWED"]
+
+
+def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
+    literal = arn.unescape(pattern)
+    return AccessRequest(
+        request.action,
+        pattern if literal is None else literal,
+        request.resource_type,
+        request.context,
+        request.grade,
+        literal is None,
+    )
+
+
+def _cause(request: AccessRequest, today: Today, evaluator: Evaluator) -> str:
+    outcome = evaluator.evaluate(request).outcome
+    if outcome == "EXPLICIT_DENY":
+        return "a Deny of today forbids it: the policies changed after the call"
+    if today.boundary and Evaluator(today.policies).evaluate(request).outcome == "ALLOWED":
+        return "the permissions boundary of today forbids it: it changed after the call"
+    if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
+        return "a resource policy allows it, or the policies changed after the call"
+    return "the policies changed after the call"
+
+
+def _evidence_policy(requests: Sequence[AccessRequest]) -> Policy:
+    """The missing requests as a policy, so that adding them is bounded by what was seen."""
+    written = generalise(requests)
+    grants = {Grant(r.action, written[r].pattern, _own_conditions(r)) for r in requests}
+    return Policy(tuple(statements_of(sorted(grants))), name="observed")
+
+
+def _keeps(
+    usage: Usage,
+    coverage: Coverage,
+    today: Today | None,
+    now: Mapping[str, Sequence[Statement]] | None,
+    bounds: Sequence[Policy] | None,
+) -> tuple[Keep, ...]:
+    """Grants without evidence, each inside today's policies."""
+    if today is None or now is None or bounds is None:
+        return ()
+    platform = platform_keeps(today.functions or (), usage.requests)
+    inside = [_inside(keep, bounds) for keep in platform]
+    settled = frozenset(keep.grant.action for keep in platform) if today.functions else frozenset()
+    unknown = unknown_keeps({k: list(v) for k, v in now.items()}, coverage, settled, usage.requests)
+    distinct = {keep.grant: keep for keep in reversed([*(k for keeps in inside for k in keeps), *unknown])}
+    chosen = set(widest(distinct))
+    return tuple(distinct[grant] for grant in sorted(chosen))
+
+
+def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
+    """A keep cut to what today's policies allow; nothing is added for the platform that was not there."""
+    request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
+    grants = meet({keep.grant: [request]}, bounds)
+    return [Keep(grant, keep.kind, keep.why, keep.blind_spot) for grant in grants]
+
+
+def _documents(grants: Sequence[Grant], bounds: Sequence[Policy] | None, name: str) -> tuple[Policy, ...]:
+    statements = statements_of(grants)
+    denies = carried_denies(grants, bounds) if bounds is not None else []
+    return pack(name_statements([*statements, *denies]), name)
+
+
+def nothing_to_grant(usage: Usage) -> NothingFoundError:
+    """The error for a role without one authorised call that needs a permission."""
+    denied = sum(e.count for e in usage.wanted.values())
+    hints = []
+    if denied:
+        names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
+        hints.append(f"{denied:,} calls were denied: {', '.join(names[:6])}; a denied call is no evidence of need")
+    if usage.no_permission:
+        hints.append(f"{sum(e.count for e in usage.no_permission.values()):,} calls need no permission")
+    if usage.unmapped:
+        names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
+        hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")
+    hints.append("no policy was written: an empty one would be a guess, not a finding")
+    what = "only denied calls" if denied and not usage.no_permission and not usage.unmapped else "no authorised call"
+    return NothingFoundError(
+        f"nothing to grant: {what} by {usage.role.name} in {usage.window.days} days", *hints, code="PG-E303"
+    )
+
+
+def _all_missing(usage: Usage, missing: Sequence[Missing]) -> NothingFoundError:
+    first = missing[0] if missing else None
+    return NothingFoundError(
+        f"nothing to grant: no observed call by {usage.role.name} is allowed by its identity policies of today",
+        *([f"{first.request.action} on {first.request.resource}: {first.cause}"] if first else []),
+        "is the snapshot of the right account and time? --add-observed grants what was seen all the same",
+        code="PG-E304",
+    )
+
+
+def proof_failed(role: RoleKey, proof: Proof) -> GateError:
+    """The error for a suggestion that does not keep its promises."""
+    failed = [check for check in proof.checks if not check.held]
+    return GateError(
+        f"the policy for {role.name} is not {failed[0].promise}: {failed[0].finding}",
+        *(example for check in failed for example in check.counter_examples),
+        "no policy was written; this is a fault of policygen, please report it with these lines",
+        code="PG-E401",
+    )
+
+
+Say = Callable[[str], None]
+"""Where progress goes: a line for people."""

@@ -1,0 +1,38 @@
+"""Cleaning of text that strangers wrote: user agents, session names, object keys, error messages.
+
+Anyone who can call an API of the account can put text into its log. `clean` is applied once, where a
+record becomes an event; resource names keep their exact characters, because IAM compares them, and go
+through `printable` where they are shown.
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls (ESC among them), and the bidirectional and invisible marks that reorder a line.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def printable(text: str) -> str:
+    """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
+    return _UNSAFE.sub(_visible, text)
+
+
+def clean(text: object, limit: int = 256) -> str:
+    """A value from a log as one short printable line.
+
+    Args:
+        text: anything; values that are not strings become "".
+        limit: the greatest length in characters; what is cut is marked by an ellipsis.
+    """
+    if not isinstance(text, str):
+        return ""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
+    shown = printable(text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

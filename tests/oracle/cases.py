@@ -1,0 +1,68 @@
+"""The golden cases of policy evaluation: one JSON list per topic in tests/cases/evaluate.
+
+A case has `name`, `statements`, `request` and `expected`, and where it matters `version` (null: none),
+`boundary` (statements), `base` (keys common to all requests), `complete` (default true: a key that is not
+given is absent) and `oracle` (false: not a question for the outside judge; the case's name says why).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from policygen.access import AccessRequest, Context
+from policygen.policy.document import Policy, parse_policy
+from policygen.policy.evaluate import Decision, evaluate
+
+FOLDER = Path(__file__).resolve().parents[1] / "cases" / "evaluate"
+
+
+@dataclass(frozen=True)
+class Case:
+    topic: str
+    data: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.topic}: {self.data['name']}"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return document(self.data["statements"], self.data.get("version", "2012-10-17"))
+
+    def decide(self) -> Decision:
+        boundary = self.data.get("boundary")
+        return evaluate(
+            request_of(self.data["request"]),
+            [parse_policy(self.document, "today")],
+            None if boundary is None else parse_policy(document(boundary), "boundary"),
+            complete=self.data.get("complete", True),
+            base=context_of(self.data.get("base", {})),
+        )
+
+
+def document(statements: list[dict[str, Any]], version: str | None = "2012-10-17") -> dict[str, Any]:
+    return ({} if version is None else {"Version": version}) | {"Statement": statements}
+
+
+def context_of(keys: dict[str, list[str]]) -> Context:
+    return tuple((key, tuple(values)) for key, values in sorted(keys.items()))
+
+
+def request_of(data: dict[str, Any]) -> AccessRequest:
+    context = context_of(data.get("context", {}))
+    return AccessRequest(data["action"], data["resource"], context=context, wild=data.get("wild", False))
+
+
+def policy_of(statements: list[dict[str, Any]]) -> Policy:
+    return parse_policy(document(statements))
+
+
+def load() -> list[Case]:
+    return [
+        Case(file.stem, data)
+        for file in sorted(FOLDER.glob("*.json"))
+        for data in json.loads(file.read_text(encoding="utf-8"))
+    ]

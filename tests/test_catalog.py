@@ -1,0 +1,123 @@
+"""Every service file: its examples are its tests, and all it names exists in IAM."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from policygen import catalog
+from policygen.access import Call, ResourceEntry
+from policygen.catalog import reference
+from policygen.catalog.names import aliases, service_prefix
+from policygen.catalog.projection import project
+from policygen.catalog.rules import Example, ServiceRules, all_rules, read_rules
+
+ACCOUNT = "123456789012"
+RULES = all_rules()
+EXAMPLES = [(rules, example) for rules in RULES for example in rules.examples]
+IDS = [f"{rules.service}: {example.event} {i}" for i, (rules, example) in enumerate(EXAMPLES)]
+BY_SERVICE = pytest.mark.parametrize("rules", RULES, ids=[rules.service for rules in RULES])
+
+
+def call_of(example: Example, *, projected: bool = False) -> Call:
+    partition = "aws-cn" if example.region.startswith("cn-") else "aws"
+    partition = "aws-us-gov" if example.region.startswith("us-gov") else partition
+    params = project(example.source, example.event, example.params) if projected else example.params
+    entries = tuple(ResourceEntry("", arn, "") for arn in example.resources)
+    return Call(example.source, example.event, example.region, ACCOUNT, partition, params, entries, example.error, example.via)
+
+
+def answer_text(call: Call) -> set[str]:
+    answer = catalog.requests_for(call)
+    if not answer.requests:
+        return {answer.status}
+    return {f"{one.request.action} {one.request.resource}" for one in answer.requests if one.request.grade == "required"}
+
+
+@pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
+def test_the_example_needs_exactly_what_it_says(rules: ServiceRules, example: Example) -> None:
+    assert answer_text(call_of(example)) == set(example.needs)
+
+
+@pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
+def test_the_projected_parameters_give_the_same_answer(rules: ServiceRules, example: Example) -> None:
+    whole, cut = call_of(example), call_of(example, projected=True)
+    assert catalog.requests_for(cut) == catalog.requests_for(whole)
+    assert project(example.source, example.event, cut.params) == cut.params
+
+
+@BY_SERVICE
+def test_every_action_type_and_condition_key_of_the_file_exists(rules: ServiceRules) -> None:
+    service = reference.service(rules.service)
+    assert service is not None, rules.service
+    wrong = []
+    for rule in rules.events.values():
+        for need in rule.needs + rule.also:
+            if "{" in need.action.source:
+                continue
+            action = reference.action(need.action.source)
+            if action is None:
+                wrong.append(f"{rule.name}: no action {need.action.source}")
+                continue
+            if need.on and not action.types:
+                wrong.append(f"{rule.name}: {action.name} takes no resource")
+            wrong += [f"{rule.name}: {action.name} does not take {kind}" for kind in need.on if kind not in action.types]
+            known = {key.split("$")[0].split("<")[0].lower() for key in action.condition_keys}
+            wrong += [
+                f"{rule.name}: {action.name} has no condition key {key}"
+                for key, _ in need.context
+                if not key.startswith("aws:") and key.lower() not in known and f"{key.lower().rsplit('/', 1)[0]}/" not in known
+            ]
+    for kind in [*rules.resources, *rules.generalise]:
+        if kind not in service.types:
+            wrong.append(f"no resource type {kind}")
+    for name in [name for names in rules.visibility.data.values() for name in names] + list(rules.visibility.never):
+        if service.action(name) is None:
+            wrong.append(f"visibility: no action {name}")
+    assert wrong == []
+
+
+@BY_SERVICE
+def test_every_event_rule_has_an_example(rules: ServiceRules) -> None:
+    shown = {name for example in rules.examples for name in (example.event.lower(), strip(example.event))}
+    named = {*rules.events, *rules.no_permission, *rules.not_iam}
+    assert sorted(named - shown) == []
+
+
+def strip(name: str) -> str:
+    return re.sub(r"(?:\d{4}_\d{2}_\d{2}|20\d{6}(?:v\d+)?)$", "", name).lower()
+
+
+@BY_SERVICE
+def test_generalised_types_name_placeholders_of_their_pattern(rules: ServiceRules) -> None:
+    service = reference.service(rules.service)
+    assert service is not None
+    for kind, how in rules.generalise.items():
+        patterns = [reference.compile_pattern(how.match)] if how.match else list(service.types[kind].patterns)
+        names = {name for pattern in patterns for name in pattern.placeholders}
+        assert {*how.open, *([how.learn] if how.learn else [])} <= names, kind
+
+
+def test_each_event_source_belongs_to_one_file() -> None:
+    sources = [source for rules in RULES for source in rules.event_sources]
+    assert len(sources) == len(set(sources))
+
+
+def test_every_alias_leads_to_a_service_that_iam_knows() -> None:
+    for label, prefix in aliases().items():
+        assert prefix in reference.prefixes(), label
+        assert service_prefix(f"{label}.amazonaws.com"), label
+
+
+def test_a_service_file_with_an_unknown_key_is_refused_by_name() -> None:
+    text = 'service = "s3"\nevent_sources = ["s3.amazonaws.com"]\nreference = "x"\n[event.A]\nneed = []\n'
+    with pytest.raises(ValueError, match=r"bad\.toml: A: unknown key 'need'"):
+        read_rules(text, "bad.toml")
+
+
+def test_an_unknown_service_is_a_finding_and_not_a_guess() -> None:
+    answer = catalog.requests_for(Call("brandnew.amazonaws.com", "DoThing", "us-east-1", ACCOUNT))
+    assert answer.status == "unmapped"
+    assert answer.requests == ()
+    assert "brandnew.amazonaws.com" in answer.why

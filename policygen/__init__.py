@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from policygen.version import VERSION
+
+__version__ = VERSION
 
 _HOME = {
     "AccessRequest": "policygen.access:AccessRequest",
@@ -47,11 +49,8 @@ if TYPE_CHECKING:
     from policygen.analysis import roles_in as roles
     from policygen.analysis import suggest_role as suggest
     from policygen.errors import PolicygenError
-    from policygen.frames import calls_frame
-    from policygen.frames import changes_frame
-    from policygen.frames import requests_frame
-    from policygen.policy.document import Policy
-    from policygen.policy.document import parse_policy
+    from policygen.frames import calls_frame, changes_frame, requests_frame
+    from policygen.policy.document import Policy, parse_policy
     from policygen.policy.evaluate import evaluate
     from policygen.suggestion import Suggestion
 

@@ -128,9 +128,7 @@ def analyse(
     today: Today | None = None
     if account and today_role:
         today = today_of(today_role, account.functions, allow_incomplete=allow_incomplete)
-    made = suggest(
-        usage, coverage, today, add_observed=add_observed, predecessors=chosen.predecessors
-    )
+    made = suggest(usage, coverage, today, add_observed=add_observed, predecessors=chosen.predecessors)
     return Analysis(made, reading, ledger, chosen, bool(until))
 
 
@@ -144,13 +142,13 @@ def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
         return
     total = f"{reading.files:,} log file{'s' if reading.files != 1 else ''}"
     if reading.damaged:
-        name, byte, reason = reading.damaged[0]
+        _, byte, reason = reading.damaged[0]
         where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
         count = len(reading.damaged)
         what = f"{count} of {total} {'is' if count == 1 else 'are'} damaged: {reason}{where}"
         names = [printable(one) for one, _, _ in reading.damaged]
     else:
-        name, reason = reading.unreadable[0]
+        reason = reading.unreadable[0][1]
         what = f"{len(reading.unreadable)} records of {total} cannot be read: {reason}"
         names = sorted({printable(one) for one, _ in reading.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
@@ -171,7 +169,9 @@ def _until(text: str) -> str:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--until is not a date: {printable(text)[:40]!r}", "for example --until 2026-11-24", code="PG-E206"
+            f"--until is not a date: {printable(text)[:40]!r}",
+            "for example --until 2026-11-24",
+            code="PG-E206",
         ) from None
     return text if len(text) == 10 else parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -189,7 +189,9 @@ def _no_events(ledger: Ledger, chosen: Chosen, window: Window) -> NothingFoundEr
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NothingFoundError(
-        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}", *hints, code="PG-E301"
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
+        *hints,
+        code="PG-E301",
     )
 
 

@@ -23,7 +23,9 @@ _BASIC_TYPES = {
 }
 """Basic selectors know these types only; these values mean all of them (3.4.2)."""
 
-REFERENCE = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
+REFERENCE = (
+    "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,10 @@ def _logs_reads(trail: Trail) -> bool:
     if trail.selectors is None and trail.advanced is None:
         return True
     for selector in trail.selectors or ():
-        if selector.get("IncludeManagementEvents", True) and selector.get("ReadWriteType", "All") != "WriteOnly":
+        if (
+            selector.get("IncludeManagementEvents", True)
+            and selector.get("ReadWriteType", "All") != "WriteOnly"
+        ):
             return True
     for advanced in trail.advanced or ():
         fields = {str(f.get("Field")): f for f in advanced.get("FieldSelectors") or ()}

@@ -108,7 +108,9 @@ _MESSAGE = re.compile(
     r'(?:\s+on\s+resource:?\s+(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+)))?',
 )
 _IMPLICIT = re.compile(r"because no (?P<type>[a-zA-Z -]+?) allows the")
-_EXPLICIT = re.compile(r"with an explicit deny in (?:a|an|the) (?P<type>[a-zA-Z -]+?)(?:\s*[:,.]|\s+with\b|$)")
+_EXPLICIT = re.compile(
+    r"with an explicit deny in (?:a|an|the) (?P<type>[a-zA-Z -]+?)(?:\s*[:,.]|\s+with\b|$)"
+)
 _POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
 
 _NOT_CALLS = {
@@ -189,7 +191,9 @@ def principal_of(record: Record) -> Principal:
     return Principal(
         kind=clean(kind, 64),
         account=clean(account, 64),
-        name=clean(who.userName or (role.name if role else "") or who.invokedBy or who.principalId or "", 128),
+        name=clean(
+            who.userName or (role.name if role else "") or who.invokedBy or who.principalId or "", 128
+        ),
         role=RoleKey(*(clean(part, 2048) for part in role)) if role else None,
         session=clean(session, 128),
         function=clean((scope.credentialsIssuedTo if scope else "") or "", 512),
@@ -274,6 +278,6 @@ def parameters(event: Event) -> dict[str, Any]:
     """The event's request parameters; empty when there are none or they are not a map."""
     try:
         value = msgspec.json.decode(event.params)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
         return {}
     return value if isinstance(value, dict) else {}

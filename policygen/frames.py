@@ -9,7 +9,18 @@ from policygen.suggestion import Suggestion
 if TYPE_CHECKING:
     import pandas as pd
 
-_CATEGORIES = ("role", "region", "event_source", "event_name", "outcome", "error", "via", "action", "service", "kind")
+_CATEGORIES = (
+    "role",
+    "region",
+    "event_source",
+    "event_name",
+    "outcome",
+    "error",
+    "via",
+    "action",
+    "service",
+    "kind",
+)
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
@@ -35,9 +46,25 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
             "first": evidence.first,
             "last": evidence.last,
         }
-        for (call, day), evidence in sorted(suggestion.usage.daily.items(), key=lambda one: (one[0][1], str(one[0][0])))
+        for (call, day), evidence in sorted(
+            suggestion.usage.daily.items(), key=lambda one: (one[0][1], str(one[0][0]))
+        )
     ]
-    columns = "day role region event_source event_name outcome error via vpce params n first last".split()
+    columns = [
+        "day",
+        "role",
+        "region",
+        "event_source",
+        "event_name",
+        "outcome",
+        "error",
+        "via",
+        "vpce",
+        "params",
+        "n",
+        "first",
+        "last",
+    ]
     return _frame(rows, columns)
 
 
@@ -67,7 +94,20 @@ def requests_frame(suggestion: Suggestion) -> pd.DataFrame:
                 "event_ids": list(seen.event_ids),
             }
         )
-    columns = "service action resource resource_type written_as rule granted n days first last event_ids".split()
+    columns = [
+        "service",
+        "action",
+        "resource",
+        "resource_type",
+        "written_as",
+        "rule",
+        "granted",
+        "n",
+        "days",
+        "first",
+        "last",
+        "event_ids",
+    ]
     return _frame(rows, columns)
 
 
@@ -88,7 +128,7 @@ def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
         }
         for change in suggestion.changes
     ]
-    return _frame(rows, "service action kind now proposed why".split())
+    return _frame(rows, ["service", "action", "kind", "now", "proposed", "why"])
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

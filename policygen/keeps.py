@@ -48,11 +48,18 @@ def platform_keeps(functions: Sequence[Function], used: Iterable[AccessRequest])
     for function in functions:
         place = arn.parse(function.arn)
         if place and function.log_group:
-            group = f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{arn.escape(function.log_group)}:*"
+            where = f"arn:{place.partition}:logs:{place.region}:{place.account}"
+            group = f"{where}:log-group:{arn.escape(function.log_group)}:*"
             groups[group] = f"Lambda writes the logs of {function.name}; CloudTrail never shows it"
-    keeps = [Keep(Grant(action, group), "platform", why) for group, why in groups.items() for action in _LOGGING]
+    keeps = [
+        Keep(Grant(action, group), "platform", why) for group, why in groups.items() for action in _LOGGING
+    ]
     for request in used:
-        if request.action == "logs:CreateLogStream" and ":log-stream:" in request.resource and not request.wild:
+        if (
+            request.action == "logs:CreateLogStream"
+            and ":log-stream:" in request.resource
+            and not request.wild
+        ):
             group = arn.escape(request.resource.split(":log-stream:")[0]) + ":*"
             if group not in groups:
                 groups[group] = "it made log streams there; writing to them is never in CloudTrail"
@@ -83,10 +90,15 @@ def unknown_keeps(
         blind = coverage.blind_spot(action, reads_only=known is not None and not known.writes)
         if action == "iam:PassRole" and passing:
             blind = BlindSpot(
-                "role-passed-by-name", action, f"{passing[0]} may pass a role that its record does not name", "keep it"
+                "role-passed-by-name",
+                action,
+                f"{passing[0]} may pass a role that its record does not name",
+                "keep it",
             )
         if blind:
-            keeps += [Keep(grant, "unknown", blind.why, blind) for s in statements for grant in _as_today(action, s)]
+            keeps += [
+                Keep(grant, "unknown", blind.why, blind) for s in statements for grant in _as_today(action, s)
+            ]
     return keeps
 
 

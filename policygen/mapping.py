@@ -76,9 +76,15 @@ def _row(record: Record, wanted: RoleName | None, seen: set[str]) -> Row:
     return Row(*base, *_status(event, call, answer))
 
 
-def _status(event: Event, call: CallId, answer: catalog.Answer) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
+def _status(
+    event: Event, call: CallId, answer: catalog.Answer
+) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
     requests = tuple(
-        {"action": one.request.action, "resource": one.request.resource, "context": _context(one.request.context)}
+        {
+            "action": one.request.action,
+            "resource": one.request.resource,
+            "context": _context(one.request.context),
+        }
         for one in answer.requests
         if one.request.grade != "hint"
     )
@@ -87,7 +93,11 @@ def _status(event: Event, call: CallId, answer: catalog.Answer) -> tuple[str, tu
         return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
     if event.outcome is Outcome.DENIED:
         denial = call.denial
-        said = f"; the message names {denial.action} on {denial.resource or '*'}" if denial and denial.action else ""
+        said = (
+            f"; the message names {denial.action} on {denial.resource or '*'}"
+            if denial and denial.action
+            else ""
+        )
         policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
         return "denied", requests, f"{event.error}: denied{policy}{said}"
     if event.outcome is Outcome.WEAK:

@@ -14,8 +14,8 @@ from policygen.access import AccessRequest
 from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.generalise import Written
-from policygen.policy.grants import Grant, coverage_table, overlaps_statement
-from policygen.policy.meet import allow_statements, deny_statements
+from policygen.policy.grants import Grant, coverage_table
+from policygen.policy.meet import allow_statements, carried_denies, deny_statements
 
 _SHOWN = 5
 
@@ -91,7 +91,9 @@ def _check(promise: str, finding: str, failed: Sequence[str], looked: str) -> Ch
     return Check(promise, False, f"{len(failed)} of {looked}", tuple(failed[:_SHOWN]))
 
 
-def _sufficient(policies: Sequence[Policy], requests: Mapping[AccessRequest, int], boundary: Policy | None) -> Check:
+def _sufficient(
+    policies: Sequence[Policy], requests: Mapping[AccessRequest, int], boundary: Policy | None
+) -> Check:
     evaluator = Evaluator(policies, boundary)
     failed, uncertain = [], 0
     for request in requests:
@@ -128,7 +130,9 @@ def _nothing_unseen(
         if not Grant(request.action, written.pattern).covers(request):
             failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
     for grant in grants:
-        seen = any(arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ()))
+        seen = any(
+            arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ())
+        )
         if not (seen and not grant.excluded) and not any(grant.inside(keep) for keep in keeps):
             failed.append(f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept")
     finding = "allows nothing outside observed requests, declared patterns and keeps"
@@ -143,9 +147,11 @@ def _never_wider(grants: Sequence[Grant], policies: Sequence[Policy], today: Seq
         if not any(grant.inside_statement(statement) for statement in allowed)
     ]
     carried = {_meaning(statement) for statement in deny_statements(policies)}
-    for statement in deny_statements(today):
-        if any(overlaps_statement(grant, statement) for grant in grants) and _meaning(statement) not in carried:
-            failed.append(f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies")
+    failed += [
+        f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies"
+        for statement in carried_denies(grants, today)
+        if _meaning(statement) not in carried
+    ]
     finding = "allows nothing that the current policies do not allow"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
 

@@ -12,7 +12,9 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.text import printable
 from policygen.usage import Calls, Ledger, Select
 
-_ROLE_ARN = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)")
+_ROLE_ARN = re.compile(
+    r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)"
+)
 _SESSION_ARN = re.compile(r"arn:[^:]+:sts::(?P<account>\d{12}):assumed-role/(?P<name>[^/]+)(/.*)?")
 
 
@@ -113,7 +115,8 @@ def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> 
             )
     role, calls = ranked[0]
     before = tuple(
-        Predecessor(other, sum(e.count for e in theirs.values()), _last(theirs)) for other, theirs in ranked[1:]
+        Predecessor(other, sum(e.count for e in theirs.values()), _last(theirs))
+        for other, theirs in ranked[1:]
     )
     return Chosen(_complete(role, current), calls, before)
 
@@ -121,7 +124,12 @@ def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> 
 def _complete(role: RoleKey, current: RoleKey | None) -> RoleKey:
     if current is None:
         return role
-    return RoleKey(role.account or current.account, role.role_id or current.role_id, current.arn or role.arn, current.name)
+    return RoleKey(
+        role.account or current.account,
+        role.role_id or current.role_id,
+        current.arn or role.arn,
+        current.name,
+    )
 
 
 def _by_identity(found: dict[RoleKey, Calls]) -> dict[tuple[str, str], tuple[RoleKey, Calls]]:
@@ -166,4 +174,6 @@ def _no_role(ledger: Ledger, wanted: RoleName) -> NothingFoundError:
     else:
         hints.append(f"read {ledger.records:,} records, none of them by a role")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
-    return NothingFoundError(f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310")
+    return NothingFoundError(
+        f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310"
+    )

@@ -67,7 +67,9 @@ class Suggestion:
     @property
     def policy(self) -> Policy:
         """All statements in one document, whatever its size: for evaluation, not for IAM."""
-        return Policy(tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name)
+        return Policy(
+            tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
+        )
 
     def grants_by_request(self) -> dict[AccessRequest, Evidence]:
         """The granted requests and their evidence."""
@@ -198,7 +200,11 @@ def _allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessReques
     allowed: dict[AccessRequest, Evidence] = {}
     missing: list[Missing] = []
     for request, evidence in usage.requests.items():
-        pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else _within(request, today, evaluator)
+        pieces = (
+            [request]
+            if evaluator.evaluate(request).outcome == "ALLOWED"
+            else _within(request, today, evaluator)
+        )
         for piece in pieces:
             allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
         if not pieces and request.grade == "required":
@@ -286,14 +292,20 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
     hints = []
     if denied:
         names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
-        hints.append(f"{denied:,} calls were denied: {', '.join(names[:6])}; a denied call is no evidence of need")
+        hints.append(
+            f"{denied:,} calls were denied: {', '.join(names[:6])}; a denied call is no evidence of need"
+        )
     if usage.no_permission:
         hints.append(f"{sum(e.count for e in usage.no_permission.values()):,} calls need no permission")
     if usage.unmapped:
         names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
         hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
-    what = "only denied calls" if denied and not usage.no_permission and not usage.unmapped else "no authorised call"
+    what = (
+        "only denied calls"
+        if denied and not usage.no_permission and not usage.unmapped
+        else "no authorised call"
+    )
     return NothingFoundError(
         f"nothing to grant: {what} by {usage.role.name} in {usage.window.days} days", *hints, code="PG-E303"
     )

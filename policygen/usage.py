@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -191,7 +191,8 @@ class Ledger:
         if role is None:
             self.principals[event.principal.kind or "unknown"] += 1
         elif event.principal.foreign:
-            self._foreign[event.shared_id or event.id] = event
+            # The raw parameters share the file's memory: copied, or the file would stay.
+            self._foreign[event.shared_id or event.id] = replace(event, params=msgspec.Raw(bytes(event.params)))
         else:
             self._own_shared.add(event.shared_id)
             self._count(role, event)
@@ -355,7 +356,16 @@ def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...
 
 
 def _order(call: CallId) -> tuple[str, ...]:
-    return (call.source, call.name, call.region, call.error, call.via, call.vpce, call.params.decode(), repr(call.resources))
+    return (
+        call.source,
+        call.name,
+        call.region,
+        call.error,
+        call.via,
+        call.vpce,
+        call.params.decode(),
+        repr(call.resources),
+    )
 
 
 @dataclass(slots=True)

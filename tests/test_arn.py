@@ -155,6 +155,11 @@ def test_matching_agrees_with_the_words_of_the_user_guide(pattern: str, value: s
     assert arn.matches(pattern, value) == bool(reference(pattern).fullmatch(value))
 
 
+def test_a_star_that_crosses_a_colon_may_have_to_pass_the_first_place_that_fits() -> None:
+    assert arn.matches("arn:*:b*c:q:q:q", "arn:z:bx:b-c:q:q:q")
+    assert not arn.matches("arn:*:b*c:q:q:q", "arn:z:bx:b-d:q:q:q")
+
+
 @settings(max_examples=300)
 @given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="abc", max_size=8))
 def test_matching_of_names_agrees_with_plain_regular_expressions(pattern: str, value: str) -> None:
@@ -235,6 +240,20 @@ def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow
     assert arn.overlaps(wide, narrow) == arn.overlaps(narrow, wide)
 
 
+@settings(max_examples=500, deadline=None)
+@given(
+    small,
+    st.text(alphabet="a:*?$", max_size=8),
+    st.sampled_from(["", "a", "b", "a:", "a:a", ":::", "a:a:a:a:a:a"]),
+)
+def test_what_holds_for_a_variable_holds_for_each_of_its_values(wide: str, narrow: str, value: str) -> None:
+    variable, valued = narrow.replace("$", "${x}"), narrow.replace("$", value)
+    if arn.contains(wide, variable):
+        assert arn.contains(wide, valued)
+    if arn.overlaps(wide, valued):
+        assert arn.overlaps(wide, variable)
+
+
 @given(small, small, small)
 def test_containment_is_transitive_and_everything_contains_itself(a: str, b: str, c: str) -> None:
     assert arn.contains(a, a)
@@ -266,6 +285,8 @@ def test_containment_is_transitive_and_everything_contains_itself(a: str, b: str
         ("arn:aws:s3:::*", "arn:aws:s3:::${x}/a", True),
         ("arn:aws:s3:::b/*", "arn:aws:s3:::${x}/a", False),
         ("arn:aws:s3:::B", "arn:aws:s3:::b", False),
+        ("arn:*:q:*:*:*", "arn:${x}:q:*:*:*", True),
+        ("arn:*:q:*:*:*", "arn:${x}:q", False),
     ],
 )
 def test_one_arn_pattern_contains_another_or_not(wide: str, narrow: str, expected: bool) -> None:
@@ -331,6 +352,12 @@ def test_a_question_too_large_to_decide_is_answered_no() -> None:
             "arn:aws:lambda:eu-west-1:1:*",
             ("arn:aws:lambda:eu-west-1:1:*:function:f", "arn:aws:lambda:eu-west-1:1:function:f"),
         ),
+        (
+            "arn:aws:lambda:*:function:f",
+            "arn:aws:lambda:eu-?:1:*",
+            ("arn:aws:lambda:eu-?:1:*:function:f", "arn:aws:lambda:eu-?:1:function:f"),
+        ),
+        ("arn:aws:sqs:eu*1:1:q", "arn:aws:sqs:*west*:1:q", ("arn:aws:sqs:eu*west*1:1:q",)),
         ("arn:aws:s3:::a?", "arn:aws:s3:::?b", ("arn:aws:s3:::ab",)),
         ("arn:aws:s3:::*${*}", "arn:aws:s3:::a*", ("arn:aws:s3:::a*${*}",)),
         ("arn:aws:s3:::${x}/a*", "arn:aws:s3:::*b", None),

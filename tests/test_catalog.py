@@ -25,14 +25,28 @@ def call_of(example: Example, *, projected: bool = False) -> Call:
     partition = "aws-us-gov" if example.region.startswith("us-gov") else partition
     params = project(example.source, example.event, example.params) if projected else example.params
     entries = tuple(ResourceEntry("", arn, "") for arn in example.resources)
-    return Call(example.source, example.event, example.region, ACCOUNT, partition, params, entries, example.error, example.via)
+    return Call(
+        example.source,
+        example.event,
+        example.region,
+        ACCOUNT,
+        partition,
+        params,
+        entries,
+        example.error,
+        example.via,
+    )
 
 
 def answer_text(call: Call) -> set[str]:
     answer = catalog.requests_for(call)
     if not answer.requests:
         return {answer.status}
-    return {f"{one.request.action} {one.request.resource}" for one in answer.requests if one.request.grade == "required"}
+    return {
+        f"{one.request.action} {one.request.resource}"
+        for one in answer.requests
+        if one.request.grade == "required"
+    }
 
 
 @pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
@@ -62,17 +76,25 @@ def test_every_action_type_and_condition_key_of_the_file_exists(rules: ServiceRu
                 continue
             if need.on and not action.types:
                 wrong.append(f"{rule.name}: {action.name} takes no resource")
-            wrong += [f"{rule.name}: {action.name} does not take {kind}" for kind in need.on if kind not in action.types]
+            wrong += [
+                f"{rule.name}: {action.name} does not take {kind}"
+                for kind in need.on
+                if kind not in action.types
+            ]
             known = {key.split("$")[0].split("<")[0].lower() for key in action.condition_keys}
             wrong += [
                 f"{rule.name}: {action.name} has no condition key {key}"
                 for key, _ in need.context
-                if not key.startswith("aws:") and key.lower() not in known and f"{key.lower().rsplit('/', 1)[0]}/" not in known
+                if not key.startswith("aws:")
+                and key.lower() not in known
+                and f"{key.lower().rsplit('/', 1)[0]}/" not in known
             ]
     for kind in [*rules.resources, *rules.generalise]:
         if kind not in service.types:
             wrong.append(f"no resource type {kind}")
-    for name in [name for names in rules.visibility.data.values() for name in names] + list(rules.visibility.never):
+    for name in [name for names in rules.visibility.data.values() for name in names] + list(
+        rules.visibility.never
+    ):
         if service.action(name) is None:
             wrong.append(f"visibility: no action {name}")
     assert wrong == []

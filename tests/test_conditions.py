@@ -94,6 +94,8 @@ UNKNOWN_CASES = [
     ("a malformed range", block("NotIpAddress", "k", "10.0.0.0/99"), {"k": ("10.0.0.1",)}, UNKNOWN, ("k",)),
     ("a malformed boolean", block("Bool", "k", "yes"), {"k": ("true",)}, UNKNOWN, ("k",)),
     ("malformed base64", block("BinaryEquals", "k", "?"), {"k": ("QQ==",)}, UNKNOWN, ("k",)),
+    ("a malformed ARN", block("ArnLike", "k", "*"), {"k": ("arn:aws:s3:::b",)}, UNKNOWN, ("k",)),
+    ("a value that is no ARN", block("ArnNotLike", "k", "arn:aws:s3:::b"), {"k": ("b",)}, UNKNOWN, ("k",)),
     ("one value malformed, another fits", block("NumericEquals", "k", "x", "1"), {"k": ("1",)}, TRUE, ()),
     ("no such operator", block("StringMatches", "k", "a"), {"k": ("a",)}, UNKNOWN, ("k",)),
     ("no such set operator", block("ForSome:StringEquals", "k", "a"), {"k": ("a",)}, UNKNOWN, ("k",)),

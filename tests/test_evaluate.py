@@ -5,12 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle.cases import Case, load, policy_of
 
 from policygen import arn
 from policygen.access import AccessRequest
 from policygen.policy.document import Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator, evaluate, grant_contained
+from tests.oracle.cases import Case, load, policy_of
 
 CASES = load()
 

@@ -150,8 +150,8 @@ def _each(
 
 
 def _wrong_shape(name: str, problem: str) -> UsageError:
-    hint = "a log file goes to --logs" if name.endswith((".json", ".json.gz")) else _MAKE_ONE
-    return UsageError(f"{name} is not an account snapshot: {clean(problem, 400)}", hint, code="PG-E213")
+    hints = (_MAKE_ONE, "a folder or file of CloudTrail logs goes to --logs")
+    return UsageError(f"{name} is not an account snapshot: {clean(problem, 400)}", *hints, code="PG-E213")
 
 
 def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) -> tuple[str, str]:
@@ -211,7 +211,9 @@ def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
     versions = [version for version in policy.policy_version_list if version.is_default_version]
     if not versions or versions[0].document is None:
         return None
-    return _policy(versions[0].document, policy.policy_name, f"{name}: policy {printable(policy.arn)}")
+    return _policy(
+        versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {printable(policy.arn)}"
+    )
 
 
 def _policy(document: Json | str, policy_name: str, owner: str) -> Policy:

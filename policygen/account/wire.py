@@ -77,7 +77,6 @@ class Version(Wire, frozen=True):
 class ManagedPolicy(Wire, frozen=True):
     """One entry of Policies."""
 
-    policy_name: str
     arn: str
     policy_version_list: list[Version] = []
 

@@ -68,9 +68,7 @@ def requests_for(call: Call) -> Answer:
     return Answer("mapped", _distinct(found + passed))
 
 
-def _requests(
-    call: Call, known: Service, rules: ServiceRules | None, operation: str
-) -> Iterator[Requested]:
+def _requests(call: Call, known: Service, rules: ServiceRules | None, operation: str) -> Iterator[Requested]:
     resolver = Resolver(call, known, rules, operation)
     rule = _event_rule(rules, call.name, operation)
     if rule and rule.needs:
@@ -108,7 +106,9 @@ def _by_action(action: Action, resolver: Resolver, call: Call) -> Iterator[Reque
         yield from _each(action.name, kind, resolved, context, why)
     if not named and not action.required:
         star = Text("*", wild=True)
-        yield Requested(_request(action.name, star, "", context), f"{why}; nothing in the record names a resource")
+        yield Requested(
+            _request(action.name, star, "", context), f"{why}; nothing in the record names a resource"
+        )
 
 
 def _by_needs(
@@ -120,7 +120,9 @@ def _by_needs(
             scope = resolver.scope(item)
             if not all(test.holds(scope) for test in need.when) or any(t.holds(scope) for t in need.unless):
                 continue
-            own = tuple((key, (text.text,)) for key, template in need.context for text in template.render(scope))
+            own = tuple(
+                (key, (text.text,)) for key, template in need.context for text in template.render(scope)
+            )
             context = _merge(_context(call), own)
             note = need.note or rule.note
             why = f"event {rule.name}" + (f": {note}" if note else "")
@@ -140,7 +142,9 @@ def _by_need(
         found = resolver.find(kind, item, need.arn)
         if not found.arns and len(need.on) > 1 and _alternatives(need, resolver, item):
             continue
-        yield from _each(name, kind, found if found.arns else resolver.whole_type(kind), context, why, need.grade)
+        yield from _each(
+            name, kind, found if found.arns else resolver.whole_type(kind), context, why, need.grade
+        )
 
 
 def _alternatives(need: Need, resolver: Resolver, item: object) -> bool:

@@ -23,7 +23,7 @@ _PARTIQL = re.compile(
         (?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
     re.I | re.S | re.X,
 )
-_COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/?]+)/(?P<key>[^?]+)(?:\?versionId=(?P<version>.+))?")
+_COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
 
 
 def _texts(value: Any) -> str:
@@ -98,6 +98,12 @@ def function_qualifier(value: Any, _: str) -> Iterable[Any]:
     return [found["qualifier"]] if found and found["qualifier"] else []
 
 
+def function_tail(value: Any, _: str) -> Iterable[Any]:
+    """The end of the function's ARN: its name, and the qualifier where the reference has one."""
+    found = _FUNCTION.fullmatch(_texts(value))
+    return [f"{found['name']}:{found['qualifier']}" if found["qualifier"] else found["name"]] if found else []
+
+
 def function_account(value: Any, _: str) -> Iterable[Any]:
     """The owner's account in a function reference, if it has one."""
     found = _FUNCTION.fullmatch(_texts(value))
@@ -108,6 +114,12 @@ def queue_account(value: Any, _: str) -> Iterable[Any]:
     """The owner's account in a queue URL, which may differ from the caller's."""
     pieces = _texts(value).rsplit("/", 2)
     return [pieces[1]] if len(pieces) == 3 and re.fullmatch(r"\d{12}", pieces[1]) else []
+
+
+def custom_bus(value: Any, _: str) -> Iterable[Any]:
+    """An event bus by its name, from name or ARN; nothing for the default bus, which rule ARNs do not name."""
+    name = re.sub(r"^arn:[^/]+:event-bus/", "", _texts(value))
+    return [name] if name not in {"", "default"} else []
 
 
 def partiql_verb(value: Any, _: str) -> Iterable[Any]:
@@ -133,20 +145,21 @@ def partiql_index(value: Any, _: str) -> Iterable[Any]:
 
 def copy_source(value: Any, _: str) -> Iterable[Any]:
     """``bucket/key`` of an ``x-amz-copy-source`` header, which is URL-encoded and may carry a versionId."""
-    found = _COPY_SOURCE.fullmatch(unquote(_texts(value)))
+    # The query is cut off before decoding: a key may hold a "?" of its own, written %3F.
+    found = _COPY_SOURCE.fullmatch(unquote(_texts(value).partition("?versionId=")[0]))
     return [f"{found['bucket']}/{found['key']}"] if found and not found["bucket"].startswith("arn:") else []
 
 
 def copy_source_access_point(value: Any, _: str) -> Iterable[Any]:
     """The source object's ARN where ``x-amz-copy-source`` goes through an access point."""
-    text = unquote(_texts(value))
-    return [text.split("?versionId=")[0]] if text.startswith("arn:") else []
+    text = unquote(_texts(value).partition("?versionId=")[0])
+    return [text] if text.startswith("arn:") else []
 
 
 def copy_source_version(value: Any, _: str) -> Iterable[Any]:
     """The versionId in ``x-amz-copy-source``, if it has one."""
-    found = re.search(r"\?versionId=(.+)", _texts(value))
-    return [found[1]] if found else []
+    version = _texts(value).partition("?versionId=")[2]
+    return [version] if version else []
 
 
 EXTRACTORS: Mapping[str, Extractor] = {
@@ -162,8 +175,10 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "matches": matches,
     "function_name": function_name,
     "function_qualifier": function_qualifier,
+    "function_tail": function_tail,
     "function_account": function_account,
     "queue_account": queue_account,
+    "custom_bus": custom_bus,
     "partiql_verb": partiql_verb,
     "partiql_table": partiql_table,
     "partiql_index": partiql_index,
@@ -207,4 +222,7 @@ BUILTINS: Mapping[str, Callable[[Call], str]] = {
     "@error": lambda call: call.error,
     "@via": lambda call: call.via,
     "@via_service": via_service,
+    # Where the order of `resources` says which is which: ReEncrypt lists the source key, then the destination key.
+    "@first_resource": lambda call: call.resources[0].arn if call.resources else "",
+    "@last_resource": lambda call: call.resources[-1].arn if call.resources else "",
 }

@@ -147,7 +147,9 @@ def service(prefix: str) -> Service | None:
     actions = {}
     for key, raw in _load("actions", prefix).items():
         types = [(t["name"].lower(), bool(t["required"])) for t in raw["resourceTypes"] if t.get("name")]
-        keys = {k for t in raw["resourceTypes"] for k in t.get("conditionKeys", ())} | set(raw["conditionKeys"])
+        keys = {k for t in raw["resourceTypes"] for k in t.get("conditionKeys", ())} | set(
+            raw["conditionKeys"]
+        )
         actions[key.lower()] = Action(
             name=f"{prefix}:{raw['name']}",
             access_level=raw["accessLevel"],

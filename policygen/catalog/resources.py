@@ -204,7 +204,9 @@ def role_arns(params: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 # Members that name a role as a principal or as the subject of a statement, not as a role to be passed.
-_SPOKEN = re.compile(r"principal|policy|sourcearn|grant|assignee|member|user|filter|resourcearn|target_?arn$", re.I)
+_SPOKEN = re.compile(
+    r"principal|policy|sourcearn|grant|assignee|member|user|filter|resourcearn|target_?arn$", re.I
+)
 _ROLE = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 
 

@@ -17,7 +17,6 @@ from typing import Any, Literal, cast
 from policygen.access import Grade
 from policygen.catalog.template import Template, Test, parse_template, parse_test
 
-
 Ways = tuple[str | Template, ...]
 """Ways to an ARN, in order: the step ``resources[]`` or a template."""
 
@@ -155,13 +154,19 @@ def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
     _known(raw, {"rule", "open", "learn", "match", "write"}, where)
     return Generalisation(
-        raw["rule"], _strings(raw.get("open", ())), raw.get("learn", ""), raw.get("match", ""), raw.get("write", "")
+        raw["rule"],
+        _strings(raw.get("open", ())),
+        raw.get("learn", ""),
+        raw.get("match", ""),
+        raw.get("write", ""),
     )
 
 
 def _example(raw: Mapping[str, Any], sources: tuple[str, ...]) -> Example:
     _known(
-        raw, {"event", "source", "params", "resources", "needs", "region", "error", "via", "reference"}, "example"
+        raw,
+        {"event", "source", "params", "resources", "needs", "region", "error", "via", "reference"},
+        "example",
     )
     return Example(
         event=raw["event"],
@@ -203,9 +208,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             reference=raw["reference"],
             passes_roles_to=raw.get("passes_roles_to", ""),
             resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
-            events={
-                name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()
-            },
+            events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
             not_iam={k.lower(): v for k, v in raw.get("not_iam", {}).items()},
             generalise={

@@ -14,6 +14,7 @@ import typer
 
 from policygen.errors import PolicygenError
 from policygen.text import printable
+from policygen.version import VERSION
 
 EPILOG = (
     "Exit codes: 0 done, 1 a gate said no, 2 wrong usage, 3 incomplete evidence, 4 nothing found, "
@@ -36,15 +37,15 @@ COMMANDS = ("suggest", "map", "snapshot")
 
 def _version(asked: bool) -> None:
     if asked:
-        from policygen import __version__
-
-        typer.echo(f"policygen {__version__}")
+        typer.echo(f"policygen {VERSION}")
         raise typer.Exit
 
 
 @app.callback()
 def root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001, FBT001, FBT003
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     """The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof."""
 

@@ -20,14 +20,14 @@ def command(
 
     policygen snapshot --profile prod --region eu-west-1 --output account.json
     """
-    import json
-
     from policygen.account.live import take_snapshot
+    from policygen.account.session import open_session
+    from policygen.account.snapshot import to_json
     from policygen.cli import say
     from policygen.cli.output import check_writable, write_file
 
     check_writable(output)
     talk = (lambda _: None) if quiet else say
-    found = take_snapshot(profile=profile or None, regions=region or (), say=talk)
-    write_file(output, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    found = take_snapshot(open_session(profile or None), region or (), say=talk)
+    write_file(output, to_json(found))
     talk(f"wrote {output}: {len(found['authorization']['RoleDetailList']):,} roles")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +24,14 @@ def command(
         str, typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event.")
     ] = "",
     snapshot: Annotated[
-        Path | None, typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails.")
+        Path | None,
+        typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails."),
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Read today's policies from AWS (read-only).")] = False,
     profile: Annotated[str, typer.Option("--profile", help="AWS profile, with --live.")] = "",
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy.")] = "text",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy.")
+    ] = "text",
     export: Annotated[
         list[Path] | None,
         typer.Option("--export", help="Also write a file; .txt, .json, .policy.json; repeatable."),
@@ -36,7 +40,8 @@ def command(
         bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
     ] = False,
     add_observed: Annotated[
-        bool, typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow.")
+        bool,
+        typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
     ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
@@ -58,7 +63,7 @@ def command(
     if format_ not in {"text", "json", "policy"}:
         render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
     talk = (lambda _: None) if quiet else say
-    account = _account(snapshot, role, profile, live=live)
+    account = _account(snapshot, role, profile, talk, live=live)
     analysis = analyse(
         logs,
         role,
@@ -79,7 +84,9 @@ def command(
     sys.stdout.flush()
 
 
-def _account(snapshot: Path | None, role: str, profile: str, *, live: bool) -> Account | None:
+def _account(
+    snapshot: Path | None, role: str, profile: str, talk: Callable[[str], None], *, live: bool
+) -> Account | None:
     from policygen.errors import UsageError
 
     if snapshot and live:
@@ -90,9 +97,11 @@ def _account(snapshot: Path | None, role: str, profile: str, *, live: bool) -> A
         return load_snapshot(snapshot)
     if live:
         from policygen.account.live import read_role
+        from policygen.account.session import open_session
         from policygen.selection import parse_role
 
-        return read_role(parse_role(role).name, profile=profile or None)
+        parse_role(role)
+        return read_role(role, open_session(profile or None), say=talk)
     return None
 
 
@@ -105,7 +114,9 @@ def _summary(analysis: Analysis) -> None:
     if ledger.duplicates:
         parts.append(f"{ledger.duplicates:,} duplicates")
     if reading.passed_over:
-        parts.append("passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
+        parts.append(
+            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+        )
     say("; ".join(parts))
     for hole in reading.holes[:5]:
         say(f"warning: not read whole: {hole}")

@@ -19,7 +19,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, NamedTuple
 
 from policygen.access import Context
-from policygen.arn import arn_glob, quote, string_glob
+from policygen.arn import arn_glob, parse, quote, string_glob
 from policygen.glob import Glob, includes, meets
 from policygen.policy.document import Conditions
 
@@ -155,17 +155,19 @@ def _matching(pattern: Callable[[str], Glob]) -> Test:
             return Truth.FALSE
         if unknown_variables(policy, facts):
             return Truth.UNKNOWN if meets(pattern(resolved).tokens, tuple(request)) else Truth.FALSE
+        if pattern is arn_glob and not (parse(resolved) and parse(request)):
+            return Truth.UNKNOWN  # IAM does not say what it makes of a value of the wrong type
         return truth(pattern(resolved).matches(request))
 
     return test
 
 
-def _comparing(parse: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Test:
+def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Test:
     def test(policy: str, request: str, facts: Facts) -> Truth:  # noqa: ARG001 - no variables here
         try:
-            return truth(compare(parse(request), parse(policy)))
+            return truth(compare(read(request), read(policy)))
         except ValueError:
-            return Truth.UNKNOWN  # IAM does not say what it makes of a value of the wrong type
+            return Truth.UNKNOWN  # as above
 
     return test
 
@@ -224,15 +226,15 @@ def _operators() -> Iterator[tuple[str, _Operator]]:
         ("arnlike", "arnnotlike", arn_glob),
     ):
         yield from pair(name, negation, _Operator(_matching(pattern), pattern=pattern))
-    for kind, parse in (("numeric", _number), ("date", _date)):
-        yield from pair(f"{kind}equals", f"{kind}notequals", _Operator(_comparing(parse, eq)))
+    for kind, read in (("numeric", _number), ("date", _date)):
+        yield from pair(f"{kind}equals", f"{kind}notequals", _Operator(_comparing(read, eq)))
         for name, compare in (
             ("lessthan", lt),
             ("lessthanequals", le),
             ("greaterthan", gt),
             ("greaterthanequals", ge),
         ):
-            yield f"{kind}{name}", _Operator(_comparing(parse, compare))
+            yield f"{kind}{name}", _Operator(_comparing(read, compare))
     yield from pair("ipaddress", "notipaddress", _Operator(_comparing(str, _in_network)))
     yield "bool", _Operator(_comparing(_boolean, eq))
     yield "binaryequals", _Operator(_comparing(_binary, eq))

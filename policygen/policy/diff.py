@@ -65,7 +65,10 @@ def compare(
 
 
 def _kind(
-    now: tuple[str, ...], new: tuple[str, ...], members: Sequence[Grant], kept: Mapping[Grant, tuple[Kind, str]]
+    now: tuple[str, ...],
+    new: tuple[str, ...],
+    members: Sequence[Grant],
+    kept: Mapping[Grant, tuple[Kind, str]],
 ) -> tuple[Kind, str]:
     if not new:
         return "removed", "visible, 0 calls"
@@ -81,7 +84,9 @@ def _kind(
 
 
 def _resources(statement: Statement) -> tuple[str, ...]:
-    return tuple(f"!{text}" for text in statement.resources) if statement.not_resources else statement.resources
+    return (
+        tuple(f"!{text}" for text in statement.resources) if statement.not_resources else statement.resources
+    )
 
 
 def _grant_resources(grant: Grant) -> tuple[str, ...]:

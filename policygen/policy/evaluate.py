@@ -231,9 +231,8 @@ class _Rule(NamedTuple):
 def _matches(pattern: str, request: AccessRequest, partly: bool) -> bool:
     if request.wild:
         return overlaps(pattern, request.resource) if partly else contains(pattern, request.resource)
-    glob = resource_glob(pattern)
-    # "*" is then no ARN but the word for "no resource": of all patterns only "*" covers it (4.3.8).
-    return glob.tokens == (Wild.SOME,) if request.resource == "*" else glob.matches(request.resource)
+    # "*", the word for "no resource", has no colons: of all patterns only "*" matches it (4.3.8).
+    return resource_glob(pattern).matches(request.resource)
 
 
 def _variable_matches(pattern: str, request: AccessRequest, facts: Facts, partly: bool) -> Truth:

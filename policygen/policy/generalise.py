@@ -60,7 +60,9 @@ def generalise(requests: Iterable[AccessRequest]) -> dict[AccessRequest, Written
         elif how.learn:
             _, values = found
             parent = _write(how, *found, {how.learn: "\0"})
-            learning[request.action, request.resource_type, how.rule, parent].append((request, values[how.learn]))
+            learning[request.action, request.resource_type, how.rule, parent].append(
+                (request, values[how.learn])
+            )
         else:
             result[request] = Written(_write(how, *found, {}), how.rule)
     for (_, _, rule, parent), members in learning.items():
@@ -99,7 +101,9 @@ def _parse(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dic
     return None
 
 
-def _write(how: Generalisation, pattern: ArnPattern, values: Mapping[str, str], own: Mapping[str, str]) -> str:
+def _write(
+    how: Generalisation, pattern: ArnPattern, values: Mapping[str, str], own: Mapping[str, str]
+) -> str:
     target = reference.compile_pattern(how.write) if how.write else pattern
     written = {name: "*" if name in how.open else arn.escape(value) for name, value in values.items()}
     return target.fill({**written, **own})

@@ -55,9 +55,7 @@ class Grant:
                 statement.effect == "Allow"
                 and statement.not_resources
                 and set(statement.resources) <= set(self.excluded)
-                and grant_contained(
-                    self.action, "*", self.conditions, _everywhere(statement)
-                )
+                and grant_contained(self.action, "*", self.conditions, _everywhere(statement))
             )
         return grant_contained(self.action, self.resource, self.conditions, statement)
 
@@ -89,7 +87,9 @@ def widest(grants: Iterable[Grant]) -> list[Grant]:
     for members in by_action.values():
         for grant in members:
             others = (other for other in members if other is not grant)
-            if not any(grant.inside(other) and (not other.inside(grant) or other < grant) for other in others):
+            if not any(
+                grant.inside(other) and (not other.inside(grant) or other < grant) for other in others
+            ):
                 kept.append(grant)
     return sorted(kept)
 
@@ -98,10 +98,14 @@ def holds(grant: Grant, request: AccessRequest) -> Truth:
     """Whether a grant allows a request; UNKNOWN where its conditions read keys that the record does not tell."""
     if not grant.covers(request):
         return Truth.FALSE
-    return evaluate_conditions(grant.conditions, facts_of(request.context)) if grant.conditions else Truth.TRUE
+    return (
+        evaluate_conditions(grant.conditions, facts_of(request.context)) if grant.conditions else Truth.TRUE
+    )
 
 
-def essential(grants: Sequence[Grant], requests: Iterable[AccessRequest], fixed: Iterable[Grant] = ()) -> list[Grant]:
+def essential(
+    grants: Sequence[Grant], requests: Iterable[AccessRequest], fixed: Iterable[Grant] = ()
+) -> list[Grant]:
     """Grants without which something is denied: 1-minimal.
 
     A grant is spare when each request it covers is allowed by another one for certain, or under the very same
@@ -132,9 +136,13 @@ class CoverageTable:
         """A request that only `grant` allows among the kept ones, or None when it is spare."""
         for request in self.of_grant[grant]:
             others = (
-                (other, truth) for other, truth in self.of_request[request].items() if other in kept and other != grant
+                (other, truth)
+                for other, truth in self.of_request[request].items()
+                if other in kept and other != grant
             )
-            if not any(truth is Truth.TRUE or other.conditions == grant.conditions for other, truth in others):
+            if not any(
+                truth is Truth.TRUE or other.conditions == grant.conditions for other, truth in others
+            ):
                 return request
         return None
 

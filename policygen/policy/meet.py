@@ -42,8 +42,14 @@ def meet(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence
     return found
 
 
-def _meet_one(grant: Grant, requests: Sequence[AccessRequest], statements: Sequence[Statement]) -> list[Grant]:
-    whole = [(s, under) for s in statements if (under := _under(grant, s)) is not None and under.inside_statement(s)]
+def _meet_one(
+    grant: Grant, requests: Sequence[AccessRequest], statements: Sequence[Statement]
+) -> list[Grant]:
+    whole = [
+        (s, under)
+        for s in statements
+        if (under := _under(grant, s)) is not None and under.inside_statement(s)
+    ]
     if free := next((under for s, under in whole if not s.conditions), None):
         return [free]
     found: list[Grant] = []
@@ -63,7 +69,9 @@ def _under(grant: Grant, statement: Statement) -> Grant | None:
 
 def _cut(grant: Grant, request: AccessRequest, statements: Sequence[Statement]) -> list[Grant]:
     """The grant cut to one statement that allows the request; unconditional statements first."""
-    for statement in sorted(statements, key=lambda s: (bool(s.conditions), not _allows(s, request, certainly=True))):
+    for statement in sorted(
+        statements, key=lambda s: (bool(s.conditions), not _allows(s, request, certainly=True))
+    ):
         under = _under(grant, statement)
         if under is None or not _allows(statement, request):
             continue

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from policygen.errors import GateError
-from policygen.policy.document import Policy, Statement
+from policygen.policy.document import Conditions, Policy, Statement
 from policygen.policy.grants import Grant
 
 INLINE_LIMIT = 10_240
@@ -28,24 +28,26 @@ MANAGED_COUNT = 20
 
 def statements_of(grants: Iterable[Grant]) -> list[Statement]:
     """Allow statements that grant exactly these grants, in a stable order."""
-    by_resource: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    by_resource: dict[tuple[str, Conditions, tuple[str, ...], str], set[str]] = defaultdict(set)
     for grant in grants:
         service = grant.action.split(":", 1)[0]
         by_resource[service, grant.conditions, grant.excluded, grant.resource].add(grant.action)
-    groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for (service, conditions, excluded, resource), actions in by_resource.items():
+    groups: dict[tuple[str, tuple[str, ...], Conditions, tuple[str, ...], bool], list[str]] = defaultdict(
+        list
+    )
+    for (service, under, except_, resource), names in by_resource.items():
         # "*" is kept apart: actions that take no resource must not stand beside ARNs.
         apart = resource == "*"
-        groups[service, tuple(sorted(actions)), conditions, excluded, apart].append(str(resource))
+        groups[service, tuple(sorted(names)), under, except_, apart].append(resource)
     statements = []
-    for (service, actions_, conditions_, excluded_, _), resources in groups.items():
+    for (_, actions, conditions, excluded, _), resources in groups.items():
         statements.append(
             Statement(
                 effect="Allow",
-                actions=actions_,  # type: ignore[arg-type]
-                resources=excluded_ or tuple(sorted(resources)),  # type: ignore[arg-type]
-                not_resources=bool(excluded_),
-                conditions=conditions_,  # type: ignore[arg-type]
+                actions=actions,
+                resources=excluded or tuple(sorted(resources)),
+                not_resources=bool(excluded),
+                conditions=conditions,
             )
         )
     statements.sort(key=lambda s: (s.actions[0].split(":")[0], s.resources, s.actions, s.conditions))
@@ -94,7 +96,11 @@ def _resource_words(statement: Statement) -> str:
 
 def _name(resource: str) -> str:
     tail = resource.split(":", 5)[-1]
-    tail = re.sub(r"^(table|function|stateMachine|stream|role|parameter|secret|key|log-group|rule|event-bus)[:/]", "", tail)
+    tail = re.sub(
+        r"^(table|function|stateMachine|stream|role|parameter|secret|key|log-group|rule|event-bus)[:/]",
+        "",
+        tail,
+    )
     first = re.split(r"[/:]\*|:log-stream|/index/|\*", tail)[0]
     words = re.findall(r"[A-Za-z0-9]+", first.strip("/:"))
     return "".join(word[:1].upper() + word[1:] for word in words)[:_MAX_WORDS]
@@ -141,7 +147,8 @@ def pack(statements: Sequence[Statement], name: str) -> tuple[Policy, ...]:
             code="PG-E402",
         )
     return tuple(
-        Policy(tuple(name_statements(_unnamed(members))), name=f"{name}-{i}") for i, members in enumerate(bins, 1)
+        Policy(tuple(name_statements(_unnamed(members))), name=f"{name}-{i}")
+        for i, members in enumerate(bins, 1)
     )
 
 
@@ -158,9 +165,15 @@ def _split(statement: Statement) -> list[Statement]:
         return [statement]
     # A Deny, NotAction or NotResource cannot be cut by its negated list and mean the same.
     if len(statement.resources) > 1 and not statement.not_resources:
-        return [piece for half in _halves(statement.resources) for piece in _split(_with(statement, resources=half))]
+        return [
+            piece
+            for half in _halves(statement.resources)
+            for piece in _split(_with(statement, resources=half))
+        ]
     if len(statement.actions) > 1 and not statement.not_actions:
-        return [piece for half in _halves(statement.actions) for piece in _split(_with(statement, actions=half))]
+        return [
+            piece for half in _halves(statement.actions) for piece in _split(_with(statement, actions=half))
+        ]
     raise GateError(
         f"statement {statement.sid or statement.actions[0]} alone is larger than {MANAGED_LIMIT:,} characters",
         "its condition or negated list would have to be shortened by hand",

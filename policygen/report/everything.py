@@ -17,6 +17,7 @@ from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
 from policygen.suggestion import Suggestion
 from policygen.usage import Evidence
+from policygen.version import VERSION
 
 SCHEMA_VERSION = 1
 
@@ -28,13 +29,11 @@ def render(analysis: Analysis, **_: bool) -> str:
 
 def as_dict(analysis: Analysis) -> dict[str, Any]:
     """The suggestion as plain values."""
-    from policygen import __version__
-
     made = analysis.suggestion
     usage = made.usage
     return {
         "schema_version": SCHEMA_VERSION,
-        "policygen": __version__,
+        "policygen": VERSION,
         "iam_data": data_version(),
         "role": made.role._asdict(),
         "window": {"start": usage.window.start, "end": usage.window.end, "days": usage.window.days},
@@ -48,12 +47,22 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
         "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
         "keeps": [
             _grant(keep.grant)
-            | {"kind": keep.kind, "why": keep.why, "blind_spot": keep.blind_spot.id if keep.blind_spot else None}
+            | {
+                "kind": keep.kind,
+                "why": keep.why,
+                "blind_spot": keep.blind_spot.id if keep.blind_spot else None,
+            }
             for keep in made.keeps
         ],
         "today": None if made.today is None else [_policy(policy) for policy in made.today],
         "changes": [
-            {"action": c.action, "kind": c.kind, "now": list(c.now), "proposed": list(c.proposed), "why": c.why}
+            {
+                "action": c.action,
+                "kind": c.kind,
+                "now": list(c.now),
+                "proposed": list(c.proposed),
+                "why": c.why,
+            }
             for c in made.changes
         ],
         "missing": [_name(m.request) | {"cause": m.cause} | _evidence(m.evidence) for m in made.missing],
@@ -68,14 +77,23 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             | _evidence(seen)
             for w, seen in usage.wanted.items()
         ],
-        "unmapped": [{"event": f"{u.source} {u.event}", "why": u.why} | _evidence(s) for u, s in usage.unmapped.items()],
-        "no_permission_needed": [{"call": call} | _evidence(seen) for call, seen in usage.no_permission.items()],
+        "unmapped": [
+            {"event": f"{u.source} {u.event}", "why": u.why} | _evidence(s) for u, s in usage.unmapped.items()
+        ],
+        "no_permission_needed": [
+            {"call": call} | _evidence(seen) for call, seen in usage.no_permission.items()
+        ],
         "unauthenticated": _evidence(usage.unauthenticated) if usage.unauthenticated else None,
         "predecessors": [
             {"role_id": p.role.role_id, "events": p.events, "last": p.last} for p in made.predecessors
         ],
         "proof": [
-            {"promise": c.promise, "held": c.held, "finding": c.finding, "counter_examples": list(c.counter_examples)}
+            {
+                "promise": c.promise,
+                "held": c.held,
+                "finding": c.finding,
+                "counter_examples": list(c.counter_examples),
+            }
             for c in made.proof.checks
         ],
         "coverage": _coverage(made),
@@ -158,7 +176,9 @@ def _reading(reading: Reading, analysis: Analysis) -> dict[str, Any]:
         "ignored": dict(sorted(ledger.ignored.items())),
         "other_principals": dict(sorted(ledger.principals.items())),
         "passed_over": dict(sorted(reading.passed_over.items())),
-        "damaged": [{"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)],
+        "damaged": [
+            {"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)
+        ],
         "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
         "first": ledger.first,
         "last": ledger.last,

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from policygen.errors import UsageError
 from policygen.record import Record
+from policygen.text import printable
 
 __all__ = ["SCHEMES", "Batch", "Damage", "LogSource", "Unreadable", "open_source"]
 
@@ -44,8 +45,8 @@ class Unreadable:
 class Batch:
     """Some or all that one file holds. The records may share the file's memory: keep what you need of them.
 
-    A long file comes in several batches of the same name; `size` (bytes as stored) is told by the first and
-    is 0 in the others. `kind` is "log", or the kind of thing that was passed over when there was nothing else.
+    A long file comes in several batches of the same name; `size` (bytes as stored) is told by the first
+    and is 0 in the others. `kind` is "log", or what was passed over when there was nothing else.
     `passed_over` counts records by kind, or 1 for a whole file.
     """
 
@@ -56,6 +57,16 @@ class Batch:
     damage: Damage | None = None
     kind: str = "log"
     size: int = 0
+
+    @classmethod
+    def passed(cls, name: str, kind: str, size: int = 0) -> Batch:
+        """A whole file that was passed over."""
+        return cls(printable(name), passed_over={kind: 1}, kind=kind, size=size)
+
+    @classmethod
+    def damaged(cls, name: str, damage: Damage, size: int = 0) -> Batch:
+        """A file of which nothing can be used."""
+        return cls(printable(name), damage=damage, size=size)
 
 
 class LogSource(Protocol):

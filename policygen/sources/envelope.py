@@ -71,6 +71,14 @@ _LISTS = ("Records", "records", "Events", "events", "logEvents", "Messages")
 _INNER = ("detail", "CloudTrailEvent", "message", "Message", "body", "Body", "Sns")
 _MAX_DEPTH = 8
 
+_FOREIGN = (
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PAR1", "Parquet"),
+    *((magic, "UTF-16 text") for magic in (b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")),
+)
+
 # Other JSON that lies beside logs, by a key that only it has.
 _OTHERS = {
     "digestS3Bucket": "digest",
@@ -106,7 +114,7 @@ def items(data: bytes) -> Iterator[Item]:
 
 
 def unwrap(value: object) -> Iterator[dict[str, Any] | Passed | Flaw]:
-    """The records in one decoded JSON value, through all its wrappers, as dicts that have yet to be checked."""
+    """The records in one decoded JSON value, through all its wrappers, as dicts yet to be checked."""
     return _unwrap(value, 0)
 
 
@@ -122,7 +130,7 @@ def to_record(value: dict[str, Any]) -> Record | Flaw:
                 record = _TOLERANT.decode(msgspec.json.encode(fields))
                 break
             except msgspec.ValidationError as error:
-                name = _field(str(error))
+                name = "".join(_FIELD.findall(str(error))[:1])
                 if name in _DECISIVE or name not in fields:
                     return Flaw(clean(str(error)))
                 del fields[name]
@@ -141,6 +149,21 @@ def not_utf8(data: bytes) -> int | None:
     except UnicodeDecodeError as error:
         return error.start
     return None
+
+
+def without_bom(data: bytes) -> bytes:
+    """`data` without the mark that Windows programs put before UTF-8."""
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def not_json(data: bytes) -> str | None:
+    """Why these bytes cannot be JSON text at all, from their look; None if they may be."""
+    if not data or data.isspace():
+        return "empty file"
+    if data[257:262] == b"ustar":
+        return "a tar archive, not JSON: unpack it first"
+    foreign = next((what for magic, what in _FOREIGN if data.startswith(magic)), None)
+    return f"{foreign}, not JSON in UTF-8" if foreign else None
 
 
 def _is_plain(record: Record) -> bool:
@@ -245,8 +268,10 @@ def _values(data: bytes) -> Iterator[object]:
     text = ""
     position, at_line_start = _skip_space(data, 0)
     while position < len(data):
-        end = _line_end(data, position)
-        value = _parse(data, position, end) if at_line_start else None
+        value = None
+        if at_line_start:  # or else the search for the line's end would make one long line quadratic
+            end = _line_end(data, position)
+            value = _parse(data, position, end)
         if value is None or isinstance(value, _Bad):
             text = text or data.decode("latin-1")
             start = position
@@ -370,8 +395,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deep"
     return printable(_BYTE.sub("", str(error)).removeprefix("JSON is malformed: ").lower())
-
-
-def _field(message: str) -> str:
-    match = _FIELD.search(message)
-    return match.group(1) if match else ""

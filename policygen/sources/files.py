@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import lzma
 import os
 import re
 import stat
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from policygen.errors import NothingFoundError, UsageError
 from policygen.record import Record
@@ -31,7 +32,12 @@ try:
     from isal.igzip_lib import IsalError
 
     _gunzip_whole: Callable[[bytes], bytes] = igzip.decompress
-    _BAD_GZIP: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, IsalError)
+    _BAD_GZIP: tuple[type[Exception], ...] = (
+        OSError,
+        EOFError,
+        zlib.error,
+        cast("type[Exception]", IsalError),
+    )
 except ImportError:  # the extra `fast` is not installed
     import gzip
 
@@ -44,6 +50,7 @@ LIMIT = 2 << 30
 BATCH = 5_000
 """Greatest number of records in a batch of a file that is not a plain trail file."""
 
+_ZLIB_WORDS = {"incorrect data check": "CRC mismatch", "incorrect length check": "length mismatch"}
 _MAX_NESTING = 4
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -53,22 +60,13 @@ _HEAD = re.compile(rb"\s*(?:\d{4}-\d\d-\d\dT\S+\s+)?[{\[\"]")
 _OBJECT_HEAD = re.compile(rb'\s*\{\s*"')
 _LOG_NAME = re.compile(r"\.(json|jsonl|ndjson|gz|zip)$", re.IGNORECASE)
 _INNER_NAME = re.compile(r"\.[a-z]+(?=\.gz$)", re.IGNORECASE)
-_FOREIGN = {
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PAR1": "Parquet",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"{\x00": "UTF-16 text",
-    b"\x00{": "UTF-16 text",
-}
 _BAD_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
     EOFError,
-    OSError,
+    OSError,  # bzip2 too
     ValueError,
     IndexError,
     OverflowError,
@@ -121,12 +119,18 @@ class FileSource:
 
 def _hints(path: Path) -> Iterator[str]:
     try:
-        beside = sorted(os.listdir(path.parent))
+        beside = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         beside = []
     for name in difflib.get_close_matches(path.name, beside, n=1):
         yield f"did you mean {printable(str(path.parent / name))!r}?"
     yield "name a file or a folder of CloudTrail logs"
+
+
+def _reason(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    text = text.removeprefix("Error -3 while decompressing data: ")
+    return printable(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
 
 
 def _account(passed: Counter[str]) -> str:
@@ -162,12 +166,12 @@ def _read_folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterato
         with os.scandir(folder) as entries:
             inside = sorted((entry.name + "/" * entry.is_dir(), entry.name) for entry in entries)
     except OSError as error:
-        yield _damaged(name or str(folder), None, _os_reason(error))
+        yield Batch.damaged(name or str(folder), Damage(None, _reason(error)))
         return
     for key, plain in inside:
         path, shown = folder / plain, f"{name}/{plain}" if name else plain
         if plain.startswith("."):
-            yield _passed(shown, "hidden")
+            yield Batch.passed(shown, "hidden")
         elif key.endswith("/"):
             yield from _read_folder(path, shown, seen)
         else:
@@ -182,20 +186,20 @@ def _read_path(
         if not _is_new(status, seen):
             return
         if not (given or stat.S_ISREG(status.st_mode)):  # opening a pipe would wait for its writer
-            yield _passed(file.name, "not-a-file")
+            yield Batch.passed(file.name, "not-a-file")
             return
         kind = _kind_of_name(path.as_posix())
         with path.open("rb") as stream:
             head = b"" if kind else stream.read(_CHUNK)
             if kind or not (file.claims or _looks_like_log(head)):
-                yield _passed(file.name, kind or "not-json")
+                yield Batch.passed(file.name, kind or "not-json")
                 return
             data = head + stream.read(LIMIT + 1 - len(head))
     except OSError as error:
-        yield _damaged(file.name, None, _os_reason(error))
+        yield Batch.damaged(file.name, Damage(None, _reason(error)))
         return
     if len(data) > LIMIT:
-        yield _damaged(file.name, LIMIT, f"larger than {LIMIT:,} bytes")
+        yield Batch.damaged(file.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"))
         return
     yield from _read_bytes(file, data, size=len(data))
 
@@ -225,11 +229,7 @@ def _is_log_name(name: str) -> bool:
 
 
 def _looks_like_log(head: bytes) -> bool:
-    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(_without_bom(head)) is not None
-
-
-def _os_reason(error: OSError) -> str:
-    return printable((error.strerror or str(error)).lower())
+    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(envelope.without_bom(head)) is not None
 
 
 # ---- packing --------------------------------------------------------------------------------------------
@@ -238,11 +238,11 @@ def _os_reason(error: OSError) -> str:
 def _read_bytes(file: _File, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
     """The batches of one file's bytes, packed or not."""
     if depth > _MAX_NESTING:
-        yield _damaged(file.name, 0, f"packed more than {_MAX_NESTING} times", size)
+        yield Batch.damaged(file.name, Damage(0, f"packed more than {_MAX_NESTING} times"), size)
     elif data.startswith(_GZIP):
         text, damage = _gunzip(data)
         if damage and not text:
-            yield Batch(printable(file.name), damage=damage, size=size)
+            yield Batch.damaged(file.name, damage, size)
         elif damage:
             yield from _read_text(_File(file.name, claims=True), text, size, damage)
         else:
@@ -266,8 +266,8 @@ def _gunzip(data: bytes) -> tuple[bytes, Damage | None]:
 def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
     """Member by member, within the limit, to find out where it goes wrong.
 
-    What precedes a cut is sound. A member whose data or checksum is wrong is left out whole: the fault shows
-    later than it was made, and a name with one letter changed would be a wrong grant.
+    What precedes a cut is used, though no checksum vouches for it. A member whose data or checksum is wrong
+    is left out whole: the fault shows later than it was made, and a changed letter would be a wrong grant.
     """
     whole: list[bytes] = []
     position = total = 0
@@ -287,7 +287,8 @@ def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
             try:
                 parts.append(member.decompress(piece, LIMIT + 1 - total))
             except zlib.error as error:
-                reason = f"gzip is corrupt in the {len(piece):,} bytes from byte {position:,}: {_zlib_reason(error)}"
+                where = f"the {len(piece):,} bytes from byte {position:,}"
+                reason = f"gzip is corrupt in {where}: {_reason(error)}"
                 return b"".join(whole), Damage(position, reason)
             position += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
             total += len(parts[-1])
@@ -297,25 +298,18 @@ def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
     return b"".join(whole), None
 
 
-def _zlib_reason(error: zlib.error) -> str:
-    text = str(error).rpartition(": ")[2]
-    return {"incorrect data check": "CRC mismatch", "incorrect length check": "length mismatch"}.get(
-        text, text
-    )
-
-
 def _read_zip(file: _File, data: bytes, size: int, depth: int) -> Iterator[Batch]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
     except _BAD_ZIP as error:
-        yield _damaged(file.name, len(data), f"zip is cut or corrupt: {_lower(error)}", size)
+        yield Batch.damaged(file.name, Damage(len(data), f"zip is cut or corrupt: {_reason(error)}"), size)
         return
     if sum(member.file_size for member in members) > LIMIT:
-        yield _damaged(file.name, 0, f"unpacks to more than {LIMIT:,} bytes", size)
+        yield Batch.damaged(file.name, Damage(0, f"unpacks to more than {LIMIT:,} bytes"), size)
         return
     if not members:
-        yield _passed(file.name, "empty-zip", size)
+        yield Batch.passed(file.name, "empty-zip", size)
     for member in members:
         yield from _read_member(archive, member, f"{file.name}/{member.filename}", depth)
 
@@ -324,24 +318,22 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
     parts = PurePosixPath(member.filename).parts
     kind = "hidden" if any(part.startswith(".") for part in parts) else _kind_of_name(member.filename)
     if kind:
-        yield _passed(name, kind, member.compress_size)
+        yield Batch.passed(name, kind, member.compress_size)
         return
     try:
         data = archive.read(member)
     except _BAD_ZIP as error:
-        yield _damaged(
-            name, member.header_offset, f"zip member is corrupt: {_lower(error)}", member.compress_size
+        yield Batch.damaged(
+            name,
+            Damage(member.header_offset, f"zip member is corrupt: {_reason(error)}"),
+            member.compress_size,
         )
         return
     claims = _is_log_name(member.filename)
     if claims or _looks_like_log(data[:_CHUNK]):
         yield from _read_bytes(_File(name, claims), data, member.compress_size, depth + 1)
     else:
-        yield _passed(name, "not-json", member.compress_size)
-
-
-def _lower(error: Exception) -> str:
-    return printable(str(error) or type(error).__name__).lower()
+        yield Batch.passed(name, "not-json", member.compress_size)
 
 
 # ---- text -----------------------------------------------------------------------------------------------
@@ -353,14 +345,14 @@ def _read_text(file: _File, data: bytes, size: int, damage: Damage | None = None
     if records is not None:
         yield Batch(printable(file.name), records, size=size)
         return
-    text = _without_bom(data)
-    reason = _not_text(text)
+    text = envelope.without_bom(data)
+    reason = envelope.not_json(text)
     if damage or reason is None:
         yield from _read_items(file, envelope.items(text), size, damage, claims=_claims(file, text))
     elif _claims(file, text):
-        yield _damaged(file.name, 0, reason, size)
+        yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
-        yield _passed(file.name, "not-json", size)
+        yield Batch.passed(file.name, "not-json", size)
 
 
 def _claims(file: _File, text: bytes) -> bool:
@@ -371,17 +363,19 @@ def _read_items(
     file: _File, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
 ) -> Iterator[Batch]:
     """Items as batches. Text that only looked like JSON, and never claimed to be a log, is passed over."""
+    if damage:  # where a cut file stops being JSON is no second fault
+        items = (item for item in items if not isinstance(item, Damage))
     position = 0
     while chunk := list(islice(items, BATCH)):
         batch = _batch(file, chunk, position, size, damage)
         if not (claims or position or batch.records or batch.passed_over):
-            yield _passed(file.name, "not-json", size)
+            yield Batch.passed(file.name, "not-json", size)
             return
         yield batch
         position += sum(not isinstance(item, Damage) for item in chunk)
         size, damage = 0, None
-    if damage:
-        yield Batch(printable(file.name), damage=damage, size=size)
+    if damage:  # and not one item before it
+        yield Batch.damaged(file.name, damage, size)
 
 
 def _batch(file: _File, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None) -> Batch:
@@ -403,25 +397,3 @@ def _batch(file: _File, chunk: list[envelope.Item], position: int, size: int, da
     only_passed = passed and not (records or unreadable or damage)
     kind = passed.most_common(1)[0][0] if only_passed else "log"
     return Batch(name, records, tuple(unreadable), dict(sorted(passed.items())), damage, kind, size)
-
-
-def _without_bom(data: bytes) -> bytes:
-    return data.removeprefix(b"\xef\xbb\xbf")
-
-
-def _not_text(data: bytes) -> str | None:
-    """Why these bytes are no JSON text at all; None if they may be."""
-    if not data or data.isspace():
-        return "empty file"
-    if data[257:262] == b"ustar":
-        return "a tar archive, not JSON: unpack it first"
-    foreign = next((what for magic, what in _FOREIGN.items() if data.startswith(magic)), None)
-    return f"{foreign}, not JSON in UTF-8" if foreign else None
-
-
-def _passed(name: str, kind: str, size: int = 0) -> Batch:
-    return Batch(printable(name), passed_over={kind: 1}, kind=kind, size=size)
-
-
-def _damaged(name: str, byte: int | None, reason: str, size: int = 0) -> Batch:
-    return Batch(printable(name), damage=Damage(byte, reason), size=size)

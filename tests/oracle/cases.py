@@ -1,8 +1,8 @@
 """The golden cases of policy evaluation: one JSON list per topic in tests/cases/evaluate.
 
 A case has `name`, `statements`, `request` and `expected`, and where it matters `version` (null: none),
-`boundary` (statements), `base` (keys common to all requests), `complete` (default true: a key that is not
-given is absent) and `oracle` (false: not a question for the outside judge; the case's name says why).
+`boundary` (statements), `base` (keys common to all requests) and `complete` (default true: a key that is not
+given is absent).
 """
 
 from __future__ import annotations

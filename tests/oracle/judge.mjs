@@ -6,11 +6,17 @@ import { runSimulation, runUnsafeSimulation } from '@cloud-copilot/iam-simulate'
 const ACCOUNT = '123456789012'
 
 // Keys and roles have policies of their own, which must let the account's identity policies decide.
+// The simulator wants a name with a resource policy, and takes one only from a policy marked as validated.
 const delegates = (action) => ({
-  Version: '2012-10-17',
-  Statement: [
-    { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: action, Resource: '*' }
-  ]
+  __validated: true,
+  errors: [],
+  metadata: { name: 'resource' },
+  policyDocument: {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: action, Resource: '*' }
+    ]
+  }
 })
 const resourcePolicies = { kms: delegates('kms:*'), sts: delegates('sts:*') }
 

@@ -1,0 +1,183 @@
+"""The changes section of the screen: what becomes of each service, most of it in one glance."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from policygen.access import AccessRequest
+from policygen.policy.diff import Change
+from policygen.report.lines import LISTED, count, minute, places, right, short, wrapped
+from policygen.suggestion import Suggestion
+from policygen.usage import Evidence, total
+
+_FEW = 3
+_MANY = 12
+
+
+def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
+    """The section; with ``show_all`` every service and resource is listed."""
+    if made.now is None:
+        yield "Grants"
+        for service, requests in _by_service(made.grants_by_request()):
+            yield from _used(made, service, requests, made.grants_by_request(), show_all=show_all)
+        return
+    yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
+    services: dict[str, list[Change]] = {}
+    for change in made.changes:
+        services.setdefault(change.service, []).append(change)
+    removed: dict[str, int] = {}
+    blind: dict[str, list[Change]] = {}
+    for service, changes in services.items():
+        kinds = {change.kind for change in changes}
+        if kinds == {"removed"}:
+            removed[service] = len(changes)
+        elif kinds <= {"removed", "unknown"}:
+            blind[service] = changes
+        else:
+            yield from _service(made, service, changes, show_all=show_all)
+    if show_all or len(blind) <= _FEW:
+        for service, changes in blind.items():
+            yield from _service(made, service, changes, show_all=show_all)
+    else:
+        yield from _blind(blind)
+    if removed:
+        yield from _removed(removed, show_all=show_all)
+    asked = [
+        name for name, changes in services.items() if any(change.kind == "unknown" for change in changes)
+    ]
+    yield from _questions(made, asked)
+
+
+def _blind(services: Mapping[str, Sequence[Change]]) -> Iterator[str]:
+    """Services of which nothing was used and something could not have been seen, in one entry."""
+    kept = {name: sum(1 for c in changes if c.kind == "unknown") for name, changes in services.items()}
+    gone = sum(1 for changes in services.values() for c in changes if c.kind == "removed")
+    names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
+    yield from wrapped("  ? ", f"{count(len(kept), 'service')}  {names} … (--all lists them)", "      ")
+    yield right(f"      keep  {count(sum(kept.values()), 'action')} kept as today", "not visible")
+    if gone:
+        yield right(f"      drop  {count(gone, 'action')}", "visible, 0 calls")
+
+
+def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+    """What becomes of a service: what was used, what is kept without evidence, what goes."""
+    used = [c for c in changes if c.kind in {"narrowed", "unchanged", "added"}]
+    gone = [c for c in changes if c.kind == "removed"]
+    drop = [right(f"      drop  {count(len(gone), 'action')}", "visible, 0 calls")] if gone else []
+    if used:
+        before = [c for c in (*used, *gone) if c.now]
+        yield from wrapped(
+            f"  ~ {service}  ",
+            f"{count(len(before), 'action')} on {places(c.now for c in before)} → "
+            f"{len(used)} on {places(c.proposed for c in used)}",
+            "      ",
+        )
+        yield from _evidence_lines(made, used, show_all=show_all)
+        yield from drop
+        drop = []
+    for symbol, kind in (("=", "kept"), ("?", "unknown")):
+        members = [c for c in changes if c.kind == kind]
+        if members:
+            yield from _kept(symbol, service, members, show_all=show_all)
+            yield from drop
+            drop = []
+
+
+def _kept(symbol: str, service: str, members: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+    same = all(c.now == c.proposed for c in members)
+    place = "kept as today" if same else f"narrowed to {places(c.proposed for c in members)}"
+    yield from wrapped(f"  {symbol} {service}  ", f"{count(len(members), 'action')} {place}", "      ")
+    yield from wrapped("      keep  ", _names(members, show_all=show_all))
+    for why in sorted({c.why for c in members}):
+        yield from wrapped("      why   ", why)
+
+
+def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+    names = {change.action for change in used}
+    requests = [r for r in made.usage.requests if r.action in names]
+    seen = total(made.usage.requests[request] for request in requests)
+    tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""
+    words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
+    shown = words if show_all else words[:4]
+    for i, line in enumerate(shown):
+        yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
+    if len(shown) < len(words):
+        yield f"            and more (--all lists them; {len(used)} in all)"
+    yield from _rules(made, requests, show_all=show_all)
+
+
+def _rules(made: Suggestion, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+    """The declared generalisations in use: the rule and the patterns that it wrote."""
+    rules: dict[str, set[str]] = {}
+    for request in requests:
+        written = made.written.get(request)
+        if written and written.rule:
+            rules.setdefault(written.rule, set()).add(short(written.pattern))
+    for rule, patterns in sorted(rules.items()):
+        shown = sorted(patterns) if show_all else sorted(patterns)[:3]
+        more = f" and {len(patterns) - len(shown)} more" if len(shown) < len(patterns) else ""
+        yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
+
+
+def _removed(removed: dict[str, int], *, show_all: bool) -> Iterator[str]:
+    names = sorted(removed, key=lambda name: (-removed[name], name))
+    shown = names if show_all else names[:LISTED]
+    more = "" if len(shown) == len(names) else " … (--all lists them)"
+    yield from wrapped("  - ", f"{count(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
+    yield right(f"      drop  {count(sum(removed.values()), 'action')}", "visible, 0 calls")
+
+
+def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
+    """What a person must decide, and what would let the logs decide it."""
+    if not asked:
+        return
+    yield ""
+    yield f"Your call ({len(asked)})"
+    names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
+    yield from wrapped(
+        "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
+    )
+    off = {k.blind_spot.remedy for k in made.keeps if k.blind_spot and k.blind_spot.id == "data-events-off"}
+    remedies = sorted(off)
+    for remedy in remedies[:LISTED]:
+        yield from wrapped("      ", remedy)
+    if len(remedies) > LISTED:
+        yield f"      and {len(remedies) - LISTED} more data event types"
+
+
+def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, list[AccessRequest]]]:
+    groups: dict[str, list[AccessRequest]] = {}
+    for request in requests:
+        groups.setdefault(request.action.split(":", 1)[0], []).append(request)
+    yield from sorted(groups.items())
+
+
+def _used(
+    made: Suggestion,
+    service: str,
+    requests: Sequence[AccessRequest],
+    evidence: dict[AccessRequest, Evidence],
+    *,
+    show_all: bool,
+) -> Iterator[str]:
+    patterns = {grant.resource for grant in made.grants if grant.action.split(":", 1)[0] == service}
+    actions = sorted({request.action for request in requests}, key=str.lower)
+    seen = total(evidence[request] for request in requests)
+    tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""
+    yield from wrapped(
+        f"  + {service}  ",
+        f"{count(len(actions), 'action')} on {places([tuple(sorted(patterns))])}",
+        "      ",
+    )
+    words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)
+    for i, line in enumerate(words):
+        yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else tail)
+    yield from _rules(made, requests, show_all=show_all)
+
+
+def _names(changes: Sequence[Change], *, show_all: bool) -> str:
+    names = [change.action.split(":", 1)[1] for change in changes]
+    if show_all or len(names) <= LISTED:
+        return " ".join(names)
+    return f"{' '.join(names[:LISTED])} and {len(names) - LISTED} more"

@@ -1,0 +1,62 @@
+"""Lines of the screen: widths, counts and short names, for every section alike."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from policygen.text import printable
+
+WIDTH = 80
+LISTED = 6
+"""How many entries of a long list are shown before "and N more"."""
+
+
+def places(patterns: Iterable[Sequence[str]]) -> str:
+    """Resources in words: short names of a few, the number of many."""
+    distinct = sorted({text for one in patterns for text in one})
+    if "*" in distinct:
+        return "*" if len(distinct) == 1 else f"* and {count(len(distinct) - 1, 'resource')}"
+    if len(distinct) <= 2:
+        return " and ".join(short(text) for text in distinct)
+    return count(len(distinct), "resource")
+
+
+def short(pattern: str) -> str:
+    """The resource part of an ARN pattern."""
+    pieces = pattern.split(":", 5)
+    return pieces[5] if len(pieces) == 6 else pattern
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def minute(time: str) -> str:
+    """An ISO time to the minute, without the T."""
+    return time[:16].replace("T", " ")
+
+
+def right(left: str, right: str) -> str:
+    """Text at the left margin and text at the right one."""
+    gap = WIDTH - len(left) - len(right)
+    return left + " " * max(2, gap) + right if right else left
+
+
+def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
+    """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
+    yield from textwrap.wrap(
+        printable(text),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead) if indent is None else indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def more(count: int, limit: int | None) -> Iterator[str]:
+    """The line that counts what was cut."""
+    if limit is not None and count > limit:
+        yield f"    and {count - limit} more (--all lists them)"

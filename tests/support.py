@@ -1,0 +1,158 @@
+"""Short forms for tests: an event in a line becomes a whole record, a role a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+ACCOUNT = "123456789012"
+ROLE = "orders"
+ROLE_ID = "AROA00000000000000001"
+
+_DATA = {"dynamodb", "s3", "lambda", "sqs", "sns"}
+
+
+def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
+    """A CloudTrail record from a short form.
+
+    Keys of the short form: source (label), name, params, resources (ARNs), error, message, time, role, role_id,
+    account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity).
+    """
+    role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
+    role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + _digest(role + account, 17))
+    session = event.get("session", role)
+    path = event.get("path", "/")
+    identity = event.get("identity") or {
+        "type": "AssumedRole",
+        "principalId": f"{role_id}:{session}",
+        "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+        "accountId": account,
+        "accessKeyId": "ASIA" + _digest(session, 16),
+        "sessionContext": {
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": role_id,
+                "arn": f"arn:aws:iam::{account}:role{path}{role}",
+                "accountId": account,
+                "userName": role,
+            },
+            "webIdFederationData": {},
+            "attributes": {"creationDate": "2026-11-03T08:00:00Z", "mfaAuthenticated": "false"},
+        },
+    }
+    if "via" in event:
+        identity = {**identity, "invokedBy": event["via"]}
+    data = event["source"] in _DATA
+    made: dict[str, Any] = {
+        "eventVersion": "1.11",
+        "userIdentity": identity,
+        "eventTime": event.get("time", f"2026-11-03T08:{number // 60 % 60:02}:{number % 60:02}Z"),
+        "eventSource": f"{event['source']}.amazonaws.com",
+        "eventName": event["name"],
+        "awsRegion": event.get("region", "us-east-1"),
+        "sourceIPAddress": event.get("via", "203.0.113.10"),
+        "userAgent": event.get("agent", "Boto3/1.40.0 exec-env/AWS_Lambda_python3.13"),
+        "requestParameters": event.get("params"),
+        "responseElements": None,
+        "requestID": _digest(f"request{number}", 32),
+        "eventID": event.get("id", f"{number:08d}-0000-4000-8000-{_digest(json.dumps(event, sort_keys=True), 12)}"),
+        "readOnly": False,
+        "eventType": event.get("type", "AwsApiCall"),
+        "managementEvent": not data,
+        "recipientAccountId": event.get("recipient", account),
+        "eventCategory": event.get("category", "Data" if data else "Management"),
+    }
+    if "resources" in event:
+        made["resources"] = [{"ARN": arn, "accountId": account, "type": ""} for arn in event["resources"]]
+    for key, name in (("error", "errorCode"), ("message", "errorMessage"), ("vpce", "vpcEndpointId"), ("shared", "sharedEventID")):
+        if key in event:
+            made[name] = event[key]
+    return made
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length].upper()
+
+
+def write_logs(folder: Path, events: Sequence[Mapping[str, Any]], name: str = "log.json") -> Path:
+    """A log file with the records of short forms."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(json.dumps({"Records": [record(event, i) for i, event in enumerate(events)]}))
+    return path
+
+
+def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
+    """An account snapshot with one role.
+
+    Keys: name, role_id, policies (list of documents), attached ({arn: document}), boundary (document),
+    functions, trails, account.
+    """
+    account, name = role.get("account", ACCOUNT), role.get("name", ROLE)
+    attached = dict(role.get("attached", {}))
+    boundary_arn = f"arn:aws:iam::{account}:policy/boundary"
+    detail: dict[str, Any] = {
+        "Path": "/",
+        "RoleName": name,
+        "RoleId": role.get("role_id", ROLE_ID),
+        "Arn": f"arn:aws:iam::{account}:role/{name}",
+        "CreateDate": "2025-01-01T00:00:00Z",
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
+        "RolePolicyList": [
+            {"PolicyName": f"inline{i}", "PolicyDocument": document}
+            for i, document in enumerate(role.get("policies", []))
+        ],
+        "AttachedManagedPolicies": [{"PolicyName": arn.rsplit("/", 1)[-1], "PolicyArn": arn} for arn in attached],
+        "InstanceProfileList": [],
+        "Tags": [],
+    }
+    documents = {arn: document for arn, document in attached.items() if document}
+    if "boundary" in role:
+        detail["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary_arn}
+        documents[boundary_arn] = role["boundary"]
+    found: dict[str, Any] = {
+        "policygen_snapshot": 1,
+        "generated_at": "2026-11-24T22:45:00Z",
+        "account_id": account,
+        "partition": "aws",
+        "authorization": {
+            "RoleDetailList": [detail],
+            "Policies": [
+                {
+                    "PolicyName": arn.rsplit("/", 1)[-1],
+                    "Arn": arn,
+                    "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": True, "Document": document}],
+                }
+                for arn, document in documents.items()
+            ],
+            "UserDetailList": [],
+            "GroupDetailList": [],
+        },
+        "errors": [],
+    }
+    for key in ("functions", "event_source_mappings", "trails"):
+        if key in role:
+            found[key] = role[key]
+    return found
+
+
+ALL_DATA_EVENTS = [
+    {
+        "Trail": {"Name": "all", "TrailARN": f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/all", "HomeRegion": "us-east-1", "IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": True, "S3BucketName": "logs"},
+        "Status": {"IsLogging": True},
+        "AdvancedEventSelectors": [
+            {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]},
+            *(
+                {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]}]}
+                for kind in (
+                    "AWS::S3::Object", "AWS::DynamoDB::Table", "AWS::DynamoDB::Stream", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::SNS::Topic",
+                )
+            ),
+        ],
+    }
+]  # fmt: skip

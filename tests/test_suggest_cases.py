@@ -1,0 +1,63 @@
+"""Golden cases: events in, policy and findings out. A new case is a new object in tests/cases/suggest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.account.snapshot import to_account
+from policygen.analysis import Analysis, analyse
+from policygen.errors import PolicygenError
+from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, snapshot, write_logs
+
+FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
+CASES = [(file.stem, case) for file in FILES for case in json.loads(file.read_text())]
+IDS = [f"{name}: {case['name']}" for name, case in CASES]
+
+
+def run(case: dict[str, Any], folder: Path) -> Analysis:
+    logs = write_logs(folder, case["events"])
+    account = None
+    if "today" in case:
+        today = dict(case["today"])
+        if today.get("trails") == "all":
+            today["trails"] = ALL_DATA_EVENTS
+        account = to_account(snapshot(today))
+    return analyse([logs], case.get("role", ROLE), days=case.get("days", 30), account=account, **case.get("options", {}))
+
+
+@pytest.mark.parametrize(("file", "case"), CASES, ids=IDS)
+def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
+    expect = case["expect"]
+    if "error" in expect:
+        with pytest.raises(PolicygenError) as caught:
+            run(case, tmp_path)
+        assert caught.value.code == expect["error"]
+        assert expect.get("says", "") in "\n".join((caught.value.message, *caught.value.hints))
+        return
+    made = run(case, tmp_path).suggestion
+    grants = sorted(f"{g.action} {g.resource}" + _under(g.conditions) for g in made.grants)
+    if "grants" in expect:
+        assert grants == sorted(expect["grants"])
+    assert set(expect.get("holds", ())) <= set(grants)
+    assert not [g for g in grants if g.split(" ")[0] in expect.get("lacks", ())]
+    assert made.proof.held
+    found = {
+        "missing": sorted(f"{m.request.action} {m.request.resource}: {m.cause}" for m in made.missing),
+        "wanted": sorted(f"{w.action} {w.resource} {w.policy_type}".strip() for w in made.usage.wanted),
+        "unmapped": sorted(f"{u.source} {u.event}" for u in made.usage.unmapped),
+        "kept": sorted(f"{k.kind} {k.grant.action} {k.grant.resource}" for k in made.keeps),
+        "denies": [s.to_dict() for p in made.policies for s in p.statements if s.effect == "Deny"],
+        "predecessors": [p.role.role_id for p in made.predecessors],
+        "rules": sorted({w.rule for w in made.written.values() if w.rule}),
+        "removed": sorted(c.action for c in made.changes if c.kind == "removed"),
+    }
+    for key in set(expect) - {"grants", "holds", "lacks"}:
+        assert found[key] == expect[key], key
+
+
+def _under(conditions: object) -> str:
+    return f" if {json.dumps({op: {k: list(v) for k, v in keys} for op, keys in conditions}, sort_keys=True)}" if conditions else ""  # type: ignore[attr-defined]

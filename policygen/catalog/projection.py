@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from policygen.catalog import reference
+from policygen.catalog.extract import BUILTINS
 from policygen.catalog.names import botocore_facts, service_prefix, strip_version
 from policygen.catalog.reference import Service
 from policygen.catalog.resources import _GENERIC, normalise, parameter_names
@@ -104,7 +105,8 @@ def _arns(value: Any, every: bool, depth: int = 8) -> Any:
         kept = {k: found for k, v in value.items() if (found := _arns(v, every, depth - 1)) is not None}
         return kept or None
     if isinstance(value, list):
-        return [found for one in value if (found := _arns(one, every, depth - 1)) is not None] or None
+        found = [_arns(one, every, depth - 1) for one in value]
+        return found if any(one is not None for one in found) else None
     return None
 
 
@@ -114,6 +116,8 @@ def _union(kept: Any, more: Any) -> Any:
         return more
     if isinstance(kept, dict) and isinstance(more, dict):
         return kept | {key: _union(kept.get(key), value) for key, value in more.items()}
+    if isinstance(kept, list) and isinstance(more, list):
+        return [_union(a, b) for a, b in zip(kept, more, strict=True)]
     return kept
 
 
@@ -132,8 +136,7 @@ def projection(source: str, name: str) -> Projection:
     needs = (rule.needs + rule.also) if rule else ()
     lists = sorted({need.each for need in needs if need.each})
     for need in needs:
-        _add_need(wanted, need, lists)
-        types += need.on
+        types += [*need.on, *_add_need(wanted, need, lists)]
     if not (rule and rule.needs):
         action = known.action(name) or known.action(operation)
         if action:
@@ -148,13 +151,15 @@ def _rule(rules: ServiceRules | None, *names: str) -> EventRule | None:
     return next((rules.events[n.lower()] for n in names if rules and n.lower() in rules.events), None)
 
 
-def _add_need(wanted: Projection, need: Need, lists: list[str]) -> None:
+def _add_need(wanted: Projection, need: Need, lists: list[str]) -> list[str]:
+    """Adds what a need reads itself; returns the types whose ARNs it refers to."""
     ways = [way for way in need.arn if isinstance(way, Template)]
     templates = [need.action, *ways, *(template for _, template in need.context)]
     for one in [*_fields(templates), *(test.subject for test in need.when + need.unless)]:
         _add_path(wanted, one.path, lists)
     if need.each:
         _add_path(wanted, need.each, [])
+    return [one.path[1:] for one in _fields(templates) if one.path[0] == "@" and one.path not in BUILTINS]
 
 
 def _add_types(

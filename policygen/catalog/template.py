@@ -6,7 +6,7 @@ fields: ``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. Ther
 shape gets a small pure function with a name, in `extract`.
 
 Rendering gives every combination of the values that were found, and nothing when a field has none. Text
-that comes from a log is literal; a ``*`` that the template itself writes is a wildcard, and then the whole
+that comes from a log is literal; a ``*`` or ``?`` that the template itself writes is a wildcard, and then the whole
 result is written as an IAM pattern with the log's own ``*``, ``?`` and ``${`` escaped.
 """
 
@@ -129,7 +129,7 @@ class Template:
         """Every combination of the fields' values; empty when a field has none."""
         choices: list[list[Text]] = []
         for part in self.parts:
-            found = [Text(part, "*" in part)] if isinstance(part, str) else part.render(scope)
+            found = [Text(part, "*" in part or "?" in part)] if isinstance(part, str) else part.render(scope)
             if not found:
                 return []
             choices.append(found)

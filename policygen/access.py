@@ -76,8 +76,7 @@ class Call:
     """vpcEndpointId."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(NamedTuple):
     """What IAM evaluated: the unit of proof.
 
     `resource` is an ARN as IAM checks it, or a pattern where the record does not tell the whole name
@@ -93,8 +92,7 @@ class AccessRequest:
     wild: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(NamedTuple):
     """An access request and the reason for it: which rule gave the action, which step gave the ARN."""
 
     request: AccessRequest

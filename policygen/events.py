@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from policygen.access import Denial, ResourceEntry, RoleKey
-from policygen.record import Record, UserIdentity
-from policygen.text import clean
+from policygen.record import Record, Resource, UserIdentity
+from policygen.text import clean, clean_word
 
 
 class Outcome(StrEnum):
@@ -65,7 +66,6 @@ class Event:
     via: str
     vpce: str
     user_agent: str
-    source_ip: str
     data_event: bool
 
 
@@ -166,7 +166,12 @@ def partition_of_arn(text: str) -> str:
 
 def principal_of(record: Record) -> Principal:
     """Who made the call (1.3). Total: what the record does not say is ""."""
-    who = record.userIdentity or UserIdentity()
+    return _principal(record.userIdentity or UserIdentity(), record.recipientAccountId or "")
+
+
+@lru_cache(maxsize=4096)
+def _principal(who: UserIdentity, recipient: str) -> Principal:
+    """Cached, because the events of a trail come from few sessions."""
     kind = who.type or ""
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
     role: RoleKey | None = None
@@ -187,7 +192,7 @@ def principal_of(record: Record) -> Principal:
         # The other account's copy: no ARN, only the id and the session (1.4.3).
         role, session = RoleKey(account, role_id, "", ""), session_of_id
     scope = who.inScopeOf
-    foreign = bool(role and record.recipientAccountId and account and record.recipientAccountId != account)
+    foreign = bool(role and recipient and account and recipient != account)
     return Principal(
         kind=clean(kind, 64),
         account=clean(account, 64),
@@ -222,36 +227,54 @@ def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> Rol
 
 def read_event(record: Record) -> Event | Ignored:
     """The event a record stands for, or why it is none (1.7)."""
-    event_id, source = clean(record.eventID or "", 128), clean(record.eventSource or "", 128)
-    name = clean(record.eventName or "", 128)
+    caller = caller_of(record)
+    return caller if isinstance(caller, Ignored) else event_of(record, caller)
+
+
+def caller_of(record: Record) -> Principal | Ignored:
+    """Who made the call that a record is about, or why it is about none.
+
+    Apart from `event_of`, because most records of a trail need no more than this.
+    """
     reason = _not_a_call(record)
-    if reason:
-        return Ignored(event_id, source, name, reason)
-    principal = principal_of(record)
-    if principal.kind == "AWSService" or (not principal.kind and not principal.role):
-        return Ignored(event_id, source, name, "an AWS service called with its own rights, not with a role's")
-    code = _SERVICE_PREFIX.sub("", clean(record.errorCode or "", 128))
-    outcome = outcome_of(code)
-    message = record.errorMessage or ""
+    if not reason:
+        principal = principal_of(record)
+        if principal.role or principal.kind not in {"AWSService", ""}:
+            return principal
+        reason = "an AWS service called with its own rights, not with a role's"
+    return Ignored(
+        clean(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
+    )
+
+
+def event_of(record: Record, principal: Principal) -> Event:
+    """The event of a record that `caller_of` accepted."""
+    code = _SERVICE_PREFIX.sub("", clean_word(record.errorCode)) if record.errorCode else ""
+    outcome = outcome_of(code) if code else Outcome.USED
+    denied = outcome is Outcome.DENIED
     return Event(
-        id=event_id,
-        shared_id=clean(record.sharedEventID or "", 128),
-        time=clean(record.eventTime or "", 32),
-        source=source,
-        name=name,
-        region=clean(record.awsRegion or "", 64),
+        id=clean(record.eventID, 128),
+        shared_id=clean(record.sharedEventID, 128) if record.sharedEventID else "",
+        time=clean(record.eventTime, 32),
+        source=clean_word(record.eventSource),
+        name=clean_word(record.eventName),
+        region=clean_word(record.awsRegion),
         principal=principal,
         outcome=outcome,
         error=code,
-        denial=denial_of(code, message[:2048]) if outcome is Outcome.DENIED else None,
+        denial=denial_of(code, (record.errorMessage or "")[:2048]) if denied else None,
         params=record.requestParameters,
-        resources=_resources(record),
-        via=clean((record.userIdentity.invokedBy if record.userIdentity else "") or "", 128),
-        vpce=clean(record.vpcEndpointId or "", 64),
-        user_agent=clean(record.userAgent or ""),
-        source_ip=clean(record.sourceIPAddress or "", 64),
-        data_event=record.eventCategory == "Data" or record.managementEvent is False,
+        resources=_resources(record.resources) if record.resources else (),
+        via=clean_word(record.userIdentity.invokedBy) if record.userIdentity else "",
+        vpce=clean_word(record.vpcEndpointId),
+        user_agent=clean_word(record.userAgent, 256),
+        data_event=is_data_event(record),
     )
+
+
+def is_data_event(record: Record) -> bool:
+    """Whether a trail delivers the record only where data events are on."""
+    return record.eventCategory == "Data" or record.managementEvent is False
 
 
 def _not_a_call(record: Record) -> str:
@@ -266,10 +289,10 @@ def _not_a_call(record: Record) -> str:
     return ""
 
 
-def _resources(record: Record) -> tuple[ResourceEntry, ...]:
+def _resources(entries: list[Resource]) -> tuple[ResourceEntry, ...]:
     return tuple(
-        ResourceEntry((entry.type or "")[:128], (entry.ARN or "")[:2048], (entry.accountId or "")[:64])
-        for entry in record.resources or ()
+        ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
+        for entry in entries
         if entry.ARN
     )
 

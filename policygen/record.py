@@ -45,7 +45,6 @@ class UserIdentity(_Wire, frozen=True, gc=False):
     principalId: str | None = None  # noqa: N815
     arn: str | None = None
     accountId: str | None = None  # noqa: N815
-    accessKeyId: str | None = None  # noqa: N815
     userName: str | None = None  # noqa: N815
     invokedBy: str | None = None  # noqa: N815
     sessionContext: SessionContext | None = None  # noqa: N815

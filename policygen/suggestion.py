@@ -16,7 +16,7 @@ from policygen.policy.document import Conditions, Policy, Statement, conditions_
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import allowed_actions
 from policygen.policy.generalise import Written, generalise
-from policygen.policy.grants import Grant, essential, widest
+from policygen.policy.grants import Grant, coverage_table, essential, widest
 from policygen.policy.meet import allow_statements, carried_denies, meet
 from policygen.policy.pack import name_statements, pack, statements_of
 from policygen.proof import Proof, prove
@@ -153,7 +153,8 @@ def suggest(
     now = allowed_actions(today.policies) if today else None
     keeps = _keeps(usage, coverage, today, now, bounds)
     kept_grants = [keep.grant for keep in keeps]
-    grants = essential(widest([*observed, *kept_grants]), needed, kept_grants)
+    table = coverage_table(widest([*observed, *kept_grants]), needed)
+    grants = essential(table, kept_grants)
     policies = _documents(grants, bounds, name)
     counts = {request: requests[request].count for request in needed}
     proof = prove(policies, counts, written, kept_grants, bounds, today.boundary if today else None)
@@ -167,7 +168,7 @@ def suggest(
         usage=usage,
         coverage=coverage,
         policies=policies,
-        grants={grant: tuple(r for r in needed if grant.covers(r)) for grant in grants},
+        grants={grant: tuple(table.of_grant[grant]) for grant in grants},
         keeps=keeps,
         written=written,
         missing=tuple(missing) if not add_observed else (),

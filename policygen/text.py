@@ -8,6 +8,7 @@ through `printable` where they are shown.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # C0 and C1 controls (ESC among them), and the bidirectional and invisible marks that reorder a line.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -36,3 +37,11 @@ def clean(text: object, limit: int = 256) -> str:
         return text
     shown = printable(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def clean_word(text: str | None, limit: int = 128) -> str:
+    """`clean` for a value that many records share; cut before it is remembered, so that none fills the memory."""
+    return _remembered(text[: limit + 1], limit) if text else ""
+
+
+_remembered = lru_cache(maxsize=8192)(clean)

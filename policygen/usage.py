@@ -17,9 +17,20 @@ import msgspec
 
 from policygen import catalog
 from policygen.access import AccessRequest, Call, Denial, ResourceEntry, RoleKey
+from policygen.arn import partition_of
 from policygen.catalog.projection import project
-from policygen.events import Event, Ignored, Outcome, parameters, partition_of_arn, read_event
+from policygen.events import (
+    Event,
+    Ignored,
+    Outcome,
+    caller_of,
+    event_of,
+    is_data_event,
+    parameters,
+    partition_of_arn,
+)
 from policygen.record import Record
+from policygen.text import clean, clean_word
 
 SAMPLES = 5
 """Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
@@ -55,10 +66,42 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             weak=self.weak + other.weak,
         )
 
+    def again(self, event: Event) -> Evidence:
+        """With one more event of the same day: `self + evidence_of(event)`, made in fewer steps."""
+        sample = (event.time, event.id)
+        full = len(self.samples) >= SAMPLES and sample >= self.samples[-1]
+        known = event.principal.session in self.sessions and event.user_agent in self.agents
+        if not (full and known):
+            return self + evidence_of(event, event.time[:10])
+        return Evidence(
+            self.count + 1,
+            min(self.first, event.time),
+            max(self.last, event.time),
+            self.days,
+            self.samples,
+            self.sessions,
+            self.agents,
+            self.weak + (event.outcome is Outcome.WEAK),
+        )
+
     @property
     def event_ids(self) -> tuple[str, ...]:
         """eventIDs to look up in the log."""
         return tuple(event_id for _, event_id in self.samples)
+
+
+def evidence_of(event: Event, day: str) -> Evidence:
+    """The evidence of one event."""
+    return Evidence(
+        count=1,
+        first=event.time,
+        last=event.time,
+        days=_one(day),
+        samples=((event.time, event.id),),
+        sessions=_one(event.principal.session),
+        agents=_one(event.user_agent),
+        weak=int(event.outcome is Outcome.WEAK),
+    )
 
 
 def _few(texts: frozenset[str]) -> frozenset[str]:
@@ -112,27 +155,21 @@ def call_id(event: Event) -> CallId:
     """The call an event belongs to."""
     role = event.principal.role
     arn = (role.arn if role else "") or next((r.arn for r in event.resources), "")
+    params = project(event.source, event.name, parameters(event), arns=b'"arn:' in bytes(event.params))
     return CallId(
         source=event.source,
         name=event.name,
         region=event.region,
         account=event.principal.account,
-        partition=partition_of_arn(arn) if arn else _partition_of_region(event.region),
+        partition=partition_of_arn(arn) if arn else partition_of(event.region),
         outcome=event.outcome,
         error=event.error,
         denial=event.denial,
         via=event.via,
         vpce=event.vpce,
-        params=_encode(project(event.source, event.name, parameters(event))),
+        params=_encode(params),
         resources=event.resources,
     )
-
-
-@lru_cache(maxsize=256)
-def _partition_of_region(region: str) -> str:
-    from policygen.arn import partition_of
-
-    return partition_of(region)
 
 
 Calls = dict[tuple[CallId, str], Evidence]
@@ -165,6 +202,7 @@ class Ledger:
     _seen: set[str] = field(default_factory=set)
     _own_shared: set[str] = field(default_factory=set)
     _foreign: dict[str, Event] = field(default_factory=dict)
+    _selected: dict[RoleKey, bool] = field(default_factory=dict)
 
     def add_all(self, records: Iterable[Record]) -> None:
         """Adds records; those already seen by eventID count as duplicates (2.1.7)."""
@@ -179,52 +217,52 @@ class Ledger:
             self.duplicates += 1
             return
         self._seen.add(key)
-        event = read_event(record)
-        if isinstance(event, Ignored):
-            self.ignored[event.reason] += 1
+        caller = caller_of(record)
+        if isinstance(caller, Ignored):
+            self.ignored[caller.reason] += 1
             return
-        if self.until and event.time > self.until and event.time[: len(self.until)] > self.until:
+        time = clean(record.eventTime, 32)
+        if self.until and time > self.until and time[: len(self.until)] > self.until:
             self.ignored["after the window"] += 1
             return
-        self._note(event)
-        role = event.principal.role
+        self._note(record, time)
+        role = caller.role
         if role is None:
-            self.principals[event.principal.kind or "unknown"] += 1
-        elif event.principal.foreign:
+            self.principals[caller.kind or "unknown"] += 1
+        elif caller.foreign:
+            event = event_of(record, caller)
             # The raw parameters share the file's memory: copied, or the file would stay.
-            self._foreign[event.shared_id or event.id] = replace(event, params=msgspec.Raw(bytes(event.params)))
+            copied = replace(event, params=msgspec.Raw(bytes(event.params)))
+            self._foreign[event.shared_id or event.id] = copied
         else:
-            self._own_shared.add(event.shared_id)
-            self._count(role, event)
+            if record.sharedEventID:
+                self._own_shared.add(clean(record.sharedEventID, 128))
+            self.roles[role] += 1
+            if self._wanted(role):
+                self._count(role, event_of(record, caller))
 
-    def _note(self, event: Event) -> None:
-        self.days[event.time[:10]] += 1
-        self.regions[event.region] += 1
-        if event.data_event:
-            self.data_events[event.source] += 1
-        if not self.first or event.time < self.first:
-            self.first = event.time
-        self.last = max(self.last, event.time)
+    def _wanted(self, role: RoleKey) -> bool:
+        """`select`, asked once a role."""
+        found = self._selected.get(role)
+        if found is None:
+            found = self._selected[role] = self.select(role)
+        return found
+
+    def _note(self, record: Record, time: str) -> None:
+        self.days[time[:10]] += 1
+        self.regions[clean_word(record.awsRegion)] += 1
+        if is_data_event(record):
+            self.data_events[clean_word(record.eventSource)] += 1
+        if not self.first or time < self.first:
+            self.first = time
+        self.last = max(self.last, time)
 
     def _count(self, role: RoleKey, event: Event) -> None:
-        self.roles[role] += 1
-        if not self.select(role):
-            return
         day = event.time[:10]
         calls = self.calls.setdefault(role, {})
         key = (call_id(event), day)
-        new = Evidence(
-            count=1,
-            first=event.time,
-            last=event.time,
-            days=_one(day),
-            samples=((event.time, event.id),),
-            sessions=_one(event.principal.session),
-            agents=_one(event.user_agent),
-            weak=int(event.outcome is Outcome.WEAK),
-        )
         old = calls.get(key)
-        calls[key] = new if old is None else old + new
+        calls[key] = evidence_of(event, day) if old is None else old.again(event)
 
     def settle(self) -> None:
         """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""
@@ -234,7 +272,10 @@ class Ledger:
             if role is None or key in self._own_shared:
                 self.ignored["another account's copy of a call that was read already"] += 1
             else:
-                self._count(by_id.get(role.role_id, role), event)
+                role = by_id.get(role.role_id, role)
+                self.roles[role] += 1
+                if self._wanted(role):
+                    self._count(role, event)
         self._foreign.clear()
 
 

@@ -63,9 +63,15 @@ def requests_for(call: Call) -> Answer:
             return Answer("no-permission-needed", why="the operation is not signed, so IAM is not asked")
     found = tuple(_requests(call, known, rules, operation))
     if not found:
-        return Answer("unmapped", why=f"no IAM action of {prefix!r} is known for event {call.name!r}")
+        return Answer("unmapped", why=_no_request(call, prefix, _event_rule(rules, call.name, operation)))
     passed = tuple(_passed_roles(call, known, rules, found))
     return Answer("mapped", _distinct(found + passed))
+
+
+def _no_request(call: Call, prefix: str, rule: EventRule | None) -> str:
+    if rule:
+        return f"the record of {call.name!r} does not hold the parameters that say what it needs"
+    return f"no IAM action of {prefix!r} is known for event {call.name!r}"
 
 
 def _requests(call: Call, known: Service, rules: ServiceRules | None, operation: str) -> Iterator[Requested]:
@@ -114,18 +120,18 @@ def _by_action(action: Action, resolver: Resolver, call: Call) -> Iterator[Reque
 def _by_needs(
     needs: tuple[Need, ...], rule: EventRule, resolver: Resolver, call: Call
 ) -> Iterator[Requested]:
+    base, whole = _context(call), resolver.scope()
     for need in needs:
-        items = resolver.scope().values(need.each) if need.each else [None]
-        for item in items:
-            scope = resolver.scope(item)
+        for item in whole.values(need.each) if need.each else (None,):
+            scope = whole if item is None else resolver.scope(item)
             if not all(test.holds(scope) for test in need.when) or any(t.holds(scope) for t in need.unless):
                 continue
             own = tuple(
                 (key, (text.text,)) for key, template in need.context for text in template.render(scope)
             )
-            context = _merge(_context(call), own)
+            context = _merge(base, own) if own else base
             note = need.note or rule.note
-            why = f"event {rule.name}" + (f": {note}" if note else "")
+            why = f"event {rule.name}: {note}" if note else f"event {rule.name}"
             for action in need.action.render(scope):
                 yield from _by_need(need, action.text, resolver, item, context, why)
 

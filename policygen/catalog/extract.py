@@ -25,6 +25,26 @@ _PARTIQL = re.compile(
 )
 _COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
 
+_SENDER = re.compile(r"(?:.*<)?\s*(?P<address>[^<>\s]{1,64}@(?P<domain>[^<>\s@]{1,255}))\s*>?\s*")
+
+# Regions to which a Bedrock inference profile of a geography sends requests; the caller's own comes in addition.
+# Source: Bedrock User Guide, inference-profiles-support.
+_PROFILE_REGIONS = {
+    "us": ("us-east-1", "us-east-2", "us-west-2"),
+    "us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "eu": ("eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-3"),
+    "apac": (
+        "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1",
+        "ap-southeast-2", "ap-southeast-4",
+    ),
+    "jp": ("ap-northeast-1", "ap-northeast-3"),
+    "au": ("ap-southeast-2", "ap-southeast-4"),
+    "global": (),
+}  # fmt: skip
+_PROFILE = re.compile(
+    rf"(?:arn:.+:inference-profile/)?(?P<geography>{'|'.join(_PROFILE_REGIONS)})\.(?P<model>[^/]+)"
+)
+
 
 def _texts(value: Any) -> str:
     return value if isinstance(value, str) else ""
@@ -162,6 +182,30 @@ def copy_source_version(value: Any, _: str) -> Iterable[Any]:
     return [version] if version else []
 
 
+def sender_identities(value: Any, _: str) -> Iterable[Any]:
+    """The SES identities that may cover a sender, ``Shop <a@b.c>``: the address and its domain."""
+    found = _SENDER.fullmatch(_texts(value))
+    return [found["address"], found["domain"].lower()] if found else []
+
+
+def profile_model(value: Any, _: str) -> Iterable[Any]:
+    """The foundation model behind a Bedrock inference profile, ``us.maker.model`` or its ARN."""
+    found = _PROFILE.fullmatch(_texts(value))
+    return [found["model"]] if found else []
+
+
+def profile_regions(value: Any, _: str) -> Iterable[Any]:
+    """The regions that a Bedrock inference profile's geography routes to."""
+    found = _PROFILE.fullmatch(_texts(value))
+    return list(_PROFILE_REGIONS[found["geography"]]) if found else []
+
+
+def base_model(value: Any, _: str) -> Iterable[Any]:
+    """A Bedrock model id that names a foundation model itself: no ARN, no profile's prefix."""
+    text = _texts(value)
+    return [] if text.startswith("arn:") or _PROFILE.fullmatch(text) else [text]
+
+
 EXTRACTORS: Mapping[str, Extractor] = {
     "arn": only_arn,
     "not_arn": not_arn,
@@ -185,6 +229,10 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "copy_source": copy_source,
     "copy_source_access_point": copy_source_access_point,
     "copy_source_version": copy_source_version,
+    "sender_identities": sender_identities,
+    "profile_model": profile_model,
+    "profile_regions": profile_regions,
+    "base_model": base_model,
 }
 
 # KMS encryption contexts name the service that asked, where invokedBy says only "AWS Internal" (1.5.7, 4.5).

@@ -16,7 +16,7 @@ from policygen.catalog import reference
 from policygen.catalog.extract import BUILTINS
 from policygen.catalog.names import botocore_facts, service_prefix, strip_version
 from policygen.catalog.reference import Service
-from policygen.catalog.resources import _GENERIC, normalise, parameter_names
+from policygen.catalog.resources import GENERIC, normalise, parameter_names
 from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_source
 from policygen.catalog.template import Field, Template, scalar
 
@@ -35,34 +35,39 @@ class Projection:
     """Whether any ARN among the parameters may be a resource of the call."""
 
 
-def project(source: str, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = True) -> dict[str, Any]:
     """The identifying part of an event's parameters.
 
     Args:
         source: eventSource.
         name: eventName as logged.
         params: requestParameters.
+        arns: whether there is an ARN among them at all, if the caller knows.
     """
     wanted = projection(source, name)
-    kept = _prune(params, wanted.tree) if wanted.tree else {}
+    kept: dict[str, Any] = _prune(params, wanted.tree) if wanted.tree else {}
+    if wanted.names:
+        _keep_named(kept, params, wanted.names)
+    if arns:
+        for key, value in params.items():
+            if (found := _arns(value, wanted.arns)) is not None:
+                kept[key] = _union(kept.get(key), found)
+    return kept
+
+
+def _keep_named(kept: dict[str, Any], params: Mapping[str, Any], names: frozenset[str]) -> None:
     for key, value in params.items():
         if key in kept:
             continue
         if isinstance(value, Mapping):
-            inner = {k: v for k, v in value.items() if _named(k, wanted.names) and _scalars(v)}
+            inner = {k: v for k, v in value.items() if _named(k, names) and _scalars(v)}
             if inner:
                 kept[key] = inner
-        elif _named(key, wanted.names) and _scalars(value):
+        elif _named(key, names) and _scalars(value):
             kept[key] = value
-    for key, value in params.items():
-        if (arns := _arns(value, wanted.arns)) is not None:
-            kept[key] = _union(kept.get(key), arns)
-    return kept
 
 
 def _named(key: str, names: frozenset[str]) -> bool:
-    if not names:
-        return False
     name = normalise(key)
     return name in names or name.removesuffix("s") in names
 
@@ -195,7 +200,7 @@ def _names(known: Service, kind: str, operation: str) -> frozenset[str]:
         for placeholder in own:
             names |= parameter_names(placeholder)
         if len(own) == 1 and normalise(kind) in normalise(operation):
-            names |= _GENERIC
+            names |= GENERIC
     return names
 
 

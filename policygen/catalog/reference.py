@@ -164,6 +164,7 @@ def service(prefix: str) -> Service | None:
     return Service(prefix, actions, types_)
 
 
+@lru_cache(maxsize=65536)
 def action(name: str) -> Action | None:
     """The action ``service:Name``, or None when IAM does not know it."""
     prefix, _, short = name.partition(":")

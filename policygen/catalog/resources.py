@@ -19,7 +19,7 @@ from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
 from policygen.catalog.template import Scope, Text, join, scalar
 
 _SUFFIXES = ("identifier", "name", "id", "arn")
-_GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
+GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
 
 
 class Found(NamedTuple):
@@ -46,11 +46,15 @@ def parameter_names(placeholder: str) -> frozenset[str]:
 
 
 def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Scalar parameters, and those one map deeper, as (normalised name, value); lists give each element."""
+    """Scalar parameters, and those one map deeper, as (normalised name, value); lists give each element.
+
+    A deeper ``name`` or ``id`` is that of a part and not of what the call is about.
+    """
     for name, value in params.items():
         if isinstance(value, Mapping):
             for inner, deeper in value.items():
-                yield from _scalars(inner, deeper)
+                if normalise(inner) not in GENERIC:
+                    yield from _scalars(inner, deeper)
         else:
             yield from _scalars(name, value)
 
@@ -166,7 +170,7 @@ class Resolver:
         for placeholder in own:
             wanted = parameter_names(placeholder)
             if normalise(known.name) in self._operation and len(own) == 1:
-                wanted |= _GENERIC
+                wanted |= GENERIC
             for name, value in shallow(self._call.params):
                 plural = name.removesuffix("s")
                 if (name in wanted or plural in wanted) and name not in used and not value.startswith("arn:"):

@@ -53,26 +53,35 @@ class Scope:
         if path in extract.BUILTINS:
             value = extract.BUILTINS[path](self.call)
             return [value] if value else []
-        if self.item is not None and (found := list(walk(self.item, path.split(".")))):
+        steps = path_steps(path)
+        if self.item is not None and (found := list(walk(self.item, steps))):
             return found
-        return list(walk(self.call.params, path.split(".")))
+        return list(walk(self.call.params, steps))
 
 
-def walk(value: Any, path: list[str]) -> Iterable[Any]:
-    """Values of `value` at `path`; null and absent fields give none. ``*`` goes through a map's values."""
-    if not path:
-        if value is not None:
-            yield value
-        return
-    head, rest = path[0], path[1:]
-    through = head.endswith("[]")
-    head = head.removesuffix("[]")
-    inner = value if head in {"", "."} else lookup(value, head)
-    if through:
-        for one in inner if isinstance(inner, list) else ():
-            yield from walk(one, rest)
-    elif inner is not None:
-        yield from walk(inner, rest)
+Steps = tuple[tuple[str, bool], ...]
+"""Member names, and whether each goes through the elements of a list."""
+
+
+@lru_cache(maxsize=8192)
+def path_steps(path: str) -> Steps:
+    """The steps of a path such as ``items[].groupId``."""
+    pieces = path.split(".")
+    return tuple((piece.removesuffix("[]"), piece.endswith("[]")) for piece in pieces)
+
+
+def walk(value: Any, steps: Steps) -> Iterable[Any]:
+    """Values of `value` at the steps; null and absent fields give none."""
+    for i, (name, through) in enumerate(steps):
+        value = lookup(value, name) if name else value
+        if value is None:
+            return
+        if through:
+            for one in value if isinstance(value, list) else ():
+                yield from walk(one, steps[i + 1 :])
+            return
+    if value is not None:
+        yield value
 
 
 def lookup(value: Any, name: str) -> Any:
@@ -81,8 +90,11 @@ def lookup(value: Any, name: str) -> Any:
         return None
     if name in value:
         return value[name]
-    folded = name.lower()
-    return next((v for k, v in value.items() if isinstance(k, str) and k.lower() == folded), None)
+    size, folded = len(name), name.lower()
+    for key, inner in value.items():
+        if len(key) == size and key.lower() == folded:
+            return inner
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +135,30 @@ class Template:
     """Text with fields."""
 
     source: str
-    parts: tuple[str | Field, ...]
+    parts: tuple[Text | Field, ...]
 
     def render(self, scope: Scope) -> list[Text]:
         """Every combination of the fields' values; empty when a field has none."""
         choices: list[list[Text]] = []
+        size = 1
         for part in self.parts:
-            found = [Text(part, "*" in part or "?" in part)] if isinstance(part, str) else part.render(scope)
+            found = [part] if isinstance(part, Text) else part.render(scope)
             if not found:
                 return []
             choices.append(found)
-        size = 1
-        for choice in choices:
-            size *= len(choice)
+            size *= len(found)
         if size > _MAX_VALUES:
             return []
+        if size == 1:
+            return [join([choice[0] for choice in choices])]
         return [join(combination) for combination in product(*choices)]
 
 
 def join(texts: Iterable[Text]) -> Text:
     """Texts put together; one wild part makes the whole a pattern."""
     parts = list(texts)
+    if len(parts) == 1:
+        return parts[0]
     if any(part.wild for part in parts):
         return Text("".join(part.pattern for part in parts), wild=True)
     return Text("".join(part.text for part in parts))
@@ -156,11 +171,11 @@ def parse_template(text: str) -> Template:
     Raises:
         ValueError: an extractor that does not exist.
     """
-    parts: list[str | Field] = []
+    parts: list[Text | Field] = []
     for i, piece in enumerate(_FIELD.split(text)):
         if i % 2 == 0:
             if piece:
-                parts.append(piece)
+                parts.append(Text(piece, "*" in piece or "?" in piece))
         else:
             parts.append(parse_field(piece))
     return Template(text, tuple(parts))

@@ -6,6 +6,7 @@ the exit code of their kind; anything else is a bug, exit 70.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -69,6 +70,7 @@ def report_error(error: PolicygenError) -> int:
 
 def main() -> None:
     """Runs the command line and ends the process with the right exit code."""
+    gc.set_threshold(50_000, 20, 50)  # reading a trail makes millions of objects and hardly a cycle
     try:
         app()
     except PolicygenError as error:

@@ -6,8 +6,9 @@ was made for, or the reason it is kept without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from policygen import arn
 from policygen.access import AccessRequest
@@ -16,8 +17,7 @@ from policygen.policy.document import Conditions, Statement
 from policygen.policy.evaluate import grant_contained
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Grant:
+class Grant(NamedTuple):
     """One action on one resource pattern, under conditions.
 
     `excluded` is only set where a kept statement of today has NotResource: the pattern is then ``*`` and the
@@ -103,23 +103,19 @@ def holds(grant: Grant, request: AccessRequest) -> Truth:
     )
 
 
-def essential(
-    grants: Sequence[Grant], requests: Iterable[AccessRequest], fixed: Iterable[Grant] = ()
-) -> list[Grant]:
+def essential(table: CoverageTable, fixed: Iterable[Grant] = ()) -> list[Grant]:
     """Grants without which something is denied: 1-minimal.
 
     A grant is spare when each request it covers is allowed by another one for certain, or under the very same
     conditions.
 
     Args:
-        grants: candidates, in a stable order.
-        requests: observed requests; each must stay covered.
+        table: candidates in a stable order, and the observed requests that must stay covered.
         fixed: grants kept for a reason of their own; they are needed as they are.
     """
-    kept = list(grants)
+    kept = list(table.of_grant)
     needed = set(fixed)
-    table = coverage_table(grants, requests)
-    for grant in sorted(grants, key=lambda g: (len(table.of_grant[g]), g)):
+    for grant in sorted(table.of_grant, key=lambda g: (len(table.of_grant[g]), g)):
         if grant not in needed and table.witness(grant, set(kept)) is None:
             kept.remove(grant)
     return kept

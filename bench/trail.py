@@ -37,22 +37,38 @@ def _params(random: Random, kind: str) -> tuple[str, str, dict[str, Any], list[d
         table = f"table-{random.randrange(12)}"
         name = random.choice(["GetItem", "PutItem", "UpdateItem", "Query"])
         arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
-        return "dynamodb", name, {"tableName": table, "key": {"id": str(number)}}, [
-            {"accountId": ACCOUNT, "type": "AWS::DynamoDB::Table", "ARN": arn}
-        ]
+        return (
+            "dynamodb",
+            name,
+            {"tableName": table, "key": {"id": str(number)}},
+            [{"accountId": ACCOUNT, "type": "AWS::DynamoDB::Table", "ARN": arn}],
+        )
     if kind == "kms":
         arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{random.randrange(4):08x}-0000-4000-8000-000000000000"
         context = {"aws:s3:arn": f"arn:aws:s3:::shop-data-1/{number}"}
-        return "kms", "Decrypt", {"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "encryptionContext": context}, [
-            {"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": arn}
-        ]
+        return (
+            "kms",
+            "Decrypt",
+            {"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "encryptionContext": context},
+            [{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": arn}],
+        )
     if kind == "ssm":
         return "ssm", "GetParameter", {"name": f"/shop/{random.randrange(40)}", "withDecryption": True}, []
     if kind == "sts":
         arn = f"arn:aws:iam::{ACCOUNT}:role/job-{random.randrange(20)}"
-        return "sts", "AssumeRole", {"roleArn": arn, "roleSessionName": "s"}, [{"ARN": arn, "type": "AWS::IAM::Role"}]
+        return (
+            "sts",
+            "AssumeRole",
+            {"roleArn": arn, "roleSessionName": "s"},
+            [{"ARN": arn, "type": "AWS::IAM::Role"}],
+        )
     name = random.choice(["DescribeInstances", "DescribeSubnets", "DescribeVolumes"])
-    return "ec2", name, {"filterSet": {"items": [{"name": "vpc-id", "valueSet": {"items": [{"value": "vpc-1"}]}}]}}, []
+    return (
+        "ec2",
+        name,
+        {"filterSet": {"items": [{"name": "vpc-id", "valueSet": {"items": [{"value": "vpc-1"}]}}]}},
+        [],
+    )
 
 
 def record(random: Random, number: int, total: int, roles: list[str]) -> dict[str, Any]:

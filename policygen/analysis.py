@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policygen.access import RoleKey
@@ -20,6 +21,13 @@ from policygen.text import printable
 from policygen.usage import Ledger, Window, usage_of, window_of
 
 Say = Callable[[str], None]
+
+# Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+
+LONGEST = 36_500
+"""Days of the longest window; CloudTrail began in 2013."""
 
 
 def silent(_: str) -> None:
@@ -111,8 +119,8 @@ def analyse(
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
     """
     wanted = parse_role(role)
-    if days < 1:
-        raise UsageError(f"--days is {days}: a window has at least one day", code="PG-E205")
+    if not 1 <= days <= LONGEST:
+        raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     limit = _until(until)
     today_role = _role_in(account, wanted)
     ledger = Ledger(selector(wanted), until=limit)
@@ -163,17 +171,23 @@ def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
 
 
 def _until(text: str) -> str:
+    """The end of the window in the log's own form: a date, or a time in UTC to the second."""
     if not text:
         return ""
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--until is not a date: {printable(text)[:40]!r}",
-            "for example --until 2026-11-24",
-            code="PG-E206",
-        ) from None
-    return text if len(text) == 10 else parsed.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+        if _TIME.match(text):
+            moment = datetime.fromisoformat(text)
+            utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+            return utc.isoformat(timespec="seconds") + "Z"
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(
+        f"--until is not a date: {printable(text)[:40]!r}",
+        "for example --until 2026-11-24",
+        code="PG-E206",
+    )
 
 
 def _role_in(account: Account | None, wanted: RoleName) -> Role | None:

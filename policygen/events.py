@@ -82,7 +82,7 @@ class Ignored:
 # Error codes that mean "not authorised", over records and all service models (1.10.1).
 _DENIED = re.compile(
     r"(\w*AccessDenied(Exception|Fault|ForDependencyException)?"
-    r"|Unauthorized(Operation|Exception|OperationException|Error|ResourceAccessException)?"
+    r"|Unauthorized(Operation|Exception|ClientException|OperationException|Error|ResourceAccessException)?"
     r"|(Access)?Forbidden(Exception|Error)?|NotAuthorized(Exception)?|AuthorizationError(Exception)?"
     r"|Insufficient(Permissions|Privileges)(Exception)?)"
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from policygen import catalog
 from policygen.events import Event, Ignored, Outcome, read_event
 from policygen.record import Record
 from policygen.selection import RoleName
-from policygen.sources import Unreadable
+from policygen.sources import Batch
 from policygen.text import clean
 from policygen.usage import CallId, call_id
 
@@ -42,21 +42,22 @@ class Row:
         }
 
 
-def map_records(
-    records: Iterable[Record], unreadable: Iterable[Unreadable], wanted: RoleName | None, seen: set[str]
-) -> Iterator[Row]:
-    """A row for each record.
+def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str]) -> Iterator[Row]:
+    """A row for each record of a batch, also for those that are unreadable or no record of a call.
 
     Args:
-        records: as read.
-        unreadable: records that could not be read; each gets a row as well.
+        batch: as read.
         wanted: the role to map; None maps every caller's calls.
         seen: eventIDs so far; filled here.
     """
-    for record in records:
+    for record in batch.records:
         yield _row(record, wanted, seen)
-    for one in unreadable:
+    for one in batch.unreadable:
         yield Row("", "", "", None, "ignored", (), f"unreadable: {clean(one.reason)}")
+    if batch.kind == "log":
+        for kind, count in sorted(batch.passed_over.items()):
+            for _ in range(count):
+                yield Row("", "", "", None, "ignored", (), f"passed over: {kind}")
 
 
 def _row(record: Record, wanted: RoleName | None, seen: set[str]) -> Row:

@@ -168,12 +168,18 @@ def _no_role(ledger: Ledger, wanted: RoleName) -> NothingFoundError:
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
+    if after := ledger.ignored["after the window"]:
+        hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        hints.append(f"read {ledger.records:,} records; roles in them: {shown}")
-    else:
-        hints.append(f"read {ledger.records:,} records, none of them by a role")
+        hints.append(f"read {_records(ledger)}, with these roles: {shown}")
+    elif not after:
+        hints.append(f"read {_records(ledger)}, none of them by a role")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NothingFoundError(
         f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310"
     )
+
+
+def _records(ledger: Ledger) -> str:
+    return f"{ledger.records:,} record{'' if ledger.records == 1 else 's'}"

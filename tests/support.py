@@ -14,6 +14,12 @@ ACCOUNT = "123456789012"
 ROLE = "orders"
 ROLE_ID = "AROA00000000000000001"
 
+_NAMES = {
+    "error": "errorCode",
+    "message": "errorMessage",
+    "vpce": "vpcEndpointId",
+    "shared": "sharedEventID",
+}
 _DATA = {"dynamodb", "s3", "lambda", "sqs", "sns"}
 
 
@@ -60,7 +66,9 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         "requestParameters": event.get("params"),
         "responseElements": None,
         "requestID": _digest(f"request{number}", 32),
-        "eventID": event.get("id", f"{number:08d}-0000-4000-8000-{_digest(json.dumps(event, sort_keys=True), 12)}"),
+        "eventID": event.get(
+            "id", f"{number:08d}-0000-4000-8000-{_digest(json.dumps(event, sort_keys=True), 12)}"
+        ),
         "readOnly": False,
         "eventType": event.get("type", "AwsApiCall"),
         "managementEvent": not data,
@@ -69,10 +77,14 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
     }
     if "resources" in event:
         made["resources"] = [{"ARN": arn, "accountId": account, "type": ""} for arn in event["resources"]]
-    for key, name in (("error", "errorCode"), ("message", "errorMessage"), ("vpce", "vpcEndpointId"), ("shared", "sharedEventID")):
+    for key, name in _NAMES.items():
         if key in event:
             made[name] = event[key]
     return made
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, sort_keys=True)
 
 
 def _digest(text: str, length: int) -> str:
@@ -107,13 +119,18 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
             {"PolicyName": f"inline{i}", "PolicyDocument": document}
             for i, document in enumerate(role.get("policies", []))
         ],
-        "AttachedManagedPolicies": [{"PolicyName": arn.rsplit("/", 1)[-1], "PolicyArn": arn} for arn in attached],
+        "AttachedManagedPolicies": [
+            {"PolicyName": arn.rsplit("/", 1)[-1], "PolicyArn": arn} for arn in attached
+        ],
         "InstanceProfileList": [],
         "Tags": [],
     }
     documents = {arn: document for arn, document in attached.items() if document}
     if "boundary" in role:
-        detail["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary_arn}
+        detail["PermissionsBoundary"] = {
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": boundary_arn,
+        }
         documents[boundary_arn] = role["boundary"]
     found: dict[str, Any] = {
         "policygen_snapshot": 1,
@@ -126,7 +143,9 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
                 {
                     "PolicyName": arn.rsplit("/", 1)[-1],
                     "Arn": arn,
-                    "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": True, "Document": document}],
+                    "PolicyVersionList": [
+                        {"VersionId": "v1", "IsDefaultVersion": True, "Document": document}
+                    ],
                 }
                 for arn, document in documents.items()
             ],
@@ -141,18 +160,39 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _data_selector(kind: str) -> dict[str, Any]:
+    return {
+        "FieldSelectors": [
+            {"Field": "eventCategory", "Equals": ["Data"]},
+            {"Field": "resources.type", "Equals": [kind]},
+        ]
+    }
+
+
 ALL_DATA_EVENTS = [
     {
-        "Trail": {"Name": "all", "TrailARN": f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/all", "HomeRegion": "us-east-1", "IsMultiRegionTrail": True, "IncludeGlobalServiceEvents": True, "S3BucketName": "logs"},
+        "Trail": {
+            "Name": "all",
+            "TrailARN": f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/all",
+            "HomeRegion": "us-east-1",
+            "IsMultiRegionTrail": True,
+            "IncludeGlobalServiceEvents": True,
+            "S3BucketName": "logs",
+        },
         "Status": {"IsLogging": True},
         "AdvancedEventSelectors": [
             {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]},
-            *(
-                {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]}]}
-                for kind in (
-                    "AWS::S3::Object", "AWS::DynamoDB::Table", "AWS::DynamoDB::Stream", "AWS::Lambda::Function", "AWS::SQS::Queue", "AWS::SNS::Topic",
-                )
+            *map(
+                _data_selector,
+                (
+                    "AWS::S3::Object",
+                    "AWS::DynamoDB::Table",
+                    "AWS::DynamoDB::Stream",
+                    "AWS::Lambda::Function",
+                    "AWS::SQS::Queue",
+                    "AWS::SNS::Topic",
+                ),
             ),
         ],
     }
-]  # fmt: skip
+]

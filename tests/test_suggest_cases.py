@@ -11,6 +11,7 @@ import pytest
 from policygen.account.snapshot import to_account
 from policygen.analysis import Analysis, analyse
 from policygen.errors import PolicygenError
+from policygen.policy.document import Conditions
 from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, snapshot, write_logs
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
@@ -26,7 +27,9 @@ def run(case: dict[str, Any], folder: Path) -> Analysis:
         if today.get("trails") == "all":
             today["trails"] = ALL_DATA_EVENTS
         account = to_account(snapshot(today))
-    return analyse([logs], case.get("role", ROLE), days=case.get("days", 30), account=account, **case.get("options", {}))
+    return analyse(
+        [logs], case.get("role", ROLE), days=case.get("days", 30), account=account, **case.get("options", {})
+    )
 
 
 @pytest.mark.parametrize(("file", "case"), CASES, ids=IDS)
@@ -59,5 +62,6 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
         assert found[key] == expect[key], key
 
 
-def _under(conditions: object) -> str:
-    return f" if {json.dumps({op: {k: list(v) for k, v in keys} for op, keys in conditions}, sort_keys=True)}" if conditions else ""  # type: ignore[attr-defined]
+def _under(conditions: Conditions) -> str:
+    block = {op: {key: list(values) for key, values in keys} for op, keys in conditions}
+    return f" if {json.dumps(block, sort_keys=True)}" if block else ""

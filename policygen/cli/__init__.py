@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 
 import typer
@@ -51,10 +53,6 @@ def root(
     """The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof."""
 
 
-for _name in COMMANDS:
-    app.command(name=_name)(getattr(import_module(f"policygen.cli.{_name}"), "command"))  # noqa: B009
-
-
 def say(line: str) -> None:
     """A line of talk, on stderr."""
     print(printable(line), file=sys.stderr, flush=True)
@@ -68,6 +66,33 @@ def report_error(error: PolicygenError) -> int:
     return error.exit_code
 
 
+def _ended(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose ends from outside, Ctrl-C and a closed pipe, have their own exit codes.
+
+    They are met here because further up typer would take them for its own, with other codes and no word.
+    """
+
+    @wraps(command)
+    def run(*args: object, **options: object) -> None:
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            say("stopped by Ctrl-C, exit 130")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader closed the pipe, as `head` does: nobody is left to be told, nor at the last flush.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(nowhere, stream.fileno())
+            raise typer.Exit(141) from None
+
+    return run
+
+
+for _name in COMMANDS:
+    app.command(name=_name)(_ended(getattr(import_module(f"policygen.cli.{_name}"), "command")))  # noqa: B009
+
+
 def main() -> None:
     """Runs the command line and ends the process with the right exit code."""
     gc.set_threshold(50_000, 20, 50)  # reading a trail makes millions of objects and hardly a cycle
@@ -75,13 +100,6 @@ def main() -> None:
         app()
     except PolicygenError as error:
         sys.exit(report_error(error))
-    except KeyboardInterrupt:
-        say("stopped by Ctrl-C; nothing was written")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader closed the pipe, as `head` does: nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except Exception as error:  # the last line of defence: a bug must not show log content
         if os.environ.get("POLICYGEN_DEBUG"):
             raise

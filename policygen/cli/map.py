@@ -30,7 +30,7 @@ def command(
     """
     from policygen.analysis import Reading, check_whole
     from policygen.errors import UsageError
-    from policygen.mapping import map_records
+    from policygen.mapping import map_batch
     from policygen.selection import parse_role
     from policygen.sources import open_source
     from policygen.text import printable
@@ -42,7 +42,7 @@ def command(
     seen: set[str] = set()
     for batch in open_source([str(path) for path in logs]).read():
         reading.note(batch)
-        for row in map_records(batch.records, batch.unreadable, wanted, seen):
+        for row in map_batch(batch, wanted, seen):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
@@ -67,10 +67,11 @@ def _line(row: Row, format_: str) -> str:
 def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
     from policygen.analysis import Reading
     from policygen.cli import say
+    from policygen.report.lines import count
 
-    total = sum(counts.values())
-    say(f"{total:,} records: " + ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items())))
+    by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
+    say(f"{count(counts.total(), 'record')}: {by_status or 'nothing to map'}")
     if isinstance(reading, Reading) and reading.passed_over:
         say("passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
-    for name, count in sorted(unmapped.items()):
-        say(f"unmapped: {name} ({count:,})")
+    for name, number in sorted(unmapped.items()):
+        say(f"unmapped: {name} ({number:,})")

@@ -1,8 +1,10 @@
-"""Files that a command writes: whole or not at all."""
+"""What a command writes: files whole or not at all, and the one artefact on stdout."""
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,9 +46,23 @@ def write_file(path: Path, text: str) -> None:
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise _unwritable(path, error.strerror or str(error)) from None
+    finally:
+        if temporary:  # still there after a failure or Ctrl-C only
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_stdout(text: str, *, utf8: bool = False) -> None:
+    """Writes the artefact; what the terminal cannot show is written out as ``\\u2714``.
+
+    Args:
+        text: the artefact.
+        utf8: it is JSON, which has one encoding whatever the terminal's (RFC 8259, 8.1).
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8" if utf8 else None, errors="backslashreplace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _unwritable(path: Path, reason: str) -> UsageError:

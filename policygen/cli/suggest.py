@@ -54,7 +54,7 @@ def command(
     """
     from policygen.analysis import analyse
     from policygen.cli import say
-    from policygen.cli.output import check_writable, write_file
+    from policygen.cli.output import check_writable, write_file, write_stdout
     from policygen.report import format_of, render
 
     exports = [(path, format_of(str(path))) for path in export or []]
@@ -80,8 +80,7 @@ def command(
     for path, kind in exports:
         write_file(path, render(kind, analysis, **options))
         talk(f"wrote {path} ({kind})")
-    sys.stdout.write(render(format_, analysis, **options))
-    sys.stdout.flush()
+    write_stdout(render(format_, analysis, **options), utf8=format_ != "text")
 
 
 def _account(
@@ -108,11 +107,12 @@ def _account(
 def _summary(analysis: Analysis) -> None:
     """What was read, in one line or two; what was passed over by kind, and what could not be read."""
     from policygen.cli import say
+    from policygen.report.lines import count
 
     reading, ledger = analysis.reading, analysis.ledger
-    parts = [f"read {ledger.records:,} records in {reading.files:,} files"]
+    parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]
     if ledger.duplicates:
-        parts.append(f"{ledger.duplicates:,} duplicates")
+        parts.append(count(ledger.duplicates, "duplicate"))
     if reading.passed_over:
         parts.append(
             "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))

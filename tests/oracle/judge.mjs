@@ -22,7 +22,7 @@ const resourcePolicies = { kms: delegates('kms:*'), sts: delegates('sts:*') }
 
 const named = (policies) => policies.map((policy, i) => ({ name: `p${i}`, policy }))
 
-async function decide({ policies, boundary, action, resource, context }) {
+async function decide({ policies, boundary, action, resource, context, checked }) {
   const service = action.split(':')[0].toLowerCase()
   const simulation = {
     request: {
@@ -40,7 +40,7 @@ async function decide({ policies, boundary, action, resource, context }) {
     permissionBoundaryPolicies: boundary ? named([boundary]) : undefined
   }
   // Only the checked way in knows which actions have no resource; the other one takes any key and action.
-  if (resource !== '*') return runUnsafeSimulation(simulation, {})
+  if (resource !== '*' && !checked) return runUnsafeSimulation(simulation, {})
   const found = await runSimulation(simulation, {})
   return found.resultType === 'error' ? `error: ${JSON.stringify(found.errors)}` : found.overallResult
 }

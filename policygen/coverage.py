@@ -23,6 +23,12 @@ _BASIC_TYPES = {
 }
 """Basic selectors know these types only; these values mean all of them (3.4.2)."""
 
+# Recorded in one region, whatever region the caller works in (2.1.4).
+_GLOBAL = frozenset(
+    {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
+)
+_GLOBAL_REGIONS = frozenset({"us-east-1", "us-gov-west-1", "cn-north-1", "us-west-2"})
+
 REFERENCE = (
     "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
 )
@@ -33,11 +39,19 @@ class BlindSpot:
     """A permission of today that the evidence cannot speak about."""
 
     id: str
-    """``data-events-off``, ``never-logged``, ``trail-unknown``, ``reads-not-logged``, ``source-excluded``."""
+    """As in docs/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
     action: str
     why: str
     remedy: str
     url: str = REFERENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Whether any trail logs a kind of management event, and the event sources that all of them leave out."""
+
+    any: bool
+    excluded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +66,12 @@ class Coverage:
     """Names of the trails that log; None where the account's trails are not known."""
     data_types: frozenset[str] | None
     """Data event types that are logged for every resource; None where the trails are not known."""
-    reads: bool
-    """Whether read-only management events are logged."""
-    excluded_sources: frozenset[str]
-    """Event sources that every trail leaves out."""
+    reads: Logged
+    """Management events that read."""
+    writes: Logged
+    """Management events that write."""
+    logged_regions: frozenset[str] | None
+    """Regions that are logged; None for all of them, or where the trails are not known."""
     incomplete: tuple[str, ...] = ()
     """Files that could not be read whole."""
 
@@ -71,12 +87,29 @@ class Coverage:
             return BlindSpot("never-logged", action, "never in CloudTrail", "keep it, or drop it by hand")
         if seen.kind == "data":
             return self._data_blind_spot(action, seen)
-        if reads_only and not self.reads:
+        logged = self.reads if reads_only else self.writes
+        service = action.split(":", 1)[0].lower()
+        if not logged.any:
+            kind = "read" if reads_only else "write"
             return BlindSpot(
-                "reads-not-logged", action, "no trail logs read events", "log management events of type All"
+                f"{kind}s-not-logged",
+                action,
+                f"no trail logs {kind} events",
+                "log management events of type All",
             )
-        if f"{action.split(':', 1)[0].lower()}.amazonaws.com" in self.excluded_sources:
+        if f"{service}.amazonaws.com" in logged.excluded:
             return BlindSpot("source-excluded", action, "the trails leave this service out", "log its events")
+        if (
+            self.logged_regions is not None
+            and service in _GLOBAL
+            and not self.logged_regions & _GLOBAL_REGIONS
+        ):
+            return BlindSpot(
+                "region-not-logged",
+                action,
+                f"only {', '.join(sorted(self.logged_regions))} is logged, {service} is recorded elsewhere",
+                "make the trail a multi-region trail",
+            )
         return None
 
     def _data_blind_spot(self, action: str, seen: Visibility) -> BlindSpot | None:
@@ -121,24 +154,26 @@ def coverage_of(
         regions=tuple(sorted(regions)),
         trails=None if active is None else tuple(sorted(trail.name for trail in active)),
         data_types=None if active is None else frozenset().union(*map(logged_types, active)),
-        reads=active is None or any(_logs_reads(trail) for trail in active),
-        excluded_sources=_excluded(active),
+        reads=_management(active, "ReadOnly"),
+        writes=_management(active, "WriteOnly"),
+        logged_regions=_regions(active),
         incomplete=tuple(incomplete),
     )
 
 
 def logged_types(trail: Trail) -> frozenset[str]:
-    """Data event types that a trail logs for every resource, reading and writing (3.4.2, 3.4.3)."""
+    """Data event types that a trail logs for every resource, in all regions, reading and writing (3.4.2, 3.4.3)."""
     found: set[str] = set()
     for selector in trail.selectors or ():
-        if selector.get("ReadWriteType", "All") != "All":
+        if selector.get("ReadWriteType", "All") != "All" or not trail.multi_region:
             continue
         for entry in selector.get("DataResources") or ():
             kind = str(entry.get("Type", ""))
             if set(entry.get("Values") or ()) & set(_BASIC_TYPES.get(kind, ())):
                 found.add(kind)
     for advanced in trail.advanced or ():
-        found |= _advanced_types(advanced)
+        if trail.multi_region:
+            found |= _advanced_types(advanced)
     return frozenset(found)
 
 
@@ -152,35 +187,44 @@ def _advanced_types(selector: Mapping[str, Any]) -> set[str]:
     return set(fields.get("resources.type", {}).get("Equals") or ())
 
 
-def _logs_reads(trail: Trail) -> bool:
+def _management(trails: Sequence[Trail] | None, kind: str) -> Logged:
+    """What the trails together log of management events of one kind, ``ReadOnly`` or ``WriteOnly``."""
+    if trails is None:
+        return Logged(True)
+    left_out = [one for trail in trails if (one := _left_out(trail, kind)) is not None]
+    return Logged(bool(left_out), frozenset.intersection(*left_out) if left_out else frozenset())
+
+
+def _left_out(trail: Trail, kind: str) -> frozenset[str] | None:
+    """Event sources that a trail leaves out of its management events; None when it logs none of that kind.
+
+    A selector with a restriction that is not understood here shows a part only, and counts as none.
+    """
     if trail.selectors is None and trail.advanced is None:
-        return True
-    for selector in trail.selectors or ():
-        if (
-            selector.get("IncludeManagementEvents", True)
-            and selector.get("ReadWriteType", "All") != "WriteOnly"
-        ):
-            return True
+        return frozenset()
+    found = [
+        frozenset(selector.get("ExcludeManagementEventSources") or ())
+        for selector in trail.selectors or ()
+        if selector.get("IncludeManagementEvents", True)
+        and selector.get("ReadWriteType", "All") in {"All", kind}
+    ]
     for advanced in trail.advanced or ():
         fields = {str(f.get("Field")): f for f in advanced.get("FieldSelectors") or ()}
-        management = "Management" in (fields.get("eventCategory", {}).get("Equals") or ())
-        if management and "false" not in (fields.get("readOnly", {}).get("Equals") or ()):
-            return True
-    return not trail.selectors and not trail.advanced
+        if "Management" not in (fields.pop("eventCategory", {}).get("Equals") or ()):
+            continue
+        reads = fields.pop("readOnly", {}).get("Equals") or (_flag(kind),)
+        sources = fields.pop("eventSource", {})
+        if set(sources) - {"Field", "NotEquals"} or fields or _flag(kind) not in reads:
+            continue
+        found.append(frozenset(sources.get("NotEquals") or ()))
+    return frozenset.intersection(*found) if found else None
 
 
-def _excluded(trails: Sequence[Trail] | None) -> frozenset[str]:
-    """Event sources that every trail excludes: KMS and the RDS Data API may be (3.4.2)."""
-    if not trails:
-        return frozenset()
-    excluded = []
-    for trail in trails:
-        sources: set[str] = set()
-        for selector in trail.selectors or ():
-            sources |= set(selector.get("ExcludeManagementEventSources") or ())
-        for advanced in trail.advanced or ():
-            for one in advanced.get("FieldSelectors") or ():
-                if one.get("Field") == "eventSource":
-                    sources |= set(one.get("NotEquals") or ())
-        excluded.append(sources)
-    return frozenset.intersection(*map(frozenset, excluded))
+def _flag(kind: str) -> str:
+    return "true" if kind == "ReadOnly" else "false"
+
+
+def _regions(trails: Sequence[Trail] | None) -> frozenset[str] | None:
+    if trails is None or not trails or any(trail.multi_region for trail in trails):
+        return None
+    return frozenset(trail.home_region for trail in trails)

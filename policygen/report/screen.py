@@ -75,6 +75,11 @@ def _coverage(made: Suggestion) -> Iterator[str]:
     trails = (
         "trail not known" if seen.trails is None else f"trail {', '.join(seen.trails) or 'none that logs'}"
     )
+    if seen.trails:
+        where = (
+            "all regions" if seen.logged_regions is None else f"{', '.join(sorted(seen.logged_regions))} only"
+        )
+        trails += f" ({where})"
     yield from wrapped("Coverage  ", f"{seen.days_with_events}/{seen.window.days} days with events, {trails}")
     if seen.data_types is not None:
         concerned = {action.split(":")[0] for action in made.now or ()} | {
@@ -112,10 +117,12 @@ def _learning(made: Suggestion) -> str:
     start = date.fromisoformat(window.start)
     days = [(start + timedelta(days=i)).isoformat() for i in range(window.days)]
     counts = [sum(1 for first in firsts.values() if first <= day) for day in days]
-    step = max(1, -(-len(counts) // 31))
-    marks = "".join(_SPARKS[min(7, 7 * n // len(firsts))] for n in counts[step - 1 :: step])
     ago = (date.fromisoformat(window.end[:10]) - date.fromisoformat(max(firsts.values()))).days
-    return f"Learning  last new permission {count(ago, 'day')} before the end  {marks}"
+    lead = f"Learning  last new permission {count(ago, 'day')} before end  "
+    step = -(-len(counts) // (WIDTH - len(lead)))
+    # Every step-th day, counted so that the last day is among them.
+    shown = counts[(len(counts) - 1) % step :: step]
+    return lead + "".join(_SPARKS[min(7, 7 * n // len(firsts))] for n in shown)
 
 
 def _result(made: Suggestion) -> Iterator[str]:

@@ -51,6 +51,8 @@ def advanced(**fields: dict[str, list[str]]) -> dict[str, Any]:
 
 
 DATA: dict[str, list[str]] = {"Equals": ["Data"]}
+NOT_KMS: dict[str, list[str]] = {"NotEquals": ["kms.amazonaws.com"]}
+ONE_NAME: dict[str, list[str]] = {"Equals": ["CreateUser"]}
 MANAGEMENT: dict[str, list[str]] = {"Equals": ["Management"]}
 S3: dict[str, list[str]] = {"Equals": ["AWS::S3::Object"]}
 SQS: dict[str, list[str]] = {"Equals": ["AWS::SQS::Queue"]}
@@ -101,8 +103,8 @@ def covering(*trails: dict[str, Any]) -> Coverage:
         ([basic(management=False)], "iam:CreateUser", "writes-not-logged"),
         ([advanced(eventCategory=MANAGEMENT)], "iam:CreateUser", ""),
         ([advanced(eventCategory=MANAGEMENT, readOnly={"Equals": ["false"]})], "iam:ListUsers", "reads-not-logged"),
-        ([advanced(eventCategory=MANAGEMENT, eventSource={"NotEquals": ["kms.amazonaws.com"]})], "kms:Decrypt", "source-excluded"),
-        ([advanced(eventCategory=MANAGEMENT, eventName={"Equals": ["CreateUser"]})], "iam:DeleteUser", "writes-not-logged"),
+        ([advanced(eventCategory=MANAGEMENT, eventSource=NOT_KMS)], "kms:Decrypt", "source-excluded"),
+        ([advanced(eventCategory=MANAGEMENT, eventName=ONE_NAME)], "iam:DeleteUser", "writes-not-logged"),
         ([basic(exclude=("kms.amazonaws.com",))], "kms:Decrypt", "source-excluded"),
         ([basic(exclude=("kms.amazonaws.com",)), basic()], "kms:Decrypt", ""),
         ([basic(s3=["arn:aws:s3"]) | {"Status": {"IsLogging": False}}, basic()], "s3:GetObject", "data-events-off"),

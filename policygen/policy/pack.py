@@ -84,26 +84,31 @@ _MAX_WORDS = 40
 
 
 def _resource_words(statement: Statement) -> str:
-    """Words for what a statement is about: the last name that its resources have in common."""
+    """Words for what a statement is about: the leading names that its resources have in common."""
     if statement.not_resources:
         return "Except"
     if statement.resources == ("*",):
         return "Any"
-    names = {_name(resource) for resource in statement.resources}
-    words = names.pop() if len(names) == 1 else ""
-    return words or "Several"
+    names = [_constant_names(resource) for resource in statement.resources]
+    common = list(names[0])
+    for other in names[1:]:
+        same = (i for i, (mine, theirs) in enumerate(zip(common, other, strict=False)) if mine != theirs)
+        common = common[: next(same, min(len(common), len(other)))]
+    words = re.findall(r"[A-Za-z0-9]+", " ".join(common))
+    return "".join(word[:1].upper() + word[1:] for word in words)[:_MAX_WORDS] or "Several"
 
 
-def _name(resource: str) -> str:
-    tail = resource.split(":", 5)[-1]
-    tail = re.sub(
-        r"^(table|function|stateMachine|stream|role|parameter|secret|key|log-group|rule|event-bus)[:/]",
-        "",
-        tail,
-    )
-    first = re.split(r"[/:]\*|:log-stream|/index/|\*", tail)[0]
-    words = re.findall(r"[A-Za-z0-9]+", first.strip("/:"))
-    return "".join(word[:1].upper() + word[1:] for word in words)[:_MAX_WORDS]
+_KIND = re.compile(
+    r"^(table|function|stateMachine|stream|role|parameter|secret|key|log-group|rule|event-bus)[:/]"
+)
+
+
+def _constant_names(resource: str) -> tuple[str, ...]:
+    """The names in a resource pattern up to the first one that is open."""
+    tail = _KIND.sub("", resource.split(":", 5)[-1])
+    constant = re.split(r"[*?]|:log-stream|/index/", tail)[0]
+    names = constant.strip("/:").split("/")
+    return tuple(names if constant == tail or constant.endswith(("/", ":")) else names[:-1] or names)
 
 
 @cache
@@ -142,7 +147,8 @@ def pack(statements: Sequence[Statement], name: str) -> tuple[Policy, ...]:
             bins.append([piece])
     if len(bins) > MANAGED_COUNT:
         raise GateError(
-            f"the policy needs {len(bins)} managed policies of {MANAGED_LIMIT:,} characters, a role takes {MANAGED_COUNT}",
+            f"the policy needs {len(bins)} managed policies of {MANAGED_LIMIT:,} characters, "
+            f"a role takes {MANAGED_COUNT}",
             "a role that does so much is several roles: split it by function",
             code="PG-E402",
         )

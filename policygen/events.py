@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -99,6 +100,7 @@ _WEAK = re.compile(
     r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
+_CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
 _DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
@@ -166,12 +168,13 @@ def partition_of_arn(text: str) -> str:
 
 def principal_of(record: Record) -> Principal:
     """Who made the call (1.3). Total: what the record does not say is ""."""
-    return _principal(record.userIdentity or UserIdentity(), record.recipientAccountId or "")
+    who = record.userIdentity or UserIdentity()
+    # The events of a trail come from few sessions; what is longer than any real one is not remembered.
+    read = _remembered if len(who.principalId or "") + len(who.arn or "") < 1024 else _principal
+    return read(who, record.recipientAccountId or "")
 
 
-@lru_cache(maxsize=4096)
 def _principal(who: UserIdentity, recipient: str) -> Principal:
-    """Cached, because the events of a trail come from few sessions."""
     kind = who.type or ""
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
     role: RoleKey | None = None
@@ -204,6 +207,9 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         function=clean((scope.credentialsIssuedTo if scope else "") or "", 512),
         foreign=foreign or kind == "AWSAccount",
     )
+
+
+_remembered = lru_cache(maxsize=4096)(_principal)
 
 
 def _split_id(principal_id: str | None) -> tuple[str, str]:
@@ -286,7 +292,22 @@ def _not_a_call(record: Record) -> str:
         return "no eventSource or eventName: not an API call"
     if record.userIdentity is None:
         return "no userIdentity: not a caller's call"
+    if not _is_time(record.eventTime or ""):
+        return "its time cannot be read"
     return ""
+
+
+def _is_time(text: str) -> bool:
+    """Whether this is CloudTrail's time, ``2026-11-24T22:36:07Z``."""
+    return _CLOCK.fullmatch(text, 10) is not None and _is_day(text[:10])
+
+
+@lru_cache(maxsize=4096)
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _resources(entries: list[Resource]) -> tuple[ResourceEntry, ...]:

@@ -213,8 +213,10 @@ error: AWS configuration cannot be used: The config profile (nope) could not be 
     "an export under a file": (
         (*SUGGEST, "logs", "--export", "list.json/x.json"),
         2,
-        "error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220, exit 2\n"
-        f"  hint: {UNWRITABLE}\n",
+        f"""\
+error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220, exit 2
+  hint: {UNWRITABLE}
+""",
     ),
     "a snapshot into a folder that is not there": (
         ("snapshot", "--output", "no/x.json"),
@@ -321,7 +323,8 @@ def test_an_accepted_gap_is_named_on_stderr_and_on_the_screen(world: Path) -> No
 
 def test_an_accepted_gap_of_map_is_no_failure(world: Path) -> None:
     done = run(world, "map", "damaged", "--allow-incomplete", "-f", "text")
-    line = f"mapped                dynamodb.amazonaws.com GetItem: dynamodb:GetItem arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts\n"
+    table = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
+    line = f"mapped                dynamodb.amazonaws.com GetItem: dynamodb:GetItem {table}\n"
     assert done == Done(line, "1 record: 1 mapped\n", 0)
 
 
@@ -400,14 +403,14 @@ def test_a_policy_too_large_for_one_document_is_split_and_loses_nothing(tmp_path
 def test_ctrl_c_while_reading_ends_with_130_and_a_word(args: Sequence[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     command = [sys.executable, "-m", "policygen", *args, "pipe"]
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        with (tmp_path / "pipe").open("wb", buffering=0) as pipe:  # opens once the command reads
-            pipe.write(b'{"Records": [')
-            time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate(timeout=30)
+    )
+    with (tmp_path / "pipe").open("wb", buffering=0) as pipe:  # opens once the command reads
+        pipe.write(b'{"Records": [')
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
     assert (stdout, stderr, process.returncode) == (b"", b"stopped by Ctrl-C, exit 130\n", 130)
 
 

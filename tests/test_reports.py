@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,34 +28,24 @@ SCREENS = ROOT / "tests" / "cases" / "screens"
 SCHEMA = json.loads((files("policygen.report") / "suggestion.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-ROLES = (
-    "orders-api",
-    "stock-sync",
-    "report-monthly",
-    "image-resizer",
-    "deploy-ci",
-    "fulfilment-writer",
-    "bastion",
-)
-WITH = {"snapshot": True, "evidence alone": False}
+SNAPSHOT = load_snapshot(SAMPLES / "account.json")
+ROLES = {
+    "orders-api": True,
+    "arn:aws:iam::111122223333:role/service-role/stock-sync": True,
+    "report-monthly": True,
+    "image-resizer": True,
+    "deploy-ci": True,
+    "bastion": True,
+    "fulfilment-writer": False,  # it belongs to staging, of which there is no snapshot
+}
+SAMPLED = [(role, today) for role, known in ROLES.items() for today in (True, False) if known or not today]
 WIDTH = 80
-_ANALYSES: dict[tuple[str, bool], Analysis | None] = {}
 
 
-def sample(role: str, snapshot: bool) -> Analysis:
-    """The analysis of one of the samples' roles, made once; without an answer the test is skipped."""
-    key = role, snapshot
-    if key not in _ANALYSES:
-        account = load_snapshot(SAMPLES / "account.json") if snapshot else None
-        name = f"arn:aws:iam::111122223333:role/{role}" if role == "stock-sync" and not snapshot else role
-        try:
-            _ANALYSES[key] = analyse([SAMPLES / "trail"], name, days=45, account=account)
-        except PolicygenError:
-            _ANALYSES[key] = None
-    found = _ANALYSES[key]
-    if found is None:
-        pytest.skip("no suggestion for this role")
-    return found
+@cache
+def sample(role: str, today: bool) -> Analysis:
+    """The analysis of one of the samples' roles, with today's policies or without."""
+    return analyse([SAMPLES / "trail"], role, days=45, account=SNAPSHOT if today else None)
 
 
 def problems(text: str) -> list[str]:
@@ -62,9 +53,9 @@ def problems(text: str) -> list[str]:
 
 
 EVERY_SAMPLE = pytest.mark.parametrize(
-    ("role", "snapshot"),
-    [(r, s) for r in ROLES for s in WITH.values()],
-    ids=[f"{r}, {w}" for r in ROLES for w in WITH],
+    ("role", "today"),
+    SAMPLED,
+    ids=[f"{r.split('/')[-1]}{'' if t else ', evidence alone'}" for r, t in SAMPLED],
 )
 
 
@@ -90,19 +81,9 @@ def test_the_schema_is_a_schema_and_lets_no_unknown_field_pass() -> None:
     assert [one["properties"].keys() for one in found if one.get("additionalProperties") is not False] == []
 
 
-def test_at_least_four_of_the_samples_have_a_suggestion() -> None:
-    made = 0
-    for role in ROLES:
-        try:
-            made += bool(sample(role, snapshot=True))
-        except pytest.skip.Exception:
-            continue
-    assert made >= 4
-
-
 @EVERY_SAMPLE
-def test_a_sample_s_json_is_as_the_schema_says(role: str, snapshot: bool) -> None:
-    assert problems(render("json", sample(role, snapshot))) == []
+def test_a_sample_s_json_is_as_the_schema_says(role: str, today: bool) -> None:
+    assert problems(render("json", sample(role, today))) == []
 
 
 @pytest.mark.parametrize(("file", "case"), [c for c in CASES if "error" not in c[1]["expect"]],
@@ -130,8 +111,15 @@ def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
     return [(*at, key) for key in value] + [p for key in value for p in paths(value[key], (*at, key))]
 
 
+def shortened(value: Any) -> Any:
+    """The same with at most four elements of each list: all kinds of objects, in a tenth of the time."""
+    if isinstance(value, list):
+        return [shortened(one) for one in value[:4]]
+    return {key: shortened(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 def test_a_field_that_is_lost_or_new_or_of_another_type_is_noticed() -> None:
-    whole = json.loads(render("json", sample("orders-api", snapshot=True)))
+    whole = shortened(json.loads(render("json", sample("orders-api", today=True))))
     assert not list(VALIDATOR.iter_errors(whole))
     optional = {"Sid", "Condition"}
     for path in paths(whole):
@@ -153,7 +141,7 @@ def test_a_field_that_is_lost_or_new_or_of_another_type_is_noticed() -> None:
 
 
 def test_json_carries_the_promises_and_the_eventids_behind_each_grant() -> None:
-    made = json.loads(render("json", sample("orders-api", snapshot=True)))
+    made = json.loads(render("json", sample("orders-api", today=True)))
     assert [check["promise"] for check in made["proof"]] == [
         "sufficient",
         "minimal",
@@ -168,8 +156,8 @@ def test_json_carries_the_promises_and_the_eventids_behind_each_grant() -> None:
 
 
 @EVERY_SAMPLE
-def test_the_policy_is_the_same_in_every_format(role: str, snapshot: bool) -> None:
-    analysis = sample(role, snapshot)
+def test_the_policy_is_the_same_in_every_format(role: str, today: bool) -> None:
+    analysis = sample(role, today)
     policy = json.loads(render("policy", analysis))
     whole = json.loads(render("json", analysis))["policies"]
     documents = [one["document"] for one in policy["policies"]] if "policies" in policy else [policy]
@@ -195,16 +183,16 @@ def too_wide(screen: str) -> list[str]:
 
 @EVERY_SAMPLE
 @pytest.mark.parametrize("show_all", [False, True], ids=["short", "all"])
-def test_the_screen_fits_eighty_columns(role: str, snapshot: bool, show_all: bool) -> None:
-    screen = render("text", sample(role, snapshot), show_all=show_all)
+def test_the_screen_fits_eighty_columns(role: str, today: bool, show_all: bool) -> None:
+    screen = render("text", sample(role, today), show_all=show_all)
     assert too_wide(screen) == []
     assert screen.endswith("Nothing in AWS was changed.\n")
     assert [line for line in screen.splitlines() if line != line.rstrip()] == []
 
 
 @EVERY_SAMPLE
-def test_the_ascii_twin_says_the_same_in_ascii(role: str, snapshot: bool) -> None:
-    analysis = sample(role, snapshot)
+def test_the_ascii_twin_says_the_same_in_ascii(role: str, today: bool) -> None:
+    analysis = sample(role, today)
     screen, twin = render("text", analysis), render("text", analysis, ascii_only=True)
     assert twin.isascii()
     assert "?" * 3 not in twin.replace("????", "")  # nothing was lost for want of a sign
@@ -215,10 +203,10 @@ def test_the_ascii_twin_says_the_same_in_ascii(role: str, snapshot: bool) -> Non
 
 
 def test_the_short_screen_cuts_and_says_so_and_the_long_one_does_not() -> None:
-    analysis = sample("orders-api", snapshot=True)
+    analysis = sample("orders-api", today=True)
     short, whole = render("text", analysis), render("text", analysis, show_all=True)
-    assert "--all lists them" in short
-    assert "--all lists them" not in whole
+    assert "--all lists them" in " ".join(short.split())
+    assert "--all" not in whole
     assert len(whole) > len(short)
 
 
@@ -229,7 +217,7 @@ def test_the_screen_of_the_sample_is_as_it_was_agreed(name: str) -> None:
         [SAMPLES / "trail"],
         role,
         days=30,
-        account=None if without else load_snapshot(SAMPLES / "account.json"),
+        account=None if without else SNAPSHOT,
     )
     screen = render("text", made)
     golden = SCREENS / f"{name}.txt"

@@ -26,6 +26,8 @@ Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
 # A record rarely names every required type of an action that has many: they are alternatives there.
 _ALL_REQUIRED = 3
 
+_LONGEST_ARN = 2048
+
 # Services where a role in the parameters is the object of the call and is not handed to a service.
 _ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
 
@@ -64,6 +66,8 @@ def requests_for(call: Call) -> Answer:
     found = tuple(_requests(call, known, rules, operation))
     if not found:
         return Answer("unmapped", why=_no_request(call, prefix, _event_rule(rules, call.name, operation)))
+    if any(len(one.request.resource) > _LONGEST_ARN for one in found):
+        return Answer("unmapped", why="a name in the record is longer than any ARN")
     passed = tuple(_passed_roles(call, known, rules, found))
     return Answer("mapped", _distinct(found + passed))
 

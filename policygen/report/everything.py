@@ -15,6 +15,7 @@ from policygen.analysis import Analysis, Reading
 from policygen.catalog.reference import data_version
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
+from policygen.report.lines import visible_json
 from policygen.suggestion import Suggestion
 from policygen.usage import Evidence
 from policygen.version import VERSION
@@ -24,7 +25,7 @@ SCHEMA_VERSION = 1
 
 def render(analysis: Analysis, **_: bool) -> str:
     """The suggestion as one JSON object with sorted keys."""
-    return json.dumps(as_dict(analysis), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return visible_json(json.dumps(as_dict(analysis), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
 def as_dict(analysis: Analysis) -> dict[str, Any]:

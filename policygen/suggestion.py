@@ -131,7 +131,7 @@ def suggest(
         predecessors: deleted namesakes, for the record.
 
     Raises:
-        NothingFoundError: PG-E302, no authorised call that needs a permission.
+        NothingFoundError: PG-E303, no authorised call that needs a permission.
         GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
     """
     if not usage.requests:

@@ -250,7 +250,9 @@ ODD: Mapping[str, str] = {
     "a number": with_params("17"),
     "many keys": with_params("{" + ", ".join(f'"k{i}": "{i}"' for i in range(50_000)) + "}"),
     "a name of a megabyte": with_params('{"tableName": "' + "x" * (1 << 20) + '"}'),
-    "an ARN of a megabyte": with_params(f'{{"tableName": "arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{"x" * (1 << 20)}"}}'),
+    "an ARN of a megabyte": with_params(
+        f'{{"tableName": "arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{"x" * (1 << 20)}"}}'
+    ),
     "colons": with_params('{"tableName": "' + ":" * 5000 + '"}'),
     "stars": with_params('{"tableName": "' + "*" * 5000 + '"}'),
 }  # fmt: skip

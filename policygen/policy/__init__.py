@@ -1,0 +1,1 @@
+"""The IAM policy language: read, evaluate, generate, compare, pack."""

@@ -21,6 +21,7 @@ REGION = "eu-west-1"
 HOT = "checkout"
 END = datetime(2026, 11, 24, 23, 59, tzinfo=UTC)
 DAYS = 30
+AGENT = "Boto3/1.40.0 md/Botocore#1.40.0 ua/2.1 os/linux#5.10 lang/python#3.13 exec-env/AWS_Lambda_python3.13"
 
 
 def _params(random: Random, kind: str) -> tuple[str, str, dict[str, Any], list[dict[str, str]]]:
@@ -107,7 +108,7 @@ def record(random: Random, number: int, total: int, roles: list[str]) -> dict[st
         "eventName": name,
         "awsRegion": REGION,
         "sourceIPAddress": f"10.0.{random.randrange(256)}.{random.randrange(256)}",
-        "userAgent": "Boto3/1.40.0 md/Botocore#1.40.0 ua/2.1 os/linux#5.10 lang/python#3.13 exec-env/AWS_Lambda_python3.13",
+        "userAgent": AGENT,
         "requestParameters": params,
         "responseElements": None,
         "additionalEventData": {"SignatureVersion": "SigV4", "CipherSuite": "TLS_AES_128_GCM_SHA256"},

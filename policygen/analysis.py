@@ -148,16 +148,16 @@ def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
     """
     if allow_incomplete or not reading.holes:
         return
-    total = f"{reading.files:,} log file{'s' if reading.files != 1 else ''}"
+    total = count(reading.files, "log file")
     if reading.damaged:
         _, byte, reason = reading.damaged[0]
         where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
-        count = len(reading.damaged)
-        what = f"{count} of {total} {'is' if count == 1 else 'are'} damaged: {reason}{where}"
+        bad = len(reading.damaged)
+        what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
         names = [printable(one) for one, _, _ in reading.damaged]
     else:
         reason = reading.unreadable[0][1]
-        what = f"{len(reading.unreadable)} records of {total} cannot be read: {reason}"
+        what = f"{count(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
         names = sorted({printable(one) for one, _ in reading.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
     raise IncompleteError(

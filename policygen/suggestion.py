@@ -21,6 +21,7 @@ from policygen.policy.meet import allow_statements, carried_denies, meet
 from policygen.policy.pack import name_statements, pack, statements_of
 from policygen.proof import Proof, prove
 from policygen.selection import Predecessor
+from policygen.text import count
 from policygen.usage import Evidence, Usage
 
 _RESOURCE_POLICIES = frozenset(
@@ -294,10 +295,11 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
     if denied:
         names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
         hints.append(
-            f"{denied:,} calls were denied: {', '.join(names[:6])}; a denied call is no evidence of need"
+            f"denied: {count(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
         )
     if usage.no_permission:
-        hints.append(f"{sum(e.count for e in usage.no_permission.values()):,} calls need no permission")
+        free = sum(e.count for e in usage.no_permission.values())
+        hints.append(f"no permission needed: {count(free, 'call')}")
     if usage.unmapped:
         names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
         hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")

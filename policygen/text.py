@@ -19,6 +19,11 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun: ``1 day``, ``1,200 days``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
     return _UNSAFE.sub(_visible, text)

@@ -184,7 +184,7 @@ error: no call by a role named 'orders' in the logs  PG-E310, exit 4
         4,
         f"""\
 error: nothing to grant: only denied calls by orders in 30 days  PG-E303, exit 4
-  hint: 2 calls were denied: dynamodb:GetItem; a denied call is no evidence of need
+  hint: denied: 2 calls, dynamodb:GetItem; a denied call is no evidence of need
   hint: {NO_GUESS}
 """,
     ),

@@ -96,7 +96,7 @@ def analysed(
 ) -> Analysis:
     with folder() as at:
         (at / "log.json").write_text(json.dumps({"Records": list(records)}))
-        account = to_account(snapshot(today | {"trails": ALL_DATA_EVENTS})) if today is not None else None
+        account = to_account(snapshot({**today, "trails": ALL_DATA_EVENTS})) if today is not None else None
         return analyse([at], ROLE, account=account, **options)
 
 

@@ -132,7 +132,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
                 "no AWS credentials",
                 f"looked at: environment, {named or 'default profile'}, container, instance metadata",
                 f"{login}, then add --profile {clean(profile) or 'NAME'}",
-                "no AWS needed on files: --logs DIR --current FILE",
+                "no AWS needed on files: --logs DIR --snapshot FILE",
                 code="PG-E101",
             )
         case "invalid":
@@ -149,7 +149,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
             return AwsError(
                 f"AWS cannot be reached: {text}",
                 "check the network, the region's name and HTTPS_PROXY; a company CA goes in AWS_CA_BUNDLE",
-                "no AWS needed on files: --logs DIR --current FILE",
+                "no AWS needed on files: --logs DIR --snapshot FILE",
                 code="PG-E103",
             )
         case "throttled":
@@ -210,7 +210,7 @@ def _translate_denial(error: Exception, service: str, principal: str) -> AwsErro
     who = denied.principal or clean(principal) or "the caller"
     what = denied.action or (f"{service}:{operation}" if service else operation)
     where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
-    hints = ["policygen permissions suggest prints the policy that policygen needs"]
+    hints = ["the README lists the read-only permissions that policygen needs"]
     if denied.reason:
         hints.append(f"AWS says: {denied.reason}")
     return AwsError(f"{who} may not call {what}{where}", *hints, code="PG-E110")

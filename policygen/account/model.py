@@ -235,7 +235,6 @@ def no_role(asked: str, account: str, names: list[str], hints: tuple[str, ...] =
         *meant,
         *counted,
         *hints,
-        "policygen roles lists the roles seen in the logs",
         code="PG-E310",
     )
 

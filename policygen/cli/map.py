@@ -67,7 +67,7 @@ def _line(row: Row, format_: str) -> str:
 def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
     from policygen.analysis import Reading
     from policygen.cli import say
-    from policygen.report.lines import count
+    from policygen.text import count
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
     say(f"{count(counts.total(), 'record')}: {by_status or 'nothing to map'}")

@@ -107,7 +107,7 @@ def _account(
 def _summary(analysis: Analysis) -> None:
     """What was read, in one line or two; what was passed over by kind, and what could not be read."""
     from policygen.cli import say
-    from policygen.report.lines import count
+    from policygen.text import count
 
     reading, ledger = analysis.reading, analysis.ledger
     parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from policygen import arn
 from policygen.access import AccessRequest
+from policygen.catalog import reference
 from policygen.policy.conditions import Truth, evaluate_conditions, facts_of
 from policygen.policy.document import Conditions, Statement
 from policygen.policy.evaluate import grant_contained
@@ -57,6 +58,11 @@ class Grant(NamedTuple):
                 and set(statement.resources) <= set(self.excluded)
                 and grant_contained(self.action, "*", self.conditions, _everywhere(statement))
             )
+        if self.resource == "*" and statement.not_resources and "*" not in statement.resources:
+            # An action that takes no resource is asked for on "*", which no list of ARNs leaves out (4.3.8).
+            known = reference.action(self.action)
+            if known and not known.types:
+                return grant_contained(self.action, "*", self.conditions, _everywhere(statement))
         return grant_contained(self.action, self.resource, self.conditions, statement)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
 from policygen.policy.diff import Change
-from policygen.report.lines import LISTED, count, minute, places, right, short, wrapped
+from policygen.report.lines import LISTED, minute, places, right, short, wrapped
 from policygen.suggestion import Suggestion
+from policygen.text import count
 from policygen.usage import Evidence, total
 
 _FEW = 3

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from policygen.text import printable
+from policygen.text import count, printable
 
 WIDTH = 80
 LISTED = 6
@@ -39,11 +39,6 @@ def short(pattern: str) -> str:
     """The resource part of an ARN pattern."""
     pieces = pattern.split(":", 5)
     return pieces[5] if len(pieces) == 6 else pattern
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def minute(time: str) -> str:

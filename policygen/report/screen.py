@@ -9,9 +9,9 @@ from policygen.analysis import Analysis
 from policygen.catalog.visibility import data_types
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
-from policygen.report.lines import LISTED, WIDTH, count, minute, more, wrapped
+from policygen.report.lines import LISTED, WIDTH, minute, more, wrapped
 from policygen.suggestion import Suggestion
-from policygen.text import printable
+from policygen.text import count, printable
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _ASCII = str.maketrans(

@@ -17,7 +17,7 @@ from policygen.errors import IncompleteError, NothingFoundError, UsageError
 from policygen.selection import Chosen, RoleName, choose, parse_role, selector
 from policygen.sources import Batch, open_source
 from policygen.suggestion import Suggestion, Today, suggest, today_of
-from policygen.text import printable
+from policygen.text import count, printable
 from policygen.usage import Ledger, Window, usage_of, window_of
 
 Say = Callable[[str], None]

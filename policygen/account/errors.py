@@ -172,7 +172,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
             )
         case "other":
             return AwsError(
-                f"AWS call failed: {text}", "run again with --debug to see the cause", code="PG-E105"
+                f"AWS call failed: {text}", "try again; if it stays, report it with this line", code="PG-E105"
             )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from policygen import arn
 from policygen.access import AccessRequest
@@ -15,7 +16,7 @@ from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.generalise import Written
 from policygen.policy.grants import Grant, coverage_table
-from policygen.policy.meet import allow_statements, carried_denies, deny_statements
+from policygen.policy.meet import allow_statements, deny_statements
 
 _SHOWN = 5
 
@@ -76,7 +77,7 @@ def prove(
     """
     grants = grants_in(policies)
     checks = [
-        _sufficient(policies, requests, boundary),
+        _sufficient(policies, requests, today, boundary),
         _minimal(grants, requests, keeps),
         _nothing_unseen(grants, declared, keeps),
     ]
@@ -92,20 +93,38 @@ def _check(promise: str, finding: str, failed: Sequence[str], looked: str) -> Ch
 
 
 def _sufficient(
-    policies: Sequence[Policy], requests: Mapping[AccessRequest, int], boundary: Policy | None
+    policies: Sequence[Policy],
+    requests: Mapping[AccessRequest, int],
+    today: Sequence[Policy] | None,
+    boundary: Policy | None,
 ) -> Check:
-    evaluator = Evaluator(policies, boundary)
+    """Replay. A request whose record does not tell the whole name is asked of the Allow statements alone.
+
+    Today's denies and the boundary stay in force as they are; that they bar a part of such a pattern says nothing
+    of the call that was made.
+    """
+    evaluator, allows = Evaluator(policies, boundary), Evaluator([_allow_only(policies)])
+    before = None if today is None else Evaluator(today, boundary)
     failed, uncertain = [], 0
     for request in requests:
-        decision = evaluator.evaluate(request)
+        decision = (allows if request.wild else evaluator).evaluate(request)
         if decision.outcome != "ALLOWED":
             failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")
-        uncertain += decision.outcome == "ALLOWED" and not decision.certain
+        elif not decision.certain:
+            uncertain += 1
+            if before and not request.wild and before.evaluate(request).certain:
+                failed.append(
+                    f"{request.action} on {request.resource}: allowed today whatever its conditions"
+                )
     events = sum(requests.values())
     finding = f"all {len(requests):,} observed access requests are allowed ({events:,} times seen)"
     if uncertain:
         finding += f"; {uncertain:,} under conditions carried over from today"
     return _check("sufficient", finding, failed, f"{len(requests)} observed access requests would be denied")
+
+
+def _allow_only(policies: Iterable[Policy]) -> Policy:
+    return Policy(tuple(allow_statements(policies)))
 
 
 def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
@@ -146,17 +165,20 @@ def _never_wider(grants: Sequence[Grant], policies: Sequence[Policy], today: Seq
         for grant in grants
         if not any(grant.inside_statement(statement) for statement in allowed)
     ]
-    carried = {_meaning(statement) for statement in deny_statements(policies)}
+    carried = {entry for statement in deny_statements(policies) for entry in _entries(statement)}
     failed += [
         f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies"
-        for statement in carried_denies(grants, today)
-        if _meaning(statement) not in carried
+        for statement in deny_statements(today)
+        if not _entries(statement) <= carried
     ]
     finding = "allows nothing that the current policies do not allow"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
 
 
-def _meaning(statement: Statement) -> tuple[object, ...]:
-    return (
-        statement.actions, statement.resources, statement.not_actions, statement.not_resources, statement.conditions
-    )  # fmt: skip
+def _entries(statement: Statement) -> set[tuple[object, ...]]:
+    """What a Deny says, in pieces that a split of the statement keeps: (action, resource, conditions)."""
+    if statement.not_actions or statement.not_resources:
+        flags = (statement.not_actions, statement.not_resources)
+        return {(frozenset(statement.actions), frozenset(statement.resources), statement.conditions, *flags)}
+    pairs = product(statement.actions, statement.resources)
+    return {(action, resource, statement.conditions) for action, resource in pairs}

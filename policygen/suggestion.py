@@ -17,7 +17,7 @@ from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import allowed_actions
 from policygen.policy.generalise import Written, generalise
 from policygen.policy.grants import Grant, coverage_table, essential, widest
-from policygen.policy.meet import allow_statements, carried_denies, meet
+from policygen.policy.meet import allow_statements, deny_statements, meet, own_grants
 from policygen.policy.pack import name_statements, pack, statements_of
 from policygen.proof import Proof, prove
 from policygen.selection import Predecessor
@@ -139,9 +139,10 @@ def suggest(
         raise nothing_to_grant(usage)
     bounds = today.policies if today else None
     requests, missing = _allowed_today(usage, today)
-    if add_observed and missing:
-        requests |= {one.request: one.evidence for one in missing}
-        bounds = (*(bounds or ()), _evidence_policy([one.request for one in missing]))
+    if add_observed and today and missing:
+        added, missing = _addable(missing, today)
+        requests |= {one.request: one.evidence for one in added}
+        bounds = (*today.policies, _evidence_policy([one.request for one in added]))
     needed = [request for request in requests if request.grade != "hint"]
     if not needed:
         raise _all_missing(usage, missing)
@@ -151,8 +152,10 @@ def suggest(
         grant = Grant(request.action, written[request].pattern, _own_conditions(request))
         candidates.setdefault(grant, []).append(request)
     observed = meet(candidates, bounds) if bounds is not None else list(candidates)
+    needed, as_today = _left_as_today(needed, observed, bounds)
+    written = {request: written[request] for request in needed}
     now = allowed_actions(today.policies) if today else None
-    keeps = _keeps(usage, coverage, today, now, bounds)
+    keeps = _keeps(usage, coverage, today, now, bounds, as_today)
     kept_grants = [keep.grant for keep in keeps]
     table = coverage_table(widest([*observed, *kept_grants]), needed)
     grants = essential(table, kept_grants)
@@ -172,10 +175,10 @@ def suggest(
         grants={grant: tuple(table.of_grant[grant]) for grant in grants},
         keeps=keeps,
         written=written,
-        missing=tuple(missing) if not add_observed else (),
+        missing=tuple(missing),
         today=today.policies if today else None,
         now=now,
-        changes=compare(now, grants, kinds) if now is not None else (),
+        changes=compare(now, grants, kinds, {m.request.action for m in missing}) if now is not None else (),
         proof=proof,
         predecessors=predecessors,
         notes=today.notes if today else (),
@@ -199,31 +202,43 @@ def _allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessReques
     if today is None:
         return dict(usage.requests), []
     evaluator = Evaluator(today.policies, today.boundary)
+    statements = allow_statements(today.policies)
+    whole = Evaluator([Policy(tuple(statements))])
     allowed: dict[AccessRequest, Evidence] = {}
     missing: list[Missing] = []
     for request, evidence in usage.requests.items():
-        pieces = (
-            [request]
-            if evaluator.evaluate(request).outcome == "ALLOWED"
-            else _within(request, today, evaluator)
-        )
+        if request.wild:
+            pieces = _within(request, statements, whole)
+        else:
+            pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else []
         for piece in pieces:
             allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
         if not pieces and request.grade == "required":
-            missing.append(Missing(request, evidence, _cause(request, today, evaluator)))
+            if request.wild and (own_grants(request, today.policies)):
+                allowed[request] = evidence
+            else:
+                missing.append(Missing(request, evidence, _cause(request, today, evaluator)))
     return allowed, missing
 
 
-def _within(request: AccessRequest, today: Today, evaluator: Evaluator) -> list[AccessRequest]:
-    if not request.wild or request.resource == "*":
-        return []
+def _within(request: AccessRequest, statements: Sequence[Statement], whole: Evaluator) -> list[AccessRequest]:
+    """A request for a pattern of names, cut to what Allow statements hold of it.
+
+    Denies and the boundary stay in force beside the new policy: that they bar a part of the pattern does not say
+    that the call, which succeeded, was in that part.
+    """
+    if whole.evaluate(request).outcome == "ALLOWED":
+        return [request]
     pieces: dict[str, None] = {}
-    for statement in allow_statements(today.policies):
-        if not statement.not_resources:
+    for statement in statements:
+        if not statement.not_resources and any(
+            arn.action_matches(pattern, request.action) != statement.not_actions
+            for pattern in statement.actions
+        ):
             for resource in statement.resources:
                 pieces |= dict.fromkeys(arn.intersect(request.resource, resource) or ())
     cut = [_narrowed(request, piece) for piece in pieces]
-    return [one for one in cut if evaluator.evaluate(one).outcome == "ALLOWED"]
+    return [one for one in cut if whole.evaluate(one).outcome == "ALLOWED"]
 
 
 def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
@@ -249,6 +264,36 @@ def _cause(request: AccessRequest, today: Today, evaluator: Evaluator) -> str:
     return "the policies changed after the call"
 
 
+def _addable(missing: Sequence[Missing], today: Today) -> tuple[list[Missing], list[Missing]]:
+    """Missing requests that an identity policy could allow, and those that a Deny or the boundary bars."""
+    policies = (*today.policies, _evidence_policy([one.request for one in missing]))
+    evaluator = Evaluator(policies, today.boundary)
+    able = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
+    return able, [one for one in missing if one not in able]
+
+
+def _left_as_today(
+    needed: Sequence[AccessRequest], observed: Sequence[Grant], bounds: Sequence[Policy] | None
+) -> tuple[list[AccessRequest], list[Keep]]:
+    """Requests that the grants cover, and for the others what today's policies grant of their actions.
+
+    Some statements can be met with no pattern of names: they hold a policy variable, or leave resources out.
+    """
+    if bounds is None:
+        return list(needed), []
+    by_action: dict[str, list[Grant]] = {}
+    for grant in observed:
+        by_action.setdefault(grant.action.lower(), []).append(grant)
+    covered, keeps = [], []
+    why = "used; today's statement has a policy variable or NotResource that names cannot replace"
+    for request in needed:
+        if any(grant.covers(request) for grant in by_action.get(request.action.lower(), ())):
+            covered.append(request)
+        else:
+            keeps += [Keep(grant, "unknown", why) for grant in own_grants(request, bounds)]
+    return covered, keeps
+
+
 def _evidence_policy(requests: Sequence[AccessRequest]) -> Policy:
     """The missing requests as a policy, so that adding them is bounded by what was seen."""
     written = generalise(requests)
@@ -262,15 +307,18 @@ def _keeps(
     today: Today | None,
     now: Mapping[str, Sequence[Statement]] | None,
     bounds: Sequence[Policy] | None,
+    as_today: Sequence[Keep],
 ) -> tuple[Keep, ...]:
-    """Grants without evidence, each inside today's policies."""
+    """Grants without evidence of their own, each inside today's policies."""
     if today is None or now is None or bounds is None:
         return ()
     platform = platform_keeps(today.functions or (), usage.requests)
     inside = [_inside(keep, bounds) for keep in platform]
     settled = frozenset(keep.grant.action for keep in platform) if today.functions else frozenset()
     unknown = unknown_keeps({k: list(v) for k, v in now.items()}, coverage, settled, usage.requests)
-    distinct = {keep.grant: keep for keep in reversed([*(k for keeps in inside for k in keeps), *unknown])}
+    distinct = {
+        keep.grant: keep for keep in reversed([*(k for keeps in inside for k in keeps), *as_today, *unknown])
+    }
     chosen = set(widest(distinct))
     return tuple(distinct[grant] for grant in sorted(chosen))
 
@@ -284,7 +332,7 @@ def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
 
 def _documents(grants: Sequence[Grant], bounds: Sequence[Policy] | None, name: str) -> tuple[Policy, ...]:
     statements = statements_of(grants)
-    denies = carried_denies(grants, bounds) if bounds is not None else []
+    denies = deny_statements(bounds) if bounds is not None else []
     return pack(name_statements([*statements, *denies]), name)
 
 

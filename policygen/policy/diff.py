@@ -6,17 +6,17 @@ added. What was observed but today's identity policies do not allow is *missing*
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 
-Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added"]
+Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
 SYMBOLS: Mapping[Kind, str] = {
-    "narrowed": "~", "unchanged": "~", "kept": "=", "unknown": "?", "removed": "-", "added": "+",
+    "narrowed": "~", "unchanged": "~", "kept": "=", "unknown": "?", "removed": "-", "added": "+", "missing": "!",
 }  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def compare(
     today: Mapping[str, Sequence[Statement]],
     grants: Iterable[Grant],
     kept: Mapping[Grant, tuple[Kind, str]],
+    missing: Collection[str] = (),
 ) -> tuple[Change, ...]:
     """The change of every action that is allowed today or will be, sorted by action.
 
@@ -48,6 +49,7 @@ def compare(
         today: action -> the Allow statements that grant it.
         grants: what the new policies grant.
         kept: grants without evidence -> why they stay.
+        missing: actions that were seen in use, but not as today's policies allow them.
     """
     proposed: dict[str, list[Grant]] = {}
     for grant in grants:
@@ -60,6 +62,8 @@ def compare(
         members = proposed.get(folded, [])
         new = tuple(sorted({text for grant in members for text in _grant_resources(grant)}))
         kind, why = _kind(now, new, members, kept)
+        if kind == "removed" and action in missing:
+            kind, why = "missing", "seen on resources that today's policies do not allow"
         changes.append(Change(action, kind, now, new, why))
     return tuple(changes)
 

@@ -7,7 +7,9 @@ where that has no exact form, the observed names are written one by one. Never w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from policygen import arn
@@ -53,11 +55,12 @@ def _meet_one(
     if free := next((under for s, under in whole if not s.conditions), None):
         return [free]
     found: list[Grant] = []
+    rest = [s for s in statements if all(s is not one for one, _ in whole)]
     for request in requests:
-        held = [under for s, under in whole if _allows(s, request)]
-        if certain := [under for s, under in whole if _allows(s, request, certainly=True)]:
-            held = certain
-        found += held or _cut(grant, request, statements)
+        certain = [under for s, under in whole if _allows(s, request, certainly=True)]
+        # Where it is not known which of several statements allowed the call, each may have: all are kept.
+        maybe = [under for s, under in whole if _allows(s, request)]
+        found += certain or _cut(grant, request, rest, maybe)
     return list(dict.fromkeys(found))
 
 
@@ -67,19 +70,53 @@ def _under(grant: Grant, statement: Statement) -> Grant | None:
     return None if merged is None else Grant(grant.action, grant.resource, merged, grant.excluded)
 
 
-def _cut(grant: Grant, request: AccessRequest, statements: Sequence[Statement]) -> list[Grant]:
-    """The grant cut to one statement that allows the request; unconditional statements first."""
-    for statement in sorted(
-        statements, key=lambda s: (bool(s.conditions), not _allows(s, request, certainly=True))
-    ):
-        under = _under(grant, statement)
-        if under is None or not _allows(statement, request):
+def _cut(
+    grant: Grant, request: AccessRequest, statements: Sequence[Statement], maybe: list[Grant]
+) -> list[Grant]:
+    """The grant cut to a statement that allows the request for certain, else to each that may have.
+
+    `maybe` are grants that need no cut, under conditions that the record does not decide.
+    """
+    for statement in sorted(statements, key=lambda s: bool(s.conditions)):
+        if not _allows(statement, request):
             continue
-        for resource in _pieces(grant, request, statement):
-            piece = Grant(grant.action, resource, under.conditions)
-            if piece.inside_statement(statement):
-                return [piece]
-    return []
+        piece = _piece(grant, request, statement)
+        if piece and _allows(statement, request, certainly=True):
+            return [piece]
+        maybe += [piece] if piece else []
+    return maybe
+
+
+def _piece(grant: Grant, request: AccessRequest, statement: Statement) -> Grant | None:
+    under = _under(grant, statement)
+    if under is None:
+        return None
+    pieces = (Grant(grant.action, one, under.conditions) for one in _pieces(grant, request, statement))
+    return next((piece for piece in pieces if piece.inside_statement(statement)), None)
+
+
+def own_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
+    """What today's statements grant of a request's action, as they write it, where they may have allowed it.
+
+    For statements that no pattern of names can be met with: a policy variable in the resource, or NotResource
+    beside a request whose name is not whole.
+    """
+    found: list[Grant] = []
+    for statement in allow_statements(policies):
+        probe = Grant(request.action, request.resource if request.wild else arn.escape(request.resource))
+        if not overlaps_statement(probe, statement) and not _allows(statement, request):
+            continue
+        if statement.not_resources:
+            found.append(Grant(request.action, "*", statement.conditions, statement.resources))
+            continue
+        for resource in statement.resources:
+            alone = replace(statement, resources=(resource,))
+            if _VARIABLE.search(resource) and _allows(alone, request):
+                found.append(Grant(request.action, resource, statement.conditions))
+    return found
+
+
+_VARIABLE = re.compile(r"\$\{[^*?$}]")
 
 
 def _pieces(grant: Grant, request: AccessRequest, statement: Statement) -> Iterable[str]:
@@ -121,9 +158,3 @@ def merge_conditions(own: Conditions, other: Conditions) -> Conditions | None:
             else:
                 return None
     return conditions_of(block)
-
-
-def carried_denies(grants: Iterable[Grant], policies: Iterable[Policy]) -> list[Statement]:
-    """Today's Deny statements that touch anything the grants allow: they are carried over as they are."""
-    grants = list(grants)
-    return [s for s in deny_statements(policies) if any(overlaps_statement(grant, s) for grant in grants)]

@@ -31,8 +31,8 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
     blind: dict[str, list[Change]] = {}
     for service, changes in services.items():
         kinds = {change.kind for change in changes}
-        if kinds == {"removed"}:
-            removed[service] = len(changes)
+        if kinds <= {"removed", "missing"}:
+            removed[service] = sum(1 for change in changes if change.kind == "removed")
         elif kinds <= {"removed", "unknown"}:
             blind[service] = changes
         else:
@@ -42,6 +42,7 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             yield from _service(made, service, changes, show_all=show_all)
     else:
         yield from _blind(blind)
+    removed = {name: number for name, number in removed.items() if number}
     if removed:
         yield from _removed(removed, show_all=show_all)
     asked = [

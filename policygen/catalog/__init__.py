@@ -15,7 +15,14 @@ from typing import Literal
 
 from policygen.access import AccessRequest, Call, Context, Requested
 from policygen.catalog import apigateway, reference
-from policygen.catalog.names import botocore_facts, label, not_iam_sources, service_prefix, strip_version
+from policygen.catalog.names import (
+    botocore_facts,
+    label,
+    not_iam_sources,
+    role_members,
+    service_prefix,
+    strip_version,
+)
 from policygen.catalog.reference import Action, Service
 from policygen.catalog.resources import NOTHING, Found, Resolver, role_arns
 from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_service, rules_for_source
@@ -203,7 +210,7 @@ def _passed_roles(
         return
     service = rules.passes_roles_to if rules else ""
     own: Context = (("iam:PassedToService", (service,)),) if service else ()
-    for arn in role_arns(call.params):
+    for arn in role_arns(call.params, role_members(call.source, strip_version(call.name))):
         request = AccessRequest("iam:PassRole", arn, "role", _merge(_context(call), own))
         yield Requested(request, f"a role among the parameters of {call.name} is passed to the service")
 

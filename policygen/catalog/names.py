@@ -59,6 +59,25 @@ def service_prefix(source: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=8192)
+def role_members(source: str, operation: str) -> tuple[str, ...]:
+    """Paths of the parameters by which an operation hands a role to the service, from the service file and botocore."""
+    name = label(source)
+    table = botocore_facts()["roles"]
+    signing = botocore_facts()["signing_names"].get(name, "")
+    services = (name, signing, service_prefix(source), *_signing_names(service_prefix(source)))
+    rules = rules_for_source(source)
+    own = rules.passed_roles.get(operation.lower(), ()) if rules else ()
+    found = (table.get(service, {}).get(operation, ()) for service in dict.fromkeys(services))
+    return (*own, *next((paths for paths in found if paths), ()))
+
+
+@lru_cache(maxsize=1024)
+def _signing_names(prefix: str) -> tuple[str, ...]:
+    """Signing names whose IAM prefix is another word."""
+    return tuple(name for name, known in aliases().items() if known == prefix)
+
+
 def strip_version(name: str) -> str:
     """An event name without the API's date."""
     return _VERSION.sub("", name)

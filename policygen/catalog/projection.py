@@ -14,9 +14,9 @@ from typing import Any
 
 from policygen.catalog import reference
 from policygen.catalog.extract import BUILTINS
-from policygen.catalog.names import botocore_facts, service_prefix, strip_version
+from policygen.catalog.names import botocore_facts, role_members, service_prefix, strip_version
 from policygen.catalog.reference import Service
-from policygen.catalog.resources import GENERIC, normalise, parameter_names
+from policygen.catalog.resources import FREE_TEXT, GENERIC, normalise, parameter_names
 from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_source
 from policygen.catalog.template import Field, Template, scalar
 
@@ -31,6 +31,8 @@ class Projection:
     tree: Tree = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     """Normalised names of scalars kept at the first two levels."""
+    roles: Tree = field(default_factory=dict)
+    """Members by which a role is handed over."""
     arns: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
 
@@ -48,11 +50,22 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
     kept: dict[str, Any] = _prune(params, wanted.tree) if wanted.tree else {}
     if wanted.names:
         _keep_named(kept, params, wanted.names)
-    if arns:
+    if arns and wanted.roles:
+        _keep_roles(kept, params, wanted.roles)
+    if arns and wanted.arns:
         for key, value in params.items():
-            if (found := _arns(value, wanted.arns)) is not None:
+            if normalise(key) not in FREE_TEXT and (found := _arns(value)) is not None:
                 kept[key] = _union(kept.get(key), found)
     return kept
+
+
+def _keep_roles(kept: dict[str, Any], params: Mapping[str, Any], roles: Tree) -> None:
+    """Keeps members that hand over a role, from the top and from inside one object around the request."""
+    for key, value in _prune(params, roles).items():
+        kept[key] = _union(kept.get(key), value)
+    for key, value in params.items():
+        if isinstance(value, Mapping) and (inner := _prune(value, roles)):
+            kept[key] = _union(kept.get(key), inner)
 
 
 def _keep_named(kept: dict[str, Any], params: Mapping[str, Any], names: frozenset[str]) -> None:
@@ -100,17 +113,21 @@ def _leaf(value: Any) -> Any:
     return value
 
 
-def _arns(value: Any, every: bool, depth: int = 8) -> Any:
-    """The branches of a value that hold ARNs (of roles only, unless `every`), or None."""
+def _arns(value: Any, depth: int = 8) -> Any:
+    """The branches of a value that hold ARNs, except in members of free text, or None."""
     if isinstance(value, str):
-        return value if value.startswith("arn:") and (every or ":role/" in value) else None
+        return value if value.startswith("arn:") else None
     if not depth:
         return None
     if isinstance(value, Mapping):
-        kept = {k: found for k, v in value.items() if (found := _arns(v, every, depth - 1)) is not None}
+        kept = {
+            k: found
+            for k, v in value.items()
+            if normalise(k) not in FREE_TEXT and (found := _arns(v, depth - 1)) is not None
+        }
         return kept or None
     if isinstance(value, list):
-        found = [_arns(one, every, depth - 1) for one in value]
+        found = [_arns(one, depth - 1) for one in value]
         return found if any(one is not None for one in found) else None
     return None
 
@@ -148,6 +165,8 @@ def projection(source: str, name: str) -> Projection:
             types += action.types
         elif known.prefix == "apigateway":
             wanted.names |= _path_members(operation)
+    for path in role_members(source, operation):
+        _grow(wanted.roles, path)
     _add_types(wanted, dict.fromkeys(types), known, rules, operation, lists)
     return wanted
 
@@ -222,8 +241,11 @@ def _add_path(wanted: Projection, path: str, lists: list[str]) -> None:
     elif path.startswith("@") or path in {"partition", "region", "account"}:
         return
     for prefix in ("", *(f"{each}." for each in lists)):
-        node = wanted.tree
-        for piece in f"{prefix}{path}".split("."):
-            name = piece.removesuffix("[]").lower()
-            if name:
-                node = node.setdefault(name, {})
+        _grow(wanted.tree, f"{prefix}{path}")
+
+
+def _grow(node: Tree, path: str) -> None:
+    for piece in path.split("."):
+        name = piece.removesuffix("[]").lower()
+        if name:
+            node = node.setdefault(name, {})

@@ -7,12 +7,18 @@ seconds, so the few facts are kept as data. Source and licence: botocore, Apache
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Members that hold the ARN of a role to be handed to the service.
+_ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^credentials(arn)?$", re.I)
+_DEPTH = 7
+
 
 def collect() -> dict[str, Any]:
-    """The facts, from the installed botocore."""
+    """The facts, from the installed botocore, by signing name."""
     import botocore
     from botocore.loaders import Loader
 
@@ -20,6 +26,7 @@ def collect() -> dict[str, Any]:
     signing: dict[str, str] = {}
     verbs: dict[str, list[str]] = {}
     unsigned: dict[str, list[str]] = {}
+    roles: dict[str, dict[str, list[str]]] = {}
     for name in sorted(loader.list_available_services("service-2")):
         model = loader.load_service_model(name, "service-2")
         meta = model["metadata"]
@@ -29,6 +36,10 @@ def collect() -> dict[str, Any]:
         free = [op for op, body in model["operations"].items() if body.get("authtype") == "none"]
         if free:
             unsigned[signed] = sorted({*unsigned.get(signed, []), *free})
+        for op, body in model["operations"].items():
+            shape = body.get("input", {}).get("shape")
+            if shape and (paths := sorted(set(_role_members(model["shapes"], shape)))):
+                roles.setdefault(signed, {})[op] = paths
         if name in {"apigateway", "apigatewayv2"}:
             for op, body in model["operations"].items():
                 key = op if name == "apigateway" else f"v2:{op}"
@@ -38,7 +49,26 @@ def collect() -> dict[str, Any]:
         "signing_names": signing,
         "apigateway": dict(sorted(verbs.items())),
         "unsigned": unsigned,
+        "roles": {service: dict(sorted(ops.items())) for service, ops in sorted(roles.items())},
     }
+
+
+def _role_members(
+    shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Paths of members that hold a role's ARN: ``Role``, ``Targets[].RoleArn``. Maps are free text."""
+    body = shapes[shape]
+    if shape in above or len(above) > _DEPTH:
+        return
+    if body["type"] == "structure":
+        for member, inner in body["members"].items():
+            yield from _role_members(
+                shapes, inner["shape"], f"{path}.{member}" if path else member, (*above, shape)
+            )
+    elif body["type"] == "list":
+        yield from _role_members(shapes, body["member"]["shape"], f"{path}[]", (*above, shape))
+    elif body["type"] == "string" and _ROLE_MEMBER.search(path.rsplit(".", 1)[-1].removesuffix("[]")):
+        yield path
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from policygen.access import Call
 from policygen.catalog.reference import ArnPattern, ResourceType, Service
 from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
-from policygen.catalog.template import Scope, Text, join, scalar
+from policygen.catalog.template import Scope, Text, join, path_steps, scalar, walk
 
 _SUFFIXES = ("identifier", "name", "id", "arn")
 GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
@@ -65,14 +65,27 @@ def _scalars(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield normalise(name), text
 
 
+# Members whose content a caller writes as it likes: an ARN there is text and not what the call is about.
+FREE_TEXT = frozenset(
+    """
+    tags tag tagset tagspecificationset key item items expressionattributevalues
+    attributes messageattributes message subject body environment variables parameters
+    metadata description policy policydocument assumerolepolicydocument definition input payload
+    overrides containeroverrides usermetadata userdata templatebody query querystring statement
+    entries
+    """.split()
+)
+
+
 def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
-    """Every string among the parameters that begins like an ARN."""
+    """Strings among the parameters that begin like an ARN, except in members of free text."""
     if isinstance(value, str):
         if value.startswith("arn:"):
             yield value
     elif depth and isinstance(value, Mapping):
-        for inner in value.values():
-            yield from arns_in(inner, depth - 1)
+        for name, inner in value.items():
+            if normalise(name) not in FREE_TEXT:
+                yield from arns_in(inner, depth - 1)
     elif depth and isinstance(value, list):
         for inner in value:
             yield from arns_in(inner, depth - 1)
@@ -131,10 +144,13 @@ class Resolver:
         known = self._service.types.get(kind)
         if known is None:
             return NOTHING
+        for pattern in known.patterns:
+            if filled := self._filled(known, pattern, generic=False):
+                return Found(filled, "parameters that fill the ARN pattern")
         if arns := self._parameter_arns(known):
             return Found(arns, "an ARN among the parameters")
         for pattern in known.patterns:
-            if filled := self._filled(known, pattern):
+            if filled := self._filled(known, pattern, generic=True):
                 return Found(filled, "parameters that fill the ARN pattern")
         return NOTHING
 
@@ -156,7 +172,7 @@ class Resolver:
         arns = dict.fromkeys(arns_in(self._call.params))
         return tuple(Text(arn) for arn in arns if self._service.type_of(arn) == known.name)
 
-    def _filled(self, known: ResourceType, pattern: ArnPattern) -> tuple[Text, ...]:
+    def _filled(self, known: ResourceType, pattern: ArnPattern, *, generic: bool) -> tuple[Text, ...]:
         """The pattern with each of its own placeholders filled by a parameter of its own; all or nothing.
 
         One value never fills two placeholders, and a generic name or id counts only when the operation names
@@ -169,7 +185,7 @@ class Resolver:
         used: set[str] = set()
         for placeholder in own:
             wanted = parameter_names(placeholder)
-            if normalise(known.name) in self._operation and len(own) == 1:
+            if generic and normalise(known.name) in self._operation and len(own) == 1:
                 wanted |= GENERIC
             for name, value in shallow(self._call.params):
                 plural = name.removesuffix("s")
@@ -202,25 +218,15 @@ class Resolver:
         return {"Partition": call.partition, "Region": call.region, "Account": call.account}
 
 
-def role_arns(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """IAM role ARNs anywhere among the parameters, except where a role is only spoken about."""
-    return tuple(dict.fromkeys(_roles(params, "")))
-
-
-# Members that name a role as a principal or as the subject of a statement, not as a role to be passed.
-_SPOKEN = re.compile(
-    r"principal|policy|sourcearn|grant|assignee|member|user|filter|resourcearn|target_?arn$", re.I
-)
 _ROLE = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 
 
-def _roles(value: Any, name: str, depth: int = 8) -> Iterable[str]:
-    if isinstance(value, str):
-        if _ROLE.fullmatch(value) and not _SPOKEN.search(name):
-            yield value
-    elif depth and isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _roles(inner, str(key), depth - 1)
-    elif depth and isinstance(value, list):
-        for inner in value:
-            yield from _roles(inner, name, depth - 1)
+def role_arns(params: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ...]:
+    """The role ARNs at the members that hand a role to a service.
+
+    Only there: a role's ARN in a tag, an item or a message is text that anyone may have written. A request
+    may stand inside one object, as API Gateway's do.
+    """
+    roots = [params, *(value for value in params.values() if isinstance(value, Mapping))]
+    found = (value for path in paths for root in roots for value in walk(root, path_steps(path)))
+    return tuple(dict.fromkeys(value for value in found if isinstance(value, str) and _ROLE.fullmatch(value)))

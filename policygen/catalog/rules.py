@@ -100,6 +100,9 @@ class ServiceRules:
     event_sources: tuple[str, ...]
     reference: str
     passes_roles_to: str
+    """The service principal that gets the roles of ``passed_roles`` and of botocore's role members."""
+    passed_roles: Mapping[str, tuple[str, ...]]
+    """Lower-case event name -> paths of roles that are handed over, where botocore's models do not say so."""
     resources: Mapping[str, Ways]
     """By resource type."""
     events: Mapping[str, EventRule]
@@ -182,7 +185,7 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...]) -> Example:
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "resource", "event", "no_permission",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "resource", "event", "no_permission",
     "not_iam", "generalise", "visibility", "example",
 }  # fmt: skip
 
@@ -207,6 +210,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             event_sources=sources,
             reference=raw["reference"],
             passes_roles_to=raw.get("passes_roles_to", ""),
+            passed_roles={k.lower(): _strings(v) for k, v in raw.get("passed_roles", {}).items()},
             resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
             events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},

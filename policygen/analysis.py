@@ -135,7 +135,7 @@ def analyse(
     coverage = coverage_of(window, ledger.days, ledger.regions, trails, reading.holes)
     today: Today | None = None
     if account and today_role:
-        today = today_of(today_role, account.functions, allow_incomplete=allow_incomplete)
+        today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
     made = suggest(usage, coverage, today, add_observed=add_observed, predecessors=chosen.predecessors)
     return Analysis(made, reading, ledger, chosen, bool(until))
 

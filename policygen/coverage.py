@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen.account.model import Trail
+from policygen.catalog.names import service_prefix
 from policygen.catalog.visibility import Visibility, visibility_of
+from policygen.text import clean
 from policygen.usage import Window
 
 _BASIC_TYPES = {
@@ -27,7 +29,6 @@ _BASIC_TYPES = {
 _GLOBAL = frozenset(
     {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
 )
-_GLOBAL_REGIONS = frozenset({"us-east-1", "us-gov-west-1", "cn-north-1", "us-west-2"})
 
 REFERENCE = (
     "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
@@ -72,6 +73,10 @@ class Coverage:
     """Management events that write."""
     logged_regions: frozenset[str] | None
     """Regions that are logged; None for all of them, or where the trails are not known."""
+    global_services: bool = True
+    """Whether events of global services are included."""
+    late: str = ""
+    """Why no trail covers the whole window; "" where one does."""
     incomplete: tuple[str, ...] = ()
     """Files that could not be read whole."""
 
@@ -87,6 +92,10 @@ class Coverage:
             return BlindSpot("never-logged", action, "never in CloudTrail", "keep it, or drop it by hand")
         if seen.kind == "data":
             return self._data_blind_spot(action, seen)
+        if seen.kind == "unknown":
+            return BlindSpot(
+                "no-event-known", action, "it is not known whether CloudTrail shows it", "decide by hand"
+            )
         logged = self.reads if reads_only else self.writes
         service = action.split(":", 1)[0].lower()
         if not logged.any:
@@ -97,18 +106,28 @@ class Coverage:
                 f"no trail logs {kind} events",
                 "log management events of type All",
             )
-        if f"{service}.amazonaws.com" in logged.excluded:
+        if service in {service_prefix(source) for source in logged.excluded}:
             return BlindSpot("source-excluded", action, "the trails leave this service out", "log its events")
-        if (
-            self.logged_regions is not None
-            and service in _GLOBAL
-            and not self.logged_regions & _GLOBAL_REGIONS
-        ):
+        if self.logged_regions is not None:
             return BlindSpot(
                 "region-not-logged",
                 action,
-                f"only {', '.join(sorted(self.logged_regions))} is logged, {service} is recorded elsewhere",
+                f"only {', '.join(sorted(self.logged_regions))} is logged, the permission holds elsewhere too",
                 "make the trail a multi-region trail",
+            )
+        if service in _GLOBAL and not self.global_services:
+            return BlindSpot(
+                "region-not-logged",
+                action,
+                f"no trail includes global service events, as those of {service}",
+                "include global service events",
+            )
+        if self.late:
+            return BlindSpot(
+                "window-not-covered",
+                action,
+                f"no trail logs the whole window: {self.late}",
+                "wait, or --days fewer",
             )
         return None
 
@@ -157,6 +176,8 @@ def coverage_of(
         reads=_management(active, "ReadOnly"),
         writes=_management(active, "WriteOnly"),
         logged_regions=_regions(active),
+        global_services=active is None or any(trail.global_events for trail in active),
+        late=_late(active, window),
         incomplete=tuple(incomplete),
     )
 
@@ -222,6 +243,19 @@ def _left_out(trail: Trail, kind: str) -> frozenset[str] | None:
 
 def _flag(kind: str) -> str:
     return "true" if kind == "ReadOnly" else "false"
+
+
+def _late(trails: Sequence[Trail] | None, window: Window) -> str:
+    """Why no trail covers the window from its start, or "". Only what the status tells: the last start."""
+    reasons = []
+    for trail in trails or ():
+        if trail.started[:10] > window.start:
+            reasons.append(f"{trail.name} logs since {trail.started[:10]}")
+        elif trail.delivery_error:
+            reasons.append(f"{trail.name} fails to deliver ({clean(trail.delivery_error, 64)})")
+        else:
+            return ""
+    return "; ".join(reasons)
 
 
 def _regions(trails: Sequence[Trail] | None) -> frozenset[str] | None:

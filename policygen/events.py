@@ -100,6 +100,7 @@ _WEAK = re.compile(
     r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
+_FIRST_DAY = "2013-11-13"  # CloudTrail's own first day: what is older is no log of it
 _CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
@@ -305,7 +306,7 @@ def _is_time(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _is_day(text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        return date.fromisoformat(text).isoformat() == text and text >= _FIRST_DAY
     except ValueError:
         return False
 

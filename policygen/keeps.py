@@ -6,20 +6,52 @@ that the evidence could not have shown is kept as today's policies have it: "not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from policygen import arn
 from policygen.access import AccessRequest, RoleKey
-from policygen.account.model import Function
+from policygen.account.model import EventSourceMapping, Function
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import BlindSpot, Coverage
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 
+# The actions of AWS's managed policies for Lambda (3.6).
 _LOGGING = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+_TRACING = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+_VPC = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+_POLLERS = {
+    "sqs": ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    "kinesis": (
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+        "kinesis:ListStreams",
+        "kinesis:SubscribeToShard",
+    ),
+    "dynamodb": (
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+    ),
+    "kafka": ("kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +69,24 @@ def functions_of(role: RoleKey, functions: Iterable[Function]) -> list[Function]
     return [function for function in functions if function.role_arn == role.arn]
 
 
-def platform_keeps(functions: Sequence[Function], used: Iterable[AccessRequest]) -> list[Keep]:
-    """What Lambda itself does with a function's role: its log group.
+def platform_keeps(
+    functions: Sequence[Function], mappings: Iterable[EventSourceMapping], used: Iterable[AccessRequest]
+) -> list[Keep]:
+    """What Lambda itself does with a function's role, from its configuration (3.6).
 
     Args:
         functions: those that run with the role.
+        mappings: event source mappings of the account.
         used: observed requests; a log group in which the role made a stream is written to as well.
     """
-    groups: dict[str, str] = {}
+    keeps: list[Keep] = []
     for function in functions:
-        place = arn.parse(function.arn)
-        if place and function.log_group:
-            where = f"arn:{place.partition}:logs:{place.region}:{place.account}"
-            group = f"{where}:log-group:{arn.escape(function.log_group)}:*"
-            groups[group] = f"Lambda writes the logs of {function.name}; CloudTrail never shows it"
-    keeps = [
-        Keep(Grant(action, group), "platform", why) for group, why in groups.items() for action in _LOGGING
-    ]
+        keeps += _function_keeps(function)
+        names = (function.arn, f"{function.arn}:")
+        for mapping in mappings:
+            if mapping.function_arn == names[0] or mapping.function_arn.startswith(names[1]):
+                keeps += _poller_keeps(function, mapping)
+    groups = {keep.grant.resource for keep in keeps}
     for request in used:
         if (
             request.action == "logs:CreateLogStream"
@@ -62,16 +95,56 @@ def platform_keeps(functions: Sequence[Function], used: Iterable[AccessRequest])
         ):
             group = arn.escape(request.resource.split(":log-stream:")[0]) + ":*"
             if group not in groups:
-                groups[group] = "it made log streams there; writing to them is never in CloudTrail"
-                keeps.append(Keep(Grant("logs:PutLogEvents", group), "platform", groups[group]))
+                groups.add(group)
+                why = "it made log streams there; writing to them is never in CloudTrail"
+                keeps.append(Keep(Grant("logs:PutLogEvents", group), "platform", why))
     return keeps
+
+
+def _function_keeps(function: Function) -> Iterator[Keep]:
+    place = arn.parse(function.arn)
+    if place and function.log_group:
+        where = f"arn:{place.partition}:logs:{place.region}:{place.account}"
+        group = f"{where}:log-group:{arn.escape(function.log_group)}:*"
+        yield from _platform(
+            _LOGGING, group, f"Lambda writes the logs of {function.name}; CloudTrail never shows it"
+        )
+    if function.vpc:
+        yield from _platform(_VPC, "*", f"Lambda connects {function.name} to its VPC, rarely within a window")
+    if function.tracing:
+        yield from _platform(_TRACING, "*", f"Lambda sends the traces of {function.name}")
+    if function.kms_key:
+        key = arn.escape(function.kms_key)
+        yield from _platform(("kms:Decrypt",), key, f"Lambda decrypts the environment of {function.name}")
+    if function.dead_letter:
+        action = "sns:Publish" if ":sns:" in function.dead_letter else "sqs:SendMessage"
+        target = arn.escape(function.dead_letter)
+        yield from _platform((action,), target, f"dead letters of {function.name}, only after failures")
+
+
+def _poller_keeps(function: Function, mapping: EventSourceMapping) -> Iterator[Keep]:
+    source = arn.parse(mapping.source_arn)
+    actions = _POLLERS.get(source.service, ()) if source else ()
+    if source and source.service == "kafka":
+        actions += _VPC
+    why = f"Lambda polls {source.service if source else ''} for {function.name}"
+    for action in actions:
+        known = reference.action(action)
+        resource = arn.escape(mapping.source_arn) if known and known.types and action not in _VPC else "*"
+        yield from _platform((action,), resource, why)
+
+
+def _platform(actions: Iterable[str], resource: str, why: str) -> Iterator[Keep]:
+    for action in actions:
+        yield Keep(Grant(action, resource), "platform", why)
 
 
 def unknown_keeps(
     today: dict[str, list[Statement]],
     coverage: Coverage,
     settled: frozenset[str],
-    used: Iterable[AccessRequest],
+    used: Collection[AccessRequest],
+    unmapped: Collection[str] = (),
 ) -> list[Keep]:
     """Permissions of today that the evidence cannot speak about, as today's statements grant them.
 
@@ -80,8 +153,10 @@ def unknown_keeps(
         coverage: what the logs could have shown.
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
+        unmapped: IAM prefixes of services of which a call could not be mapped.
     """
     passing = sorted({request.action for request in used} & hidden_pass_role())
+    creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
     keeps = []
     for action, statements in today.items():
         if action in settled:
@@ -95,11 +170,32 @@ def unknown_keeps(
                 f"{passing[0]} may pass a role that its record does not name",
                 "keep it",
             )
+        service = service_of(action)
+        if blind is None and service in unmapped:
+            blind = BlindSpot(
+                "unmapped-call", action, f"a call of {service} could not be mapped", "map it, or decide"
+            )
+        if blind is None and service in creating and known and "Tagging" in known.access_level:
+            blind = BlindSpot(
+                "tags-on-create", action, "a call that creates may have carried tags", "decide by hand"
+            )
+        if blind is None and known is None:
+            blind = BlindSpot(
+                "no-event-known", action, "IAM's data does not know this action", "decide by hand"
+            )
         if blind:
             keeps += [
                 Keep(grant, "unknown", blind.why, blind) for s in statements for grant in _as_today(action, s)
             ]
     return keeps
+
+
+_CREATES = re.compile(r"Create|Run|Register|Allocate|Request|Copy|Restore|Start|Put|Import|Add")
+
+
+def service_of(action: str) -> str:
+    """An action's service prefix."""
+    return action.split(":", 1)[0].lower()
 
 
 def _as_today(action: str, statement: Statement) -> list[Grant]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from policygen import arn
 from policygen.access import AccessRequest, RoleKey
-from policygen.account.model import Function, Role
+from policygen.account.model import EventSourceMapping, Function, Role
+from policygen.catalog.names import label, service_prefix
 from policygen.coverage import Coverage
 from policygen.errors import GateError, IncompleteError, NothingFoundError
 from policygen.keeps import Keep, functions_of, platform_keeps, unknown_keeps
@@ -84,11 +85,18 @@ class Today:
     policies: tuple[Policy, ...]
     boundary: Policy | None = None
     functions: tuple[Function, ...] | None = None
+    mappings: tuple[EventSourceMapping, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
-def today_of(role: Role, functions: Sequence[Function] | None, *, allow_incomplete: bool = False) -> Today:
-    """What bounds the suggestion for a role.
+def today_of(
+    role: Role,
+    functions: Sequence[Function] | None,
+    mappings: Sequence[EventSourceMapping] | None = None,
+    *,
+    allow_incomplete: bool = False,
+) -> Today:
+    """What bounds the suggestion for a role, and the functions that run with it.
 
     Raises:
         IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
@@ -109,7 +117,7 @@ def today_of(role: Role, functions: Sequence[Function] | None, *, allow_incomple
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
     mine = None if functions is None else tuple(functions_of(role.key, functions))
-    return Today(role.identity_policies, role.boundary, mine, tuple(notes))
+    return Today(role.identity_policies, role.boundary, mine, tuple(mappings or ()), tuple(notes))
 
 
 def suggest(
@@ -312,15 +320,23 @@ def _keeps(
     """Grants without evidence of their own, each inside today's policies."""
     if today is None or now is None or bounds is None:
         return ()
-    platform = platform_keeps(today.functions or (), usage.requests)
+    platform = platform_keeps(today.functions or (), today.mappings, usage.requests)
     inside = [_inside(keep, bounds) for keep in platform]
-    settled = frozenset(keep.grant.action for keep in platform) if today.functions else frozenset()
-    unknown = unknown_keeps({k: list(v) for k, v in now.items()}, coverage, settled, usage.requests)
+    # Writing logs is never seen; for a function its need is known. All else is settled by what the logs show.
+    settled = frozenset({"logs:PutLogEvents"}) if today.functions else frozenset()
+    unknown = unknown_keeps(
+        {k: list(v) for k, v in now.items()}, coverage, settled, usage.requests, _unmapped(usage)
+    )
     distinct = {
         keep.grant: keep for keep in reversed([*(k for keeps in inside for k in keeps), *as_today, *unknown])
     }
     chosen = set(widest(distinct))
     return tuple(distinct[grant] for grant in sorted(chosen))
+
+
+def _unmapped(usage: Usage) -> frozenset[str]:
+    """IAM prefixes of services of which a call could not be mapped; the label where no prefix is known."""
+    return frozenset(service_prefix(one.source) or label(one.source) for one in usage.unmapped)
 
 
 def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:

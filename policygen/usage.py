@@ -201,7 +201,7 @@ class Ledger:
     last: str = ""
     _seen: set[str] = field(default_factory=set)
     _own_shared: set[str] = field(default_factory=set)
-    _foreign: dict[str, Event] = field(default_factory=dict)
+    _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
     _selected: dict[RoleKey, bool] = field(default_factory=dict)
 
     def add_all(self, records: Iterable[Record]) -> None:
@@ -233,7 +233,7 @@ class Ledger:
             event = event_of(record, caller)
             # The raw parameters share the file's memory: copied, or the file would stay.
             copied = replace(event, params=msgspec.Raw(bytes(event.params)))
-            self._foreign[event.shared_id or event.id] = copied
+            self._foreign[event.shared_id or event.id, event.id] = copied
         else:
             if record.sharedEventID:
                 self._own_shared.add(clean(record.sharedEventID, 128))
@@ -267,7 +267,7 @@ class Ledger:
     def settle(self) -> None:
         """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""
         by_id = {role.role_id: role for role in self.roles if role.role_id and role.name}
-        for key, event in sorted(self._foreign.items()):
+        for (key, _), event in sorted(self._foreign.items(), key=lambda one: one[0]):
             role = event.principal.role
             if role is None or key in self._own_shared:
                 self.ignored["another account's copy of a call that was read already"] += 1
@@ -285,9 +285,8 @@ def _one(text: str) -> frozenset[str]:
 
 
 def _fingerprint(record: Record) -> str:
-    who = record.userIdentity
-    parts = (record.eventTime, record.eventSource, record.eventName, who.principalId if who else "")
-    return "|".join(str(part) for part in parts) + bytes(record.requestParameters).decode("utf-8", "replace")
+    """What tells a record without eventID from another: all that was read of it."""
+    return repr(record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def trail(**selectors: Any) -> dict[str, Any]:
             "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
             "HomeRegion": "us-east-1",
             "IsMultiRegionTrail": True,
+            "IncludeGlobalServiceEvents": True,
         },
         "Status": status,
     } | selectors
@@ -64,6 +65,12 @@ def one_region() -> dict[str, Any]:
     return made | {"Trail": made["Trail"] | {"HomeRegion": "eu-west-1", "IsMultiRegionTrail": False}}
 
 
+def changed(field: str, value: Any, part: str = "Trail") -> dict[str, Any]:
+    """A trail of everything with one setting changed."""
+    made = basic()
+    return made | {part: made[part] | {field: value}}
+
+
 def s3_only(**fields: dict[str, list[str]]) -> dict[str, Any]:
     """A selector of S3 data events with one more field: it shows a part of them only."""
     return advanced(eventCategory=DATA, resources_type=S3, **fields)
@@ -98,8 +105,18 @@ def covering(*trails: dict[str, Any]) -> Coverage:
         ([basic(read_write="WriteOnly")], "iam:CreateUser", ""),
         ([basic(read_write="WriteOnly"), basic()], "iam:ListUsers", ""),
         ([one_region()], "iam:ListUsers", "region-not-logged"),
-        ([one_region()], "ec2:RunInstances", ""),
+        ([one_region()], "ec2:RunInstances", "region-not-logged"),
         ([one_region(), basic()], "iam:ListUsers", ""),
+        ([changed("IncludeGlobalServiceEvents", False)], "iam:ListUsers", "region-not-logged"),
+        ([changed("IncludeGlobalServiceEvents", False)], "ec2:RunInstances", ""),
+        ([changed("StartLoggingTime", "2026-11-20T00:00:00Z", "Status")], "ec2:RunInstances", "window-not-covered"),
+        ([changed("StartLoggingTime", "2025-11-20T00:00:00Z", "Status")], "ec2:RunInstances", ""),
+        ([changed("LatestDeliveryError", "NoSuchBucket", "Status")], "ec2:RunInstances", "window-not-covered"),
+        ([changed("LatestDeliveryError", "NoSuchBucket", "Status"), basic()], "ec2:RunInstances", ""),
+        ([basic()], "bedrock-agentcore:InvokeAgentRuntime", "no-event-known"),
+        ([basic()], "bedrock-agentcore:CreateAgentRuntime", ""),
+        ([basic()], "sts:GetServiceBearerToken", "never-logged"),
+        ([basic(exclude=("monitoring.amazonaws.com",))], "cloudwatch:CreateAlarm", "source-excluded"),
         ([basic(management=False)], "iam:CreateUser", "writes-not-logged"),
         ([advanced(eventCategory=MANAGEMENT)], "iam:CreateUser", ""),
         ([advanced(eventCategory=MANAGEMENT, readOnly={"Equals": ["false"]})], "iam:ListUsers", "reads-not-logged"),

@@ -10,16 +10,17 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from policygen.catalog.rules import rules_for_service
+from policygen.catalog.rules import all_rules, rules_for_service
 
-Kind = Literal["management", "data", "never", "implied"]
+Kind = Literal["management", "data", "never", "implied", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """Where an action would be seen. `data_type` is CloudTrail's resource type for data events.
 
-    ``implied`` actions have no event of their own and are derived from the parameters of other calls.
+    ``implied`` actions have no event of their own and are derived from the parameters of other calls. ``unknown``
+    ones belong to a service whose data events are not told apart here.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Visibility:
 
 
 MANAGEMENT = Visibility("management")
+UNKNOWN = Visibility("unknown")
 
 
 @cache
@@ -39,7 +41,7 @@ def _patterns(prefix: str) -> Iterator[tuple[str, Visibility]]:
         yield name, Visibility("implied")
     rules = rules_for_service(prefix)
     data = rules.visibility.data if rules else _table()["data"].get(prefix, {})
-    never = rules.visibility.never if rules else _table()["never"].get(prefix, ())
+    never = (*(rules.visibility.never if rules else ()), *_table()["never"].get(prefix, ()))
     for name in never:
         yield name, Visibility("never")
     for data_type, names in data.items():
@@ -49,12 +51,15 @@ def _patterns(prefix: str) -> Iterator[tuple[str, Visibility]]:
 
 @lru_cache(maxsize=65536)
 def visibility_of(action: str) -> Visibility:
-    """How an action is seen. An action of no table is a management event: the AWS default for API calls."""
+    """How an action is seen. An operation of no table is a management event: AWS's default for API calls."""
     prefix, _, name = action.partition(":")
-    folded = name.lower()
-    for pattern, found in _patterns(prefix.lower()):
+    prefix, folded = prefix.lower(), name.lower()
+    for pattern, found in _patterns(prefix):
         if fnmatchcase(folded, pattern.lower()):
             return found
+    data = _table()["data_services"]
+    if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
+        return UNKNOWN
     return MANAGEMENT
 
 
@@ -67,8 +72,6 @@ def hidden_pass_role() -> frozenset[str]:
 @cache
 def data_types() -> Mapping[str, str]:
     """CloudTrail data event type -> IAM service prefix, for the types of the tables."""
-    from policygen.catalog.rules import all_rules
-
     found = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
     found |= {data_type: prefix for prefix, types in _table()["data"].items() for data_type in types}
     return found

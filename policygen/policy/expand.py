@@ -18,6 +18,9 @@ def actions_matching(pattern: str) -> Iterator[str]:
             yield from reference.action_names(service)
         return
     known = reference.action_names(prefix.lower())
+    if not known:
+        yield pattern  # a service that IAM's data does not know: carried as it is written
+        return
     if "*" not in name and "?" not in name:
         yield next((action for action in known if action.lower() == pattern.lower()), pattern)
         return
@@ -45,7 +48,7 @@ def allowed_actions(policies: Iterable[Policy]) -> dict[str, list[Statement]]:
     found: dict[str, list[Statement]] = {}
     for policy in policies:
         for statement in policy.statements:
-            if statement.effect == "Allow":
+            if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
                 for action in statement_actions(statement):
                     members = found.setdefault(action, [])
                     if statement not in members:

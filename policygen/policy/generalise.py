@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policygen import arn
@@ -26,13 +26,16 @@ MANY_AT_TOP = 20
 
 _FIXED = re.compile(
     r"(?<![0-9A-Za-z])(?:"
-    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"  # UUID
-    r"|20\d\d-[01]\d-[0-3]\d|20\d\d[01]\d[0-3]\d|20\d\d"  # date, compact date, year
-    r"|[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32}"  # digests
+    r"(?P<uuid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+    r"|(?P<digest>[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})"
+    r"|20(?:\d\d-[01]\d-[0-3]\d|\d\d[01]\d[0-3]\d|\d\d)"  # date, compact date, year of this century
     r")(?![0-9A-Za-z])"
 )
-# Digits, or a long run that mixes digits and hexadecimal letters: the part of a name that counts or is random.
-_VARYING = re.compile(r"\d|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}")
+# A number of its own, three digits in a row, or a long run with digits in it: what counts or is random. A digit
+# or two at a word are its name: v1, s3, data2.
+_VARYING = re.compile(
+    r"(?<![0-9A-Za-z])\d+(?![0-9A-Za-z])|\d{3,}|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,44 +117,59 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
     A name with a varying part keeps what comes before it; parts of fixed width (a year, a date, a UUID, a
     digest) become as many ``?`` and the name goes on. A name without one stays exact, unless its folder
-    holds more than `MANY` such names.
+    holds more than `MANY` such names. A name that begins with its varying part stays exact as well, unless
+    more than `MANY` end alike: the pattern would reach into every folder.
     """
     distinct = sorted(set(names))
-    patterns = {name: _shape(name) for name in distinct}
-    constant = defaultdict(list)
-    for name, pattern in patterns.items():
-        if pattern is None:
+    patterns: dict[str, str] = {}
+    constant: dict[str, list[str]] = defaultdict(list)
+    headless: dict[str, list[str]] = defaultdict(list)
+    for name in distinct:
+        shape = _shape(name)
+        if shape is None:
             constant[name.rpartition("/")[0]].append(name)
+        elif shape == "*":
+            headless[_ending(name)].append(name)
+        else:
+            patterns[name] = shape
     for folder, members in constant.items():
-        many = len(members) > (MANY if folder else MANY_AT_TOP)
-        for name in members:
-            opened = f"{arn.escape(folder)}/*" if folder else "*"
-            patterns[name] = opened if many else arn.escape(name)
-    return {name: pattern or arn.escape(name) for name, pattern in patterns.items()}
+        opened = f"{arn.escape(folder)}/*" if folder else "*"
+        patterns |= _opened(members, opened, MANY if folder else MANY_AT_TOP)
+    for ending, members in headless.items():
+        patterns |= _opened(members, f"*{arn.escape(ending)}", MANY if ending else MANY_AT_TOP)
+    return patterns
+
+
+def _opened(names: Sequence[str], pattern: str, limit: int) -> dict[str, str]:
+    """One pattern for more than `limit` names; each its own else."""
+    return {name: pattern if len(names) > limit else arn.escape(name) for name in names}
 
 
 def _shape(name: str) -> str | None:
-    """The pattern of a name with varying parts, or None when it has none."""
+    """The pattern of a name with varying parts; None when it has none, ``*`` when it begins with one."""
     written: list[str] = []
     at = 0
     while at < len(name):
         fixed = _FIXED.search(name, at)
         varying = _VARYING.search(name, at)
         if fixed and (not varying or fixed.start() <= varying.start()):
-            written.append(arn.escape(name[at : fixed.start()]) + re.sub("[0-9A-Za-z]", "?", fixed.group()))
+            written.append(arn.escape(name[at : fixed.start()]) + _masked(fixed))
             at = fixed.end()
         elif varying:
-            before = name[at : varying.start()]
-            head = "".join(written) + arn.escape(before)
-            # Nothing constant before it: keep the ending, or the pattern would be the whole bucket.
-            return head + "*" if head else "*" + _ending(name)
+            return "".join(written) + arn.escape(name[at : varying.start()]) + "*"
         else:
             break
-    if not written:
-        return None
-    return "".join(written) + arn.escape(name[at:])
+    return "".join(written) + arn.escape(name[at:]) if written else None
+
+
+def _masked(found: re.Match[str]) -> str:
+    """A part of fixed width: a year keeps its century, so that no word of four letters fits it."""
+    text = found.group()
+    kept = "" if found["uuid"] or found["digest"] else text[:2]
+    return kept + re.sub("[0-9A-Za-z]", "?", text[len(kept) :])
 
 
 def _ending(name: str) -> str:
-    found = re.search(r"(?:/[A-Za-z_-]+)?\.[A-Za-z]+[0-9]?$|/[A-Za-z_-]+$", name)
-    return arn.escape(found.group()) if found else ""
+    """The constant end of a name: its last constant folder or file name, or the suffix."""
+    found = re.search(r"/[A-Za-z_-]+(?:\.[A-Za-z]+[0-9]?)?$|\.[A-Za-z]+[0-9]?$", name)
+    return found.group() if found else ""

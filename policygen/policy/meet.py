@@ -107,7 +107,8 @@ def own_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant
         if not overlaps_statement(probe, statement) and not _allows(statement, request):
             continue
         if statement.not_resources:
-            found.append(Grant(request.action, "*", statement.conditions, statement.resources))
+            if "*" not in statement.resources:
+                found.append(Grant(request.action, "*", statement.conditions, statement.resources))
             continue
         for resource in statement.resources:
             alone = replace(statement, resources=(resource,))

@@ -14,11 +14,13 @@ from policygen.account import load_snapshot
 from policygen.account.model import Account, Role
 from policygen.coverage import coverage_of
 from policygen.errors import IncompleteError, NothingFoundError, UsageError
+from policygen.ledger import Ledger
 from policygen.selection import Chosen, RoleName, choose, parse_role, selector
 from policygen.sources import Batch, open_source
-from policygen.suggestion import Suggestion, Today, suggest, today_of
+from policygen.suggestion import Suggestion, suggest
 from policygen.text import count, printable
-from policygen.usage import Ledger, Window, usage_of, window_of
+from policygen.today import Today, today_of
+from policygen.usage import Window, usage_of, window_of
 
 Say = Callable[[str], None]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from policygen import catalog
 from policygen.events import Event, Ignored, Outcome, read_event
+from policygen.ledger import CallId, call_id
 from policygen.record import Record
 from policygen.selection import RoleName
 from policygen.sources import Batch
 from policygen.text import clean
-from policygen.usage import CallId, call_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from policygen.access import RoleKey
 from policygen.errors import NothingFoundError, UsageError
+from policygen.ledger import Calls, Ledger, Select
 from policygen.text import printable
-from policygen.usage import Calls, Ledger, Select
 
 _ROLE_ARN = re.compile(
     r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)"

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from policygen import arn
 from policygen.access import AccessRequest, RoleKey
-from policygen.account.model import EventSourceMapping, Function, Role
 from policygen.catalog.names import label, service_prefix
 from policygen.coverage import Coverage
-from policygen.errors import GateError, IncompleteError, NothingFoundError
-from policygen.keeps import Keep, functions_of, platform_keeps, unknown_keeps
+from policygen.errors import GateError, NothingFoundError
+from policygen.keeps import Keep, platform_keeps, unknown_keeps
+from policygen.ledger import Evidence
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import allowed_actions
 from policygen.policy.generalise import Written, generalise
 from policygen.policy.grants import Grant, coverage_table, essential, widest
-from policygen.policy.meet import allow_statements, deny_statements, meet, own_grants
+from policygen.policy.meet import deny_statements, meet, own_grants
 from policygen.policy.pack import name_statements, pack, statements_of
 from policygen.proof import Proof, prove
 from policygen.selection import Predecessor
 from policygen.text import count
-from policygen.usage import Evidence, Usage
-
-_RESOURCE_POLICIES = frozenset(
-    {
-        "s3", "sqs", "sns", "kms", "lambda", "secretsmanager", "ecr", "events", "logs", "dynamodb", "kinesis",
-        "glue", "backup", "elasticfilesystem", "execute-api", "es", "codeartifact", "sts", "iot", "mediastore",
-    }
-)  # fmt: skip
-"""Services whose resources carry policies, so that an identity policy need not be what allowed a call (4.1.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Observed, but not allowed by today's identity policies, and the likely cause."""
-
-    request: AccessRequest
-    evidence: Evidence
-    cause: str
+from policygen.today import Missing, Today, allowed_today
+from policygen.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,48 +61,6 @@ class Suggestion:
         return {request: seen for request, seen in self.usage.requests.items() if request in self.written}
 
 
-@dataclass(frozen=True, slots=True)
-class Today:
-    """The role as it is: what bounds the suggestion."""
-
-    policies: tuple[Policy, ...]
-    boundary: Policy | None = None
-    functions: tuple[Function, ...] | None = None
-    mappings: tuple[EventSourceMapping, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-
-
-def today_of(
-    role: Role,
-    functions: Sequence[Function] | None,
-    mappings: Sequence[EventSourceMapping] | None = None,
-    *,
-    allow_incomplete: bool = False,
-) -> Today:
-    """What bounds the suggestion for a role, and the functions that run with it.
-
-    Raises:
-        IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
-    """
-    if role.missing and not allow_incomplete:
-        raise IncompleteError(
-            f"the document of {role.missing[0]} is not in the account snapshot"
-            + (f", nor {len(role.missing) - 1} more" if len(role.missing) > 1 else ""),
-            "make the snapshot with managed policies: policygen snapshot",
-            "or go on without what it grants: --allow-incomplete",
-            code="PG-E321",
-        )
-    notes = []
-    if role.missing:
-        notes.append(f"not known today: {', '.join(role.missing)}")
-    if role.service_linked:
-        notes.append("service-linked role: IAM lets nobody edit its policies")
-    if role.sso_managed:
-        notes.append("made by IAM Identity Center: change the permission set, not the role")
-    mine = None if functions is None else tuple(functions_of(role.key, functions))
-    return Today(role.identity_policies, role.boundary, mine, tuple(mappings or ()), tuple(notes))
-
-
 def suggest(
     usage: Usage,
     coverage: Coverage,
@@ -146,7 +87,7 @@ def suggest(
     if not usage.requests:
         raise nothing_to_grant(usage)
     bounds = today.policies if today else None
-    requests, missing = _allowed_today(usage, today)
+    requests, missing = allowed_today(usage, today)
     if add_observed and today and missing:
         added, missing = _addable(missing, today)
         requests |= {one.request: one.evidence for one in added}
@@ -200,76 +141,6 @@ def _own_conditions(request: AccessRequest) -> Conditions:
     if request.action == "iam:PassRole" and passed:
         return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
     return ()
-
-
-def _allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest, Evidence], list[Missing]]:
-    """Observed requests that today's policies allow, and those that something else must have allowed.
-
-    A request whose record does not tell the whole name is cut to the part that today's policies allow.
-    """
-    if today is None:
-        return dict(usage.requests), []
-    evaluator = Evaluator(today.policies, today.boundary)
-    statements = allow_statements(today.policies)
-    whole = Evaluator([Policy(tuple(statements))])
-    allowed: dict[AccessRequest, Evidence] = {}
-    missing: list[Missing] = []
-    for request, evidence in usage.requests.items():
-        if request.wild:
-            pieces = _within(request, statements, whole)
-        else:
-            pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else []
-        for piece in pieces:
-            allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
-        if not pieces and request.grade == "required":
-            if request.wild and (own_grants(request, today.policies)):
-                allowed[request] = evidence
-            else:
-                missing.append(Missing(request, evidence, _cause(request, today, evaluator)))
-    return allowed, missing
-
-
-def _within(request: AccessRequest, statements: Sequence[Statement], whole: Evaluator) -> list[AccessRequest]:
-    """A request for a pattern of names, cut to what Allow statements hold of it.
-
-    Denies and the boundary stay in force beside the new policy: that they bar a part of the pattern does not say
-    that the call, which succeeded, was in that part.
-    """
-    if whole.evaluate(request).outcome == "ALLOWED":
-        return [request]
-    pieces: dict[str, None] = {}
-    for statement in statements:
-        if not statement.not_resources and any(
-            arn.action_matches(pattern, request.action) != statement.not_actions
-            for pattern in statement.actions
-        ):
-            for resource in statement.resources:
-                pieces |= dict.fromkeys(arn.intersect(request.resource, resource) or ())
-    cut = [_narrowed(request, piece) for piece in pieces]
-    return [one for one in cut if whole.evaluate(one).outcome == "ALLOWED"]
-
-
-def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
-    literal = arn.unescape(pattern)
-    return AccessRequest(
-        request.action,
-        pattern if literal is None else literal,
-        request.resource_type,
-        request.context,
-        request.grade,
-        literal is None,
-    )
-
-
-def _cause(request: AccessRequest, today: Today, evaluator: Evaluator) -> str:
-    outcome = evaluator.evaluate(request).outcome
-    if outcome == "EXPLICIT_DENY":
-        return "a Deny of today forbids it: the policies changed after the call"
-    if today.boundary and Evaluator(today.policies).evaluate(request).outcome == "ALLOWED":
-        return "the permissions boundary of today forbids it: it changed after the call"
-    if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
-        return "a resource policy allows it, or the policies changed after the call"
-    return "the policies changed after the call"
 
 
 def _addable(missing: Sequence[Missing], today: Today) -> tuple[list[Missing], list[Missing]]:
@@ -397,7 +268,3 @@ def proof_failed(role: RoleKey, proof: Proof) -> GateError:
         "no policy was written; this is a fault of policygen, please report it with these lines",
         code="PG-E401",
     )
-
-
-Say = Callable[[str], None]
-"""Where progress goes: a line for people."""

@@ -26,12 +26,12 @@ from policygen.analysis import Analysis, analyse
 from policygen.catalog import reference
 from policygen.catalog.rules import all_rules
 from policygen.errors import PolicygenError
+from policygen.ledger import Ledger
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.generalise import learn_patterns
 from policygen.report import render
 from policygen.report.everything import as_dict
 from policygen.sources import open_source
-from policygen.usage import Ledger
 from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
 
 Short = dict[str, Any]

@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
+from policygen.ledger import Evidence, total
 from policygen.policy.diff import Change
 from policygen.report.lines import LISTED, minute, places, right, short, wrapped
 from policygen.suggestion import Suggestion
 from policygen.text import count
-from policygen.usage import Evidence, total
 
 _FEW = 3
 _MANY = 12

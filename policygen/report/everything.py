@@ -13,11 +13,11 @@ from typing import Any
 from policygen.access import AccessRequest
 from policygen.analysis import Analysis, Reading
 from policygen.catalog.reference import data_version
+from policygen.ledger import Evidence
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
 from policygen.report.lines import visible_json
 from policygen.suggestion import Suggestion
-from policygen.usage import Evidence
 from policygen.version import VERSION
 
 SCHEMA_VERSION = 1

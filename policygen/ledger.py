@@ -1,0 +1,287 @@
+"""From events to calls: everything that was read, added up.
+
+A call is what remains of events when all that IAM cannot see is taken away. The reduction is a sum, so that the
+order, the splitting and the repetition of files cannot change it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from policygen.access import Call, Denial, ResourceEntry, RoleKey
+from policygen.arn import partition_of
+from policygen.catalog.projection import project
+from policygen.events import (
+    Event,
+    Ignored,
+    Outcome,
+    caller_of,
+    event_of,
+    is_data_event,
+    parameters,
+    partition_of_arn,
+)
+from policygen.record import Record
+from policygen.text import clean, clean_word
+
+SAMPLES = 5
+"""Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
+
+Select = Callable[[RoleKey], bool]
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """How often and when something was seen. Adding two gives what one would have been."""
+
+    count: int
+    first: str
+    """ISO 8601, UTC."""
+    last: str
+    days: frozenset[str]
+    """Dates in UTC."""
+    samples: tuple[tuple[str, str], ...]
+    """(time, eventID) of the earliest events, at most `SAMPLES`."""
+    sessions: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    weak: int = 0
+    """Events of the count that may have failed before the permission was looked at (1.10.4)."""
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            count=self.count + other.count,
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            days=self.days | other.days,
+            samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
+            sessions=_few(self.sessions | other.sessions),
+            agents=_few(self.agents | other.agents),
+            weak=self.weak + other.weak,
+        )
+
+    def again(self, event: Event) -> Evidence:
+        """With one more event of the same day: `self + evidence_of(event)`, made in fewer steps."""
+        sample = (event.time, event.id)
+        full = len(self.samples) >= SAMPLES and sample >= self.samples[-1]
+        known = event.principal.session in self.sessions and event.user_agent in self.agents
+        if not (full and known):
+            return self + evidence_of(event, event.time[:10])
+        return Evidence(
+            self.count + 1,
+            min(self.first, event.time),
+            max(self.last, event.time),
+            self.days,
+            self.samples,
+            self.sessions,
+            self.agents,
+            self.weak + (event.outcome is Outcome.WEAK),
+        )
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """eventIDs to look up in the log."""
+        return tuple(event_id for _, event_id in self.samples)
+
+
+def evidence_of(event: Event, day: str) -> Evidence:
+    """The evidence of one event."""
+    return Evidence(
+        count=1,
+        first=event.time,
+        last=event.time,
+        days=_one(day),
+        samples=((event.time, event.id),),
+        sessions=_one(event.principal.session),
+        agents=_one(event.user_agent),
+        weak=int(event.outcome is Outcome.WEAK),
+    )
+
+
+def _few(texts: frozenset[str]) -> frozenset[str]:
+    return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
+
+
+def total(evidence: Iterable[Evidence]) -> Evidence | None:
+    """The sum, or None of nothing."""
+    result: Evidence | None = None
+    for one in evidence:
+        result = one if result is None else result + one
+    return result
+
+
+class CallId(NamedTuple):
+    """What makes two events the same for IAM. `params` is canonical JSON of the identifying parameters."""
+
+    source: str
+    name: str
+    region: str
+    account: str
+    partition: str
+    outcome: Outcome
+    error: str
+    denial: Denial | None
+    via: str
+    vpce: str
+    params: bytes
+    resources: tuple[ResourceEntry, ...]
+
+    def call(self) -> Call:
+        """The call as the catalog reads it."""
+        return Call(
+            source=self.source,
+            name=self.name,
+            region=self.region,
+            account=self.account,
+            partition=self.partition,
+            params=msgspec.json.decode(self.params),
+            resources=self.resources,
+            error=self.error,
+            via=self.via,
+            vpce=self.vpce,
+        )
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def call_id(event: Event) -> CallId:
+    """The call an event belongs to."""
+    role = event.principal.role
+    arn = (role.arn if role else "") or next((r.arn for r in event.resources), "")
+    params = project(event.source, event.name, parameters(event), arns=b'"arn:' in bytes(event.params))
+    return CallId(
+        source=event.source,
+        name=event.name,
+        region=event.region,
+        account=event.principal.account,
+        partition=partition_of_arn(arn) if arn else partition_of(event.region),
+        outcome=event.outcome,
+        error=event.error,
+        denial=event.denial,
+        via=event.via,
+        vpce=event.vpce,
+        params=_encode(params),
+        resources=event.resources,
+    )
+
+
+Calls = dict[tuple[CallId, str], Evidence]
+"""(call, day) -> evidence of that day."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Everything that was read, added up. Only the calls of selected roles are kept one by one.
+
+    `select` says which roles; the counts are of all.
+    """
+
+    select: Select
+    until: str = ""
+    """Date or time after which events do not count; "" for all."""
+    calls: dict[RoleKey, Calls] = field(default_factory=dict)
+    roles: Counter[RoleKey] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    principals: Counter[str] = field(default_factory=Counter)
+    """Events of callers that are not roles, by userIdentity.type."""
+    data_events: Counter[str] = field(default_factory=Counter)
+    """Data events by event source, of any caller: which of them the trail records at all."""
+    days: Counter[str] = field(default_factory=Counter)
+    regions: Counter[str] = field(default_factory=Counter)
+    records: int = 0
+    duplicates: int = 0
+    first: str = ""
+    last: str = ""
+    _seen: set[str] = field(default_factory=set)
+    _own_shared: set[str] = field(default_factory=set)
+    _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
+    _selected: dict[RoleKey, bool] = field(default_factory=dict)
+
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Adds records; those already seen by eventID count as duplicates (2.1.7)."""
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Adds one record."""
+        self.records += 1
+        key = record.eventID or _fingerprint(record)
+        if key in self._seen:
+            self.duplicates += 1
+            return
+        self._seen.add(key)
+        caller = caller_of(record)
+        if isinstance(caller, Ignored):
+            self.ignored[caller.reason] += 1
+            return
+        time = clean(record.eventTime, 32)
+        if self.until and time > self.until and time[: len(self.until)] > self.until:
+            self.ignored["after the window"] += 1
+            return
+        self._note(record, time)
+        role = caller.role
+        if role is None:
+            self.principals[caller.kind or "unknown"] += 1
+        elif caller.foreign:
+            event = event_of(record, caller)
+            # The raw parameters share the file's memory: copied, or the file would stay.
+            copied = replace(event, params=msgspec.Raw(bytes(event.params)))
+            self._foreign[event.shared_id or event.id, event.id] = copied
+        else:
+            if record.sharedEventID:
+                self._own_shared.add(clean(record.sharedEventID, 128))
+            self.roles[role] += 1
+            if self._wanted(role):
+                self._count(role, event_of(record, caller))
+
+    def _wanted(self, role: RoleKey) -> bool:
+        """`select`, asked once a role."""
+        found = self._selected.get(role)
+        if found is None:
+            found = self._selected[role] = self.select(role)
+        return found
+
+    def _note(self, record: Record, time: str) -> None:
+        self.days[time[:10]] += 1
+        self.regions[clean_word(record.awsRegion)] += 1
+        if is_data_event(record):
+            self.data_events[clean_word(record.eventSource)] += 1
+        if not self.first or time < self.first:
+            self.first = time
+        self.last = max(self.last, time)
+
+    def _count(self, role: RoleKey, event: Event) -> None:
+        day = event.time[:10]
+        calls = self.calls.setdefault(role, {})
+        key = (call_id(event), day)
+        old = calls.get(key)
+        calls[key] = evidence_of(event, day) if old is None else old.again(event)
+
+    def settle(self) -> None:
+        """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""
+        by_id = {role.role_id: role for role in self.roles if role.role_id and role.name}
+        for (key, _), event in sorted(self._foreign.items(), key=lambda one: one[0]):
+            role = event.principal.role
+            if role is None or key in self._own_shared:
+                self.ignored["another account's copy of a call that was read already"] += 1
+            else:
+                role = by_id.get(role.role_id, role)
+                self.roles[role] += 1
+                if self._wanted(role):
+                    self._count(role, event)
+        self._foreign.clear()
+
+
+@lru_cache(maxsize=65536)
+def _one(text: str) -> frozenset[str]:
+    return frozenset((text,)) if text else frozenset()
+
+
+def _fingerprint(record: Record) -> str:
+    """What tells a record without eventID from another: all that was read of it."""
+    return repr(record)

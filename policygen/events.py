@@ -67,7 +67,6 @@ class Event:
     via: str
     vpce: str
     user_agent: str
-    data_event: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +261,7 @@ def event_of(record: Record, principal: Principal) -> Event:
     return Event(
         id=clean(record.eventID, 128),
         shared_id=clean(record.sharedEventID, 128) if record.sharedEventID else "",
-        time=clean(record.eventTime, 32),
+        time=record.eventTime or "",
         source=clean_word(record.eventSource),
         name=clean_word(record.eventName),
         region=clean_word(record.awsRegion),
@@ -275,13 +274,7 @@ def event_of(record: Record, principal: Principal) -> Event:
         via=clean_word(record.userIdentity.invokedBy) if record.userIdentity else "",
         vpce=clean_word(record.vpcEndpointId),
         user_agent=clean_word(record.userAgent, 256),
-        data_event=is_data_event(record),
     )
-
-
-def is_data_event(record: Record) -> bool:
-    """Whether a trail delivers the record only where data events are on."""
-    return record.eventCategory == "Data" or record.managementEvent is False
 
 
 def _not_a_call(record: Record) -> str:

@@ -23,7 +23,6 @@ from policygen.events import (
     Outcome,
     caller_of,
     event_of,
-    is_data_event,
     parameters,
     partition_of_arn,
 )
@@ -189,8 +188,6 @@ class Ledger:
     ignored: Counter[str] = field(default_factory=Counter)
     principals: Counter[str] = field(default_factory=Counter)
     """Events of callers that are not roles, by userIdentity.type."""
-    data_events: Counter[str] = field(default_factory=Counter)
-    """Data events by event source, of any caller: which of them the trail records at all."""
     days: Counter[str] = field(default_factory=Counter)
     regions: Counter[str] = field(default_factory=Counter)
     records: int = 0
@@ -219,7 +216,7 @@ class Ledger:
         if isinstance(caller, Ignored):
             self.ignored[caller.reason] += 1
             return
-        time = clean(record.eventTime, 32)
+        time = record.eventTime or ""  # CloudTrail's form, or the record would be none of a caller
         if self.until and time > self.until and time[: len(self.until)] > self.until:
             self.ignored["after the window"] += 1
             return
@@ -249,11 +246,9 @@ class Ledger:
     def _note(self, record: Record, time: str) -> None:
         self.days[time[:10]] += 1
         self.regions[clean_word(record.awsRegion)] += 1
-        if is_data_event(record):
-            self.data_events[clean_word(record.eventSource)] += 1
-        if not self.first or time < self.first:
-            self.first = time
         self.last = max(self.last, time)
+        if time < self.first or not self.first:
+            self.first = time
 
     def _count(self, role: RoleKey, event: Event) -> None:
         day = event.time[:10]

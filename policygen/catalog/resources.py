@@ -100,10 +100,11 @@ class Resolver:
         self._rules = rules
         self._operation = normalise(operation)
         self._found: dict[str, Found] = {}
+        self._names = frozenset(name.lower() for name in call.params)
 
     def scope(self, item: Any = None) -> Scope:
         """Where this call's templates look up their fields."""
-        return Scope(self._call, item, lambda kind: self.find(kind).arns)
+        return Scope(self._call, item, lambda kind: self.find(kind).arns, self._names)
 
     def find(self, kind: str, item: Any = None, before: Ways = ()) -> Found:
         """The ARNs of a resource type that the call names.

@@ -47,12 +47,16 @@ class Scope:
     item: Any = None
     resources: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
     """The ARNs already resolved for a resource type, for ``{@table}``."""
+    names: frozenset[str] | None = None
+    """The request's member names in lower case, to be done at once with fields that are not there."""
 
     def values(self, path: str) -> list[Any]:
         """The values at a path; empty when there is none."""
         if path in extract.BUILTINS:
             value = extract.BUILTINS[path](self.call)
             return [value] if value else []
+        if self.item is None and self.names is not None and path_head(path) not in self.names:
+            return []
         steps = path_steps(path)
         if self.item is not None and (found := list(walk(self.item, steps))):
             return found
@@ -68,6 +72,12 @@ def path_steps(path: str) -> Steps:
     """The steps of a path such as ``items[].groupId``."""
     pieces = path.split(".")
     return tuple((piece.removesuffix("[]"), piece.endswith("[]")) for piece in pieces)
+
+
+@lru_cache(maxsize=8192)
+def path_head(path: str) -> str:
+    """The first member name of a path, in lower case."""
+    return path.split(".", 1)[0].removesuffix("[]").lower()
 
 
 def walk(value: Any, steps: Steps) -> Iterable[Any]:
@@ -109,6 +119,8 @@ class Field:
         if self.path.startswith("@") and self.path not in extract.BUILTINS:
             return list(scope.resources(self.path[1:]))
         values = scope.values(self.path)
+        if not self.filters and len(values) == 1 and isinstance(values[0], str):
+            return [Text(values[0])] if values[0] else []  # most fields are so
         wild = False
         for name, argument in self.filters:
             if name == "or":
@@ -123,11 +135,11 @@ class Field:
 
 def scalar(value: Any) -> str:
     """A JSON scalar as the text IAM would compare; "" for anything else."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return value if isinstance(value, str) else ""
+    return str(value) if isinstance(value, int | float) else ""
 
 
 @dataclass(frozen=True, slots=True)

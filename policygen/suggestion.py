@@ -190,7 +190,7 @@ def _keeps(
 ) -> tuple[Keep, ...]:
     """Grants without evidence of their own, each inside today's policies."""
     if today is None or now is None or bounds is None:
-        return ()
+        return tuple(platform_keeps((), (), usage.requests))
     platform = platform_keeps(today.functions or (), today.mappings, usage.requests)
     inside = [_inside(keep, bounds) for keep in platform]
     # Writing logs is never seen; for a function its need is known. All else is settled by what the logs show.

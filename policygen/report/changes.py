@@ -22,6 +22,9 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
         yield "Grants"
         for service, requests in _by_service(made.grants_by_request()):
             yield from _used(made, service, requests, made.grants_by_request(), show_all=show_all)
+        for keep in made.keeps:
+            yield from wrapped(f"  = {keep.grant.action}  ", f"on {short(keep.grant.resource)}", "      ")
+            yield from wrapped("      why   ", keep.why)
         return
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
     services: dict[str, list[Change]] = {}

@@ -66,6 +66,10 @@ def _head(analysis: Analysis) -> Iterator[str]:
         yield curve
     if made.today is None:
         yield "Today     not known: this rests on the evidence alone (--snapshot, --live)"
+        yield from wrapped(
+            "          ",
+            "what the trail does not log, or CloudTrail never shows, may be missing",
+        )
     for note in made.notes:
         yield from wrapped("Note      ", note)
 

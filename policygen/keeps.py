@@ -190,7 +190,7 @@ def unknown_keeps(
     return keeps
 
 
-_CREATES = re.compile(r"Create|Run|Register|Allocate|Request|Copy|Restore|Start|Put|Import|Add")
+_CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")
 
 
 def service_of(action: str) -> str:

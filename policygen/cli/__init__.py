@@ -95,7 +95,7 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Runs the command line and ends the process with the right exit code."""
-    gc.set_threshold(50_000, 20, 50)  # reading a trail makes millions of objects and hardly a cycle
+    gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and hardly a cycle
     try:
         app()
     except PolicygenError as error:

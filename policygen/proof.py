@@ -17,6 +17,7 @@ from policygen.policy.evaluate import Evaluator
 from policygen.policy.generalise import Written
 from policygen.policy.grants import Grant, coverage_table
 from policygen.policy.meet import allow_statements, deny_statements
+from policygen.text import count
 
 _SHOWN = 5
 
@@ -64,6 +65,7 @@ def prove(
     keeps: Sequence[Grant],
     today: Sequence[Policy] | None = None,
     boundary: Policy | None = None,
+    added: Sequence[Policy] = (),
 ) -> Proof:
     """Checks the promises.
 
@@ -74,15 +76,16 @@ def prove(
         keeps: grants kept without evidence.
         today: today's identity policies; None where they are not known, and "never wider" cannot be asked.
         boundary: the permissions boundary, which stays attached.
+        added: what the user asked to be granted beyond today's policies.
     """
     grants = grants_in(policies)
     checks = [
-        _sufficient(policies, requests, today, boundary),
+        _sufficient(policies, requests, None if today is None else (*today, *added), boundary),
         _minimal(grants, requests, keeps),
         _nothing_unseen(grants, declared, keeps),
     ]
     if today is not None:
-        checks.append(_never_wider(grants, policies, today))
+        checks.append(_never_wider(grants, policies, today, added))
     return Proof(tuple(checks))
 
 
@@ -158,12 +161,18 @@ def _nothing_unseen(
     return _check("nothing unseen", finding, failed, f"{len(grants)} grants reach beyond what was seen")
 
 
-def _never_wider(grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy]) -> Check:
-    allowed = allow_statements(today)
+def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
+    """The grants that no single Allow statement of the policies holds whole."""
+    allowed = allow_statements(policies)
+    return [grant for grant in grants if not any(grant.inside_statement(statement) for statement in allowed)]
+
+
+def _never_wider(
+    grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy], added: Sequence[Policy]
+) -> Check:
     failed = [
         f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
-        for grant in grants
-        if not any(grant.inside_statement(statement) for statement in allowed)
+        for grant in beyond(grants, (*today, *added))
     ]
     carried = {entry for statement in deny_statements(policies) for entry in _entries(statement)}
     failed += [
@@ -172,6 +181,8 @@ def _never_wider(grants: Sequence[Grant], policies: Sequence[Policy], today: Seq
         if not _entries(statement) <= carried
     ]
     finding = "allows nothing that the current policies do not allow"
+    if wider := len(beyond(grants, today)):
+        finding = f"but for {count(wider, 'grant')} added as asked, {finding}"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
 
 

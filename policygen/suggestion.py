@@ -19,7 +19,7 @@ from policygen.policy.generalise import Written, generalise
 from policygen.policy.grants import Grant, coverage_table, essential, widest
 from policygen.policy.meet import deny_statements, meet, own_grants
 from policygen.policy.pack import name_statements, pack, statements_of
-from policygen.proof import Proof, prove
+from policygen.proof import Proof, beyond, prove
 from policygen.selection import Predecessor
 from policygen.text import count
 from policygen.today import Missing, Today, allowed_today
@@ -87,11 +87,13 @@ def suggest(
     if not usage.requests:
         raise nothing_to_grant(usage)
     bounds = today.policies if today else None
+    extra: tuple[Policy, ...] = ()
     requests, missing = allowed_today(usage, today)
     if add_observed and today and missing:
         added, missing = _addable(missing, today)
         requests |= {one.request: one.evidence for one in added}
-        bounds = (*today.policies, _evidence_policy([one.request for one in added]))
+        extra = (_evidence_policy([one.request for one in added]),) if added else ()
+        bounds = (*today.policies, *extra)
     needed = [request for request in requests if request.grade != "hint"]
     if not needed:
         raise _all_missing(usage, missing)
@@ -110,7 +112,8 @@ def suggest(
     grants = essential(table, kept_grants)
     policies = _documents(grants, bounds, name)
     counts = {request: requests[request].count for request in needed}
-    proof = prove(policies, counts, written, kept_grants, bounds, today.boundary if today else None)
+    before, boundary = (today.policies, today.boundary) if today else (None, None)
+    proof = prove(policies, counts, written, kept_grants, before, boundary, extra)
     if not proof.held:
         raise proof_failed(usage.role, proof)
     kinds: dict[Grant, tuple[Kind, str]] = {
@@ -127,7 +130,7 @@ def suggest(
         missing=tuple(missing),
         today=today.policies if today else None,
         now=now,
-        changes=compare(now, grants, kinds, {m.request.action for m in missing}) if now is not None else (),
+        changes=_changes(grants, kinds, missing, today, now),
         proof=proof,
         predecessors=predecessors,
         notes=today.notes if today else (),
@@ -203,6 +206,21 @@ def _keeps(
     }
     chosen = set(widest(distinct))
     return tuple(distinct[grant] for grant in sorted(chosen))
+
+
+def _changes(
+    grants: Sequence[Grant],
+    kinds: Mapping[Grant, tuple[Kind, str]],
+    missing: Sequence[Missing],
+    today: Today | None,
+    now: Mapping[str, Sequence[Statement]] | None,
+) -> tuple[Change, ...]:
+    if today is None or now is None:
+        return ()
+    wider: dict[Grant, tuple[Kind, str]] = dict.fromkeys(
+        beyond(grants, today.policies), ("added", "observed, not allowed today; added as asked")
+    )
+    return compare(now, grants, {**kinds, **wider}, {one.request.action for one in missing})
 
 
 def _unmapped(usage: Usage) -> frozenset[str]:

@@ -65,3 +65,16 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
 def _under(conditions: Conditions) -> str:
     block = {op: {key: list(values) for key, values in keys} for op, keys in conditions}
     return f" if {json.dumps(block, sort_keys=True)}" if block else ""
+
+
+def test_what_is_added_when_asked_is_never_called_within_today(tmp_path: Path) -> None:
+    (case,) = [case for _, case in CASES if case["name"] == "it is added when asked"]
+    made = run(case, tmp_path).suggestion
+    (check,) = [check for check in made.proof.checks if check.promise == "never wider"]
+    assert check.finding == (
+        "but for 1 grant added as asked, allows nothing that the current policies do not allow"
+    )
+    assert [(c.action, c.kind) for c in made.changes if c.proposed] == [
+        ("dynamodb:GetItem", "unchanged"),
+        ("s3:GetObject", "added"),
+    ]

@@ -48,7 +48,7 @@ def compare(
     Args:
         today: action -> the Allow statements that grant it.
         grants: what the new policies grant.
-        kept: grants without evidence -> why they stay.
+        kept: grants without evidence -> why they stay; grants beyond today's policies -> why they were added.
         missing: actions that were seen in use, but not as today's policies allow them.
     """
     proposed: dict[str, list[Grant]] = {}
@@ -76,9 +76,9 @@ def _kind(
 ) -> tuple[Kind, str]:
     if not new:
         return "removed", "visible, 0 calls"
-    if not now:
-        return "added", "observed, not allowed today"
     reasons = [kept[grant] for grant in members if grant in kept]
+    if added := next((reason for reason in reasons if reason[0] == "added"), None):
+        return added
     unknown = next((reason for reason in reasons if reason[0] == "unknown"), None)
     if unknown:
         return unknown

@@ -79,6 +79,10 @@ def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_
             "      ",
         )
         yield from _evidence_lines(made, used, show_all=show_all)
+        for change in used:
+            if change.kind == "added":
+                yield from wrapped(f"  + {change.action}  ", f"on {places([change.proposed])}", "      ")
+                yield from wrapped("      why   ", change.why)
         yield from drop
         drop = []
     for symbol, kind in (("=", "kept"), ("?", "unknown")):

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Grade = Literal["required", "optional", "hint"]
-"""How sure it is that AWS asked for this permission: it did; it may have; it often does."""
+Grade = Literal["required", "optional", "hint", "indirect"]
+"""How sure it is that AWS asked for this permission: it did; it may have; it often does; or another call shows
+that it was used although its own event was not logged (an encryption context names the object that was read).
+The first two are granted, the last two are shown."""
+
+GRANTED: frozenset[Grade] = frozenset({"required", "optional"})
 
 Context = tuple[tuple[str, tuple[str, ...]], ...]
 """Condition keys that the record tells, sorted by key: ``(("s3:prefix", ("2026/",)),)``."""
@@ -92,8 +96,33 @@ class AccessRequest(NamedTuple):
     wild: bool = False
 
 
+class Origin(NamedTuple):
+    """Why a call stands for a request: the rule that gave the action and the step that gave the ARN."""
+
+    rule: str
+    """``event GetSecretValue`` for a rule of a service file, or the name of a general step."""
+    note: str = ""
+    file: str = ""
+    """Service file of the rule; "" for a general step."""
+    need: int = -1
+    """Which of the rule's needs, its `also` counted on; -1 for a general step."""
+    kind: str = ""
+    """Resource type; "" for none."""
+    step: str = ""
+    """What gave the ARN: a template of the service file, or the name of a general step."""
+
+    def __str__(self) -> str:
+        rule = f"{self.rule}: {self.note}" if self.note else self.rule
+        return f"{rule}; {self.kind}: {self.step}" if self.kind else f"{rule}; {self.step}"
+
+
 class Requested(NamedTuple):
-    """An access request and the reason for it: which rule gave the action, which step gave the ARN."""
+    """An access request and where it comes from."""
 
     request: AccessRequest
-    why: str
+    origin: Origin
+
+    @property
+    def why(self) -> str:
+        """The origin in words."""
+        return str(self.origin)

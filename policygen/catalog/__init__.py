@@ -11,32 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
-from policygen.access import AccessRequest, Call, Context, Requested
+from policygen.access import AccessRequest, Call, Context, Grade, Origin, Requested
 from policygen.catalog import apigateway, reference
-from policygen.catalog.names import (
-    botocore_facts,
-    label,
-    not_iam_sources,
-    role_members,
-    service_prefix,
-    strip_version,
-)
+from policygen.catalog.plan import Plan, Status, plan_of, service_context
 from policygen.catalog.reference import Action, Service
-from policygen.catalog.resources import NOTHING, Found, Resolver, role_arns
-from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_service, rules_for_source
-from policygen.catalog.template import Text
-
-Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
+from policygen.catalog.resources import NOTHING, Resolver, role_arns
+from policygen.catalog.rules import Need, ServiceRules, rules_for_service
+from policygen.catalog.template import Scope, Text, scalar
 
 # A record rarely names every required type of an action that has many: they are alternatives there.
 _ALL_REQUIRED = 3
 
 _LONGEST_ARN = 2048
 
-# Services where a role in the parameters is the object of the call and is not handed to a service.
-_ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
+_NO_RESOURCE = "it takes no resource"
+_STAR = Text("*")
+_WILD_STAR = Text("*", wild=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,140 +45,155 @@ def requests_for(call: Call) -> Answer:
     Args:
         call: with all its parameters, or with those that `projection` keeps.
     """
-    source = label(call.source)
-    if source in not_iam_sources():
-        return Answer("ignored", why=not_iam_sources()[source])
-    rules = rules_for_source(call.source)
-    prefix = service_prefix(call.source)
-    known = reference.service(prefix) if prefix else None
-    if known is None:
-        return Answer("unmapped", why=f"no IAM service is known for event source {call.source!r}")
-    operation = strip_version(call.name)
-    for name in dict.fromkeys((call.name, operation)):
-        if rules and (reason := rules.no_permission.get(name.lower())):
-            return Answer("no-permission-needed", why=reason)
-        if rules and (reason := rules.not_iam.get(name.lower())):
-            return Answer("ignored", why=reason)
-        if name in botocore_facts()["unsigned"].get(prefix, ()):
-            return Answer("no-permission-needed", why="the operation is not signed, so IAM is not asked")
-    found = tuple(_requests(call, known, rules, operation))
+    plan = plan_of(call.source, call.name)
+    if plan.status != "mapped" or plan.service is None:
+        return Answer(plan.status, why=plan.why)
+    resolver = Resolver(call, plan.service, plan.rules, plan.operation)
+    found = [*_main(call, plan, resolver)]
+    if plan.also:
+        found += _by_needs(plan.also, plan, resolver, call)
     if not found:
-        return Answer("unmapped", why=_no_request(call, prefix, _event_rule(rules, call.name, operation)))
+        why = f"the record of {call.name!r} does not hold the parameters that say what it needs"
+        return Answer("unmapped", why=why)
+    if plan.roles and not plan.role_heads.isdisjoint(resolver.role_names()):
+        found += _passed_roles(call, plan, found)
     if any(len(one.request.resource) > _LONGEST_ARN for one in found):
         return Answer("unmapped", why="a name in the record is longer than any ARN")
-    passed = tuple(_passed_roles(call, known, rules, found))
-    return Answer("mapped", _distinct(found + passed))
+    return Answer("mapped", tuple(found) if len(found) == 1 else _distinct(found))
 
 
-def _no_request(call: Call, prefix: str, rule: EventRule | None) -> str:
-    if rule:
-        return f"the record of {call.name!r} does not hold the parameters that say what it needs"
-    return f"no IAM action of {prefix!r} is known for event {call.name!r}"
-
-
-def _requests(call: Call, known: Service, rules: ServiceRules | None, operation: str) -> Iterator[Requested]:
-    resolver = Resolver(call, known, rules, operation)
-    rule = _event_rule(rules, call.name, operation)
-    if rule and rule.needs:
-        yield from _by_needs(rule.needs, rule, resolver, call)
-    elif action := known.action(call.name) or known.action(operation):
-        yield from _by_action(action, resolver, call)
-    elif known.prefix == "apigateway" and (found := apigateway.verb_and_path(call, operation)):
+def _main(call: Call, plan: Plan, resolver: Resolver) -> Iterator[Requested]:
+    if plan.needs:
+        yield from _by_needs(plan.needs, plan, resolver, call)
+    elif plan.action:
+        yield from _by_action(plan.action, plan, resolver, call)
+    elif plan.verb and (found := apigateway.verb_and_path(call, plan.operation)):
         verb, arn = found
-        why = "API Gateway: the HTTP verb on the request's path"
-        yield Requested(_request(f"apigateway:{verb}", arn, "", _context(call)), why)
-    if rule:
-        yield from _by_needs(rule.also, rule, resolver, call)
+        origin = Origin("API Gateway: the HTTP verb", step="the request's path")
+        yield Requested(_request(f"apigateway:{verb}", arn, "", base_context(call)), origin)
 
 
-def _event_rule(rules: ServiceRules | None, *names: str) -> EventRule | None:
-    found = (rules.events.get(name.lower()) for name in names) if rules else ()
-    return next((rule for rule in found if rule), None)
-
-
-def _by_action(action: Action, resolver: Resolver, call: Call) -> Iterator[Requested]:
+def _by_action(action: Action, plan: Plan, resolver: Resolver, call: Call) -> Iterator[Requested]:
     """The action of the event's own name, on each of its resource types that the record names."""
-    context = _context(call)
-    why = f"action of the same name {action.name}"
+    context = _with_service_context(base_context(call), plan.rules, action.name, resolver)
+    rule = f"action of the same name {action.name}"
     if not action.types:
-        yield Requested(_request(action.name, Text("*"), "", context), f"{why}; it takes no resource")
+        yield Requested(_request(action.name, _STAR, "", context), Origin(rule, step=_NO_RESOURCE))
         return
-    found = {kind: resolver.find(kind) for kind in action.types}
-    named = any(place.arns for place in found.values())
-    for kind, place in found.items():
+    found = [(kind, resolver.find(kind)) for kind in action.types]
+    named = any(place.arns for _, place in found)
+    for kind, place in found:
         resolved = place
         if not place.arns:
             if kind not in action.required or (named and len(action.required) > _ALL_REQUIRED):
                 continue
             resolved = resolver.whole_type(kind)
-        yield from _each(action.name, kind, resolved, context, why)
+        for text in resolved.arns:
+            owned = resolver.with_owner(context, text)
+            yield Requested(
+                _request(action.name, text, kind, owned), Origin(rule, kind=kind, step=resolved.step)
+            )
     if not named and not action.required:
-        star = Text("*", wild=True)
-        yield Requested(
-            _request(action.name, star, "", context), f"{why}; nothing in the record names a resource"
-        )
+        step = "nothing in the record names a resource"
+        yield Requested(_request(action.name, _WILD_STAR, "", context), Origin(rule, step=step))
 
 
-def _by_needs(
-    needs: tuple[Need, ...], rule: EventRule, resolver: Resolver, call: Call
-) -> Iterator[Requested]:
-    base, whole = _context(call), resolver.scope()
+def _by_needs(needs: tuple[Need, ...], plan: Plan, resolver: Resolver, call: Call) -> Iterator[Requested]:
+    base, whole = base_context(call), resolver.scope()
+    names = resolver.names
     for need in needs:
+        if not need.heads <= names:
+            continue
         for item in whole.values(need.each) if need.each else (None,):
             scope = whole if item is None else resolver.scope(item)
             if not all(test.holds(scope) for test in need.when) or any(t.holds(scope) for t in need.unless):
                 continue
-            own = tuple(
-                (key, (text.text,)) for key, template in need.context for text in template.render(scope)
-            )
-            context = _merge(base, own) if own else base
-            note = need.note or rule.note
-            why = f"event {rule.name}: {note}" if note else f"event {rule.name}"
+            context = _own_context(base, need, scope) if need.context else base
             for action in need.action.render(scope):
-                yield from _by_need(need, action.text, resolver, item, context, why)
+                yield from _by_need(need, action.text, plan, resolver, item, context)
 
 
 def _by_need(
-    need: Need, action: str, resolver: Resolver, item: object, context: Context, why: str
+    need: Need, action: str, plan: Plan, resolver: Resolver, item: object, context: Context
 ) -> Iterator[Requested]:
     known = reference.action(action)
     name = known.name if known else action
+    context = _with_service_context(context, plan.rules, name, resolver)
+    note = need.note or plan.note
     if not need.on:
-        yield Requested(_request(name, Text("*"), "", context, need.grade), f"{why}; it takes no resource")
+        origin = Origin(plan.rule, note, plan.file, need.number, step=_NO_RESOURCE)
+        yield Requested(_request(name, _STAR, "", context, need.grade), origin)
         return
+    service = _service_of(name, resolver.service)
     for kind in need.on:
-        found = resolver.find(kind, item, need.arn)
-        if not found.arns and len(need.on) > 1 and _alternatives(need, resolver, item):
-            continue
-        yield from _each(
-            name, kind, found if found.arns else resolver.whole_type(kind), context, why, need.grade
-        )
+        found = resolver.find(kind, item, need.arn, service)
+        if not found.arns:
+            if len(need.on) > 1 and any(
+                resolver.find(one, item, (), service) is not NOTHING for one in need.on
+            ):
+                continue  # another of the need's types is named, so this one was not touched
+            found = resolver.whole_type(kind, service)
+        origin = Origin(plan.rule, note, plan.file, need.number, kind, found.step)
+        for text in found.arns:
+            owned = resolver.with_owner(context, text)
+            yield Requested(_request(name, text, kind, owned, need.grade), origin)
 
 
-def _alternatives(need: Need, resolver: Resolver, item: object) -> bool:
-    """Whether another of the need's types is named, so that one that is not was not touched."""
-    return any(resolver.find(kind, item) is not NOTHING for kind in need.on)
+def _service_of(action: str, own: Service) -> Service:
+    """The service of an action that a rule names, which need not be the event's."""
+    prefix = action.split(":", 1)[0]
+    return own if prefix == own.prefix else reference.service(prefix) or own
 
 
-def _each(
-    action: str, kind: str, found: Found, context: Context, why: str, grade: str = "required"
-) -> Iterator[Requested]:
-    for text in found.arns:
-        yield Requested(_request(action, text, kind, context, grade), f"{why}; {kind}: {found.step}")
+def _request(
+    action: str, text: Text, kind: str, context: Context, grade: Grade = "required"
+) -> AccessRequest:
+    return AccessRequest(action, text.text, kind, context, grade, text.wild)
 
 
-def _request(action: str, text: Text, kind: str, context: Context, grade: str = "required") -> AccessRequest:
-    return AccessRequest(action, text.text, kind, context, grade, text.wild)  # type: ignore[arg-type]
+def base_context(call: Call) -> Context:
+    """Condition keys that every record tells."""
+    return _base_context(call.region, call.via, call.vpce)
 
 
-def _context(call: Call) -> Context:
-    """Condition keys that every record tells. The caller's endpoint is not carried into service calls (1.5.4)."""
-    pairs = [("aws:RequestedRegion", (call.region,))] if call.region else []
-    if call.via:
+@lru_cache(maxsize=4096)
+def _base_context(region: str, via: str, vpce: str) -> Context:
+    """The caller's endpoint is not carried into service calls (1.5.4)."""
+    pairs = [("aws:RequestedRegion", (region,))] if region else []
+    if via:
         pairs.append(("aws:ViaAWSService", ("true",)))
-    elif call.vpce:
-        pairs.append(("aws:SourceVpce", (call.vpce,)))
+    elif vpce:
+        pairs.append(("aws:SourceVpce", (vpce,)))
     return tuple(sorted(pairs))
+
+
+def _own_context(base: Context, need: Need, scope: Scope) -> Context:
+    """The context with the keys that a need names."""
+    own = tuple((key, (text.text,)) for key, template in need.context for text in template.render(scope))
+    return _merge(base, own) if own else base
+
+
+def _with_service_context(
+    base: Context, rules: ServiceRules | None, action: str, resolver: Resolver
+) -> Context:
+    """The context with the keys that the service's file takes from every request."""
+    if rules is None or not rules.context:
+        return base
+    scope, own = resolver.scope(), []
+    for key, template in service_context(rules, action):
+        if key.endswith("*"):
+            own += [(key[:-1] + name, (value,)) for name, value in _members(scope, template.source)]
+        else:
+            own += [(key, (text.text,)) for text in template.render(scope)]
+    return _merge(base, tuple(own)) if own else base
+
+
+def _members(scope: Scope, source: str) -> Iterator[tuple[str, str]]:
+    """The members of the map at ``{path.*}``, by name."""
+    for value in scope.values(source.removeprefix("{").removesuffix(".*}")):
+        for name, inner in value.items() if isinstance(value, dict) else ():
+            if text := scalar(inner):
+                yield str(name), text
 
 
 def _merge(context: Context, own: Context) -> Context:
@@ -197,25 +203,20 @@ def _merge(context: Context, own: Context) -> Context:
     return tuple(sorted(values.items()))
 
 
-def _passed_roles(
-    call: Call, known: Service, rules: ServiceRules | None, found: tuple[Requested, ...]
-) -> Iterator[Requested]:
+def _passed_roles(call: Call, plan: Plan, found: list[Requested]) -> Iterator[Requested]:
     """iam:PassRole, which CloudTrail never shows: a role handed to a service in a call that writes (1.9.5)."""
-    if known.prefix in _ROLE_IS_OBJECT:
-        return
     actions = [reference.action(one.request.action) for one in found]
     if not any(action and action.writes for action in actions):
         return
     if any(one.request.action.lower() in {"iam:passrole", "sts:assumerole"} for one in found):
         return
-    service = rules.passes_roles_to if rules else ""
-    own: Context = (("iam:PassedToService", (service,)),) if service else ()
-    for arn in role_arns(call.params, role_members(call.source, strip_version(call.name))):
-        request = AccessRequest("iam:PassRole", arn, "role", _merge(_context(call), own))
-        yield Requested(request, f"a role among the parameters of {call.name} is passed to the service")
+    context = _merge(base_context(call), plan.passed)
+    origin = Origin("a role among the parameters is passed to the service", kind="role", step="its ARN")
+    for arn in role_arns(call.params, plan.roles):
+        yield Requested(AccessRequest("iam:PassRole", arn, "role", context), origin)
 
 
-def _distinct(requests: tuple[Requested, ...]) -> tuple[Requested, ...]:
+def _distinct(requests: list[Requested]) -> tuple[Requested, ...]:
     return tuple({one.request: one for one in reversed(requests)}.values())[::-1]
 
 

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from policygen.catalog import reference
-from policygen.catalog.extract import BUILTINS
-from policygen.catalog.names import botocore_facts, role_members, service_prefix, strip_version
-from policygen.catalog.reference import Service
+from policygen.catalog.names import botocore_facts
+from policygen.catalog.plan import Plan, plan_of
+from policygen.catalog.reference import ResourceType
 from policygen.catalog.resources import FREE_TEXT, GENERIC, normalise, parameter_names
-from policygen.catalog.rules import EventRule, Need, ServiceRules, rules_for_source
+from policygen.catalog.rules import Need
 from policygen.catalog.template import Field, Template, scalar
 
 Tree = dict[str, "Tree"]
@@ -97,8 +97,9 @@ def _prune(value: Any, tree: Tree) -> Any:
     if not isinstance(value, Mapping):
         return _leaf(value)
     kept = {}
+    every = tree.get("*")
     for key, inner in value.items():
-        below = tree.get(key.lower())
+        below = tree.get(key.lower(), every)
         if below is not None:
             kept[key] = _prune(inner, below)
     return kept
@@ -146,33 +147,24 @@ def _union(kept: Any, more: Any) -> Any:
 @lru_cache(maxsize=8192)
 def projection(source: str, name: str) -> Projection:
     """What identifies a call of this event source and name."""
-    rules = rules_for_source(source)
-    prefix = service_prefix(source)
-    known = reference.service(prefix) if prefix else None
+    plan = plan_of(source, name)
     wanted = Projection()
-    if known is None:
+    if plan.status != "mapped" or plan.service is None:
         return wanted
-    operation = strip_version(name)
-    rule = _rule(rules, name, operation)
-    types: list[str] = []
-    needs = (rule.needs + rule.also) if rule else ()
+    needs = plan.needs + plan.also
     lists = sorted({need.each for need in needs if need.each})
+    types = list(plan.action.types) if plan.action else []
     for need in needs:
         types += [*need.on, *_add_need(wanted, need, lists)]
-    if not (rule and rule.needs):
-        action = known.action(name) or known.action(operation)
-        if action:
-            types += action.types
-        elif known.prefix == "apigateway":
-            wanted.names |= _path_members(operation)
-    for path in role_members(source, operation):
+    for _, template in plan.rules.context if plan.rules else ():
+        for one in _fields([template]):
+            _add_path(wanted, one, [])
+    if plan.verb:
+        wanted.names |= _path_members(plan.operation)
+    for path in plan.roles:
         _grow(wanted.roles, path)
-    _add_types(wanted, dict.fromkeys(types), known, rules, operation, lists)
+    _add_types(wanted, dict.fromkeys(types), plan, lists)
     return wanted
-
-
-def _rule(rules: ServiceRules | None, *names: str) -> EventRule | None:
-    return next((rules.events[n.lower()] for n in names if rules and n.lower() in rules.events), None)
 
 
 def _add_need(wanted: Projection, need: Need, lists: list[str]) -> list[str]:
@@ -180,20 +172,14 @@ def _add_need(wanted: Projection, need: Need, lists: list[str]) -> list[str]:
     ways = [way for way in need.arn if isinstance(way, Template)]
     templates = [need.action, *ways, *(template for _, template in need.context)]
     for one in [*_fields(templates), *(test.subject for test in need.when + need.unless)]:
-        _add_path(wanted, one.path, lists)
+        _add_path(wanted, one, lists)
     if need.each:
-        _add_path(wanted, need.each, [])
-    return [one.path[1:] for one in _fields(templates) if one.path[0] == "@" and one.path not in BUILTINS]
+        _grow(wanted.tree, need.each)
+    return [one.path[1:] for one in _fields(templates) if one.source == "type"]
 
 
-def _add_types(
-    wanted: Projection,
-    kinds: Iterable[str],
-    known: Service,
-    rules: ServiceRules | None,
-    operation: str,
-    lists: list[str],
-) -> None:
+def _add_types(wanted: Projection, kinds: Iterable[str], plan: Plan, lists: list[str]) -> None:
+    own = plan.service.types if plan.service else {}
     seen: set[str] = set()
     waiting = list(kinds)
     while waiting:
@@ -201,24 +187,31 @@ def _add_types(
         if kind in seen:
             continue
         seen.add(kind)
-        ways = rules.resources.get(kind, ()) if rules else ()
+        ways = plan.rules.resources.get(kind, ()) if plan.rules else ()
         for one in _fields([way for way in ways if isinstance(way, Template)]):
-            if one.path.startswith("@"):
+            if one.source == "type":
                 waiting.append(one.path[1:])
             else:
-                _add_path(wanted, one.path, lists)
-        if not ways and kind in known.types:
+                _add_path(wanted, one, lists)
+        if len(ways) < 2:
             wanted.arns = True
-            wanted.names |= _names(known, kind, operation)
+            for known in [own[kind]] if kind in own else _foreign(plan, kind):
+                wanted.names |= _names(known, plan.operation)
 
 
-def _names(known: Service, kind: str, operation: str) -> frozenset[str]:
+def _foreign(plan: Plan, kind: str) -> list[ResourceType]:
+    """A type of another service, which a rule names with that service's action."""
+    actions = (reference.action(need.action.source) for need in plan.needs + plan.also if kind in need.on)
+    services = (reference.service(action.name.split(":", 1)[0]) for action in actions if action)
+    return [service.types[kind] for service in services if service and kind in service.types]
+
+
+def _names(known: ResourceType, operation: str) -> frozenset[str]:
     names: frozenset[str] = frozenset()
-    for pattern in known.types[kind].patterns:
-        own = [p for p in pattern.placeholders if p not in {"Partition", "Region", "Account"}]
-        for placeholder in own:
+    for pattern in known.patterns:
+        for placeholder in pattern.own:
             names |= parameter_names(placeholder)
-        if len(own) == 1 and normalise(kind) in normalise(operation):
+        if len(pattern.own) == 1 and normalise(known.name) in normalise(operation):
             names |= GENERIC
     return names
 
@@ -234,11 +227,12 @@ def _fields(templates: Iterable[Template]) -> list[Field]:
     return [part for template in templates for part in template.parts if isinstance(part, Field)]
 
 
-def _add_path(wanted: Projection, path: str, lists: list[str]) -> None:
-    """Adds a path, from the top and from each element of the lists that the event's needs go through."""
+def _add_path(wanted: Projection, one: Field, lists: list[str]) -> None:
+    """Adds a field's path, from the top and from each element of the lists that the event's needs go through."""
+    path = one.path
     if path == "@via_service":
         path = "encryptionContext"
-    elif path.startswith("@") or path in {"partition", "region", "account"}:
+    elif one.source != "parameter":
         return
     for prefix in ("", *(f"{each}." for each in lists)):
         _grow(wanted.tree, f"{prefix}{path}")

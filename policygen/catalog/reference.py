@@ -24,13 +24,19 @@ class ArnPattern:
     """One ARN pattern of a resource type, ``arn:${Partition}:s3:::${BucketName}/${ObjectName}``."""
 
     text: str
+    pieces: tuple[str, ...]
+    """Literal text and placeholder names in turn."""
     placeholders: tuple[str, ...]
+    own: tuple[str, ...]
+    """The placeholders that name the resource: not partition, region and account."""
     literals: int
     """Number of literal characters; the more, the more specific."""
     strict: re.Pattern[str]
     """Placeholders match within one path segment."""
     loose: re.Pattern[str]
     """Names may hold slashes, the last one anything: object keys, role paths, log groups, stream labels."""
+    head: str
+    """How an ARN's resource part begins, up to the first placeholder: nothing else needs to be compared."""
 
     def match(self, arn: str) -> dict[str, str] | None:
         """Placeholder values of `arn`, or None when it is not of this pattern."""
@@ -58,7 +64,18 @@ def compile_pattern(text: str) -> ArnPattern:
             strict.append(f"({_OPEN.get(piece, '[^/:]+')})")
             loose.append(f"({_OPEN.get(piece, '.+' if last else '[^:]+?')})")
     size = sum(len(piece) for piece in pieces[::2])
-    return ArnPattern(text, names, size, re.compile("".join(strict), re.S), re.compile("".join(loose), re.S))
+    head = re.split(r"[$*]", text.split(":", 5)[5], maxsplit=1)[0] if text.count(":") >= 5 else ""
+    own = tuple(name for name in names if name not in _OPEN)
+    return ArnPattern(
+        text,
+        tuple(pieces),
+        names,
+        own,
+        size,
+        re.compile("".join(strict), re.S),
+        re.compile("".join(loose), re.S),
+        head,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,11 @@ class Action:
     def types(self) -> tuple[str, ...]:
         """All resource types, the required ones first; empty: only ``*`` can be written (4.3.8)."""
         return self.required + self.optional
+
+    def has_key(self, key: str) -> bool:
+        """Whether the action knows a condition key; ``kms:EncryptionContext:*`` stands for any of its names."""
+        wanted = key.removesuffix("*").lower()
+        return any(re.split(r"[$<]", one, maxsplit=1)[0].lower() == wanted for one in self.condition_keys)
 
     @property
     def writes(self) -> bool:
@@ -176,8 +198,12 @@ def action(name: str) -> Action | None:
 def _type_of(prefix: str, arn: str) -> str:
     known = service(prefix)
     best, rank = "", (False, -1)
+    pieces = arn.split(":", 5)
+    tail = pieces[5] if len(pieces) == 6 else ""
     for kind in known.types.values() if known else ():
         for pattern in kind.patterns:
+            if not tail.startswith(pattern.head):
+                continue
             strict = pattern.strict.fullmatch(arn) is not None
             if (strict or pattern.loose.fullmatch(arn)) and (strict, pattern.literals) > rank:
                 best, rank = kind.name, (strict, pattern.literals)

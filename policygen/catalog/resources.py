@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from policygen.access import Call
+from policygen.access import Call, Context
 from policygen.catalog.reference import ArnPattern, ResourceType, Service
 from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
 from policygen.catalog.template import Scope, Text, join, path_steps, scalar, walk
@@ -32,6 +32,7 @@ class Found(NamedTuple):
 NOTHING = Found((), "nothing in the record names it")
 
 
+@lru_cache(maxsize=16384)
 def normalise(name: str) -> str:
     """A parameter's or placeholder's name for comparison: letters and digits in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -94,38 +95,85 @@ def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
 class Resolver:
     """Finds the ARNs of resource types for one call; each type is resolved once."""
 
+    __slots__ = (
+        "_call", "_found", "_operation", "_owner", "_rules", "_scope", "_shallow", "names", "service",
+    )  # fmt: skip
+
     def __init__(self, call: Call, service: Service, rules: ServiceRules | None, operation: str) -> None:
         self._call = call
-        self._service = service
+        self.service = service
         self._rules = rules
-        self._operation = normalise(operation)
-        self._found: dict[str, Found] = {}
-        self._names = frozenset(name.lower() for name in call.params)
+        self._operation = operation
+        self._found: dict[tuple[str, str], Found] = {}
+        self._scope: Scope | None = None
+        self._shallow: list[tuple[str, str]] | None = None
+        self._owner: str | None = None
+        self.names = frozenset([name.lower() for name in call.params])
+        """The request's member names in lower case."""
 
     def scope(self, item: Any = None) -> Scope:
         """Where this call's templates look up their fields."""
-        return Scope(self._call, item, lambda kind: self.find(kind).arns, self._names)
+        if item is not None:
+            return Scope(self._call, item, self._arns_of, self.names)
+        if self._scope is None:
+            self._scope = Scope(self._call, None, self._arns_of, self.names)
+        return self._scope
 
-    def find(self, kind: str, item: Any = None, before: Ways = ()) -> Found:
+    def _arns_of(self, kind: str) -> tuple[Text, ...]:
+        return self.find(kind).arns
+
+    def role_names(self) -> frozenset[str]:
+        """Members at the top and inside one object around the request, in lower case."""
+        inner = [
+            name.lower()
+            for value in self._call.params.values()
+            if isinstance(value, Mapping)
+            for name in value
+        ]
+        return self.names.union(inner) if inner else self.names
+
+    def with_owner(self, context: Context, text: Text) -> Context:
+        """The context with the owner of an ARN that the record lists, where the record tells one (4.5)."""
+        entries = self._call.resources
+        if not entries or text.wild:
+            return context
+        for entry in entries:
+            if entry.arn == text.text:
+                owner = entry.account or self._only_owner()
+                return _owned(context, owner) if owner else context
+        return context
+
+    def _only_owner(self) -> str:
+        """The account of all entries, if there is but one: an object's entry has none beside its bucket's (1.9.1)."""
+        if self._owner is None:
+            owners = {entry.account for entry in self._call.resources if entry.account}
+            self._owner = owners.pop() if len(owners) == 1 else ""
+        return self._owner
+
+    def find(self, kind: str, item: Any = None, before: Ways = (), service: Service | None = None) -> Found:
         """The ARNs of a resource type that the call names.
 
         Args:
             kind: the resource type.
             item: an element of a list in the request; what it says itself counts before `resources`.
             before: ways to try before the type's own.
+            service: whose type it is, if not the event's own service.
         """
-        if before and (found := self._by_ways(kind, before, item)).arns:
+        owner = service or self.service
+        if before and (found := self._by_ways(owner, kind, before, item)).arns:
             return found
         if item is not None:
-            return self._resolve(kind, item)
-        if kind not in self._found:
-            self._found[kind] = NOTHING  # a template that names its own type finds nothing instead of looping
-            self._found[kind] = self._resolve(kind, None)
-        return self._found[kind]
+            return self._resolve(owner, kind, item)
+        key = (owner.prefix, kind)
+        found_ = self._found.get(key)
+        if found_ is None:
+            self._found[key] = NOTHING  # a template that names its own type finds nothing instead of looping
+            found_ = self._found[key] = self._resolve(owner, kind, None)
+        return found_
 
-    def whole_type(self, kind: str) -> Found:
+    def whole_type(self, kind: str, service: Service | None = None) -> Found:
         """All resources of a type, in the caller's account and region."""
-        known = self._service.types.get(kind)
+        known = (service or self.service).types.get(kind)
         if known is None:
             return Found((Text("*", wild=True),), "the resource type has no ARN pattern")
         return Found(
@@ -133,45 +181,53 @@ class Resolver:
             f"the record does not name the {kind}; every {kind} of the account and region",
         )
 
-    def _resolve(self, kind: str, item: Any) -> Found:
-        ways = self._rules.resources.get(kind, ()) if self._rules else ()
-        if RESOURCES not in ways:
-            ways = (RESOURCES, *ways)
-        if item is not None:
-            ways = tuple(sorted(ways, key=lambda way: way == RESOURCES))
-        found = self._by_ways(kind, ways, item)
+    def _resolve(self, service: Service, kind: str, item: Any) -> Found:
+        own = self._rules.resources.get(kind) if self._rules and service is self.service else None
+        ways = own or _RESOURCES_ONLY
+        if item is not None and ways[0] == RESOURCES:
+            ways = (*ways[1:], RESOURCES)
+        found = self._by_ways(service, kind, ways, item)
         if found.arns or len(ways) > 1:
             return found
-        known = self._service.types.get(kind)
+        known = service.types.get(kind)
         if known is None:
             return NOTHING
         for pattern in known.patterns:
             if filled := self._filled(known, pattern, generic=False):
                 return Found(filled, "parameters that fill the ARN pattern")
-        if arns := self._parameter_arns(known):
+        if arns := self._parameter_arns(service, known):
             return Found(arns, "an ARN among the parameters")
         for pattern in known.patterns:
             if filled := self._filled(known, pattern, generic=True):
                 return Found(filled, "parameters that fill the ARN pattern")
         return NOTHING
 
-    def _by_ways(self, kind: str, ways: Ways, item: Any) -> Found:
-        known = self._service.types.get(kind)
+    def _by_ways(self, service: Service, kind: str, ways: Ways, item: Any) -> Found:
         for way in ways:
             if isinstance(way, str):
-                if known and (arns := self._listed(known)):
+                if self._call.resources and (arns := self._listed(service, kind)):
                     return Found(arns, "resources[] of the record")
+            elif item is None and not way.heads <= self.names:
+                continue
             elif texts := way.render(self.scope(item)):
                 return Found(tuple(texts), way.source)
         return NOTHING
 
-    def _listed(self, known: ResourceType) -> tuple[Text, ...]:
-        arns = (entry.arn for entry in self._call.resources if entry.arn)
-        return tuple(Text(arn) for arn in dict.fromkeys(arns) if self._service.type_of(arn) == known.name)
+    def _listed(self, service: Service, kind: str) -> tuple[Text, ...]:
+        if kind not in service.types:
+            return ()
+        arns = [entry.arn for entry in self._call.resources if entry.arn]
+        found = [Text(arn) for arn in arns if service.type_of(arn) == kind]
+        return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
-    def _parameter_arns(self, known: ResourceType) -> tuple[Text, ...]:
+    def _parameter_arns(self, service: Service, known: ResourceType) -> tuple[Text, ...]:
         arns = dict.fromkeys(arns_in(self._call.params))
-        return tuple(Text(arn) for arn in arns if self._service.type_of(arn) == known.name)
+        return tuple(Text(arn) for arn in arns if service.type_of(arn) == known.name)
+
+    def _parameters(self) -> list[tuple[str, str]]:
+        if self._shallow is None:
+            self._shallow = list(shallow(self._call.params))
+        return self._shallow
 
     def _filled(self, known: ResourceType, pattern: ArnPattern, *, generic: bool) -> tuple[Text, ...]:
         """The pattern with each of its own placeholders filled by a parameter of its own; all or nothing.
@@ -179,18 +235,21 @@ class Resolver:
         One value never fills two placeholders, and a generic name or id counts only when the operation names
         the type: DescribeCluster's `name` is the cluster's, UpdateService's is not.
         """
-        own = [p for p in pattern.placeholders if p not in {"Partition", "Region", "Account"}]
+        own = pattern.own
         if not own:
             return ()
         values: dict[str, list[str]] = {}
         used: set[str] = set()
         for placeholder in own:
             wanted = parameter_names(placeholder)
-            if generic and normalise(known.name) in self._operation and len(own) == 1:
+            if generic and len(own) == 1 and normalise(known.name) in normalise(self._operation):
                 wanted |= GENERIC
-            for name, value in shallow(self._call.params):
-                plural = name.removesuffix("s")
-                if (name in wanted or plural in wanted) and name not in used and not value.startswith("arn:"):
+            for name, value in self._parameters():
+                if (
+                    (name in wanted or name.removesuffix("s") in wanted)
+                    and name not in used
+                    and not value.startswith("arn:")
+                ):
                     values.setdefault(placeholder, []).append(value)
             if placeholder not in values:
                 return ()
@@ -200,7 +259,6 @@ class Resolver:
         return (self._literal(pattern, {name: found[0] for name, found in values.items()}),)
 
     def _literal(self, pattern: ArnPattern, values: Mapping[str, str]) -> Text:
-        pieces = re.split(r"\$\{([^}]+)\}", pattern.text)
         places = self._places()
         return join(
             Text(piece, "*" in piece)
@@ -208,7 +266,7 @@ class Resolver:
             else Text(places[piece])
             if piece in places
             else Text(values[piece])
-            for i, piece in enumerate(pieces)
+            for i, piece in enumerate(pattern.pieces)
         )
 
     def _fill(self, pattern: ArnPattern, values: Mapping[str, str]) -> str:
@@ -217,6 +275,13 @@ class Resolver:
     def _places(self) -> dict[str, str]:
         call = self._call
         return {"Partition": call.partition, "Region": call.region, "Account": call.account}
+
+
+_RESOURCES_ONLY: Ways = (RESOURCES,)
+
+
+def _owned(context: Context, owner: str) -> Context:
+    return tuple(sorted((*context, ("aws:ResourceAccount", (owner,)))))
 
 
 _ROLE = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from policygen.access import Grade
-from policygen.catalog.template import Template, Test, parse_template, parse_test
+from policygen.catalog.template import Template, Test, parse_template, parse_test, path_head
 
 Ways = tuple[str | Template, ...]
 """Ways to an ARN, in order: the step ``resources[]`` or a template."""
@@ -42,6 +42,10 @@ class Need:
     context: tuple[tuple[str, Template], ...]
     grade: Grade
     note: str
+    heads: frozenset[str]
+    """Members of the request without which the need cannot hold, in lower case."""
+    number: int
+    """Its place among the event's needs, `also` counted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class Example:
     error: str
     via: str
     reference: str
+    """The page that supports it; the service's reference page where the example names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Visibility:
 class ServiceRules:
     """One service file."""
 
+    file: str
+    """The file's name, ``s3.toml``."""
     service: str
     event_sources: tuple[str, ...]
     reference: str
@@ -103,8 +110,10 @@ class ServiceRules:
     """The service principal that gets the roles of ``passed_roles`` and of botocore's role members."""
     passed_roles: Mapping[str, tuple[str, ...]]
     """Lower-case event name -> paths of roles that are handed over, where botocore's models do not say so."""
+    context: tuple[tuple[str, Template], ...]
+    """Condition keys that the service's requests carry where their action knows the key."""
     resources: Mapping[str, Ways]
-    """By resource type."""
+    """By resource type; the record's `resources` come first unless the file puts them elsewhere."""
     events: Mapping[str, EventRule]
     """By lower-case event name."""
     no_permission: Mapping[str, str]
@@ -125,31 +134,47 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _ways(value: Any) -> Ways:
-    return tuple(way if way == RESOURCES else parse_template(way) for way in _strings(value))
+    ways = tuple(way if way == RESOURCES else parse_template(way) for way in _strings(value))
+    return ways if RESOURCES in ways else (RESOURCES, *ways)
 
 
-def _need(raw: Mapping[str, Any], service: str, where: str) -> Need:
+def _need(raw: Mapping[str, Any], service: str, where: str, number: int) -> Need:
     _known(raw, {"action", "on", "arn", "each", "when", "unless", "context", "grade", "note"}, where)
     action = raw["action"] if ":" in raw["action"] else f"{service}:{raw['action']}"
+    when = tuple(parse_test(text) for text in _strings(raw.get("when", ())))
+    each = raw.get("each", "")
     return Need(
         action=parse_template(action),
         on=tuple(name.lower() for name in _strings(raw.get("on", ()))),
-        arn=_ways(raw.get("arn", ())),
-        each=raw.get("each", ""),
-        when=tuple(parse_test(text) for text in _strings(raw.get("when", ()))),
+        arn=tuple(way if way == RESOURCES else parse_template(way) for way in _strings(raw.get("arn", ()))),
+        each=each,
+        when=when,
         unless=tuple(parse_test(text) for text in _strings(raw.get("unless", ()))),
-        context=tuple((key, parse_template(text)) for key, text in sorted(raw.get("context", {}).items())),
-        grade=cast("Grade", raw.get("grade", "required")),
+        context=_context(raw.get("context", {})),
+        grade=_grade(raw.get("grade", "required")),
         note=raw.get("note", ""),
+        heads=frozenset({path_head(each)} if each else {test.subject.head for test in when} - {""}),
+        number=number,
     )
+
+
+def _context(raw: Mapping[str, str]) -> tuple[tuple[str, Template], ...]:
+    return tuple((key, parse_template(text)) for key, text in sorted(raw.items()))
+
+
+def _grade(text: str) -> Grade:
+    if text not in get_args(Grade):
+        raise ValueError(f"grade {text!r} is none of {', '.join(get_args(Grade))}")
+    return cast("Grade", text)
 
 
 def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
     _known(raw, {"needs", "also", "note"}, name)
+    needs, also = raw.get("needs", ()), raw.get("also", ())
     return EventRule(
         name=name,
-        needs=tuple(_need(one, service, name) for one in raw.get("needs", ())),
-        also=tuple(_need(one, service, name) for one in raw.get("also", ())),
+        needs=tuple(_need(one, service, name, i) for i, one in enumerate(needs)),
+        also=tuple(_need(one, service, name, i) for i, one in enumerate(also, len(needs))),
         note=raw.get("note", ""),
     )
 
@@ -165,7 +190,7 @@ def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
     )
 
 
-def _example(raw: Mapping[str, Any], sources: tuple[str, ...]) -> Example:
+def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Example:
     _known(
         raw,
         {"event", "source", "params", "resources", "needs", "region", "error", "via", "reference"},
@@ -180,13 +205,13 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...]) -> Example:
         region=raw.get("region", "us-east-1"),
         error=raw.get("error", ""),
         via=raw.get("via", ""),
-        reference=raw.get("reference", ""),
+        reference=raw.get("reference", page),
     )
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "resource", "event", "no_permission",
-    "not_iam", "generalise", "visibility", "example",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "context", "resource", "event",
+    "no_permission", "not_iam", "generalise", "visibility", "example",
 }  # fmt: skip
 
 
@@ -206,11 +231,13 @@ def read_rules(text: str, where: str) -> ServiceRules:
         service, sources = raw["service"], _strings(raw["event_sources"])
         _known(raw.get("visibility", {}), {"data", "never"}, "visibility")
         return ServiceRules(
+            file=where,
             service=service,
             event_sources=sources,
             reference=raw["reference"],
             passes_roles_to=raw.get("passes_roles_to", ""),
             passed_roles={k.lower(): _strings(v) for k, v in raw.get("passed_roles", {}).items()},
+            context=_context(raw.get("context", {})),
             resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
             events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
@@ -222,7 +249,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
                 {k: _strings(v) for k, v in raw.get("visibility", {}).get("data", {}).items()},
                 _strings(raw.get("visibility", {}).get("never", ())),
             ),
-            examples=tuple(_example(one, sources) for one in raw.get("example", ())),
+            examples=tuple(_example(one, sources, raw["reference"]) for one in raw.get("example", ())),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{where}: {error}") from error

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from policygen import arn
 from policygen.access import Call
@@ -55,11 +55,18 @@ class Scope:
         if path in extract.BUILTINS:
             value = extract.BUILTINS[path](self.call)
             return [value] if value else []
-        if self.item is None and self.names is not None and path_head(path) not in self.names:
+        return self.at(path_steps(path), path_head(path))
+
+    def at(self, steps: Steps, head: str) -> list[Any]:
+        """The values at the steps of a path that begins with `head`."""
+        if self.item is not None:
+            if found := list(walk(self.item, steps)):
+                return found
+        elif self.names is not None and head not in self.names:
             return []
-        steps = path_steps(path)
-        if self.item is not None and (found := list(walk(self.item, steps))):
-            return found
+        if len(steps) == 1 and not steps[0][1]:  # most paths name one member
+            value = lookup(self.call.params, steps[0][0])
+            return [] if value is None else [value]
         return list(walk(self.call.params, steps))
 
 
@@ -83,6 +90,10 @@ def path_head(path: str) -> str:
 def walk(value: Any, steps: Steps) -> Iterable[Any]:
     """Values of `value` at the steps; null and absent fields give none."""
     for i, (name, through) in enumerate(steps):
+        if name == "*":
+            for one in value.values() if isinstance(value, Mapping) else ():
+                yield from walk(one, steps[i + 1 :])
+            return
         value = lookup(value, name) if name else value
         if value is None:
             return
@@ -96,7 +107,7 @@ def walk(value: Any, steps: Steps) -> Iterable[Any]:
 
 def lookup(value: Any, name: str) -> Any:
     """The member `name` of a map. CloudTrail is not consistent in the first letter's case, so case yields."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         return None
     if name in value:
         return value[name]
@@ -113,13 +124,22 @@ class Field:
 
     path: str
     filters: tuple[tuple[str, str], ...]
+    source: Literal["parameter", "call", "type"]
+    """What the path names: a member of the request, a fact of the call, or a resource type (``@table``)."""
+    steps: Steps
+    head: str
+    """The member without which there is no value, in lower case; "" where there may be one all the same."""
 
     def render(self, scope: Scope) -> list[Text]:
         """The field's values as text, each once, in the order found."""
-        if self.path.startswith("@") and self.path not in extract.BUILTINS:
+        if self.source == "type":
             return list(scope.resources(self.path[1:]))
-        values = scope.values(self.path)
-        if not self.filters and len(values) == 1 and isinstance(values[0], str):
+        if self.source == "call":
+            value = extract.BUILTINS[self.path](scope.call)
+            values: list[Any] = [value] if value else []
+        else:
+            values = scope.at(self.steps, path_head(self.path))
+        if not self.filters and len(values) == 1 and type(values[0]) is str:
             return [Text(values[0])] if values[0] else []  # most fields are so
         wild = False
         for name, argument in self.filters:
@@ -148,9 +168,13 @@ class Template:
 
     source: str
     parts: tuple[Text | Field, ...]
+    heads: frozenset[str]
+    """Members of the request without which nothing can be rendered, in lower case."""
 
     def render(self, scope: Scope) -> list[Text]:
         """Every combination of the fields' values; empty when a field has none."""
+        if scope.item is None and scope.names is not None and not self.heads <= scope.names:
+            return []
         choices: list[list[Text]] = []
         size = 1
         for part in self.parts:
@@ -190,7 +214,8 @@ def parse_template(text: str) -> Template:
                 parts.append(Text(piece, "*" in piece or "?" in piece))
         else:
             parts.append(parse_field(piece))
-    return Template(text, tuple(parts))
+    heads = frozenset(part.head for part in parts if isinstance(part, Field) and part.head)
+    return Template(text, tuple(parts), heads)
 
 
 @lru_cache(maxsize=8192)
@@ -203,7 +228,13 @@ def parse_field(text: str) -> Field:
         if name != "or" and name not in extract.EXTRACTORS:
             raise ValueError(f"no extractor named {name!r} in {text!r}")
         steps.append((name, argument))
-    return Field(path, tuple(steps))
+    source: Literal["parameter", "call", "type"] = "parameter"
+    if path in extract.BUILTINS:
+        source = "call"
+    elif path.startswith("@"):
+        source = "type"
+    sure = source == "parameter" and all(name != "or" for name, _ in steps)
+    return Field(path, tuple(steps), source, path_steps(path), path_head(path) if sure else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +246,19 @@ class Test:
 
     def holds(self, scope: Scope) -> bool:
         """Whether the field is there (a bare ``false`` or empty text or list counts as absent)."""
+        subject = self.subject
+        if (
+            subject.head
+            and scope.item is None
+            and scope.names is not None
+            and subject.head not in scope.names
+        ):
+            return False
         if self.values:
-            return any(text.text in self.values for text in self.subject.render(scope))
-        if self.subject.filters:
-            return bool(self.subject.render(scope))
-        return any(present(value) for value in scope.values(self.subject.path))
+            return any(text.text in self.values for text in subject.render(scope))
+        if subject.filters:
+            return bool(subject.render(scope))
+        return any(present(value) for value in scope.values(subject.path))
 
 
 def present(value: Any) -> bool:

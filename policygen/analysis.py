@@ -20,7 +20,7 @@ from policygen.sources import Batch, open_source
 from policygen.suggestion import Suggestion, suggest
 from policygen.text import count, printable
 from policygen.today import Today, today_of
-from policygen.usage import Window, usage_of, window_of
+from policygen.usage import Window, usage_of, window_of, with_passed_services
 
 Say = Callable[[str], None]
 
@@ -131,6 +131,10 @@ def analyse(
     chosen = choose(ledger, wanted, today_role.key if today_role else None)
     window = window_of(days, limit or ledger.last)
     usage = usage_of(chosen.role, chosen.calls, window)
+    if account:
+        usage = with_passed_services(
+            usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn}
+        )
     if usage.events is None:
         raise _no_events(ledger, chosen, window)
     trails = account.trails if account else None

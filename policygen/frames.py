@@ -68,15 +68,21 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
     return _frame(rows, columns)
 
 
-def requests_frame(suggestion: Suggestion) -> pd.DataFrame:
+def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:
     """One row per access request.
 
-    Columns: service, action (categories), resource, resource_type, written_as, rule, granted (bool), n, days,
+    Args:
+        suggestion: of one role.
+        asides: with what is shown and not granted for its own sake: grades ``hint`` and ``indirect``. The same
+            events stand behind these and behind other rows, so that counts must not be added up.
+
+    Columns: service, action (categories), resource, resource_type, grade, written_as, rule, granted (bool), n, days,
     first, last (datetime64, UTC), event_ids (list of str).
     """
     made = suggestion
     rows = []
-    for request, seen in made.usage.requests.items():
+    tables = [made.usage.requests, made.usage.asides] if asides else [made.usage.requests]
+    for request, seen in [pair for table in tables for pair in table.items()]:
         written = made.written.get(request)
         rows.append(
             {
@@ -84,6 +90,7 @@ def requests_frame(suggestion: Suggestion) -> pd.DataFrame:
                 "action": request.action,
                 "resource": request.resource,
                 "resource_type": request.resource_type or None,
+                "grade": request.grade,
                 "written_as": written.pattern if written else None,
                 "rule": (written.rule or None) if written else None,
                 "granted": written is not None,
@@ -99,6 +106,7 @@ def requests_frame(suggestion: Suggestion) -> pd.DataFrame:
         "action",
         "resource",
         "resource_type",
+        "grade",
         "written_as",
         "rule",
         "granted",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen import catalog
+from policygen.access import GRANTED
 from policygen.events import Event, Ignored, Outcome, read_event
 from policygen.ledger import CallId, call_id
 from policygen.record import Record
@@ -87,7 +88,7 @@ def _status(
             "context": _context(one.request.context),
         }
         for one in answer.requests
-        if one.request.grade != "hint"
+        if one.request.grade in GRANTED
     )
     why = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
     if event.outcome is Outcome.UNAUTHENTICATED:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from policygen.access import AccessRequest, RoleKey
 from policygen.catalog.names import label, service_prefix
 from policygen.coverage import Coverage
 from policygen.errors import GateError, NothingFoundError
-from policygen.keeps import Keep, platform_keeps, unknown_keeps
+from policygen.keeps import Keep, platform_keeps, service_of, unknown_keeps
 from policygen.ledger import Evidence
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
@@ -24,6 +25,14 @@ from policygen.selection import Predecessor
 from policygen.text import count
 from policygen.today import Missing, Today, allowed_today
 from policygen.usage import Usage
+
+
+class Aside(NamedTuple):
+    """A request that is shown and not granted for its own sake, and whether the proposal allows it all the same."""
+
+    request: AccessRequest
+    evidence: Evidence
+    allowed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,16 @@ class Suggestion:
         return Policy(
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
+
+    def asides(self) -> list[Aside]:
+        """What is not granted for its own sake, without what was observed directly as well."""
+        direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
+        evaluator = Evaluator(self.policies)
+        return [
+            Aside(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
+            for request, seen in self.usage.asides.items()
+            if (service_of(request.action), request.resource) not in direct
+        ]
 
     def grants_by_request(self) -> dict[AccessRequest, Evidence]:
         """The granted requests and their evidence."""
@@ -94,7 +113,7 @@ def suggest(
         requests |= {one.request: one.evidence for one in added}
         extra = (_evidence_policy([one.request for one in added]),) if added else ()
         bounds = (*today.policies, *extra)
-    needed = [request for request in requests if request.grade != "hint"]
+    needed = list(requests)
     if not needed:
         raise _all_missing(usage, missing)
     written = generalise(needed)

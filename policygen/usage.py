@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
 from policygen import catalog
-from policygen.access import AccessRequest, Denial, RoleKey
+from policygen.access import GRANTED, AccessRequest, Denial, Origin, RoleKey
 from policygen.events import Outcome
 from policygen.ledger import CallId, Calls, Evidence, total
 
@@ -66,6 +66,9 @@ class Usage:
     role: RoleKey
     window: Window
     requests: Mapping[AccessRequest, Evidence]
+    """What AWS asked for, or may have asked for."""
+    asides: Mapping[AccessRequest, Evidence]
+    """What is shown and not granted: hints of what such calls often need, and what is known indirectly."""
     reasons: Mapping[AccessRequest, tuple[str, ...]]
     sources: Mapping[AccessRequest, tuple[str, ...]]
     """Request -> ``s3.amazonaws.com GetObject``: the events it comes from."""
@@ -100,8 +103,9 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
     return Usage(
         role=role,
         window=window,
-        requests=dict(sorted(tally.requests.items(), key=lambda item: request_order(item[0]))),
-        reasons={request: tuple(sorted(why)) for request, why in tally.reasons.items()},
+        requests=_ordered(tally.requests),
+        asides=_ordered(tally.asides),
+        reasons={request: tuple(sorted(map(str, found))) for request, found in tally.origins.items()},
         sources={request: tuple(sorted(names)) for request, names in tally.sources.items()},
         wanted=tally.wanted,
         unmapped=tally.unmapped,
@@ -111,6 +115,40 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
+    )
+
+
+def _ordered(requests: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
+    return dict(sorted(requests.items(), key=lambda item: request_order(item[0])))
+
+
+def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
+    """The usage with ``iam:PassedToService`` where a passed role trusts one service and no other.
+
+    CloudTrail does not say to which service a role was passed; it can only be one that the role trusts.
+
+    Args:
+        usage: of any role.
+        trusted: role ARN -> service principals that its trust policy lets assume it.
+    """
+
+    def told(request: AccessRequest) -> AccessRequest:
+        services = trusted.get(request.resource, ()) if request.action == "iam:PassRole" else ()
+        if len(services) != 1 or any(key == "iam:PassedToService" for key, _ in request.context):
+            return request
+        context = (*request.context, ("iam:PassedToService", tuple(services)))
+        return request._replace(context=tuple(sorted(context)))
+
+    if not any(request.action == "iam:PassRole" for request in usage.requests):
+        return usage
+    requests: dict[AccessRequest, Evidence] = {}
+    for request, evidence in usage.requests.items():
+        _add(requests, told(request), evidence)
+    return replace(
+        usage,
+        requests=_ordered(requests),
+        reasons={told(request): why for request, why in usage.reasons.items()},
+        sources={told(request): names for request, names in usage.sources.items()},
     )
 
 
@@ -135,7 +173,8 @@ def _order(call: CallId) -> tuple[str, ...]:
 @dataclass(slots=True)
 class _Tally:
     requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
-    reasons: dict[AccessRequest, set[str]] = field(default_factory=dict)
+    asides: dict[AccessRequest, Evidence] = field(default_factory=dict)
+    origins: dict[AccessRequest, set[Origin]] = field(default_factory=dict)
     sources: dict[AccessRequest, set[str]] = field(default_factory=dict)
     wanted: dict[Wanted, Evidence] = field(default_factory=dict)
     unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
@@ -157,8 +196,9 @@ class _Tally:
         elif answer.status != "mapped":
             _add(self.no_permission, f"{name}: {answer.why}", evidence)
         for one in answer.requests:
-            _add(self.requests, one.request, evidence)
-            self.reasons.setdefault(one.request, set()).add(one.why)
+            granted = one.request.grade in GRANTED
+            _add(self.requests if granted else self.asides, one.request, evidence)
+            self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 
     def _deny(self, call: CallId, answer: catalog.Answer, evidence: Evidence) -> None:

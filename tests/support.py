@@ -103,7 +103,7 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
     """An account snapshot with one role.
 
     Keys: name, role_id, policies (list of documents), attached ({arn: document}), boundary (document),
-    functions, trails, account.
+    functions, trails, account, trusting ({name: service principals} of other roles).
     """
     account, name = role.get("account", ACCOUNT), role.get("name", ROLE)
     attached = dict(role.get("attached", {}))
@@ -125,6 +125,23 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
         "InstanceProfileList": [],
         "Tags": [],
     }
+    others = [
+        detail
+        | {
+            "RoleName": other,
+            "RoleId": _digest(other, 21).upper(),
+            "Arn": f"arn:aws:iam::{account}:role/{other}",
+            "RolePolicyList": [],
+            "AttachedManagedPolicies": [],
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+                ],
+            },
+        }
+        for other, services in role.get("trusting", {}).items()
+    ]
     documents = {arn: document for arn, document in attached.items() if document}
     if "boundary" in role:
         detail["PermissionsBoundary"] = {
@@ -138,7 +155,7 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
         "account_id": account,
         "partition": "aws",
         "authorization": {
-            "RoleDetailList": [detail],
+            "RoleDetailList": [detail, *others],
             "Policies": [
                 {
                     "PolicyName": arn.rsplit("/", 1)[-1],

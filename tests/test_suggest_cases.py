@@ -56,6 +56,10 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
         "denies": [s.to_dict() for p in made.policies for s in p.statements if s.effect == "Deny"],
         "predecessors": [p.role.role_id for p in made.predecessors],
         "rules": sorted({w.rule for w in made.written.values() if w.rule}),
+        "asides": [
+            f"{a.request.grade} {a.request.action} {a.request.resource}: {'allowed' if a.allowed else 'not allowed'}"
+            for a in made.asides()
+        ],
         "removed": sorted(c.action for c in made.changes if c.kind == "removed"),
     }
     for key in set(expect) - {"grants", "holds", "lacks"}:

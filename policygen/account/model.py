@@ -66,6 +66,18 @@ class Role:
         return tuple(dict.fromkeys(unread))
 
     @property
+    def trusted_services(self) -> tuple[str, ...]:
+        """Service principals that the trust policy lets assume the role, ``lambda.amazonaws.com``, sorted."""
+        statements = self.trust.get("Statement", ())
+        found: set[str] = set()
+        for statement in statements if isinstance(statements, list) else [statements]:
+            principal = statement.get("Principal") if isinstance(statement, Mapping) else None
+            if isinstance(principal, Mapping) and statement.get("Effect") == "Allow":
+                services = principal.get("Service", ())
+                found.update([services] if isinstance(services, str) else services)
+        return tuple(sorted(found))
+
+    @property
     def service_linked(self) -> bool:
         """Owned by an AWS service: IAM lets nobody edit it (1.3.10)."""
         return self.path.startswith("/aws-service-role/")

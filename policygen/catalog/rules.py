@@ -82,6 +82,9 @@ class Example:
     params: Mapping[str, Any]
     resources: tuple[str, ...]
     needs: tuple[str, ...]
+    """Its required requests, ``action ARN``, or the status of a call that has none."""
+    indirect: tuple[str, ...]
+    """What it shows indirectly of other calls."""
     region: str
     error: str
     via: str
@@ -97,9 +100,9 @@ class Visibility:
     never: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServiceRules:
-    """One service file."""
+    """One service file. Each is read once, so that it is only equal to itself."""
 
     file: str
     """The file's name, ``s3.toml``."""
@@ -193,7 +196,18 @@ def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
 def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Example:
     _known(
         raw,
-        {"event", "source", "params", "resources", "needs", "region", "error", "via", "reference"},
+        {
+            "event",
+            "source",
+            "params",
+            "resources",
+            "needs",
+            "indirect",
+            "region",
+            "error",
+            "via",
+            "reference",
+        },
         "example",
     )
     return Example(
@@ -202,6 +216,7 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
         params=raw.get("params", {}),
         resources=_strings(raw.get("resources", ())),
         needs=_strings(raw["needs"]),
+        indirect=_strings(raw.get("indirect", ())),
         region=raw.get("region", "us-east-1"),
         error=raw.get("error", ""),
         via=raw.get("via", ""),

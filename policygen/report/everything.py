@@ -42,7 +42,11 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             **(_evidence(usage.events) if usage.events else {}),
             "calls": usage.calls,
             "regions": list(usage.regions),
-            "requests": [_request(made, request, seen) for request, seen in usage.requests.items()],
+            "requests": [
+                _request(made, request, seen)
+                for table in (usage.requests, usage.asides)
+                for request, seen in table.items()
+            ],
         },
         "policies": [{"name": p.name, "size": p.size, "document": p.to_dict()} for p in made.policies],
         "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],

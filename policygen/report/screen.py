@@ -10,7 +10,7 @@ from policygen.catalog.visibility import data_types
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
 from policygen.report.lines import LISTED, WIDTH, minute, more, wrapped
-from policygen.suggestion import Suggestion
+from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -187,6 +187,7 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
                 f"{_denied_by(wanted.policy_type, explicit=wanted.explicit)} ({count(seen.count, 'call')})",
             )
         yield from more(len(usage.wanted), limit)
+    yield from _asides(made, limit)
     if usage.unmapped:
         yield from ("", f"Not mapped to IAM actions ({len(usage.unmapped)}): decide by hand")
         for unmapped, seen in list(usage.unmapped.items())[:limit]:
@@ -212,6 +213,34 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             "Refused   ",
             f"{count(usage.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
         )
+
+
+_ASIDES = {
+    "indirect": "Used, as other calls show; no event of their own was read",
+    "hint": "May also be needed: calls of this kind often ask for it",
+}
+
+
+def _asides(made: Suggestion, limit: int | None) -> Iterator[str]:
+    """What is shown and not granted for its own sake, names of one parent together."""
+    for grade, title in _ASIDES.items():
+        groups: dict[tuple[bool, str, str], list[Aside]] = {}
+        for one in made.asides():
+            if one.request.grade == grade:
+                parent = one.request.resource.split("/", 1)[0]
+                groups.setdefault((one.allowed, one.request.action, parent), []).append(one)
+        if groups:
+            yield from ("", f"{title} ({sum(map(len, groups.values()))})")
+        for (allowed, action, parent), members in sorted(groups.items())[:limit]:
+            where = members[0].request.resource if len(members) == 1 else f"{len(members)} names of {parent}"
+            yield from wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {where}", "    ")
+            calls = count(sum(one.evidence.count for one in members), "call")
+            events = ", ".join(
+                sorted({e for one in members for e in made.usage.sources.get(one.request, ())})
+            )
+            granted = "the proposal allows it" if allowed else "the proposal does not allow it"
+            yield from wrapped("      why   ", f"{events}, {calls}; {granted}")
+        yield from more(len(groups), limit)
 
 
 def _denied_by(policy_type: str, *, explicit: bool) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen import catalog
-from policygen.access import GRANTED
+from policygen.access import GRANTED, Requested
+from policygen.catalog.locate import rule_place, step_place
 from policygen.events import Event, Ignored, Outcome, read_event
 from policygen.ledger import CallId, call_id
 from policygen.record import Record
@@ -43,16 +44,18 @@ class Row:
         }
 
 
-def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str]) -> Iterator[Row]:
+def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str], *, why: bool = False) -> Iterator[Row]:
     """A row for each record of a batch, also for those that are unreadable or no record of a call.
 
     Args:
         batch: as read.
         wanted: the role to map; None maps every caller's calls.
         seen: eventIDs so far; filled here.
+        why: tell of each request which rule and which step gave it, with file and line; hints and what is known
+            indirectly are then told as well.
     """
     for record in batch.records:
-        yield _row(record, wanted, seen)
+        yield _row(record, wanted, seen, why=why)
     for one in batch.unreadable:
         yield Row("", "", "", None, "ignored", (), f"unreadable: {clean(one.reason)}")
     if batch.kind == "log":
@@ -61,7 +64,7 @@ def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str]) -> Iterator
                 yield Row("", "", "", None, "ignored", (), f"passed over: {kind}")
 
 
-def _row(record: Record, wanted: RoleName | None, seen: set[str]) -> Row:
+def _row(record: Record, wanted: RoleName | None, seen: set[str], *, why: bool) -> Row:
     event = read_event(record)
     if isinstance(event, Ignored):
         return Row(event.id, event.source, event.name, None, "ignored", (), event.reason)
@@ -75,22 +78,16 @@ def _row(record: Record, wanted: RoleName | None, seen: set[str]) -> Row:
         return Row(*base, "ignored", (), "another principal's call")
     call = call_id(event)
     answer = catalog.requests_for(call.call())
-    return Row(*base, *_status(event, call, answer))
+    return Row(*base, *_status(event, call, answer, why=why))
 
 
 def _status(
-    event: Event, call: CallId, answer: catalog.Answer
+    event: Event, call: CallId, answer: catalog.Answer, *, why: bool
 ) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
     requests = tuple(
-        {
-            "action": one.request.action,
-            "resource": one.request.resource,
-            "context": _context(one.request.context),
-        }
-        for one in answer.requests
-        if one.request.grade in GRANTED
+        _request(one, call.source, why=why) for one in answer.requests if why or one.request.grade in GRANTED
     )
-    why = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
+    reason = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
     if event.outcome is Outcome.UNAUTHENTICATED:
         return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
     if event.outcome is Outcome.DENIED:
@@ -103,8 +100,27 @@ def _status(
         policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
         return "denied", requests, f"{event.error}: denied{policy}{said}"
     if event.outcome is Outcome.WEAK:
-        why += f"; weak: {event.error} may precede the permission check"
-    return answer.status, requests, why
+        reason += f"; weak: {event.error} may precede the permission check"
+    return answer.status, requests, reason
+
+
+def _request(one: Requested, source: str, *, why: bool) -> dict[str, Any]:
+    request, origin = one.request, one.origin
+    plain = {
+        "action": request.action,
+        "resource": request.resource,
+        "context": _context(request.context),
+    }
+    if not why:
+        return plain
+    rule = f"{origin.rule}: {origin.note}" if origin.note else origin.rule
+    return plain | {
+        "grade": request.grade,
+        "rule": rule,
+        "rule_at": rule_place(origin) or "general step",
+        "step": origin.step,
+        "step_at": step_place(origin, source) or "general step",
+    }
 
 
 def _context(context: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, str | list[str]]:

@@ -9,9 +9,10 @@ import pytest
 from policygen import catalog
 from policygen.access import Call, ResourceEntry
 from policygen.catalog import reference
+from policygen.catalog.locate import rule_place, step_place
 from policygen.catalog.names import aliases, service_prefix
 from policygen.catalog.projection import project
-from policygen.catalog.rules import Example, ServiceRules, all_rules, read_rules
+from policygen.catalog.rules import Example, ServiceRules, all_rules, file_text, read_rules
 
 ACCOUNT = "123456789012"
 RULES = all_rules()
@@ -66,6 +67,23 @@ def test_the_projected_parameters_give_the_same_answer(rules: ServiceRules, exam
     whole, cut = call_of(example), call_of(example, projected=True)
     assert catalog.requests_for(cut) == catalog.requests_for(whole)
     assert project(example.source, example.event, cut.params) == cut.params
+
+
+@BY_SERVICE
+def test_every_request_of_an_example_leads_to_the_line_that_made_it(rules: ServiceRules) -> None:
+    lines = file_text(rules.file).splitlines()
+    wrong = []
+    for example in rules.examples:
+        for request, origin in catalog.requests_for(call_of(example)).requests:
+            if place := rule_place(origin):
+                line = lines[int(place.rsplit(":", 1)[1]) - 1]
+                action = request.action.split(":", 1)[1]
+                found = re.search(r'action *= *"(?:[a-z0-9-]+:)?([^"]+)"', line)
+                if not found or not re.fullmatch(re.sub(r"\{.*?\}", ".*", found[1]), action, re.I):
+                    wrong.append((example.event, action, place, line))
+            if "{" in origin.step and not (place := step_place(origin, example.source)):
+                wrong.append((example.event, origin.kind, place, origin.step))
+    assert wrong == []
 
 
 @BY_SERVICE

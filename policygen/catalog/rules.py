@@ -271,10 +271,10 @@ def read_rules(text: str, where: str) -> ServiceRules:
 
 
 @cache
-def _texts() -> tuple[tuple[str, str], ...]:
+def _texts() -> Mapping[str, str]:
     folder = files("policygen.catalog") / "services"
     found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return tuple((f.name, f.read_text("utf-8")) for f in found)
+    return {f.name: f.read_text("utf-8") for f in found}
 
 
 @cache
@@ -282,7 +282,7 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
     """File names by event source and by service, from the first lines only: most files are never needed."""
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
-    for name, text in _texts():
+    for name, text in _texts().items():
         head = tomllib.loads(text.split("\n[", 1)[0])
         by_service[head["service"]] = name
         for source in _strings(head["event_sources"]):
@@ -290,9 +290,14 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
     return {"source": by_source, "service": by_service}
 
 
+def file_text(name: str) -> str:
+    """The text of a service file."""
+    return _texts()[name]
+
+
 @cache
 def _rules(name: str) -> ServiceRules:
-    return read_rules(dict(_texts())[name], name)
+    return read_rules(file_text(name), name)
 
 
 def rules_for_source(source: str) -> ServiceRules | None:
@@ -309,4 +314,4 @@ def rules_for_service(prefix: str) -> ServiceRules | None:
 
 def all_rules() -> tuple[ServiceRules, ...]:
     """Every service file, in order of name."""
-    return tuple(_rules(name) for name, _ in _texts())
+    return tuple(_rules(name) for name in _texts())

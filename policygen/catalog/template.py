@@ -241,6 +241,7 @@ def parse_field(text: str) -> Field:
 class Test:
     """A condition of a rule: a field is present, or has one of some values (``field=a,b``)."""
 
+    source: str
     subject: Field
     values: tuple[str, ...]
 
@@ -270,4 +271,4 @@ def present(value: Any) -> bool:
 def parse_test(text: str) -> Test:
     """A test from ``field``, ``field|extractor`` or ``field=value,value``."""
     subject, equals, values = text.partition("=")
-    return Test(parse_field(subject), tuple(values.split(",")) if equals else ())
+    return Test(text, parse_field(subject), tuple(values.split(",")) if equals else ())

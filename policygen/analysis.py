@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,9 +12,11 @@ from pathlib import Path
 from policygen.access import RoleKey
 from policygen.account import load_snapshot
 from policygen.account.model import Account, Role
+from policygen.catalog import reference
 from policygen.coverage import coverage_of
 from policygen.errors import IncompleteError, NothingFoundError, UsageError
 from policygen.ledger import Ledger
+from policygen.policy.generalise import Mode
 from policygen.selection import Chosen, RoleName, choose, parse_role, selector
 from policygen.sources import Batch, open_source
 from policygen.suggestion import Suggestion, suggest
@@ -103,6 +105,8 @@ def analyse(
     account: Account | None = None,
     allow_incomplete: bool = False,
     add_observed: bool = False,
+    resources: Mode = "pattern",
+    opened: Collection[str] = (),
     say: Say = silent,
 ) -> Analysis:
     """A suggestion for one role.
@@ -115,6 +119,8 @@ def analyse(
         account: the account as it is today; None to rest on the evidence alone.
         allow_incomplete: go on where files are damaged.
         add_observed: grant what was observed but is not allowed today.
+        resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
+        opened: resource types, ``ec2:image``, that are written whole.
         say: where progress goes.
 
     Raises:
@@ -124,6 +130,7 @@ def analyse(
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     limit = _until(until)
+    _check_opened(opened)
     today_role = _role_in(account, wanted)
     ledger = Ledger(selector(wanted), until=limit)
     reading = read(logs, ledger, say)
@@ -142,8 +149,29 @@ def analyse(
     today: Today | None = None
     if account and today_role:
         today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
-    made = suggest(usage, coverage, today, add_observed=add_observed, predecessors=chosen.predecessors)
+    made = suggest(
+        usage,
+        coverage,
+        today,
+        add_observed=add_observed,
+        resources=resources,
+        opened=opened,
+        predecessors=chosen.predecessors,
+    )
     return Analysis(made, reading, ledger, chosen, bool(until))
+
+
+def _check_opened(opened: Collection[str]) -> None:
+    for name in opened:
+        prefix, _, kind = name.partition(":")
+        known = reference.service(prefix)
+        if known is None or kind not in known.types:
+            raise UsageError(
+                f"no resource type {printable(name)[:60]!r}",
+                "give a service and one of its types, as the screen names them: --open ec2:image",
+                *([f"types of {prefix}: {', '.join(sorted(known.types)[:12])}"] if known else []),
+                code="PG-E214",
+            )
 
 
 def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
@@ -224,6 +252,8 @@ def suggest_role(
     snapshot: str | Path | Account | None = None,
     allow_incomplete: bool = False,
     add_observed: bool = False,
+    resources: Mode = "pattern",
+    opened: Collection[str] = (),
 ) -> Suggestion:
     """The smallest policy for one role, as the command line suggests it.
 
@@ -235,6 +265,8 @@ def suggest_role(
         snapshot: account snapshot, or the path of one; None to rest on the evidence alone.
         allow_incomplete: go on where files are damaged.
         add_observed: grant what was observed but is not allowed today.
+        resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
+        opened: resource types, ``ec2:image``, that are written whole.
 
     Raises:
         PolicygenError: as the command line would print it.
@@ -248,6 +280,8 @@ def suggest_role(
         account=account,
         allow_incomplete=allow_incomplete,
         add_observed=add_observed,
+        resources=resources,
+        opened=opened,
     ).suggestion
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from policygen.access import AccessRequest, RoleKey
@@ -16,7 +16,7 @@ from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import allowed_actions
-from policygen.policy.generalise import Written, generalise
+from policygen.policy.generalise import Mode, Written, generalise, questions
 from policygen.policy.grants import Grant, coverage_table, essential, widest
 from policygen.policy.meet import deny_statements, meet, own_grants
 from policygen.policy.pack import name_statements, pack, statements_of
@@ -57,6 +57,8 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
+    questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Resource types whose names may be new next time: type -> (names seen, the reason)."""
 
     @property
     def policy(self) -> Policy:
@@ -87,6 +89,8 @@ def suggest(
     *,
     name: str = "policygen",
     add_observed: bool = False,
+    resources: Mode = "pattern",
+    opened: Collection[str] = (),
     predecessors: tuple[Predecessor, ...] = (),
 ) -> Suggestion:
     """The smallest policy that lets a role go on doing what it did.
@@ -97,6 +101,8 @@ def suggest(
         today: the role's policies; None to rest on the evidence alone.
         name: the new policy's name.
         add_observed: grant what was observed but today's identity policies do not allow.
+        resources: how observed names are written.
+        opened: resource types (``ec2:image``) that are written whole.
         predecessors: deleted namesakes, for the record.
 
     Raises:
@@ -111,12 +117,12 @@ def suggest(
     if add_observed and today and missing:
         added, missing = _addable(missing, today)
         requests |= {one.request: one.evidence for one in added}
-        extra = (_evidence_policy([one.request for one in added]),) if added else ()
+        extra = (_evidence_policy([one.request for one in added], resources, opened),) if added else ()
         bounds = (*today.policies, *extra)
     needed = list(requests)
     if not needed:
         raise _all_missing(usage, missing)
-    written = generalise(needed)
+    written = generalise(needed, resources, opened)
     candidates: dict[Grant, list[AccessRequest]] = {}
     for request in needed:
         grant = Grant(request.action, written[request].pattern, _own_conditions(request))
@@ -154,6 +160,7 @@ def suggest(
         predecessors=predecessors,
         notes=today.notes if today else (),
         boundary=today.boundary if today else None,
+        questions=questions(needed, opened) if resources == "pattern" else {},
     )
 
 
@@ -195,9 +202,11 @@ def _left_as_today(
     return covered, keeps
 
 
-def _evidence_policy(requests: Sequence[AccessRequest]) -> Policy:
+def _evidence_policy(
+    requests: Sequence[AccessRequest], resources: Mode = "pattern", opened: Collection[str] = ()
+) -> Policy:
     """The missing requests as a policy, so that adding them is bounded by what was seen."""
-    written = generalise(requests)
+    written = generalise(requests, resources, opened)
     grants = {Grant(r.action, written[r].pattern, _own_conditions(r)) for r in requests}
     return Policy(tuple(statements_of(sorted(grants))), name="observed")
 

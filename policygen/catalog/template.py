@@ -221,7 +221,8 @@ def parse_template(text: str) -> Template:
 @lru_cache(maxsize=8192)
 def parse_field(text: str) -> Field:
     """A field from ``path|extractor|extractor:argument``."""
-    path, *filters = text.split("|")
+    # A "|" of a regular expression is written with a backslash.
+    path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
     steps = []
     for one in filters:
         name, _, argument = one.partition(":")

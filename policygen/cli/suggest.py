@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.analysis import Analysis
+    from policygen.policy.generalise import Mode
 
 
 def command(
@@ -43,6 +44,14 @@ def command(
         bool,
         typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
     ] = False,
+    resources: Annotated[
+        str,
+        typer.Option("--resources", help="How names are written: exact, pattern (declared rules), type."),
+    ] = "pattern",
+    opened: Annotated[
+        list[str] | None,
+        typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
@@ -55,11 +64,17 @@ def command(
     from policygen.analysis import analyse
     from policygen.cli import say
     from policygen.cli.output import check_writable, write_file, write_stdout
+    from policygen.errors import UsageError
     from policygen.report import format_of, render
+    from policygen.text import printable
 
     exports = [(path, format_of(str(path))) for path in export or []]
     for path, _ in exports:
         check_writable(path)
+    if resources not in {"exact", "pattern", "type"}:
+        raise UsageError(
+            f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
+        )
     if format_ not in {"text", "json", "policy"}:
         render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
     talk = (lambda _: None) if quiet else say
@@ -72,6 +87,8 @@ def command(
         account=account,
         allow_incomplete=allow_incomplete,
         add_observed=add_observed,
+        resources=cast("Mode", resources),
+        opened=opened or (),
         say=talk,
     )
     if not quiet:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from policygen import arn
 from policygen.access import AccessRequest
@@ -38,6 +39,12 @@ _VARYING = re.compile(
 )
 
 
+Mode = Literal["exact", "pattern", "type"]
+"""How resources are written: as seen; by the declared rules; or as every resource of the type."""
+
+WHOLE_TYPE = "every resource of the type, as asked"
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """How one request's resource is written: an IAM pattern, and the rule that made it one ("" = as seen)."""
@@ -46,19 +53,30 @@ class Written:
     rule: str
 
 
-def generalise(requests: Iterable[AccessRequest]) -> dict[AccessRequest, Written]:
+def generalise(
+    requests: Iterable[AccessRequest], mode: Mode = "pattern", opened: Collection[str] = ()
+) -> dict[AccessRequest, Written]:
     """The pattern of each request's resource.
 
     Learned patterns are learned per action and per named parent (bucket, log group), so that reading one
     prefix never opens the one that is written.
+
+    Args:
+        requests: what was observed.
+        mode: how resources are written.
+        opened: types (``ec2:image``) that are written whole in any mode but `exact`.
     """
     result: dict[AccessRequest, Written] = {}
     learning: dict[tuple[str, str, str, str], list[tuple[AccessRequest, str]]] = defaultdict(list)
     for request in requests:
-        how = _rule(request)
+        how = _rule(request) if mode != "exact" else None
         if request.wild or request.resource == "*":
             result[request] = Written(request.resource, "as far as the record tells" if request.wild else "")
-        elif how is None or (found := _parse(request, how)) is None:
+        elif (mode == "type" or (mode == "pattern" and type_name(request) in opened)) and (
+            whole := _whole_type(request)
+        ):
+            result[request] = Written(whole, WHOLE_TYPE)
+        elif how is None or how.ask or (found := _parse(request, how)) is None:
             result[request] = Written(arn.escape(request.resource), _unwritable(request.resource))
         elif how.learn:
             _, values = found
@@ -75,6 +93,34 @@ def generalise(requests: Iterable[AccessRequest]) -> dict[AccessRequest, Written
             as_seen = pattern == arn.escape(name) and parent == _exact_parent(request, name)
             result[request] = Written(parent.replace("\0", pattern), _unwritable(name) if as_seen else rule)
     return result
+
+
+def type_name(request: AccessRequest) -> str:
+    """The resource type with its service, ``ec2:image``."""
+    return f"{request.action.split(':', 1)[0].lower()}:{request.resource_type}"
+
+
+def _whole_type(request: AccessRequest) -> str:
+    """Every resource of the request's type in its partition, region and account; "" where IAM has no pattern."""
+    service = reference.service(request.action.split(":", 1)[0].lower())
+    kind = service.types.get(request.resource_type) if service else None
+    for pattern in kind.patterns if kind else ():
+        values = pattern.match(request.resource)
+        if values is not None:
+            return pattern.fill({n: arn.escape(v) for n, v in values.items() if n not in pattern.own})
+    return ""
+
+
+def questions(requests: Iterable[AccessRequest], opened: Collection[str] = ()) -> dict[str, tuple[int, str]]:
+    """Types whose names may be new next time, which only a person can know: type -> (names seen, the reason)."""
+    names: dict[str, set[str]] = defaultdict(set)
+    reasons: dict[str, str] = {}
+    for request in requests:
+        how = _rule(request)
+        if how and how.ask and not request.wild and (kind := type_name(request)) not in opened:
+            names[kind].add(request.resource)
+            reasons[kind] = how.ask
+    return {kind: (len(seen), reasons[kind]) for kind, seen in sorted(names.items())}
 
 
 def _exact_parent(request: AccessRequest, name: str) -> str:

@@ -139,10 +139,17 @@ def _removed(removed: dict[str, int], *, show_all: bool) -> Iterator[str]:
 
 def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
-    if not asked:
+    if not asked and not made.questions:
         return
     yield ""
-    yield f"Your call ({len(asked)})"
+    yield f"Your call ({len(asked) + len(made.questions)})"
+    for kind, (seen, reason) in made.questions.items():
+        yield from wrapped("  ? ", f"{kind}: {count(seen, 'name')} written as seen; {reason}", "    ")
+        yield from wrapped(
+            "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
+        )
+    if not asked:
+        return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
     yield from wrapped(
         "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "

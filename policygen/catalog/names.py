@@ -61,15 +61,19 @@ def service_prefix(source: str) -> str:
 
 @lru_cache(maxsize=8192)
 def role_members(source: str, operation: str) -> tuple[str, ...]:
-    """Paths of the parameters by which an operation hands a role to the service, from the service file and botocore."""
+    """Paths of the parameters by which an operation hands a role to the service.
+
+    The service file says them; where it is silent, botocore's models do.
+    """
     name = label(source)
     table = botocore_facts()["roles"]
     signing = botocore_facts()["signing_names"].get(name, "")
     services = (name, signing, service_prefix(source), *_signing_names(service_prefix(source)))
     rules = rules_for_source(source)
-    own = rules.passed_roles.get(operation.lower(), ()) if rules else ()
+    if rules and operation.lower() in rules.passed_roles:
+        return rules.passed_roles[operation.lower()]
     found = (table.get(service, {}).get(operation, ()) for service in dict.fromkeys(services))
-    return (*own, *next((paths for paths in found if paths), ()))
+    return tuple(next((paths for paths in found if paths), ()))
 
 
 @lru_cache(maxsize=1024)

@@ -114,7 +114,7 @@ class ServiceRules:
     passes_roles_to: str
     """The service principal that gets the roles of ``passed_roles`` and of botocore's role members."""
     passed_roles: Mapping[str, tuple[str, ...]]
-    """Lower-case event name -> paths of roles that are handed over, where botocore's models do not say so."""
+    """Lower-case event name -> paths of roles that are handed over, in place of those that botocore's models say."""
     context: tuple[tuple[str, Template], ...]
     """Condition keys that the service's requests carry where their action knows the key."""
     resources: Mapping[str, Ways]

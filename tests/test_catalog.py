@@ -12,7 +12,7 @@ from policygen import catalog
 from policygen.access import Call, ResourceEntry
 from policygen.catalog import reference
 from policygen.catalog.locate import rule_place, step_place
-from policygen.catalog.names import aliases, service_prefix
+from policygen.catalog.names import aliases, not_iam_sources, service_prefix
 from policygen.catalog.projection import project
 from policygen.catalog.rules import Example, ServiceRules, all_rules, file_text, read_rules
 from tests.support import ROOT
@@ -168,6 +168,12 @@ def test_every_alias_leads_to_a_service_that_iam_knows() -> None:
     for label, prefix in aliases().items():
         assert prefix in reference.prefixes(), label
         assert service_prefix(f"{label}.amazonaws.com"), label
+
+
+@pytest.mark.parametrize("source", sorted(not_iam_sources()))
+def test_a_source_that_iam_does_not_govern_is_ignored_with_its_reason(source: str) -> None:
+    answer = catalog.requests_for(Call(f"{source}.amazonaws.com", "GetThing", "us-east-1", ACCOUNT))
+    assert (answer.status, answer.why) == ("ignored", not_iam_sources()[source])
 
 
 def test_a_service_file_with_an_unknown_key_is_refused_by_name() -> None:

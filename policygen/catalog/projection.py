@@ -17,7 +17,7 @@ from policygen.catalog.names import botocore_facts
 from policygen.catalog.plan import Plan, plan_of
 from policygen.catalog.reference import ResourceType
 from policygen.catalog.resources import FREE_TEXT, GENERIC, normalise, parameter_names
-from policygen.catalog.rules import Need
+from policygen.catalog.rules import PARAMETERS, Need
 from policygen.catalog.template import Field, Template, scalar
 
 Tree = dict[str, "Tree"]
@@ -70,13 +70,11 @@ def _keep_roles(kept: dict[str, Any], params: Mapping[str, Any], roles: Tree) ->
 
 def _keep_named(kept: dict[str, Any], params: Mapping[str, Any], names: frozenset[str]) -> None:
     for key, value in params.items():
-        if key in kept:
-            continue
         if isinstance(value, Mapping):
             inner = {k: v for k, v in value.items() if _named(k, names) and _scalars(v)}
             if inner:
-                kept[key] = inner
-        elif _named(key, names) and _scalars(value):
+                kept[key] = _union(kept.get(key), inner)
+        elif key not in kept and _named(key, names) and _scalars(value):
             kept[key] = value
 
 
@@ -193,7 +191,7 @@ def _add_types(wanted: Projection, kinds: Iterable[str], plan: Plan, lists: list
                 waiting.append(one.path[1:])
             else:
                 _add_path(wanted, one, lists)
-        if len(ways) < 2:
+        if len(ways) < 2 or PARAMETERS in ways:
             wanted.arns = True
             for known in [own[kind]] if kind in own else _foreign(plan, kind):
                 wanted.names |= _names(known, plan.operation)

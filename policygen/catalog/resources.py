@@ -182,13 +182,14 @@ class Resolver:
         )
 
     def _resolve(self, service: Service, kind: str, item: Any) -> Found:
-        own = self._rules.resources.get(kind) if self._rules and service is self.service else None
-        ways = own or _RESOURCES_ONLY
+        ways = (self._rules.resources.get(kind) if self._rules else None) or _RESOURCES_ONLY
         if item is not None and ways[0] == RESOURCES:
             ways = (*ways[1:], RESOURCES)
         found = self._by_ways(service, kind, ways, item)
-        if found.arns or len(ways) > 1:
-            return found
+        return found if found.arns or len(ways) > 1 else self._from_parameters(service, kind)
+
+    def _from_parameters(self, service: Service, kind: str) -> Found:
+        """The general steps: parameters named like the ARN's placeholders, and ARNs among the parameters."""
         known = service.types.get(kind)
         if known is None:
             return NOTHING
@@ -204,9 +205,12 @@ class Resolver:
 
     def _by_ways(self, service: Service, kind: str, ways: Ways, item: Any) -> Found:
         for way in ways:
-            if isinstance(way, str):
+            if way == RESOURCES:
                 if self._call.resources and (arns := self._listed(service, kind)):
                     return Found(arns, "resources[] of the record")
+            elif isinstance(way, str):
+                if (found := self._from_parameters(service, kind)).arns:
+                    return found
             elif item is None and not way.heads <= self.names:
                 continue
             elif texts := way.render(self.scope(item)):
@@ -241,6 +245,7 @@ class Resolver:
         values: dict[str, list[str]] = {}
         used: set[str] = set()
         for placeholder in own:
+            named: dict[str, list[str]] = {}
             wanted = parameter_names(placeholder)
             if generic and len(own) == 1 and normalise(known.name) in normalise(self._operation):
                 wanted |= GENERIC
@@ -250,9 +255,12 @@ class Resolver:
                     and name not in used
                     and not value.startswith("arn:")
                 ):
-                    values.setdefault(placeholder, []).append(value)
-            if placeholder not in values:
+                    named.setdefault(name, []).append(value)
+            if not named:
                 return ()
+            # Where an id and a name both fit, the one that is called like the placeholder is meant.
+            exact = normalise(placeholder)
+            values[placeholder] = named.get(exact) or [one for found in named.values() for one in found]
             used |= wanted
         if len(own) == 1:
             return tuple(self._literal(pattern, {own[0]: value}) for value in dict.fromkeys(values[own[0]]))

@@ -18,10 +18,13 @@ from policygen.access import Grade
 from policygen.catalog.template import Template, Test, parse_template, parse_test, path_head
 
 Ways = tuple[str | Template, ...]
-"""Ways to an ARN, in order: the step ``resources[]`` or a template."""
+"""Ways to an ARN, in order: the steps ``resources[]`` and ``parameters``, or a template."""
 
 RESOURCES = "resources[]"
 """The step that takes the ARN from the record's `resources` list."""
+
+PARAMETERS = "parameters"
+"""The general steps: parameters that fill the ARN pattern, and ARNs among them. A type without ways has these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _ways(value: Any) -> Ways:
-    ways = tuple(way if way == RESOURCES else parse_template(way) for way in _strings(value))
+    ways = tuple(way if way in {RESOURCES, PARAMETERS} else parse_template(way) for way in _strings(value))
     return ways if RESOURCES in ways else (RESOURCES, *ways)
 
 

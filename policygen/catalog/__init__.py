@@ -16,9 +16,9 @@ from policygen.access import AccessRequest, Call, Context, Grade, Origin, Reques
 from policygen.catalog import apigateway, reference
 from policygen.catalog.plan import Plan, Status, plan_of, service_context
 from policygen.catalog.reference import Action, Service
-from policygen.catalog.resources import NOTHING, Resolver, role_arns
+from policygen.catalog.resources import NOTHING, TAG_MEMBERS, Resolver, normalise, role_arns
 from policygen.catalog.rules import Need, ServiceRules, rules_for_service
-from policygen.catalog.template import Scope, Text, scalar
+from policygen.catalog.template import Scope, Text, lookup, present, scalar
 
 # A record rarely names every required type of an action that has many: they are alternatives there.
 _ALL_REQUIRED = 3
@@ -57,6 +57,8 @@ def requests_for(call: Call) -> Answer:
         return Answer("unmapped", why=why)
     if plan.roles and not plan.role_heads.isdisjoint(resolver.role_names()):
         found += _passed_roles(call, plan, found)
+    if plan.tagging and not TAG_MEMBERS.isdisjoint(resolver.names):
+        found += _tags(call, plan, resolver, found)
     if any(len(one.request.resource) > _LONGEST_ARN for one in found):
         return Answer("unmapped", why="a name in the record is longer than any ARN")
     return Answer("mapped", tuple(found) if len(found) == 1 else _distinct(found))
@@ -201,6 +203,35 @@ def _merge(context: Context, own: Context) -> Context:
     for key, value in own:
         values[key] = tuple(sorted({*values.get(key, ()), *value}))
     return tuple(sorted(values.items()))
+
+
+def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) -> Iterator[Requested]:
+    """Tags given on creation: most services check their tagging action for them, on what is created.
+
+    AWS's tables of operations list it for nearly every operation that creates and takes tags; whether a service
+    asks is not in the record, so the grade is ``optional``. A rule of the service file comes first.
+    """
+    tagging = plan.tagging
+    known = [reference.action(one.request.action) for one in found]
+    if tagging is None or any(action and "Tagging" in action.access_level for action in known):
+        return
+    if not any(present(lookup(call.params, name)) for name in TAG_MEMBERS):
+        return
+    context = _with_service_context(base_context(call), plan.rules, tagging.name, resolver)
+    rule, step = "tags are given on creation", "what the call is about"
+    same = [one.request for one in found if one.request.resource_type in tagging.types]
+    for one in same:
+        yield Requested(
+            AccessRequest(tagging.name, one.resource, one.resource_type, context, "optional", one.wild),
+            Origin(rule, kind=one.resource_type, step=step),
+        )
+    if not same:
+        for kind in tagging.types:
+            if normalise(plan.operation).endswith(normalise(kind)):
+                place = resolver.whole_type(kind)
+                origin = Origin(rule, kind=kind, step=place.step)
+                for text in place.arns:
+                    yield Requested(_request(tagging.name, text, kind, context, "optional"), origin)
 
 
 def _passed_roles(call: Call, plan: Plan, found: list[Requested]) -> Iterator[Requested]:

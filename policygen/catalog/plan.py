@@ -59,6 +59,8 @@ class Plan:
     """Paths of the members that hand over a role."""
     role_heads: frozenset[str] = frozenset()
     """The first members of those paths, in lower case."""
+    tagging: Action | None = None
+    """The action that tags what a call creates, for events that do not tag by themselves."""
     passed: Context = ()
     """iam:PassedToService of those roles, where the service file says it."""
 
@@ -111,6 +113,7 @@ def plan_of(source: str, name: str) -> Plan:
         verb=verb,
         roles=roles,
         role_heads=frozenset(path_head(path) for path in roles),
+        tagging=_tagging(service, action or _first_action(needs)),
         passed=(("iam:PassedToService", (rules.passes_roles_to,)),)
         if rules and rules.passes_roles_to
         else (),
@@ -126,6 +129,21 @@ def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, 
         if name in botocore_facts()["unsigned"].get(prefix, ()):
             return Plan("no-permission-needed", "the operation is not signed, so IAM is not asked")
     return None
+
+
+# By how many services use it; the last two are EC2's and its neighbours'.
+_TAGGING = ("TagResource", "AddTagsToResource", "AddTags", "CreateTags")
+
+
+def _tagging(service: Service, main: Action | None) -> Action | None:
+    if main is None or not main.writes or "Tagging" in main.access_level:
+        return None
+    found = (service.action(name) for name in _TAGGING)
+    return next((action for action in found if action), None)
+
+
+def _first_action(needs: tuple[Need, ...]) -> Action | None:
+    return reference.action(needs[0].action.source) if needs else None
 
 
 def _has_verb(operation: str) -> bool:

@@ -16,7 +16,7 @@ from policygen.catalog import reference
 from policygen.catalog.names import botocore_facts
 from policygen.catalog.plan import Plan, plan_of
 from policygen.catalog.reference import ResourceType
-from policygen.catalog.resources import FREE_TEXT, GENERIC, normalise, parameter_names
+from policygen.catalog.resources import FREE_TEXT, GENERIC, TAG_MEMBERS, normalise, parameter_names
 from policygen.catalog.rules import PARAMETERS, Need
 from policygen.catalog.template import Field, Template, scalar
 
@@ -161,6 +161,9 @@ def projection(source: str, name: str) -> Projection:
         wanted.names |= _path_members(plan.operation)
     for path in plan.roles:
         _grow(wanted.roles, path)
+    if plan.tagging:
+        for member in TAG_MEMBERS:
+            _grow(wanted.tree, member)
     _add_types(wanted, dict.fromkeys(types), plan, lists)
     return wanted
 

@@ -78,6 +78,10 @@ FREE_TEXT = frozenset(
 )
 
 
+TAG_MEMBERS = frozenset({"tags", "taglist", "tagset"})
+"""Members of a request that tag what it creates, in lower case."""
+
+
 def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
     """Strings among the parameters that begin like an ARN, except in members of free text."""
     if isinstance(value, str):

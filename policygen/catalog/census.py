@@ -7,11 +7,12 @@ installed botocore (Apache-2.0).
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from policygen import catalog
 from policygen.access import Call
@@ -20,6 +21,7 @@ from policygen.catalog.names import botocore_facts, newer_operations, service_pr
 from policygen.catalog.plan import plan_of
 from policygen.catalog.reference import Service
 from policygen.catalog.resources import normalise
+from policygen.catalog.rules import file_text, rules_for_source
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
 KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
@@ -30,18 +32,36 @@ REGION = "us-east-1"
 _DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of one model: the call made of it and the answer."""
+class Row(NamedTuple):
+    """One operation of one model, as the page counts it and the lock keeps it."""
 
     model: str
     """botocore's name of the service, ``stepfunctions``."""
     prefix: str
     """IAM's prefix, "" where IAM does not know the service."""
     name: str
+    kind: str
+    bare: str
+    """``*`` if it ends on ``*`` although its action takes a resource, else ""."""
+    text: str
+    """The answer in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of one model: the call made of it and the answer."""
+
+    model: str
+    prefix: str
+    name: str
     kind: Kind
     call: Call
     answer: catalog.Answer
+
+    @property
+    def row(self) -> Row:
+        """What is kept of it."""
+        return Row(self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text)
 
     @property
     def _resources(self) -> set[str]:
@@ -186,12 +206,12 @@ class _Shapes:
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 
 
-def count(found: Iterable[Operation]) -> Counter[Kind]:
+def count(found: Iterable[Operation | Row]) -> Counter[str]:
     """How many operations of each kind."""
     return Counter(one.kind for one in found)
 
 
-def page(found: Sequence[Operation]) -> str:
+def page(found: Sequence[Row]) -> str:
     """All of it as a page in Markdown.
 
     Args:
@@ -217,17 +237,17 @@ def page(found: Sequence[Operation]) -> str:
         "| botocore | IAM | operations | by name | by rule | free | not IAM | newer | unknown | on \\* |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    by_model: dict[str, list[Operation]] = {}
+    by_model: dict[str, list[Row]] = {}
     for one in found:
         by_model.setdefault(one.model, []).append(one)
     for model, members in sorted(by_model.items()):
         of = count(members)
-        bare = sum(one.bare for one in members)
+        bare = sum(bool(one.bare) for one in members)
         numbers = [len(members), *(of[kind] for kind in KINDS), bare]
         lines.append(
             f"| {model} | {members[0].prefix or '–'} | " + " | ".join(str(n or "") for n in numbers) + " |"
         )
-    total = [len(found), *(count(found)[kind] for kind in KINDS), sum(one.bare for one in found)]
+    total = [len(found), *(count(found)[kind] for kind in KINDS), sum(bool(one.bare) for one in found)]
     lines += ["| **all** | | " + " | ".join(f"{n:,}" for n in total) + " |", ""]
     sections = (
         (
@@ -256,11 +276,18 @@ def page(found: Sequence[Operation]) -> str:
     return "\n".join(lines)
 
 
-def _share(found: Sequence[Operation]) -> str:
+def _share(found: Sequence[Row]) -> str:
     unknown = sum(one.kind in {"unknown", "newer"} for one in found)
     return f"{100 * (1 - unknown / len(found)):.1f} %"
 
 
-def answers(found: Iterable[Operation]) -> str:
-    """Every operation's answer, one line each: what a test compares, so that new data changes none unseen."""
-    return "".join(f"{one.model}\t{one.name}\t{one.text}\n" for one in found)
+def file_digests() -> dict[str, str]:
+    """Model -> digest of the service file that covers it, "" for none: whether a rule may have changed an answer."""
+    from botocore.loaders import Loader
+
+    found = {}
+    for model in models():
+        source = event_source(Loader().load_service_model(model, "service-2")["metadata"])
+        rules = rules_for_source(source)
+        found[model] = hashlib.sha256(file_text(rules.file).encode()).hexdigest()[:12] if rules else ""
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -98,9 +99,15 @@ def not_starts(value: Any, prefix: str) -> Iterable[Any]:
     return [] if _texts(value).startswith(prefix) else [value]
 
 
+@lru_cache(maxsize=8192)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Once each: there are more of them than `re` keeps."""
+    return re.compile(pattern)
+
+
 def matches(value: Any, pattern: str) -> Iterable[Any]:
     """The first group of a regular expression found in the value, or the whole match."""
-    found = re.search(pattern, _texts(value))
+    found = _compiled(pattern).search(_texts(value))
     if not found:
         return []
     return [found.group(1) if found.groups() else found.group()]

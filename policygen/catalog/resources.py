@@ -273,12 +273,14 @@ class Resolver:
     def _literal(self, pattern: ArnPattern, values: Mapping[str, str]) -> Text:
         places = self._places()
         return join(
-            Text(piece, "*" in piece)
-            if i % 2 == 0
-            else Text(places[piece])
-            if piece in places
-            else Text(values[piece])
-            for i, piece in enumerate(pattern.pieces)
+            [
+                Text(piece, "*" in piece)
+                if i % 2 == 0
+                else Text(places[piece])
+                if piece in places
+                else Text(values[piece])
+                for i, piece in enumerate(pattern.pieces)
+            ]
         )
 
     def _fill(self, pattern: ArnPattern, values: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ result is written as an IAM pattern with the log's own ``*``, ``?`` and ``${`` e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -173,31 +173,32 @@ class Template:
 
     def render(self, scope: Scope) -> list[Text]:
         """Every combination of the fields' values; empty when a field has none."""
-        if scope.item is None and scope.names is not None and not self.heads <= scope.names:
+        if self.heads and scope.item is None and scope.names is not None and not self.heads <= scope.names:
             return []
+        single: list[Text] = []
         choices: list[list[Text]] = []
         size = 1
         for part in self.parts:
-            found = [part] if isinstance(part, Text) else part.render(scope)
-            if not found:
+            if type(part) is Text:
+                found = [part]
+            elif not (found := part.render(scope)):  # type: ignore[union-attr]
                 return []
             choices.append(found)
+            single.append(found[0])
             size *= len(found)
-        if size > _MAX_VALUES:
-            return []
         if size == 1:
-            return [join([choice[0] for choice in choices])]
-        return [join(combination) for combination in product(*choices)]
+            return [join(single)]
+        return [join(combination) for combination in product(*choices)] if size <= _MAX_VALUES else []
 
 
-def join(texts: Iterable[Text]) -> Text:
+def join(texts: Sequence[Text]) -> Text:
     """Texts put together; one wild part makes the whole a pattern."""
-    parts = list(texts)
-    if len(parts) == 1:
-        return parts[0]
-    if any(part.wild for part in parts):
-        return Text("".join(part.pattern for part in parts), wild=True)
-    return Text("".join(part.text for part in parts))
+    if len(texts) == 1:
+        return texts[0]
+    for part in texts:
+        if part.wild:
+            return Text("".join([part.pattern for part in texts]), wild=True)
+    return Text("".join([part.text for part in texts]))
 
 
 @lru_cache(maxsize=8192)

@@ -281,13 +281,11 @@ def _share(found: Sequence[Row]) -> str:
     return f"{100 * (1 - unknown / len(found)):.1f} %"
 
 
-def file_digests() -> dict[str, str]:
+def file_digests(found: Iterable[Operation]) -> dict[str, str]:
     """Model -> digest of the service file that covers it, "" for none: whether a rule may have changed an answer."""
-    from botocore.loaders import Loader
-
-    found = {}
-    for model in models():
-        source = event_source(Loader().load_service_model(model, "service-2")["metadata"])
-        rules = rules_for_source(source)
-        found[model] = hashlib.sha256(file_text(rules.file).encode()).hexdigest()[:12] if rules else ""
-    return found
+    sources = {one.model: one.call.source for one in found}
+    rules = ((model, rules_for_source(source)) for model, source in sources.items())
+    return {
+        model: hashlib.sha256(file_text(one.file).encode()).hexdigest()[:12] if one else ""
+        for model, one in rules
+    }

@@ -16,7 +16,7 @@ from policygen.catalog import reference
 from policygen.catalog.names import botocore_facts
 from policygen.catalog.plan import Plan, plan_of
 from policygen.catalog.reference import ResourceType
-from policygen.catalog.resources import FREE_TEXT, GENERIC, TAG_MEMBERS, normalise, parameter_names
+from policygen.catalog.resources import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
 from policygen.catalog.rules import PARAMETERS, Need
 from policygen.catalog.template import Field, Template, scalar
 
@@ -211,9 +211,7 @@ def _names(known: ResourceType, operation: str) -> frozenset[str]:
     names: frozenset[str] = frozenset()
     for pattern in known.patterns:
         for placeholder in pattern.own:
-            names |= parameter_names(placeholder)
-        if len(pattern.own) == 1 and normalise(known.name) in normalise(operation):
-            names |= GENERIC
+            names |= wanted_names(known.name, placeholder, operation, generic=len(pattern.own) == 1)
     return names
 
 

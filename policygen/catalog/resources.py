@@ -46,6 +46,31 @@ def parameter_names(placeholder: str) -> frozenset[str]:
     return frozenset({whole, stem} | {stem + suffix for suffix in _SUFFIXES if suffix != "arn"})
 
 
+# Placeholders that any type's pattern may have: the parameter is then called like the type.
+_ANY_RESOURCE = frozenset({"resourceid", "resourcename", "id", "name"})
+
+
+@lru_cache(maxsize=16384)
+def wanted_names(kind: str, placeholder: str, operation: str, *, generic: bool) -> frozenset[str]:
+    """Normalised names of parameters that fill a placeholder of a type's pattern.
+
+    Args:
+        kind: the resource type.
+        placeholder: of its pattern.
+        operation: the event's name without the API's date.
+        generic: whether a plain name or id may be meant, which it is only where the operation names the type.
+    """
+    wanted = parameter_names(placeholder)
+    if normalise(placeholder) in _ANY_RESOURCE:
+        wanted |= parameter_names(kind)
+    if generic and normalise(kind) in normalise(operation):
+        wanted |= GENERIC
+    if placeholder.endswith("Id"):
+        # An id is made by the service: a name that the caller gives is not it.
+        wanted = frozenset(name for name in wanted if not name.endswith("name"))
+    return wanted
+
+
 def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Scalar parameters, and those one map deeper, as (normalised name, value); lists give each element.
 
@@ -250,9 +275,7 @@ class Resolver:
         used: set[str] = set()
         for placeholder in own:
             named: dict[str, list[str]] = {}
-            wanted = parameter_names(placeholder)
-            if generic and len(own) == 1 and normalise(known.name) in normalise(self._operation):
-                wanted |= GENERIC
+            wanted = wanted_names(known.name, placeholder, self._operation, generic=generic and len(own) == 1)
             for name, value in self._parameters():
                 if (
                     (name in wanted or name.removesuffix("s") in wanted)

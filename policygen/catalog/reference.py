@@ -31,7 +31,7 @@ class ArnPattern:
     own: tuple[str, ...]
     """The placeholders that name the resource: not partition, region and account."""
     literals: int
-    """Number of literal characters; the more, the more specific."""
+    """Number of literal characters, a star taken off; the more, the more specific."""
     strict: re.Pattern[str]
     """Placeholders match within one path segment."""
     loose: re.Pattern[str]
@@ -65,7 +65,8 @@ def compile_pattern(text: str) -> ArnPattern:
             last = i == len(pieces) - 2
             strict.append(f"({_OPEN.get(piece, '[^/:]+')})")
             loose.append(f"({_OPEN.get(piece, '.+' if last else '[^:]+?')})")
-    size = sum(len(piece) for piece in pieces[::2])
+    # A type that is written with a star of its own ("all versions") is the less specific one.
+    size = sum(len(piece) for piece in pieces[::2]) - 2 * text.count("*")
     head = re.split(r"[$*]", text.split(":", 5)[5], maxsplit=1)[0] if text.count(":") >= 5 else ""
     own = tuple(name for name in names if name not in _OPEN)
     return ArnPattern(

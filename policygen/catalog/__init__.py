@@ -220,6 +220,8 @@ def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) ->
     context = _with_service_context(base_context(call), plan.rules, tagging.name, resolver)
     rule, step = "tags are given on creation", "what the call is about"
     same = [one.request for one in found if one.request.resource_type in tagging.types]
+    # A call may be about more than what it creates: tags go to the type that the operation names.
+    same = [one for one in same if normalise(one.resource_type) in normalise(plan.operation)] or same
     for one in same:
         yield Requested(
             AccessRequest(tagging.name, one.resource, one.resource_type, context, "optional", one.wild),

@@ -112,7 +112,9 @@ def plan_of(source: str, name: str) -> Plan:
         verb=verb,
         roles=roles,
         role_heads=frozenset(path_head(path) for path in roles),
-        tagging=_tagging(service, action or _first_action(needs)),
+        tagging=None
+        if rules and operation.lower() in rules.other_tags
+        else _tagging(service, action or _first_action(needs)),
         passed=(("iam:PassedToService", (rules.passes_roles_to,)),)
         if rules and rules.passes_roles_to
         else (),

@@ -118,6 +118,8 @@ class ServiceRules:
     """The service principal that gets the roles of ``passed_roles`` and of botocore's role members."""
     passed_roles: Mapping[str, tuple[str, ...]]
     """Lower-case event name -> paths of roles that are handed over, in place of those that botocore's models say."""
+    other_tags: frozenset[str]
+    """Lower-case names of events whose `tags` are something else than tags of a resource."""
     context: tuple[tuple[str, Template], ...]
     """Condition keys that the service's requests carry where their action knows the key."""
     resources: Mapping[str, Ways]
@@ -231,7 +233,7 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "context", "resource", "event",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "context", "resource", "event",
     "no_permission", "not_iam", "generalise", "visibility", "example",
 }  # fmt: skip
 
@@ -258,6 +260,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             reference=raw["reference"],
             passes_roles_to=raw.get("passes_roles_to", ""),
             passed_roles={k.lower(): _strings(v) for k, v in raw.get("passed_roles", {}).items()},
+            other_tags=frozenset(name.lower() for name in _strings(raw.get("other_tags", ()))),
             context=_context(raw.get("context", {})),
             resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
             events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},

@@ -233,8 +233,8 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "context", "resource", "event",
-    "no_permission", "not_iam", "generalise", "visibility", "example",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "context", "resource",
+    "event", "no_permission", "not_iam", "generalise", "visibility", "example",
 }  # fmt: skip
 
 

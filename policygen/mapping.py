@@ -110,12 +110,12 @@ def _request(one: Requested, source: str, *, why: bool) -> dict[str, Any]:
         "action": request.action,
         "resource": request.resource,
         "context": _context(request.context),
+        "grade": request.grade,
     }
     if not why:
         return plain
     rule = f"{origin.rule}: {origin.note}" if origin.note else origin.rule
     return plain | {
-        "grade": request.grade,
         "rule": rule,
         "rule_at": rule_place(origin) or "general step",
         "step": origin.step,

@@ -522,6 +522,22 @@ FIELDS = ["event_id", "event_source", "event_name", "role", "status", "requests"
 STATUSES = {"mapped", "no-permission-needed", "denied", "ignored", "unmapped"}
 
 
+def test_map_says_why_with_file_and_line(world: Path) -> None:
+    done = run(world, "map", "mystery", "--why", "-f", "text", "-q")
+    assert done.stdout.splitlines()[:4] == [
+        "mapped                dynamodb.amazonaws.com GetItem:",
+        f"  dynamodb:GetItem arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts (required)",
+        "    rule  action of the same name dynamodb:GetItem  [general step]",
+        "    step  resources[] of the record  [general step]",
+    ]
+    (first, _) = (
+        json.loads(line) for line in run(world, "map", "mystery", "--why", "-q").stdout.splitlines()
+    )
+    assert list(first["requests"][0]) == [
+        "action", "resource", "context", "grade", "rule", "rule_at", "step", "step_at",
+    ]  # fmt: skip
+
+
 def test_map_writes_one_object_a_record_with_these_fields(world: Path) -> None:
     done = run(world, "map", "mystery")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -531,6 +547,7 @@ def test_map_writes_one_object_a_record_with_these_fields(world: Path) -> None:
             "action": "dynamodb:GetItem",
             "resource": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts",
             "context": {"aws:RequestedRegion": "us-east-1"},
+            "grade": "required",
         }
     ]
     assert [row["status"] for row in rows] == ["mapped", "unmapped"]

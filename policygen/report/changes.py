@@ -113,7 +113,22 @@ def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool)
         yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
     if len(shown) < len(words):
         yield f"            and more (--all lists them; {len(used)} in all)"
+    yield from _maybe(requests, show_all=show_all)
     yield from _rules(made, requests, show_all=show_all)
+
+
+def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+    """Actions that AWS may have asked for, as far as the records tell, and not one that it surely asked for."""
+    sure = {request.action for request in requests if request.grade == "required"}
+    names = sorted({request.action.split(":", 1)[1] for request in requests if request.action not in sure})
+    if names:
+        shown = names if show_all else names[:LISTED]
+        rest = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+        yield from wrapped(
+            "      maybe ",
+            f"{' '.join(shown)}{rest}: the records do not tell whether AWS asked",
+            "            ",
+        )
 
 
 def _rules(made: Suggestion, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
@@ -189,6 +204,7 @@ def _used(
     words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)
     for i, line in enumerate(words):
         yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else tail)
+    yield from _maybe(requests, show_all=show_all)
     yield from _rules(made, requests, show_all=show_all)
 
 

@@ -528,7 +528,7 @@ def test_map_says_why_with_file_and_line(world: Path) -> None:
         "mapped                dynamodb.amazonaws.com GetItem:",
         f"  dynamodb:GetItem arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts (required)",
         "    rule  action of the same name dynamodb:GetItem  [general step]",
-        "    step  resources[] of the record  [general step]",
+        "    step  arn:{partition}:dynamodb:{region}:{account}:table/{tableName|not_arn}  [services/dynamodb.toml:12]",
     ]
     (first, _) = (
         json.loads(line) for line in run(world, "map", "mystery", "--why", "-q").stdout.splitlines()

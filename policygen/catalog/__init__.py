@@ -221,7 +221,9 @@ def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) ->
     rule, step = "tags are given on creation", "what the call is about"
     same = [one.request for one in found if one.request.resource_type in tagging.types]
     # A call may be about more than what it creates: tags go to the type that the operation names.
-    same = [one for one in same if normalise(one.resource_type) in normalise(plan.operation)] or same
+    name = normalise(plan.operation)
+    ending = [one for one in same if name.endswith(normalise(one.resource_type))]
+    same = ending or [one for one in same if normalise(one.resource_type) in name] or same
     for one in same:
         yield Requested(
             AccessRequest(tagging.name, one.resource, one.resource_type, context, "optional", one.wild),

@@ -99,6 +99,11 @@ def test_operations_of_services_used_from_lambda_end_on_a_resource() -> None:
 
 DOCS = "https://docs.aws.amazon.com"
 SAID_ELSEWHERE = {
+    (
+        "bedrock-runtime",
+        "Converse",
+        "bedrock:InvokeTool",
+    ): f"{DOCS}/service-authorization/latest/reference/list_bedrock.html",
     ("lambda", "CreateFunction", "s3:GetObject"): f"{DOCS}/lambda/latest/dg/configuration-function-zip.html",
     (
         "lambda",
@@ -138,7 +143,7 @@ def test_what_an_operation_is_granted_is_in_aws_s_own_list_for_it_or_on_a_page_o
     compared, beyond = 0, set()
     for one in operations():
         listed = rows.get(one.prefix, {}).get(one.name)
-        if listed is None:
+        if listed is None or any("..." in name for name in listed):  # a row that was cut short
             continue
         compared += 1
         allowed = {name.split("{")[0].lower() for name in listed} | {f"{one.prefix}:{one.name}".lower()}

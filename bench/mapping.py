@@ -2,8 +2,8 @@
 
     python bench/mapping.py [CALLS] [REPEATS]
 
-Two mixes: *trail*, the calls of `trail.py` (S3, DynamoDB, KMS, SSM, STS, EC2; nearly all distinct), and *examples*, every
-example of every service file, with names made distinct. Prints the median of the repeats.
+Two mixes: *trail*, the calls of `trail.py` (S3, DynamoDB, KMS, SSM, STS, EC2; nearly all distinct), and *examples*,
+every example of every service file, each time in another account. Prints the median of the repeats.
 """
 
 from __future__ import annotations

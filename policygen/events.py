@@ -99,6 +99,9 @@ _WEAK = re.compile(
     r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
+# User pools say this of a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
+# AccessDeniedException there (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html).
+_END_USER = ("cognito-idp.amazonaws.com", "NotAuthorizedException")
 _FIRST_DAY = "2013-11-13"  # CloudTrail's own first day: what is older is no log of it
 _CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
@@ -127,13 +130,13 @@ _NOT_CALLS = {
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
 
 
-def outcome_of(code: str) -> Outcome:
-    """What an error code says; "" is success. `code` comes without its ``Client.`` prefix.
+def outcome_of(code: str, source: str = "") -> Outcome:
+    """What an error code of an event source says; "" is success. `code` comes without its ``Client.`` prefix.
 
     A service error that is none of the known kinds is raised after the check and counts as used: for
     sufficiency the greater set is the safe one (1.10.5).
     """
-    if not code:
+    if not code or (source, code) == _END_USER:
         return Outcome.USED
     if _DENIED.fullmatch(code) or code == "VpceAccessDenied":
         return Outcome.DENIED
@@ -256,13 +259,14 @@ def caller_of(record: Record) -> Principal | Ignored:
 def event_of(record: Record, principal: Principal) -> Event:
     """The event of a record that `caller_of` accepted."""
     code = _SERVICE_PREFIX.sub("", clean_word(record.errorCode)) if record.errorCode else ""
-    outcome = outcome_of(code) if code else Outcome.USED
+    source = clean_word(record.eventSource)
+    outcome = outcome_of(code, source) if code else Outcome.USED
     denied = outcome is Outcome.DENIED
     return Event(
         id=clean(record.eventID, 128),
         shared_id=clean(record.sharedEventID, 128) if record.sharedEventID else "",
         time=record.eventTime or "",
-        source=clean_word(record.eventSource),
+        source=source,
         name=clean_word(record.eventName),
         region=clean_word(record.awsRegion),
         principal=principal,

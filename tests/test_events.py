@@ -51,6 +51,17 @@ def test_an_error_code_proves_what_it_can(code: str, outcome: Outcome) -> None:
     assert outcome_of(code) is outcome
 
 
+@pytest.mark.parametrize(
+    ("source", "outcome"), [("cognito-idp", Outcome.USED), ("cognito-identity", Outcome.DENIED)]
+)
+def test_a_user_pool_that_refuses_an_end_user_had_let_the_caller_in(source: str, outcome: Outcome) -> None:
+    event = read_event(
+        decode(record({"source": source, "name": "AdminInitiateAuth", "error": "NotAuthorizedException"}))
+    )
+    assert isinstance(event, Event)
+    assert event.outcome is outcome
+
+
 def test_the_client_prefix_of_ec2_is_no_part_of_the_code() -> None:
     event = read_event(
         decode(record({"source": "ec2", "name": "RunInstances", "error": "Client.UnauthorizedOperation"}))

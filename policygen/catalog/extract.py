@@ -19,9 +19,13 @@ Extractor = Callable[[Any, str], Iterable[Any]]
 _FUNCTION = re.compile(
     r"(?:arn:[^:]+:lambda:(?P<region>[^:]*):)?(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>.+))?"
 )
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.statements.html: what is quoted is passed
+# over, a comment may come first, and only an index is named after the table's name and a dot.
 _PARTIQL = re.compile(
-    r"""\s*(select|insert|update|delete|exists)\b(?:.*?\b(?:from|into)\b|\s+)\s*
-        (?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_.-]+))(?:\."(?P<index>[^"]+)")?""",
+    r"""(?:\s|--[^\n]*\n|/\*.*?\*/)*
+        (?:(?P<select>select|exists)\b(?:'[^']*'|"[^"]*"|[^'"])*?\bfrom\s*
+          |(?P<insert>insert)\s+into\s* | (?P<update>update)\b\s* | (?P<delete>delete)\s+from\s*)
+        (?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_-]+))(?:\.(?:"(?P<index>[^"]+)"|(?P<bare_index>[A-Za-z0-9_-]+)))?""",
     re.I | re.S | re.X,
 )
 _COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
@@ -152,10 +156,8 @@ def custom_bus(value: Any, _: str) -> Iterable[Any]:
 def partiql_verb(value: Any, _: str) -> Iterable[Any]:
     """Select, Insert, Update or Delete: the IAM action of a PartiQL statement is PartiQL + verb."""
     found = _PARTIQL.match(_texts(value))
-    if not found:
-        return []
-    verb = found[1].capitalize()
-    return ["Select" if verb == "Exists" else verb]
+    verbs = ("select", "insert", "update", "delete")
+    return [verb.capitalize() for verb in verbs if found and found[verb]]
 
 
 def partiql_table(value: Any, _: str) -> Iterable[Any]:
@@ -167,7 +169,8 @@ def partiql_table(value: Any, _: str) -> Iterable[Any]:
 def partiql_index(value: Any, _: str) -> Iterable[Any]:
     """The index of a PartiQL statement, written ``"table"."index"``, if it names one."""
     found = _PARTIQL.match(_texts(value))
-    return [found["index"]] if found and found["index"] else []
+    index = found and (found["index"] or found["bare_index"])
+    return [index] if index else []
 
 
 def copy_source(value: Any, _: str) -> Iterable[Any]:

@@ -19,8 +19,8 @@ Extractor = Callable[[Any, str], Iterable[Any]]
 _FUNCTION = re.compile(
     r"(?:arn:[^:]+:lambda:(?P<region>[^:]*):)?(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>.+))?"
 )
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.statements.html: what is quoted is passed
-# over, a comment may come first, and only an index is named after the table's name and a dot.
+# What is quoted is passed over, a comment may come first, and only an index is named after the table and a dot
+# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.statements.html).
 _PARTIQL = re.compile(
     r"""(?:\s|--[^\n]*\n|/\*.*?\*/)*
         (?:(?P<select>select|exists)\b(?:'[^']*'|"[^"]*"|[^'"])*?\bfrom\s*

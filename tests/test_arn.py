@@ -205,7 +205,7 @@ STRINGS = ["".join(letters) for size in range(7) for letters in product("abc", r
 tiny = st.text(alphabet="ab*?", max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tiny, tiny)
 def test_containment_agrees_with_trying_every_short_string(wide: str, narrow: str) -> None:
     outer, inner = string_glob(wide), string_glob(narrow)
@@ -213,7 +213,7 @@ def test_containment_agrees_with_trying_every_short_string(wide: str, narrow: st
     assert includes(outer, inner) == tried
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tiny, tiny)
 def test_overlap_agrees_with_trying_every_short_string(one: str, other: str) -> None:
     a, b = string_glob(one), string_glob(other)
@@ -228,7 +228,7 @@ ARNS = [":".join(parts) for parts in product(("", "a", "ab"), repeat=6)] + [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(small, small)
 def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow: str) -> None:
     found = {value for value in ARNS if arn.matches(narrow, value)}
@@ -240,7 +240,7 @@ def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow
     assert arn.overlaps(wide, narrow) == arn.overlaps(narrow, wide)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     small,
     st.text(alphabet="a:*?$", max_size=8),
@@ -376,7 +376,7 @@ def segmentwise(pattern: str, value: str) -> bool:
     return pattern == "*" or all(string_glob(s).matches(v) for s, v in zip(segments, parts, strict=True))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(small | tiny.map("a:a:a:a:a:{}".format), small | tiny.map("a:a:a:a:a:{}".format))
 def test_the_intersection_matches_what_both_match_and_nothing_else(one: str, other: str) -> None:
     found = arn.intersect(one, other)

@@ -387,7 +387,7 @@ def test_what_is_implied_holds_in_every_small_world() -> None:
     assert proven > 1000
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(entries, max_size=2).map(lambda found: tuple(e for block_ in found for e in block_)))
 def test_more_knowledge_never_turns_an_answer_round(conditions: Conditions) -> None:
     for world in WORLDS:

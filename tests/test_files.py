@@ -415,7 +415,7 @@ def read_all(folder: Path, name: str, data: bytes) -> tuple[list[str | None], li
 
 ALL_IDS = [one["eventID"] for one in MANY]
 FUZZED = [(GOOD, "a.json.gz"), (GOOD_ZIP, "b.zip")]
-fuzz = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzz

@@ -41,7 +41,6 @@ def bounded(examples: int) -> settings:
     """So many examples, the same in every run."""
     return settings(
         max_examples=examples,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
         database=None,

@@ -1,0 +1,6 @@
+"""A property's examples are not timed: timings are benchmarks, and a busy machine is no counter-example."""
+
+from hypothesis import settings
+
+settings.register_profile("untimed")
+settings.load_profile("untimed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from policygen.access import RoleKey
 from policygen.account import load_snapshot
 from policygen.account.model import Account, Role
 from policygen.catalog import reference
+from policygen.conduct import SIGNS, Sign, part
 from policygen.coverage import coverage_of
 from policygen.errors import IncompleteError, NothingFoundError, UsageError
 from policygen.ledger import Ledger
@@ -107,6 +108,7 @@ def analyse(
     add_observed: bool = False,
     resources: Mode = "pattern",
     opened: Collection[str] = (),
+    accepted: Collection[Sign] = (),
     say: Say = silent,
 ) -> Analysis:
     """A suggestion for one role.
@@ -121,6 +123,7 @@ def analyse(
         add_observed: grant what was observed but is not allowed today.
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
+        accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
         say: where progress goes.
 
     Raises:
@@ -131,13 +134,21 @@ def analyse(
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     limit = _until(until)
     _check_opened(opened)
+    _check_accepted(accepted)
     today_role = _role_in(account, wanted)
     ledger = Ledger(selector(wanted), until=limit)
     reading = read(logs, ledger, say)
     check_whole(reading, allow_incomplete=allow_incomplete)
     chosen = choose(ledger, wanted, today_role.key if today_role else None)
     window = window_of(days, limit or ledger.last)
-    usage = usage_of(chosen.role, chosen.calls, window)
+    conduct = part(
+        chosen.calls,
+        of_functions=today_role.only_functions if today_role else None,
+        notices=ledger.notices,
+        accepted=accepted,
+        until=window.end,
+    )
+    usage = usage_of(chosen.role, conduct.workload, window)
     if account:
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn}
@@ -158,6 +169,11 @@ def analyse(
         opened=opened,
         predecessors=chosen.predecessors,
     )
+    made = replace(
+        made,
+        conduct=conduct,
+        apart=usage_of(chosen.role, conduct.apart, window) if conduct.apart else None,
+    )
     return Analysis(made, reading, ledger, chosen, bool(until))
 
 
@@ -171,6 +187,14 @@ def _check_opened(opened: Collection[str]) -> None:
                 "give a service and one of its types, as the screen names them: --open ec2:image",
                 *([f"types of {prefix}: {', '.join(sorted(known.types)[:12])}"] if known else []),
                 code="PG-E214",
+            )
+
+
+def _check_accepted(accepted: Collection[str]) -> None:
+    for name in accepted:
+        if name not in SIGNS:
+            raise UsageError(
+                f"no sign {printable(name)[:60]!r}", f"there are: {', '.join(SIGNS)}", code="PG-E216"
             )
 
 
@@ -254,6 +278,7 @@ def suggest_role(
     add_observed: bool = False,
     resources: Mode = "pattern",
     opened: Collection[str] = (),
+    accepted: Collection[Sign] = (),
 ) -> Suggestion:
     """The smallest policy for one role, as the command line suggests it.
 
@@ -267,6 +292,7 @@ def suggest_role(
         add_observed: grant what was observed but is not allowed today.
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
+        accepted: signs of odd usage that a person has looked at; `policygen.conduct.SIGNS` names them.
 
     Raises:
         PolicygenError: as the command line would print it.
@@ -282,6 +308,7 @@ def suggest_role(
         add_observed=add_observed,
         resources=resources,
         opened=opened,
+        accepted=accepted,
     ).suggestion
 
 

@@ -67,6 +67,8 @@ class Event:
     via: str
     vpce: str
     user_agent: str
+    address: str = ""
+    """sourceIPAddress: an address, or the DNS name of a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ def event_of(record: Record, principal: Principal) -> Event:
         via=clean_word(record.userIdentity.invokedBy) if record.userIdentity else "",
         vpce=clean_word(record.vpcEndpointId),
         user_agent=clean_word(record.userAgent, 256),
+        address=clean_word(record.sourceIPAddress),
     )
 
 

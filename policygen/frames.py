@@ -17,6 +17,8 @@ _CATEGORIES = (
     "outcome",
     "error",
     "via",
+    "user",
+    "manner",
     "action",
     "service",
     "kind",
@@ -24,10 +26,11 @@ _CATEGORIES = (
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
-    """One row per distinct call and day.
+    """One row per distinct call, day and user of the role's credentials.
 
     Columns: day (datetime64, UTC), role, region, event_source, event_name, outcome, error, via (categories),
-    vpce, params (JSON text of the identifying parameters), n, first, last (datetime64, UTC).
+    vpce, user (what the credentials were issued to), manner, params (JSON text of the identifying parameters), n,
+    first, last (datetime64, UTC).
     """
     name = suggestion.role.name
     rows = [
@@ -41,13 +44,15 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
             "error": call.error or None,
             "via": call.via or None,
             "vpce": call.vpce or None,
+            "user": user.function or None,
+            "manner": user.manner,
             "params": call.params.decode(),
             "n": evidence.count,
             "first": evidence.first,
             "last": evidence.last,
         }
-        for (call, day), evidence in sorted(
-            suggestion.usage.daily.items(), key=lambda one: (one[0][1], str(one[0][0]))
+        for (call, day, user), evidence in sorted(
+            suggestion.usage.daily.items(), key=lambda one: (one[0].day, str(one[0]))
         )
     ]
     columns = [
@@ -60,6 +65,8 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
         "error",
         "via",
         "vpce",
+        "user",
+        "manner",
         "params",
         "n",
         "first",

@@ -6,6 +6,7 @@ order, the splitting and the repetition of files cannot change it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from policygen.events import (
 )
 from policygen.record import Record
 from policygen.text import clean, clean_word
+from policygen.user import User, user_of
 
 SAMPLES = 5
 """Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
@@ -48,6 +50,8 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     """(time, eventID) of the earliest events, at most `SAMPLES`."""
     sessions: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    """sourceIPAddress: an address, or the name of a service."""
     weak: int = 0
     """Events of the count that may have failed before the permission was looked at (1.10.4)."""
 
@@ -60,6 +64,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
             sessions=_few(self.sessions | other.sessions),
             agents=_few(self.agents | other.agents),
+            addresses=_few(self.addresses | other.addresses),
             weak=self.weak + other.weak,
         )
 
@@ -68,7 +73,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
         sample = (event.time, event.id)
         full = len(self.samples) >= SAMPLES and sample >= self.samples[-1]
         known = event.principal.session in self.sessions and event.user_agent in self.agents
-        if not (full and known):
+        if not (full and known and event.address in self.addresses):
             return self + evidence_of(event, event.time[:10])
         return Evidence(
             self.count + 1,
@@ -78,6 +83,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             self.samples,
             self.sessions,
             self.agents,
+            self.addresses,
             self.weak + (event.outcome is Outcome.WEAK),
         )
 
@@ -97,6 +103,7 @@ def evidence_of(event: Event, day: str) -> Evidence:
         samples=((event.time, event.id),),
         sessions=_one(event.principal.session),
         agents=_one(event.user_agent),
+        addresses=_one(event.address),
         weak=int(event.outcome is Outcome.WEAK),
     )
 
@@ -169,8 +176,39 @@ def call_id(event: Event) -> CallId:
     )
 
 
-Calls = dict[tuple[CallId, str], Evidence]
-"""(call, day) -> evidence of that day."""
+class CallKey(NamedTuple):
+    """What is added up apart: a call, the day in UTC, and who used the role's credentials in what manner."""
+
+    call: CallId
+    day: str
+    user: User
+
+
+Calls = dict[CallKey, Evidence]
+
+
+class Notice(NamedTuple):
+    """An event of any caller that says something about the evidence itself: what was logged, what was deployed."""
+
+    time: str
+    """ISO 8601, UTC."""
+    source: str
+    name: str
+    region: str
+    account: str
+    params: bytes
+    """requestParameters, JSON as delivered."""
+    error: str
+    id: str
+
+
+# What changes a trail (3.4.6), and what changes a function's code.
+_NOTED = {
+    "cloudtrail.amazonaws.com": re.compile(
+        r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
+    ),
+    "lambda.amazonaws.com": re.compile(r"(UpdateFunctionCode|CreateFunction|UpdateAlias)(20\d{6}(v\d+)?)?"),
+}
 
 
 @dataclass(slots=True)
@@ -190,6 +228,9 @@ class Ledger:
     """Events of callers that are not roles, by userIdentity.type."""
     days: Counter[str] = field(default_factory=Counter)
     regions: Counter[str] = field(default_factory=Counter)
+    data_types: Counter[str] = field(default_factory=Counter)
+    """CloudTrail resource type -> data events of it, of any caller."""
+    notices: list[Notice] = field(default_factory=list)
     records: int = 0
     duplicates: int = 0
     first: str = ""
@@ -249,11 +290,17 @@ class Ledger:
         self.last = max(self.last, time)
         if time < self.first or not self.first:
             self.first = time
+        if record.eventCategory == "Data":
+            self.data_types.update({entry.type for entry in record.resources or () if entry.type})
+        noted = _NOTED.get(record.eventSource or "")
+        if noted and noted.fullmatch(record.eventName or ""):
+            self.notices.append(_notice(record, time))
 
     def _count(self, role: RoleKey, event: Event) -> None:
         day = event.time[:10]
         calls = self.calls.setdefault(role, {})
-        key = (call_id(event), day)
+        who = event.principal
+        key = CallKey(call_id(event), day, user_of(who.function, who.session, event.user_agent, event.via))
         old = calls.get(key)
         calls[key] = evidence_of(event, day) if old is None else old.again(event)
 
@@ -270,6 +317,20 @@ class Ledger:
                 if self._wanted(role):
                     self._count(role, event)
         self._foreign.clear()
+        self.notices.sort()
+
+
+def _notice(record: Record, time: str) -> Notice:
+    return Notice(
+        time,
+        clean_word(record.eventSource),
+        clean_word(record.eventName),
+        clean_word(record.awsRegion),
+        clean_word(record.recipientAccountId),
+        bytes(record.requestParameters),
+        clean_word(record.errorCode),
+        clean(record.eventID, 128),
+    )
 
 
 @lru_cache(maxsize=65536)

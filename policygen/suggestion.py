@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from policygen.access import AccessRequest, RoleKey
 from policygen.catalog.names import label, service_prefix
+from policygen.conduct import Conduct
 from policygen.coverage import Coverage
 from policygen.errors import GateError, NothingFoundError
 from policygen.keeps import Keep, platform_keeps, service_of, unknown_keeps
@@ -57,6 +58,10 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
+    conduct: Conduct | None = None
+    """The role's calls, parted: what looks like the workload, and what does not."""
+    apart: Usage | None = None
+    """What the calls set apart asked for; None where there are none."""
     questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource types whose names may be new next time: type -> (names seen, the reason)."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import reduce
+from operator import add
 from typing import Any
 
 from policygen import catalog
 from policygen.access import GRANTED, AccessRequest, Denial, Origin, RoleKey
 from policygen.events import Outcome
-from policygen.ledger import CallId, Calls, Evidence, total
+from policygen.ledger import CallId, CallKey, Calls, Evidence, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ class Usage:
     calls: int
     """Distinct calls."""
     regions: tuple[str, ...]
-    daily: Mapping[tuple[CallId, str], Evidence] = field(default_factory=dict)
-    """(call, day) -> evidence, within the window."""
+    daily: Mapping[CallKey, Evidence] = field(default_factory=dict)
+    """Evidence by call, day and user, within the window."""
+    users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
+    """`User.function`, "" where the record names none -> the granted requests made with its credentials."""
 
 
 def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
@@ -93,10 +97,10 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         calls: per day; days outside the window are left out.
         window: the days that count.
     """
-    daily = {key: evidence for key, evidence in calls.items() if window.holds(key[1])}
-    by_call: dict[CallId, Evidence] = {}
-    for (call, _), evidence in daily.items():
-        by_call[call] = by_call[call] + evidence if call in by_call else evidence
+    daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
+    by_call: dict[CallId, dict[str, Evidence]] = {}
+    for (call, _, user), evidence in daily.items():
+        _add(by_call.setdefault(call, {}), user.function, evidence)
     tally = _Tally()
     for call in sorted(by_call, key=_order):
         tally.add(call, by_call[call])
@@ -111,10 +115,11 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         unmapped=tally.unmapped,
         no_permission=tally.no_permission,
         unauthenticated=tally.unauthenticated,
-        events=total(by_call.values()),
+        events=total(daily.values()),
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
+        users={name: _ordered(tally.users[name]) for name in sorted(tally.users)},
     )
 
 
@@ -141,12 +146,17 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
 
     if not any(request.action == "iam:PassRole" for request in usage.requests):
         return usage
-    requests: dict[AccessRequest, Evidence] = {}
-    for request, evidence in usage.requests.items():
-        _add(requests, told(request), evidence)
+
+    def all_told(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
+        found: dict[AccessRequest, Evidence] = {}
+        for request, evidence in table.items():
+            _add(found, told(request), evidence)
+        return _ordered(found)
+
     return replace(
         usage,
-        requests=_ordered(requests),
+        requests=all_told(usage.requests),
+        users={name: all_told(theirs) for name, theirs in usage.users.items()},
         reasons={told(request): why for request, why in usage.reasons.items()},
         sources={told(request): names for request, names in usage.sources.items()},
     )
@@ -180,8 +190,11 @@ class _Tally:
     unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
     no_permission: dict[str, Evidence] = field(default_factory=dict)
     unauthenticated: Evidence | None = None
+    users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
 
-    def add(self, call: CallId, evidence: Evidence) -> None:
+    def add(self, call: CallId, users: Mapping[str, Evidence]) -> None:
+        """Adds a call, by what its credentials were issued to."""
+        evidence = reduce(add, users.values())
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated = _sum(self.unauthenticated, evidence)
             return
@@ -198,6 +211,8 @@ class _Tally:
         for one in answer.requests:
             granted = one.request.grade in GRANTED
             _add(self.requests if granted else self.asides, one.request, evidence)
+            for user, theirs in users.items() if granted else ():
+                _add(self.users.setdefault(user, {}), one.request, theirs)
             self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
     """A CloudTrail record from a short form.
 
     Keys of the short form: source (label), name, params, resources (ARNs), error, message, time, role, role_id,
-    account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity).
+    account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity), function
+    (that the credentials were issued to), on (see `spread`).
     """
     role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
     role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + _digest(role + account, 17))
@@ -51,6 +53,10 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
             "attributes": {"creationDate": "2026-11-03T08:00:00Z", "mfaAuthenticated": "false"},
         },
     }
+    if "function" in event:
+        issued = f"arn:aws:lambda:us-east-1:{account}:function:{event['function']}"
+        scope = {"issuerType": "AWS::Lambda::Function", "credentialsIssuedTo": issued}
+        identity = {**identity, "inScopeOf": scope}
     if "via" in event:
         identity = {**identity, "invokedBy": event["via"]}
     data = event["source"] in _DATA
@@ -61,7 +67,7 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         "eventSource": f"{event['source']}.amazonaws.com",
         "eventName": event["name"],
         "awsRegion": event.get("region", "us-east-1"),
-        "sourceIPAddress": event.get("via", "203.0.113.10"),
+        "sourceIPAddress": event.get("via", event.get("address", "203.0.113.10")),
         "userAgent": event.get("agent", "Boto3/1.40.0 exec-env/AWS_Lambda_python3.13"),
         "requestParameters": event.get("params"),
         "responseElements": None,
@@ -91,11 +97,26 @@ def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length].upper()
 
 
+def spread(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Events with ``on: [first day, last day, times a day]`` as one event each; the others as they are."""
+    found: list[Mapping[str, Any]] = []
+    for event in events:
+        if "on" not in event:
+            found.append(event)
+            continue
+        first, last, times = event["on"]
+        start, plain = date.fromisoformat(first), {key: value for key, value in event.items() if key != "on"}
+        for day in range((date.fromisoformat(last) - start).days + 1):
+            moment = (start + timedelta(days=day)).isoformat()
+            found += [plain | {"time": f"{moment}T09:{minute:02}:00Z"} for minute in range(times)]
+    return found
+
+
 def write_logs(folder: Path, events: Sequence[Mapping[str, Any]], name: str = "log.json") -> Path:
     """A log file with the records of short forms."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_text(json.dumps({"Records": [record(event, i) for i, event in enumerate(events)]}))
+    path.write_text(json.dumps({"Records": [record(event, i) for i, event in enumerate(spread(events))]}))
     return path
 
 

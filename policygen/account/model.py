@@ -78,6 +78,22 @@ class Role:
         return tuple(sorted(found))
 
     @property
+    def only_functions(self) -> bool:
+        """Whether Lambda, and nobody else, may assume the role as its trust policy is now."""
+        statements = self.trust.get("Statement", ())
+        allowed = [
+            statement.get("Principal")
+            for statement in (statements if isinstance(statements, list) else [statements])
+            if isinstance(statement, Mapping) and statement.get("Effect") == "Allow"
+        ]
+        return bool(allowed) and all(
+            isinstance(one, Mapping)
+            and set(one) == {"Service"}
+            and set(_listed(one["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
+            for one in allowed
+        )
+
+    @property
     def service_linked(self) -> bool:
         """Owned by an AWS service: IAM lets nobody edit it (1.3.10)."""
         return self.path.startswith("/aws-service-role/")
@@ -226,6 +242,10 @@ class Account:
             for entry in self.errors
             if entry.operation == listing
         )
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def no_role(asked: str, account: str, names: list[str], hints: tuple[str, ...] = ()) -> NothingFoundError:

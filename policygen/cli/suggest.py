@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.analysis import Analysis
+    from policygen.conduct import Sign
     from policygen.policy.generalise import Mode
 
 
@@ -52,6 +53,10 @@ def command(
         list[str] | None,
         typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
     ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", help="Count odd usage of this sign as the workload's; repeatable."),
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
@@ -89,6 +94,7 @@ def command(
         add_observed=add_observed,
         resources=cast("Mode", resources),
         opened=opened or (),
+        accepted=cast("list[Sign]", accept or []),
         say=talk,
     )
     if not quiet:

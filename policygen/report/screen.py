@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import reduce
+from operator import add
 
 from policygen.analysis import Analysis
+from policygen.catalog.names import label, service_prefix
 from policygen.catalog.visibility import data_types
+from policygen.conduct import SIGNS, Sign, Suspect
+from policygen.ledger import Evidence
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
 from policygen.report.lines import LISTED, WIDTH, minute, more, wrapped
@@ -187,6 +192,8 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
                 f"{_denied_by(wanted.policy_type, explicit=wanted.explicit)} ({count(seen.count, 'call')})",
             )
         yield from more(len(usage.wanted), limit)
+    yield from _apart(made, limit)
+    yield from _users(made, limit)
     yield from _asides(made, limit)
     if usage.unmapped:
         yield from ("", f"Not mapped to IAM actions ({len(usage.unmapped)}): decide by hand")
@@ -213,6 +220,50 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             "Refused   ",
             f"{count(usage.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
         )
+
+
+def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
+    """Usage that does not look like the workload, by sign."""
+    conduct = made.conduct
+    if conduct is None or not conduct.suspects:
+        return
+    by_sign: dict[Sign, list[tuple[Suspect, Evidence]]] = {}
+    for suspect, seen in conduct.suspects.items():
+        by_sign.setdefault(suspect.sign, []).append((suspect, seen))
+    for sign, members in by_sign.items():
+        calls = sum(seen.count for _, seen in members)
+        left = "accepted" if sign in conduct.accepted else "left out of the policy"
+        yield ""
+        yield from wrapped("", f"Does not look like the workload ({count(calls, 'call')}): {left}", "  ")
+        seen = reduce(add, (seen for _, seen in members))
+        yield from wrapped(f"  {'=' if sign in conduct.accepted else '!'} {sign}  ", SIGNS[sign], "      ")
+        yield from wrapped("      from  ", _origin(seen))
+        for suspect, one in members[:limit]:
+            what = f"{service_prefix(suspect.source) or label(suspect.source)}:{suspect.event}"
+            yield from wrapped("      call  ", f"{what}, {count(one.count, 'time')}, {minute(one.last)}")
+        yield from more(len(members), limit)
+        if sign not in conduct.accepted:
+            yield from wrapped("      if it is the workload's:  ", f"--accept {sign}")
+
+
+def _origin(seen: Evidence) -> str:
+    agents = {agent.removeprefix("[").removesuffix("]") for agent in seen.agents}  # S3 puts them in brackets
+    parts = [", ".join(sorted(seen.addresses)), ", ".join(sorted(agents))]
+    sessions = ", ".join(sorted(seen.sessions))
+    return "; ".join(part for part in (*parts, f"session {sessions}" if sessions else "") if part)
+
+
+def _users(made: Suggestion, limit: int | None) -> Iterator[str]:
+    """Who used what, where several functions share the role."""
+    functions = {name: theirs for name, theirs in made.usage.users.items() if name}
+    if len(functions) < 2:
+        return
+    yield from ("", f"Shared by {count(len(functions), 'function')}: each could have a role of its own")
+    for name, theirs in list(functions.items())[:limit]:
+        actions = sorted({request.action for request in theirs})
+        short = name.rsplit(":function:", 1)[-1]
+        yield from wrapped(f"  {short}  ", f"{count(len(actions), 'action')}: {', '.join(actions)}", "      ")
+    yield from more(len(functions), limit)
 
 
 _ASIDES = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,19 +12,17 @@ from policygen.access import RoleKey
 from policygen.account import load_snapshot
 from policygen.account.model import Account, Role
 from policygen.catalog import reference
-from policygen.conduct import SIGNS, Sign, part
-from policygen.coverage import coverage_of
-from policygen.errors import IncompleteError, NothingFoundError, UsageError
+from policygen.conduct import SIGNS, Conduct, Sign, part
+from policygen.coverage import Coverage, coverage_of
+from policygen.errors import NothingFoundError, UsageError
 from policygen.ledger import Ledger
 from policygen.policy.generalise import Mode
-from policygen.selection import Chosen, RoleName, choose, parse_role, selector
-from policygen.sources import Batch, open_source
+from policygen.reading import Reading, Say, check_whole, read, silent
+from policygen.selection import Chosen, choose, parse_role, selector
 from policygen.suggestion import Suggestion, suggest
-from policygen.text import count, printable
+from policygen.text import printable
 from policygen.today import Today, today_of
-from policygen.usage import Window, usage_of, window_of, with_passed_services
-
-Say = Callable[[str], None]
+from policygen.usage import Usage, Window, usage_of, window_of, with_passed_services
 
 # Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -35,55 +32,23 @@ LONGEST = 36_500
 """Days of the longest window; CloudTrail began in 2013."""
 
 
-def silent(_: str) -> None:
-    """Says nothing."""
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the logs and the account say of one role, before anything is proposed."""
 
-
-@dataclass(slots=True)
-class Reading:
-    """What was read: files, and what of them could not be used."""
-
-    files: int = 0
-    passed_over: Counter[str] = field(default_factory=Counter)
-    """Kind of thing that is no log of calls -> how many."""
-    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
-    """(file, byte, reason)."""
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    """(file, reason) of single records."""
-
-    def note(self, batch: Batch) -> None:
-        """Adds one batch."""
-        self.files += 1
-        self.passed_over.update(batch.passed_over)
-        if batch.damage:
-            self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
-        self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
-
-    @property
-    def holes(self) -> tuple[str, ...]:
-        """Names of what could not be read whole, each with its reason."""
-        files = [f"{name}: {reason}" for name, _, reason in self.damaged]
-        return (*files, *(f"{name}: {reason}" for name, reason in self.unreadable))
-
-
-def read(logs: Sequence[str | Path], ledger: Ledger, say: Say = silent) -> Reading:
-    """Reads every log into a ledger, and settles it.
-
-    Raises:
-        UsageError, NothingFoundError: no such path, or nothing in it that is a log.
-    """
-    reading = Reading()
-    for batch in _batches(logs):
-        reading.note(batch)
-        ledger.add_all(batch.records)
-        if reading.files % 500 == 0:
-            say(f"read {reading.files:,} files, {ledger.records:,} records")
-    ledger.settle()
-    return reading
-
-
-def _batches(logs: Sequence[str | Path]) -> Iterator[Batch]:
-    yield from open_source([str(path) for path in logs]).read()
+    reading: Reading
+    ledger: Ledger
+    chosen: Chosen
+    conduct: Conduct
+    usage: Usage
+    """Of the calls that look like the workload, or were accepted."""
+    apart: Usage | None
+    """Of the calls that were set apart; None where there are none."""
+    coverage: Coverage
+    role: Role | None
+    """The role as it is in the account; None without one."""
+    today: Today | None
+    until_given: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +56,25 @@ class Analysis:
     """A suggestion and what it was made from."""
 
     suggestion: Suggestion
-    reading: Reading
-    ledger: Ledger
-    chosen: Chosen
-    until_given: bool
+    observed: Observed
+
+    @property
+    def reading(self) -> Reading:
+        """What was read."""
+        return self.observed.reading
+
+    @property
+    def ledger(self) -> Ledger:
+        """Everything that was read, added up."""
+        return self.observed.ledger
+
+    @property
+    def until_given(self) -> bool:
+        """Whether the user named the window's end."""
+        return self.observed.until_given
 
 
-def analyse(
+def observe(
     logs: Sequence[str | Path],
     role: str,
     *,
@@ -105,13 +82,10 @@ def analyse(
     until: str = "",
     account: Account | None = None,
     allow_incomplete: bool = False,
-    add_observed: bool = False,
-    resources: Mode = "pattern",
-    opened: Collection[str] = (),
     accepted: Collection[Sign] = (),
     say: Say = silent,
-) -> Analysis:
-    """A suggestion for one role.
+) -> Observed:
+    """What a role did in a window, what the logs could have shown, and what it may do today.
 
     Args:
         logs: files and folders with CloudTrail records.
@@ -120,22 +94,18 @@ def analyse(
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
         account: the account as it is today; None to rest on the evidence alone.
         allow_incomplete: go on where files are damaged.
-        add_observed: grant what was observed but is not allowed today.
-        resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
-        opened: resource types, ``ec2:image``, that are written whole.
         accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
         say: where progress goes.
 
     Raises:
-        PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
+        PolicygenError: nothing found, incomplete evidence; see each function.
     """
     wanted = parse_role(role)
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     limit = _until(until)
-    _check_opened(opened)
     _check_accepted(accepted)
-    today_role = _role_in(account, wanted)
+    today_role = account.role(wanted.arn or wanted.name) if account else None
     ledger = Ledger(selector(wanted), until=limit)
     reading = read(logs, ledger, say)
     check_whole(reading, allow_incomplete=allow_incomplete)
@@ -160,21 +130,55 @@ def analyse(
     today: Today | None = None
     if account and today_role:
         today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
+    apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
+    return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def analyse(
+    logs: Sequence[str | Path],
+    role: str,
+    *,
+    days: int = 30,
+    until: str = "",
+    account: Account | None = None,
+    allow_incomplete: bool = False,
+    add_observed: bool = False,
+    resources: Mode = "pattern",
+    opened: Collection[str] = (),
+    accepted: Collection[Sign] = (),
+    say: Say = silent,
+) -> Analysis:
+    """A suggestion for one role; arguments as for `observe`, and those of the proposal.
+
+    Args:
+        add_observed: grant what was observed but is not allowed today.
+        resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
+        opened: resource types, ``ec2:image``, that are written whole.
+
+    Raises:
+        PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
+    """
+    _check_opened(opened)
+    seen = observe(
+        logs,
+        role,
+        days=days,
+        until=until,
+        account=account,
+        allow_incomplete=allow_incomplete,
+        accepted=accepted,
+        say=say,
+    )
     made = suggest(
-        usage,
-        coverage,
-        today,
+        seen.usage,
+        seen.coverage,
+        seen.today,
         add_observed=add_observed,
         resources=resources,
         opened=opened,
-        predecessors=chosen.predecessors,
+        predecessors=seen.chosen.predecessors,
     )
-    made = replace(
-        made,
-        conduct=conduct,
-        apart=usage_of(chosen.role, conduct.apart, window) if conduct.apart else None,
-    )
-    return Analysis(made, reading, ledger, chosen, bool(until))
+    return Analysis(replace(made, conduct=seen.conduct, apart=seen.apart), seen)
 
 
 def _check_opened(opened: Collection[str]) -> None:
@@ -198,36 +202,6 @@ def _check_accepted(accepted: Collection[str]) -> None:
             )
 
 
-def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
-    """Stops where the evidence has holes.
-
-    Raises:
-        IncompleteError: PG-W311, a file is damaged or a record unreadable.
-    """
-    if allow_incomplete or not reading.holes:
-        return
-    total = count(reading.files, "log file")
-    if reading.damaged:
-        _, byte, reason = reading.damaged[0]
-        where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
-        bad = len(reading.damaged)
-        what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
-        names = [printable(one) for one, _, _ in reading.damaged]
-    else:
-        reason = reading.unreadable[0][1]
-        what = f"{count(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
-        names = sorted({printable(one) for one, _ in reading.unreadable})
-    more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
-    raise IncompleteError(
-        what,
-        *names[:5],
-        *more,
-        "a policy made without them could be too small: fetch them again",
-        "or accept the gap with --allow-incomplete",
-        code="PG-W311",
-    )
-
-
 def _until(text: str) -> str:
     """The end of the window in the log's own form: a date, or a time in UTC to the second."""
     if not text:
@@ -246,10 +220,6 @@ def _until(text: str) -> str:
         "for example --until 2026-11-24",
         code="PG-E206",
     )
-
-
-def _role_in(account: Account | None, wanted: RoleName) -> Role | None:
-    return account.role(wanted.arn or wanted.name) if account else None
 
 
 def _no_events(ledger: Ledger, chosen: Chosen, window: Window) -> NothingFoundError:

@@ -33,9 +33,9 @@ def command(
 
     policygen map event.json --role orders-api -f text --why
     """
-    from policygen.analysis import Reading, check_whole
     from policygen.errors import UsageError
     from policygen.mapping import map_batch
+    from policygen.reading import Reading, check_whole
     from policygen.selection import parse_role
     from policygen.sources import open_source
     from policygen.text import printable
@@ -82,8 +82,8 @@ def _why(request: Mapping[str, str]) -> Iterator[str]:
 
 
 def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
-    from policygen.analysis import Reading
     from policygen.cli import say
+    from policygen.reading import Reading
     from policygen.text import count
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from policygen.access import AccessRequest
-from policygen.analysis import Analysis, Reading
+from policygen.analysis import Analysis
 from policygen.catalog.reference import data_version
 from policygen.ledger import Evidence
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
+from policygen.reading import Reading
 from policygen.report.lines import visible_json
 from policygen.suggestion import Suggestion
 from policygen.version import VERSION

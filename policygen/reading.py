@@ -1,0 +1,96 @@
+"""Reading logs into a ledger: what was read, what was passed over, and what could not be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from policygen.errors import IncompleteError
+from policygen.ledger import Ledger
+from policygen.sources import Batch, open_source
+from policygen.text import count, printable
+
+Say = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: files, and what of them could not be used."""
+
+    files: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """Kind of thing that is no log of calls -> how many."""
+    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
+    """(file, byte, reason)."""
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    """(file, reason) of single records."""
+
+    def note(self, batch: Batch) -> None:
+        """Adds one batch."""
+        self.files += 1
+        self.passed_over.update(batch.passed_over)
+        if batch.damage:
+            self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
+        self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Names of what could not be read whole, each with its reason."""
+        files = [f"{name}: {reason}" for name, _, reason in self.damaged]
+        return (*files, *(f"{name}: {reason}" for name, reason in self.unreadable))
+
+
+def read(logs: Sequence[str | Path], ledger: Ledger, say: Say = silent) -> Reading:
+    """Reads every log into a ledger, and settles it.
+
+    Raises:
+        UsageError, NothingFoundError: no such path, or nothing in it that is a log.
+    """
+    reading = Reading()
+    for batch in _batches(logs):
+        reading.note(batch)
+        ledger.add_all(batch.records)
+        if reading.files % 500 == 0:
+            say(f"read {reading.files:,} files, {ledger.records:,} records")
+    ledger.settle()
+    return reading
+
+
+def _batches(logs: Sequence[str | Path]) -> Iterator[Batch]:
+    yield from open_source([str(path) for path in logs]).read()
+
+
+def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
+    """Stops where the evidence has holes.
+
+    Raises:
+        IncompleteError: PG-W311, a file is damaged or a record unreadable.
+    """
+    if allow_incomplete or not reading.holes:
+        return
+    total = count(reading.files, "log file")
+    if reading.damaged:
+        _, byte, reason = reading.damaged[0]
+        where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
+        bad = len(reading.damaged)
+        what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
+        names = [printable(one) for one, _, _ in reading.damaged]
+    else:
+        reason = reading.unreadable[0][1]
+        what = f"{count(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
+        names = sorted({printable(one) for one, _ in reading.unreadable})
+    more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
+    raise IncompleteError(
+        what,
+        *names[:5],
+        *more,
+        "a policy made without them could be too small: fetch them again",
+        "or accept the gap with --allow-incomplete",
+        code="PG-W311",
+    )

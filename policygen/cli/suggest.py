@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from policygen.cli.options import (
+    AcceptOption,
+    DaysOption,
+    IncompleteOption,
+    LiveOption,
+    LogsOption,
+    ProfileOption,
+    QuietOption,
+    RoleOption,
+    SnapshotOption,
+    UntilOption,
+    account_of,
+    signs_of,
+    talk_of,
+)
+
 if TYPE_CHECKING:
-    from policygen.account.model import Account
     from policygen.analysis import Analysis
-    from policygen.conduct import Sign
     from policygen.policy.generalise import Mode
 
 
 def command(
-    role: Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")],
-    logs: Annotated[
-        list[Path], typer.Option("--logs", "-l", help="File or folder of CloudTrail logs; repeatable.")
-    ],
-    days: Annotated[int, typer.Option("--days", "-d", help="Length of the window in whole UTC days.")] = 30,
-    until: Annotated[
-        str, typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event.")
-    ] = "",
-    snapshot: Annotated[
-        Path | None,
-        typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails."),
-    ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Read today's policies from AWS (read-only).")] = False,
-    profile: Annotated[str, typer.Option("--profile", help="AWS profile, with --live.")] = "",
+    role: RoleOption,
+    logs: LogsOption,
+    days: DaysOption = 30,
+    until: UntilOption = "",
+    snapshot: SnapshotOption = None,
+    live: LiveOption = False,
+    profile: ProfileOption = "",
     format_: Annotated[
         str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy.")
     ] = "text",
@@ -38,9 +44,7 @@ def command(
         list[Path] | None,
         typer.Option("--export", help="Also write a file; .txt, .json, .policy.json; repeatable."),
     ] = None,
-    allow_incomplete: Annotated[
-        bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
-    ] = False,
+    allow_incomplete: IncompleteOption = False,
     add_observed: Annotated[
         bool,
         typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
@@ -53,12 +57,9 @@ def command(
         list[str] | None,
         typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
     ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", help="Count odd usage of this sign as the workload's; repeatable."),
-    ] = None,
+    accept: AcceptOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Suggest the smallest policy for one role, prove it, and compare it with today's.
 
@@ -67,7 +68,6 @@ def command(
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
     from policygen.analysis import analyse
-    from policygen.cli import say
     from policygen.cli.output import check_writable, write_file, write_stdout
     from policygen.errors import UsageError
     from policygen.report import format_of, render
@@ -82,8 +82,8 @@ def command(
         )
     if format_ not in {"text", "json", "policy"}:
         render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
-    talk = (lambda _: None) if quiet else say
-    account = _account(snapshot, role, profile, talk, live=live)
+    talk = talk_of(quiet=quiet)
+    account = account_of(snapshot, role, profile, talk, live=live)
     analysis = analyse(
         logs,
         role,
@@ -94,7 +94,7 @@ def command(
         add_observed=add_observed,
         resources=cast("Mode", resources),
         opened=opened or (),
-        accepted=cast("list[Sign]", accept or []),
+        accepted=signs_of(accept),
         say=talk,
     )
     if not quiet:
@@ -104,27 +104,6 @@ def command(
         write_file(path, render(kind, analysis, **options))
         talk(f"wrote {path} ({kind})")
     write_stdout(render(format_, analysis, **options), utf8=format_ != "text")
-
-
-def _account(
-    snapshot: Path | None, role: str, profile: str, talk: Callable[[str], None], *, live: bool
-) -> Account | None:
-    from policygen.errors import UsageError
-
-    if snapshot and live:
-        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
-    if snapshot:
-        from policygen.account import load_snapshot
-
-        return load_snapshot(snapshot)
-    if live:
-        from policygen.account.live import read_role
-        from policygen.account.session import open_session
-        from policygen.selection import parse_role
-
-        parse_role(role)
-        return read_role(role, open_session(profile or None), say=talk)
-    return None
 
 
 def _summary(analysis: Analysis) -> None:

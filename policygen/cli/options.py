@@ -1,0 +1,74 @@
+"""Options that several commands share, and the account that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from policygen.account.model import Account
+    from policygen.conduct import Sign
+
+RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
+LogsOption = Annotated[
+    list[Path], typer.Option("--logs", "-l", help="File or folder of CloudTrail logs; repeatable.")
+]
+DaysOption = Annotated[int, typer.Option("--days", "-d", help="Length of the window in whole UTC days.")]
+UntilOption = Annotated[
+    str, typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event.")
+]
+SnapshotOption = Annotated[
+    Path | None,
+    typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails."),
+]
+LiveOption = Annotated[bool, typer.Option("--live", help="Read today's policies from AWS (read-only).")]
+ProfileOption = Annotated[str, typer.Option("--profile", help="AWS profile, with --live.")]
+IncompleteOption = Annotated[
+    bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
+]
+AcceptOption = Annotated[
+    list[str] | None,
+    typer.Option("--accept", help="Count odd usage of this sign as the workload's; repeatable."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
+def talk_of(*, quiet: bool) -> Callable[[str], None]:
+    """Where progress goes: stderr, or nowhere."""
+    from policygen.cli import say
+
+    return (lambda _: None) if quiet else say
+
+
+def account_of(
+    snapshot: Path | None, role: str, profile: str, talk: Callable[[str], None], *, live: bool
+) -> Account | None:
+    """The account of the snapshot, or of the role as it is in AWS; None where neither was asked for.
+
+    Raises:
+        PolicygenError: PG-E208, both were asked for; what reading them raises.
+    """
+    from policygen.errors import UsageError
+
+    if snapshot and live:
+        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
+    if snapshot:
+        from policygen.account import load_snapshot
+
+        return load_snapshot(snapshot)
+    if live:
+        from policygen.account.live import read_role
+        from policygen.account.session import open_session
+        from policygen.selection import parse_role
+
+        parse_role(role)
+        return read_role(role, open_session(profile or None), say=talk)
+    return None
+
+
+def signs_of(accept: list[str] | None) -> list[Sign]:
+    """The signs to accept; `analysis.observe` checks that they exist."""
+    return cast("list[Sign]", accept or [])

@@ -203,6 +203,14 @@ def action(name: str) -> Action | None:
     return known.action(short) if known else None
 
 
+def description(name: str) -> str:
+    """What IAM's reference says that an action permits: ``create a table``; "" for one that it does not know."""
+    prefix, _, short = name.partition(":")
+    raw = _load("actions", prefix.lower()).get(short.lower()) if prefix.lower() in prefixes() else None
+    text = str(raw.get("description", "")) if raw else ""
+    return text.removeprefix("Grants permission ").strip().removeprefix("to ")
+
+
 @lru_cache(maxsize=65536)
 def _type_of(prefix: str, arn: str) -> str:
     known = service(prefix)

@@ -7,9 +7,13 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from policygen.errors import UsageError
 from policygen.text import printable
+
+if TYPE_CHECKING:
+    from policygen.analysis import Observed
 
 
 def check_writable(path: Path) -> None:
@@ -63,6 +67,36 @@ def write_stdout(text: str, *, utf8: bool = False) -> None:
         sys.stdout.reconfigure(encoding="utf-8" if utf8 else None, errors="backslashreplace")
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def summarise(observed: Observed) -> None:
+    """What was read, in one line or two; what was passed over by kind, and what could not be read."""
+    from policygen.cli import say
+    from policygen.text import count
+
+    reading, ledger = observed.reading, observed.ledger
+    parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]
+    if ledger.duplicates:
+        parts.append(count(ledger.duplicates, "duplicate"))
+    if reading.passed_over:
+        parts.append(
+            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+        )
+    say("; ".join(parts))
+    for hole in reading.holes[:5]:
+        say(f"warning: not read whole: {hole}")
+    if len(reading.holes) > 5:
+        say(f"warning: and {len(reading.holes) - 5:,} more")
+
+
+def ascii_only() -> bool:
+    """Whether stdout cannot show the screen's signs."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        "✔→█−".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
 
 
 def _unwritable(path: Path, reason: str) -> UsageError:

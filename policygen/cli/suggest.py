@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -25,7 +24,6 @@ from policygen.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from policygen.analysis import Analysis
     from policygen.policy.generalise import Mode
 
 
@@ -68,7 +66,7 @@ def command(
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
     from policygen.analysis import analyse
-    from policygen.cli.output import check_writable, write_file, write_stdout
+    from policygen.cli.output import ascii_only, check_writable, summarise, write_file, write_stdout
     from policygen.errors import UsageError
     from policygen.report import format_of, render
     from policygen.text import printable
@@ -98,39 +96,9 @@ def command(
         say=talk,
     )
     if not quiet:
-        _summary(analysis)
-    options = {"show_all": show_all, "ascii_only": _ascii_only()}
+        summarise(analysis.observed)
+    options = {"show_all": show_all, "ascii_only": ascii_only()}
     for path, kind in exports:
         write_file(path, render(kind, analysis, **options))
         talk(f"wrote {path} ({kind})")
     write_stdout(render(format_, analysis, **options), utf8=format_ != "text")
-
-
-def _summary(analysis: Analysis) -> None:
-    """What was read, in one line or two; what was passed over by kind, and what could not be read."""
-    from policygen.cli import say
-    from policygen.text import count
-
-    reading, ledger = analysis.reading, analysis.ledger
-    parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]
-    if ledger.duplicates:
-        parts.append(count(ledger.duplicates, "duplicate"))
-    if reading.passed_over:
-        parts.append(
-            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
-        )
-    say("; ".join(parts))
-    for hole in reading.holes[:5]:
-        say(f"warning: not read whole: {hole}")
-    if len(reading.holes) > 5:
-        say(f"warning: and {len(reading.holes) - 5:,} more")
-
-
-def _ascii_only() -> bool:
-    """Whether stdout cannot show the screen's signs."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    try:
-        "✔→█−".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return True
-    return False

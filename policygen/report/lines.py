@@ -68,3 +68,28 @@ def more(count: int, limit: int | None) -> Iterator[str]:
     """The line that counts what was cut."""
     if limit is not None and count > limit:
         yield f"    and {count - limit} more (--all lists them)"
+
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_ASCII = str.maketrans(
+    {
+        "✔": "v",
+        "✘": "x",
+        "→": ">",
+        "−": "-",
+        "…": ".",
+        "·": "-",
+        **dict(zip(_SPARKS, "._-~=+*#", strict=True)),
+    }
+)
+
+
+def sparks(numbers: Sequence[int], top: int = 0) -> str:
+    """A mark for each number, against `top` or the highest of them."""
+    highest = top or max(numbers, default=0) or 1
+    return "".join(_SPARKS[min(7, 7 * number // highest)] for number in numbers)
+
+
+def in_ascii(text: str) -> str:
+    """The text for terminals without Unicode."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode()

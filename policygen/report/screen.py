@@ -14,22 +14,9 @@ from policygen.conduct import SIGNS, Sign, Suspect
 from policygen.ledger import Evidence
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
-from policygen.report.lines import LISTED, WIDTH, minute, more, wrapped
+from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, sparks, wrapped
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
-
-_SPARKS = "▁▂▃▄▅▆▇█"
-_ASCII = str.maketrans(
-    {
-        "✔": "v",
-        "✘": "x",
-        "→": ">",
-        "−": "-",
-        "…": ".",
-        "·": "-",
-        **dict(zip(_SPARKS, "._-~=+*#", strict=True)),
-    }
-)
 
 
 def render(analysis: Analysis, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
@@ -50,7 +37,7 @@ def render(analysis: Analysis, *, show_all: bool = False, ascii_only: bool = Fal
         *_next(analysis),
     ]
     text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
-    return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii_only else text
+    return in_ascii(text) if ascii_only else text
 
 
 def _head(analysis: Analysis) -> Iterator[str]:
@@ -131,7 +118,7 @@ def _learning(made: Suggestion) -> str:
     step = -(-len(counts) // (WIDTH - len(lead)))
     # Every step-th day, counted so that the last day is among them.
     shown = counts[(len(counts) - 1) % step :: step]
-    return lead + "".join(_SPARKS[min(7, 7 * n // len(firsts))] for n in shown)
+    return lead + sparks(shown, len(firsts))
 
 
 def _result(made: Suggestion) -> Iterator[str]:

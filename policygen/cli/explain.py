@@ -1,0 +1,73 @@
+"""policygen explain: why one action is kept, removed, in doubt, or not granted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from policygen.cli.options import (
+    AcceptOption,
+    DaysOption,
+    IncompleteOption,
+    LiveOption,
+    LogsOption,
+    ProfileOption,
+    QuietOption,
+    RoleOption,
+    SnapshotOption,
+    UntilOption,
+    account_of,
+    signs_of,
+    talk_of,
+)
+
+
+def command(
+    actions: Annotated[list[str], typer.Argument(help="Actions, as s3:GetObject.")],
+    role: RoleOption,
+    logs: LogsOption,
+    days: DaysOption = 30,
+    until: UntilOption = "",
+    snapshot: SnapshotOption = None,
+    live: LiveOption = False,
+    profile: ProfileOption = "",
+    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
+    events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
+    allow_incomplete: IncompleteOption = False,
+    accept: AcceptOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Say why an action of a role is kept, removed, in doubt, or not granted at all.
+
+    policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
+    """
+    from policygen.analysis import analyse
+    from policygen.cli.output import ascii_only, summarise, write_stdout
+    from policygen.errors import UsageError
+    from policygen.explanation import explain
+    from policygen.report.explained import render_json, render_text
+    from policygen.text import printable
+
+    if format_ not in {"text", "json"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
+    talk = talk_of(quiet=quiet)
+    account = account_of(snapshot, role, profile, talk, live=live)
+    analysis = analyse(
+        logs,
+        role,
+        days=days,
+        until=until,
+        account=account,
+        allow_incomplete=allow_incomplete,
+        accepted=signs_of(accept),
+        say=talk,
+    )
+    found = [explain(analysis.suggestion, action) for action in actions]
+    if not quiet:
+        summarise(analysis.observed)
+    if format_ == "json":
+        write_stdout("".join(map(render_json, found)), utf8=True)
+        return
+    flat = ascii_only()
+    write_stdout("\n".join(render_text(one, show_events=events, ascii_only=flat) for one in found))

@@ -1,0 +1,346 @@
+"""The gate: a policy that somebody wrote, against what the role did and what the logs could have shown.
+
+Findings have stable rule ids. An observed call that the policy denies is an error; what it grants beyond what was
+seen is a warning where the logs would have shown the use, and a note where they could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from policygen import arn
+from policygen.access import AccessRequest
+from policygen.catalog import reference
+from policygen.coverage import Coverage
+from policygen.keeps import Keep
+from policygen.ledger import Evidence, total
+from policygen.policy.document import Policy, Statement
+from policygen.policy.evaluate import Evaluator
+from policygen.policy.expand import actions_matching
+from policygen.policy.generalise import generalise
+from policygen.policy.grants import Grant
+from policygen.policy.meet import allow_statements
+from policygen.policy.places import Path, Place, places
+from policygen.text import count
+from policygen.usage import Usage
+
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("note", "warning", "error")
+
+
+class Rule(NamedTuple):
+    """A kind of finding."""
+
+    id: str
+    level: Level
+    title: str
+    help: str
+
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rule in (
+        Rule(
+            "PG101",
+            "warning",
+            "granted, visible, never used",
+            "Remove it, or list it under keep with a reason.",
+        ),
+        Rule("PG102", "warning", "reaches beyond what was seen", "Name the resources that were used."),
+        Rule("PG103", "warning", "used only in a way unlike the workload", "Look at who made these calls."),
+        Rule(
+            "PG104", "warning", "allowed under a condition only", "The logs do not tell the keys it asks for."
+        ),
+        Rule("PG105", "error", "wider than today's policies", "A right-sized policy grants nothing new."),
+        Rule("PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."),
+        Rule(
+            "PG202",
+            "error",
+            "the platform's need would be denied",
+            "CloudTrail never shows it; configuration does.",
+        ),
+        Rule("PG301", "note", "no evidence possible", "The logs could not have shown its use."),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A policy file: its name for people, its text, and what it says."""
+
+    name: str
+    text: str
+    policy: Policy
+    places: Mapping[Path, Place] = field(default_factory=dict)
+
+    def place(self, statement: int, element: str, item: int) -> Place:
+        """Where an item of a statement's element stands; the nearest place that is known."""
+        single: Path = ("Statement", element, item)
+        path: Path = ("Statement", statement, element, item)
+        for wanted in (path, path[:3], single, single[:2], path[:2], ("Statement",)):
+            if wanted in self.places:
+                return self.places[wanted]
+        return Place(1, 1)
+
+
+def source_of(name: str, text: str, policy: Policy) -> Source:
+    """A source with the places of its elements."""
+    return Source(name, text, policy, places(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding, where it stands, and what would mend it."""
+
+    rule: Rule
+    subject: str
+    """An action, or an action pattern."""
+    message: str
+    """What was seen, in one line."""
+    fix: str
+    file: str
+    place: Place
+    resource: str = ""
+
+    @property
+    def level(self) -> Level:
+        """error, warning or note."""
+        return self.rule.level
+
+
+@dataclass(frozen=True, slots=True)
+class Evidenced:
+    """What the findings rest on."""
+
+    usage: Usage
+    coverage: Coverage
+    keeps: Sequence[Keep] = ()
+    """The platform's needs."""
+    apart: Usage | None = None
+    today: Sequence[Policy] | None = None
+    boundary: Policy | None = None
+
+
+def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
+    """All findings: errors first, then by file, line and rule."""
+    found = [
+        *_denied(sources, seen),
+        *_platform(sources, seen),
+        *_wider(sources, seen),
+        *_spare(sources, seen),
+    ]
+    order = {level: -i for i, level in enumerate(LEVELS)}
+    found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
+    return tuple(found)
+
+
+def _denied(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
+    evaluator = Evaluator([source.policy for source in sources], seen.boundary)
+    groups: dict[tuple[str, str, str], list[tuple[AccessRequest, Evidence]]] = {}
+    for request, evidence in seen.usage.requests.items():
+        decision = evaluator.evaluate(request)
+        if decision.outcome != "ALLOWED":
+            key = ("PG201", request.action, decision.reason)
+        elif not decision.certain:
+            key = ("PG104", request.action, decision.reason)
+        else:
+            continue
+        if request.grade == "required":
+            groups.setdefault(key, []).append((request, evidence))
+    for (rule, action, reason), members in groups.items():
+        seen_all = total(one for _, one in members)
+        where = sorted({request.resource for request, _ in members})
+        calls = f"{count(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
+        on = where[0] if len(where) == 1 else f"{len(where)} resources, as {where[0]}"
+        source, place = _nearest(sources, action)
+        fix = (
+            "allow it there" if rule == "PG201" else "drop the condition, or make sure that the key is there"
+        )
+        yield Finding(RULES[rule], action, f"{calls} on {on}; {reason}", fix, source.name, place, on)
+
+
+def _nearest(sources: Sequence[Source], action: str) -> tuple[Source, Place]:
+    """The first statement that speaks of the action, else of its service, else the first line."""
+    service = action.split(":", 1)[0] + ":"
+    for fits in (
+        lambda pattern: arn.action_matches(pattern, action),
+        lambda pattern: pattern.lower().startswith(service),
+    ):
+        for source in sources:
+            for number, statement in enumerate(source.policy.statements):
+                for item, pattern in enumerate(statement.actions):
+                    if statement.effect == "Allow" and not statement.not_actions and fits(pattern):
+                        return source, source.place(number, "Action", item)
+    return sources[0], Place(1, 1)
+
+
+def _platform(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    evaluator = Evaluator([source.policy for source in sources], seen.boundary)
+    for keep in seen.keeps:
+        if keep.kind != "platform":
+            continue
+        request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
+        if evaluator.evaluate(request).outcome != "ALLOWED":
+            source, place = _nearest(sources, keep.grant.action)
+            yield Finding(
+                RULES["PG202"],
+                keep.grant.action,
+                f"on {keep.grant.resource}: {keep.why}",
+                "allow it there",
+                source.name,
+                place,
+                keep.grant.resource,
+            )
+
+
+def _wider(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    if seen.today is None:
+        return
+    today = allow_statements(seen.today)
+    for source, number, statement in _allows(sources):
+        for item, pattern in enumerate(statement.actions):
+            for resource in ("*",) if statement.not_resources else statement.resources:
+                grant = Grant(
+                    pattern,
+                    resource,
+                    statement.conditions,
+                    statement.resources if statement.not_resources else (),
+                )
+                if not statement.not_actions and any(grant.inside_statement(one) for one in today):
+                    continue
+                names = [
+                    name
+                    for name in (actions_matching(pattern) if not statement.not_actions else ())
+                    if not any(grant._replace(action=name).inside_statement(one) for one in today)
+                ]
+                if names or statement.not_actions:
+                    element = "NotAction" if statement.not_actions else "Action"
+                    yield Finding(
+                        RULES["PG105"],
+                        f"everything but {pattern}" if statement.not_actions else pattern,
+                        f"on {resource}: today's policies do not allow all of it{_some(names)}",
+                        "grant what today's policies grant, or change them first",
+                        source.name,
+                        source.place(number, element, item),
+                        resource,
+                    )
+
+
+def _spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    """What is granted and was not seen: per statement and action pattern."""
+    patterns = _patterns(seen.usage)
+    apart = {request.action for request in seen.apart.requests} if seen.apart else set()
+    needs: dict[str, list[str]] = {}
+    for keep in seen.keeps:
+        needs.setdefault(keep.grant.action.lower(), []).append(keep.grant.resource)
+    for source, number, statement in _allows(sources):
+        element = "NotAction" if statement.not_actions else "Action"
+        actions = [("*", 0)] if statement.not_actions else [(p, i) for i, p in enumerate(statement.actions)]
+        for pattern, item in actions:
+            names = [name for name in actions_matching(pattern) if _speaks_of(statement, name)]
+            place = source.place(number, element, item)
+            shown = (
+                pattern if not statement.not_actions else f"everything but {', '.join(statement.actions[:3])}"
+            )
+            yield from _unused(source, place, shown, names, statement, seen, patterns, needs, apart)
+            if not statement.not_resources:
+                yield from _beyond(source, number, shown, names, statement, patterns, needs)
+
+
+def _unused(
+    source: Source,
+    place: Place,
+    shown: str,
+    names: Sequence[str],
+    statement: Statement,
+    seen: Evidenced,
+    patterns: Mapping[str, Sequence[str]],
+    needs: Mapping[str, Sequence[str]],
+    apart: set[str],
+) -> Iterator[Finding]:
+    """Actions without a call, by what the logs could have shown."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        touched = (*patterns.get(name.lower(), ()), *needs.get(name.lower(), ()))
+        if any(_meet(statement, one) for one in touched):
+            continue
+        if name in apart:
+            groups.setdefault(("PG103", "calls were set apart"), []).append(name)
+            continue
+        known = reference.action(name)
+        spot = seen.coverage.blind_spot(name, reads_only=known is not None and not known.writes)
+        key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {seen.usage.window.days} days")
+        groups.setdefault(key, []).append(name)
+    for (rule, why), members in groups.items():
+        subject = members[0] if len(members) == 1 else f"{len(members)} actions of {shown}"
+        fix = RULES[rule].help[0].lower() + RULES[rule].help[1:].rstrip(".")
+        listed = "" if len(members) == 1 else _some(members)
+        yield Finding(RULES[rule], subject, f"{why}{listed}", fix, source.name, place)
+
+
+def _beyond(
+    source: Source,
+    number: int,
+    shown: str,
+    names: Sequence[str],
+    statement: Statement,
+    patterns: Mapping[str, Sequence[str]],
+    needs: Mapping[str, Sequence[str]],
+) -> Iterator[Finding]:
+    """Resource patterns wider than every pattern that the declared rules would write for what was seen."""
+    for item, resource in enumerate(statement.resources):
+        for name in names:
+            touched = [*patterns.get(name.lower(), ()), *needs.get(name.lower(), ())]
+            inside = [one for one in touched if arn.overlaps(resource, one)]
+            if not inside or any(arn.contains(one, resource) for one in touched):
+                continue
+            better = ", ".join(sorted(set(inside))[:3]) + (" …" if len(set(inside)) > 3 else "")
+            yield Finding(
+                RULES["PG102"],
+                name,
+                f"on {resource}, granted by {shown}",
+                f"name {better}",
+                source.name,
+                source.place(number, "Resource", item),
+                resource,
+            )
+
+
+def _patterns(usage: Usage) -> dict[str, list[str]]:
+    """Action -> the patterns that the declared rules write for what was observed."""
+    found: dict[str, list[str]] = {}
+    for request, written in generalise(list(usage.requests)).items():
+        found.setdefault(request.action.lower(), []).append(written.pattern)
+    return found
+
+
+def _allows(sources: Sequence[Source]) -> Iterator[tuple[Source, int, Statement]]:
+    for source in sources:
+        for number, statement in enumerate(source.policy.statements):
+            if statement.effect == "Allow":
+                yield source, number, statement
+
+
+def _speaks_of(statement: Statement, name: str) -> bool:
+    listed = any(arn.action_matches(pattern, name) for pattern in statement.actions)
+    return listed != statement.not_actions
+
+
+def _meet(statement: Statement, pattern: str) -> bool:
+    if statement.not_resources:
+        return not any(arn.contains(one, pattern) for one in statement.resources)
+    return any(arn.overlaps(one, pattern) for one in statement.resources)
+
+
+def _some(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    return f" ({', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''})"
+
+
+def gated(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
+    """The findings at or above a level."""
+    return [one for one in findings if LEVELS.index(one.level) >= LEVELS.index(fail_on)]

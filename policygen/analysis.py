@@ -15,6 +15,8 @@ from policygen.catalog import reference
 from policygen.conduct import SIGNS, Conduct, Sign, part
 from policygen.coverage import Coverage, coverage_of
 from policygen.errors import NothingFoundError, UsageError
+from policygen.gate import Evidenced
+from policygen.keeps import platform_keeps
 from policygen.ledger import Ledger
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading, Say, check_whole, read, silent
@@ -132,6 +134,22 @@ def observe(
         today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def evidenced(seen: Observed) -> Evidenced:
+    """What the gate's findings rest on."""
+    today = seen.today
+    keeps = platform_keeps(
+        (today.functions or ()) if today else (), today.mappings if today else (), seen.usage.requests
+    )
+    return Evidenced(
+        usage=seen.usage,
+        coverage=seen.coverage,
+        keeps=keeps,
+        apart=seen.apart,
+        today=today.policies if today else None,
+        boundary=today.boundary if today else None,
+    )
 
 
 def analyse(

@@ -1,0 +1,128 @@
+"""policygen check: a gate for policies, against what the role did."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from policygen.cli.options import (
+    AcceptOption,
+    DaysOption,
+    IncompleteOption,
+    LiveOption,
+    LogsOption,
+    ProfileOption,
+    QuietOption,
+    RoleOption,
+    SnapshotOption,
+    UntilOption,
+    account_of,
+    signs_of,
+    talk_of,
+)
+
+if TYPE_CHECKING:
+    from policygen.gate import Level, Source
+
+
+def command(
+    policies: Annotated[
+        list[Path], typer.Argument(help="Policy documents, which hold together; - is standard input.")
+    ],
+    role: RoleOption,
+    logs: LogsOption,
+    days: DaysOption = 30,
+    until: UntilOption = "",
+    snapshot: SnapshotOption = None,
+    live: LiveOption = False,
+    profile: ProfileOption = "",
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
+    ] = "error",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="What stdout gets: text, json, sarif, junit, github.")
+    ] = "text",
+    allow_incomplete: IncompleteOption = False,
+    accept: AcceptOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Check policies against what the role did: what would break, what is spare, what nobody can know.
+
+    policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
+    """
+    from policygen.analysis import evidenced, observe
+    from policygen.cli.output import summarise, write_stdout
+    from policygen.errors import UsageError
+    from policygen.gate import LEVELS, check, gated
+    from policygen.report.findings import FORMATS, Report, render
+    from policygen.text import printable
+
+    if fail_on not in {*LEVELS, "never"}:
+        raise UsageError(
+            f"--fail-on is {printable(fail_on)[:40]!r}",
+            "there are: error, warning, note, never",
+            code="PG-E218",
+        )
+    if format_ not in FORMATS:
+        raise UsageError(
+            f"no format {printable(format_)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
+        )
+    sources = [_source(path) for path in policies]
+    talk = talk_of(quiet=quiet)
+    account = account_of(snapshot, role, profile, talk, live=live)
+    seen = observe(
+        logs,
+        role,
+        days=days,
+        until=until,
+        account=account,
+        allow_incomplete=allow_incomplete,
+        accepted=signs_of(accept),
+        say=talk,
+    )
+    findings = check(sources, evidenced(seen))
+    level = None if fail_on == "never" else cast("Level", fail_on)
+    failed = len(gated(findings, level)) if level else 0
+    if not quiet:
+        summarise(seen)
+    report = Report(
+        role=seen.usage.role.name,
+        account=seen.usage.role.account,
+        findings=findings,
+        files=[source.name for source in sources],
+        fail_on=level,
+        failed=failed,
+        days=seen.usage.window.days,
+        days_with_events=seen.coverage.days_with_events,
+        last=seen.usage.events.last if seen.usage.events else "",
+    )
+    write_stdout(render(format_, report), utf8=format_ != "text")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _source(path: Path) -> Source:
+    """A policy file as it is.
+
+    Raises:
+        UsageError: PG-E219, it cannot be read; PG-E210, it is no policy.
+    """
+    from policygen.errors import UsageError
+    from policygen.gate import source_of
+    from policygen.policy.document import parse_policy
+    from policygen.text import printable
+
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"cannot read {printable(name)!r}: {reason}",
+            "give a policy document in JSON: policygen suggest … -f policy > FILE makes one",
+            code="PG-E219",
+        ) from None
+    return source_of(printable(name), text, parse_policy(text, name))

@@ -1,0 +1,54 @@
+"""Findings as JUnit XML: a test case a finding; what no evidence can decide is skipped, not failed."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as Xml
+
+from policygen.report.findings import Report
+
+# What XML 1.0 cannot hold at all (section 2.2).
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report) -> str:
+    """One suite; warnings below the gate's level are passed cases with their text in ``system-out``."""
+    from policygen.gate import gated
+
+    failing = {id(one) for one in (gated(report.findings, report.fail_on) if report.fail_on else ())}
+    suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
+    skipped = 0
+    for one in report.findings:
+        case = Xml.SubElement(
+            suite,
+            "testcase",
+            classname=_text(f"{one.file}.{one.rule.id}"),
+            name=_text(f"{one.subject} {one.resource}".strip()),
+            file=_text(one.file),
+            line=str(one.place.line),
+        )
+        text = _text(f"{one.message}\nfix: {one.fix}\n{one.file}:{one.place.line}:{one.place.column}")
+        if id(one) in failing:
+            Xml.SubElement(case, "failure", message=_text(one.rule.title), type=one.rule.id).text = text
+        elif one.level == "note":
+            Xml.SubElement(case, "skipped", message=_text(f"{one.rule.title}: {one.message}"))
+            skipped += 1
+        else:
+            Xml.SubElement(case, "system-out").text = text
+    if not report.findings:
+        Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: nothing found"))
+    for key, value in (
+        ("tests", len(suite)),
+        ("failures", len(failing)),
+        ("errors", 0),
+        ("skipped", skipped),
+    ):
+        suite.set(key, str(value))
+    root = Xml.Element("testsuites")
+    root.append(suite)
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _text(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

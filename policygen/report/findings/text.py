@@ -1,0 +1,42 @@
+"""Findings for a terminal, 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from policygen.gate import LEVELS, Finding
+from policygen.report.findings import Report
+from policygen.report.lines import minute, wrapped
+from policygen.text import count, printable
+
+
+def render(report: Report) -> str:
+    """Each finding in a few lines, then the verdict."""
+    lines = [line for finding in report.findings for line in (*_finding(finding), "")]
+    return "\n".join(printable(line) for line in (*lines, *_verdict(report))) + "\n"
+
+
+def _finding(one: Finding) -> Iterator[str]:
+    yield from wrapped("", f"{one.level} {one.rule.id} {one.rule.title}: {one.subject}", "  ")
+    yield f"  --> {one.file}:{one.place.line}:{one.place.column}"
+    yield from wrapped("  ", one.message)
+    yield from wrapped("  fix: ", one.fix)
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    found = Counter(finding.level for finding in report.findings)
+    by_level = ", ".join(count(found[level], level) for level in reversed(LEVELS) if found[level])
+    yield from wrapped(
+        "",
+        f"{count(len(report.findings), 'finding')} in {count(len(report.files), 'file')}"
+        f"{f': {by_level}' if by_level else ''}; evidence {report.days_with_events}/{report.days} days, "
+        f"last call {minute(report.last)}",
+        "  ",
+    )
+    if report.fail_on is None:
+        yield "gate passed: no finding fails it (--fail-on never)"
+    elif report.failed:
+        yield f"gate failed: {report.failed:,} at or above --fail-on {report.fail_on} (exit 1)"
+    else:
+        yield f"gate passed: none at or above --fail-on {report.fail_on}"

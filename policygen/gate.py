@@ -61,7 +61,12 @@ RULES: Mapping[str, Rule] = {
             "the platform's need would be denied",
             "CloudTrail never shows it; configuration does.",
         ),
-        Rule("PG301", "note", "no evidence possible", "Decide by hand; a note does not fail the gate by default."),
+        Rule(
+            "PG301",
+            "note",
+            "no evidence possible",
+            "Decide by hand; a note does not fail the gate by default.",
+        ),
     )
 }
 

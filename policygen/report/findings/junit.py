@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree as Xml
 
 from policygen.report.findings import Report
+from policygen.text import printable
 
 # What XML 1.0 cannot hold at all (section 2.2).
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -51,4 +52,4 @@ def render(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+    return _FORBIDDEN.sub("\ufffd", "\n".join(printable(line) for line in text.split("\n")))

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from policygen.gate import RULES, Finding, Rule
 from policygen.report.findings import Report
 from policygen.report.lines import visible_json
+from policygen.text import printable
 from policygen.version import VERSION
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -60,7 +61,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
     place = {"startLine": one.place.line, "startColumn": one.place.column}
-    known = "\n".join((report.role, one.rule.id, one.subject, one.resource))
+    known = printable("\x1f".join((report.role, one.rule.id, one.subject, one.resource)))
     return {
         "ruleId": one.rule.id,
         "ruleIndex": names.index(one.rule.id),
@@ -79,5 +80,5 @@ def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
 
 
 def _uri(name: str) -> str:
-    path = PurePath(name)
+    path = PurePath(printable(name))
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())

@@ -58,7 +58,7 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
-    conduct: Conduct | None = None
+    conduct: Conduct = field(default_factory=lambda: Conduct({}, {}, {}))
     """The role's calls, parted: what looks like the workload, and what does not."""
     apart: Usage | None = None
     """What the calls set apart asked for; None where there are none."""

@@ -60,9 +60,7 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
             f"{a.request.grade} {a.request.action} {a.request.resource}: {'allowed' if a.allowed else 'not allowed'}"
             for a in made.asides()
         ],
-        "suspects": sorted(f"{s.sign} {s.source.split('.')[0]} {s.event}" for s in made.conduct.suspects)
-        if made.conduct
-        else [],
+        "suspects": sorted(f"{s.sign} {s.source.split('.')[0]} {s.event}" for s in made.conduct.suspects),
         "users": {
             name.split(":")[-1]: sorted({r.action for r in theirs})
             for name, theirs in made.usage.users.items()

@@ -90,6 +90,27 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             {"call": call} | _evidence(seen) for call, seen in usage.no_permission.items()
         ],
         "unauthenticated": _evidence(usage.unauthenticated) if usage.unauthenticated else None,
+        "suspects": [
+            {
+                "sign": one.sign,
+                "event": f"{one.source} {one.event}",
+                "function": one.function,
+                "accepted": one.sign in made.conduct.accepted,
+                "sessions": sorted(seen.sessions),
+                "addresses": sorted(seen.addresses),
+                "user_agents": sorted(seen.agents),
+            }
+            | _evidence(seen)
+            for one, seen in made.conduct.suspects.items()
+        ],
+        "set_apart": [
+            _name(request) | _evidence(seen)
+            for request, seen in (made.apart.requests.items() if made.apart else ())
+        ],
+        "users": [
+            {"function": name, "actions": sorted({request.action for request in theirs})}
+            for name, theirs in usage.users.items()
+        ],
         "predecessors": [
             {"role_id": p.role.role_id, "events": p.events, "last": p.last} for p in made.predecessors
         ],

@@ -212,8 +212,6 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
 def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
     """Usage that does not look like the workload, by sign."""
     conduct = made.conduct
-    if conduct is None or not conduct.suspects:
-        return
     by_sign: dict[Sign, list[tuple[Suspect, Evidence]]] = {}
     for suspect, seen in conduct.suspects.items():
         by_sign.setdefault(suspect.sign, []).append((suspect, seen))

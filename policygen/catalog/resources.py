@@ -49,9 +49,41 @@ def parameter_names(placeholder: str) -> frozenset[str]:
 # Placeholders that any type's pattern may have: the parameter is then called like the type.
 _ANY_RESOURCE = frozenset({"resourceid", "resourcename", "id", "name"})
 
+EXACT, NEAR, GENERAL = range(3)
+"""How a parameter is called that fills a placeholder: like it, much like it, or plainly a name or an id."""
+
+
+def is_id(placeholder: str) -> bool:
+    """Whether a placeholder is for an id, which the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
+    return normalise(placeholder).endswith(("id", "identifier"))
+
+
+def thing(kind: str) -> str:
+    """What a type is called in names of operations and parameters: ``TaskResource`` is a task."""
+    name = normalise(kind)
+    return name.removesuffix("resource") or name
+
 
 @lru_cache(maxsize=16384)
-def wanted_names(kind: str, placeholder: str, operation: str, *, generic: bool) -> frozenset[str]:
+def names_operation(kind: str, operation: str) -> bool:
+    """Whether an operation is called by a type, in words of its own: ``DescribeClusters`` by cluster, not by ``es``."""
+    letters = "".join(f"{letter}[^A-Za-z0-9]*" for letter in thing(kind))
+    found = re.finditer(letters, operation, re.I)
+    return bool(letters) and any(
+        not one.group()[0].islower() and not re.match("(?!s)[a-z]", operation[one.end() :]) for one in found
+    )
+
+
+@lru_cache(maxsize=16384)
+def creates(kind: str, operation: str) -> bool:
+    """Whether an operation makes a thing of the type, which has no ARN before: one in the request is another's."""
+    return normalise(operation) == f"create{thing(kind)}"
+
+
+@lru_cache(maxsize=16384)
+def wanted_names(
+    kind: str, placeholder: str, operation: str, *, generic: bool, how: int = GENERAL
+) -> frozenset[str]:
     """Normalised names of parameters that fill a placeholder of a type's pattern.
 
     Args:
@@ -59,16 +91,40 @@ def wanted_names(kind: str, placeholder: str, operation: str, *, generic: bool) 
         placeholder: of its pattern.
         operation: the event's name without the API's date.
         generic: whether a plain name or id may be meant, which it is only where the operation names the type.
+        how: up to which likeness.
     """
-    wanted = parameter_names(placeholder)
-    if normalise(placeholder) in _ANY_RESOURCE:
-        wanted |= parameter_names(kind)
-    if generic and normalise(kind) in normalise(operation):
-        wanted |= GENERIC
-    if placeholder.endswith("Id"):
-        # An id is made by the service: a name that the caller gives is not it.
-        wanted = frozenset(name for name in wanted if not name.endswith("name"))
-    return wanted
+    own = normalise(placeholder)
+    plain = own in _ANY_RESOURCE
+    like = normalise(f"{thing(kind)}{'name' if own.endswith('name') else 'id'}" if plain else placeholder)
+    wanted = {like}
+    if like.endswith("id"):
+        wanted.add(f"{like}entifier")
+    if how >= NEAR:
+        wanted |= parameter_names(like)
+    if how >= GENERAL:
+        if plain:
+            wanted |= parameter_names(placeholder)
+        if generic and names_operation(kind, operation):
+            wanted |= GENERIC
+    if is_id(placeholder):
+        # An id is made by the service: a name that the caller gives, or the thing itself, is not it.
+        wanted = {name for name in wanted if name == like or name.endswith(("id", "identifier"))}
+    return frozenset(wanted)
+
+
+@lru_cache(maxsize=16384)
+def _fills(
+    kind: str, own: tuple[str, ...], operation: str, how: int
+) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """By placeholder of a pattern: the name that is preferred and all that fill it; no name fills two of them."""
+    taken: frozenset[str] = frozenset()
+    found = []
+    for placeholder in own:
+        wanted = wanted_names(kind, placeholder, operation, generic=len(own) == 1, how=how)
+        first = min(wanted_names(kind, placeholder, operation, generic=False, how=EXACT), key=len)
+        found.append((placeholder, first, wanted - taken))
+        taken |= wanted
+    return tuple(found)
 
 
 def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -135,7 +191,7 @@ class Resolver:
         self._operation = operation
         self._found: dict[tuple[str, str], Found] = {}
         self._scope: Scope | None = None
-        self._shallow: list[tuple[str, str]] | None = None
+        self._shallow: tuple[dict[str, list[str]], frozenset[str]] | None = None
         self._owner: str | None = None
         self.names = frozenset([name.lower() for name in call.params])
         """The request's member names in lower case."""
@@ -222,14 +278,13 @@ class Resolver:
         known = service.types.get(kind)
         if known is None:
             return NOTHING
-        for pattern in known.patterns:
-            if filled := self._filled(known, pattern, generic=False):
-                return Found(filled, "parameters that fill the ARN pattern")
-        if arns := self._parameter_arns(service, known):
-            return Found(arns, "an ARN among the parameters")
-        for pattern in known.patterns:
-            if filled := self._filled(known, pattern, generic=True):
-                return Found(filled, "parameters that fill the ARN pattern")
+        for how in (EXACT, NEAR, GENERAL):
+            # What is called otherwise may be something else, so that an ARN of the type counts before it.
+            if how == NEAR and (arns := self._parameter_arns(service, known)):
+                return Found(arns, "an ARN among the parameters")
+            for pattern in known.patterns:
+                if filled := self._filled(known, pattern, how):
+                    return Found(filled, "parameters that fill the ARN pattern")
         return NOTHING
 
     def _by_ways(self, service: Service, kind: str, ways: Ways, item: Any) -> Found:
@@ -254,15 +309,22 @@ class Resolver:
         return tuple(found) if len(found) < 2 else tuple(dict.fromkeys(found))
 
     def _parameter_arns(self, service: Service, known: ResourceType) -> tuple[Text, ...]:
+        if creates(known.name, self._operation):
+            return ()
         arns = dict.fromkeys(arns_in(self._call.params))
         return tuple(Text(arn) for arn in arns if service.type_of(arn) == known.name)
 
-    def _parameters(self) -> list[tuple[str, str]]:
+    def _parameters(self) -> tuple[dict[str, list[str]], frozenset[str]]:
+        """Values that are no ARNs by normalised name, and those names with their singulars."""
         if self._shallow is None:
-            self._shallow = list(shallow(self._call.params))
+            named: dict[str, list[str]] = {}
+            for name, value in shallow(self._call.params):
+                if not value.startswith("arn:"):
+                    named.setdefault(name, []).append(value)
+            self._shallow = named, frozenset(named).union([name.removesuffix("s") for name in named])
         return self._shallow
 
-    def _filled(self, known: ResourceType, pattern: ArnPattern, *, generic: bool) -> tuple[Text, ...]:
+    def _filled(self, known: ResourceType, pattern: ArnPattern, how: int) -> tuple[Text, ...]:
         """The pattern with each of its own placeholders filled by a parameter of its own; all or nothing.
 
         One value never fills two placeholders, and a generic name or id counts only when the operation names
@@ -271,24 +333,20 @@ class Resolver:
         own = pattern.own
         if not own:
             return ()
-        values: dict[str, list[str]] = {}
-        used: set[str] = set()
-        for placeholder in own:
-            named: dict[str, list[str]] = {}
-            wanted = wanted_names(known.name, placeholder, self._operation, generic=generic and len(own) == 1)
-            for name, value in self._parameters():
-                if (
-                    (name in wanted or name.removesuffix("s") in wanted)
-                    and name not in used
-                    and not value.startswith("arn:")
-                ):
-                    named.setdefault(name, []).append(value)
-            if not named:
+        named, names = self._parameters()
+        fills = _fills(known.name, own, self._operation, how)
+        for _, _, wanted in fills:
+            if wanted.isdisjoint(names):
                 return ()
+        values: dict[str, list[str]] = {}
+        for placeholder, first, wanted in fills:
             # Where an id and a name both fit, the one that is called like the placeholder is meant.
-            exact = normalise(placeholder)
-            values[placeholder] = named.get(exact) or [one for found in named.values() for one in found]
-            used |= wanted
+            values[placeholder] = named.get(first) or [
+                value
+                for name, found in named.items()
+                if name in wanted or name.removesuffix("s") in wanted
+                for value in found
+            ]
         if len(own) == 1:
             return tuple(self._literal(pattern, {own[0]: value}) for value in dict.fromkeys(values[own[0]]))
         return (self._literal(pattern, {name: found[0] for name, found in values.items()}),)

@@ -191,7 +191,7 @@ class Resolver:
         self._operation = operation
         self._found: dict[tuple[str, str], Found] = {}
         self._scope: Scope | None = None
-        self._shallow: tuple[dict[str, list[str]], frozenset[str]] | None = None
+        self._shallow: dict[str, list[str]] | None = None
         self._owner: str | None = None
         self.names = frozenset([name.lower() for name in call.params])
         """The request's member names in lower case."""
@@ -314,14 +314,13 @@ class Resolver:
         arns = dict.fromkeys(arns_in(self._call.params))
         return tuple(Text(arn) for arn in arns if service.type_of(arn) == known.name)
 
-    def _parameters(self) -> tuple[dict[str, list[str]], frozenset[str]]:
-        """Values that are no ARNs by normalised name, and those names with their singulars."""
+    def _parameters(self) -> dict[str, list[str]]:
+        """Values that are no ARNs by normalised name."""
         if self._shallow is None:
-            named: dict[str, list[str]] = {}
+            self._shallow = {}
             for name, value in shallow(self._call.params):
                 if not value.startswith("arn:"):
-                    named.setdefault(name, []).append(value)
-            self._shallow = named, frozenset(named).union([name.removesuffix("s") for name in named])
+                    self._shallow.setdefault(name, []).append(value)
         return self._shallow
 
     def _filled(self, known: ResourceType, pattern: ArnPattern, how: int) -> tuple[Text, ...]:
@@ -331,22 +330,23 @@ class Resolver:
         the type: DescribeCluster's `name` is the cluster's, UpdateService's is not.
         """
         own = pattern.own
-        if not own:
+        named = self._parameters()
+        if not own or not named:
             return ()
-        named, names = self._parameters()
-        fills = _fills(known.name, own, self._operation, how)
-        for _, _, wanted in fills:
-            if wanted.isdisjoint(names):
-                return ()
         values: dict[str, list[str]] = {}
-        for placeholder, first, wanted in fills:
+        for placeholder, first, wanted in _fills(known.name, own, self._operation, how):
             # Where an id and a name both fit, the one that is called like the placeholder is meant.
-            values[placeholder] = named.get(first) or [
-                value
-                for name, found in named.items()
-                if name in wanted or name.removesuffix("s") in wanted
-                for value in found
-            ]
+            found = named.get(first) if first in wanted else None
+            if found is None:
+                found = [
+                    value
+                    for name, given in named.items()
+                    if name in wanted or name.removesuffix("s") in wanted
+                    for value in given
+                ]
+                if not found:
+                    return ()
+            values[placeholder] = found
         if len(own) == 1:
             return tuple(self._literal(pattern, {own[0]: value}) for value in dict.fromkeys(values[own[0]]))
         return (self._literal(pattern, {name: found[0] for name, found in values.items()}),)

@@ -222,20 +222,19 @@ def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) ->
     same = [one.request for one in found if one.request.resource_type in tagging.types]
     # A call may be about more than what it creates: tags go to the type that the operation names.
     name = normalise(plan.operation)
-    ending = [one for one in same if name.endswith(normalise(one.resource_type))]
-    same = ending or [one for one in same if normalise(one.resource_type) in name] or same
+    own = [kind for kind in tagging.types if name.endswith(normalise(kind))]
+    ending = [one for one in same if one.resource_type in own]
+    same = ending or ([] if own else [one for one in same if normalise(one.resource_type) in name] or same)
     for one in same:
         yield Requested(
             AccessRequest(tagging.name, one.resource, one.resource_type, context, "optional", one.wild),
             Origin(rule, kind=one.resource_type, step=step),
         )
-    if not same:
-        for kind in tagging.types:
-            if normalise(plan.operation).endswith(normalise(kind)):
-                place = resolver.whole_type(kind)
-                origin = Origin(rule, kind=kind, step=place.step)
-                for text in place.arns:
-                    yield Requested(_request(tagging.name, text, kind, context, "optional"), origin)
+    for kind in () if same else own:
+        place = resolver.whole_type(kind)
+        origin = Origin(rule, kind=kind, step=place.step)
+        for text in place.arns:
+            yield Requested(_request(tagging.name, text, kind, context, "optional"), origin)
 
 
 def _passed_roles(call: Call, plan: Plan, found: list[Requested]) -> Iterator[Requested]:

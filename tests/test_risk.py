@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
@@ -170,17 +170,20 @@ def reached(risk: Risk) -> list[AccessRequest]:
     return [AccessRequest(action, name) for action in risk.actions for name in names]
 
 
+@settings(deadline=None)
 @given(POLICIES, POLICIES)
 def test_a_boundary_never_adds_a_risk(one: Policy, boundary: Policy) -> None:
     assert set(found(one, boundary=boundary)) <= set(found(one))
 
 
+@settings(deadline=None)
 @given(POLICIES, POLICIES)
 def test_another_policy_without_a_deny_never_takes_a_risk_away(one: Policy, other: Policy) -> None:
     allows = Policy(tuple(s for s in other.statements if s.effect == "Allow"))
     assert set(found(one)) <= set(found(one, allows))
 
 
+@settings(deadline=None)
 @given(POLICIES, POLICIES)
 def test_a_risk_with_one_action_is_something_that_the_evaluator_allows(one: Policy, boundary: Policy) -> None:
     evaluator = Evaluator([one], boundary)

@@ -151,8 +151,8 @@ class _Access:
 
     def __init__(self, layers: Sequence[Sequence[Policy]], account: str) -> None:
         statements = [[s for policy in layer for s in policy.statements] for layer in layers]
-        self._allows = [[s for s in layer if s.effect == "Allow"] for layer in statements]
-        self._denies = [s for layer in statements for s in layer if s.effect == "Deny"]
+        self._allows = [_Statements(s for s in layer if s.effect == "Allow") for layer in statements]
+        self._denies = _Statements(s for layer in statements for s in layer if s.effect == "Deny")
         self._partition = _partition(s for layer in statements for s in layer)
         self._account = account
         self._known: dict[tuple[str, str], list[_Reach]] = {}
@@ -174,9 +174,9 @@ class _Access:
     def _reached(self, action: str, facts: Facts) -> Iterator[_Reach]:
         reaches: Iterable[_Reach] = [_Reach("*")]
         for layer in self._allows:
-            concerned = [s for s in layer if _may_allow(s, action, facts)]
-            reaches = [cut for reach in reaches for s in concerned for cut in _within(reach, s)]
-        denies = [s for s in self._denies if _surely_denies(s, action, facts)]
+            concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
+            reaches = dict.fromkeys(cut for reach in reaches for s in concerned for cut in _within(reach, s))
+        denies = [s for s in self._denies.about(action) if _truth(s, facts) is Truth.TRUE]
         for deny in denies:
             reaches = [left for reach in reaches for left in _less(reach, deny)]
         shapes = _shapes(action, self._partition, self._account)
@@ -187,19 +187,29 @@ class _Access:
                 yield reach._replace(open=any(_is_open(reach.pattern, shape) for shape in left))
 
 
-def _concerns(statement: Statement, action: str) -> bool:
-    listed = any(arn.action_matches(pattern, action) for pattern in statement.actions)
-    return listed != statement.not_actions
+class _Statements:
+    """Statements, so sorted that an action is compared with the patterns of its service only."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._all = list(statements)
+        self._of: dict[str, list[tuple[Statement, tuple[str, ...]]]] = {}
+
+    def about(self, action: str) -> Iterator[Statement]:
+        """Those whose Action or NotAction element covers an action."""
+        service = action.split(":", 1)[0].lower()
+        if service not in self._of:
+            self._of[service] = [(s, _patterns(s, service)) for s in self._all]
+        for statement, patterns in self._of[service]:
+            if any(arn.action_matches(one, action) for one in patterns) != statement.not_actions:
+                yield statement
 
 
-def _may_allow(statement: Statement, action: str, facts: Facts) -> bool:
-    return (
-        _concerns(statement, action) and evaluate_conditions(statement.conditions, facts) is not Truth.FALSE
-    )
+def _patterns(statement: Statement, service: str) -> tuple[str, ...]:
+    return tuple(a for a in statement.actions if a.partition(":")[0].lower() in (service, "*"))
 
 
-def _surely_denies(statement: Statement, action: str, facts: Facts) -> bool:
-    return _concerns(statement, action) and evaluate_conditions(statement.conditions, facts) is Truth.TRUE
+def _truth(statement: Statement, facts: Facts) -> Truth:
+    return evaluate_conditions(statement.conditions, facts)
 
 
 def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
@@ -248,24 +258,35 @@ def _shapes(action: str, partition: str, account: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("*",)
 
 
-def _is_left(pattern: str, shape: str, barred: Iterable[str]) -> bool:
+def _is_left(pattern: str, shape: str, barred: Sequence[str]) -> bool:
     """Whether some resource of a shape is allowed: no single bar covers all that the pattern has of it."""
     if shape == "*":
         return pattern == "*" and "*" not in barred
+    if not barred:
+        return arn.overlaps(pattern, shape)
     parts = arn.intersect(pattern, shape)
     if parts is None:  # no exact form: the pattern itself has to be covered
         parts = (pattern,)
-    return any(not any(arn.contains(bar, part) for bar in barred) for part in parts)
+    return any(not any(_covers(bar, part) for bar in barred) for part in parts)
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """`arn.contains`, asked of one name first: a name that is left out spares the proof about all of them."""
+    if "${" not in narrow and narrow.count(":") >= 5:
+        name = narrow.replace("*", "\x01").replace("?", "\x01")
+        if "${" not in wide and not arn.matches(wide, name):
+            return False
+    return arn.contains(wide, narrow)
 
 
 def _is_open(pattern: str, shape: str) -> bool:
     """Whether a pattern leaves out no name of a shape. One region or account of all is open nevertheless."""
     own, wide = arn.parse(pattern), arn.parse(shape)
     if own is None or wide is None:
-        return arn.contains(pattern, shape)
+        return _covers(pattern, shape)
     region = own.region if wide.region == "*" else wide.region
     account = own.account if wide.account == "*" else wide.account
-    return arn.contains(pattern, wide._replace(region=region, account=account).format())
+    return _covers(pattern, wide._replace(region=region, account=account).format())
 
 
 def _partition(statements: Iterable[Statement]) -> str:

@@ -103,6 +103,8 @@ class Visibility:
 
     data: Mapping[str, tuple[str, ...]]
     never: tuple[str, ...]
+    reference: str
+    """The page that says it; "" where the file has no such table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,7 +254,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
         raw = tomllib.loads(text)
         _known(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
-        _known(raw.get("visibility", {}), {"data", "never"}, "visibility")
+        _known(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
         return ServiceRules(
             file=where,
             service=service,
@@ -272,6 +274,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             visibility=Visibility(
                 {k: _strings(v) for k, v in raw.get("visibility", {}).get("data", {}).items()},
                 _strings(raw.get("visibility", {}).get("never", ())),
+                raw.get("visibility", {}).get("reference", ""),
             ),
             examples=tuple(_example(one, sources, raw["reference"]) for one in raw.get("example", ())),
         )

@@ -2,76 +2,120 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import all_rules, rules_for_service
 
-Kind = Literal["management", "data", "never", "implied", "unknown"]
+Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
+KINDS: tuple[Kind, ...] = ("management", "data", "never", "implied", "no-event", "unknown")
+
+MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html"
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Where an action would be seen. `data_type` is CloudTrail's resource type for data events.
+    """Where an action would be seen.
 
-    ``implied`` actions have no event of their own and are derived from the parameters of other calls. ``unknown``
-    ones belong to a service whose data events are not told apart here.
+    ``implied`` actions have no event of their own and are derived from the parameters of other calls. ``no-event``
+    ones are asked for by no operation that is known: actions of the console or of a service without a public API,
+    ones that come along with calls, and ones newer than the list. ``unknown`` ones belong to a service whose data
+    events are not told apart here, or are in none of the two lists of their service's page.
     """
 
     kind: Kind
-    data_type: str = ""
+    data_types: tuple[str, ...] = ()
+    """CloudTrail's resource types for data events: which of them shows a call depends on what it is about."""
+    management_too: bool = False
+    """Whether some calls are management events although others are data events."""
+    reference: str = MANAGEMENT_EVENTS
+    """The page that says it."""
+
+    @property
+    def data_type(self) -> str:
+        """The first of the data event types, or ""."""
+        return self.data_types[0] if self.data_types else ""
 
 
 MANAGEMENT = Visibility("management")
-UNKNOWN = Visibility("unknown")
 
 
 @cache
-def _table() -> Mapping[str, Any]:
+def table() -> Mapping[str, Any]:
+    """The file of what no service file says."""
     return tomllib.loads((files("policygen.catalog") / "visibility.toml").read_text("utf-8"))
 
 
-def _patterns(prefix: str) -> Iterator[tuple[str, Visibility]]:
-    for name in _table()["permission_only"].get(prefix, ()):
-        yield name, Visibility("implied")
+def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
+    """Patterns of action names and what they are, the first that fits holds."""
+    for kind, name in (("implied", "permission_only"), ("unknown", "unknown"), ("never", "never")):
+        rows = table()[name].get(prefix, {})
+        for pattern in rows.get("actions", ()):
+            yield pattern, Visibility(kind, reference=rows["reference"])  # type: ignore[arg-type]
     rules = rules_for_service(prefix)
-    data = rules.visibility.data if rules else _table()["data"].get(prefix, {})
-    never = (*(rules.visibility.never if rules else ()), *_table()["never"].get(prefix, ()))
-    for name in never:
-        yield name, Visibility("never")
-    for data_type, names in data.items():
-        for name in names:
-            yield name, Visibility("data", data_type)
+    own = table()["data"].get(prefix, {})
+    for pattern in rules.visibility.never if rules else ():
+        yield pattern, Visibility("never", reference=rules.visibility.reference if rules else "")
+    reference = rules.visibility.reference if rules else own.get("reference", "")
+    both = prefix in table()["management_too"]
+    types: dict[str, list[str]] = {}
+    for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
+        for pattern in patterns:
+            types.setdefault(pattern, []).append(data_type)
+    for pattern, found in types.items():
+        yield pattern, Visibility("data", tuple(found), both, reference)
+
+
+@cache
+def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
+    return tuple((re.compile(translate(pattern.lower())), found) for pattern, found in _rows(prefix))
 
 
 @lru_cache(maxsize=65536)
 def visibility_of(action: str) -> Visibility:
-    """How an action is seen. An operation of no table is a management event: AWS's default for API calls."""
+    """How an action is seen. What an operation asks for is a management event if no table says otherwise.
+
+    That is AWS's default for API calls; an action that no operation asks for is not taken for one.
+    """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
-    for pattern, found in _patterns(prefix):
-        if fnmatchcase(folded, pattern.lower()):
+    for matcher, found in _matchers(prefix):
+        if matcher.match(folded):
             return found
-    data = _table()["data_services"]
+    data = table()["data_services"]
     if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
-        return UNKNOWN
-    return MANAGEMENT
+        return Visibility("unknown", reference=data["reference"])
+    return MANAGEMENT if event_names(action) else Visibility("no-event")
 
 
 @cache
 def hidden_pass_role() -> frozenset[str]:
     """Actions that may pass a role which their record does not name."""
-    return frozenset(_table()["hidden_pass_role"]["actions"])
+    return frozenset(table()["hidden_pass_role"]["actions"])
 
 
 @cache
 def data_types() -> Mapping[str, str]:
     """CloudTrail data event type -> IAM service prefix, for the types of the tables."""
     found = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
-    found |= {data_type: prefix for prefix, types in _table()["data"].items() for data_type in types}
+    found |= {data_type: prefix for prefix, rows in table()["data"].items() for data_type in rows["types"]}
     return found
+
+
+@cache
+def event_arns() -> Mapping[str, str]:
+    """Data event type -> how resources.ARN looks, for the types in which it is the ARN that a policy names."""
+    return table()["event_arns"]["types"]  # type: ignore[no-any-return]
+
+
+def count_kinds(actions: Iterable[str]) -> dict[Kind, int]:
+    """How many of the actions are of each kind."""
+    found = [visibility_of(action).kind for action in actions]
+    return {kind: found.count(kind) for kind in KINDS}

@@ -1,34 +1,28 @@
 """What the evidence could have shown: "not seen" means something only where it would have been seen.
 
-Three verdicts for a permission that was not used: *visible* (the trail logs it, and there was nothing),
-*cannot tell* (data events are off, or CloudTrail never logs it), and nothing in between. Without the trail's
-configuration a data event type counts as off: its events in the log may come from a selector that names one
-bucket only.
+Two verdicts for a permission that was not used: *visible since a date* (from then on the trails log every event of
+its use, and there was none), or *cannot tell*, with the reason and the command that would show it. The
+trails' selectors (3.4), their past in the logs (3.4.6), regions and the caller decide together. Without the trails
+management events count as logged, and a data event type as not known: its events in the log may come from a
+selector of one bucket. That every trail's log is among the files read is taken for granted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
+from policygen.access import RoleKey
 from policygen.account.model import Trail
-from policygen.catalog.names import service_prefix
-from policygen.catalog.visibility import Visibility, visibility_of
+from policygen.arn import parse, partition_of
+from policygen.catalog.visibility import Visibility, data_types, visibility_of
+from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
+from policygen.question import Question, Relaxed, answer, filters_of, questions, types_of
+from policygen.remedy import put_selectors, start, widen
+from policygen.selectors import Answer, every
 from policygen.text import clean
 from policygen.usage import Window
-
-_BASIC_TYPES = {
-    "AWS::S3::Object": ("arn:aws:s3", "arn:aws:s3:::"),
-    "AWS::Lambda::Function": ("arn:aws:lambda",),
-    "AWS::DynamoDB::Table": ("arn:aws:dynamodb",),
-}
-"""Basic selectors know these types only; these values mean all of them (3.4.2)."""
-
-# Recorded in one region, whatever region the caller works in (2.1.4).
-_GLOBAL = frozenset(
-    {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
-)
 
 REFERENCE = (
     "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
@@ -45,14 +39,31 @@ class BlindSpot:
     why: str
     remedy: str
     url: str = REFERENCE
+    command: str = ""
+    """What to run so that the logs will tell, "" where there is no such command."""
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
-    """Whether any trail logs a kind of management event, and the event sources that all of them leave out."""
+class Observability:
+    """Whether the use of a permission would have been seen."""
 
-    any: bool
-    excluded: frozenset[str] = frozenset()
+    visible: bool
+    since: str
+    """The first whole day from which on it would have been seen until the window's end; "" if not visible."""
+    days: int
+    """Days from then on, 0 if not visible."""
+    spot: BlindSpot | None = None
+    """Why the evidence cannot tell; None if visible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """A part of the window in which no trail changed. For each trail, what it was, or the alternatives."""
+
+    start: str
+    end: str
+    trails: tuple[tuple[Trail, ...], ...]
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,87 +78,197 @@ class Coverage:
     """Names of the trails that log; None where the account's trails are not known."""
     data_types: frozenset[str] | None
     """Data event types that are logged for every resource; None where the trails are not known."""
-    reads: Logged
-    """Management events that read."""
-    writes: Logged
-    """Management events that write."""
     logged_regions: frozenset[str] | None
     """Regions that are logged; None for all of them, or where the trails are not known."""
-    global_services: bool = True
-    """Whether events of global services are included."""
-    late: str = ""
-    """Why no trail covers the whole window; "" where one does."""
     incomplete: tuple[str, ...] = ()
     """Files that could not be read whole."""
+    gaps: tuple[str, ...] = ()
+    """Days of the window on which no event of any caller was read: a warning, for nothing says why."""
+    stopped: tuple[Gap, ...] = ()
+    """When a trail did not log within the window."""
+    data_seen: Mapping[str, int] = field(default_factory=dict)
+    """Data event type -> events of any caller read in the window."""
+    account: str = ""
+    """Whose trails a command would change."""
+    identity: str = ""
+    """The ARNs of the role's sessions, with a ``*``; "" where the role is not known."""
+    known: tuple[Trail, ...] = ()
+    """All trails of the account, those that do not log among them."""
+    eras: tuple[Era, ...] = ()
+    """By time, without holes; one at least where the trails are known."""
+    filters: frozenset[str] = frozenset()
+    """Fields that any selector of any era filters by."""
+    _memo: dict[object, tuple[str, BlindSpot | None]] = field(default_factory=dict, repr=False, compare=False)
 
-    def blind_spot(self, action: str, *, reads_only: bool = False) -> BlindSpot | None:
-        """Why the evidence cannot tell whether `action` is used, or None when it can.
+    def verdict(self, action: str, resource: str = "*", reads_only: bool = False) -> Observability:
+        """Whether, and since when, the use of a permission would have been seen.
 
         Args:
             action: ``service:Name``.
-            reads_only: whether the action only reads.
+            resource: the Resource pattern that the permission has.
+            reads_only: whether IAM says that the action only reads.
         """
         seen = visibility_of(action)
-        if seen.kind == "never":
-            return BlindSpot("never-logged", action, "never in CloudTrail", "keep it, or drop it by hand")
-        if seen.kind == "data":
-            return self._data_blind_spot(action, seen)
-        if seen.kind == "unknown":
-            return BlindSpot(
-                "no-event-known", action, "it is not known whether CloudTrail shows it", "decide by hand"
+        if seen.kind in _NEVER:
+            why, remedy = _NEVER[seen.kind]
+            return Observability(
+                False, "", 0, BlindSpot(_IDS[seen.kind], action, why, remedy, seen.reference)
             )
-        logged = self.reads if reads_only else self.writes
-        service = action.split(":", 1)[0].lower()
-        if not logged.any:
-            kind = "read" if reads_only else "write"
-            return BlindSpot(
-                f"{kind}s-not-logged",
-                action,
-                f"no trail logs {kind} events",
-                "log management events of type All",
-            )
-        if service in {service_prefix(source) for source in logged.excluded}:
-            return BlindSpot("source-excluded", action, "the trails leave this service out", "log its events")
-        if self.logged_regions is not None:
-            return BlindSpot(
-                "region-not-logged",
-                action,
-                f"only {', '.join(sorted(self.logged_regions))} is logged, the permission holds elsewhere too",
-                "make the trail a multi-region trail",
-            )
-        if service in _GLOBAL and not self.global_services:
-            return BlindSpot(
-                "region-not-logged",
-                action,
-                f"no trail includes global service events, as those of {service}",
-                "include global service events",
-            )
-        if self.late:
-            return BlindSpot(
-                "window-not-covered",
-                action,
-                f"no trail logs the whole window: {self.late}",
-                "wait, or --days fewer",
-            )
-        return None
+        if self.trails is None:
+            return self._without_trails(action, seen)
+        service = action.partition(":")[0].lower()
+        # Most permissions are settled without a look at names and resources, and there are few such questions.
+        for filters in (self.filters & _COARSE, self.filters):
+            asked = questions(action, seen, resource, reads_only, filters, self.identity)
+            since, spot = self._remembered(asked, service)
+            if since == self.window.start:
+                break
+        if spot:
+            return Observability(False, "", 0, replace(spot, action=action))
+        return Observability(True, since, self._days(since))
 
-    def _data_blind_spot(self, action: str, seen: Visibility) -> BlindSpot | None:
-        service = action.split(":", 1)[0]
-        if self.data_types is None:
+    def _remembered(self, asked: tuple[Question, ...], service: str) -> tuple[str, BlindSpot | None]:
+        if asked not in self._memo:
+            self._memo[asked] = self.since(asked), None
+        since = self._memo[asked][0]
+        if since and since <= self.window.end[:10]:
+            return since, None
+        # The reason is the same for all names, and there are thousands of management events.
+        key = (tuple(one if one.data_type else one._replace(names=("",)) for one in asked), service)
+        if key not in self._memo:
+            self._memo[key] = "", self._short("", since) if since else self._spot(key[0], service)
+        return self._memo[key]
+
+    def blind_spot(self, action: str, *, reads_only: bool = False, resource: str = "*") -> BlindSpot | None:
+        """Why the evidence cannot tell whether `action` is used in the whole window, or None when it can.
+
+        Actions that no known operation asks for (``no-event``) pass here; `verdict` names them.
+        """
+        found = self.verdict(action, resource, reads_only)
+        if found.spot:
+            return None if found.spot.id == "no-event" else found.spot
+        return None if found.days >= self.window.days else self._short(action, found.since)
+
+    def answer(self, asked: Sequence[Question], relaxed: Relaxed = frozenset()) -> Answer:
+        """How much of what is asked about is logged at the window's end."""
+        return every(answer(one, self.eras[-1].trails, relaxed) for one in asked)
+
+    def since(self, asked: Sequence[Question]) -> str:
+        """The first whole day since which all that is asked about is logged until the window's end, or ""."""
+        moment = ""
+        for era in reversed(self.eras):
+            if every(answer(one, era.trails) for one in asked) != "all":
+                break
+            moment = era.start
+        return whole_day(moment) if moment else ""
+
+    def _days(self, since: str) -> int:
+        return (date.fromisoformat(self.window.end[:10]) - date.fromisoformat(since)).days + 1
+
+    def _short(self, action: str, since: str) -> BlindSpot:
+        why = f"the trails show it only since {since}"
+        reasons = [era.why for era in self.eras if era.why and whole_day(era.start) <= since]
+        why += f" ({reasons[-1]})" if reasons else ""
+        return BlindSpot("window-not-covered", action, why, "wait, or --days fewer")
+
+    def _without_trails(self, action: str, seen: Visibility) -> Observability:
+        if seen.kind != "data":
+            return Observability(True, self.window.start, self.window.days)
+        service = action.partition(":")[0]
+        why = f"{service} data events: the trail's selectors are not known"
+        if events := sum(self.data_seen.get(one, 0) for one in seen.data_types):
+            why = f"{service} data events were read ({events:,}), so a trail logs some; which is not known"
+        elif self.data_seen:
+            why += ", and none was read"
+        remedy = "give an account snapshot with --snapshot"
+        return Observability(False, "", 0, BlindSpot("trail-unknown", action, why, remedy))
+
+    def _spot(self, asked: tuple[Question, ...], service: str) -> BlindSpot:
+        """Why not all is logged: the first restriction without which it would be."""
+        active = [trail for trail in self.known if trail.logging is not False]
+        if not active:
+            what = _kind(asked[0])
             return BlindSpot(
-                "trail-unknown",
-                action,
-                f"{service} data events: the trail's selectors are not known",
-                "give an account snapshot with --snapshot",
+                "data-events-off" if asked[0].data_type else f"{what}s-not-logged",
+                "",
+                f"no trail logs {what} events",
+                "start a trail",
+                command=start(self.known, self.account),
             )
-        if seen.data_type in self.data_types:
-            return None
-        return BlindSpot(
-            "data-events-off",
-            action,
-            f"{service} data events are off",
-            f"log data events of type {seen.data_type}, wait, and run again",
-        )
+        if not any(self.eras[-1].trails):
+            return BlindSpot(
+                "window-not-covered", "", "what the trails logged is not known", "give newer logs"
+            )
+        if self.answer(asked, frozenset({"delivery"})) == "all":
+            return BlindSpot("window-not-covered", "", self._undelivered(active), "wait, or --days fewer")
+        if self.answer(asked, frozenset({"delivery", "place"})) == "all":
+            return self._out_of_place(active, service)
+        return self._filtered(asked, active, service)
+
+    def _undelivered(self, active: Iterable[Trail]) -> str:
+        failing = [
+            f"{t.name} fails to deliver ({clean(t.delivery_error, 64)})" for t in active if t.delivery_error
+        ]
+        return f"no trail logs the whole window: {'; '.join(failing)}"
+
+    def _out_of_place(self, active: Sequence[Trail], service: str) -> BlindSpot:
+        command = widen(active, self.account)
+        if self.logged_regions is not None:
+            where = ", ".join(sorted(self.logged_regions))
+            why = f"only {where} is logged, the permission holds elsewhere too"
+            return BlindSpot(
+                "region-not-logged", "", why, "make the trail a multi-region trail", command=command
+            )
+        why = f"no trail includes global service events, as those of {service}"
+        return BlindSpot("region-not-logged", "", why, "include global service events", command=command)
+
+    def _filtered(self, asked: tuple[Question, ...], active: Sequence[Trail], service: str) -> BlindSpot:
+        relaxed: Relaxed = frozenset({"delivery", "place"})
+        worst = next(one for one in asked if self.answer([one], relaxed) != "all")
+        category = "Data" if worst.data_type else "Management"
+        command = put_selectors(active, self.account, category, worst.data_type)
+        if self.answer([worst], relaxed | {"identity"}) == "all":
+            why = "the trails leave this role's sessions out"
+            return BlindSpot("caller-excluded", "", why, "log its events", command=command)
+        if worst.data_type and self.answer([worst], relaxed) == "part" and _unread(active):
+            why = f"{service} data events: the selectors of {_unread(active)} were not read"
+            return BlindSpot("trail-unknown", "", why, "give a snapshot that holds them")
+        if worst.data_type:
+            remedy = f"log data events of type {worst.data_type}, wait, and run again"
+            if self.answer([worst], relaxed) == "none":
+                return BlindSpot(
+                    "data-events-off", "", f"{service} data events are off", remedy, command=command
+                )
+            why = f"{service} data events are logged in part, and this permission is not within that part"
+            return BlindSpot("data-events-partly", "", why, remedy, command=command)
+        if self.answer([worst], relaxed | {"source"}) == "all":
+            why = "the trails leave this service out"
+            return BlindSpot("source-excluded", "", why, "log its events", command=command)
+        what, remedy = _kind(worst), "log management events of type All"
+        some = "not all" if self.answer([worst], relaxed) == "part" else "no"
+        why = f"no trail logs {what} events" if some == "no" else f"the trails log {some} {what} events"
+        return BlindSpot(f"{what}s-not-logged", "", why, remedy, command=command)
+
+
+_COARSE = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"})
+"""Fields that have few values among all permissions of a role."""
+
+_NEVER: Mapping[str, tuple[str, str]] = {
+    "never": ("never in CloudTrail", "keep it, or drop it by hand"),
+    "unknown": ("it is not known whether CloudTrail shows it", "decide by hand"),
+    "no-event": ("no operation is known that asks for it, so no event either", "decide by hand"),
+}
+_IDS = {"never": "never-logged", "unknown": "no-event-known", "no-event": "no-event"}
+
+
+def _kind(asked: Question) -> str:
+    if asked.data_type:
+        return "data"
+    return "read" if asked.read_only else "write"
+
+
+def _unread(trails: Iterable[Trail]) -> str:
+    return ", ".join(sorted(t.name for t in trails if t.selectors is None and t.advanced is None))
 
 
 def coverage_of(
@@ -156,6 +277,10 @@ def coverage_of(
     regions: Iterable[str],
     trails: Sequence[Trail] | None,
     incomplete: Iterable[str] = (),
+    *,
+    role: RoleKey | None = None,
+    changes: Iterable[TrailChange] = (),
+    data_seen: Mapping[str, int] | None = None,
 ) -> Coverage:
     """The coverage of a window.
 
@@ -165,100 +290,71 @@ def coverage_of(
         regions: regions of the events read.
         trails: the account's trails, None where they are not known.
         incomplete: names of files that could not be read whole.
+        role: whose permissions are asked about; selectors may leave its sessions out.
+        changes: what the logs tell of changes to trails, of any time.
+        data_seen: data event type -> events of any caller read in the window.
     """
-    active = None if trails is None else [trail for trail in trails if trail.logging is not False]
-    return Coverage(
+    known = tuple(trails or ())
+    active = [trail for trail in known if trail.logging is not False]
+    told = tuple(changes)
+    eras = _eras(active, told, window)
+    coverage = Coverage(
         window=window,
         days_with_events=sum(1 for day in days if window.holds(day)),
         regions=tuple(sorted(regions)),
-        trails=None if active is None else tuple(sorted(trail.name for trail in active)),
-        data_types=None if active is None else frozenset().union(*map(logged_types, active)),
-        reads=_management(active, "ReadOnly"),
-        writes=_management(active, "WriteOnly"),
+        trails=None if trails is None else tuple(sorted(trail.name for trail in active)),
+        data_types=None,
         logged_regions=_regions(active),
-        global_services=active is None or any(trail.global_events for trail in active),
-        late=_late(active, window),
         incomplete=tuple(incomplete),
+        gaps=_quiet(window, days),
+        stopped=tuple(gap for trail in active for gap in gaps(trail, told, window)),
+        data_seen=dict(data_seen or {}),
+        account=role.account if role else "",
+        identity=_sessions(role, known),
+        known=known,
+        eras=eras,
+        filters=filters_of(one for era in eras for states in era.trails for one in states),
     )
-
-
-def logged_types(trail: Trail) -> frozenset[str]:
-    """Data event types that a trail logs for every resource, in all regions, reading and writing (3.4.2, 3.4.3)."""
-    found: set[str] = set()
-    for selector in trail.selectors or ():
-        if selector.get("ReadWriteType", "All") != "All" or not trail.multi_region:
-            continue
-        for entry in selector.get("DataResources") or ():
-            kind = str(entry.get("Type", ""))
-            if set(entry.get("Values") or ()) & set(_BASIC_TYPES.get(kind, ())):
-                found.add(kind)
-    for advanced in trail.advanced or ():
-        if trail.multi_region:
-            found |= _advanced_types(advanced)
-    return frozenset(found)
-
-
-def _advanced_types(selector: Mapping[str, Any]) -> set[str]:
-    """Types of an advanced selector that has no further restriction; a restricted one shows only a part."""
-    fields = {str(f.get("Field")): f for f in selector.get("FieldSelectors") or ()}
-    if "Data" not in (fields.get("eventCategory", {}).get("Equals") or ()):
-        return set()
-    if set(fields) - {"eventCategory", "resources.type"}:
-        return set()
-    return set(fields.get("resources.type", {}).get("Equals") or ())
-
-
-def _management(trails: Sequence[Trail] | None, kind: str) -> Logged:
-    """What the trails together log of management events of one kind, ``ReadOnly`` or ``WriteOnly``."""
     if trails is None:
-        return Logged(True)
-    left_out = [one for trail in trails if (one := _left_out(trail, kind)) is not None]
-    return Logged(bool(left_out), frozenset.intersection(*left_out) if left_out else frozenset())
+        return coverage
+    whole = (one for one in sorted(types_of(active) | set(data_types())) if _whole(coverage, one))
+    return replace(coverage, data_types=frozenset(whole), _memo={})
 
 
-def _left_out(trail: Trail, kind: str) -> frozenset[str] | None:
-    """Event sources that a trail leaves out of its management events; None when it logs none of that kind.
-
-    A selector with a restriction that is not understood here shows a part only, and counts as none.
-    """
-    if trail.selectors is None and trail.advanced is None:
-        return frozenset()
-    found = [
-        frozenset(selector.get("ExcludeManagementEventSources") or ())
-        for selector in trail.selectors or ()
-        if selector.get("IncludeManagementEvents", True)
-        and selector.get("ReadWriteType", "All") in {"All", kind}
-    ]
-    for advanced in trail.advanced or ():
-        fields = {str(f.get("Field")): f for f in advanced.get("FieldSelectors") or ()}
-        if "Management" not in (fields.pop("eventCategory", {}).get("Equals") or ()):
-            continue
-        reads = fields.pop("readOnly", {}).get("Equals") or (_flag(kind),)
-        sources = fields.pop("eventSource", {})
-        if set(sources) - {"Field", "NotEquals"} or fields or _flag(kind) not in reads:
-            continue
-        found.append(frozenset(sources.get("NotEquals") or ()))
-    return frozenset.intersection(*found) if found else None
+def _whole(coverage: Coverage, data_type: str) -> bool:
+    return coverage.answer([Question(data_type=data_type, identity=coverage.identity)]) == "all"
 
 
-def _flag(kind: str) -> str:
-    return "true" if kind == "ReadOnly" else "false"
+def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[Era, ...]:
+    """The window, cut where any trail changed."""
+    past = [(trail, stretches(trail, changes, window)) for trail in active]
+    first, last = bounds(window)
+    cuts = sorted({first, *(one.start for _, found in past for one in found)})
+    eras = []
+    for start_, end in zip(cuts, [*cuts[1:], last], strict=True):
+        now = [(trail, next(s for s in reversed(found) if s.start <= start_)) for trail, found in past]
+        whys = [f"{trail.name}: {s.why}" for trail, s in now if s.why and s.start == start_]
+        eras.append(Era(start_, end, tuple(s.trails for _, s in now), "; ".join(whys)))
+    return tuple(eras)
 
 
-def _late(trails: Sequence[Trail] | None, window: Window) -> str:
-    """Why no trail covers the window from its start, or "". Only what the status tells: the last start."""
-    reasons = []
-    for trail in trails or ():
-        if trail.started[:10] > window.start:
-            reasons.append(f"{trail.name} logs since {trail.started[:10]}")
-        elif trail.delivery_error:
-            reasons.append(f"{trail.name} fails to deliver ({clean(trail.delivery_error, 64)})")
-        else:
-            return ""
-    return "; ".join(reasons)
-
-
-def _regions(trails: Sequence[Trail] | None) -> frozenset[str] | None:
-    if trails is None or not trails or any(trail.multi_region for trail in trails):
+def _regions(active: Sequence[Trail]) -> frozenset[str] | None:
+    if not active or any(trail.multi_region for trail in active):
         return None
-    return frozenset(trail.home_region for trail in trails)
+    return frozenset(trail.home_region for trail in active)
+
+
+def _quiet(window: Window, days: Mapping[str, int]) -> tuple[str, ...]:
+    """Days of the window without an event of any caller, between or beside those with one."""
+    start_ = date.fromisoformat(window.start)
+    found = ((start_ + timedelta(days=n)).isoformat() for n in range(window.days))
+    return tuple(day for day in found if not days.get(day))
+
+
+def _sessions(role: RoleKey | None, trails: Iterable[Trail]) -> str:
+    """The ARNs of a role's sessions: they have no path (1.3.1)."""
+    if role is None or not role.account or not role.name:
+        return ""
+    own = parse(role.arn)
+    partition = own.partition if own else next((partition_of(t.home_region) for t in trails), "aws")
+    return f"arn:{partition}:sts::{role.account}:assumed-role/{role.name}/*"

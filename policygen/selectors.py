@@ -218,7 +218,8 @@ def _language(field: str, probe: Probe) -> Glob | None:
     if field == "userIdentity.arn":
         return string_glob(probe.identity) if probe.identity else None
     if field == "eventName":
-        return string_glob(probe.name) if probe.name else None
+        wild = "*" in probe.name or "?" in probe.name
+        return (string_glob(probe.name) if wild else _equals(probe.name)) if probe.name else None
     text = {
         "eventCategory": probe.category,
         "eventSource": probe.source,
@@ -238,6 +239,8 @@ def _select(values: Glob | None, chosen: Sequence[Glob]) -> Answer:
     """How much of the values one of the patterns takes."""
     if values is None:
         return "part"
+    if values.literal is not None:
+        return "all" if any(one.matches(values.literal) for one in chosen) else "none"
     if any(includes(one, values) for one in chosen):
         return "all"
     return "part" if any(meets(one.tokens, values.tokens) for one in chosen) else "none"

@@ -1,0 +1,81 @@
+"""The exact command that makes a trail log what it does not, ready to be pasted into a shell.
+
+AWS replaces all selectors of a trail at once, so a command carries those that the trail has, basic ones written
+as advanced ones. Without them there is no command: "" stands for one that cannot be given.
+Source: AWS CLI Command Reference, cloudtrail put-event-selectors, update-trail, create-trail, start-logging.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from policygen import arn
+from policygen.account.model import Trail
+from policygen.selectors import as_advanced, whole_category
+from policygen.text import printable
+
+NAME, BUCKET = "policygen-trail", "YOUR-LOG-BUCKET"
+
+
+def put_selectors(trails: Sequence[Trail], account: str, category: str, data_type: str = "") -> str:
+    """The command that adds a whole category to the trail that suits best.
+
+    Args:
+        trails: those that log.
+        account: whose trails are preferred: a member cannot change its organisation's trail (3.4.1).
+        category: ``Management`` or ``Data``.
+        data_type: the type of data events.
+    """
+    for trail in sorted(trails, key=lambda one: _rank(one, account)):
+        selectors = _existing(trail)
+        if selectors is None:
+            continue
+        text = json.dumps([*selectors, whole_category(category, data_type)], separators=(",", ":"))
+        return _command(trail, "put-event-selectors", "--trail-name", "--advanced-event-selectors", text)
+    return ""
+
+
+def start(trails: Sequence[Trail], account: str) -> str:
+    """The command that starts a trail that is stopped, or makes one where there is none."""
+    for trail in sorted(trails, key=lambda one: _rank(one, account)):
+        return _command(trail, "start-logging", "--name")
+    create = f"aws cloudtrail create-trail --name {NAME} --s3-bucket-name {BUCKET} --is-multi-region-trail"
+    return f"{create} && aws cloudtrail start-logging --name {NAME}"
+
+
+def widen(trails: Sequence[Trail], account: str) -> str:
+    """The command that makes a trail one of all regions, with the events of global services."""
+    for trail in sorted(trails, key=lambda one: _rank(one, account)):
+        flags = ("--is-multi-region-trail", "--include-global-service-events")
+        return _command(trail, "update-trail", "--name", *flags)
+    return ""
+
+
+def _rank(trail: Trail, account: str) -> tuple[bool, bool, str]:
+    """The account's own trail first, then one of all regions, then by name."""
+    place = arn.parse(trail.arn)
+    foreign = bool(account and place and place.account != account)
+    return foreign, not trail.multi_region, trail.name
+
+
+def _existing(trail: Trail) -> list[dict[str, Any]] | None:
+    if trail.advanced:
+        return [_without_empty(selector) for selector in trail.advanced]
+    return as_advanced(trail.selectors) if trail.selectors else None
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_empty(inner) for key, inner in value.items() if inner not in (None, [])}
+    return [_without_empty(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _command(trail: Trail, operation: str, option: str, *rest: str) -> str:
+    if any(printable(text) != text for text in (trail.name, trail.home_region)):
+        return ""  # no name that AWS gives; nobody should paste it
+    # AWS takes changes in the trail's home region only.
+    region = ["--region", trail.home_region] if trail.home_region else []
+    return shlex.join(["aws", "cloudtrail", operation, option, trail.name, *region, *rest])

@@ -187,11 +187,11 @@ class Coverage:
         """Why not all is logged: the first restriction without which it would be."""
         active = [trail for trail in self.known if trail.logging is not False]
         if not active:
-            what = _kind(asked[0])
+            kind = _kind(asked[0])
             return BlindSpot(
-                "data-events-off" if asked[0].data_type else f"{what}s-not-logged",
+                "data-events-off" if asked[0].data_type else f"{kind}s-not-logged",
                 "",
-                f"no trail logs {what} events",
+                f"no trail logs {kind} events",
                 "start a trail",
                 command=start(self.known, self.account),
             )
@@ -244,10 +244,13 @@ class Coverage:
         if self.answer([worst], relaxed | {"source"}) == "all":
             why = "the trails leave this service out"
             return BlindSpot("source-excluded", "", why, "log its events", command=command)
-        what, remedy = _kind(worst), "log management events of type All"
+        if worst.read_only is None:  # it may be either: the half that is missing has its name
+            reads = worst._replace(read_only=True)
+            worst = reads if self.answer([reads], relaxed) != "all" else worst._replace(read_only=False)
+        kind, remedy = _kind(worst), "log management events of type All"
         some = "not all" if self.answer([worst], relaxed) == "part" else "no"
-        why = f"no trail logs {what} events" if some == "no" else f"the trails log {some} {what} events"
-        return BlindSpot(f"{what}s-not-logged", "", why, remedy, command=command)
+        why = f"no trail logs {kind} events" if some == "no" else f"the trails log {some} {kind} events"
+        return BlindSpot(f"{kind}s-not-logged", "", why, remedy, command=command)
 
 
 _COARSE = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"})

@@ -71,6 +71,9 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
             types.setdefault(pattern, []).append(data_type)
     for pattern, found in types.items():
         yield pattern, Visibility("data", tuple(found), both, reference)
+    rows = table()["management"].get(prefix, {})
+    for pattern in rows.get("actions", ()):
+        yield pattern, Visibility("management", reference=rows["reference"])
 
 
 @cache

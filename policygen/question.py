@@ -137,6 +137,22 @@ def types_of(trails: Iterable[Trail]) -> set[str]:
     return found
 
 
+def left_out(trails: Iterable[Trail]) -> list[str]:
+    """Event sources that any selector of the trails leaves out, sorted."""
+    found: list[Any] = []
+    for trail in trails:
+        for selector in trail.selectors or ():
+            found += _list(selector.get("ExcludeManagementEventSources"))
+        for selector in trail.advanced or ():
+            for field in _mappings(selector.get("FieldSelectors")):
+                found += _list(field.get("NotEquals")) if field.get("Field") == "eventSource" else []
+    return sorted({source for source in found if isinstance(source, str)})
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _mappings(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 

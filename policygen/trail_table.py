@@ -9,7 +9,7 @@ from typing import Literal
 from policygen.catalog.names import service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.coverage import Coverage
-from policygen.question import Question, answer
+from policygen.question import Question, answer, left_out
 from policygen.remedy import put_selectors, start, widen
 from policygen.selectors import Answer
 
@@ -43,7 +43,7 @@ def coverage_table(coverage: Coverage, services: Collection[str] = ()) -> list[L
         services: IAM prefixes whose data events are listed; all where it is empty.
     """
     lines = [_management(coverage, "reads", True), _management(coverage, "writes", False)]
-    lines += [_source(coverage, source) for source in _excluded(coverage)]
+    lines += [_source(coverage, source) for source in left_out(coverage.known)]
     lines.append(_regions(coverage))
     wanted = {prefix.lower() for prefix in services}
     for data_type, prefix in sorted(data_types().items()):
@@ -98,16 +98,3 @@ def _line(
         else start(coverage.known, coverage.account)
     )
     return Line(kind, name, service, state, "", events, command)
-
-
-def _excluded(coverage: Coverage) -> list[str]:
-    """Event sources that any selector of today leaves out."""
-    found: set[str] = set()
-    for trail in coverage.known:
-        for selector in trail.selectors or ():
-            found |= set(selector.get("ExcludeManagementEventSources") or ())
-        for advanced in trail.advanced or ():
-            for field in advanced.get("FieldSelectors") or ():
-                if field.get("Field") == "eventSource":
-                    found |= set(field.get("NotEquals") or ())
-    return sorted(source for source in found if isinstance(source, str))

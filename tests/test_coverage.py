@@ -414,3 +414,21 @@ def test_the_table_without_trails_knows_only_what_was_read() -> None:
 def test_the_table_of_an_account_without_a_trail_is_off_throughout() -> None:
     lines = coverage_table(covered(), {"s3"})
     assert {line.state for line in lines} == {"off"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {
+            "EventSelectors": [
+                {"ExcludeManagementEventSources": [["x"]], "DataResources": 7, "ReadWriteType": None}
+            ]
+        },
+        {"AdvancedEventSelectors": [{"FieldSelectors": [7, {"Field": "eventSource", "NotEquals": [{}]}]}]},
+        {"AdvancedEventSelectors": [{"FieldSelectors": None}]},
+    ],
+)
+def test_selectors_of_an_odd_shape_show_nothing_and_break_nothing(odd: dict[str, Any]) -> None:
+    coverage = covered(trail(**odd))
+    assert not coverage.verdict("s3:GetObject").visible
+    assert {line.state for line in coverage_table(coverage) if line.kind == "data"} <= {"off", "partly"}

@@ -16,6 +16,7 @@ from policygen.conduct import SIGNS, Conduct, Sign, part
 from policygen.coverage import Coverage, coverage_of
 from policygen.errors import NothingFoundError, UsageError
 from policygen.gate import Evidenced
+from policygen.history import EVENTS, SOURCE, TrailChange
 from policygen.keeps import platform_keeps
 from policygen.ledger import Ledger
 from policygen.policy.generalise import Mode
@@ -128,12 +129,29 @@ def observe(
     if usage.events is None:
         raise _no_events(ledger, chosen, window)
     trails = account.trails if account else None
-    coverage = coverage_of(window, ledger.days, ledger.regions, trails, reading.holes)
+    coverage = coverage_of(
+        window,
+        ledger.days,
+        ledger.regions,
+        trails,
+        reading.holes,
+        role=chosen.role,
+        changes=_trail_changes(ledger),
+        data_seen=ledger.data_types,
+    )
     today: Today | None = None
     if account and today_role:
         today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def _trail_changes(ledger: Ledger) -> list[TrailChange]:
+    return [
+        TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
+        for one in ledger.notices
+        if one.source == SOURCE and one.name in EVENTS
+    ]
 
 
 def evidenced(seen: Observed) -> Evidenced:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from policygen.events import Outcome
 from policygen.ledger import CallKey, Calls, Evidence, Notice, total
 
@@ -163,11 +161,7 @@ def _deploys(notice: Notice, calls: Calls) -> bool:
     """Whether it changed the code of a function that used the role, or may have."""
     if notice.source != "lambda.amazonaws.com" or notice.error:
         return False
-    try:
-        params = msgspec.json.decode(notice.params)
-    except (ValueError, RecursionError):
-        return True
-    name = params.get("functionName") if isinstance(params, dict) else None
+    name = notice.parameters.get("functionName")
     functions = {key.user.function for key in calls if key.user.function}
     if not isinstance(name, str) or not functions:
         return True

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -200,6 +200,15 @@ class Notice(NamedTuple):
     """requestParameters, JSON as delivered."""
     error: str
     id: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """requestParameters; empty where they cannot be read."""
+        try:
+            value = msgspec.json.decode(self.params)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
 
 
 # What changes a trail (3.4.6), and what changes a function's code.

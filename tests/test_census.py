@@ -110,6 +110,7 @@ SAID_ELSEWHERE = {
         "UpdateFunctionCode",
         "s3:GetObject",
     ): f"{DOCS}/lambda/latest/dg/configuration-function-zip.html",
+    ("s3", "CopyObject", "s3:GetObjectTagging"): f"{DOCS}/AmazonS3/latest/userguide/copy-object.html",
     ("s3", "CreateBucket", "s3:TagResource"): f"{DOCS}/AmazonS3/latest/API/API_CreateBucket.html",
     (
         "s3",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,40 @@ def test_the_projected_parameters_give_the_same_answer(rules: ServiceRules, exam
     whole, cut = call_of(example), call_of(example, projected=True)
     assert catalog.requests_for(cut) == catalog.requests_for(whole)
     assert project(example.source, example.event, cut.params) == cut.params
+
+
+# Shapes that a projection may not change: what is left out is neither a name nor absent.
+ODD_SHAPES = [
+    ("ec2", "CreateCustomerGateway", {"customerGatewayIdentifier": [None, "cgw-1"]}),
+    ("emr-serverless", "ListJobRuns", {"applicationId": ["", "00f1"]}),
+    ("ec2", "CreateImageUsageReport", {"arn": ["ami-1", {}]}),
+    ("es", "DescribeDomains", {"domainNames": [[]]}),
+    ("es", "DescribeDomains", {"domainNames": [["a", "b"], {"a": "b"}]}),
+    ("bedrock", "CreateKnowledgeBase", {"storageConfiguration": {"mongoDbAtlasConfiguration": {"x": "y"}}}),
+    (
+        "batch",
+        "CancelJobs",
+        {"jobs": [["arn:aws:batch:us-east-1:123456789012:job/a", "x"], "b"], "reason": "late"},
+    ),
+    (
+        "comprehend",
+        "DetectEntities",
+        {"entityRecognizerEndpointId": [True, "arn:aws:comprehend:us-east-1:1:entity-recognizer-endpoint/a"]},
+    ),
+    ("apigateway", "GetStages", {"apiId": {}}),
+    ("apigateway", "GetStages", {"apiId": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "event", "params"), ODD_SHAPES)
+def test_an_odd_shape_gives_the_same_answer_when_projected(
+    source: str, event: str, params: dict[str, Any]
+) -> None:
+    source = f"{source}.amazonaws.com"
+    cut = project(source, event, params)
+    whole = catalog.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=params))
+    assert catalog.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=cut)) == whole
+    assert project(source, event, cut) == cut
 
 
 @BY_SERVICE

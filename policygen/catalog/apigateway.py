@@ -51,7 +51,7 @@ def _operation(operation: str, params: Mapping[str, Any]) -> tuple[str, str] | N
     table = botocore_facts()["apigateway"]
     first, second = table.get(operation), table.get(f"v2:{operation}")
     if first and second:
-        names = {normalise(name) for name in params}
+        names = {normalise(name) for name, value in params.items() if scalar(value)}
         chosen = second if "apiid" in names and "restapiid" not in names else first
     else:
         chosen = first or second

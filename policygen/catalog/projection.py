@@ -47,7 +47,7 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
         arns: whether there is an ARN among them at all, if the caller knows.
     """
     wanted = projection(source, name)
-    kept: dict[str, Any] = _prune(params, wanted.tree) if wanted.tree else {}
+    kept: dict[str, Any] = _members(params, wanted.tree) if wanted.tree else {}
     if wanted.names:
         _keep_named(kept, params, wanted.names)
     if arns and wanted.roles:
@@ -61,10 +61,10 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
 
 def _keep_roles(kept: dict[str, Any], params: Mapping[str, Any], roles: Tree) -> None:
     """Keeps members that hand over a role, from the top and from inside one object around the request."""
-    for key, value in _prune(params, roles).items():
+    for key, value in _members(params, roles).items():
         kept[key] = _union(kept.get(key), value)
     for key, value in params.items():
-        if isinstance(value, Mapping) and (inner := _prune(value, roles)):
+        if isinstance(value, Mapping) and (inner := _members(value, roles)):
             kept[key] = _union(kept.get(key), inner)
 
 
@@ -84,7 +84,11 @@ def _named(key: str, names: frozenset[str]) -> bool:
 
 
 def _scalars(value: Any) -> bool:
-    return all(scalar(one) for one in value) if isinstance(value, list) else bool(scalar(value))
+    return any(scalar(one) for one in value) if isinstance(value, list) else bool(scalar(value))
+
+
+_MORE: Mapping[str, None] = {"…": None}
+"""In place of members that are not kept: the map holds something, which a test may ask."""
 
 
 def _prune(value: Any, tree: Tree) -> Any:
@@ -94,6 +98,10 @@ def _prune(value: Any, tree: Tree) -> Any:
         return [_prune(one, tree) for one in value]
     if not isinstance(value, Mapping):
         return _leaf(value)
+    return _members(value, tree) or (dict(_MORE) if value else {})
+
+
+def _members(value: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
     kept = {}
     every = tree.get("*")
     for key, inner in value.items():
@@ -104,11 +112,23 @@ def _prune(value: Any, tree: Tree) -> Any:
 
 
 def _leaf(value: Any) -> Any:
-    """A scalar whole; of a map its keys, of a list its scalars: what tests and extractors look at."""
+    """A scalar whole; of a map its keys, of a list its scalars: what tests and extractors look at.
+
+    What is left out leaves no value behind that could be taken for a name.
+    """
     if isinstance(value, Mapping):
-        return dict.fromkeys(value, True)
+        return dict.fromkeys(value)
     if isinstance(value, list):
-        return [one if not isinstance(one, list | Mapping) else True for one in value]
+        return [_element(one) for one in value]
+    return value
+
+
+def _element(value: Any) -> Any:
+    """An element of a list: a scalar whole, of anything else only whether it is empty."""
+    if isinstance(value, Mapping):
+        return dict(_MORE) if value else {}
+    if isinstance(value, list):
+        return [None] * len(value)
     return value
 
 
@@ -133,7 +153,7 @@ def _arns(value: Any, depth: int = 8) -> Any:
 
 def _union(kept: Any, more: Any) -> Any:
     """Two prunings of the same value as one; the first wins where both hold the value."""
-    if kept is None or kept is True:
+    if kept is None:
         return more
     if isinstance(kept, dict) and isinstance(more, dict):
         return kept | {key: _union(kept.get(key), value) for key, value in more.items()}

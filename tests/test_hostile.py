@@ -221,6 +221,42 @@ def test_a_session_policy_cannot_be_smuggled_in_by_names_of_parameters(tmp_path:
     assert evaluate(request, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
 
 
+NO_ARN: Mapping[str, Short] = {
+    f"{name} {where} of {text!r}": {
+        "source": source,
+        "name": name,
+        "params": params(text),
+        "error": "ValidationException",
+    }
+    for source, name, where, params in (
+        ("s3", "CreateJob", "roleArn", lambda text: {"roleArn": text}),
+        ("secretsmanager", "RotateSecret", "rotationLambdaARN", lambda text: {"rotationLambdaARN": text}),
+        ("ecs", "DescribeServiceRevisions", "ARNs", lambda text: {"serviceRevisionArns": [text]}),
+        ("acm", "DescribeCertificate", "certificateArn", lambda text: {"certificateArn": text}),
+    )
+    for text in ("*", "arn:", "arn:aws:acm", "arn:*:*:*:*:*", "arn:aws:iam:::", "shop")
+}
+
+
+@pytest.mark.parametrize("event", NO_ARN.values(), ids=NO_ARN)
+def test_what_is_no_arn_where_one_belongs_is_never_a_resource(event: Short, tmp_path: Path) -> None:
+    """As `*` it would open everything; as anything else IAM would refuse the whole policy."""
+    made = made_from([*HONEST, event], tmp_path)
+    for grant in made.suggestion.grants:
+        if f"{grant.action} {grant.resource}" not in GRANTS:
+            assert grant.resource.startswith("arn:aws:"), grant
+            assert grant.resource.count(":") >= 5, grant
+            assert not grant.action.startswith("iam:"), grant
+
+
+@pytest.mark.parametrize("text", ["*", "us-*", "${aws:username}", "us-east-?"])
+def test_a_region_of_the_log_is_text_where_the_whole_type_is_granted(text: str, tmp_path: Path) -> None:
+    event = {"source": "dynamodb", "name": "DescribeTable", "params": {}, "region": text}
+    made = made_from([*HONEST, event], tmp_path)
+    request = AccessRequest("dynamodb:DescribeTable", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/x")
+    assert evaluate(request, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
+
+
 # --- odd JSON ------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ ARN.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,8 @@ from policygen.catalog.template import Scope, Text, lookup, present, scalar
 _ALL_REQUIRED = 3
 
 _LONGEST_ARN = 2048
+# What IAM takes for an ARN in a policy; with anything else it refuses the whole document.
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:.+", re.S)
 
 _NO_RESOURCE = "it takes no resource"
 _STAR = Text("*")
@@ -61,7 +64,16 @@ def requests_for(call: Call) -> Answer:
         found += _tags(call, plan, resolver, found)
     if any(len(one.request.resource) > _LONGEST_ARN for one in found):
         return Answer("unmapped", why="a name in the record is longer than any ARN")
+    if not all(_writable(one.request) for one in found):
+        return Answer("unmapped", why="a name in the record that should be an ARN is none")
     return Answer("mapped", tuple(found) if len(found) == 1 else _distinct(found))
+
+
+def _writable(request: AccessRequest) -> bool:
+    """Whether the resource is an ARN, or a star that no text of the log has put there."""
+    if request.resource == "*":
+        return request.wild or not request.resource_type
+    return _ARN.fullmatch(request.resource) is not None
 
 
 def _main(call: Call, plan: Plan, resolver: Resolver) -> Iterator[Requested]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from policygen import arn
 from policygen.access import Call, Context
 from policygen.catalog.reference import ArnPattern, ResourceType, Service
 from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
@@ -261,8 +262,9 @@ class Resolver:
         known = (service or self.service).types.get(kind)
         if known is None:
             return Found((Text("*", wild=True),), "the resource type has no ARN pattern")
+        places = {name: arn.escape(value) for name, value in self._places().items()}
         return Found(
-            tuple(Text(self._fill(pattern, {}), wild=True) for pattern in known.patterns),
+            tuple(Text(pattern.fill(places), wild=True) for pattern in known.patterns),
             f"the record does not name the {kind}; every {kind} of the account and region",
         )
 
@@ -363,9 +365,6 @@ class Resolver:
                 for i, piece in enumerate(pattern.pieces)
             ]
         )
-
-    def _fill(self, pattern: ArnPattern, values: Mapping[str, str]) -> str:
-        return pattern.fill({**self._places(), **values})
 
     def _places(self) -> dict[str, str]:
         call = self._call

@@ -6,13 +6,15 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from policygen.access import AccessRequest
+from policygen import catalog
+from policygen.access import AccessRequest, Call, ResourceEntry
 from policygen.analysis import Analysis, analyse
 from policygen.errors import PolicygenError
 from policygen.mapping import map_batch
@@ -255,6 +257,36 @@ def test_a_region_of_the_log_is_text_where_the_whole_type_is_granted(text: str, 
     made = made_from([*HONEST, event], tmp_path)
     request = AccessRequest("dynamodb:DescribeTable", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/x")
     assert evaluate(request, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
+
+
+LONG = 60_000
+SLOW: Mapping[str, Short] = {
+    "spaces in a statement": {
+        "source": "dynamodb", "name": "ExecuteStatement", "params": {"statement": "select" + " " * LONG + "("},
+    },
+    "spaces after a sender": {
+        "source": "ses", "name": "SendEmail", "params": {"source": "a@b.c" + " " * LONG + "x"},
+    },
+    "the same path over and over": {
+        "source": "kms", "name": "Decrypt", "params": {"keyId": "alias/" * (LONG // 6) + "\n\n"},
+    },
+    "an ARN of slashes": {
+        "source": "organizations",
+        "name": "DescribePolicy",
+        "resources": [f"arn:aws:organizations::{ACCOUNT}:transfer/o-" + "/" * 1900 + ":"],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("event", SLOW.values(), ids=SLOW)
+def test_no_text_takes_the_square_of_its_length_in_time(event: Short) -> None:
+    source, name = f"{event['source']}.amazonaws.com", event["name"]
+    entries = tuple(ResourceEntry("", arn, ACCOUNT) for arn in event.get("resources", ()))
+    call = Call(source, name, "us-east-1", ACCOUNT, "aws", event.get("params", {}), entries)
+    catalog.requests_for(Call(source, name, "us-east-1", ACCOUNT))  # reads the files
+    begin = time.process_time()
+    catalog.requests_for(call)
+    assert time.process_time() - begin < 0.5
 
 
 # --- odd JSON ------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from policygen.catalog.template import Scope, Text, lookup, present, scalar
 # A record rarely names every required type of an action that has many: they are alternatives there.
 _ALL_REQUIRED = 3
 
-_LONGEST_ARN = 2048
 # What IAM takes for an ARN in a policy; with anything else it refuses the whole document.
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:.+", re.S)
 
@@ -62,7 +61,7 @@ def requests_for(call: Call) -> Answer:
         found += _passed_roles(call, plan, found)
     if plan.tagging and not TAG_MEMBERS.isdisjoint(resolver.names):
         found += _tags(call, plan, resolver, found)
-    if any(len(one.request.resource) > _LONGEST_ARN for one in found):
+    if any(len(one.request.resource) > reference.LONGEST_ARN for one in found):
         return Answer("unmapped", why="a name in the record is longer than any ARN")
     if not all(_writable(one.request) for one in found):
         return Answer("unmapped", why="a name in the record that should be an ARN is none")

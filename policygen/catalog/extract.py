@@ -22,15 +22,15 @@ _FUNCTION = re.compile(
 # What is quoted is passed over, a comment may come first, and only an index is named after the table and a dot
 # (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.statements.html).
 _PARTIQL = re.compile(
-    r"""(?:\s|--[^\n]*\n|/\*.*?\*/)*
-        (?:(?P<select>select|exists)\b(?:'[^']*'|"[^"]*"|[^'"])*?\bfrom\s*
-          |(?P<insert>insert)\s+into\s* | (?P<update>update)\b\s* | (?P<delete>delete)\s+from\s*)
+    r"""(?:\s|--[^\n]*\n|(?>/\*.*?\*/))*+
+        (?:(?P<select>select|exists)\b(?:'[^']*'|"[^"]*"|[^'"])*?\bfrom\s*+
+          |(?P<insert>insert)\s+into\s*+ | (?P<update>update)\b\s*+ | (?P<delete>delete)\s+from\s*+)
         (?:"(?P<quoted>[^"]+)"|(?P<bare>[A-Za-z0-9_-]+))(?:\.(?:"(?P<index>[^"]+)"|(?P<bare_index>[A-Za-z0-9_-]+)))?""",
     re.I | re.S | re.X,
 )
 _COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
 
-_SENDER = re.compile(r"(?:.*<)?\s*(?P<address>[^<>\s]{1,64}@(?P<domain>[^<>\s@]{1,255}))\s*>?\s*")
+_SENDER = re.compile(r"(?:.*<)?\s*(?P<address>[^<>\s]{1,64}@(?P<domain>[^<>\s@]{1,255}))\s*(?:>\s*)?")
 
 # Regions to which a Bedrock inference profile of a geography sends requests; the caller's own comes in addition.
 # Source: Bedrock User Guide, inference-profiles-support.
@@ -103,6 +103,11 @@ def not_starts(value: Any, prefix: str) -> Iterable[Any]:
     return [] if _texts(value).startswith(prefix) else [value]
 
 
+_LONGEST = 10_000
+"""Characters of a text that is looked through: CloudTrail Lake's longest query; no ARN is as long. An expression may
+take the square of it in time."""
+
+
 @lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Once each: there are more of them than `re` keeps."""
@@ -111,7 +116,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def matches(value: Any, pattern: str) -> Iterable[Any]:
     """The first group of a regular expression found in the value, or the whole match."""
-    found = _compiled(pattern).search(_texts(value))
+    text = _texts(value)
+    found = _compiled(pattern).search(text) if len(text) <= _LONGEST else None
     if not found:
         return []
     return [found.group(1) if found.groups() else found.group()]

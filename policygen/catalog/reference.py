@@ -15,6 +15,9 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
+LONGEST_ARN = 2048
+"""Characters; what is longer is no ARN and is not looked at."""
+
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
 _ACCOUNT = re.compile(r"(?<=:)\$\{(?:AccountId|ManagementAccountId|VpcOwnerAccount)\}(?=:)")
@@ -62,9 +65,12 @@ def compile_pattern(text: str) -> ArnPattern:
             strict.append(literal)
             loose.append(literal)
         else:
-            last = i == len(pieces) - 2
             strict.append(f"({_OPEN.get(piece, '[^/:]+')})")
-            loose.append(f"({_OPEN.get(piece, '.+' if last else '[^:]+?')})")
+            loose.append(f"({_OPEN.get(piece, '.+' if i == len(pieces) - 2 else '[^:]+?')})")
+    for i in range(1, len(pieces) - 2, 2):
+        # A name ends where the text after it comes first: what fails after that fails for every later place too.
+        if pieces[i] not in _OPEN and "*" not in pieces[i + 1]:
+            loose[i : i + 2] = [f"(?>{loose[i]}{loose[i + 1]})", ""]
     # A type that is written with a star of its own ("all versions") is the less specific one.
     size = sum(len(piece) for piece in pieces[::2]) - 2 * text.count("*")
     head = re.split(r"[$*]", text.split(":", 5)[5], maxsplit=1)[0] if text.count(":") >= 5 else ""
@@ -133,7 +139,7 @@ class Service:
 
     def type_of(self, arn: str) -> str:
         """The resource type that `arn` belongs to, the most specific one, or ""."""
-        return _type_of(self.prefix, arn)
+        return _type_of(self.prefix, arn) if len(arn) <= LONGEST_ARN else ""
 
 
 def _load(kind: str, prefix: str) -> dict[str, Any]:

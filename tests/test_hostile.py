@@ -270,6 +270,11 @@ SLOW: Mapping[str, Short] = {
     "the same path over and over": {
         "source": "kms", "name": "Decrypt", "params": {"keyId": "alias/" * (LONG // 6) + "\n\n"},
     },
+    "many resources": {
+        "source": "kms",
+        "name": "Decrypt",
+        "resources": [f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{i}" for i in range(10_000)],
+    },
     "an ARN of slashes": {
         "source": "organizations",
         "name": "DescribePolicy",
@@ -279,14 +284,14 @@ SLOW: Mapping[str, Short] = {
 
 
 @pytest.mark.parametrize("event", SLOW.values(), ids=SLOW)
-def test_no_text_takes_the_square_of_its_length_in_time(event: Short) -> None:
+def test_nothing_takes_the_square_of_its_length_in_time(event: Short) -> None:
     source, name = f"{event['source']}.amazonaws.com", event["name"]
     entries = tuple(ResourceEntry("", arn, ACCOUNT) for arn in event.get("resources", ()))
     call = Call(source, name, "us-east-1", ACCOUNT, "aws", event.get("params", {}), entries)
     catalog.requests_for(Call(source, name, "us-east-1", ACCOUNT))  # reads the files
     begin = time.process_time()
     catalog.requests_for(call)
-    assert time.process_time() - begin < 0.5
+    assert time.process_time() - begin < 2
 
 
 # --- odd JSON ------------------------------------------------------------------------------------

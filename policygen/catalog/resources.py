@@ -182,7 +182,8 @@ class Resolver:
     """Finds the ARNs of resource types for one call; each type is resolved once."""
 
     __slots__ = (
-        "_call", "_found", "_operation", "_owner", "_rules", "_scope", "_shallow", "names", "service",
+        "_call", "_found", "_general", "_operation", "_owner", "_owners", "_rules", "_scope", "_shallow",
+        "names", "service",
     )  # fmt: skip
 
     def __init__(self, call: Call, service: Service, rules: ServiceRules | None, operation: str) -> None:
@@ -191,9 +192,11 @@ class Resolver:
         self._rules = rules
         self._operation = operation
         self._found: dict[tuple[str, str], Found] = {}
+        self._general: dict[tuple[str, str], Found] = {}
         self._scope: Scope | None = None
         self._shallow: dict[str, list[str]] | None = None
         self._owner: str | None = None
+        self._owners: dict[str, str] | None = None
         self.names = frozenset([name.lower() for name in call.params])
         """The request's member names in lower case."""
 
@@ -220,14 +223,13 @@ class Resolver:
 
     def with_owner(self, context: Context, text: Text) -> Context:
         """The context with the owner of an ARN that the record lists, where the record tells one (4.5)."""
-        entries = self._call.resources
-        if not entries or text.wild:
+        if not self._call.resources or text.wild:
             return context
-        for entry in entries:
-            if entry.arn == text.text:
-                owner = entry.account or self._only_owner()
-                return _owned(context, owner) if owner else context
-        return context
+        if self._owners is None:
+            self._owners = {entry.arn: entry.account for entry in reversed(self._call.resources)}
+        account = self._owners.get(text.text)
+        owner = account if account is None else account or self._only_owner()
+        return _owned(context, owner) if owner else context
 
     def _only_owner(self) -> str:
         """The account of all entries, if there is but one: an object's entry has none beside its bucket's (1.9.1)."""
@@ -276,7 +278,15 @@ class Resolver:
         return found if found.arns or len(ways) > 1 else self._from_parameters(service, kind)
 
     def _from_parameters(self, service: Service, kind: str) -> Found:
-        """The general steps: parameters named like the ARN's placeholders, and ARNs among the parameters."""
+        """The general steps, which no element of a list can change: done once."""
+        key = (service.prefix, kind)
+        found = self._general.get(key)
+        if found is None:
+            found = self._general[key] = self._by_general_steps(service, kind)
+        return found
+
+    def _by_general_steps(self, service: Service, kind: str) -> Found:
+        """Parameters named like the ARN's placeholders, and ARNs among the parameters."""
         known = service.types.get(kind)
         if known is None:
             return NOTHING

@@ -76,6 +76,8 @@ class Generalisation:
     match: str
     write: str
     ask: str
+    only: str = ""
+    """What an open name must look like, a regular expression; names that do not are written as seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
 
 
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
-    _known(raw, {"rule", "open", "learn", "match", "write", "ask"}, where)
+    _known(raw, {"rule", "open", "learn", "match", "write", "ask", "only"}, where)
     return Generalisation(
         raw["rule"],
         _strings(raw.get("open", ())),
@@ -200,6 +202,7 @@ def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
         raw.get("match", ""),
         raw.get("write", ""),
         raw.get("ask", ""),
+        raw.get("only", ""),
     )
 
 

@@ -145,7 +145,7 @@ def _parse(request: AccessRequest, how: Generalisation) -> tuple[ArnPattern, dic
         patterns = kind.patterns if kind else ()
     for pattern in patterns:
         values = pattern.match(request.resource)
-        if values is not None:
+        if values is not None and all(re.fullmatch(how.only or ".*", values[n], re.S) for n in how.open):
             return pattern, values
     return None
 

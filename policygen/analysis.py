@@ -23,7 +23,7 @@ from policygen.policy.generalise import Mode
 from policygen.reading import Reading, Say, check_whole, read, silent
 from policygen.selection import Chosen, choose, parse_role, selector
 from policygen.suggestion import Suggestion, suggest
-from policygen.text import printable
+from policygen.text import count, printable
 from policygen.today import Today, today_of
 from policygen.usage import Usage, Window, usage_of, window_of, with_passed_services
 
@@ -104,9 +104,7 @@ def observe(
         PolicygenError: nothing found, incomplete evidence; see each function.
     """
     wanted = parse_role(role)
-    if not 1 <= days <= LONGEST:
-        raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
-    limit = _until(until)
+    limit = _limit(days, until)
     _check_accepted(accepted)
     today_role = account.role(wanted.arn or wanted.name) if account else None
     ledger = Ledger(selector(wanted), until=limit)
@@ -128,22 +126,67 @@ def observe(
         )
     if usage.events is None:
         raise _no_events(ledger, chosen, window)
-    trails = account.trails if account else None
-    coverage = coverage_of(
-        window,
-        ledger.days,
-        ledger.regions,
-        trails,
-        reading.holes,
-        role=chosen.role,
-        changes=_trail_changes(ledger),
-        data_seen=ledger.data_types,
-    )
+    coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
     if account and today_role:
         today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def examine(
+    logs: Sequence[str | Path],
+    *,
+    days: int = 30,
+    until: str = "",
+    account: Account | None = None,
+    role: str = "",
+    allow_incomplete: bool = False,
+    say: Say = silent,
+) -> tuple[Reading, Ledger, Coverage]:
+    """What logs can show in a window, whoever called; arguments as for `observe`.
+
+    Args:
+        role: judge by this role's sessions, which a trail may leave out; "" for nobody in particular.
+
+    Raises:
+        NothingFoundError: PG-E302, no event of anybody.
+        PolicygenError: as `observe` raises.
+    """
+    limit = _limit(days, until)
+    key = account.role(role).key if account and role else None
+    ledger = Ledger(lambda _: False, until=limit)
+    reading = read(logs, ledger, say)
+    check_whole(reading, allow_incomplete=allow_incomplete)
+    if not (limit or ledger.last):
+        raise NothingFoundError(
+            f"no event of any caller in {count(reading.files, 'file')}",
+            "give the folder that the trail delivers to: its AWSLogs, or any part of it",
+            code="PG-E302",
+        )
+    window = window_of(days, limit or ledger.last)
+    return reading, ledger, _coverage(ledger, reading, window, account, key)
+
+
+def _limit(days: int, until: str) -> str:
+    if not 1 <= days <= LONGEST:
+        raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
+    return _until(until)
+
+
+def _coverage(
+    ledger: Ledger, reading: Reading, window: Window, account: Account | None, role: RoleKey | None
+) -> Coverage:
+    return coverage_of(
+        window,
+        ledger.days,
+        ledger.regions,
+        account.trails if account else None,
+        reading.holes,
+        role=role,
+        changes=_trail_changes(ledger),
+        data_seen=ledger.data_types,
+    )
 
 
 def _trail_changes(ledger: Ledger) -> list[TrailChange]:

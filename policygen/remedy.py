@@ -21,19 +21,23 @@ NAME, BUCKET = "policygen-trail", "YOUR-LOG-BUCKET"
 
 
 def put_selectors(trails: Sequence[Trail], account: str, category: str, data_type: str = "") -> str:
-    """The command that adds a whole category to the trail that suits best.
+    """The command that adds one whole category to the trail that suits best; see `put_all`."""
+    return put_all(trails, account, [(category, data_type)])
+
+
+def put_all(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, str]]) -> str:
+    """The command that adds whole categories to the trail that suits best: one for all, as each replaces the last.
 
     Args:
         trails: those that log.
         account: whose trails are preferred: a member cannot change its organisation's trail (3.4.1).
-        category: ``Management`` or ``Data``.
-        data_type: the type of data events.
+        added: (``Management`` or ``Data``, the type of data events or "").
     """
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         selectors = _existing(trail)
         if selectors is None:
             continue
-        text = json.dumps([*selectors, whole_category(category, data_type)], separators=(",", ":"))
+        text = json.dumps([*selectors, *(whole_category(*one) for one in added)], separators=(",", ":"))
         return _command(trail, "put-event-selectors", "--trail-name", "--advanced-event-selectors", text)
     return ""
 

@@ -13,6 +13,7 @@ from policygen.keeps import functions_of
 from policygen.ledger import Evidence
 from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator
+from policygen.policy.expand import allowed_actions
 from policygen.policy.meet import allow_statements, own_grants
 from policygen.usage import Usage
 
@@ -74,6 +75,11 @@ def today_of(
         notes.append("made by IAM Identity Center: change the permission set, not the role")
     mine = None if functions is None else tuple(functions_of(role.key, functions))
     return Today(role.identity_policies, role.boundary, mine, tuple(mappings or ()), tuple(notes))
+
+
+def services_of(role: Role) -> set[str]:
+    """IAM prefixes of the services that a role's policies of today speak of."""
+    return {action.split(":", 1)[0].lower() for action in allowed_actions(role.identity_policies)}
 
 
 def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest, Evidence], list[Missing]]:

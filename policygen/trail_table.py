@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from policygen.catalog.names import service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.coverage import Coverage
 from policygen.question import Question, answer, left_out
-from policygen.remedy import put_selectors, start, widen
+from policygen.remedy import put_all, put_selectors, start, widen
 from policygen.selectors import Answer
 
 State = Literal["on", "partly", "off", "unknown"]
@@ -50,6 +50,18 @@ def coverage_table(coverage: Coverage, services: Collection[str] = ()) -> list[L
         if not wanted or prefix in wanted:
             lines.append(_data(coverage, data_type, prefix))
     return lines
+
+
+def one_command(coverage: Coverage, lines: Sequence[Line]) -> str:
+    """The command after which all the lines are on, as far as selectors decide; "" where none can be given."""
+    active = [trail for trail in coverage.known if trail.logging is not False]
+    off = [
+        line for line in lines if line.command and line.state in {"off", "partly"} and line.kind != "regions"
+    ]
+    added = [("Data", line.name) if line.kind == "data" else ("Management", "") for line in off]
+    if not active or not added:
+        return next((line.command for line in off), "")
+    return put_all(active, coverage.account, list(dict.fromkeys(added)))
 
 
 def _management(coverage: Coverage, name: str, reads: bool) -> Line:

@@ -1,57 +1,22 @@
-"""What stays without evidence, each with its reason: the platform's needs, and what nobody can know.
+"""What stays without evidence, each with its reason; here, what nobody can know.
 
-The Lambda platform writes logs with the function's role, and CloudTrail never shows it (3.6). A permission
-that the evidence could not have shown is kept as today's policies have it: "not seen" is not "not used".
+A permission that the evidence could not have shown is kept as today's policies have it: "not seen" is not "not
+used". What AWS itself needs of a role is in `platform`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from policygen import arn
-from policygen.access import AccessRequest, RoleKey
-from policygen.account.model import EventSourceMapping, Function
+from policygen.access import AccessRequest
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import BlindSpot, Coverage
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
-
-# The actions of AWS's managed policies for Lambda (3.6).
-_LOGGING = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
-_TRACING = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
-_VPC = (
-    "ec2:CreateNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcs",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
-)
-_POLLERS = {
-    "sqs": ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    "kinesis": (
-        "kinesis:DescribeStream",
-        "kinesis:DescribeStreamSummary",
-        "kinesis:GetRecords",
-        "kinesis:GetShardIterator",
-        "kinesis:ListShards",
-        "kinesis:ListStreams",
-        "kinesis:SubscribeToShard",
-    ),
-    "dynamodb": (
-        "dynamodb:DescribeStream",
-        "dynamodb:GetRecords",
-        "dynamodb:GetShardIterator",
-        "dynamodb:ListStreams",
-    ),
-    "kafka": ("kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,81 +27,10 @@ class Keep:
     kind: Literal["platform", "unknown"]
     why: str
     blind_spot: BlindSpot | None = None
-
-
-def functions_of(role: RoleKey, functions: Iterable[Function]) -> list[Function]:
-    """The functions that run with a role."""
-    return [function for function in functions if function.role_arn == role.arn]
-
-
-def platform_keeps(
-    functions: Sequence[Function], mappings: Iterable[EventSourceMapping], used: Iterable[AccessRequest]
-) -> list[Keep]:
-    """What Lambda itself does with a function's role, from its configuration (3.6).
-
-    Args:
-        functions: those that run with the role.
-        mappings: event source mappings of the account.
-        used: observed requests; a log group in which the role made a stream is written to as well.
-    """
-    keeps: list[Keep] = []
-    for function in functions:
-        keeps += _function_keeps(function)
-        names = (function.arn, f"{function.arn}:")
-        for mapping in mappings:
-            if mapping.function_arn == names[0] or mapping.function_arn.startswith(names[1]):
-                keeps += _poller_keeps(function, mapping)
-    groups = {keep.grant.resource for keep in keeps}
-    for request in used:
-        if (
-            request.action == "logs:CreateLogStream"
-            and ":log-stream:" in request.resource
-            and not request.wild
-        ):
-            group = arn.escape(request.resource.split(":log-stream:")[0]) + ":*"
-            if group not in groups:
-                groups.add(group)
-                why = "it made log streams there; writing to them is never in CloudTrail"
-                keeps.append(Keep(Grant("logs:PutLogEvents", group), "platform", why))
-    return keeps
-
-
-def _function_keeps(function: Function) -> Iterator[Keep]:
-    place = arn.parse(function.arn)
-    if place and function.log_group:
-        where = f"arn:{place.partition}:logs:{place.region}:{place.account}"
-        group = f"{where}:log-group:{arn.escape(function.log_group)}:*"
-        yield from _platform(
-            _LOGGING, group, f"Lambda writes the logs of {function.name}; CloudTrail never shows it"
-        )
-    if function.vpc:
-        yield from _platform(_VPC, "*", f"Lambda connects {function.name} to its VPC, rarely within a window")
-    if function.tracing:
-        yield from _platform(_TRACING, "*", f"Lambda sends the traces of {function.name}")
-    if function.kms_key:
-        key = arn.escape(function.kms_key)
-        yield from _platform(("kms:Decrypt",), key, f"Lambda decrypts the environment of {function.name}")
-    if function.dead_letter:
-        action = "sns:Publish" if ":sns:" in function.dead_letter else "sqs:SendMessage"
-        target = arn.escape(function.dead_letter)
-        yield from _platform((action,), target, f"dead letters of {function.name}, only after failures")
-
-
-def _poller_keeps(function: Function, mapping: EventSourceMapping) -> Iterator[Keep]:
-    source = arn.parse(mapping.source_arn)
-    actions = _POLLERS.get(source.service, ()) if source else ()
-    if source and source.service == "kafka":
-        actions += _VPC
-    why = f"Lambda polls {source.service if source else ''} for {function.name}"
-    for action in actions:
-        known = reference.action(action)
-        resource = arn.escape(mapping.source_arn) if known and known.types and action not in _VPC else "*"
-        yield from _platform((action,), resource, why)
-
-
-def _platform(actions: Iterable[str], resource: str, why: str) -> Iterator[Keep]:
-    for action in actions:
-        yield Keep(Grant(action, resource), "platform", why)
+    feature: str = ""
+    """The row of platform.toml that asks for it; "" for what no platform asks for."""
+    note: str = ""
+    """A warning to show beside it, "" for none."""
 
 
 def unknown_keeps(

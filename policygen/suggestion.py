@@ -11,8 +11,9 @@ from policygen.catalog.names import label, service_prefix
 from policygen.conduct import Conduct
 from policygen.coverage import Coverage
 from policygen.errors import GateError, NothingFoundError
-from policygen.keeps import Keep, platform_keeps, service_of, unknown_keeps
+from policygen.keeps import Keep, service_of, unknown_keeps
 from policygen.ledger import Evidence
+from policygen.platform import platform_keeps
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator

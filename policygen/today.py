@@ -9,8 +9,8 @@ from policygen import arn
 from policygen.access import AccessRequest
 from policygen.account.model import EventSourceMapping, Function, Role
 from policygen.errors import IncompleteError
-from policygen.keeps import functions_of
 from policygen.ledger import Evidence
+from policygen.platform import functions_of
 from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import allowed_actions

@@ -7,8 +7,11 @@ from policygen.account.model import (
     AttachedPolicy,
     EventSourceMapping,
     Function,
+    InvokeConfig,
+    LastAccessed,
     Refusal,
     Role,
+    ServiceUse,
     Trail,
 )
 from policygen.account.snapshot import load_snapshot, to_account, to_json
@@ -18,8 +21,11 @@ __all__ = [
     "AttachedPolicy",
     "EventSourceMapping",
     "Function",
+    "InvokeConfig",
+    "LastAccessed",
     "Refusal",
     "Role",
+    "ServiceUse",
     "Trail",
     "load_snapshot",
     "to_account",

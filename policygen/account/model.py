@@ -16,6 +16,9 @@ from policygen.errors import NothingFoundError
 from policygen.policy.document import Policy
 from policygen.text import clean
 
+Levels = tuple[tuple[Policy, ...], ...]
+"""Policies of an organisation, by level: the root first, the account last."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttachedPolicy:
@@ -111,6 +114,7 @@ class Function:
     """A Lambda function's configuration: what the platform needs of its role follows from it (3.6).
 
     `kms_key` and `dead_letter` are ARNs or ""; `raw` is the whole configuration as AWS gives it.
+    `arn` of a published version ends in its number; `layers` and `file_systems` are ARNs.
     """
 
     name: str
@@ -123,18 +127,51 @@ class Function:
     kms_key: str
     dead_letter: str
     raw: Mapping[str, Any]
+    layers: tuple[str, ...] = ()
+    file_systems: tuple[str, ...] = ()
+    durable: bool = False
+    durable_key: str = ""
+
+    @property
+    def unqualified(self) -> str:
+        """The ARN without version or alias, which is what all versions of the function have in common."""
+        return unqualified(self.arn)
 
 
 @dataclass(frozen=True, slots=True)
 class EventSourceMapping:
     """A queue or stream that Lambda polls with the role of `function_arn` (3.6).
 
-    `source_arn` is "" for sources without an ARN, as self-managed Kafka; the rest is in `raw`.
+    `source_arn` is "" for sources without an ARN, as self-managed Kafka; `on_failure` is an ARN,
+    ``kafka://TOPIC`` or ""; `filter_key` encrypts the filters; `access` are (type, URI) of
+    SourceAccessConfigurations, where the URI of a secret is its ARN; `registry` is the URI of the schema
+    registry and `registry_access` its (type, URI). The rest is in `raw`.
     """
 
     uuid: str
     source_arn: str
     function_arn: str
+    raw: Mapping[str, Any]
+    on_failure: str = ""
+    filter_key: str = ""
+    access: tuple[tuple[str, str], ...] = ()
+    topics: tuple[str, ...] = ()
+    consumer_group: str = ""
+    registry: str = ""
+    registry_access: tuple[tuple[str, str], ...] = ()
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeConfig:
+    """Where Lambda sends the records of a function's asynchronous calls, with the function's role (3.6).
+
+    `function_arn` has a qualifier (``:$LATEST``, a version, an alias); destinations are ARNs or "".
+    """
+
+    function_arn: str
+    on_success: str
+    on_failure: str
     raw: Mapping[str, Any]
 
 
@@ -164,6 +201,31 @@ class Trail:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """What IAM knows of a role's last attempt at one service (3.5).
+
+    `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked
+    actions, name without prefix -> last attempt or "", None where IAM tracks none of this service.
+    """
+
+    last: str
+    region: str = ""
+    actions: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastAccessed:
+    """IAM's last-accessed report of one role (3.5): a witness beside the log, with limits of its own.
+
+    It has the services that the role's identity policies grant, by IAM prefix, and counts attempts, denied
+    ones too. `generated_at` is ISO 8601 UTC, "" where the report does not tell.
+    """
+
+    generated_at: str
+    services: Mapping[str, ServiceUse]
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A part of the account that AWS did not show: ``cloudtrail:GetTrailStatus``, AWS's code and words.
 
@@ -183,6 +245,12 @@ class Account:
     `functions`, `mappings` and `trails` are None where they were not read at all; `errors` names what
     AWS refused, so a list beside an error may lack the refused region. `regions` are those that were
     asked for functions and trails, None where unknown.
+
+    `versions` are published versions of functions that ask for something else of a role than the function
+    itself does. `last_accessed` is by role ARN. `scps` and `rcps` are the organisation's policies level by
+    level, the root first and the account last, each level of which must allow; () where there are none.
+    `management` says whether this is the organisation's management account, which they do not limit (4.1.2).
+    Each of these is None where it was not read.
     """
 
     account_id: str
@@ -194,6 +262,12 @@ class Account:
     regions: tuple[str, ...] | None = None
     generated_at: str = ""
     errors: tuple[Refusal, ...] = ()
+    invoke_configs: tuple[InvokeConfig, ...] | None = None
+    versions: tuple[Function, ...] | None = None
+    last_accessed: Mapping[str, LastAccessed] | None = None
+    scps: Levels | None = None
+    rcps: Levels | None = None
+    management: bool | None = None
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -220,12 +294,36 @@ class Account:
             return None
         return tuple(function for function in self.functions if function.role_arn == role.key.arn)
 
+    def configurations_of(self, role: Role) -> tuple[Function, ...] | None:
+        """Functions and published versions that run as `role`; None where the functions are unknown.
+
+        A version keeps the role that it was published with, also after its function was given another.
+        """
+        functions = self.functions_of(role)
+        if functions is None:
+            return None
+        return functions + tuple(one for one in self.versions or () if one.role_arn == role.key.arn)
+
     def mappings_of(self, function: Function) -> tuple[EventSourceMapping, ...] | None:
         """What Lambda polls for `function`, its versions and aliases; None where unknown."""
         if self.mappings is None:
             return None
-        qualified = function.arn + ":"
-        return tuple(entry for entry in self.mappings if f"{entry.function_arn}:".startswith(qualified))
+        return tuple(m for m in self.mappings if unqualified(m.function_arn) == function.unqualified)
+
+    def last_accessed_of(self, role: Role) -> LastAccessed | None:
+        """IAM's last-accessed report of `role`; None where it was not read."""
+        return (self.last_accessed or {}).get(role.key.arn)
+
+    def scps_of(self, role: Role) -> Levels | None:
+        """The service control policies that limit `role`: () where none does, None where unknown.
+
+        They limit neither the management account nor service-linked roles (4.1.2).
+        """
+        return () if self.management or role.service_linked else self.scps
+
+    def rcps_of(self, role: Role) -> Levels | None:
+        """The resource control policies that limit what `role` does in its own account, as `scps_of`."""
+        return () if self.management or role.service_linked else self.rcps
 
     def _session_role(self, text: str) -> str:
         """The role name of a session ARN of this account, else `text` (a session ARN has no path, 1.3.1)."""
@@ -246,6 +344,11 @@ class Account:
 
 def _listed(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else list(value)
+
+
+def unqualified(function_arn: str) -> str:
+    """A function's ARN without version or alias: the first seven of its parts."""
+    return ":".join(function_arn.split(":")[:7])
 
 
 def no_role(asked: str, account: str, names: list[str], hints: tuple[str, ...] = ()) -> NothingFoundError:

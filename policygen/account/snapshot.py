@@ -1,5 +1,7 @@
 """The account snapshot: one JSON file that holds what AWS says about roles, functions and trails.
 
+docs/snapshot.md names its fields. Fields are only ever added: a file without one knows nothing of that part.
+
 Two files are read: the snapshot that `live.take_snapshot` makes, and the bare output of ``aws iam
 get-account-authorization-details``, which knows nothing of functions and trails. Either may be gzipped.
 Keys and policy documents are AWS's own; the structs below name only what is used.
@@ -20,22 +22,31 @@ from urllib.parse import unquote
 import msgspec
 
 from policygen.access import RoleKey
+from policygen.account.last_accessed import report_of
 from policygen.account.model import (
     Account,
     AttachedPolicy,
     EventSourceMapping,
     Function,
+    InvokeConfig,
+    LastAccessed,
     Refusal,
     Role,
     Trail,
 )
+from policygen.account.organization import levels_of
 from policygen.account.wire import (
+    Access,
+    AccessReport,
     Authorization,
+    Destinations,
     Error,
     FunctionConfiguration,
+    InvokeConfiguration,
     Json,
     ManagedPolicy,
     MappingConfiguration,
+    Organization,
     RoleDetail,
     Snapshot,
     TrailEntry,
@@ -58,7 +69,8 @@ def load_snapshot(path: str | Path) -> Account:
 
     Raises:
         UsageError: the file is not there (PG-E211), is not JSON (PG-E212), has another shape (PG-E213),
-            or holds a policy that IAM would not accept (PG-E210).
+            holds a policy that IAM would not accept (PG-E210), a resource control policy for some
+            principals only (PG-E340), or a last-accessed time that is none (PG-E341).
     """
     file = Path(path)
     try:
@@ -96,6 +108,8 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         )
     authorization = _convert(frame.authorization, Authorization, name, base)
     partition, account = _owner(frame, authorization, name, base)
+    organization = _convert(frame.organization or {}, Organization, name, "$.organization")
+    manager = organization.management_account
     return Account(
         account_id=account,
         partition=partition,
@@ -108,6 +122,16 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         regions=None if frame.regions is None else tuple(frame.regions),
         generated_at=clean(frame.generated_at),
         errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
+        invoke_configs=_each(
+            frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, _invoke_config, name
+        ),
+        versions=_each(
+            frame.function_versions, "$.function_versions", FunctionConfiguration, _function, name
+        ),
+        last_accessed=_reports(frame.last_accessed, name),
+        scps=levels_of(organization.scps, f"{name}: service control policy"),
+        rcps=levels_of(organization.rcps, f"{name}: resource control policy", resource=True),
+        management=None if manager is None else manager == account,
     )
 
 
@@ -248,11 +272,58 @@ def _function(wire: FunctionConfiguration, raw: Json) -> Function:
         kms_key=wire.kms_key or "",
         dead_letter=(wire.dead_letter_config.target_arn if wire.dead_letter_config else None) or "",
         raw=raw,
+        layers=tuple(layer.arn for layer in wire.layers or ()),
+        file_systems=tuple(entry.arn for entry in wire.file_system_configs or ()),
+        durable=wire.durable_config is not None,
+        durable_key=(wire.durable_config.kms_key if wire.durable_config else None) or "",
     )
 
 
 def _mapping(wire: MappingConfiguration, raw: Json) -> EventSourceMapping:
-    return EventSourceMapping(wire.uuid, wire.event_source_arn or "", wire.function_arn, raw)
+    kafka = wire.amazon_managed_kafka_event_source_config or wire.self_managed_kafka_event_source_config
+    registry = kafka.schema_registry_config if kafka else None
+    return EventSourceMapping(
+        uuid=wire.uuid,
+        source_arn=wire.event_source_arn or "",
+        function_arn=wire.function_arn,
+        raw=raw,
+        on_failure=_destinations(wire.destination_config)[1],
+        filter_key=wire.kms_key or "",
+        access=_access(wire.source_access_configurations),
+        topics=tuple(wire.topics or ()),
+        consumer_group=(kafka.consumer_group_id if kafka else None) or "",
+        registry=(registry.uri if registry else None) or "",
+        registry_access=_access(registry.access_configs if registry else None),
+        state=clean(wire.state or ""),
+    )
+
+
+def _invoke_config(wire: InvokeConfiguration, raw: Json) -> InvokeConfig:
+    return InvokeConfig(wire.function_arn, *_destinations(wire.destination_config), raw)
+
+
+def _destinations(wire: Destinations | None) -> tuple[str, str]:
+    """Where successes and failures go; "" for nowhere."""
+    ends = (wire.on_success, wire.on_failure) if wire else (None, None)
+    success, failure = ((end.destination if end else None) or "" for end in ends)
+    return success, failure
+
+
+def _access(rows: list[Access] | None) -> tuple[tuple[str, str], ...]:
+    return tuple((row.type, row.uri) for row in rows or ())
+
+
+def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAccessed] | None:
+    """Last-accessed reports by role ARN; one that is not finished, or not whole, says nothing."""
+    if rows is None:
+        return None
+    at = "$.last_accessed"
+    found = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
+    return {
+        role: report_of(report, f"{name}: last accessed by {printable(role)}")
+        for role, report in found.items()
+        if report.job_status == "COMPLETED" and not report.is_truncated
+    }
 
 
 def _trail(wire: TrailEntry, raw: Json) -> Trail:

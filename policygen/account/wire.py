@@ -1,8 +1,9 @@
 """What AWS's answers look like, as far as the snapshot is read: the typed shape of its JSON.
 
 Members that are not named are skipped, members that AWS leaves out have a default: shapes only grow.
-Sources: the API references of IAM (GetAccountAuthorizationDetails), Lambda (ListFunctions,
-ListEventSourceMappings) and CloudTrail (DescribeTrails, GetTrailStatus, GetEventSelectors).
+Sources: the API references of IAM (GetAccountAuthorizationDetails, GetServiceLastAccessedDetails), Lambda
+(ListFunctions, ListEventSourceMappings, ListFunctionEventInvokeConfigs), CloudTrail (DescribeTrails,
+GetTrailStatus, GetEventSelectors) and Organizations (DescribePolicy).
 """
 
 from __future__ import annotations
@@ -115,8 +116,26 @@ class DeadLetter(Wire, frozen=True):
     target_arn: str | None = None
 
 
+class Layer(Wire, frozen=True):
+    """One of a function's Layers."""
+
+    arn: str = ""
+
+
+class FileSystem(Wire, frozen=True):
+    """One of a function's FileSystemConfigs: an access point of EFS or of S3 Files."""
+
+    arn: str
+
+
+class Durable(Wire, frozen=True):
+    """DurableConfig of a function."""
+
+    kms_key: str | None = msgspec.field(default=None, name="KMSKeyArn")
+
+
 class FunctionConfiguration(Wire, frozen=True):
-    """One function of ListFunctions or GetFunctionConfiguration."""
+    """One function or version of ListFunctions or GetFunctionConfiguration."""
 
     function_name: str
     function_arn: str
@@ -126,6 +145,43 @@ class FunctionConfiguration(Wire, frozen=True):
     vpc_config: Vpc | None = None
     kms_key: str | None = msgspec.field(default=None, name="KMSKeyArn")
     dead_letter_config: DeadLetter | None = None
+    layers: list[Layer] | None = None
+    file_system_configs: list[FileSystem] | None = None
+    durable_config: Durable | None = None
+
+
+class Destination(Wire, frozen=True):
+    """OnSuccess or OnFailure of a DestinationConfig."""
+
+    destination: str | None = None
+
+
+class Destinations(Wire, frozen=True):
+    """DestinationConfig of a mapping or of a function's asynchronous calls."""
+
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
+
+
+class Access(Wire, frozen=True):
+    """One of SourceAccessConfigurations, or of a schema registry's AccessConfigs."""
+
+    type: str = ""
+    uri: str = msgspec.field(default="", name="URI")
+
+
+class Registry(Wire, frozen=True):
+    """SchemaRegistryConfig of a Kafka mapping."""
+
+    uri: str | None = msgspec.field(default=None, name="SchemaRegistryURI")
+    access_configs: list[Access] | None = None
+
+
+class Kafka(Wire, frozen=True):
+    """AmazonManagedKafkaEventSourceConfig or SelfManagedKafkaEventSourceConfig of a mapping."""
+
+    consumer_group_id: str | None = None
+    schema_registry_config: Registry | None = None
 
 
 class MappingConfiguration(Wire, frozen=True):
@@ -134,6 +190,61 @@ class MappingConfiguration(Wire, frozen=True):
     function_arn: str
     uuid: str = msgspec.field(name="UUID")
     event_source_arn: str | None = None
+    state: str | None = None
+    kms_key: str | None = msgspec.field(default=None, name="KMSKeyArn")
+    destination_config: Destinations | None = None
+    source_access_configurations: list[Access] | None = None
+    topics: list[str] | None = None
+    amazon_managed_kafka_event_source_config: Kafka | None = None
+    self_managed_kafka_event_source_config: Kafka | None = None
+
+
+class InvokeConfiguration(Wire, frozen=True):
+    """One entry of ListFunctionEventInvokeConfigs."""
+
+    function_arn: str
+    destination_config: Destinations | None = None
+
+
+class TrackedAction(Wire, frozen=True):
+    """One entry of TrackedActionsLastAccessed; no time where IAM saw no attempt."""
+
+    action_name: str
+    last_accessed_time: str | None = None
+
+
+class AccessedService(Wire, frozen=True):
+    """One entry of ServicesLastAccessed; no time where IAM saw no attempt."""
+
+    service_namespace: str
+    last_authenticated: str | None = None
+    last_authenticated_region: str | None = None
+    tracked_actions_last_accessed: list[TrackedAction] | None = None
+
+
+class AccessReport(Wire, frozen=True):
+    """The output of GetServiceLastAccessedDetails, all pages in one."""
+
+    services_last_accessed: list[AccessedService]
+    job_status: str = "COMPLETED"
+    job_creation_date: str = ""
+    job_completion_date: str = ""
+    is_truncated: bool = False
+
+
+class OrganizationPolicy(Wire, frozen=True):
+    """A policy of an organisation: the name and the Content of DescribePolicy."""
+
+    content: Json | str
+    name: str = ""
+
+
+class Organization(msgspec.Struct, frozen=True):
+    """What limits the account from above; null where it could not be read, [] where there is nothing."""
+
+    management_account: str | None = None
+    scps: list[list[OrganizationPolicy]] | None = None
+    rcps: list[list[OrganizationPolicy]] | None = None
 
 
 class TrailDescription(Wire, frozen=True):
@@ -188,4 +299,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     functions: list[Json] | None = None
     event_source_mappings: list[Json] | None = None
     trails: list[Json] | None = None
+    event_invoke_configs: list[Json] | None = None
+    function_versions: list[Json] | None = None
+    last_accessed: dict[str, Json] | None = None
+    organization: Json | None = None
     errors: list[Error] = []

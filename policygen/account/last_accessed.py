@@ -1,0 +1,109 @@
+"""IAM's last-accessed reports: asked for, waited for, and read (3.5).
+
+GenerateServiceLastAccessedDetails starts a job, GetServiceLastAccessedDetails gives its report page by page, to
+the same session only. Source: IAM API Reference, API_GetServiceLastAccessedDetails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from policygen.account.model import LastAccessed, ServiceUse
+from policygen.account.wire import AccessReport, Json
+from policygen.errors import UsageError
+from policygen.text import clean
+
+PAUSES = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
+"""Seconds between looks at a job: a minute together, then it is given up. Jobs usually take a few seconds."""
+
+GET = "iam:GetServiceLastAccessedDetails"
+
+
+def start_reports(
+    iam: Any, roles: Iterable[str], attempt: Callable[[Callable[[], str]], str | None]
+) -> dict[str, str]:
+    """Role ARN -> the id of its job. The first refusal ends it: what one role is refused, all are.
+
+    Args:
+        iam: the IAM client.
+        roles: role ARNs.
+        attempt: calls, and gives None where AWS refuses.
+    """
+    jobs: dict[str, str] = {}
+    for role in roles:
+        job = attempt(partial(_start, iam, role))
+        if job is None:
+            break
+        jobs[role] = job
+    return jobs
+
+
+def fetch_report(iam: Any, job: str, pause: Callable[[float], None]) -> Json:
+    """A job's finished report in the form of one page.
+
+    A job that failed, or does not end in time, is given as AWS answers it last, with its ``JobStatus``.
+    """
+    answer: Json = iam.get_service_last_accessed_details(JobId=job)
+    for seconds in PAUSES:
+        if answer["JobStatus"] != "IN_PROGRESS":
+            break
+        pause(seconds)
+        answer = iam.get_service_last_accessed_details(JobId=job)
+    return _whole(iam, job, answer) if answer["JobStatus"] == "COMPLETED" else answer
+
+
+def report_of(report: AccessReport, name: str) -> LastAccessed:
+    """A report as a value.
+
+    Raises:
+        UsageError: PG-E341, a time in it cannot be read: no time would mean that nothing was used.
+    """
+    return LastAccessed(
+        _utc(report.job_completion_date or report.job_creation_date, name),
+        {
+            clean(row.service_namespace).lower(): ServiceUse(
+                _utc(row.last_authenticated, name),
+                clean(row.last_authenticated_region or ""),
+                _actions(row.tracked_actions_last_accessed, name),
+            )
+            for row in report.services_last_accessed
+        },
+    )
+
+
+def _start(iam: Any, role: str) -> str:
+    job: str = iam.generate_service_last_accessed_details(Arn=role, Granularity="ACTION_LEVEL")["JobId"]
+    return job
+
+
+def _whole(iam: Any, job: str, answer: Json) -> Json:
+    """The first page with the services of all."""
+    rows, page = list(answer["ServicesLastAccessed"]), answer
+    while page.get("IsTruncated"):
+        page = iam.get_service_last_accessed_details(JobId=job, Marker=page["Marker"])
+        rows += page["ServicesLastAccessed"]
+    kept = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
+    return {**kept, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
+
+
+def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:
+    """Tracked actions by name; None where the report tracks none of the service."""
+    return {clean(row.action_name): _utc(row.last_accessed_time, name) for row in rows} if rows else None
+
+
+def _utc(text: str | None, name: str) -> str:
+    """A time as ISO 8601 in UTC with "Z", so that times compare as text; "" stays ""."""
+    if not text:
+        return ""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{name}: not a time: {clean(text)!r}",
+            "take it as AWS gives it: aws iam get-service-last-accessed-details --output json",
+            code="PG-E341",
+        ) from error
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,100 @@
+"""The permissions that policygen itself needs, command by command: all of them only read.
+
+``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}``
+to fill in; ``*`` where IAM knows no narrower one, or where the names are not known before they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Need(NamedTuple):
+    """One action that a command needs, and what for.
+
+    Without an `optional` one the command goes on, and says what it does not know for want of it.
+    """
+
+    action: str
+    resource: str
+    why: str
+    optional: bool = False
+
+
+_ROLE = "arn:{partition}:iam::{account}:role/*"
+# A policy of AWS's own belongs to the account "aws".
+_POLICY = "arn:{partition}:iam::*:policy/*"
+_TRAIL = "arn:{partition}:cloudtrail:*:*:trail/*"
+
+_ROLE_NEEDS = (
+    Need("iam:GetRole", _ROLE, "the role: its id, trust policy and boundary"),
+    Need("iam:ListRolePolicies", _ROLE, "which inline policies it has"),
+    Need("iam:GetRolePolicy", _ROLE, "their documents"),
+    Need("iam:ListAttachedRolePolicies", _ROLE, "which managed policies it has"),
+    Need("iam:GetPolicy", _POLICY, "the default version of each, and of the boundary"),
+    Need("iam:GetPolicyVersion", _POLICY, "their documents"),
+)
+
+_WITNESS_NEEDS = (
+    Need(
+        "iam:GenerateServiceLastAccessedDetails", _ROLE, "IAM's own record of what the role used last", True
+    ),
+    Need("iam:GetServiceLastAccessedDetails", "*", "its report", True),
+)
+
+_TRAIL_NEEDS = (
+    Need("cloudtrail:DescribeTrails", "*", "which trails log this account", True),
+    Need("cloudtrail:GetTrailStatus", _TRAIL, "whether they log, and since when", True),
+    Need("cloudtrail:GetEventSelectors", _TRAIL, "which events they log", True),
+)
+
+_SNAPSHOT_NEEDS = (
+    Need("iam:GetAccountAuthorizationDetails", "*", "all roles and policies"),
+    Need("iam:GetPolicy", _POLICY, "managed policies that this leaves out", True),
+    Need("iam:GetPolicyVersion", _POLICY, "their documents", True),
+    Need("lambda:ListFunctions", "*", "functions and their versions: what Lambda needs of a role", True),
+    Need("lambda:ListEventSourceMappings", "*", "queues and streams that Lambda polls with a role", True),
+    Need(
+        "lambda:ListFunctionEventInvokeConfigs",
+        "arn:{partition}:lambda:*:{account}:function:*",
+        "where the records of asynchronous calls go",
+        True,
+    ),
+    *_TRAIL_NEEDS,
+)
+
+_ORGANIZATION_NEEDS = (
+    Need("organizations:DescribeOrganization", "*", "which account manages the organisation", True),
+    Need("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
+    Need("organizations:ListParents", "*", "the units that the account is in", True),
+    Need("organizations:ListPoliciesForTarget", "*", "the policies attached to each of them", True),
+    Need("organizations:DescribePolicy", "*", "their documents", True),
+)
+
+NEEDS: Mapping[str, tuple[Need, ...]] = {
+    "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
+    "snapshot": _SNAPSHOT_NEEDS,
+    "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
+    "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
+    "doctor": (*_TRAIL_NEEDS, *_ROLE_NEEDS, *_WITNESS_NEEDS),
+}
+"""Command -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each of them calls."""
+
+
+def actions(needs: tuple[Need, ...]) -> tuple[str, ...]:
+    """The IAM actions of needs, sorted, each once."""
+    return tuple(sorted({need.action for need in needs}))
+
+
+ROLE_ACTIONS = actions(_ROLE_NEEDS)
+"""What one role alone needs."""
+
+SNAPSHOT_ACTIONS = actions(_SNAPSHOT_NEEDS)
+"""What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is indispensable."""
+
+WITNESS_ACTIONS = actions(_WITNESS_NEEDS)
+"""What last-accessed reports need."""
+
+ORGANIZATION_ACTIONS = actions(_ORGANIZATION_NEEDS)
+"""What the organisation's policies need."""

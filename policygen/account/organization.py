@@ -1,0 +1,136 @@
+"""What limits an account from above: service control and resource control policies, level by level (4.1).
+
+Each level, from the root down to the account itself, must allow a request; a Deny anywhere wins. Source:
+Organizations User Guide, orgs_manage_policies_scps_evaluation and orgs_manage_policies_rcps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from policygen.account.model import Levels
+from policygen.account.wire import Json, OrganizationPolicy
+from policygen.errors import UsageError
+from policygen.policy.document import Policy, parse_policy
+from policygen.text import printable
+
+SCP = "SERVICE_CONTROL_POLICY"
+RCP = "RESOURCE_CONTROL_POLICY"
+
+
+def read_organization(client: Any, account: str) -> Json:
+    """The snapshot's ``organization`` of an account, for the management account or a delegated administrator.
+
+    A kind of policy that the organisation has not enabled limits nothing: its levels are [].
+
+    Args:
+        client: the Organizations client.
+        account: the account's id.
+    """
+    found = client.describe_organization()["Organization"]
+    manager = found["MasterAccountId"]
+    if manager == account or found.get("FeatureSet") == "CONSOLIDATED_BILLING":
+        return {"management_account": manager, "scps": [], "rcps": []}
+    enabled = {
+        entry["Type"]
+        for root in _all(client, "list_roots", "Roots")
+        for entry in root.get("PolicyTypes", ())
+        if entry["Status"] == "ENABLED"
+    }
+    targets = _path(client, account)
+    return {
+        "management_account": manager,
+        "scps": _levels(client, targets, SCP) if SCP in enabled else [],
+        "rcps": _levels(client, targets, RCP) if RCP in enabled else [],
+    }
+
+
+def no_organization() -> Json:
+    """The snapshot's ``organization`` of an account that is in none."""
+    return {"management_account": "", "scps": [], "rcps": []}
+
+
+def levels_of(
+    rows: list[list[OrganizationPolicy]] | None, owner: str, *, resource: bool = False
+) -> Levels | None:
+    """Policies as values, level by level; None stays None.
+
+    Args:
+        rows: levels of policies, the root first.
+        owner: what to call them in errors.
+        resource: they are resource control policies, which name a Principal.
+
+    Raises:
+        UsageError: as `parse_policy`; PG-E340, a resource control policy for some principals only.
+    """
+    if rows is None:
+        return None
+    return tuple(tuple(_policy(row, owner, resource) for row in level) for level in rows)
+
+
+def _policy(row: OrganizationPolicy, owner: str, resource: bool) -> Policy:
+    named = f"{owner} {printable(row.name)!r}"
+    try:
+        return parse_policy(_without_principal(row.content, named) if resource else row.content, row.name)
+    except UsageError as error:
+        if error.code == "PG-E340":
+            raise
+        raise UsageError(f"{named}: {error.message}", *error.hints, code=error.code) from error
+
+
+def _without_principal(content: Json | str, named: str) -> Json | str:
+    """A resource control policy as an identity policy: its Principal is always ``*``, so it says nothing.
+
+    Source: Organizations User Guide, orgs_manage_policies_rcps_syntax.
+    """
+    if isinstance(content, str):
+        try:
+            content = msgspec.json.decode(content, type=Json)
+        except (msgspec.DecodeError, RecursionError):
+            return content  # for `parse_policy` to refuse
+    found = content.get("Statement", [])
+    statements = found if isinstance(found, list) else [found]
+    return {**content, "Statement": [_bare(statement, named) for statement in statements]}
+
+
+def _bare(statement: object, named: str) -> object:
+    if not isinstance(statement, Mapping):
+        return statement
+    if statement.get("Principal", "*") != "*":
+        raise UsageError(
+            f"{named}: its Principal is not '*'",
+            "AWS accepts no other in a resource control policy: aws organizations describe-policy shows it",
+            code="PG-E340",
+        )
+    return {key: value for key, value in statement.items() if key != "Principal"}
+
+
+def _path(client: Any, account: str) -> list[str]:
+    """The ids of the root, the organisational units below it, and the account."""
+    path, kind = [account], "ACCOUNT"
+    while kind != "ROOT":
+        (parent,) = client.list_parents(ChildId=path[0])["Parents"]
+        path.insert(0, parent["Id"])
+        kind = parent["Type"]
+    return path
+
+
+def _levels(client: Any, targets: Iterable[str], kind: str) -> list[list[Json]]:
+    contents: dict[str, str] = {}
+    levels = []
+    for target in targets:
+        rows = _all(client, "list_policies_for_target", "Policies", TargetId=target, Filter=kind)
+        for row in rows:
+            if row["Id"] not in contents:
+                contents[row["Id"]] = client.describe_policy(PolicyId=row["Id"])["Policy"]["Content"]
+        named = [{"Id": row["Id"], "Name": row["Name"], "Content": contents[row["Id"]]} for row in rows]
+        levels.append(sorted(named, key=lambda row: row["Id"]))
+    return levels
+
+
+def _all(client: Any, operation: str, key: str, **arguments: str) -> list[Any]:
+    rows: list[Any] = client.get_paginator(operation).paginate(**arguments).build_full_result().get(key, [])
+    return rows

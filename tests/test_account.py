@@ -17,11 +17,22 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from policygen.account import live as live_module
-from policygen.account import load_snapshot, to_account, to_json
+from policygen.account import (
+    Account,
+    last_accessed,
+    live,
+    load_snapshot,
+    organization,
+    reader,
+    to_account,
+    to_json,
+)
 from policygen.account.errors import is_aws_error, translate, translated
+from policygen.account.last_accessed import PAUSES
 from policygen.account.live import ROLE_ACTIONS, SNAPSHOT_ACTIONS, read_role, take_snapshot
+from policygen.account.needs import NEEDS, ORGANIZATION_ACTIONS, WITNESS_ACTIONS, actions
 from policygen.account.session import Aws, open_session
+from policygen.catalog import reference
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 
 CASES = Path(__file__).parent / "cases" / "account"
@@ -445,26 +456,57 @@ def test_the_declared_permissions_are_exactly_the_calls_made(account: Any) -> No
 
 
 def test_only_read_only_operations_are_called() -> None:
-    for action in (*ROLE_ACTIONS, *SNAPSHOT_ACTIONS):
-        assert action.partition(":")[2].startswith(("Get", "List", "Describe"))
+    declared = {need.action for needs in NEEDS.values() for need in needs}
+    # Making a report of what was used last changes nothing that anybody else can see.
+    reports = {"iam:GenerateServiceLastAccessedDetails"}
+    assert [
+        action
+        for action in declared - reports
+        if not action.partition(":")[2].startswith(("Get", "List", "Describe"))
+    ] == []
     make: Any = boto3.client
     operations = {
         name
-        for service in ("iam", "lambda", "cloudtrail", "sts")
+        for service in ("iam", "lambda", "cloudtrail", "organizations", "sts")
         for name in dir(make(service, region_name="eu-west-1"))
         if "_" in name
         and not name.startswith(("_", "can_", "get_paginator", "get_waiter", "generate_presigned"))
     }
-    tree = ast.parse(inspect.getsource(live_module))
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    used |= {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    used: set[str] = set()
+    for module in (live, reader, last_accessed, organization):
+        tree = ast.parse(inspect.getsource(module))
+        used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        used |= {
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
     called = used & operations
-    assert {"get_role", "list_functions", "describe_trails"} <= called
-    assert [name for name in called if not name.startswith(("get_", "list_", "describe_"))] == []
+    assert {"get_role", "list_functions", "describe_trails", "list_parents"} <= called
+    assert [name for name in called if not name.startswith(("get_", "list_", "describe_"))] == [
+        "generate_service_last_accessed_details"
+    ]
+
+
+def test_every_permission_that_is_needed_exists_and_says_what_for() -> None:
+    for command, needs in NEEDS.items():
+        assert len({need.action for need in needs}) == len(needs), command
+        for need in needs:
+            known = reference.action(need.action)
+            assert known is not None, need.action
+            assert known.name == need.action
+            assert need.why
+            # An action that takes no resource can be written on "*" only (4.3.8).
+            assert known.types or need.resource == "*", need.action
+
+
+def test_the_commands_need_what_the_readers_say_that_they_call() -> None:
+    assert set(ROLE_ACTIONS) | set(WITNESS_ACTIONS) == set(actions(NEEDS["suggest --live"]))
+    assert set(SNAPSHOT_ACTIONS) == set(actions(NEEDS["snapshot"]))
+    assert set(actions(NEEDS["snapshot --last-accessed"])) == {*SNAPSHOT_ACTIONS, *WITNESS_ACTIONS}
+    assert set(actions(NEEDS["snapshot --organization"])) == {*SNAPSHOT_ACTIONS, *ORGANIZATION_ACTIONS}
+    indispensable = [need.action for need in NEEDS["snapshot"] if not need.optional]
+    assert indispensable == ["iam:GetAccountAuthorizationDetails"]
 
 
 def test_the_tools_own_calls_can_be_told_apart_in_the_log(account: Any) -> None:
@@ -766,9 +808,365 @@ def test_every_page_of_functions_is_read(aws: Any) -> None:
             ("list_functions", {"Functions": [first], "NextMarker": "x"}),
             ("list_functions", {"Functions": [second]}),
             ("list_event_source_mappings", {}),
+            ("list_function_event_invoke_configs", {}),
+            ("list_function_event_invoke_configs", "ResourceNotFoundException"),
         ],
         "cloudtrail": [("describe_trails", {"trailList": []})],
     }
     stubbed: Any = Stubbed(answers)
     read = to_account(take_snapshot(stubbed, now=NOW))
     assert [function.name for function in read.functions or ()] == ["a", "b"]
+    assert (read.invoke_configs, read.errors) == ((), ())
+
+
+def test_versions_that_ask_for_something_else_are_kept_beside_their_function(aws: Any) -> None:
+    arn = "arn:aws-cn:lambda:eu-west-1:123456789012:function:orders"
+    role = "arn:aws-cn:iam::123456789012:role/"
+    rows = [
+        {"FunctionName": "orders", "FunctionArn": f"{arn}:{version}", "Version": version, "Role": role + name}
+        for version, name in (("$LATEST", "new"), ("1", "old"), ("2", "new"))
+    ]
+    answers: Any = {
+        "sts": [IDENTITY],
+        "iam": [
+            (
+                "get_account_authorization_details",
+                {"RoleDetailList": [detail(RoleName="old", Arn=role + "old")], "IsTruncated": False},
+            )
+        ],
+        "lambda": [
+            ("list_functions", {"Functions": rows}),
+            ("list_event_source_mappings", {}),
+            (
+                "list_function_event_invoke_configs",
+                {
+                    "FunctionEventInvokeConfigs": [
+                        {
+                            "FunctionArn": f"{arn}:1",
+                            "DestinationConfig": {
+                                "OnSuccess": {},
+                                "OnFailure": {"Destination": "arn:aws-cn:sqs:eu-west-1:123456789012:dlq"},
+                            },
+                        }
+                    ]
+                },
+            ),
+        ],
+        "cloudtrail": [("describe_trails", {"trailList": []})],
+    }
+    stubbed: Any = Stubbed(answers)
+    read = to_account(take_snapshot(stubbed, now=NOW))
+    assert stubbed.sent["ListFunctions"] == {"FunctionVersion": "ALL"}
+    assert [function.arn for function in read.functions or ()] == [arn]
+    assert [(one.arn, one.unqualified) for one in read.versions or ()] == [(f"{arn}:1", arn)]
+    (old,) = read.roles
+    assert read.functions_of(old) == ()
+    assert [one.arn for one in read.configurations_of(old) or ()] == [f"{arn}:1"]
+    assert [(one.on_success, one.on_failure[-4:]) for one in read.invoke_configs or ()] == [("", ":dlq")]
+
+
+def test_destinations_that_aws_refuses_are_unknown_and_named(account: Any) -> None:
+    session: Any = Refusing(account, {"lambda:ListFunctionEventInvokeConfigs": "AccessDeniedException"})
+    read = to_account(take_snapshot(session, now=NOW))
+    assert read.invoke_configs is None
+    assert [function.name for function in read.functions or ()] == ["orders"]
+    assert [one.operation for one in read.errors] == ["lambda:ListFunctionEventInvokeConfigs"]
+
+
+# --- What IAM saw used last ----------------------------------------------------------------------
+
+ROLE = "arn:aws-cn:iam::123456789012:role/role-name"
+
+
+def finished(*services: dict[str, Any], **more: Any) -> dict[str, Any]:
+    rows = [{"ServiceName": "x", **row} for row in services]
+    return {
+        "JobStatus": "COMPLETED",
+        "JobCreationDate": NOW,
+        "JobCompletionDate": NOW,
+        "ServicesLastAccessed": rows,
+        **more,
+    }
+
+
+RUNNING = finished(JobStatus="IN_PROGRESS")
+FAILED = finished(JobStatus="FAILED", Error={"Code": "SERVICE_ERROR", "Message": "try again"})
+
+
+def reports(*answers: dict[str, Any] | str) -> list[tuple[str, Any]]:
+    start = ("generate_service_last_accessed_details", {"JobId": "j" * 36})
+    return [start, *(("get_service_last_accessed_details", answer) for answer in answers)]
+
+
+def role_answers() -> list[tuple[str, Any]]:
+    role = detail() | {"AssumeRolePolicyDocument": json.dumps(TRUST)}
+    return [
+        ("get_role", {"Role": role}),
+        ("list_role_policies", {"PolicyNames": []}),
+        ("list_attached_role_policies", {"AttachedPolicies": []}),
+    ]
+
+
+def read_with(*answers: tuple[str, Any], pauses: list[float] | None = None) -> tuple[Account, Stubbed]:
+    stubbed: Any = Stubbed({"sts": [IDENTITY], "iam": [*role_answers(), *answers]})
+    pause = (pauses if pauses is not None else []).append
+    return read_role("role-name", stubbed, now=NOW, last_accessed=True, pause=pause), stubbed
+
+
+def test_a_report_is_waited_for_and_read_page_by_page() -> None:
+    pages = [
+        finished(
+            {"ServiceNamespace": "sns", "LastAuthenticated": NOW, "LastAuthenticatedRegion": "cn-north-1"},
+            IsTruncated=True,
+            Marker="next",
+        ),
+        finished(
+            {
+                "ServiceNamespace": "iam",
+                "TrackedActionsLastAccessed": [
+                    {"ActionName": "GetRole", "LastAccessedTime": NOW},
+                    {"ActionName": "DeleteRole"},
+                ],
+            }
+        ),
+    ]
+    pauses: list[float] = []
+    read, stubbed = read_with(*reports(RUNNING, RUNNING, *pages), pauses=pauses)
+    found = read.last_accessed_of(read.roles[0])
+    assert found is not None
+    assert found.generated_at == "2026-11-24T22:31:00Z"
+    assert (found.services["sns"].last, found.services["sns"].region) == (
+        "2026-11-24T22:31:00Z",
+        "cn-north-1",
+    )
+    assert found.services["sns"].actions is None
+    assert found.services["iam"].last == ""
+    assert found.services["iam"].actions == {"GetRole": "2026-11-24T22:31:00Z", "DeleteRole": ""}
+    assert (read.errors, pauses) == ((), list(PAUSES[:2]))
+    assert stubbed.sent["GenerateServiceLastAccessedDetails"] == {"Arn": ROLE, "Granularity": "ACTION_LEVEL"}
+    assert stubbed.sent["GetServiceLastAccessedDetails"] == {"JobId": "j" * 36, "Marker": "next"}
+
+
+def test_a_report_that_is_never_ready_is_given_up_after_a_minute_and_named() -> None:
+    pauses: list[float] = []
+    read, _ = read_with(*reports(*[RUNNING] * (len(PAUSES) + 1)), pauses=pauses)
+    assert read.last_accessed is None
+    assert [(one.operation, one.code) for one in read.errors] == [
+        ("iam:GetServiceLastAccessedDetails", "Timeout")
+    ]
+    assert 30 <= sum(pauses) <= 90
+
+
+def test_a_report_that_failed_is_none_and_named() -> None:
+    read, _ = read_with(*reports(FAILED))
+    assert read.last_accessed is None
+    assert [(one.code, one.message) for one in read.errors] == [("SERVICE_ERROR", f"{ROLE}: try again")]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "InvalidInput"])
+def test_whatever_iam_answers_to_the_question_the_role_is_read(code: str) -> None:
+    read, _ = read_with(("generate_service_last_accessed_details", code))
+    assert [role.name for role in read.roles] == ["role-name"]
+    assert read.last_accessed is None
+    assert [(one.operation, one.code) for one in read.errors] == [
+        ("iam:GenerateServiceLastAccessedDetails", code)
+    ]
+
+
+def test_a_report_that_may_be_asked_for_but_not_read_is_named() -> None:
+    read, _ = read_with(*reports("AccessDenied"))
+    assert [one.operation for one in read.errors] == ["iam:GetServiceLastAccessedDetails"]
+
+
+def snapshot_of_roles(asked: bool | list[str], *answers: tuple[str, Any]) -> Account:
+    rows = [
+        detail(RoleName=name, Arn=f"arn:aws-cn:iam::123456789012:role/{name}")
+        for name in ("role-b", "role-a")
+    ]
+    stubbed: Any = Stubbed(
+        {
+            "sts": [IDENTITY],
+            "iam": [
+                ("get_account_authorization_details", {"RoleDetailList": rows, "IsTruncated": False}),
+                *answers,
+            ],
+            "lambda": [("list_functions", {}), ("list_event_source_mappings", {})],
+            "cloudtrail": [("describe_trails", {"trailList": []})],
+        }
+    )
+    return to_account(take_snapshot(stubbed, now=NOW, last_accessed=asked, pause=lambda _: None))
+
+
+def test_a_snapshot_asks_for_all_reports_before_it_reads_the_first() -> None:
+    start, row = reports(finished({"ServiceNamespace": "s3"}))
+    read = snapshot_of_roles(True, start, start, row, row)
+    assert [arn.rpartition("/")[2] for arn in read.last_accessed or ()] == ["role-a", "role-b"]
+
+
+def test_a_snapshot_asks_about_the_roles_that_are_named_only() -> None:
+    read = snapshot_of_roles(["role-b"], *reports(finished({"ServiceNamespace": "s3"})))
+    assert [arn.rpartition("/")[2] for arn in read.last_accessed or ()] == ["role-b"]
+
+
+def test_a_refusal_is_noted_once_and_not_asked_for_again() -> None:
+    read = snapshot_of_roles(True, ("generate_service_last_accessed_details", "AccessDenied"))
+    assert len(read.errors) == 1
+
+
+def test_a_name_that_no_role_has_is_refused_with_those_that_look_alike() -> None:
+    with pytest.raises(NothingFoundError) as caught:
+        snapshot_of_roles(["role-c"])
+    assert (caught.value.code, "role-a" in told(caught.value)) == ("PG-E310", True)
+
+
+def with_report(report: dict[str, Any], **more: Any) -> Account:
+    content = {"policygen_snapshot": 1, "authorization": {"RoleDetailList": []}, **more}
+    return to_account({**content, "last_accessed": {ROLE: report}})
+
+
+@pytest.mark.parametrize(
+    "change", [{"JobStatus": "IN_PROGRESS"}, {"JobStatus": "FAILED"}, {"IsTruncated": True}]
+)
+def test_a_report_of_the_command_line_that_is_not_whole_says_nothing(change: dict[str, Any]) -> None:
+    # As `aws iam get-service-last-accessed-details` prints it.
+    report = {
+        "JobStatus": "COMPLETED",
+        "JobCompletionDate": "2026-11-24T22:31:00+00:00",
+        "ServicesLastAccessed": [
+            {"ServiceNamespace": "SNS", "LastAuthenticated": "2026-11-22T11:00:00+01:00"}
+        ],
+    }
+    whole = (with_report(report).last_accessed or {})[ROLE]
+    assert (whole.generated_at, whole.services["sns"].last) == (
+        "2026-11-24T22:31:00Z",
+        "2026-11-22T10:00:00Z",
+    )
+    assert with_report(report | change).last_accessed == {}
+
+
+def test_a_time_that_cannot_be_read_is_not_taken_for_no_use() -> None:
+    report = {"ServicesLastAccessed": [{"ServiceNamespace": "sns", "LastAuthenticated": "last tuesday\x1b"}]}
+    with pytest.raises(UsageError) as caught:
+        with_report(report)
+    assert caught.value.code == "PG-E341"
+    assert "last tuesday" in told(caught.value)
+    assert "\x1b" not in told(caught.value)
+
+
+# --- What limits the account from above ----------------------------------------------------------
+
+MANAGER = "999988887777"
+FULL = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
+FULL_RCP = FULL.replace('"Action"', '"Principal": "*", "Action"')
+
+
+def policy(name: str, kind: str, content: str) -> list[tuple[str, Any]]:
+    summary = {"Id": name, "Name": name, "Type": kind}
+    return [
+        ("list_policies_for_target", {"Policies": [summary]}),
+        ("describe_policy", {"Policy": {"PolicySummary": summary, "Content": content}}),
+    ]
+
+
+def roots(*kinds: str) -> tuple[str, Any]:
+    types = [{"Type": kind, "Status": "ENABLED"} for kind in kinds]
+    return ("list_roots", {"Roots": [{"Id": "r-1", "PolicyTypes": types}]})
+
+
+PARENTS = [
+    ("list_parents", {"Parents": [{"Id": "ou-1", "Type": "ORGANIZATIONAL_UNIT"}]}),
+    ("list_parents", {"Parents": [{"Id": "r-1", "Type": "ROOT"}]}),
+]
+
+
+def organized(*answers: tuple[str, Any], manager: str = MANAGER) -> Account:
+    described = ("describe_organization", {"Organization": {"MasterAccountId": manager, "FeatureSet": "ALL"}})
+    stubbed: Any = Stubbed({"sts": [IDENTITY], "iam": role_answers(), "organizations": [described, *answers]})
+    return read_role("role-name", stubbed, now=NOW, organization=True)
+
+
+def test_policies_of_the_organisation_come_level_by_level_the_root_first() -> None:
+    kind = "SERVICE_CONTROL_POLICY"
+    only = FULL.replace('"Action": "*"', '"Action": "s3:*"')
+    read = organized(
+        roots(kind),
+        *PARENTS,
+        *policy("p-root", kind, FULL),
+        *policy("p-unit", kind, FULL),
+        *policy("p-account", kind, only),
+    )
+    assert [[one.name for one in level] for level in read.scps or ()] == [
+        ["p-root"],
+        ["p-unit"],
+        ["p-account"],
+    ]
+    assert (read.scps or ())[2][0].statements[0].actions == ("s3:*",)
+    assert (read.rcps, read.management, read.errors) == ((), False, ())
+    assert read.scps_of(read.roles[0]) == read.scps
+
+
+def test_a_policy_that_is_attached_twice_is_read_once() -> None:
+    kind = "RESOURCE_CONTROL_POLICY"
+    (listed, described) = policy("p-full", kind, FULL_RCP)
+    read = organized(roots(kind), *PARENTS, listed, described, listed, listed)
+    assert [len(level) for level in read.rcps or ()] == [1, 1, 1]
+    assert read.scps == ()
+
+
+def test_the_management_account_is_limited_by_no_policy_of_its_organisation() -> None:
+    read = organized(manager="123456789012")
+    assert (read.management, read.scps_of(read.roles[0]), read.rcps_of(read.roles[0])) == (True, (), ())
+
+
+def test_an_account_without_an_organisation_is_limited_by_none() -> None:
+    stubbed: Any = Stubbed(
+        {
+            "sts": [IDENTITY],
+            "iam": role_answers(),
+            "organizations": [("describe_organization", "AWSOrganizationsNotInUseException")],
+        }
+    )
+    read = read_role("role-name", stubbed, now=NOW, organization=True)
+    assert (read.scps, read.rcps, read.management, read.errors) == ((), (), False, ())
+
+
+def test_a_member_account_that_may_not_look_up_knows_nothing_and_says_so() -> None:
+    read = organized(("list_roots", "AccessDeniedException"))
+    assert (read.scps, read.rcps, read.management) == (None, None, None)
+    assert [one.operation for one in read.errors] == ["organizations:ListRoots"]
+    assert read.scps_of(read.roles[0]) is None
+
+
+def test_service_linked_roles_are_limited_by_no_policy_of_the_organisation() -> None:
+    content = json.loads((CASES / "acme.json").read_text(encoding="utf-8"))
+    content["organization"] = {"management_account": MANAGER, "scps": [[{"Name": "f", "Content": FULL}]]}
+    read = to_account(content)
+    assert read.scps_of(read.role("AWSServiceRoleForECS")) == ()
+    assert len(read.scps_of(read.role("orders-api-fn")) or ()) == 1
+    assert read.rcps is None
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (FULL_RCP.replace('"Principal": "*"', '"Principal": {"AWS": "arn:aws:iam::1:root"}'), "PG-E340"),
+        (FULL_RCP.replace('"Principal": "*"', '"NotPrincipal": "*"'), "PG-E210"),
+        (FULL_RCP.replace('"Principal": "*"', '"Principal": "*", "Principal": "x"'), "PG-E210"),
+        ("not JSON", "PG-E210"),
+        ("[]", "PG-E210"),
+        ({"Version": "2012-10-17"}, "PG-E210"),
+        ({"Version": "2012-10-17", "Statement": ["x"]}, "PG-E210"),
+    ],
+)
+def test_a_resource_control_policy_that_aws_would_not_take_is_refused(content: Any, code: str) -> None:
+    part = {"rcps": [[{"Name": "odd", "Content": content}]]}
+    with pytest.raises(UsageError, match="resource control policy 'odd'") as caught:
+        to_account({"policygen_snapshot": 1, "authorization": {"RoleDetailList": []}, "organization": part})
+    assert caught.value.code == code
+
+
+def test_a_file_without_the_newer_parts_knows_nothing_of_them() -> None:
+    read = load_snapshot(CASES / "acme.json")
+    assert (read.invoke_configs, read.versions, read.last_accessed, read.scps, read.management) == (None,) * 5

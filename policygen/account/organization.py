@@ -6,10 +6,9 @@ Organizations User Guide, orgs_manage_policies_scps_evaluation and orgs_manage_p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from policygen.account.model import Levels
 from policygen.account.wire import Json, OrganizationPolicy
@@ -88,12 +87,22 @@ def _without_principal(content: Json | str, named: str) -> Json | str:
     """
     if isinstance(content, str):
         try:
-            content = msgspec.json.decode(content, type=Json)
-        except (msgspec.DecodeError, RecursionError):
+            content = json.loads(content, object_pairs_hook=_unique)
+        except (ValueError, RecursionError):
             return content  # for `parse_policy` to refuse
-    found = content.get("Statement", [])
+    if not isinstance(content, dict) or "Statement" not in content:
+        return content
+    found = content["Statement"]
     statements = found if isinstance(found, list) else [found]
     return {**content, "Statement": [_bare(statement, named) for statement in statements]}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    """A JSON object; refused where the last of two equal keys would hide the first."""
+    element = dict(pairs)
+    if len(element) != len(pairs):
+        raise ValueError("duplicate key")
+    return element
 
 
 def _bare(statement: object, named: str) -> object:

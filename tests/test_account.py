@@ -32,6 +32,7 @@ from policygen.account.last_accessed import PAUSES
 from policygen.account.live import ROLE_ACTIONS, SNAPSHOT_ACTIONS, read_role, take_snapshot
 from policygen.account.needs import NEEDS, ORGANIZATION_ACTIONS, WITNESS_ACTIONS, actions
 from policygen.account.session import Aws, open_session
+from policygen.account.wire import Organization, Snapshot
 from policygen.catalog import reference
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 
@@ -1165,6 +1166,15 @@ def test_a_resource_control_policy_that_aws_would_not_take_is_refused(content: A
     with pytest.raises(UsageError, match="resource control policy 'odd'") as caught:
         to_account({"policygen_snapshot": 1, "authorization": {"RoleDetailList": []}, "organization": part})
     assert caught.value.code == code
+
+
+def test_the_page_of_the_format_names_every_field() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "snapshot.md").read_text("utf-8")
+    named = [
+        name for row in re.findall(r"^\| (`.+?`) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)
+    ]
+    fields = {field for shape in (Snapshot, Organization) for field in shape.__struct_fields__}
+    assert sorted(named) == sorted(fields)
 
 
 def test_a_file_without_the_newer_parts_knows_nothing_of_them() -> None:

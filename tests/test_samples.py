@@ -434,7 +434,39 @@ def test_the_snapshot_is_an_account_with_all_that_the_story_needs() -> None:
     assert functions["stock-sync"].vpc
     assert functions["image-resizer"].role_arn == functions["thumbnail-index"].role_arn
     assert len(account.mappings or ()) == 1
+    assert [one.on_failure.rpartition(":")[2] for one in account.invoke_configs or ()] == [
+        "stock-sync-failures"
+    ]
     assert [len(trail.advanced or ()) for trail in account.trails or ()] == [6]
+
+
+def test_iam_knows_of_services_that_the_trail_does_not_show() -> None:
+    account = load_snapshot(SAMPLES / "account.json")
+    (orders,) = [role for role in account.roles if role.name == "orders-api"]
+    report = account.last_accessed_of(orders)
+    assert report is not None
+    seen = set()
+    for path in SAMPLES.glob("trail/**/CloudTrail/**/*.json.gz"):
+        for record in read(path)["Records"]:
+            issuer = record.get("userIdentity", {}).get("sessionContext", {}).get("sessionIssuer", {})
+            if issuer.get("principalId") == orders.key.role_id:
+                service = record["eventSource"].partition(".")[0]
+                seen.add(service)
+                # What the trail has, IAM has: nothing is used before it was seen in the log.
+                assert report.services[service].last >= record["eventTime"], service
+    used = {service for service, use in report.services.items() if use.last >= "2026-10-26"}
+    assert used - seen == {"sns", "sqs", "xray"}
+    assert {service for service, use in report.services.items() if "" < use.last < "2026-10-26"} == {
+        "cloudwatch"
+    }
+    assert (report.services["iam"].actions or {})["ListUsers"]
+
+
+def test_the_organisation_limits_production_at_three_levels() -> None:
+    account = load_snapshot(SAMPLES / "account.json")
+    assert account.management is False
+    assert [len(level) for level in account.scps or ()] == [1, 2, 1]
+    assert [len(level) for level in account.rcps or ()] == [1, 1, 1]
 
 
 def test_todays_statements_have_a_condition_a_deny_and_a_not_action() -> None:

@@ -1,6 +1,7 @@
 """The account as it is on the last day: roles and their policies, functions, the trail. The shape is policygen's
 account snapshot, whose parts are the outputs of GetAccountAuthorizationDetails, ListFunctions,
-ListEventSourceMappings, DescribeTrails, GetTrailStatus and GetEventSelectors.
+ListEventSourceMappings, ListFunctionEventInvokeConfigs, DescribeTrails, GetTrailStatus, GetEventSelectors,
+GetServiceLastAccessedDetails and, of the organisation, DescribePolicy.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shop import cast, platform
+from shop import cast, last_accessed, platform
 from shop.cast import PRODUCTION, REGION, Role
 
 Json = dict[str, Any]
@@ -20,6 +21,8 @@ AWS_MANAGED: Json = json.loads((Path(__file__).parent / "aws_managed.json").read
 
 def snapshot() -> Json:
     """The whole snapshot."""
+    roles = _roles()
+    policies = _customer_policies() + [_aws_policy(name) for name in sorted(AWS_MANAGED)]
     return {
         "policygen_snapshot": 1,
         "generated_at": "2026-11-24T22:45:00Z",
@@ -28,13 +31,46 @@ def snapshot() -> Json:
         "authorization": {
             "UserDetailList": [_user()],
             "GroupDetailList": [],
-            "RoleDetailList": _roles(),
-            "Policies": _customer_policies() + [_aws_policy(name) for name in sorted(AWS_MANAGED)],
+            "RoleDetailList": roles,
+            "Policies": policies,
         },
         "functions": platform.functions(),
+        "function_versions": [],
         "event_source_mappings": platform.event_source_mappings(),
+        "event_invoke_configs": platform.event_invoke_configs(),
         "trails": [platform.trail()],
+        "last_accessed": last_accessed.reports(roles, policies),
+        "organization": _organization(),
     }
+
+
+def _organization() -> Json:
+    """What limits production from above: root, the unit of the workloads, the account itself."""
+    full = {"Id": "p-FullAWSAccess", "Name": "FullAWSAccess", "Content": _content(_allow("*"))}
+    guard = _document(
+        {
+            "Sid": "KeepTheTrail",
+            "Effect": "Deny",
+            "Action": ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging", "organizations:LeaveOrganization"],
+            "Resource": "*",
+        }
+    )
+    guardrail = {"Id": "p-2k8r5t1x", "Name": "guardrail", "Content": json.dumps(guard)}
+    every = {
+        "Id": "p-RCPFullAWSAccess",
+        "Name": "RCPFullAWSAccess",
+        "Content": _content(_allow("*", Principal="*")),
+    }
+    return {
+        "management_account": cast.MANAGEMENT,
+        "scps": [[full], [guardrail, full], [full]],
+        "rcps": [[every], [every], [every]],
+    }
+
+
+def _content(statement: Json) -> str:
+    """A document as Organizations gives it: text."""
+    return json.dumps(_document(statement))
 
 
 def _allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> Json:

@@ -65,6 +65,18 @@ def event_source_mappings() -> list[Json]:
     ]
 
 
+def event_invoke_configs() -> list[Json]:
+    """stock-sync is called by a schedule, asynchronously: what fails goes to the queue of failures."""
+    return [
+        {
+            "LastModified": "2026-10-30T09:20:00Z",
+            "FunctionArn": cast.function_arn("stock-sync") + ":$LATEST",
+            "MaximumRetryAttempts": 1,
+            "DestinationConfig": {"OnSuccess": {}, "OnFailure": {"Destination": cast.FAILURES_QUEUE}},
+        }
+    ]
+
+
 def trail() -> Json:
     """The organisation's trail: data events of S3, DynamoDB, Lambda, Kinesis and SES; none of SQS, SNS, X-Ray."""
     selectors: list[Json] = [

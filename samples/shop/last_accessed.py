@@ -1,0 +1,131 @@
+"""What IAM says was used last on the last day: GetServiceLastAccessedDetails of each role with a function.
+
+IAM counts attempts, denied ones and data events too, so it knows of the topic, the queue and the traces of
+orders-api, which the trail does not show. It lists the services that a role's own policies grant, no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from shop import cast
+from shop.cast import REGION, Role
+
+Json = dict[str, Any]
+
+MADE = "2026-11-24T22:44:00Z"
+
+_LAST: dict[Role, dict[str, str]] = {
+    cast.ORDERS_API: {
+        "cloudwatch": "2026-08-02T03:15:00Z",
+        "dynamodb": "2026-11-24T22:36:06Z",
+        "iam": "2026-11-18T02:41:23Z",
+        "kms": "2026-11-24T22:36:02Z",
+        "logs": "2026-11-24T22:36:04Z",
+        "s3": "2026-11-24T21:38:59Z",
+        "secretsmanager": "2026-11-24T22:36:02Z",
+        "sns": "2026-11-22T18:04:31Z",
+        "sqs": "2026-11-24T22:38:10Z",
+        "ssm": "2026-11-24T22:36:02Z",
+        "states": "2026-11-24T21:38:58Z",
+        "sts": "2026-11-20T10:31:02Z",
+        "xray": "2026-11-24T22:36:05Z",
+    },
+    cast.STOCK_SYNC: {
+        "dynamodb": "2026-11-24T22:07:08Z",
+        "kinesis": "2026-11-24T22:07:12Z",
+        "logs": "2026-11-24T22:07:13Z",
+        "s3": "2026-11-24T16:07:11Z",
+    },
+    cast.REPORT_MONTHLY: {
+        "athena": "2026-11-01T05:02:13Z",
+        "glue": "2026-11-01T05:02:01Z",
+        "logs": "2026-11-01T05:03:02Z",
+        "s3": "2026-11-01T05:02:09Z",
+        "ses": "2026-11-01T05:03:00Z",
+    },
+    cast.IMAGE_RESIZER: {
+        "dynamodb": "2026-11-24T13:47:51Z",
+        "lambda": "2026-11-24T13:47:46Z",
+        "logs": "2026-11-24T13:47:52Z",
+        "rekognition": "2026-11-24T13:47:44Z",
+        "s3": "2026-11-24T13:47:45Z",
+    },
+    # Every attempt of it is denied, and counts.
+    cast.LEGACY_EXPORT: {"s3": "2026-11-24T02:01:27Z"},
+    cast.AUDIT_READER: {},
+}
+
+# A few of the actions that IAM tracks, and when a role last tried those that it did try.
+_TRACKED = {
+    "iam": ("CreateUser", "DeleteRole", "ListUsers"),
+    "lambda": ("CreateFunction", "DeleteFunction", "UpdateFunctionCode"),
+    "s3": ("CreateBucket", "DeleteBucket", "PutBucketPolicy"),
+    "sqs": ("CreateQueue", "DeleteQueue", "PurgeQueue"),
+}
+_TRIED = {
+    # The thief's, both denied.
+    (cast.ORDERS_API, "iam", "ListUsers"): "2026-11-18T02:41:23Z",
+    (cast.ORDERS_API, "s3", "DeleteBucket"): "2026-11-18T02:41:20Z",
+}
+
+
+def reports(roles: Iterable[Json], policies: Iterable[Json]) -> dict[str, Json]:
+    """Role ARN -> report, for the roles told of above.
+
+    Args:
+        roles: the RoleDetailList of the account.
+        policies: its Policies.
+    """
+    documents = {policy["Arn"]: policy["PolicyVersionList"][0]["Document"] for policy in policies}
+    by_arn = {role["Arn"]: role for role in roles}
+    return {
+        role.arn: _report(role, _granted(by_arn[role.arn], documents))
+        for role in sorted(_LAST, key=lambda role: role.arn)
+    }
+
+
+def _report(role: Role, services: list[str]) -> Json:
+    return {
+        "JobStatus": "COMPLETED",
+        "JobType": "ACTION_LEVEL",
+        "JobCreationDate": MADE,
+        "JobCompletionDate": MADE,
+        "ServicesLastAccessed": [_service(role, service) for service in services],
+    }
+
+
+def _service(role: Role, service: str) -> Json:
+    last = _LAST[role].get(service)
+    row: Json = {"ServiceName": service, "ServiceNamespace": service}
+    if last:
+        row |= {
+            "LastAuthenticated": last,
+            "LastAuthenticatedEntity": role.arn,
+            "LastAuthenticatedRegion": cast.GLOBAL_REGION if service == "iam" else REGION,
+        }
+    row["TotalAuthenticatedEntities"] = int(bool(last))
+    if service in _TRACKED:
+        row["TrackedActionsLastAccessed"] = [_action(role, service, name) for name in _TRACKED[service]]
+    return row
+
+
+def _action(role: Role, service: str, name: str) -> Json:
+    tried = _TRIED.get((role, service, name))
+    row: Json = {"ActionName": name}
+    return row | ({"LastAccessedEntity": role.arn, "LastAccessedTime": tried} if tried else {})
+
+
+def _granted(detail: Json, documents: dict[str, Json]) -> list[str]:
+    """The services that a role's own policies allow something of, sorted."""
+    texts = [inline["PolicyDocument"] for inline in detail["RolePolicyList"]]
+    texts += [documents[entry["PolicyArn"]] for entry in detail["AttachedManagedPolicies"]]
+    actions = [
+        action
+        for text in texts
+        for statement in text["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ]
+    return sorted({action.partition(":")[0] for action in actions})

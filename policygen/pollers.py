@@ -90,6 +90,16 @@ _SOURCES = {
     "rds": "a change stream of DocumentDB",
 }
 
+
+def unknown_sources(mappings: Iterable[EventSourceMapping]) -> frozenset[str]:
+    """IAM prefixes of event sources that the table does not have: what polling them needs is not known.
+
+    Whatever today's policies grant of these services may be needed by the poller.
+    """
+    places = (arn.parse(mapping.source_arn) for mapping in mappings)
+    return frozenset(place.service for place in places if place and place.service not in _SOURCES)
+
+
 _VPC_SOURCES = frozenset({"kafka", "mq", "rds"})
 
 
@@ -112,7 +122,7 @@ def _source_needs(source: Arn, mapping: EventSourceMapping, why: str) -> Iterato
             for keep in needs("rds", "*", why):
                 yield _on(keep, parts[keep.grant.action])
         case _:
-            # A source that is newer than the table: nothing is known of its needs here.
+            # A source that is newer than the table: see `unknown_sources`.
             return
 
 

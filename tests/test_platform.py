@@ -19,7 +19,7 @@ from policygen.catalog import reference
 from policygen.keeps import Keep
 from policygen.platform import SOURCE_FUNCTION, platform_keeps, warned
 from policygen.policy.document import conditions_of
-from policygen.pollers import features
+from policygen.pollers import features, unknown_sources
 from tests.support import ROOT
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -134,6 +134,11 @@ def test_a_configuration_that_cannot_be_read_asks_for_nothing_and_breaks_nothing
         ],
     }
     assert written(keeps_of(case), "platform") == LOGS
+    assert unknown_sources(account_of(case).mappings or ()) == {"newer"}
+
+
+def test_the_sources_of_the_cases_are_all_known() -> None:
+    assert {source for case in CASES for source in unknown_sources(account_of(case).mappings or ())} == set()
 
 
 # --- The trap of lambda:SourceFunctionArn (3.6.1) ------------------------------------------------

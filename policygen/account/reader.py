@@ -175,7 +175,7 @@ class Reader:
         self.errors.append(
             {"operation": operation, "code": code, "message": clean(message, 1024), "region": region}
         )
-        self.say(f"AWS refuses {operation} {region}".rstrip())
+        self.say(f"AWS does not show {operation} {region}".rstrip())
 
 
 def _functions(client: Any) -> list[Json]:

@@ -17,8 +17,8 @@ from policygen.coverage import Coverage, coverage_of
 from policygen.errors import NothingFoundError, UsageError
 from policygen.gate import Evidenced
 from policygen.history import EVENTS, SOURCE, TrailChange
-from policygen.keeps import platform_keeps
 from policygen.ledger import Ledger
+from policygen.platform import platform_keeps
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading, Say, check_whole, read, silent
 from policygen.selection import Chosen, choose, parse_role, selector

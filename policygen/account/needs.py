@@ -77,7 +77,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
-    "doctor": (*_TRAIL_NEEDS, *_ROLE_NEEDS, *_WITNESS_NEEDS),
+    "doctor --live": _SNAPSHOT_NEEDS,
 }
 """Command -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each of them calls."""
 

@@ -35,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = ("suggest", "explain", "check", "doctor", "map", "snapshot", "services", "data")
+COMMANDS = ("suggest", "explain", "check", "doctor", "map", "snapshot", "permissions", "services", "data")
 
 
 def _version(asked: bool) -> None:

@@ -65,7 +65,7 @@ def account_of(
         from policygen.selection import parse_role
 
         parse_role(role)
-        return read_role(role, open_session(profile or None), say=talk)
+        return read_role(role, open_session(profile or None), say=talk, last_accessed=True)
     return None
 
 

@@ -235,3 +235,41 @@ def test_what_is_written_is_read_back(found: list[Statement]) -> None:
     assert parse_policy(policy.to_json(indent=2), "app") == policy
     assert parse_policy(quote(policy.to_json()), "app") == policy
     assert parse_policy(policy.to_dict(), "app") == policy
+
+
+# --- Control policies ------------------------------------------------------------------------------
+
+GUARD = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+
+
+def controlled(**elements: object) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": GUARD | elements}
+
+
+def test_an_scp_is_read_like_an_identity_policy_and_knows_what_it_is() -> None:
+    read = parse_policy(controlled(), "regions", "service control")
+    assert (read.kind, read.statements) == ("service control", parse_policy(controlled()).statements)
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["*"]}])
+def test_an_rcp_speaks_about_everyone(principal: object) -> None:
+    read = parse_policy(controlled(Principal=principal), kind="resource control")
+    assert (read.kind, read.statements) == ("resource control", parse_policy(controlled()).statements)
+
+
+@pytest.mark.parametrize(
+    ("elements", "kind", "code", "says"),
+    [
+        ({"Principal": "*"}, "identity", "PG-E210", "an identity policy is needed"),
+        ({"Principal": "*"}, "service control", "PG-E210", "a service control policy is needed"),
+        ({}, "resource control", "PG-E350", "Principal must be *, not null"),
+        ({"Principal": {"AWS": "123456789012"}}, "resource control", "PG-E350", "not an object"),
+        ({"Principal": "*", "NotPrincipal": "*"}, "resource control", "PG-E210", "NotPrincipal"),
+    ],
+)
+def test_a_principal_stands_where_it_belongs(elements, kind, code, says) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_policy(controlled(**elements), "mine", kind)
+    assert caught.value.code == code
+    assert says in caught.value.message
+    assert caught.value.hints

@@ -1,6 +1,7 @@
-"""IAM identity policies as values: read from real-world JSON, written in one stable form.
+"""IAM identity policies, SCPs and RCPs as values: read from real-world JSON, written in one stable form.
 
-Source: IAM User Guide, reference_policies_grammar; quotas in 4.2.
+Source: IAM User Guide, reference_policies_grammar; quotas in 4.2; Organizations User Guide,
+orgs_manage_policies_scps_syntax and orgs_manage_policies_rcps_syntax.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from policygen.errors import UsageError
 from policygen.text import clean, printable
 
 Effect = Literal["Allow", "Deny"]
+
+PolicyKind = Literal["identity", "service control", "resource control"]
+"""AWS's word for what a policy is; a boundary is written like an identity policy."""
 
 Conditions = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 """Operator -> key -> values, each level sorted: ``(("StringEquals", (("s3:prefix", ("2026/",)),)),)``."""
@@ -55,11 +59,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An identity policy. `name` is for people: it is not part of the document."""
+    """An identity policy, or a control policy of an organization, as `kind` tells.
+
+    `name` is for people: it is not part of the document.
+    """
 
     statements: tuple[Statement, ...]
     version: str = _VERSION
     name: str = ""
+    kind: PolicyKind = "identity"
 
     def to_dict(self) -> dict[str, Any]:
         """The policy document, in the order of its statements."""
@@ -84,20 +92,24 @@ def conditions_of(block: Mapping[str, Mapping[str, Iterable[str]]]) -> Condition
     )
 
 
-def parse_policy(document: Mapping[str, Any] | str, name: str = "") -> Policy:
-    """An identity policy from a document as AWS returns it or as people write it.
+def parse_policy(
+    document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity"
+) -> Policy:
+    """An identity policy or a control policy from a document as AWS returns it or as people write it.
 
     Args:
         document: a JSON object, or its text, which may be URL-encoded (GetRolePolicy) or start with a BOM.
         name: what to call the policy in messages.
+        kind: SCPs are written like identity policies; RCPs name the principal as well, which is always ``*``.
 
     A document of version 2008-10-17, which is also what a missing Version means, has no policy
     variables: it is read as the document of version 2012-10-17 that means the same.
 
     Raises:
-        UsageError: PG-E210, with the path of the element that is not as it should be.
+        UsageError: PG-E210, with the path of the element that is not as it should be; PG-E350, an RCP
+            whose principal is not everyone.
     """
-    reader = _Reader(name)
+    reader = _Reader(name, kind)
     element = reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
     reader.known(element, _POLICY_ELEMENTS, "")
     version = element.get("Version", _OLD_VERSION)
@@ -111,6 +123,7 @@ def parse_policy(document: Mapping[str, Any] | str, name: str = "") -> Policy:
     return Policy(
         tuple(reader.statement(statement, f"Statement[{i}]") for i, statement in enumerate(statements)),
         name=name,
+        kind=kind,
     )
 
 
@@ -134,8 +147,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class _Reader:
     """Reads the elements of one document; knows its name, for messages, and whether it has variables."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kind: PolicyKind = "identity") -> None:
         self.name = name
+        self.kind = kind
         self.variables = True
 
     def error(self, path: str, problem: str) -> UsageError:
@@ -163,14 +177,15 @@ class _Reader:
     def known(self, element: Mapping[str, Any], names: frozenset[str], path: str) -> None:
         for key in element:
             if key in ("Principal", "NotPrincipal"):
-                raise self.error(
-                    f"{path}.{key}", "belongs to a resource policy; an identity policy is needed"
-                )
+                wanted = "an identity policy" if self.kind == "identity" else f"a {self.kind} policy"
+                raise self.error(f"{path}.{key}", f"belongs to a resource policy; {wanted} is needed")
             if key not in names:
                 raise self.error(f"{path}.{key}".lstrip("."), "is not an element of IAM policies")
 
     def statement(self, value: object, path: str) -> Statement:
         element = self.mapping(value, path)
+        if self.kind == "resource control":
+            element = self.everyone(element, path)
         self.known(element, _STATEMENT_ELEMENTS, path)
         effect = element.get("Effect")
         if not isinstance(effect, str) or effect.lower() not in _EFFECTS:
@@ -189,6 +204,19 @@ class _Reader:
             conditions=self.conditions(element.get("Condition", {}), f"{path}.Condition"),
             sid=sid,
         )
+
+    def everyone(self, element: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """The statement of an RCP without its principal, which AWS lets be nothing but everyone."""
+        principal = element.get("Principal")
+        if principal not in ("*", {"AWS": "*"}, {"AWS": ["*"]}, ["*"]):
+            raise UsageError(
+                f"RCP {clean(self.name)!r} cannot be read: {clean(path)}.Principal must be *, "
+                f"not {_shown(principal)}",
+                "a resource control policy speaks about everyone: AWS takes no other principal in it",
+                "a bucket's or key's own policy is a resource policy, not a resource control policy",
+                code="PG-E350",
+            )
+        return {key: value for key, value in element.items() if key != "Principal"}
 
     def one_of(self, element: Mapping[str, Any], key: str, path: str) -> tuple[tuple[str, ...], bool]:
         """The strings of `key` or of its negation, and whether it is the negation."""

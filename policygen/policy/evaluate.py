@@ -1,7 +1,9 @@
-"""What policies decide about an access request: IAM's evaluation of identity policies and a boundary.
+"""What policies decide about an access request: IAM's evaluation of identity policies and what bounds them.
 
-A record tells few of the keys that conditions ask for, so a decision says whether it is certain and, if
-not, for want of which keys. Source: IAM User Guide, reference_policies_evaluation-logic; 4.1, 4.3.
+A request must be allowed by the identity policies, by the permissions boundary, and by each level of the
+organization; a Deny in any of them ends it. A record tells few of the keys that conditions ask for, so a
+decision says whether it is certain and, if not, for want of which keys. Source: IAM User Guide,
+reference_policies_evaluation-logic; Organizations User Guide, orgs_manage_policies_scps_evaluation; 4.1, 4.3.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from policygen.arn import (
     action_overlaps,
     contains,
     overlaps,
+    parse,
     quote,
     resource_glob,
 )
@@ -51,6 +54,8 @@ class Decision:
         certain: the outcome does not depend on keys that are not known.
         statement: the statement that decided, None for an implicit deny.
         policy: the name of its policy.
+        layer: whose word decided: ``the identity policies``, ``the permissions boundary``, ``a service control
+            policy``, ``a resource control policy``.
         unknown_keys: the keys, sorted, that keep the decision from being certain.
         reason: one line for people.
     """
@@ -61,6 +66,18 @@ class Decision:
     policy: str = ""
     unknown_keys: tuple[str, ...] = ()
     reason: str = ""
+    layer: str = ""
+
+
+Guardrails = Sequence[Sequence[Policy]]
+"""SCPs by level, the root's first, and RCPs as one level: each must allow, and holds at least one Allow.
+
+An RCP level has the Allow of RCPFullAWSAccess, which is always attached (4.1)."""
+
+IDENTITY = "the identity policies"
+BOUNDARY = "the permissions boundary"
+SERVICE_CONTROL = "a service control policy"
+RESOURCE_CONTROL = "a resource control policy"
 
 
 def evaluate(
@@ -69,9 +86,11 @@ def evaluate(
     boundary: Policy | None = None,
     complete: bool = False,
     base: Context = (),
+    guardrails: Guardrails = (),
+    account: str = "",
 ) -> Decision:
-    """What `policies`, all of one role, within `boundary` decide about `request`; see `Evaluator`."""
-    return Evaluator(policies, boundary, complete, base).evaluate(request)
+    """What `policies`, all of one role, within its bounds decide about `request`; see `Evaluator`."""
+    return Evaluator(policies, boundary, complete, base, guardrails, account).evaluate(request)
 
 
 class Evaluator:
@@ -82,6 +101,9 @@ class Evaluator:
         boundary: its permissions boundary; it must allow a request as well.
         complete: a condition key that neither the request nor `base` has is absent, not unknown.
         base: condition keys that are the same for all requests; a key without values is absent.
+        guardrails: levels of SCPs and RCPs; each must allow a request as well. An empty level allows nothing.
+        account: the role's account. RCPs bound its resources only: a resource that names another account is
+            not asked of them. "" asks of all.
     """
 
     def __init__(
@@ -90,12 +112,17 @@ class Evaluator:
         boundary: Policy | None = None,
         complete: bool = False,
         base: Context = (),
+        guardrails: Guardrails = (),
+        account: str = "",
     ) -> None:
-        self._layers = [_rules(policies)] + ([] if boundary is None else [_rules([boundary])])
+        self._account = account
+        bounds = [] if boundary is None else [_Layer(BOUNDARY, _rules([boundary]))]
+        levels = [_Layer(level_name(level), _rules(level)) for level in guardrails]
+        self._layers = [_Layer(IDENTITY, _rules(policies)), *bounds, *levels]
         self._base = base
         self._complete = complete
         self._facts = facts_of(base, complete=complete)
-        self._concerned: dict[str, list[tuple[list[_Rule], list[_Rule]]]] = {}
+        self._concerned: dict[str, list[_Concerned]] = {}
 
     def evaluate(self, request: AccessRequest) -> Decision:
         """The decision about `request`.
@@ -107,41 +134,55 @@ class Evaluator:
         if request.context:
             facts = facts_of(self._base, request.context, complete=self._complete)
         layers = self._layers_for(request.action)
+        if self._account and _owner(request.resource) not in ("", self._account):
+            layers = [layer for layer in layers if layer.name != RESOURCE_CONTROL]
         doubts: list[_Rule] = []
-        for denies, _ in layers:
+        for name, denies, _ in layers:
             for rule in denies:
                 answer = rule.applies(request, facts, partly=request.wild)
                 if answer is Truth.TRUE:
                     whole = not request.wild or rule.applies(request, facts) is Truth.TRUE
-                    return _decision("EXPLICIT_DENY", whole, rule)
+                    return _decision("EXPLICIT_DENY", whole, name, rule)
                 if answer is Truth.UNKNOWN:
                     doubts.append(rule)
         grants: list[_Rule] = []
-        for layer, (_, allows) in enumerate(layers):
+        for name, _, allows in layers:
             grant, certain = _grant(allows, request, facts)
             if grant is None:
-                where = "the permissions boundary" if layer else "the identity policies"
-                return Decision("IMPLICIT_DENY", certain=True, reason=f"no statement of {where} allows it")
+                reason = f"no statement of {name} allows it"
+                return Decision("IMPLICIT_DENY", certain=True, reason=reason, layer=name)
             grants.append(grant)
             if not certain:
                 doubts.append(grant)
         keys = tuple(sorted({key for rule in doubts for key in rule.undecided(request, facts)}))
-        return _decision("ALLOWED", not doubts, grants[0], keys)
+        return _decision("ALLOWED", not doubts, IDENTITY, grants[0], keys)
 
-    def _layers_for(self, action: str) -> list[tuple[list[_Rule], list[_Rule]]]:
+    def _layers_for(self, action: str) -> list[_Concerned]:
         """Per layer, the Deny and the Allow rules whose Action element covers `action`."""
         found = self._concerned.get(action)
         if found is None:
-            covering = [[rule for rule in layer if rule.concerns(action)] for layer in self._layers]
             found = [
-                (
-                    [r for r in layer if r.statement.effect == "Deny"],
-                    [r for r in layer if r.statement.effect == "Allow"],
+                _Concerned(
+                    name,
+                    [r for r in rules if r.statement.effect == "Deny" and r.concerns(action)],
+                    [r for r in rules if r.statement.effect == "Allow" and r.concerns(action)],
                 )
-                for layer in covering
+                for name, rules in self._layers
             ]
             self._concerned[action] = found
         return found
+
+
+def level_name(level: Sequence[Policy]) -> str:
+    """Whose word a level of an organization is: ``a service control policy``."""
+    kinds = {policy.kind for policy in level}
+    return RESOURCE_CONTROL if kinds == {"resource control"} else SERVICE_CONTROL
+
+
+def _owner(resource: str) -> str:
+    """The account that an ARN names; "" where it names none, or a pattern of accounts."""
+    found = parse(resource)
+    return found.account if found and found.account.isdigit() else ""
 
 
 def grant_contained(action: str, resource_pattern: str, conditions: Conditions, statement: Statement) -> bool:
@@ -175,6 +216,21 @@ def _lists(
 
 
 # --- Rules: statements prepared ------------------------------------------------------------------
+
+
+class _Layer(NamedTuple):
+    """Policies that must allow together."""
+
+    name: str
+    rules: list[_Rule]
+
+
+class _Concerned(NamedTuple):
+    """The rules of a layer that speak about one action."""
+
+    name: str
+    denies: list[_Rule]
+    allows: list[_Rule]
 
 
 class _Rule(NamedTuple):
@@ -279,9 +335,11 @@ def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: Facts) -> tup
     return perhaps, False
 
 
-def _decision(outcome: Outcome, certain: bool, rule: _Rule, keys: tuple[str, ...] = ()) -> Decision:
+def _decision(
+    outcome: Outcome, certain: bool, layer: str, rule: _Rule, keys: tuple[str, ...] = ()
+) -> Decision:
     verb = "allows" if outcome == "ALLOWED" else "denies"
-    where = f" of {rule.policy}" if rule.policy else ""
+    where = f" of {rule.policy}" if rule.policy else "" if layer == IDENTITY else f" of {layer}"
     unless = f", unless {', '.join(map(clean, keys))} had a value that forbids it" if keys else ""
     return Decision(
         outcome,
@@ -290,4 +348,5 @@ def _decision(outcome: Outcome, certain: bool, rule: _Rule, keys: tuple[str, ...
         rule.policy,
         keys,
         f"statement {rule.label}{where} {verb} it{unless}",
+        layer,
     )

@@ -22,7 +22,14 @@ const resourcePolicies = { kms: delegates('kms:*'), sts: delegates('sts:*') }
 
 const named = (policies) => policies.map((policy, i) => ({ name: `p${i}`, policy }))
 
-async function decide({ policies, boundary, action, resource, context, checked }) {
+// Levels of SCPs, the root's first. RCPFullAWSAccess is always attached; the simulator's unchecked way in wants it.
+const everyone = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: '*', Action: '*', Resource: '*' }]
+}
+const levels = (scps) => scps.map((level, i) => ({ orgIdentifier: `ou-${i}`, policies: named(level) }))
+
+async function decide({ policies, boundary, scps, rcps, action, resource, context, checked }) {
   const service = action.split(':')[0].toLowerCase()
   const simulation = {
     request: {
@@ -34,8 +41,8 @@ async function decide({ policies, boundary, action, resource, context, checked }
       )
     },
     identityPolicies: named(policies),
-    serviceControlPolicies: [],
-    resourceControlPolicies: [],
+    serviceControlPolicies: levels(scps ?? []),
+    resourceControlPolicies: rcps?.length ? levels([[everyone, ...rcps]]) : [],
     resourcePolicy: resourcePolicies[service],
     permissionBoundaryPolicies: boundary ? named([boundary]) : undefined
   }

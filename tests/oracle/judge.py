@@ -34,12 +34,19 @@ def row(
     resource: str,
     context: dict[str, Sequence[str]] | None = None,
     boundary: dict[str, Any] | None = None,
+    scps: Sequence[Sequence[dict[str, Any]]] = (),
+    rcps: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """One question: policy documents, and a request all of whose condition keys are in `context`."""
+    """One question: policy documents, and a request all of whose condition keys are in `context`.
+
+    `scps` are the levels of an organization; `rcps` stand without RCPFullAWSAccess, which the judge adds.
+    """
     present = {key: list(values) for key, values in (context or {}).items() if values}
     return {
         "policies": list(policies),
         "boundary": boundary,
+        "scps": [list(level) for level in scps],
+        "rcps": list(rcps),
         "action": action,
         "resource": resource,
         "context": present,

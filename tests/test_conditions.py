@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from itertools import product
 
 import pytest
@@ -14,7 +15,6 @@ from policygen.policy.conditions import (
     any_of,
     evaluate_conditions,
     facts_of,
-    implies,
     negate,
     substitute,
     truth,
@@ -22,6 +22,8 @@ from policygen.policy.conditions import (
     unknown_variables,
 )
 from policygen.policy.document import Conditions, conditions_of
+from policygen.policy.implication import implies
+from policygen.policy.join import join_conditions
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
@@ -315,12 +317,22 @@ IMPLICATIONS = [
     ("a value does not imply absence", block("StringEquals", V, "a"), block("Null", V, "true"), False),
     ("presence does not imply a value", block("Null", V, "false"), block("StringEquals", V, "a"), False),
     ("the same number", block("NumericLessThan", V, "5"), block("NumericLessThan", V, "5"), True),
+    ("a smaller bound", block("NumericLessThan", V, "4"), block("NumericLessThan", V, "5"), True),
+    ("a greater bound", block("NumericLessThan", V, "6"), block("NumericLessThan", V, "5"), False),
+    ("the bound itself", block("NumericLessThanEquals", V, "5"), block("NumericLessThan", V, "5.0"), False),
+    ("less than the bound", block("NumericLessThan", V, "5"), block("NumericLessThanEquals", V, "5"), True),
+    ("a number below a bound", block("NumericEquals", V, "4"), block("NumericLessThan", V, "5"), True),
+    ("a number beyond a bound", block("NumericEquals", V, "4"), block("NumericGreaterThan", V, "5"), False),
+    ("two directions", block("NumericGreaterThan", V, "1"), block("NumericLessThan", V, "5"), False),
     (
-        "a smaller number is not tried",
-        block("NumericLessThan", V, "4"),
-        block("NumericLessThan", V, "5"),
-        False,
+        "a later date",
+        block("DateGreaterThan", V, "2026-02-01T00:00:00Z"),
+        block("DateGreaterThanEquals", V, "2026-01-01T00:00:00+01:00"),
+        True,
     ),
+    ("a date and a number", block("DateLessThan", V, "1"), block("NumericLessThan", V, "5"), False),
+    ("absence where it is let through", block("Null", V, "true"), block("BoolIfExists", V, "true"), True),
+    ("absence where a value is wanted", block("Null", V, "true"), block("Bool", V, "true"), False),
     ("the same boolean", block("Bool", V, "true"), block("Bool", V, "true", "false"), True),
     (
         "an operator that IAM does not have",
@@ -352,10 +364,11 @@ def test_one_block_implies_another_or_not(strong, weak, expected) -> None:
 
 BASES = ["StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase"]
 BASES += ["StringNotEqualsIgnoreCase", "Null", "Bool", "NumericEquals", "NumericNotEquals", "NumericLessThan"]
+BASES += ["NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals"]
 OPERATORS = [
     f"{q}{base}{e}" for q in ("", "ForAllValues:", "ForAnyValue:") for base in BASES for e in ("", "IfExists")
 ]
-VALUES = ["a", "A", "a*", "?", "*", "${v}", "true", "false", "1", "${*}"]
+VALUES = ["a", "A", "a*", "?", "*", "${v}", "true", "false", "1", "2", "${*}"]
 entries = st.builds(
     lambda operator, values: block(operator, "k", *values),
     st.sampled_from(OPERATORS),
@@ -364,7 +377,13 @@ entries = st.builds(
 WORLDS = [
     Facts({"k": k, "v": v}, complete=True)
     for k, v in product(
-        [(), *product(["a", "A", "aa", "1", "true", "*", ""], repeat=1), ("a", "b"), ("a", "a*"), ("1", "A")],
+        [
+            (),
+            *product(["a", "A", "aa", "1", "1.5", "2", "true", "*", ""], repeat=1),
+            ("a", "b"),
+            ("a", "a*"),
+            ("1", "A"),
+        ],
         [(), ("a",), ("*",)],
     )
 ]
@@ -385,6 +404,90 @@ def test_what_is_implied_holds_in_every_small_world() -> None:
             proven += 1
             assert holding[strong] <= holding[weak], (strong, weak)
     assert proven > 1000
+
+
+def test_two_blocks_are_joined_to_what_holds_under_both_in_every_small_world() -> None:
+    singles = [(value,) for value in VALUES]
+    pairs = [("a", "A"), ("a*", "?"), ("a", "${v}"), ("true", "false"), ("1", "*")]
+    blocks = [block(operator, "k", *values) for operator in OPERATORS for values in singles + pairs]
+    alike = {op: [one for one in blocks if one[0][0] == op] for op in OPERATORS}
+    blocks += [block("StringEquals", "k", "a") + block("Null", "k", "false")]
+
+    @cache
+    def holding(conditions: Conditions) -> frozenset[int]:
+        return frozenset(i for i, w in enumerate(WORLDS) if evaluate_conditions(conditions, w) is TRUE)
+
+    chance = random.Random(12)
+    exact = narrower = nothing = 0
+    for _ in range(4_000):
+        one = chance.choice(blocks)
+        other = chance.choice(alike[one[0][0]] if chance.random() < 0.8 else blocks)
+        joined, both = join_conditions(one, other), holding(one) & holding(other)
+        if joined.conditions is None:
+            assert joined.lost
+            nothing += 1
+            if "contradict" in joined.lost[0]:
+                assert not both, (one, other)
+            continue
+        assert implies(joined.conditions, one), (one, other, joined)
+        assert implies(joined.conditions, other), (one, other, joined)
+        if joined.lost:
+            narrower += 1
+            assert holding(joined.conditions) <= both, (one, other, joined)
+        else:
+            exact += 1
+            assert holding(joined.conditions) == both, (one, other, joined)
+    assert min(exact, narrower, nothing) > 50, (exact, narrower, nothing)
+
+
+Z = "10.0.0.0/8"
+LATE, LATER = "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"
+JOINS = [
+    ("the values that both name", ("StringEquals", ["a", "b"]), ("StringEquals", ["b", "c"]), {"StringEquals": ["b"]}),
+    ("two patterns meet", ("StringLike", ["a*"]), ("StringLike", ["*z"]), {"StringLike": ["a*z"]}),
+    ("an equality beside a pattern", ("StringLike", ["a*"]), ("StringEquals", ["ab"]), {"StringEquals": ["ab"], "StringLike": ["a*"]}),
+    ("a variable stands under the twin", ("StringEquals", ["${aws:username}"]), ("StringEquals", ["a*"]), {"StringEquals": ["${aws:username}"], "StringLike": ["a${*}"]}),
+    ("what either excludes", ("StringNotLike", ["a*"]), ("StringNotLike", ["b*"]), {"StringNotLike": ["a*", "b*"]}),
+    ("the smaller bound", ("NumericLessThan", ["10"]), ("NumericLessThan", ["7"]), {"NumericLessThan": ["7"]}),
+    ("the laxest of several bounds", ("NumericGreaterThan", ["10", "3"]), ("NumericGreaterThan", ["1"]), {"NumericGreaterThan": ["3"]}),
+    ("the later of two dates", ("DateGreaterThan", [LATE]), ("DateGreaterThan", [LATER]), {"DateGreaterThan": [LATER]}),
+    ("a range from two ends", ("DateGreaterThan", [LATE]), ("DateLessThan", [LATER]), {"DateGreaterThan": [LATE], "DateLessThan": [LATER]}),
+    ("the inner network", ("IpAddress", [Z]), ("IpAddress", ["10.1.0.0/16", "192.0.2.0/24"]), {"IpAddress": ["10.1.0.0/16"]}),
+    ("two networks left out", ("NotIpAddress", [Z]), ("NotIpAddress", ["192.0.2.0/24"]), {"NotIpAddress": [Z, "192.0.2.0/24"]}),
+    ("all values in both lists", ("ForAllValues:StringEquals", ["a", "b"]), ("ForAllValues:StringEquals", ["b"]), {"ForAllValues:StringEquals": ["b"]}),
+    ("some value in each list", ("ForAnyValue:StringEquals", ["a"]), ("ForAnyValue:StringEquals", ["b"]), {"ForAnyValue:StringEquals": ["a"], "ForAnyValue:StringLike": ["b"]}),
+    ("only its absence", ("StringEqualsIfExists", ["a"]), ("StringEqualsIfExists", ["b"]), {"Null": ["true"]}),
+    ("another operator of the same key", ("StringEquals", ["a"]), ("Null", ["false"]), {"Null": ["false"], "StringEquals": ["a"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "one", "other", "expected"), JOINS, ids=[join[0] for join in JOINS])
+def test_two_entries_of_one_key_are_said_at_once(name, one, other, expected) -> None:
+    joined = join_conditions(block(one[0], V, *one[1]), block(other[0], V.upper(), *other[1]))
+    assert joined.lost == ()
+    assert joined.conditions is not None
+    assert {op: list(values) for op, keys in joined.conditions for _, values in keys} == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kept", "lost"),
+    [
+        (("StringEquals", "a"), ("StringEquals", "b"), None, "a and b contradict each other"),
+        (("ForAnyValue:StringLike", "a*"), ("ForAnyValue:StringLike", "*z"), ["a*z"], "cannot be said in one entry"),
+        (("ForAnyValue:StringNotEquals", "a"), ("ForAnyValue:StringNotEquals", "b"), None, None),
+        (("StringLike", "${aws:username}*"), ("StringLike", "*z"), None, "cannot be said in one entry"),
+        (("NumericLessThan", "ten"), ("NumericLessThan", "7"), None, "cannot be said in one entry"),
+        (("StringMatches", "a"), ("StringMatches", "b"), None, "no operator of IAM"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_said_at_once_is_lost_and_named(one, other, kept, lost) -> None:
+    joined = join_conditions(block(one[0], V, one[1]), block(other[0], V, other[1]))
+    if lost is None:  # the twin has room for it
+        assert joined.lost == ()
+        return
+    assert lost in joined.lost[0]
+    found = joined.conditions and [list(v) for _, keys in joined.conditions for _, v in keys]
+    assert found == (kept and [kept])
 
 
 @settings(max_examples=500)

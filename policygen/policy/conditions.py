@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from policygen.access import Context
 from policygen.arn import arn_glob, parse, quote, string_glob
-from policygen.glob import Glob, includes, meets
+from policygen.glob import Glob, meets
 from policygen.policy.document import Conditions
 
 # --- Three values --------------------------------------------------------------------------------
@@ -122,12 +122,17 @@ Test = Callable[[str, str, Facts], Truth]
 """Policy value, request value, facts -> whether the request value is one that the policy value names."""
 
 
-class _Operator(NamedTuple):
-    """A condition operator. `pattern` compiles a value of the operators that take policy variables."""
+class Operator(NamedTuple):
+    """A condition operator.
+
+    `pattern` compiles a value of the operators that take policy variables; `read` makes a value of the others
+    comparable, and raises ValueError for one of the wrong type.
+    """
 
     test: Test
     negated: bool = False
     pattern: Callable[[str], Glob] | None = None
+    read: Callable[[str], Any] | None = None
 
 
 def _exact(text: str) -> str:
@@ -141,12 +146,12 @@ def _equals(text: str) -> Glob:
     return string_glob(_exact(text))
 
 
-def _equals_ignoring_case(text: str) -> Glob:
+def equals_ignoring_case(text: str) -> Glob:
     return string_glob(_exact(text).lower())
 
 
 def _matching(pattern: Callable[[str], Glob]) -> Test:
-    fold = pattern is _equals_ignoring_case
+    fold = pattern is equals_ignoring_case
 
     def test(policy: str, request: str, facts: Facts) -> Truth:
         request = request.lower() if fold else request
@@ -162,14 +167,14 @@ def _matching(pattern: Callable[[str], Glob]) -> Test:
     return test
 
 
-def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Test:
+def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Operator:
     def test(policy: str, request: str, facts: Facts) -> Truth:  # noqa: ARG001 - no variables here
         try:
             return truth(compare(read(request), read(policy)))
         except ValueError:
             return Truth.UNKNOWN  # as above
 
-    return test
+    return Operator(test, read=read)
 
 
 def _number(text: str) -> Decimal:
@@ -213,38 +218,38 @@ def _in_network(request: str, policy: str) -> bool:
     return address in _network(policy)
 
 
-def _operators() -> Iterator[tuple[str, _Operator]]:
-    def pair(name: str, negation: str, operator: _Operator) -> Iterator[tuple[str, _Operator]]:
+def _operators() -> Iterator[tuple[str, Operator]]:
+    def pair(name: str, negation: str, operator: Operator) -> Iterator[tuple[str, Operator]]:
         yield name, operator
         yield negation, operator._replace(negated=True)
 
     for name, negation, pattern in (
         ("stringequals", "stringnotequals", _equals),
-        ("stringequalsignorecase", "stringnotequalsignorecase", _equals_ignoring_case),
+        ("stringequalsignorecase", "stringnotequalsignorecase", equals_ignoring_case),
         ("stringlike", "stringnotlike", string_glob),
         ("arnequals", "arnnotequals", arn_glob),
         ("arnlike", "arnnotlike", arn_glob),
     ):
-        yield from pair(name, negation, _Operator(_matching(pattern), pattern=pattern))
+        yield from pair(name, negation, Operator(_matching(pattern), pattern=pattern))
     for kind, read in (("numeric", _number), ("date", _date)):
-        yield from pair(f"{kind}equals", f"{kind}notequals", _Operator(_comparing(read, eq)))
+        yield from pair(f"{kind}equals", f"{kind}notequals", _comparing(read, eq))
         for name, compare in (
             ("lessthan", lt),
             ("lessthanequals", le),
             ("greaterthan", gt),
             ("greaterthanequals", ge),
         ):
-            yield f"{kind}{name}", _Operator(_comparing(read, compare))
-    yield from pair("ipaddress", "notipaddress", _Operator(_comparing(str, _in_network)))
-    yield "bool", _Operator(_comparing(_boolean, eq))
-    yield "binaryequals", _Operator(_comparing(_binary, eq))
-    yield "null", _Operator(_comparing(_boolean, eq))
+            yield f"{kind}{name}", _comparing(read, compare)
+    yield from pair("ipaddress", "notipaddress", _comparing(str, _in_network)._replace(read=_network))
+    yield "bool", _comparing(_boolean, eq)
+    yield "binaryequals", _comparing(_binary, eq)
+    yield "null", _comparing(_boolean, eq)
 
 
-_OPERATORS = dict(_operators())
+OPERATORS = dict(_operators())
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """An operator as written: ``ForAllValues:StringLikeIfExists``, in lower case."""
 
     quantifier: str
@@ -252,8 +257,8 @@ class _Named(NamedTuple):
     if_exists: bool
 
     @property
-    def operator(self) -> _Operator:
-        return _OPERATORS[self.base]
+    def operator(self) -> Operator:
+        return OPERATORS[self.base]
 
     @property
     def when_absent(self) -> bool:
@@ -263,13 +268,13 @@ class _Named(NamedTuple):
         return self.operator.negated
 
 
-def _named(operator: str) -> _Named | None:
+def named(operator: str) -> Named | None:
     """The operator, or None when IAM has no such operator."""
     quantifier, _, name = operator.lower().rpartition(":")
     base = name.removesuffix("ifexists")
-    if base not in _OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
+    if base not in OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
         return None
-    return _Named(quantifier, base, base != name)
+    return Named(quantifier, base, base != name)
 
 
 # --- Evaluation ----------------------------------------------------------------------------------
@@ -295,83 +300,21 @@ def undecided_keys(conditions: Conditions, facts: Facts) -> tuple[str, ...]:
 
 def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: Facts) -> Truth:
     """One key of a condition block. UNKNOWN for an operator that IAM does not have."""
-    named, found = _named(operator), facts.look_up(key)
-    if named is None or found is None:
+    name, found = named(operator), facts.look_up(key)
+    if name is None or found is None:
         return Truth.UNKNOWN
-    if named.base == "null":
+    if name.base == "null":
         return truth(("false" if found else "true") in map(str.lower, values))
     if not found:
-        return truth(named.when_absent)
-    test, negated, _ = named.operator
+        return truth(name.when_absent)
+    test, negated = name.operator[:2]
 
     def holds(request: str) -> Truth:
         named_by_policy = any_of(test(policy, request, facts) for policy in values)
         return negate(named_by_policy) if negated else named_by_policy
 
-    if named.quantifier:
-        quantify = all_of if named.quantifier == "forallvalues" else any_of
+    if name.quantifier:
+        quantify = all_of if name.quantifier == "forallvalues" else any_of
         return quantify(map(holds, found))
     # Several values need a set operator: without one the condition is not met.
     return holds(found[0]) if len(found) == 1 else Truth.FALSE
-
-
-# --- Implication ---------------------------------------------------------------------------------
-
-
-def implies(strong: Conditions, weak: Conditions) -> bool:
-    """Whether every request for which `strong` holds is one for which `weak` holds.
-
-    True is proven, entry by entry; False also stands for "not proven".
-    """
-    given = [(operator, key.lower(), values) for operator, keys in strong for key, values in keys]
-    return all(
-        any(
-            key == key_.lower() and _entry_implies(operator, values, operator_, values_)
-            for operator, key, values in given
-        )
-        for operator_, keys in weak
-        for key_, values_ in keys
-    )
-
-
-def _entry_implies(
-    operator: str, values: tuple[str, ...], weak_operator: str, weak_values: tuple[str, ...]
-) -> bool:
-    """`implies` for two entries of the same key."""
-    strong, weak = _named(operator), _named(weak_operator)
-    if strong is None or weak is None:
-        return False
-    if weak.base == "null" and strong.base != "null":
-        return {value.lower() for value in weak_values} == {"false"} and not strong.when_absent
-    if strong.quantifier != weak.quantifier or strong.operator.negated != weak.operator.negated:
-        return False
-    if strong.when_absent and not weak.when_absent:
-        return False
-    if strong.operator.negated:
-        return all(any(_names_all(strong.base, s, weak.base, w) for s in values) for w in weak_values)
-    return all(any(_names_all(weak.base, w, strong.base, s) for w in weak_values) for s in values)
-
-
-def _names_all(wide: str, wide_value: str, narrow: str, narrow_value: str) -> bool:
-    """Whether `wide_value` of operator `wide` names every value that `narrow_value` of `narrow` names."""
-    outer, inner = _OPERATORS[wide].pattern, _OPERATORS[narrow].pattern
-    if outer is None or inner is None:
-        if wide.removeprefix("not") == narrow.removeprefix("not") == "ipaddress":
-            return _is_subnet(narrow_value, wide_value)
-        return wide == narrow and wide_value == narrow_value
-    if outer is _equals_ignoring_case and inner is _equals:
-        inner = _equals_ignoring_case
-    if (arn_glob in (outer, inner) or _equals_ignoring_case in (outer, inner)) and outer is not inner:
-        return False
-    same = wide_value == narrow_value and outer(wide_value).tokens == inner(narrow_value).tokens
-    return same or includes(outer(wide_value), inner(narrow_value))
-
-
-def _is_subnet(narrow: str, wide: str) -> bool:
-    try:
-        inner, outer = _network(narrow), _network(wide)
-    except ValueError:
-        return narrow == wide
-    if isinstance(inner, IPv4Network):
-        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)

@@ -92,9 +92,7 @@ def conditions_of(block: Mapping[str, Mapping[str, Iterable[str]]]) -> Condition
     )
 
 
-def parse_policy(
-    document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity"
-) -> Policy:
+def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity") -> Policy:
     """An identity policy or a control policy from a document as AWS returns it or as people write it.
 
     Args:

@@ -31,7 +31,6 @@ from policygen.policy.conditions import (
     any_of,
     evaluate_conditions,
     facts_of,
-    implies,
     negate,
     substitute,
     truth,
@@ -39,6 +38,7 @@ from policygen.policy.conditions import (
     unknown_variables,
 )
 from policygen.policy.document import Conditions, Policy, Statement
+from policygen.policy.implication import implies
 from policygen.text import clean
 
 Outcome = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]

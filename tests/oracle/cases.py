@@ -72,7 +72,9 @@ def guardrails_of(
     scps: Sequence[Sequence[dict[str, Any]]], rcps: Sequence[dict[str, Any]]
 ) -> list[list[Policy]]:
     """Levels as the evaluator takes them; RCPFullAWSAccess is always attached (4.1)."""
-    levels = [[parse_policy(one, f"scp{n}", "service control") for one in level] for n, level in enumerate(scps)]
+    levels = [
+        [parse_policy(one, f"scp{n}", "service control") for one in level] for n, level in enumerate(scps)
+    ]
     if rcps:
         named = [document([RCP_FULL_ACCESS]), *rcps]
         levels.append([parse_policy(one, f"rcp{n}", "resource control") for n, one in enumerate(named)])

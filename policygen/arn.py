@@ -6,12 +6,21 @@ Source: IAM User Guide, reference_policies_elements_resource and reference_polic
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from policygen.glob import Glob, Token, Wild, compile_glob, includes, intersection, meets
+from policygen.glob import (
+    Glob,
+    Token,
+    Wild,
+    compile_glob,
+    includes,
+    includes_together,
+    intersection,
+    meets,
+)
 
 _SEGMENTS = 6
 _MAX_PATTERNS = 8  # what still counts as "a few patterns"
@@ -201,6 +210,18 @@ def contains(wide: str, narrow: str) -> bool:
     so entangled that the search was cut.
     """
     return wide == narrow or includes(resource_glob(wide), resource_glob(narrow))
+
+
+def contained_in_union(narrow: str, wides: Sequence[str]) -> bool:
+    """Whether each name that the Resource pattern `narrow` matches is matched by one of `wides`; see `contains`."""
+    return narrow in wides or includes_together(
+        [resource_glob(wide) for wide in wides], resource_glob(narrow)
+    )
+
+
+def action_contained_in_union(narrow: str, wides: Sequence[str]) -> bool:
+    """`contained_in_union` for Action patterns."""
+    return narrow in wides or includes_together([action_glob(wide) for wide in wides], action_glob(narrow))
 
 
 def action_contains(wide: str, narrow: str) -> bool:

@@ -135,11 +135,33 @@ def includes(wide: Glob, narrow: Glob) -> bool:
     return _included(left, rest)
 
 
-def _included(narrow: tuple[Token, ...], wide: tuple[Token, ...]) -> bool:
-    """Language inclusion by subset construction over `wide`, walked along `narrow`."""
+def includes_together(wides: Sequence[Glob], narrow: Glob) -> bool:
+    """Whether everything that `narrow` matches, at least one of `wides` matches; as exact as `includes`."""
+    if any(includes(wide, narrow) for wide in wides):
+        return True
+    if narrow.literal is not None:
+        return False
+    # A pattern that shares no name with `narrow` adds nothing; one alone was asked already.
+    concerned = [
+        wide.tokens
+        for wide in wides
+        if Wild.VARIABLE not in wide.tokens and meets(wide.tokens, narrow.tokens)
+    ]
+    return len(concerned) > 1 and _included(narrow.tokens, *concerned)
+
+
+def _included(narrow: tuple[Token, ...], *wides: tuple[Token, ...]) -> bool:
+    """Language inclusion by subset construction over all `wides` side by side, walked along `narrow`."""
+    # Each pattern takes its tokens' bits and one for its end.
+    wide: list[Token | None] = [token for tokens in wides for token in (*tokens, None)]
+    starts = [sum(len(tokens) + 1 for tokens in wides[:n]) for n in range(len(wides))]
+    ends = sum(1 << i for i, token in enumerate(wide) if token is None)
     alphabet = {token for token in (*narrow, *wide) if isinstance(token, str)} | {":", ""}
     repeated = sum(1 << i for i, token in enumerate(wide) if token in _REPEATED)
-    admitting = {c: sum(1 << i for i, token in enumerate(wide) if _admits(token, c)) for c in alphabet}
+    admitting = {
+        c: sum(1 << i for i, token in enumerate(wide) if token is not None and _admits(token, c))
+        for c in alphabet
+    }
 
     def closed(mask: int) -> int:
         while (grown := mask | (mask & repeated) << 1) != mask:
@@ -150,11 +172,11 @@ def _included(narrow: tuple[Token, ...], wide: tuple[Token, ...]) -> bool:
         mask &= admitting[character]
         return closed((mask & ~repeated) << 1 | mask & repeated)
 
-    agenda = [(0, closed(1))]
+    agenda = [(0, closed(sum(1 << start for start in starts)))]
     seen = set(agenda)
     while agenda:
         position, mask = agenda.pop()
-        if not mask or (position == len(narrow) and not mask >> len(wide)):
+        if not mask or (position == len(narrow) and not mask & ends):
             return False
         if position == len(narrow):
             continue

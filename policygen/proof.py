@@ -6,16 +6,16 @@ today's. A promise that does not hold comes with counter-examples, and then no p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from policygen import arn
 from policygen.access import AccessRequest
 from policygen.policy.document import Policy, Statement
-from policygen.policy.evaluate import Evaluator
+from policygen.policy.evaluate import Evaluator, Guardrails
 from policygen.policy.generalise import Written
-from policygen.policy.grants import Grant, coverage_table
+from policygen.policy.grants import Grant, coverage_table, inside_statements
 from policygen.policy.meet import allow_statements, deny_statements
 from policygen.text import count
 
@@ -66,6 +66,8 @@ def prove(
     today: Sequence[Policy] | None = None,
     boundary: Policy | None = None,
     added: Sequence[Policy] = (),
+    guardrails: Guardrails = (),
+    account: str = "",
 ) -> Proof:
     """Checks the promises.
 
@@ -77,10 +79,17 @@ def prove(
         today: today's identity policies; None where they are not known, and "never wider" cannot be asked.
         boundary: the permissions boundary, which stays attached.
         added: what the user asked to be granted beyond today's policies.
+        guardrails: levels of SCPs and RCPs, which stay in force.
+        account: the role's account.
     """
     grants = grants_in(policies)
     checks = [
-        _sufficient(policies, requests, None if today is None else (*today, *added), boundary),
+        _sufficient(
+            policies,
+            requests,
+            None if today is None else (*today, *added),
+            lambda chosen: Evaluator(chosen, boundary, guardrails=guardrails, account=account),
+        ),
         _minimal(grants, requests, keeps),
         _nothing_unseen(grants, declared, keeps),
     ]
@@ -99,15 +108,15 @@ def _sufficient(
     policies: Sequence[Policy],
     requests: Mapping[AccessRequest, int],
     today: Sequence[Policy] | None,
-    boundary: Policy | None,
+    bounded: Callable[[Sequence[Policy]], Evaluator],
 ) -> Check:
     """Replay. A request whose record does not tell the whole name is asked of the Allow statements alone.
 
-    Today's denies and the boundary stay in force as they are; that they bar a part of such a pattern says nothing
-    of the call that was made.
+    Today's denies and bounds stay in force as they are; that they bar a part of such a pattern says nothing of the
+    call that was made.
     """
-    evaluator, allows = Evaluator(policies, boundary), Evaluator([_allow_only(policies)])
-    before = None if today is None else Evaluator(today, boundary)
+    evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
+    before = None if today is None else bounded(today)
     failed, uncertain = [], 0
     for request in requests:
         decision = (allows if request.wild else evaluator).evaluate(request)
@@ -162,9 +171,9 @@ def _nothing_unseen(
 
 
 def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
-    """The grants that no single Allow statement of the policies holds whole."""
+    """The grants that the Allow statements of the policies do not hold whole, one alone or several together."""
     allowed = allow_statements(policies)
-    return [grant for grant in grants if not any(grant.inside_statement(statement) for statement in allowed)]
+    return [grant for grant in grants if not inside_statements(grant, allowed)]
 
 
 def _never_wider(

@@ -17,10 +17,10 @@ from policygen.platform import platform_keeps
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
-from policygen.policy.expand import allowed_actions
+from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
 from policygen.policy.grants import Grant, coverage_table, essential, widest
-from policygen.policy.meet import deny_statements, meet, own_grants
+from policygen.policy.meet import Loss, Met, deny_statements, meet, meet_with_losses, own_grants
 from policygen.policy.pack import name_statements, pack, statements_of
 from policygen.proof import Proof, beyond, prove
 from policygen.selection import Predecessor
@@ -65,6 +65,10 @@ class Suggestion:
     """What the calls set apart asked for; None where there are none."""
     questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource types whose names may be new next time: type -> (names seen, the reason)."""
+    losses: tuple[Loss, ...] = ()
+    """Where observed and allowed could not be met exactly, and the narrower side was taken."""
+    barred: Mapping[str, str] = field(default_factory=dict)
+    """Actions that today's identity policies grant and a bound never allows -> which bound; they are not kept."""
 
     @property
     def policy(self) -> Policy:
@@ -133,10 +137,12 @@ def suggest(
     for request in needed:
         grant = Grant(request.action, written[request].pattern, _own_conditions(request))
         candidates.setdefault(grant, []).append(request)
-    observed = meet(candidates, bounds) if bounds is not None else list(candidates)
+    met = meet_with_losses(candidates, bounds) if bounds is not None else Met(list(candidates), ())
+    observed = met.grants
     needed, as_today = _left_as_today(needed, observed, bounds)
     written = {request: written[request] for request in needed}
-    now = allowed_actions(today.policies) if today else None
+    effective = effective_actions(today.policies, today.boundary, today.guardrails) if today else None
+    now = effective.allowed if effective else None
     keeps = _keeps(usage, coverage, today, now, bounds, as_today)
     kept_grants = [keep.grant for keep in keeps]
     table = coverage_table(widest([*observed, *kept_grants]), needed)
@@ -144,7 +150,8 @@ def suggest(
     policies = _documents(grants, bounds, name)
     counts = {request: requests[request].count for request in needed}
     before, boundary = (today.policies, today.boundary) if today else (None, None)
-    proof = prove(policies, counts, written, kept_grants, before, boundary, extra)
+    guardrails, account = (today.guardrails, today.account) if today else ((), "")
+    proof = prove(policies, counts, written, kept_grants, before, boundary, extra, guardrails, account)
     if not proof.held:
         raise proof_failed(usage.role, proof)
     kinds: dict[Grant, tuple[Kind, str]] = {
@@ -167,6 +174,8 @@ def suggest(
         notes=today.notes if today else (),
         boundary=today.boundary if today else None,
         questions=questions(needed, opened) if resources == "pattern" else {},
+        losses=met.losses,
+        barred=effective.barred if effective else {},
     )
 
 
@@ -181,7 +190,7 @@ def _own_conditions(request: AccessRequest) -> Conditions:
 def _addable(missing: Sequence[Missing], today: Today) -> tuple[list[Missing], list[Missing]]:
     """Missing requests that an identity policy could allow, and those that a Deny or the boundary bars."""
     policies = (*today.policies, _evidence_policy([one.request for one in missing]))
-    evaluator = Evaluator(policies, today.boundary)
+    evaluator = today.evaluator(policies)
     able = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
     return able, [one for one in missing if one not in able]
 

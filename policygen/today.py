@@ -12,7 +12,7 @@ from policygen.errors import IncompleteError
 from policygen.ledger import Evidence
 from policygen.platform import functions_of
 from policygen.policy.document import Policy, Statement
-from policygen.policy.evaluate import Evaluator
+from policygen.policy.evaluate import IDENTITY, Evaluator
 from policygen.policy.expand import allowed_actions
 from policygen.policy.meet import allow_statements, own_grants
 from policygen.usage import Usage
@@ -44,6 +44,15 @@ class Today:
     functions: tuple[Function, ...] | None = None
     mappings: tuple[EventSourceMapping, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    guardrails: tuple[tuple[Policy, ...], ...] = ()
+    """Levels of SCPs, and RCPs as one level; () where the organization's policies are not known."""
+    account: str = ""
+    """The role's account, to which RCPs are confined; "" where unknown."""
+
+    def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
+        """An evaluator of today's identity policies, or of others in their place, within today's bounds."""
+        chosen = self.policies if policies is None else policies
+        return Evaluator(chosen, self.boundary, guardrails=self.guardrails, account=self.account)
 
 
 def today_of(
@@ -52,8 +61,16 @@ def today_of(
     mappings: Sequence[EventSourceMapping] | None = None,
     *,
     allow_incomplete: bool = False,
+    guardrails: Sequence[Sequence[Policy]] = (),
 ) -> Today:
     """What bounds the suggestion for a role, and the functions that run with it.
+
+    Args:
+        role: as the snapshot has it.
+        functions: the account's functions, None where unknown.
+        mappings: what they poll.
+        allow_incomplete: go on without documents that were not read.
+        guardrails: levels of SCPs and RCPs above the account; a service-linked role is exempt from them (4.1.2).
 
     Raises:
         IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
@@ -74,7 +91,16 @@ def today_of(
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
     mine = None if functions is None else tuple(functions_of(role.key, functions))
-    return Today(role.identity_policies, role.boundary, mine, tuple(mappings or ()), tuple(notes))
+    levels = () if role.service_linked else tuple(tuple(level) for level in guardrails)
+    return Today(
+        role.identity_policies,
+        role.boundary,
+        mine,
+        tuple(mappings or ()),
+        tuple(notes),
+        levels,
+        role.key.account,
+    )
 
 
 def services_of(role: Role) -> set[str]:
@@ -89,7 +115,7 @@ def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest
     """
     if today is None:
         return dict(usage.requests), []
-    evaluator = Evaluator(today.policies, today.boundary)
+    evaluator = today.evaluator()
     statements = allow_statements(today.policies)
     whole = Evaluator([Policy(tuple(statements))])
     allowed: dict[AccessRequest, Evidence] = {}
@@ -142,11 +168,12 @@ def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
 
 
 def _cause(request: AccessRequest, today: Today, evaluator: Evaluator) -> str:
-    outcome = evaluator.evaluate(request).outcome
-    if outcome == "EXPLICIT_DENY":
-        return "a Deny of today forbids it: the policies changed after the call"
-    if today.boundary and Evaluator(today.policies).evaluate(request).outcome == "ALLOWED":
-        return "the permissions boundary of today forbids it: it changed after the call"
+    decision = evaluator.evaluate(request)
+    if decision.outcome == "EXPLICIT_DENY":
+        whose = "of today" if decision.layer == IDENTITY else f"of {decision.layer}"
+        return f"a Deny {whose} forbids it: the policies changed after the call"
+    if decision.outcome == "IMPLICIT_DENY" and decision.layer not in (IDENTITY, ""):
+        return f"{decision.layer} of today forbids it: it changed after the call"
     if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
         return "a resource policy allows it, or the policies changed after the call"
     return "the policies changed after the call"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policygen import arn
 from policygen.arn import Arn, string_glob
-from policygen.glob import includes, meets
+from policygen.glob import includes, includes_together, meets
 
 # --- ARNs ---
 
@@ -332,6 +332,41 @@ def test_a_question_too_large_to_decide_is_answered_no() -> None:
     narrow = "arn:aws:s3:::*a" + "?" * 24
     assert arn.contains(narrow + "*", narrow) is False
     assert arn.contains("arn:aws:s3:::*a" + "?" * 4 + "*", "arn:aws:s3:::*a" + "?" * 4) is True
+
+
+# --- Unions ---
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wides", "expected"),
+    [
+        ("arn:aws:s3:::b/*", ["arn:aws:s3:::b/*", "arn:aws:s3:::c/*"], True),
+        ("arn:aws:s3:::b/*", ["arn:aws:s3:::b/?*", "arn:aws:s3:::b/"], True),
+        ("arn:aws:s3:::b/*", ["arn:aws:s3:::b/?*"], False),
+        ("arn:aws:s3:::b/*", ["arn:aws:s3:::b/a*", "arn:aws:s3:::b/b*"], False),
+        ("arn:aws:s3:::b*", ["arn:aws:s3:::b", "arn:aws:s3:::b?", "arn:aws:s3:::b??*"], True),
+        ("arn:aws:s3:::b/*", ["arn:aws:s3:::b/${x}", "arn:aws:s3:::b/"], False),
+        ("arn:aws:s3:::b/x", ["arn:aws:s3:::a*", "arn:aws:s3:::?/x"], True),
+        ("arn:aws:s3:::b/*", [], False),
+    ],
+)
+def test_a_pattern_lies_in_several_others_together_or_not(
+    narrow: str, wides: list[str], expected: bool
+) -> None:
+    assert arn.contained_in_union(narrow, wides) is expected
+
+
+def test_action_patterns_are_met_by_several_others_together() -> None:
+    assert arn.action_contained_in_union("s3:Get*", ["s3:GET?*", "S3:get"])
+    assert not arn.action_contained_in_union("s3:Get*", ["s3:GetO*", "s3:Put*"])
+
+
+@given(tiny, st.lists(tiny, min_size=2, max_size=3))
+def test_containment_in_a_union_agrees_with_trying_every_short_string(narrow: str, wides: list[str]) -> None:
+    globs = [string_glob(wide) for wide in wides]
+    inside = {text for text in STRINGS if string_glob(narrow).matches(text)}
+    together = {text for text in STRINGS if any(glob.matches(text) for glob in globs)}
+    assert includes_together(globs, string_glob(narrow)) == (inside <= together)
 
 
 # --- Intersection ---

@@ -443,22 +443,92 @@ def test_two_blocks_are_joined_to_what_holds_under_both_in_every_small_world() -
 Z = "10.0.0.0/8"
 LATE, LATER = "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"
 JOINS = [
-    ("the values that both name", ("StringEquals", ["a", "b"]), ("StringEquals", ["b", "c"]), {"StringEquals": ["b"]}),
+    (
+        "the values that both name",
+        ("StringEquals", ["a", "b"]),
+        ("StringEquals", ["b", "c"]),
+        {"StringEquals": ["b"]},
+    ),
     ("two patterns meet", ("StringLike", ["a*"]), ("StringLike", ["*z"]), {"StringLike": ["a*z"]}),
-    ("an equality beside a pattern", ("StringLike", ["a*"]), ("StringEquals", ["ab"]), {"StringEquals": ["ab"], "StringLike": ["a*"]}),
-    ("a variable stands under the twin", ("StringEquals", ["${aws:username}"]), ("StringEquals", ["a*"]), {"StringEquals": ["${aws:username}"], "StringLike": ["a${*}"]}),
-    ("what either excludes", ("StringNotLike", ["a*"]), ("StringNotLike", ["b*"]), {"StringNotLike": ["a*", "b*"]}),
-    ("the smaller bound", ("NumericLessThan", ["10"]), ("NumericLessThan", ["7"]), {"NumericLessThan": ["7"]}),
-    ("the laxest of several bounds", ("NumericGreaterThan", ["10", "3"]), ("NumericGreaterThan", ["1"]), {"NumericGreaterThan": ["3"]}),
-    ("the later of two dates", ("DateGreaterThan", [LATE]), ("DateGreaterThan", [LATER]), {"DateGreaterThan": [LATER]}),
-    ("a range from two ends", ("DateGreaterThan", [LATE]), ("DateLessThan", [LATER]), {"DateGreaterThan": [LATE], "DateLessThan": [LATER]}),
-    ("the inner network", ("IpAddress", [Z]), ("IpAddress", ["10.1.0.0/16", "192.0.2.0/24"]), {"IpAddress": ["10.1.0.0/16"]}),
-    ("two networks left out", ("NotIpAddress", [Z]), ("NotIpAddress", ["192.0.2.0/24"]), {"NotIpAddress": [Z, "192.0.2.0/24"]}),
-    ("all values in both lists", ("ForAllValues:StringEquals", ["a", "b"]), ("ForAllValues:StringEquals", ["b"]), {"ForAllValues:StringEquals": ["b"]}),
-    ("some value in each list", ("ForAnyValue:StringEquals", ["a"]), ("ForAnyValue:StringEquals", ["b"]), {"ForAnyValue:StringEquals": ["a"], "ForAnyValue:StringLike": ["b"]}),
-    ("only its absence", ("StringEqualsIfExists", ["a"]), ("StringEqualsIfExists", ["b"]), {"Null": ["true"]}),
-    ("another operator of the same key", ("StringEquals", ["a"]), ("Null", ["false"]), {"Null": ["false"], "StringEquals": ["a"]}),
-]  # fmt: skip
+    (
+        "an equality beside a pattern",
+        ("StringLike", ["a*"]),
+        ("StringEquals", ["ab"]),
+        {"StringEquals": ["ab"], "StringLike": ["a*"]},
+    ),
+    (
+        "a variable stands under the twin",
+        ("StringEquals", ["${aws:username}"]),
+        ("StringEquals", ["a*"]),
+        {"StringEquals": ["${aws:username}"], "StringLike": ["a${*}"]},
+    ),
+    (
+        "what either excludes",
+        ("StringNotLike", ["a*"]),
+        ("StringNotLike", ["b*"]),
+        {"StringNotLike": ["a*", "b*"]},
+    ),
+    (
+        "the smaller bound",
+        ("NumericLessThan", ["10"]),
+        ("NumericLessThan", ["7"]),
+        {"NumericLessThan": ["7"]},
+    ),
+    (
+        "the laxest of several bounds",
+        ("NumericGreaterThan", ["10", "3"]),
+        ("NumericGreaterThan", ["1"]),
+        {"NumericGreaterThan": ["3"]},
+    ),
+    (
+        "the later of two dates",
+        ("DateGreaterThan", [LATE]),
+        ("DateGreaterThan", [LATER]),
+        {"DateGreaterThan": [LATER]},
+    ),
+    (
+        "a range from two ends",
+        ("DateGreaterThan", [LATE]),
+        ("DateLessThan", [LATER]),
+        {"DateGreaterThan": [LATE], "DateLessThan": [LATER]},
+    ),
+    (
+        "the inner network",
+        ("IpAddress", [Z]),
+        ("IpAddress", ["10.1.0.0/16", "192.0.2.0/24"]),
+        {"IpAddress": ["10.1.0.0/16"]},
+    ),
+    (
+        "two networks left out",
+        ("NotIpAddress", [Z]),
+        ("NotIpAddress", ["192.0.2.0/24"]),
+        {"NotIpAddress": [Z, "192.0.2.0/24"]},
+    ),
+    (
+        "all values in both lists",
+        ("ForAllValues:StringEquals", ["a", "b"]),
+        ("ForAllValues:StringEquals", ["b"]),
+        {"ForAllValues:StringEquals": ["b"]},
+    ),
+    (
+        "some value in each list",
+        ("ForAnyValue:StringEquals", ["a"]),
+        ("ForAnyValue:StringEquals", ["b"]),
+        {"ForAnyValue:StringEquals": ["a"], "ForAnyValue:StringLike": ["b"]},
+    ),
+    (
+        "only its absence",
+        ("StringEqualsIfExists", ["a"]),
+        ("StringEqualsIfExists", ["b"]),
+        {"Null": ["true"]},
+    ),
+    (
+        "another operator of the same key",
+        ("StringEquals", ["a"]),
+        ("Null", ["false"]),
+        {"Null": ["false"], "StringEquals": ["a"]},
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "one", "other", "expected"), JOINS, ids=[join[0] for join in JOINS])
@@ -473,13 +543,18 @@ def test_two_entries_of_one_key_are_said_at_once(name, one, other, expected) -> 
     ("one", "other", "kept", "lost"),
     [
         (("StringEquals", "a"), ("StringEquals", "b"), None, "a and b contradict each other"),
-        (("ForAnyValue:StringLike", "a*"), ("ForAnyValue:StringLike", "*z"), ["a*z"], "cannot be said in one entry"),
+        (
+            ("ForAnyValue:StringLike", "a*"),
+            ("ForAnyValue:StringLike", "*z"),
+            ["a*z"],
+            "cannot be said in one entry",
+        ),
         (("ForAnyValue:StringNotEquals", "a"), ("ForAnyValue:StringNotEquals", "b"), None, None),
         (("StringLike", "${aws:username}*"), ("StringLike", "*z"), None, "cannot be said in one entry"),
         (("NumericLessThan", "ten"), ("NumericLessThan", "7"), None, "cannot be said in one entry"),
         (("StringMatches", "a"), ("StringMatches", "b"), None, "no operator of IAM"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_said_at_once_is_lost_and_named(one, other, kept, lost) -> None:
     joined = join_conditions(block(one[0], V, one[1]), block(other[0], V, other[1]))
     if lost is None:  # the twin has room for it

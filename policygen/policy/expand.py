@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from policygen import arn
 from policygen.catalog import reference
 from policygen.policy.document import Policy, Statement
+from policygen.policy.evaluate import BOUNDARY, Guardrails, level_name
 
 
 def actions_matching(pattern: str) -> Iterator[str]:
@@ -39,29 +41,127 @@ def statement_actions(statement: Statement) -> Iterator[str]:
             yield action
 
 
-def allowed_actions(policies: Iterable[Policy]) -> dict[str, list[Statement]]:
+class Effective(NamedTuple):
+    """What identity policies grant within their bounds. Both are sorted by action."""
+
+    allowed: dict[str, list[Statement]]
+    """Action -> the Allow statements that grant it on something that every bound can allow."""
+    barred: dict[str, str]
+    """Action that identity policies grant and a bound never allows -> which: ``the permissions boundary``."""
+
+
+def allowed_actions(
+    policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
+) -> dict[str, list[Statement]]:
     """Action -> the Allow statements that grant it on anything; sorted by action.
 
-    An action that a Deny without conditions takes away on every resource is not in it.
+    An action that a Deny without conditions takes away on every resource is not in it, nor one that the
+    boundary or a level of the organization can never allow.
     """
-    policies = list(policies)
-    found: dict[str, list[Statement]] = {}
+    return effective_actions(policies, boundary, guardrails).allowed
+
+
+def effective_actions(
+    policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
+) -> Effective:
+    """What identity policies grant, apart from what a Deny of theirs takes away, within bounds.
+
+    By patterns: a bound bars an action where none of its Allow statements can meet what is granted, or an
+    unconditional Deny of it covers all of that. What conditions may bar stays allowed.
+
+    Args:
+        policies: the identity policies of one role.
+        boundary: its permissions boundary.
+        guardrails: levels of SCPs and RCPs.
+    """
+    found = _granted(list(policies))
+    bounds = [] if boundary is None else [_Bound(BOUNDARY, [boundary])]
+    bounds += [_Bound(level_name(level), level) for level in guardrails]
+    allowed: dict[str, list[Statement]] = {}
+    barred: dict[str, str] = {}
+    for action, statements in found.items():
+        left = statements
+        for bound in bounds:
+            left = [statement for statement in left if bound.reaches(action, statement)]
+            if not left:
+                barred[action] = bound.name
+                break
+        if left:
+            allowed[action] = left
+    return Effective(allowed, barred)
+
+
+class _Bound:
+    """A boundary or a level of an organization, asked for many actions."""
+
+    def __init__(self, name: str, policies: Sequence[Policy]) -> None:
+        self.name = name
+        statements = [statement for policy in policies for statement in policy.statements]
+        self._allows = [_Spoken(s) for s in statements if s.effect == "Allow"]
+        self._denies = [_Spoken(s) for s in statements if s.effect == "Deny" and not s.conditions]
+
+    def reaches(self, action: str, statement: Statement) -> bool:
+        """Whether something that a statement grants of an action can be allowed."""
+        allows = [s.statement for s in self._allows if s.concerns(action)]
+        denies = [s.statement for s in self._denies if s.concerns(action)]
+        granted = ["*"] if statement.not_resources else statement.resources
+        return any(
+            any(_meets(one, resource) for one in allows) and not any(_covers(one, resource) for one in denies)
+            for resource in granted
+        )
+
+
+class _Spoken:
+    """A statement and the known actions it speaks about."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self._names = frozenset(action.lower() for action in statement_actions(statement))
+
+    def concerns(self, action: str) -> bool:
+        if action.lower() in self._names:
+            return True
+        if reference.action(action):
+            return False
+        # An action that IAM's data does not know may be a pattern of its own.
+        if self.statement.not_actions:
+            return not any(arn.action_contains(pattern, action) for pattern in self.statement.actions)
+        return any(arn.action_overlaps(pattern, action) for pattern in self.statement.actions)
+
+
+def _meets(statement: Statement, resource: str) -> bool:
+    if statement.not_resources:
+        return not any(arn.contains(pattern, resource) for pattern in statement.resources)
+    return any(arn.overlaps(pattern, resource) for pattern in statement.resources)
+
+
+def _covers(statement: Statement, resource: str) -> bool:
+    if statement.not_resources:
+        return not any(arn.overlaps(pattern, resource) for pattern in statement.resources)
+    return any(arn.contains(pattern, resource) for pattern in statement.resources)
+
+
+def _granted(policies: Sequence[Policy]) -> dict[str, list[Statement]]:
+    """Action -> the Allow statements that grant it, unless an unconditional Deny takes it away everywhere."""
+    found: dict[str, dict[Statement, None]] = {}
+    barred: set[str] = set()
     for policy in policies:
         for statement in policy.statements:
             if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
                 for action in statement_actions(statement):
-                    members = found.setdefault(action, [])
-                    if statement not in members:
-                        members.append(statement)
-    barred = {
-        action
-        for policy in policies
-        for statement in policy.statements
-        if statement.effect == "Deny" and not statement.conditions and not statement.not_resources
-        if "*" in statement.resources
-        for action in statement_actions(statement)
-    }
-    return {action: found[action] for action in sorted(found, key=str.lower) if action not in barred}
+                    found.setdefault(action, {})[statement] = None
+            if _takes_all(statement):
+                barred.update(statement_actions(statement))
+    return {action: list(found[action]) for action in sorted(found, key=str.lower) if action not in barred}
+
+
+def _takes_all(statement: Statement) -> bool:
+    return (
+        statement.effect == "Deny"
+        and not statement.conditions
+        and not statement.not_resources
+        and "*" in statement.resources
+    )
 
 
 def by_service(actions: Iterable[str]) -> Mapping[str, list[str]]:

@@ -16,6 +16,7 @@ from policygen.catalog import reference
 from policygen.policy.conditions import Truth, evaluate_conditions, facts_of
 from policygen.policy.document import Conditions, Statement
 from policygen.policy.evaluate import grant_contained
+from policygen.policy.implication import implies
 
 
 class Grant(NamedTuple):
@@ -66,6 +67,41 @@ class Grant(NamedTuple):
         return grant_contained(self.action, self.resource, self.conditions, statement)
 
 
+def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
+    """Whether Allow statements together grant all that a grant does: one of them, or several in one element.
+
+    Several do where the resource lies in the union of what they allow for the whole action, or the action in
+    the union of what they allow on the whole resource. True is proven.
+    """
+    concerned = [s for s in statements if s.effect == "Allow" and overlaps_statement(grant, s)]
+    if any(grant.inside_statement(statement) for statement in concerned):
+        return True
+    if grant.excluded:
+        return False
+    concerned = [s for s in concerned if implies(grant.conditions, s.conditions)]
+    acting = [s for s in concerned if grant_contained(grant.action, "*", (), _unbound(s))]
+    resources = [r for s in acting if not s.not_resources for r in s.resources]
+    if arn.contained_in_union(grant.resource, resources):
+        return True
+    for statement in acting:
+        # What NotResource leaves out of the one, the others must allow.
+        left = [r for r in statement.resources if arn.overlaps(r, grant.resource)]
+        if statement.not_resources and all(arn.contained_in_union(r, resources) for r in left):
+            return True
+    holding = [s for s in concerned if not s.not_actions and _holds_resource(s, grant.resource)]
+    return arn.action_contained_in_union(grant.action, [a for s in holding for a in s.actions])
+
+
+def _holds_resource(statement: Statement, resource: str) -> bool:
+    everything = Statement("Allow", ("*",), statement.resources, False, statement.not_resources)
+    return grant_contained("*", resource, (), everything)
+
+
+def _unbound(statement: Statement) -> Statement:
+    """The statement's actions on everything."""
+    return Statement("Allow", statement.actions, ("*",), statement.not_actions)
+
+
 def _everywhere(statement: Statement) -> Statement:
     return Statement(
         statement.effect, statement.actions, ("*",), statement.not_actions, False, statement.conditions
@@ -77,7 +113,7 @@ def overlaps_statement(grant: Grant, statement: Statement) -> bool:
     if statement.not_actions:
         if any(arn.action_contains(pattern, grant.action) for pattern in statement.actions):
             return False
-    elif not any(arn.action_matches(pattern, grant.action) for pattern in statement.actions):
+    elif not any(arn.action_overlaps(pattern, grant.action) for pattern in statement.actions):
         return False
     if statement.not_resources:
         return not any(arn.contains(pattern, grant.resource) for pattern in statement.resources)

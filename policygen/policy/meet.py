@@ -2,7 +2,8 @@
 
 A grant that today's statements allow whole is taken as it is, with the conditions of the statement that
 allows it. Where a declared pattern reaches beyond a statement, it is cut to the statement's own resources;
-where that has no exact form, the observed names are written one by one. Never wider, decided by containment.
+where that has no exact form, the observed names are written one by one. Never wider, decided by containment;
+what is lost by it is named.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from policygen import arn
 from policygen.access import AccessRequest
-from policygen.policy.document import Conditions, Policy, Statement, conditions_of
+from policygen.policy.document import Conditions, Policy, Statement
 from policygen.policy.evaluate import Evaluator
-from policygen.policy.grants import Grant, overlaps_statement
+from policygen.policy.grants import Grant, inside_statements, overlaps_statement
+from policygen.policy.join import join_conditions
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
@@ -29,7 +32,31 @@ def deny_statements(policies: Iterable[Policy]) -> list[Statement]:
     return list(dict.fromkeys(s for policy in policies for s in policy.statements if s.effect == "Deny"))
 
 
+class Loss(NamedTuple):
+    """Something that today's policies may allow and the new one does not, because the two could not be met exactly."""
+
+    action: str
+    resource: str
+    """The pattern that was wanted, by the declared rules."""
+    sid: str
+    """The statement of today that it was met with: its Sid, or its first action."""
+    why: str
+
+
+class Met(NamedTuple):
+    """What was observed, met with what is allowed."""
+
+    grants: list[Grant]
+    losses: tuple[Loss, ...]
+    """Sorted, each once."""
+
+
 def meet(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]) -> list[Grant]:
+    """The grants of `meet_with_losses`."""
+    return meet_with_losses(candidates, policies).grants
+
+
+def meet_with_losses(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]) -> Met:
     """Grants inside today's policies that cover all the candidates' requests that today's policies allow.
 
     Args:
@@ -38,61 +65,89 @@ def meet(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence
     """
     statements = allow_statements(policies)
     found: list[Grant] = []
+    losses: set[Loss] = set()
     for grant, requests in candidates.items():
-        concerned = [s for s in statements if overlaps_statement(grant, s)]
-        found += _meet_one(grant, requests, concerned)
-    return found
+        meeting = _Meeting(grant, [s for s in statements if overlaps_statement(grant, s)])
+        found += meeting.grants(requests)
+        losses |= meeting.losses
+    return Met(found, tuple(sorted(losses)))
 
 
-def _meet_one(
-    grant: Grant, requests: Sequence[AccessRequest], statements: Sequence[Statement]
-) -> list[Grant]:
-    whole = [
-        (s, under)
-        for s in statements
-        if (under := _under(grant, s)) is not None and under.inside_statement(s)
-    ]
-    if free := next((under for s, under in whole if not s.conditions), None):
-        return [free]
-    found: list[Grant] = []
-    rest = [s for s in statements if all(s is not one for one, _ in whole)]
-    for request in requests:
-        certain = [under for s, under in whole if _allows(s, request, certainly=True)]
-        # Where it is not known which of several statements allowed the call, each may have: all are kept.
-        maybe = [under for s, under in whole if _allows(s, request)]
-        found += certain or _cut(grant, request, rest, maybe)
-    return list(dict.fromkeys(found))
+class _Meeting:
+    """One candidate and the statements that could speak about it."""
 
+    def __init__(self, grant: Grant, statements: Sequence[Statement]) -> None:
+        self.grant = grant
+        self.losses: set[Loss] = set()
+        self._under: dict[Statement, Grant] = {}
+        self._conflicts: dict[Statement, str] = {}
+        for statement in statements:
+            joined = join_conditions(grant.conditions, statement.conditions)
+            if joined.conditions is not None:
+                self._under[statement] = grant._replace(conditions=joined.conditions)
+            if joined.lost:
+                self._conflicts[statement] = "; ".join(joined.lost)
+        self._statements = list(statements)
 
-def _under(grant: Grant, statement: Statement) -> Grant | None:
-    """The grant under a statement's conditions as well, or None where the two cannot be written together."""
-    merged = merge_conditions(grant.conditions, statement.conditions)
-    return None if merged is None else Grant(grant.action, grant.resource, merged, grant.excluded)
+    def grants(self, requests: Sequence[AccessRequest]) -> list[Grant]:
+        """Grants inside the statements that cover the requests."""
+        whole = [(s, under) for s, under in self._under.items() if self._holds(s, under)]
+        if free := next((under for s, under in whole if not s.conditions), None):
+            return [free]
+        found: list[Grant] = []
+        rest = [s for s in self._statements if all(s is not one for one, _ in whole)]
+        for request in requests:
+            certain = [under for s, under in whole if self._allowed(s, request, certainly=True)]
+            # Where it is not known which of several statements allowed the call, each may have: all are kept.
+            maybe = [under for s, under in whole if self._allowed(s, request)]
+            found += certain or self._cut(request, rest, maybe)
+        return list(dict.fromkeys(found))
 
+    def _holds(self, statement: Statement, under: Grant) -> bool:
+        """Whether a statement holds the grant whole, alone or with others that have its conditions."""
+        if under.inside_statement(statement):
+            return True
+        alike = [s for s in self._statements if s.conditions == statement.conditions]
+        return len(alike) > 1 and inside_statements(under, alike)
 
-def _cut(
-    grant: Grant, request: AccessRequest, statements: Sequence[Statement], maybe: list[Grant]
-) -> list[Grant]:
-    """The grant cut to a statement that allows the request for certain, else to each that may have.
+    def _allowed(self, statement: Statement, request: AccessRequest, *, certainly: bool = False) -> bool:
+        """Whether a statement allows a request; a conflict of the two conditions is then a loss."""
+        allowed = _allows(statement, request, certainly=certainly)
+        if allowed and statement in self._conflicts:
+            self._lose(statement, self._conflicts[statement])
+        return allowed
 
-    `maybe` are grants that need no cut, under conditions that the record does not decide.
-    """
-    for statement in sorted(statements, key=lambda s: bool(s.conditions)):
-        if not _allows(statement, request):
-            continue
-        piece = _piece(grant, request, statement)
-        if piece and _allows(statement, request, certainly=True):
-            return [piece]
-        maybe += [piece] if piece else []
-    return maybe
+    def _cut(
+        self, request: AccessRequest, statements: Sequence[Statement], maybe: list[Grant]
+    ) -> list[Grant]:
+        """The grant cut to a statement that allows the request for certain, else to each that may have.
 
+        `maybe` are grants that need no cut, under conditions that the record does not decide.
+        """
+        for statement in sorted(statements, key=lambda s: bool(s.conditions)):
+            if not self._allowed(statement, request):
+                continue
+            piece = self._piece(request, statement)
+            if piece and _allows(statement, request, certainly=True):
+                return [piece]
+            maybe += [piece] if piece else []
+        return maybe
 
-def _piece(grant: Grant, request: AccessRequest, statement: Statement) -> Grant | None:
-    under = _under(grant, statement)
-    if under is None:
+    def _piece(self, request: AccessRequest, statement: Statement) -> Grant | None:
+        under = self._under.get(statement)
+        if under is None:
+            return None
+        for resource in _pieces(self.grant, request, statement):
+            piece = Grant(self.grant.action, resource, under.conditions)
+            if piece.inside_statement(statement):
+                if resource != self.grant.resource:
+                    self._lose(statement, f"cut to {resource}: today's statement allows no more of it")
+                return piece
         return None
-    pieces = (Grant(grant.action, one, under.conditions) for one in _pieces(grant, request, statement))
-    return next((piece for piece in pieces if piece.inside_statement(statement)), None)
+
+    def _lose(self, statement: Statement, why: str) -> None:
+        sid = statement.sid or statement.actions[0]
+        self.losses.add(Loss(self.grant.action, self.grant.resource, sid, why))
 
 
 def own_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
@@ -142,20 +197,6 @@ def _allows(statement: Statement, request: AccessRequest, *, certainly: bool = F
 
 
 def merge_conditions(own: Conditions, other: Conditions) -> Conditions | None:
-    """Both blocks at once; None where one operator has one key with values that cannot be joined.
-
-    Two StringEquals on one key meet in the values they share; for other operators only equal values do.
-    """
-    block: dict[str, dict[str, tuple[str, ...]]] = {op: dict(keys) for op, keys in own}
-    for operator, keys in other:
-        mine = block.setdefault(operator, {})
-        names = {key.lower(): key for key in mine}
-        for key, values in keys:
-            key_ = names.get(key.lower(), key)
-            if key_ not in mine or mine[key_] == values:
-                mine[key_] = values
-            elif operator == "StringEquals" and (shared := tuple(v for v in mine[key_] if v in values)):
-                mine[key_] = shared
-            else:
-                return None
-    return conditions_of(block)
+    """Both blocks at once; None where one statement cannot say them exactly. See `join_conditions`."""
+    joined = join_conditions(own, other)
+    return None if joined.lost else joined.conditions

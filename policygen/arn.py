@@ -203,6 +203,7 @@ def action_matches(pattern: str, action: str) -> bool:
     return action_glob(pattern).matches(action.lower())
 
 
+@lru_cache(maxsize=1 << 16)
 def contains(wide: str, narrow: str) -> bool:
     """Whether everything that the Resource pattern `narrow` matches, `wide` matches too.
 
@@ -224,16 +225,19 @@ def action_contained_in_union(narrow: str, wides: Sequence[str]) -> bool:
     return narrow in wides or includes_together([action_glob(wide) for wide in wides], action_glob(narrow))
 
 
+@lru_cache(maxsize=1 << 16)
 def action_contains(wide: str, narrow: str) -> bool:
     """`contains` for Action patterns."""
     return wide == narrow or includes(action_glob(wide), action_glob(narrow))
 
 
+@lru_cache(maxsize=1 << 16)
 def overlaps(a: str, b: str) -> bool:
     """Whether some name is matched by both Resource patterns; a variable may have any value."""
     return meets(resource_glob(a).tokens, resource_glob(b).tokens)
 
 
+@lru_cache(maxsize=1 << 16)
 def action_overlaps(a: str, b: str) -> bool:
     """`overlaps` for Action patterns."""
     return meets(action_glob(a).tokens, action_glob(b).tokens)

@@ -20,8 +20,17 @@ from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
 from policygen.policy.grants import Grant, coverage_table, essential, widest
-from policygen.policy.meet import Loss, Met, deny_statements, meet, meet_with_losses, own_grants
-from policygen.policy.pack import name_statements, pack, statements_of
+from policygen.policy.meet import (
+    Loss,
+    Met,
+    allow_statements,
+    deny_statements,
+    meet,
+    meet_with_losses,
+    own_grants,
+)
+from policygen.policy.pack import INLINE_LIMIT, name_statements, pack, statements_of
+from policygen.policy.wildcards import by_wildcards
 from policygen.proof import Proof, beyond, prove
 from policygen.selection import Predecessor
 from policygen.text import count
@@ -147,7 +156,7 @@ def suggest(
     kept_grants = [keep.grant for keep in keeps]
     table = coverage_table(widest([*observed, *kept_grants]), needed)
     grants = essential(table, kept_grants)
-    policies = _documents(grants, bounds, name)
+    policies = _documents(grants, kept_grants, bounds, name)
     counts = {request: requests[request].count for request in needed}
     before, boundary = (today.policies, today.boundary) if today else (None, None)
     guardrails, account = (today.guardrails, today.account) if today else ((), "")
@@ -278,10 +287,18 @@ def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
     return [Keep(grant, keep.kind, keep.why, keep.blind_spot) for grant in grants]
 
 
-def _documents(grants: Sequence[Grant], bounds: Sequence[Policy] | None, name: str) -> tuple[Policy, ...]:
-    statements = statements_of(grants)
+def _documents(
+    grants: Sequence[Grant], kept: Collection[Grant], bounds: Sequence[Policy] | None, name: str
+) -> tuple[Policy, ...]:
+    """The documents; kept actions are written by today's patterns where their names fit no inline policy."""
     denies = deny_statements(bounds) if bounds is not None else []
-    return pack(name_statements([*statements, *denies]), name)
+    named = name_statements([*statements_of(grants), *denies])
+    if bounds is None or Policy(tuple(named), name=name).size <= INLINE_LIMIT:
+        return pack(named, name)
+    fixed = set(kept)
+    few = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
+    shorter = [grant for grant in grants if grant not in fixed] + few
+    return pack(name_statements([*statements_of(shorter), *denies]), name)
 
 
 def nothing_to_grant(usage: Usage) -> NothingFoundError:

@@ -131,7 +131,7 @@ def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest
             if request.wild and (own_grants(request, today.policies)):
                 allowed[request] = evidence
             else:
-                missing.append(Missing(request, evidence, _cause(request, today, evaluator)))
+                missing.append(Missing(request, evidence, _cause(request, evaluator)))
     return allowed, missing
 
 
@@ -167,7 +167,7 @@ def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
     )
 
 
-def _cause(request: AccessRequest, today: Today, evaluator: Evaluator) -> str:
+def _cause(request: AccessRequest, evaluator: Evaluator) -> str:
     decision = evaluator.evaluate(request)
     if decision.outcome == "EXPLICIT_DENY":
         whose = "of today" if decision.layer == IDENTITY else f"of {decision.layer}"

@@ -147,6 +147,7 @@ def _equals(text: str) -> Glob:
 
 
 def equals_ignoring_case(text: str) -> Glob:
+    """A value without wildcards, in lower case as the request's value is compared."""
     return string_glob(_exact(text).lower())
 
 
@@ -258,6 +259,7 @@ class Named(NamedTuple):
 
     @property
     def operator(self) -> Operator:
+        """The operator behind quantifier and IfExists."""
         return OPERATORS[self.base]
 
     @property

@@ -22,6 +22,8 @@ from policygen.policy.implication import implies
 class Grant(NamedTuple):
     """One action on one resource pattern, under conditions.
 
+    In a document that is read back, or written for many kept actions, `action` may be a pattern as well.
+
     `excluded` is only set where a kept statement of today has NotResource: the pattern is then ``*`` and the
     grant holds for everything outside these patterns.
     """
@@ -33,7 +35,7 @@ class Grant(NamedTuple):
 
     def covers(self, request: AccessRequest) -> bool:
         """Whether the grant is for this request: its action and its whole resource."""
-        if self.action.lower() != request.action.lower() or self.excluded:
+        if self.excluded or not _covers_action(self.action, request.action):
             return False
         if request.wild:
             return arn.contains(self.resource, request.resource)
@@ -44,7 +46,7 @@ class Grant(NamedTuple):
     def inside(self, other: Grant) -> bool:
         """Whether `other` grants all that this one does."""
         return (
-            self.action.lower() == other.action.lower()
+            _covers_action(other.action, self.action)
             and self.excluded == other.excluded
             and (not other.conditions or other.conditions == self.conditions)
             and arn.contains(other.resource, self.resource)
@@ -67,18 +69,29 @@ class Grant(NamedTuple):
         return grant_contained(self.action, self.resource, self.conditions, statement)
 
 
+def is_pattern(action: str) -> bool:
+    """Whether an action is written with wildcards."""
+    return "*" in action or "?" in action
+
+
+def _covers_action(wide: str, narrow: str) -> bool:
+    return wide.lower() == narrow.lower() or (is_pattern(wide) and arn.action_contains(wide, narrow))
+
+
 def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
     """Whether Allow statements together grant all that a grant does: one of them, or several in one element.
 
     Several do where the resource lies in the union of what they allow for the whole action, or the action in
     the union of what they allow on the whole resource. True is proven.
     """
-    concerned = [s for s in statements if s.effect == "Allow" and overlaps_statement(grant, s)]
-    if any(grant.inside_statement(statement) for statement in concerned):
+    statements = [s for s in statements if s.effect == "Allow"]
+    if any(grant.inside_statement(statement) for statement in statements):
         return True
     if grant.excluded:
         return False
-    concerned = [s for s in concerned if implies(grant.conditions, s.conditions)]
+    concerned = [
+        s for s in statements if overlaps_statement(grant, s) and implies(grant.conditions, s.conditions)
+    ]
     acting = [s for s in concerned if grant_contained(grant.action, "*", (), _unbound(s))]
     resources = [r for s in acting if not s.not_resources for r in s.resources]
     if arn.contained_in_union(grant.resource, resources):
@@ -155,12 +168,12 @@ def essential(table: CoverageTable, fixed: Iterable[Grant] = ()) -> list[Grant]:
         table: candidates in a stable order, and the observed requests that must stay covered.
         fixed: grants kept for a reason of their own; they are needed as they are.
     """
-    kept = list(table.of_grant)
+    kept = set(table.of_grant)
     needed = set(fixed)
     for grant in sorted(table.of_grant, key=lambda g: (len(table.of_grant[g]), g)):
-        if grant not in needed and table.witness(grant, set(kept)) is None:
+        if grant not in needed and table.witness(grant, kept) is None:
             kept.remove(grant)
-    return kept
+    return [grant for grant in table.of_grant if grant in kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +201,14 @@ class CoverageTable:
 def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverageTable:
     """The table of these grants and requests."""
     by_action: dict[str, list[Grant]] = {}
+    wild: list[Grant] = []
     of_grant: dict[Grant, list[AccessRequest]] = {}
     for grant in grants:
-        by_action.setdefault(grant.action.lower(), []).append(grant)
+        (wild if is_pattern(grant.action) else by_action.setdefault(grant.action.lower(), [])).append(grant)
         of_grant[grant] = []
     of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
     for request in requests:
-        found = {g: holds(g, request) for g in by_action.get(request.action.lower(), ())}
+        found = {g: holds(g, request) for g in (*by_action.get(request.action.lower(), ()), *wild)}
         of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
         for grant in of_request[request]:
             of_grant[grant].append(request)

@@ -22,7 +22,7 @@ const resourcePolicies = { kms: delegates('kms:*'), sts: delegates('sts:*') }
 
 const named = (policies) => policies.map((policy, i) => ({ name: `p${i}`, policy }))
 
-// Levels of SCPs, the root's first. RCPFullAWSAccess is always attached; the simulator's unchecked way in wants it.
+// Levels of SCPs, the root's first. RCPFullAWSAccess is always attached: the checked way in adds it by itself.
 const everyone = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: '*', Action: '*', Resource: '*' }]
@@ -30,6 +30,8 @@ const everyone = {
 const levels = (scps) => scps.map((level, i) => ({ orgIdentifier: `ou-${i}`, policies: named(level) }))
 
 async function decide({ policies, boundary, scps, rcps, action, resource, context, checked }) {
+  // Only the checked way in knows which actions have no resource; the other one takes any key and action.
+  const check = resource === '*' || checked
   const service = action.split(':')[0].toLowerCase()
   const simulation = {
     request: {
@@ -42,12 +44,11 @@ async function decide({ policies, boundary, scps, rcps, action, resource, contex
     },
     identityPolicies: named(policies),
     serviceControlPolicies: levels(scps ?? []),
-    resourceControlPolicies: rcps?.length ? levels([[everyone, ...rcps]]) : [],
+    resourceControlPolicies: rcps?.length ? levels([check ? rcps : [everyone, ...rcps]]) : [],
     resourcePolicy: resourcePolicies[service],
     permissionBoundaryPolicies: boundary ? named([boundary]) : undefined
   }
-  // Only the checked way in knows which actions have no resource; the other one takes any key and action.
-  if (resource !== '*' && !checked) return runUnsafeSimulation(simulation, {})
+  if (!check) return runUnsafeSimulation(simulation, {})
   const found = await runSimulation(simulation, {})
   return found.resultType === 'error' ? `error: ${JSON.stringify(found.errors)}` : found.overallResult
 }

@@ -82,7 +82,7 @@ def effective_actions(
     for action, statements in found.items():
         left = statements
         for bound in bounds:
-            left = [statement for statement in left if bound.reaches(action, statement)]
+            left = bound.reaching(action, left)
             if not left:
                 barred[action] = bound.name
                 break
@@ -100,15 +100,21 @@ class _Bound:
         self._allows = [_Spoken(s) for s in statements if s.effect == "Allow"]
         self._denies = [_Spoken(s) for s in statements if s.effect == "Deny" and not s.conditions]
 
-    def reaches(self, action: str, statement: Statement) -> bool:
-        """Whether something that a statement grants of an action can be allowed."""
+    def reaching(self, action: str, statements: Sequence[Statement]) -> list[Statement]:
+        """The statements of which something that they grant of an action can be allowed."""
         allows = [s.statement for s in self._allows if s.concerns(action)]
         denies = [s.statement for s in self._denies if s.concerns(action)]
-        granted = ["*"] if statement.not_resources else statement.resources
-        return any(
-            any(_meets(one, resource) for one in allows) and not any(_covers(one, resource) for one in denies)
-            for resource in granted
-        )
+        if not denies and any(not one.not_resources and "*" in one.resources for one in allows):
+            return list(statements)
+        return [
+            statement
+            for statement in statements
+            if any(
+                any(_meets(one, resource) for one in allows)
+                and not any(_covers(one, resource) for one in denies)
+                for resource in (["*"] if statement.not_resources else statement.resources)
+            )
+        ]
 
 
 class _Spoken:
@@ -116,10 +122,13 @@ class _Spoken:
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
-        self._names = frozenset(action.lower() for action in statement_actions(statement))
+        self._everything = not statement.not_actions and "*" in statement.actions
+        self._names = frozenset[str]()
+        if not self._everything:
+            self._names = frozenset(action.lower() for action in statement_actions(statement))
 
     def concerns(self, action: str) -> bool:
-        if action.lower() in self._names:
+        if self._everything or action.lower() in self._names:
             return True
         if reference.action(action):
             return False

@@ -55,10 +55,15 @@ class Grant(NamedTuple):
     def inside_statement(self, statement: Statement) -> bool:
         """Whether one Allow statement grants all that this grant does."""
         if self.excluded:
+            # Everything but some is inside everything, and inside everything but a part of them.
+            left_out = not statement.not_resources or all(
+                any(arn.contains(mine, theirs) for mine in self.excluded) for theirs in statement.resources
+            )
+            whole = statement.not_resources or "*" in statement.resources
             return (
-                statement.effect == "Allow"
-                and statement.not_resources
-                and set(statement.resources) <= set(self.excluded)
+                left_out
+                and whole
+                and statement.effect == "Allow"
                 and grant_contained(self.action, "*", self.conditions, _everywhere(statement))
             )
         if self.resource == "*" and statement.not_resources and "*" not in statement.resources:

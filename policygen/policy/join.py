@@ -28,6 +28,9 @@ _TWINS = {
 }
 
 
+_NEVER = "which contradict each other"
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """Two blocks in one. `lost` says, one line each, what holds under both and not under `conditions`.
@@ -37,6 +40,8 @@ class Joined:
 
     conditions: Conditions | None
     lost: tuple[str, ...] = ()
+    never: bool = False
+    """Proven: nothing holds under both."""
 
 
 def join_conditions(own: Conditions, other: Conditions) -> Joined:
@@ -51,7 +56,7 @@ def join_conditions(own: Conditions, other: Conditions) -> Joined:
             elif set(block[where[0]][where[1]]) != set(values):
                 why = _add(block, where, values)
                 if why and any(not found for keys_ in block.values() for found in keys_.values()):
-                    return Joined(None, (why,))
+                    return Joined(None, (why,), never=why.endswith(_NEVER))
                 lost += [why] if why else []
     return Joined(conditions_of({op: keys for op, keys in block.items() if keys}), tuple(lost))
 
@@ -102,7 +107,7 @@ def _add(
     block[operator][key] = met
     if exact and met:
         return ""
-    return f"{both} cannot be said in one entry" if not exact else f"{both} contradict each other"
+    return f"{both} cannot be said in one entry" if not exact else f"{both}, {_NEVER}"
 
 
 def _only_absent(block: dict[str, dict[str, tuple[str, ...]]], key: str) -> str:
@@ -113,7 +118,7 @@ def _only_absent(block: dict[str, dict[str, tuple[str, ...]]], key: str) -> str:
         return ""
     stays = "true" in map(str.lower, block[where[0]][where[1]])
     block[where[0]][where[1]] = ("true",) if stays else ()
-    return "" if stays else f"{key} is wanted and barred at once"
+    return "" if stays else f"{key} is wanted and barred, {_NEVER}"
 
 
 def _list(values: Iterable[str]) -> str:

@@ -1152,8 +1152,8 @@ def test_service_linked_roles_are_limited_by_no_policy_of_the_organisation() -> 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (FULL_RCP.replace('"Principal": "*"', '"Principal": {"AWS": "arn:aws:iam::1:root"}'), "PG-E340"),
-        (FULL_RCP.replace('"Principal": "*"', '"NotPrincipal": "*"'), "PG-E210"),
+        (FULL_RCP.replace('"Principal": "*"', '"Principal": {"AWS": "arn:aws:iam::1:root"}'), "PG-E350"),
+        (FULL_RCP.replace('"Principal": "*"', '"NotPrincipal": "*"'), "PG-E350"),
         (FULL_RCP.replace('"Principal": "*"', '"Principal": "*", "Principal": "x"'), "PG-E210"),
         ("not JSON", "PG-E210"),
         ("[]", "PG-E210"),

@@ -6,14 +6,13 @@ Organizations User Guide, orgs_manage_policies_scps_evaluation and orgs_manage_p
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from policygen.account.model import Levels
 from policygen.account.wire import Json, OrganizationPolicy
 from policygen.errors import UsageError
-from policygen.policy.document import Policy, parse_policy
+from policygen.policy.document import Policy, PolicyKind, parse_policy
 from policygen.text import printable
 
 SCP = "SERVICE_CONTROL_POLICY"
@@ -63,7 +62,7 @@ def levels_of(
         resource: they are resource control policies, which name a Principal.
 
     Raises:
-        UsageError: as `parse_policy`; PG-E340, a resource control policy for some principals only.
+        UsageError: as `parse_policy`; PG-E350, a resource control policy for some principals only.
     """
     if rows is None:
         return None
@@ -71,50 +70,12 @@ def levels_of(
 
 
 def _policy(row: OrganizationPolicy, owner: str, resource: bool) -> Policy:
-    named = f"{owner} {printable(row.name)!r}"
+    kind: PolicyKind = "resource control" if resource else "service control"
     try:
-        return parse_policy(_without_principal(row.content, named) if resource else row.content, row.name)
+        return parse_policy(row.content, row.name, kind)
     except UsageError as error:
-        if error.code == "PG-E340":
-            raise
+        named = f"{owner} {printable(row.name)!r}"
         raise UsageError(f"{named}: {error.message}", *error.hints, code=error.code) from error
-
-
-def _without_principal(content: Json | str, named: str) -> Json | str:
-    """A resource control policy as an identity policy: its Principal is always ``*``, so it says nothing.
-
-    Source: Organizations User Guide, orgs_manage_policies_rcps_syntax.
-    """
-    if isinstance(content, str):
-        try:
-            content = json.loads(content, object_pairs_hook=_unique)
-        except (ValueError, RecursionError):
-            return content  # for `parse_policy` to refuse
-    if not isinstance(content, dict) or "Statement" not in content:
-        return content
-    found = content["Statement"]
-    statements = found if isinstance(found, list) else [found]
-    return {**content, "Statement": [_bare(statement, named) for statement in statements]}
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> Json:
-    """A JSON object; refused where the last of two equal keys would hide the first."""
-    element = dict(pairs)
-    if len(element) != len(pairs):
-        raise ValueError("duplicate key")
-    return element
-
-
-def _bare(statement: object, named: str) -> object:
-    if not isinstance(statement, Mapping):
-        return statement
-    if statement.get("Principal", "*") != "*":
-        raise UsageError(
-            f"{named}: its Principal is not '*'",
-            "AWS accepts no other in a resource control policy: aws organizations describe-policy shows it",
-            code="PG-E340",
-        )
-    return {key: value for key, value in statement.items() if key != "Principal"}
 
 
 def _path(client: Any, account: str) -> list[str]:

@@ -70,7 +70,7 @@ def load_snapshot(path: str | Path) -> Account:
     Raises:
         UsageError: the file is not there (PG-E211), is not JSON (PG-E212), has another shape (PG-E213),
             holds a policy that IAM would not accept (PG-E210), a resource control policy for some
-            principals only (PG-E340), or a last-accessed time that is none (PG-E341).
+            principals only (PG-E350), or a last-accessed time that is none (PG-E341).
     """
     file = Path(path)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from policygen.account.model import Account, Role
 from policygen.catalog import reference
 from policygen.conduct import SIGNS, Conduct, Sign, part
 from policygen.coverage import Coverage, coverage_of
+from policygen.decisions import Decisions
 from policygen.errors import NothingFoundError, UsageError
 from policygen.gate import Evidenced
 from policygen.history import EVENTS, SOURCE, TrailChange
 from policygen.ledger import Ledger
-from policygen.platform import platform_keeps
+from policygen.policy.expand import allowed_actions
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading, Say, check_whole, read, silent
+from policygen.retain import retain
 from policygen.selection import Chosen, choose, parse_role, selector
 from policygen.suggestion import Suggestion, suggest
 from policygen.text import count, printable
@@ -129,7 +131,7 @@ def observe(
     coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
     if account and today_role:
-        today = today_of(today_role, account.functions, account.mappings, allow_incomplete=allow_incomplete)
+        today = today_of(today_role, account, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
 
@@ -200,9 +202,8 @@ def _trail_changes(ledger: Ledger) -> list[TrailChange]:
 def evidenced(seen: Observed) -> Evidenced:
     """What the gate's findings rest on."""
     today = seen.today
-    keeps = platform_keeps(
-        (today.functions or ()) if today else (), today.mappings if today else (), seen.usage.requests
-    )
+    now = allowed_actions(today.policies) if today else None
+    keeps = retain(seen.usage, seen.coverage, today, now, today.policies if today else None).keeps
     return Evidenced(
         usage=seen.usage,
         coverage=seen.coverage,
@@ -225,6 +226,8 @@ def analyse(
     resources: Mode = "pattern",
     opened: Collection[str] = (),
     accepted: Collection[Sign] = (),
+    decisions: Decisions | None = None,
+    on: date | None = None,
     say: Say = silent,
 ) -> Analysis:
     """A suggestion for one role; arguments as for `observe`, and those of the proposal.
@@ -233,6 +236,8 @@ def analyse(
         add_observed: grant what was observed but is not allowed today.
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
+        decisions: what people decided to keep, to drop and to protect.
+        on: the day on which decisions expire or not; by default the window's last.
 
     Raises:
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
@@ -256,8 +261,12 @@ def analyse(
         resources=resources,
         opened=opened,
         predecessors=seen.chosen.predecessors,
+        decisions=decisions,
+        on=on,
+        conduct=seen.conduct,
+        apart=seen.apart,
     )
-    return Analysis(replace(made, conduct=seen.conduct, apart=seen.apart), seen)
+    return Analysis(made, seen)
 
 
 def _check_opened(opened: Collection[str]) -> None:

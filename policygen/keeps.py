@@ -7,7 +7,7 @@ used". What AWS itself needs of a role is in `platform`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,14 +17,16 @@ from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import BlindSpot, Coverage
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
+from policygen.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A grant without evidence. ``platform``: configuration asks for it; ``unknown``: cannot tell."""
+    """A grant without evidence. ``platform``: configuration asks for it; ``unknown``: cannot tell; ``decision``: a
+    person wants it."""
 
     grant: Grant
-    kind: Literal["platform", "unknown"]
+    kind: Literal["platform", "unknown", "decision"]
     why: str
     blind_spot: BlindSpot | None = None
     feature: str = ""
@@ -33,14 +35,29 @@ class Keep:
     """A warning to show beside it, "" for none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of the permissions of today that nobody saw in use."""
+
+    keeps: list[Keep]
+    removed: dict[str, str]
+    """Action -> why it need not be kept, where not all of it is."""
+    seasonal: dict[str, str]
+    """Removed action -> what IAM saw of it before the window."""
+
+
 def unknown_keeps(
-    today: dict[str, list[Statement]],
+    today: Mapping[str, Sequence[Statement]],
     coverage: Coverage,
     settled: frozenset[str],
     used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
-) -> list[Keep]:
-    """Permissions of today that the evidence cannot speak about, as today's statements grant them.
+    *,
+    services: Collection[str] = (),
+    testify: Callable[[str], Witness] | None = None,
+    min_days: int = 0,
+) -> Judged:
+    """Judges the permissions of today: what the evidence cannot speak about is kept as today's statements grant it.
 
     Args:
         today: action -> the Allow statements that grant it.
@@ -48,40 +65,89 @@ def unknown_keeps(
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
         unmapped: IAM prefixes of services of which a call could not be mapped.
+        services: IAM prefixes of services of which any event of the role was read.
+        testify: what IAM's last-accessed report says of an action; None where it was not read.
+        min_days: days for which a permission must have been visible before its absence means anything.
     """
-    passing = sorted({request.action for request in used} & hidden_pass_role())
-    creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
-    keeps = []
+    judge = _Judge(coverage, used, unmapped, services, testify, min(min_days, coverage.window.days))
     for action, statements in today.items():
-        if action in settled:
-            continue
+        if action not in settled:
+            judge.action(action, statements)
+    return judge.judged
+
+
+class _Judge:
+    """Judges actions one by one, each on the resources that today's statements name."""
+
+    def __init__(
+        self,
+        coverage: Coverage,
+        used: Collection[AccessRequest],
+        unmapped: Collection[str],
+        services: Collection[str],
+        testify: Callable[[str], Witness] | None,
+        min_days: int,
+    ) -> None:
+        self.judged = Judged([], {}, {})
+        self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
+        self._services = {*services, *unmapped}
+        self._passing = sorted({request.action for request in used} & hidden_pass_role())
+        self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
+        self._min_days = min_days
+
+    def action(self, action: str, statements: Sequence[Statement]) -> None:
+        """Judges one action."""
         known = reference.action(action)
-        blind = coverage.blind_spot(action, reads_only=known is not None and not known.writes)
-        if action == "iam:PassRole" and passing:
-            blind = BlindSpot(
-                "role-passed-by-name",
-                action,
-                f"{passing[0]} may pass a role that its record does not name",
-                "keep it",
-            )
+        doubt = self._doubt(action, known)
+        said = self._testify(action) if self._testify else None
+        for statement in statements:
+            for grant in _as_today(action, statement):
+                spot, why = doubt, ""
+                if spot is None:
+                    spot, why = self._seen(action, known, grant.resource, said)
+                if spot:
+                    self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
+                else:
+                    self.judged.removed.setdefault(action, why)
+        if action in self.judged.removed and said and said.kind == "seasonal":
+            self.judged.seasonal[action] = said.why
+
+    def _doubt(self, action: str, known: reference.Action | None) -> BlindSpot | None:
+        """Doubts about an action on whatever resource."""
         service = service_of(action)
-        if blind is None and service in unmapped:
-            blind = BlindSpot(
-                "unmapped-call", action, f"a call of {service} could not be mapped", "map it, or decide"
-            )
-        if blind is None and service in creating and known and "Tagging" in known.access_level:
-            blind = BlindSpot(
-                "tags-on-create", action, "a call that creates may have carried tags", "decide by hand"
-            )
-        if blind is None and known is None:
-            blind = BlindSpot(
+        if action == "iam:PassRole" and self._passing:
+            why = f"{self._passing[0]} may pass a role that its record does not name"
+            return BlindSpot("role-passed-by-name", action, why, "keep it")
+        if service in self._unmapped:
+            why = f"a call of {service} could not be mapped"
+            return BlindSpot("unmapped-call", action, why, "map it, or decide")
+        if known is None:
+            return BlindSpot(
                 "no-event-known", action, "IAM's data does not know this action", "decide by hand"
             )
-        if blind:
-            keeps += [
-                Keep(grant, "unknown", blind.why, blind) for s in statements for grant in _as_today(action, s)
-            ]
-    return keeps
+        if service in self._creating and "Tagging" in known.access_level:
+            why = "a call that creates may have carried tags"
+            return BlindSpot("tags-on-create", action, why, "decide by hand")
+        return None
+
+    def _seen(
+        self, action: str, known: reference.Action | None, resource: str, said: Witness | None
+    ) -> tuple[BlindSpot | None, str]:
+        """Why the use on a resource could not be known; else None and why its absence means something."""
+        found = self._coverage.verdict(action, resource, known is not None and not known.writes)
+        if said and said.kind == "used_unseen":
+            return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
+        if said and said.kind == "idle" and not found.visible:
+            return None, said.why
+        if found.spot and found.spot.id == "no-event" and service_of(action) not in self._services:
+            return None, "no event of it is known, and the role never used its service"
+        if found.spot:
+            return found.spot, ""
+        if found.days < self._min_days:
+            why = f"visible since {found.since} only"
+            return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
+        whole = found.days >= self._coverage.window.days
+        return None, "visible, 0 calls" if whole else f"visible since {found.since}, 0 calls"
 
 
 _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from policygen import arn
-from policygen.access import AccessRequest, RoleKey
+from policygen.access import AccessRequest
 from policygen.account.model import EventSourceMapping, Function, InvokeConfig, Role, unqualified
 from policygen.arn import Arn
 from policygen.coverage import BlindSpot
@@ -32,11 +32,6 @@ _LAYERS = {
     "LambdaInsightsExtension": "/aws/lambda-insights",
     "AWSOpenTelemetryDistro": "/aws/application-signals/data",
 }
-
-
-def functions_of(role: RoleKey, functions: Iterable[Function]) -> list[Function]:
-    """The functions, and versions of functions, that run with a role."""
-    return [function for function in functions if function.role_arn == role.arn]
 
 
 def platform_keeps(

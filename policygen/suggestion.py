@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import NamedTuple
 
 from policygen.access import AccessRequest, RoleKey
-from policygen.catalog.names import label, service_prefix
 from policygen.conduct import Conduct
 from policygen.coverage import Coverage
+from policygen.decisions import Decisions, Rule, Spared, drop_observed, unused_rules
+from policygen.decisions import Loss as DroppedUse
 from policygen.errors import GateError, NothingFoundError
-from policygen.keeps import Keep, service_of, unknown_keeps
+from policygen.keeps import Keep, service_of
 from policygen.ledger import Evidence
-from policygen.platform import platform_keeps
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
@@ -25,14 +26,16 @@ from policygen.policy.meet import (
     Met,
     allow_statements,
     deny_statements,
-    meet,
     meet_with_losses,
     own_grants,
 )
 from policygen.policy.pack import INLINE_LIMIT, name_statements, pack, statements_of
 from policygen.policy.wildcards import by_wildcards
 from policygen.proof import Proof, beyond, prove
+from policygen.retain import retain
+from policygen.risk import Risk, compare_risks, risks
 from policygen.selection import Predecessor
+from policygen.strength import MIN_DAYS, QUIET_DAYS, OpenPoints, Strength, permission_days, strength_of
 from policygen.text import count
 from policygen.today import Missing, Today, allowed_today
 from policygen.usage import Usage
@@ -44,6 +47,18 @@ class Aside(NamedTuple):
     request: AccessRequest
     evidence: Evidence
     allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the decisions in force did to a role, and which did nothing."""
+
+    losses: tuple[DroppedUse, ...] = ()
+    """Observed permissions that are dropped all the same."""
+    spared: tuple[Spared, ...] = ()
+    """Observed permissions that a drop rule matches and does not drop."""
+    expired: tuple[Rule, ...] = ()
+    unused: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,15 @@ class Suggestion:
     """Resource types whose names may be new next time: type -> (names seen, the reason)."""
     losses: tuple[Loss, ...] = ()
     """Where observed and allowed could not be met exactly, and the narrower side was taken."""
+    decided: Decided = field(default_factory=Decided)
+    """What people's decisions did."""
+    seasonal: Mapping[str, str] = field(default_factory=dict)
+    """Removed action -> what IAM saw of it before the window."""
+    strength: Strength | None = None
+    """How much the evidence is worth, with a verdict."""
+    risks_removed: tuple[Risk, ...] = ()
+    risks_left: tuple[Risk, ...] = ()
+    """Named risks of the new policy."""
     barred: Mapping[str, str] = field(default_factory=dict)
     """Actions that today's identity policies grant and a bound never allows -> which bound; they are not kept."""
 
@@ -111,6 +135,10 @@ def suggest(
     resources: Mode = "pattern",
     opened: Collection[str] = (),
     predecessors: tuple[Predecessor, ...] = (),
+    decisions: Decisions | None = None,
+    on: date | None = None,
+    conduct: Conduct | None = None,
+    apart: Usage | None = None,
 ) -> Suggestion:
     """The smallest policy that lets a role go on doing what it did.
 
@@ -123,13 +151,22 @@ def suggest(
         resources: how observed names are written.
         opened: resource types (``ec2:image``) that are written whole.
         predecessors: deleted namesakes, for the record.
+        decisions: what people decided to keep, to drop and to protect.
+        on: the day on which decisions expire or not; by default the window's last.
+        conduct: the role's calls, parted by whether they look like the workload.
+        apart: what the calls set apart asked for.
 
     Raises:
+        UsageError, GateError: a decision that cannot be followed, or a protected role.
         NothingFoundError: PG-E303, no authorised call that needs a permission.
         GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
     """
+    decisions = decisions or Decisions()
+    decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
+    day = on or date.fromisoformat(usage.window.end[:10])
+    rules = decisions.for_role(usage.role.name, day)
     bounds = today.policies if today else None
     extra: tuple[Policy, ...] = ()
     requests, missing = allowed_today(usage, today)
@@ -138,6 +175,8 @@ def suggest(
         requests |= {one.request: one.evidence for one in added}
         extra = (_evidence_policy([one.request for one in added], resources, opened),) if added else ()
         bounds = (*today.policies, *extra)
+    after = drop_observed(rules, usage.role.name, requests, usage.sources)
+    requests = after.kept
     needed = list(requests)
     if not needed:
         raise _all_missing(usage, missing)
@@ -152,7 +191,19 @@ def suggest(
     written = {request: written[request] for request in needed}
     effective = effective_actions(today.policies, today.boundary, today.guardrails) if today else None
     now = effective.allowed if effective else None
-    keeps = _keeps(usage, coverage, today, now, bounds, as_today)
+    min_days = MIN_DAYS if decisions.min_days is None else decisions.min_days
+    retained = retain(
+        usage,
+        coverage,
+        today,
+        now,
+        bounds,
+        as_today,
+        rules=rules,
+        seen=(apart,) if apart else (),
+        min_days=min_days,
+    )
+    keeps = retained.keeps
     kept_grants = [keep.grant for keep in keeps]
     table = coverage_table(widest([*observed, *kept_grants]), needed)
     grants = essential(table, kept_grants)
@@ -164,9 +215,13 @@ def suggest(
     if not proof.held:
         raise proof_failed(usage.role, proof)
     kinds: dict[Grant, tuple[Kind, str]] = {
-        keep.grant: ("kept" if keep.kind == "platform" else "unknown", keep.why) for keep in keeps
+        keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in keeps
     }
-    return Suggestion(
+    expired = decisions.expired(usage.role.name, day)
+    decided = Decided(after.losses, after.spared, expired, unused_rules(rules, now, usage.requests))
+    before_risks = risks(today.policies, boundary, guardrails, account) if today else ()
+    left = risks(policies, boundary, guardrails, account)
+    made = Suggestion(
         role=usage.role,
         usage=usage,
         coverage=coverage,
@@ -177,7 +232,7 @@ def suggest(
         missing=tuple(missing),
         today=today.policies if today else None,
         now=now,
-        changes=_changes(grants, kinds, missing, today, now),
+        changes=_changes(grants, kinds, retained.removed, missing, today, now),
         proof=proof,
         predecessors=predecessors,
         notes=today.notes if today else (),
@@ -185,6 +240,46 @@ def suggest(
         questions=questions(needed, opened) if resources == "pattern" else {},
         losses=met.losses,
         barred=effective.barred if effective else {},
+        decided=decided,
+        seasonal=retained.seasonal,
+        risks_removed=compare_risks(before_risks, left)[0],
+        risks_left=left,
+        conduct=conduct or Conduct({}, {}, {}),
+        apart=apart,
+    )
+    return replace(made, strength=_strength(made, decisions, min_days))
+
+
+def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength:
+    """The worth of the evidence, and what is left for a person to decide."""
+    usage, coverage = made.usage, made.coverage
+    without = set(coverage.gaps)
+    covered = [day for day in usage.window.dates() if day not in without]
+    unknown = {keep.grant.action for keep in made.keeps if keep.kind == "unknown"}
+    return strength_of(
+        usage.window.start,
+        usage.window.end,
+        permission_days(usage.requests),
+        usage.events.days if usage.events else (),
+        covered,
+        events=usage.events.count if usage.events else 0,
+        weak=usage.events.weak if usage.events else 0,
+        gaps=[
+            *(f"not read whole: {hole}" for hole in coverage.incomplete),
+            *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
+        ],
+        open_points=OpenPoints(
+            blind_spots=len(unknown),
+            questions=len(made.questions),
+            unmapped=len(usage.unmapped),
+            missing=len(made.missing),
+            suspects=sum(1 for one in made.conduct.suspects if one.sign not in made.conduct.accepted),
+            weak_only=sum(1 for seen in usage.requests.values() if seen.weak == seen.count),
+            losses=len(made.losses) + len(made.decided.losses),
+            expired=len(made.decided.expired),
+        ),
+        min_days=min_days,
+        quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
     )
 
 
@@ -235,34 +330,10 @@ def _evidence_policy(
     return Policy(tuple(statements_of(sorted(grants))), name="observed")
 
 
-def _keeps(
-    usage: Usage,
-    coverage: Coverage,
-    today: Today | None,
-    now: Mapping[str, Sequence[Statement]] | None,
-    bounds: Sequence[Policy] | None,
-    as_today: Sequence[Keep],
-) -> tuple[Keep, ...]:
-    """Grants without evidence of their own, each inside today's policies."""
-    if today is None or now is None or bounds is None:
-        return tuple(platform_keeps((), (), usage.requests))
-    platform = platform_keeps(today.functions or (), today.mappings, usage.requests)
-    inside = [_inside(keep, bounds) for keep in platform]
-    # Writing logs is never seen; for a function its need is known. All else is settled by what the logs show.
-    settled = frozenset({"logs:PutLogEvents"}) if today.functions else frozenset()
-    unknown = unknown_keeps(
-        {k: list(v) for k, v in now.items()}, coverage, settled, usage.requests, _unmapped(usage)
-    )
-    distinct = {
-        keep.grant: keep for keep in reversed([*(k for keeps in inside for k in keeps), *as_today, *unknown])
-    }
-    chosen = set(widest(distinct))
-    return tuple(distinct[grant] for grant in sorted(chosen))
-
-
 def _changes(
     grants: Sequence[Grant],
     kinds: Mapping[Grant, tuple[Kind, str]],
+    removed: Mapping[str, str],
     missing: Sequence[Missing],
     today: Today | None,
     now: Mapping[str, Sequence[Statement]] | None,
@@ -272,19 +343,7 @@ def _changes(
     wider: dict[Grant, tuple[Kind, str]] = dict.fromkeys(
         beyond(grants, today.policies), ("added", "observed, not allowed today; added as asked")
     )
-    return compare(now, grants, {**kinds, **wider}, {one.request.action for one in missing})
-
-
-def _unmapped(usage: Usage) -> frozenset[str]:
-    """IAM prefixes of services of which a call could not be mapped; the label where no prefix is known."""
-    return frozenset(service_prefix(one.source) or label(one.source) for one in usage.unmapped)
-
-
-def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
-    """A keep cut to what today's policies allow; nothing is added for the platform that was not there."""
-    request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-    grants = meet({keep.grant: [request]}, bounds)
-    return [Keep(grant, keep.kind, keep.why, keep.blind_spot) for grant in grants]
+    return compare(now, grants, {**kinds, **wider}, {one.request.action for one in missing}, removed)
 
 
 def _documents(

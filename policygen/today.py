@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 
 from policygen import arn
 from policygen.access import AccessRequest
-from policygen.account.model import EventSourceMapping, Function, Role
+from policygen.account.model import (
+    Account,
+    EventSourceMapping,
+    Function,
+    InvokeConfig,
+    LastAccessed,
+    Levels,
+    Role,
+)
 from policygen.errors import IncompleteError
 from policygen.ledger import Evidence
-from policygen.platform import functions_of
 from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import IDENTITY, Evaluator
 from policygen.policy.expand import allowed_actions
@@ -48,6 +55,10 @@ class Today:
     """Levels of SCPs, and RCPs as one level; () where the organization's policies are not known."""
     account: str = ""
     """The role's account, to which RCPs are confined; "" where unknown."""
+    invoke_configs: tuple[InvokeConfig, ...] = ()
+    role: Role | None = None
+    last: LastAccessed | None = None
+    """What IAM saw used last; None where it was not read."""
 
     def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
         """An evaluator of today's identity policies, or of others in their place, within today's bounds."""
@@ -55,22 +66,13 @@ class Today:
         return Evaluator(chosen, self.boundary, guardrails=self.guardrails, account=self.account)
 
 
-def today_of(
-    role: Role,
-    functions: Sequence[Function] | None,
-    mappings: Sequence[EventSourceMapping] | None = None,
-    *,
-    allow_incomplete: bool = False,
-    guardrails: Sequence[Sequence[Policy]] = (),
-) -> Today:
-    """What bounds the suggestion for a role, and the functions that run with it.
+def today_of(role: Role, account: Account, *, allow_incomplete: bool = False) -> Today:
+    """What bounds the suggestion for a role, and what else the account says of it.
 
     Args:
         role: as the snapshot has it.
-        functions: the account's functions, None where unknown.
-        mappings: what they poll.
+        account: that the role is of.
         allow_incomplete: go on without documents that were not read.
-        guardrails: levels of SCPs and RCPs above the account; a service-linked role is exempt from them (4.1.2).
 
     Raises:
         IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
@@ -90,17 +92,28 @@ def today_of(
         notes.append("service-linked role: IAM lets nobody edit its policies")
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
-    mine = None if functions is None else tuple(functions_of(role.key, functions))
-    levels = () if role.service_linked else tuple(tuple(level) for level in guardrails)
     return Today(
-        role.identity_policies,
-        role.boundary,
-        mine,
-        tuple(mappings or ()),
-        tuple(notes),
-        levels,
-        role.key.account,
+        policies=role.identity_policies,
+        boundary=role.boundary,
+        functions=account.configurations_of(role),
+        mappings=tuple(account.mappings or ()),
+        notes=tuple(notes),
+        guardrails=_guardrails(account.scps_of(role) or (), account.rcps_of(role) or ()),
+        account=role.key.account,
+        invoke_configs=tuple(account.invoke_configs or ()),
+        role=role,
+        last=account.last_accessed_of(role),
     )
+
+
+# Attached to everything that RCPs can be attached to, and by nobody to be detached (4.1).
+_RCP_FULL = Policy((Statement("Allow", ("*",), ("*",)),), name="RCPFullAWSAccess", kind="resource control")
+
+
+def _guardrails(scps: Levels, rcps: Levels) -> tuple[tuple[Policy, ...], ...]:
+    """Each level of SCPs must allow; RCPs only ever deny beside the one that allows all, so they are one level."""
+    denying = tuple(policy for level in rcps for policy in level)
+    return (*map(tuple, scps), *([(_RCP_FULL, *denying)] if denying else []))
 
 
 def services_of(role: Role) -> set[str]:

@@ -29,6 +29,11 @@ class Window:
         """Number of days."""
         return (date.fromisoformat(self.end[:10]) - date.fromisoformat(self.start)).days + 1
 
+    def dates(self) -> list[str]:
+        """The days, in order."""
+        first = date.fromisoformat(self.start)
+        return [(first + timedelta(days=n)).isoformat() for n in range(self.days)]
+
     def holds(self, day: str) -> bool:
         """Whether a date lies in the window."""
         return self.start <= day <= self.end[:10]

@@ -42,6 +42,7 @@ def compare(
     grants: Iterable[Grant],
     kept: Mapping[Grant, tuple[Kind, str]],
     missing: Collection[str] = (),
+    removed: Mapping[str, str] | None = None,
 ) -> tuple[Change, ...]:
     """The change of every action that is allowed today or will be, sorted by action.
 
@@ -50,6 +51,7 @@ def compare(
         grants: what the new policies grant.
         kept: grants without evidence -> why they stay; grants beyond today's policies -> why they were added.
         missing: actions that were seen in use, but not as today's policies allow them.
+        removed: action -> why it need not be kept, where more is to say than that it was not seen.
     """
     proposed: dict[str, list[Grant]] = {}
     for grant in grants:
@@ -62,6 +64,8 @@ def compare(
         members = proposed.get(folded, [])
         new = tuple(sorted({text for grant in members for text in _grant_resources(grant)}))
         kind, why = _kind(now, new, members, kept)
+        if kind == "removed" and removed:
+            why = removed.get(action, why)
         if kind == "removed" and action in missing:
             kind, why = "missing", "seen on resources that today's policies do not allow"
         changes.append(Change(action, kind, now, new, why))

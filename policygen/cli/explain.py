@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,7 +10,10 @@ import typer
 from policygen.cli.options import (
     AcceptOption,
     DaysOption,
+    DecisionsOption,
+    DropOption,
     IncompleteOption,
+    KeepOption,
     LiveOption,
     LogsOption,
     ProfileOption,
@@ -18,6 +22,7 @@ from policygen.cli.options import (
     SnapshotOption,
     UntilOption,
     account_of,
+    decisions_of,
     signs_of,
     talk_of,
 )
@@ -36,6 +41,9 @@ def command(
     events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
+    keep: KeepOption = None,
+    drop: DropOption = None,
+    decisions: DecisionsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Say why an action of a role is kept, removed, in doubt, or not granted at all.
@@ -51,6 +59,7 @@ def command(
 
     if format_ not in {"text", "json"}:
         raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
+    decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
     analysis = analyse(
@@ -61,6 +70,8 @@ def command(
         account=account,
         allow_incomplete=allow_incomplete,
         accepted=signs_of(accept),
+        decisions=decided,
+        on=datetime.now(UTC).date(),
         say=talk,
     )
     found = [explain(analysis.suggestion, action) for action in actions]

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.conduct import Sign
+    from policygen.decisions import Decisions
 
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
 LogsOption = Annotated[
@@ -32,6 +33,17 @@ IncompleteOption = Annotated[
 AcceptOption = Annotated[
     list[str] | None,
     typer.Option("--accept", help="Count odd usage of this sign as the workload's; repeatable."),
+]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option("--keep", help="Keep an action of today, or 'ACTION on ARN'; repeatable."),
+]
+DropOption = Annotated[
+    list[str] | None, typer.Option("--drop", help="Drop an action, or 'ACTION on ARN'; repeatable.")
+]
+DecisionsOption = Annotated[
+    Path | None,
+    typer.Option("--decisions", help="File of decisions; default: policygen.toml here, if there is one."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
@@ -72,3 +84,15 @@ def account_of(
 def signs_of(accept: list[str] | None) -> list[Sign]:
     """The signs to accept; `analysis.observe` checks that they exist."""
     return cast("list[Sign]", accept or [])
+
+
+def decisions_of(path: Path | None, keep: list[str] | None, drop: list[str] | None) -> Decisions:
+    """The decisions of a file, of ``policygen.toml`` in this folder by default, and those of the command line.
+
+    Raises:
+        UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
+    """
+    from policygen.decisions import FILE, Decisions, load_decisions, with_flags
+
+    place = path or (Path(FILE) if Path(FILE).is_file() else None)
+    return with_flags(load_decisions(place) if place else Decisions(), keep or (), drop or ())

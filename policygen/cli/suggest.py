@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -10,7 +11,10 @@ import typer
 from policygen.cli.options import (
     AcceptOption,
     DaysOption,
+    DecisionsOption,
+    DropOption,
     IncompleteOption,
+    KeepOption,
     LiveOption,
     LogsOption,
     ProfileOption,
@@ -19,6 +23,7 @@ from policygen.cli.options import (
     SnapshotOption,
     UntilOption,
     account_of,
+    decisions_of,
     signs_of,
     talk_of,
 )
@@ -56,6 +61,9 @@ def command(
         typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
     ] = None,
     accept: AcceptOption = None,
+    keep: KeepOption = None,
+    drop: DropOption = None,
+    decisions: DecisionsOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -80,6 +88,7 @@ def command(
         )
     if format_ not in {"text", "json", "policy"}:
         render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
+    decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
     analysis = analyse(
@@ -93,6 +102,8 @@ def command(
         resources=cast("Mode", resources),
         opened=opened or (),
         accepted=signs_of(accept),
+        decisions=decided,
+        on=datetime.now(UTC).date(),
         say=talk,
     )
     if not quiet:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
 from policygen.ledger import Evidence, total
 from policygen.policy.diff import Change
-from policygen.report.lines import LISTED, minute, places, right, short, wrapped
+from policygen.report.lines import LISTED, WIDTH, minute, more, places, right, short, wrapped
 from policygen.suggestion import Suggestion
 from policygen.text import count
 
@@ -30,12 +31,12 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
     services: dict[str, list[Change]] = {}
     for change in made.changes:
         services.setdefault(change.service, []).append(change)
-    removed: dict[str, int] = {}
+    removed: dict[str, list[Change]] = {}
     blind: dict[str, list[Change]] = {}
     for service, changes in services.items():
         kinds = {change.kind for change in changes}
         if kinds <= {"removed", "missing"}:
-            removed[service] = sum(1 for change in changes if change.kind == "removed")
+            removed[service] = [change for change in changes if change.kind == "removed"]
         elif kinds <= {"removed", "unknown"}:
             blind[service] = changes
         else:
@@ -45,7 +46,7 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             yield from _service(made, service, changes, show_all=show_all)
     else:
         yield from _blind(blind)
-    removed = {name: number for name, number in removed.items() if number}
+    removed = {name: gone for name, gone in removed.items() if gone}
     if removed:
         yield from _removed(removed, show_all=show_all)
     asked = [
@@ -57,19 +58,29 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
 def _blind(services: Mapping[str, Sequence[Change]]) -> Iterator[str]:
     """Services of which nothing was used and something could not have been seen, in one entry."""
     kept = {name: sum(1 for c in changes if c.kind == "unknown") for name, changes in services.items()}
-    gone = sum(1 for changes in services.values() for c in changes if c.kind == "removed")
+    gone = [c for changes in services.values() for c in changes if c.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
     yield from wrapped("  ? ", f"{count(len(kept), 'service')}  {names} … (--all lists them)", "      ")
     yield right(f"      keep  {count(sum(kept.values()), 'action')} kept as today", "not visible")
-    if gone:
-        yield right(f"      drop  {count(gone, 'action')}", "visible, 0 calls")
+    yield from _drops(gone)
+
+
+def _drops(gone: Sequence[Change]) -> Iterator[str]:
+    """How many actions go, a line a reason, the commonest first."""
+    reasons = Counter(change.why for change in gone)
+    for i, (why, number) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
+        lead = f"      {'drop' if i == 0 else '    '}  {count(number, 'action')}"
+        if len(lead) + len(why) + 2 <= WIDTH:
+            yield right(lead, why)
+        else:
+            yield from wrapped(f"{lead}: ", why, "            ")
 
 
 def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
     used = [c for c in changes if c.kind in {"narrowed", "unchanged", "added"}]
     gone = [c for c in changes if c.kind == "removed"]
-    drop = [right(f"      drop  {count(len(gone), 'action')}", "visible, 0 calls")] if gone else []
+    drop = list(_drops(gone))
     if used:
         before = [c for c in (*used, *gone) if c.now]
         yield from wrapped(
@@ -88,18 +99,23 @@ def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_
     for symbol, kind in (("=", "kept"), ("?", "unknown")):
         members = [c for c in changes if c.kind == kind]
         if members:
-            yield from _kept(symbol, service, members, show_all=show_all)
+            yield from _kept(made, symbol, service, members, show_all=show_all)
             yield from drop
             drop = []
 
 
-def _kept(symbol: str, service: str, members: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _kept(
+    made: Suggestion, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
+) -> Iterator[str]:
+    names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
     place = "kept as today" if same else f"narrowed to {places(c.proposed for c in members)}"
     yield from wrapped(f"  {symbol} {service}  ", f"{count(len(members), 'action')} {place}", "      ")
     yield from wrapped("      keep  ", _names(members, show_all=show_all))
     for why in sorted({c.why for c in members}):
         yield from wrapped("      why   ", why)
+    for note in sorted({keep.note for keep in made.keeps if keep.note and keep.grant.action in names}):
+        yield from wrapped("      note  ", note)
 
 
 def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
@@ -144,37 +160,49 @@ def _rules(made: Suggestion, requests: Sequence[AccessRequest], *, show_all: boo
         yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
 
 
-def _removed(removed: dict[str, int], *, show_all: bool) -> Iterator[str]:
-    names = sorted(removed, key=lambda name: (-removed[name], name))
+def _removed(removed: Mapping[str, Sequence[Change]], *, show_all: bool) -> Iterator[str]:
+    names = sorted(removed, key=lambda name: (-len(removed[name]), name))
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--all lists them)"
     yield from wrapped("  - ", f"{count(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
-    yield right(f"      drop  {count(sum(removed.values()), 'action')}", "visible, 0 calls")
+    yield from _drops([change for gone in removed.values() for change in gone])
 
 
 def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
-    if not asked and not made.questions:
+    total = len(asked) + len(made.questions) + len(made.seasonal)
+    if not total:
         return
     yield ""
-    yield f"Your call ({len(asked) + len(made.questions)})"
+    yield f"Your call ({total})"
     for kind, (seen, reason) in made.questions.items():
         yield from wrapped("  ? ", f"{kind}: {count(seen, 'name')} written as seen; {reason}", "    ")
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
+    for action, why in list(made.seasonal.items())[:LISTED]:
+        yield from wrapped("  ? ", f"{action} goes; {why}", "    ")
+        yield from wrapped("      ", f"--keep {action} keeps it; more --days may show it")
+    yield from more(len(made.seasonal), LISTED)
     if not asked:
         return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
     yield from wrapped(
         "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
     )
-    off = {k.blind_spot.remedy for k in made.keeps if k.blind_spot and k.blind_spot.id == "data-events-off"}
+    first = next(c for c in made.changes if c.kind == "unknown")
+    yield from wrapped("      ", f"--drop {first.action} removes one; --drop '{first.service}:*' a service")
+    selectors = {"data-events-off", "data-events-partly", "caller-excluded", "source-excluded"}
+    off = {k.blind_spot.remedy for k in made.keeps if k.blind_spot and k.blind_spot.id in selectors}
     remedies = sorted(off)
     for remedy in remedies[:LISTED]:
         yield from wrapped("      ", remedy)
     if len(remedies) > LISTED:
-        yield f"      and {len(remedies) - LISTED} more data event types"
+        yield f"      and {len(remedies) - LISTED} more"
+    if remedies and any(k.blind_spot.command for k in made.keeps if k.blind_spot):
+        yield from wrapped(
+            "      ", f"policygen doctor -r {made.role.name} … prints the command for all of them"
+        )
 
 
 def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, list[AccessRequest]]]:

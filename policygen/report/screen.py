@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
 from functools import reduce
 from operator import add
 
@@ -14,7 +13,14 @@ from policygen.conduct import SIGNS, Sign, Suspect
 from policygen.ledger import Evidence
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
-from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, sparks, wrapped
+from policygen.report.judgement import (
+    escalations,
+    render_decisions,
+    render_losses,
+    render_risk,
+    render_verdict,
+)
+from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, wrapped
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
@@ -54,8 +60,7 @@ def _head(analysis: Analysis) -> Iterator[str]:
             f"{count(len(usage.regions), 'region')}, last {minute(seen.last)}"
         )
     yield from _coverage(made)
-    if curve := _learning(made):
-        yield curve
+    yield from render_verdict(made)
     if made.today is None:
         yield "Today     not known: this rests on the evidence alone (--snapshot, --live)"
         yield from wrapped(
@@ -101,36 +106,18 @@ def _state(flags: Sequence[bool]) -> str:
     return "on" if all(flags) else "partly" if any(flags) else "off"
 
 
-def _learning(made: Suggestion) -> str:
-    """The learning curve: distinct permissions seen so far, a mark per day of the window."""
-    window = made.usage.window
-    firsts: dict[str, str] = {}
-    for request, seen in made.usage.requests.items():
-        day = min(seen.days)
-        firsts[request.action] = min(firsts.get(request.action, day), day)
-    if not firsts or window.days < 2:
-        return ""
-    start = date.fromisoformat(window.start)
-    days = [(start + timedelta(days=i)).isoformat() for i in range(window.days)]
-    counts = [sum(1 for first in firsts.values() if first <= day) for day in days]
-    ago = (date.fromisoformat(window.end[:10]) - date.fromisoformat(max(firsts.values()))).days
-    lead = f"Learning  last new permission {count(ago, 'day')} before end  "
-    step = -(-len(counts) // (WIDTH - len(lead)))
-    # Every step-th day, counted so that the last day is among them.
-    shown = counts[(len(counts) - 1) % step :: step]
-    return lead + sparks(shown, len(firsts))
-
-
 def _result(made: Suggestion) -> Iterator[str]:
     new_actions = {grant.action.lower() for grant in made.grants}
     stars = _stars(statement.resources for policy in made.policies for statement in policy.statements)
     size = sum(policy.size for policy in made.policies)
+    paths = escalations(made.risks_left)
     room = (
         f"of {INLINE_LIMIT:,}" if len(made.policies) == 1 else f"in {len(made.policies)} of {MANAGED_LIMIT:,}"
     )
     if made.now is None or made.today is None:
         yield f"{'Result':<20}{'':>12}{'proposed':>11}"
         yield f"{'  actions allowed':<20}{'':>12}{len(new_actions):>11,}"
+        yield f"{'  escalation paths':<20}{'':>12}{paths:>11,}"
         yield f"{'  statements on *':<20}{'':>12}{stars:>11,}"
         yield f"{'  characters':<20}{'':>12}{size:>11,}  {room}"
     else:
@@ -142,6 +129,8 @@ def _result(made: Suggestion) -> Iterator[str]:
         old_size = sum(policy.size for policy in made.today)
         yield f"{'Result':<20}{'now':>12}{'proposed':>11}{'change':>11}"
         yield f"{'  actions allowed':<20}{before:>12,}{len(new_actions):>11,}{cut:>11}"
+        closed = escalations(made.risks_removed)
+        yield f"{'  escalation paths':<20}{paths + closed:>12,}{paths:>11,}{_signed(-closed):>11}"
         yield f"{'  statements on *':<20}{old_stars:>12,}{stars:>11,}{_signed(stars - old_stars):>11}"
         yield f"{'  characters':<20}{old_size:>12,}{size:>11,}  {room}"
     for check in made.proof.checks:
@@ -159,6 +148,8 @@ def _signed(number: int) -> str:
 def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
     usage = made.usage
     limit = None if show_all else LISTED
+    yield from render_decisions(made, limit=limit)
+    yield from render_losses(made, limit=limit)
     if made.missing:
         yield from ("", f"Observed, but not allowed by today's policies ({len(made.missing)}): not granted")
         for one in made.missing[:limit]:
@@ -190,6 +181,7 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             )
             yield from wrapped("      why   ", unmapped.why)
         yield from more(len(usage.unmapped), limit)
+    yield from render_risk(made, limit=limit)
     for before in made.predecessors:
         yield ""
         yield from wrapped(
@@ -292,6 +284,8 @@ def _denied_by(policy_type: str, *, explicit: bool) -> str:
 def _next(analysis: Analysis) -> Iterator[str]:
     role = analysis.suggestion.role.name
     yield from ("", "Next")
+    most = max(analysis.suggestion.grants_by_request().items(), key=lambda one: one[1].count)[0].action
+    yield f"  policygen explain {most} -r {role} …   the calls behind it"
     yield f"  policygen suggest -r {role} … -f policy   the policy itself"
     yield f"  policygen suggest -r {role} … -f json     everything, with eventIDs"
     yield "Nothing in AWS was changed."

@@ -23,18 +23,20 @@ from policygen.policy.grants import Grant
 
 
 class Feature(NamedTuple):
-    """One row of platform.toml. `caller`: whether the platform's call has ``lambda:SourceFunctionArn``."""
+    """One row of platform.toml. `caller`: whether the platform's call has ``lambda:SourceFunctionArn``; `whole`:
+    whether the configuration names all that such actions are needed for."""
 
     actions: tuple[str, ...]
     caller: Literal["present", "absent", "unknown"]
     source: str
+    whole: bool = False
 
 
 @cache
 def features() -> Mapping[str, Feature]:
     """The rows of platform.toml by name."""
     rows = tomllib.loads((files("policygen") / "platform.toml").read_text("utf-8"))
-    return {name: Feature(tuple(row["actions"]), row["caller"], row["source"]) for name, row in rows.items()}
+    return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
 
 
 def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:

@@ -19,7 +19,7 @@ from policygen.platform import platform_keeps, warned
 from policygen.policy.document import Policy, Statement
 from policygen.policy.grants import widest
 from policygen.policy.meet import meet
-from policygen.pollers import unknown_sources
+from policygen.pollers import features, unknown_sources
 from policygen.today import Today
 from policygen.usage import Usage
 from policygen.witness import Witness, witness
@@ -67,9 +67,11 @@ def retain(
     if today is None or now is None or bounds is None:
         return Retained(tuple(platform_keeps((), (), usage.requests)))
     name = usage.role.name
-    inside = [one for keep in _platform(usage, coverage, today) for one in _inside(keep, bounds)]
-    # Writing logs is never seen; for a function its need is known. All else is settled by what the logs show.
-    settled = frozenset({"logs:PutLogEvents"}) if today.functions else frozenset()
+    platform = _platform(usage, coverage, today)
+    inside = [one for keep in platform for one in _inside(keep, bounds)]
+    # What only the platform is needed for is narrowed to what its configuration names, though no log shows it.
+    whole = {name for name, feature in features().items() if feature.whole}
+    settled = frozenset(keep.grant.action for keep in platform if keep.feature in whole)
     services, actions = _seen_names((usage, *seen))
     created = today.role.create_date if today.role else ""
 

@@ -65,7 +65,7 @@ class OpenPoints:
     missing: int = 0
     """Requests that were seen and that today's policies do not allow."""
     suspects: int = 0
-    """Sessions that do not look like the workload."""
+    """Kinds of calls that do not look like the workload."""
     weak_only: int = 0
     """Permissions that only weak events speak for (1.10.4)."""
     losses: int = 0
@@ -228,7 +228,7 @@ _POINTS = {
     "questions": ("questions", "resource type", "whose names may be new next time"),
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "missing": ("missing", "request", "seen in use that today's policies do not allow"),
-    "suspects": ("suspects", "session", "that does not look like the workload"),
+    "suspects": ("suspects", "set-apart call", "to look at, unlike the workload"),
     "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
     "losses": ("losses", "observed permission", "dropped by a decision: its calls will fail"),
     "expired": ("expired", "decision", "whose time is over"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from policygen.access import AccessRequest
 from policygen.ledger import Evidence, total
 from policygen.policy.diff import Change
-from policygen.report.lines import LISTED, WIDTH, minute, more, places, right, short, wrapped
+from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, wrapped
 from policygen.suggestion import Suggestion
 from policygen.text import count
 
@@ -170,7 +170,7 @@ def _removed(removed: Mapping[str, Sequence[Change]], *, show_all: bool) -> Iter
 
 def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
-    total = len(asked) + len(made.questions) + len(made.seasonal)
+    total = len(asked) + len(made.questions) + len(_seasonal(made))
     if not total:
         return
     yield ""
@@ -180,10 +180,11 @@ def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
-    for action, why in list(made.seasonal.items())[:LISTED]:
-        yield from wrapped("  ? ", f"{action} goes; {why}", "    ")
-        yield from wrapped("      ", f"--keep {action} keeps it; more --days may show it")
-    yield from more(len(made.seasonal), LISTED)
+    for (service, why), actions in list(_seasonal(made).items())[:LISTED]:
+        names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
+        yield from wrapped("  ? ", f"{names} go; {why}", "    ")
+        what = actions[0] if len(actions) == 1 else f"'{service}:*'"
+        yield from wrapped("      ", f"--keep {what} keeps what today grants; more --days may show it")
     if not asked:
         return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
@@ -203,6 +204,14 @@ def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
         yield from wrapped(
             "      ", f"policygen doctor -r {made.role.name} … prints the command for all of them"
         )
+
+
+def _seasonal(made: Suggestion) -> dict[tuple[str, str], list[str]]:
+    """(service, what IAM saw before the window) -> the actions that go."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for action, why in made.seasonal.items():
+        groups.setdefault((action.split(":", 1)[0], why), []).append(action)
+    return groups
 
 
 def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, list[AccessRequest]]]:

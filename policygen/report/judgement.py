@@ -43,7 +43,11 @@ def escalations(risks: Sequence[Risk]) -> int:
     return sum(1 for risk in risks if risk.family == "escalation")
 
 
-_FAMILIES = {"escalation": "escalation paths", "exfiltration": "ways to data", "exposure": "ways to expose"}
+_FAMILIES = {
+    "escalation": ("escalation path", ""),
+    "exfiltration": ("way", " to data"),
+    "exposure": ("way", " to expose"),
+}
 
 
 def render_risk(made: Suggestion, *, limit: int | None) -> Iterator[str]:
@@ -52,7 +56,9 @@ def render_risk(made: Suggestion, *, limit: int | None) -> Iterator[str]:
         return
     yield ""
     gone = Counter(risk.family for risk in made.risks_removed)
-    closed = ", ".join(f"{n} {_FAMILIES.get(family, family)}" for family, n in sorted(gone.items()))
+    closed = ", ".join(
+        f"{count(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
+    )
     yield f"Risk ({len(made.risks_left)} left)"
     if closed:
         yield from wrapped("  - ", f"closed: {closed}", "    ")

@@ -35,7 +35,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = ("suggest", "explain", "check", "doctor", "map", "snapshot", "permissions", "services", "data")
+COMMANDS = (
+    "suggest",
+    "explain",
+    "check",
+    "diff",
+    "doctor",
+    "map",
+    "snapshot",
+    "permissions",
+    "services",
+    "data",
+)
 
 
 def _version(asked: bool) -> None:

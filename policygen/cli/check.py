@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -23,9 +22,10 @@ from policygen.cli.options import (
     signs_of,
     talk_of,
 )
+from policygen.cli.policies import policies_of
 
 if TYPE_CHECKING:
-    from policygen.gate import Level, Source
+    from policygen.gate import Level
 
 
 def command(
@@ -70,7 +70,7 @@ def command(
         raise UsageError(
             f"no format {printable(format_)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
         )
-    sources = [_source(path) for path in policies]
+    sources = [source for path in policies for source in policies_of(path)]
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
     seen = observe(
@@ -92,7 +92,7 @@ def command(
         role=seen.usage.role.name,
         account=seen.usage.role.account,
         findings=findings,
-        files=[source.name for source in sources],
+        files=list(dict.fromkeys(source.name for source in sources)),
         fail_on=level,
         failed=failed,
         days=seen.usage.window.days,
@@ -102,27 +102,3 @@ def command(
     write_stdout(render(format_, report), utf8=format_ != "text")
     if failed:
         raise typer.Exit(1)
-
-
-def _source(path: Path) -> Source:
-    """A policy file as it is.
-
-    Raises:
-        UsageError: PG-E219, it cannot be read; PG-E210, it is no policy.
-    """
-    from policygen.errors import UsageError
-    from policygen.gate import source_of
-    from policygen.policy.document import parse_policy
-    from policygen.text import printable
-
-    name = "standard input" if str(path) == "-" else str(path)
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(
-            f"cannot read {printable(name)!r}: {reason}",
-            "give a policy document in JSON: policygen suggest … -f policy > FILE makes one",
-            code="PG-E219",
-        ) from None
-    return source_of(printable(name), text, parse_policy(text, name))

@@ -71,7 +71,15 @@ class Explanation:
     """Declared generalisations in use."""
     blind: str
     """Why the logs could not have shown it; "" where they could."""
+    since: str
+    """The first whole day from which on they would have shown it."""
     remedy: str
+    command: str
+    """What to run so that the logs show it; "" where nothing can be given."""
+    said: str
+    """What IAM's own last-accessed report says; "" where nothing."""
+    why: str
+    """Why it goes; "" where it does not."""
 
 
 def explain(made: Suggestion, action: str) -> Explanation:
@@ -93,7 +101,8 @@ def explain(made: Suggestion, action: str) -> Explanation:
         days[day] += seen.count
     keeps = tuple(keep for keep in made.keeps if keep.grant.action.lower() == folded)
     known = reference.action(name)
-    spot = made.coverage.blind_spot(name, reads_only=known is not None and not known.writes)
+    found = made.coverage.verdict(name, reads_only=known is not None and not known.writes)
+    changed = {change.action.lower(): change for change in made.changes}.get(folded)
     wanted = {w: seen for w, seen in made.usage.wanted.items() if w.action.lower() == folded}
     apart = total(
         seen for r, seen in (made.apart.requests if made.apart else {}).items() if r.action.lower() == folded
@@ -121,8 +130,12 @@ def explain(made: Suggestion, action: str) -> Explanation:
         rules=tuple(
             sorted({w.rule for r, w in made.written.items() if r.action.lower() == folded and w.rule})
         ),
-        blind=spot.why if spot else "",
-        remedy=spot.remedy if spot else "",
+        blind=found.spot.why if found.spot else "",
+        since=found.since,
+        remedy=found.spot.remedy if found.spot else "",
+        command=found.spot.command if found.spot else "",
+        said=made.said.get(name, ""),
+        why=changed.why if changed and changed.kind == "removed" else "",
     )
 
 

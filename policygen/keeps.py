@@ -44,6 +44,8 @@ class Judged:
     """Action -> why it need not be kept, where not all of it is."""
     seasonal: dict[str, str]
     """Removed action -> what IAM saw of it before the window."""
+    said: dict[str, str]
+    """Action -> what IAM's last-accessed report says of it, where it says anything."""
 
 
 def unknown_keeps(
@@ -88,7 +90,7 @@ class _Judge:
         testify: Callable[[str], Witness] | None,
         min_days: int,
     ) -> None:
-        self.judged = Judged([], {}, {})
+        self.judged = Judged([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
         self._services = {*services, *unmapped}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
@@ -100,6 +102,8 @@ class _Judge:
         known = reference.action(action)
         doubt = self._doubt(action, known)
         said = self._testify(action) if self._testify else None
+        if said and said.kind != "silent":
+            self.judged.said[action] = said.why
         for statement in statements:
             for grant in _as_today(action, statement):
                 spot, why = doubt, ""

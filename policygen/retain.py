@@ -37,6 +37,8 @@ class Retained:
     """Action of today -> why its absence means something, or which decision drops it."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
     """Removed action -> what IAM saw of it before the window."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
 
 
 def retain(
@@ -99,7 +101,7 @@ def retain(
     distinct = {keep.grant: keep for keep in reversed([*decided, *found])}
     chosen = set(widest(distinct))
     keeps = tuple(distinct[grant] for grant in sorted(chosen))
-    return Retained(keeps, removed, judged.seasonal)
+    return Retained(keeps, removed, judged.seasonal, judged.said)
 
 
 def _platform(usage: Usage, coverage: Coverage, today: Today) -> list[Keep]:

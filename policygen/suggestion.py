@@ -95,6 +95,8 @@ class Suggestion:
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
     """Removed action -> what IAM saw of it before the window."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
     strength: Strength | None = None
     """How much the evidence is worth, with a verdict."""
     risks_removed: tuple[Risk, ...] = ()
@@ -242,6 +244,7 @@ def suggest(
         barred=effective.barred if effective else {},
         decided=decided,
         seasonal=retained.seasonal,
+        said=retained.said,
         risks_removed=compare_risks(before_risks, left)[0],
         risks_left=left,
         conduct=conduct or Conduct({}, {}, {}),

@@ -18,6 +18,7 @@ from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
 from policygen.reading import Reading
 from policygen.report.lines import visible_json
+from policygen.risk import Risk
 from policygen.suggestion import Suggestion
 from policygen.version import VERSION
 
@@ -57,6 +58,9 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
                 "kind": keep.kind,
                 "why": keep.why,
                 "blind_spot": keep.blind_spot.id if keep.blind_spot else None,
+                "remedy": keep.blind_spot.remedy if keep.blind_spot else "",
+                "command": keep.blind_spot.command if keep.blind_spot else "",
+                "note": keep.note,
             }
             for keep in made.keeps
         ],
@@ -111,6 +115,23 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             {"function": name, "actions": sorted({request.action for request in theirs})}
             for name, theirs in usage.users.items()
         ],
+        "strength": _strength(made),
+        "risks": {
+            "removed": [_risk(risk) for risk in made.risks_removed],
+            "left": [_risk(risk) for risk in made.risks_left],
+        },
+        "decisions": {
+            "losses": [_name(one.request) | {"rule": one.rule.where} for one in made.decided.losses],
+            "spared": [_name(one.request) | {"rule": one.rule.where} for one in made.decided.spared],
+            "expired": [rule.where for rule in made.decided.expired],
+            "unused": [rule.where for rule in made.decided.unused],
+        },
+        "losses": [
+            {"action": one.action, "resource": one.resource, "statement": one.sid, "why": one.why}
+            for one in made.losses
+        ],
+        "barred": [{"action": action, "by": bound} for action, bound in sorted(made.barred.items())],
+        "last_accessed": [{"action": action, "says": why} for action, why in sorted(made.said.items())],
         "predecessors": [
             {"role_id": p.role.role_id, "events": p.events, "last": p.last} for p in made.predecessors
         ],
@@ -182,6 +203,38 @@ def _grant(grant: Grant) -> dict[str, Any]:
     }
 
 
+def _strength(made: Suggestion) -> dict[str, Any] | None:
+    found = made.strength
+    if found is None:
+        return None
+    return {
+        "verdict": found.verdict,
+        "reasons": [
+            {"id": one.id, "verdict": one.verdict, "sentence": one.sentence} for one in found.reasons
+        ],
+        "days": found.days,
+        "days_covered": found.covered,
+        "days_active": found.active,
+        "curve": list(found.curve),
+        "last_new": found.last_new,
+        "once": list(found.once),
+        "rhythms": [
+            {"action": one.permission, "kind": one.kind, "sentence": one.sentence} for one in found.rhythms
+        ],
+    }
+
+
+def _risk(risk: Risk) -> dict[str, Any]:
+    return {
+        "rule": risk.rule,
+        "title": risk.title,
+        "family": risk.family,
+        "actions": list(risk.actions),
+        "resources": list(risk.resources),
+        "source": risk.source,
+    }
+
+
 def _coverage(made: Suggestion) -> dict[str, Any]:
     seen = made.coverage
     return {
@@ -190,6 +243,8 @@ def _coverage(made: Suggestion) -> dict[str, Any]:
         "regions": list(seen.regions),
         "trails": None if seen.trails is None else list(seen.trails),
         "data_event_types": None if seen.data_types is None else sorted(seen.data_types),
+        "days_without_events": list(seen.gaps),
+        "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in seen.stopped],
         "incomplete": list(seen.incomplete),
     }
 

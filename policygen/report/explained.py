@@ -38,9 +38,11 @@ def _head(one: Explanation) -> Iterator[str]:
 
 def _seen(one: Explanation) -> Iterator[str]:
     if one.evidence is None:
-        visible = f"no: {one.blind}" if one.blind else "yes: it would have been seen"
+        visible = f"no: {one.blind}" if one.blind else f"yes: it would have been seen since {one.since}"
         yield from _field("visible", visible)
         yield from _field("seen", "0 calls, which proves nothing" if one.blind else "0 calls")
+        if one.said:
+            yield from _field("IAM says", one.said.removeprefix("IAM "))
         return
     seen = one.evidence
     yield from _field("seen", f"{count(seen.count, 'call')} on {len(seen.days)} of {len(one.per_day)} days")
@@ -88,6 +90,10 @@ def _else(one: Explanation) -> Iterator[str]:
         yield from _field("kept", f"on {short(keep.grant.resource)}: {keep.why}")
     if one.remedy and one.evidence is None:
         yield from _field("to know", one.remedy)
+    if one.command and one.evidence is None:
+        yield f"             {one.command}"
+    if one.why and one.why != "visible, 0 calls":
+        yield from _field("goes", one.why)
     if one.verdict == "removed":
         yield from _field("keep it", f"--keep {one.action}, or keep in policygen.toml")
 
@@ -174,5 +180,9 @@ def as_dict(one: Explanation) -> dict[str, Any]:
         "rules": list(one.rules),
         "visible": not one.blind,
         "why_not_visible": one.blind,
+        "visible_since": one.since,
         "remedy": one.remedy,
+        "command": one.command,
+        "last_accessed": one.said,
+        "why_removed": one.why,
     }

@@ -20,7 +20,7 @@ from policygen.report.judgement import (
     render_risk,
     render_verdict,
 )
-from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, wrapped
+from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, right, wrapped
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
@@ -284,8 +284,9 @@ def _denied_by(policy_type: str, *, explicit: bool) -> str:
 def _next(analysis: Analysis) -> Iterator[str]:
     role = analysis.suggestion.role.name
     yield from ("", "Next")
-    most = max(analysis.suggestion.grants_by_request().items(), key=lambda one: one[1].count)[0].action
-    yield f"  policygen explain {most} -r {role} …   the calls behind it"
-    yield f"  policygen suggest -r {role} … -f policy   the policy itself"
-    yield f"  policygen suggest -r {role} … -f json     everything, with eventIDs"
+    if granted := analysis.suggestion.grants_by_request():
+        most = max(granted.items(), key=lambda one: one[1].count)[0].action
+        yield f"  policygen explain {most} -r {role} …"
+    yield right(f"  policygen suggest -r {role} … -f policy", "the policy itself")
+    yield right(f"  policygen suggest -r {role} … -f json", "everything, with eventIDs")
     yield "Nothing in AWS was changed."

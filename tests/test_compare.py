@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policygen.policy.compare import Witness, compare_policies
@@ -71,7 +71,7 @@ def small_policy(chance: random.Random) -> Policy:
 TRIED = {"equal": 0, "narrower": 0, "wider": 0, "different": 0, "unsure": 0}
 
 
-@bounded(60)
+@settings(bounded(300), deadline=None)
 @given(chance=st.randoms(use_true_random=False))
 def test_a_witness_is_allowed_by_one_side_only_and_a_proof_has_none(chance: random.Random) -> None:
     old = small_policy(chance)

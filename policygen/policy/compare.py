@@ -186,9 +186,15 @@ class _Contest:
             yield pattern
             return
         named = sorted({a for a in self._actions if arn.action_matches(pattern, a)})
-        mentioned = [a for a in actions_matching(pattern) if a not in named]
-        others = [a for a in mentioned if not self._same_side(a)] or mentioned
-        yield from islice(dict.fromkeys([*others[:6], *named, *others[6:]]), 24)
+        unlike = list(islice(self._unlike(pattern), 6))
+        yield from dict.fromkeys((*unlike, *named[:12], *islice(actions_matching(pattern), 6)))
+
+    def _unlike(self, pattern: str) -> Iterator[str]:
+        """Known actions that the other side does not allow on everything; whole services are passed over first."""
+        services = [f"{name}:*" for name in sorted(reference.prefixes())] if pattern == "*" else [pattern]
+        for part in services:
+            if not self._same_side(part):
+                yield from (action for action in actions_matching(part) if not self._same_side(action))
 
     def _same_side(self, action: str) -> bool:
         """Whether the other side allows the action on everything without a word more."""

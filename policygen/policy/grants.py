@@ -106,6 +106,8 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
         left = [r for r in statement.resources if arn.overlaps(r, grant.resource)]
         if statement.not_resources and all(arn.contained_in_union(r, resources) for r in left):
             return True
+    if not is_pattern(grant.action):
+        return False
     holding = [s for s in concerned if not s.not_actions and _holds_resource(s, grant.resource)]
     return arn.action_contained_in_union(grant.action, [a for s in holding for a in s.actions])
 

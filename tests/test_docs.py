@@ -17,6 +17,8 @@ from policygen import errors
 from policygen.account.live import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.catalog.rules import read_rules
 from policygen.cli import COMMANDS, EPILOG
+from policygen.conduct import SIGNS
+from policygen.gate import RULES
 from tests.support import ROOT
 
 README = ROOT / "README.md"
@@ -188,3 +190,16 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize(
+    ("page", "rows"),
+    [
+        ("odd-usage.md", [(f"`{sign}`", text) for sign, text in SIGNS.items()]),
+        ("gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
+    ],
+)
+def test_a_page_lists_what_the_program_knows(page: str, rows: list[tuple[str, ...]]) -> None:
+    lines = (ROOT / "docs" / page).read_text("utf-8").splitlines()
+    table = [line for line in lines if line.startswith("| ") and not line.startswith(("| sign", "| rule"))]
+    assert table == [f"| {' | '.join(row)} |" for row in rows]

@@ -32,7 +32,6 @@ def render(report: Report) -> str:
             "driver": {
                 "name": "policygen",
                 "semanticVersion": VERSION,
-                "informationUri": "https://pypi.org/project/policygen/",
                 "rules": [_rule(rule) for rule in RULES.values()],
             }
         },

@@ -213,6 +213,23 @@ def contains(wide: str, narrow: str) -> bool:
     return wide == narrow or includes(resource_glob(wide), resource_glob(narrow))
 
 
+@lru_cache(maxsize=1 << 10)
+def _by_service(patterns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    for pattern in patterns:
+        groups.setdefault(pattern.partition(":")[0].lower(), []).append(pattern)
+    return {service: tuple(members) for service, members in groups.items()}
+
+
+def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
+    """Those of many Action patterns that can have to do with an action or a pattern of actions: of its service."""
+    service = action.partition(":")[0].lower()
+    if len(patterns) < 8 or service == "*":
+        return patterns
+    groups = _by_service(patterns)
+    return (*groups.get(service, ()), *groups.get("*", ()))
+
+
 def contained_in_union(narrow: str, wides: Sequence[str]) -> bool:
     """Whether each name that the Resource pattern `narrow` matches is matched by one of `wides`; see `contains`."""
     return narrow in wides or includes_together(

@@ -225,16 +225,28 @@ def _never_wider(
         f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
         for grant in beyond(grants, (*today, *added))
     ]
-    carried = {entry for statement in deny_statements(policies) for entry in _entries(statement)}
+    denies = deny_statements(policies)
+    carried = {entry for statement in denies for entry in _entries(statement)}
     failed += [
         f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies"
         for statement in deny_statements(today)
-        if not _entries(statement) <= carried
+        if not _entries(statement) <= carried and not any(_bars_more(deny, statement) for deny in denies)
     ]
     finding = "allows nothing that the current policies do not allow"
     if wider := len(beyond(grants, today)):
         finding = f"but for {count(wider, 'grant')} added as asked, {finding}"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
+
+
+def _bars_more(deny: Statement, today: Statement) -> bool:
+    """Whether a Deny bars all that today's does because it leaves out fewer actions."""
+    return (
+        deny.not_actions
+        and today.not_actions
+        and set(deny.actions) <= set(today.actions)
+        and (deny.resources, deny.not_resources, deny.conditions)
+        == (today.resources, today.not_resources, today.conditions)
+    )
 
 
 def _entries(statement: Statement) -> set[tuple[object, ...]]:

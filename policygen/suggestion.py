@@ -26,6 +26,7 @@ from policygen.policy.meet import (
     Met,
     allow_statements,
     deny_statements,
+    fitted_denies,
     meet_with_losses,
     own_grants,
 )
@@ -209,7 +210,9 @@ def suggest(
     kept_grants = [keep.grant for keep in keeps]
     table = coverage_table(widest([*observed, *kept_grants]), needed)
     grants = essential(table, kept_grants)
-    policies = _documents(grants, kept_grants, bounds, name)
+    mattering = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
+    denies, shortened = fitted_denies(deny_statements(bounds or ()), mattering)
+    policies = _documents(grants, kept_grants, denies, bounds, name)
     counts = {request: requests[request].count for request in needed}
     before, boundary = (today.policies, today.boundary) if today else (None, None)
     guardrails, account = (today.guardrails, today.account) if today else ((), "")
@@ -240,7 +243,7 @@ def suggest(
         notes=today.notes if today else (),
         boundary=today.boundary if today else None,
         questions=questions(needed, opened) if resources == "pattern" else {},
-        losses=met.losses,
+        losses=(*met.losses, *shortened),
         barred=effective.barred if effective else {},
         decided=decided,
         seasonal=retained.seasonal,
@@ -350,10 +353,13 @@ def _changes(
 
 
 def _documents(
-    grants: Sequence[Grant], kept: Collection[Grant], bounds: Sequence[Policy] | None, name: str
+    grants: Sequence[Grant],
+    kept: Collection[Grant],
+    denies: Sequence[Statement],
+    bounds: Sequence[Policy] | None,
+    name: str,
 ) -> tuple[Policy, ...]:
     """The documents; kept actions are written by today's patterns where their names fit no inline policy."""
-    denies = deny_statements(bounds) if bounds is not None else []
     named = name_statements([*statements_of(grants), *denies])
     if bounds is None or Policy(tuple(named), name=name).size <= INLINE_LIMIT:
         return pack(named, name)

@@ -17,6 +17,7 @@ from policygen.arn import (
     action_contains,
     action_matches,
     action_overlaps,
+    actions_about,
     contains,
     overlaps,
     parse,
@@ -196,7 +197,13 @@ def grant_contained(action: str, resource_pattern: str, conditions: Conditions, 
     """
     return (
         statement.effect == "Allow"
-        and _lists(statement.actions, statement.not_actions, action, action_contains, action_overlaps)
+        and _lists(
+            actions_about(statement.actions, action),
+            statement.not_actions,
+            action,
+            action_contains,
+            action_overlaps,
+        )
         and _lists(statement.resources, statement.not_resources, resource_pattern, contains, overlaps)
         and implies(conditions, statement.conditions)
     )
@@ -250,7 +257,8 @@ class _Rule(NamedTuple):
 
     def concerns(self, action: str) -> bool:
         """Whether the Action or NotAction element covers `action`."""
-        listed = any(action_matches(pattern, action) for pattern in self.statement.actions)
+        patterns = actions_about(self.statement.actions, action)
+        listed = any(action_matches(pattern, action) for pattern in patterns)
         return listed != self.statement.not_actions
 
     def applies(self, request: AccessRequest, facts: Facts, partly: bool = False) -> Truth:

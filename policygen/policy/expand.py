@@ -36,9 +36,8 @@ def statement_actions(statement: Statement) -> Iterator[str]:
     if not statement.not_actions:
         yield from dict.fromkeys(a for pattern in statement.actions for a in actions_matching(pattern))
         return
-    for action in actions_matching("*"):
-        if not any(arn.action_matches(pattern, action) for pattern in statement.actions):
-            yield action
+    left_out = {action for pattern in statement.actions for action in actions_matching(pattern)}
+    yield from (action for action in actions_matching("*") if action not in left_out)
 
 
 class Effective(NamedTuple):

@@ -130,10 +130,11 @@ def _everywhere(statement: Statement) -> Statement:
 
 def overlaps_statement(grant: Grant, statement: Statement) -> bool:
     """Whether a statement could speak about anything the grant allows. Errs on the side of yes."""
+    patterns = arn.actions_about(statement.actions, grant.action)
     if statement.not_actions:
-        if any(arn.action_contains(pattern, grant.action) for pattern in statement.actions):
+        if any(arn.action_contains(pattern, grant.action) for pattern in patterns):
             return False
-    elif not any(arn.action_overlaps(pattern, grant.action) for pattern in statement.actions):
+    elif not any(arn.action_overlaps(pattern, grant.action) for pattern in patterns):
         return False
     if statement.not_resources:
         return not any(arn.contains(pattern, grant.resource) for pattern in statement.resources)

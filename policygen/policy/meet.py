@@ -20,6 +20,7 @@ from policygen.policy.document import Conditions, Policy, Statement
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.grants import Grant, inside_statements, overlaps_statement
 from policygen.policy.join import join_conditions
+from policygen.policy.pack import MANAGED_LIMIT
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
@@ -148,6 +149,30 @@ class _Meeting:
     def _lose(self, statement: Statement, why: str) -> None:
         sid = statement.sid or statement.actions[0]
         self.losses.add(Loss(self.grant.action, self.grant.resource, sid, why))
+
+
+def fitted_denies(denies: Sequence[Statement], actions: Iterable[str]) -> tuple[list[Statement], list[Loss]]:
+    """Denies that each fit into a managed policy, and what is lost by it.
+
+    AWS's own managed policies may be larger than a customer's. A Deny that leaves out a list of actions too long for
+    one of them leaves out those that matter: what the new policies grant, or the role was seen to do. It then bars
+    more of what only resource policies allow.
+
+    Args:
+        denies: today's.
+        actions: names and patterns that matter.
+    """
+    fitted, losses, wanted = list[Statement](), list[Loss](), sorted(set(actions))
+    for deny in denies:
+        if deny.not_actions and Policy((deny,)).size > MANAGED_LIMIT:
+            left = tuple(a for a in deny.actions if any(arn.action_overlaps(a, one) for one in wanted))
+            # IAM wants at least one.
+            kept = left or deny.actions[:1]
+            why = f"its NotAction list has {len(deny.actions)} entries, too many for one policy: {len(kept)} are kept"
+            losses.append(Loss("*", ", ".join(deny.resources), deny.sid or "Deny", why))
+            deny = replace(deny, actions=kept)  # noqa: PLW2901 - the shortened one takes its place
+        fitted.append(deny)
+    return fitted, losses
 
 
 def own_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:

@@ -108,6 +108,7 @@ def _narrower(service: str, names: Iterable[str]) -> list[str]:
 
 def _holds(statement: Statement, pattern: str) -> bool:
     """Whether the Action or NotAction element of a statement covers a pattern whole."""
+    patterns = arn.actions_about(statement.actions, pattern)
     if statement.not_actions:
-        return not any(arn.action_overlaps(other, pattern) for other in statement.actions)
-    return any(arn.action_contains(other, pattern) for other in statement.actions)
+        return not any(arn.action_overlaps(other, pattern) for other in patterns)
+    return any(arn.action_contains(other, pattern) for other in patterns)

@@ -117,10 +117,10 @@ SERVICES = {
             f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-??????",
         ),
     ),
-    "ec2": Service(
-        ("ec2:*", "ec2:Describe*"),
-        {"": (("ec2:DescribeInstances", "ec2:DescribeVpcs"), ("*",))},
-        ("arn:aws:ec2:*:*:instance/*",),
+    "ecr": Service(
+        ("ecr:*", "ecr:Get*", "ecr:Describe*"),
+        {"": (("ecr:GetAuthorizationToken", "ecr:DescribeRegistry"), ("*",))},
+        ("arn:aws:ecr:*:*:repository/*",),
     ),
 }  # fmt: skip
 
@@ -384,7 +384,7 @@ def beside(pair: Pair, made: Suggestion, chance: random.Random, most: int) -> It
             name += "x"
         asked = action if "*" not in action and chance.random() < 0.8 else chance.choice(actions)
         # "*" is asked for by actions without a resource; the judge reads it as any name.
-        if asked.startswith("ec2:Describe"):
+        if asked.startswith("ecr:"):
             name = "*"
         elif name == "*":
             name = chance.choice([one for one in names if one != "*"])

@@ -1,0 +1,69 @@
+"""For random roles and logs: the new policy allows nothing that today's refuse, and keeps what was observed.
+
+The roles and logs are those of `tests.oracle.pairs`, where they can be tried by the thousand.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policygen.policy.grants import inside_statements
+from policygen.policy.meet import allow_statements
+from policygen.proof import grants_in
+from tests.oracle.judge import available
+from tests.oracle.pairs import fault, questions, random_pair, suggested, verdict
+from tests.test_properties import bounded
+
+TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
+
+
+@settings(bounded(60), deadline=None)
+@given(chance=st.randoms(use_true_random=False))
+def test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays(chance: random.Random) -> None:
+    found, made = questions(0, random_pair(chance), chance)
+    TRIED["suggestions"] += made is not None
+    TRIED["requests"] += len(found)
+    for question in found:
+        TRIED["allowed"] += question.new == "ALLOWED"
+        assert not fault(question, question.old, question.new)
+
+
+def test_the_search_above_met_enough() -> None:
+    """Guards the guard: runs after the search, or runs it."""
+    if not TRIED["suggestions"]:
+        test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays()
+    assert TRIED["suggestions"] > 25
+    assert TRIED["allowed"] > 60
+    assert TRIED["requests"] > TRIED["allowed"]
+
+
+def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
+    grants = suggestions = 0
+    for number in range(60):
+        chance = random.Random(number)
+        pair = random_pair(chance)
+        made = suggested(pair)
+        if made is None:
+            continue
+        suggestions += 1
+        today = allow_statements(pair.today().policies)
+        for grant in grants_in(made.policies):
+            grants += 1
+            assert inside_statements(grant, today), grant
+    assert suggestions > 30
+    assert grants > 200
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(not available(), reason="node or tests/oracle/node_modules is missing")
+def test_the_judge_finds_no_fault_either() -> None:
+    found = verdict(range(60), 20261126, judged=True)
+    assert found.wrong == []
+    assert found.judged_wrong == []
+    assert found.differing == []
+    assert found.suggestions > 30
+    assert found.allowed > 150

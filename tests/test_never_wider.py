@@ -21,9 +21,10 @@ from tests.test_properties import bounded
 TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
 
 
-@settings(bounded(60), deadline=None)
-@given(chance=st.randoms(use_true_random=False))
-def test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays(chance: random.Random) -> None:
+@settings(bounded(40), deadline=None)
+@given(seed=st.integers(1, 10**9))
+def test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays(seed: int) -> None:
+    chance = random.Random(seed)
     found, made = questions(0, random_pair(chance), chance)
     TRIED["suggestions"] += made is not None
     TRIED["requests"] += len(found)
@@ -36,14 +37,14 @@ def test_the_search_above_met_enough() -> None:
     """Guards the guard: runs after the search, or runs it."""
     if not TRIED["suggestions"]:
         test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays()
-    assert TRIED["suggestions"] > 25
+    assert TRIED["suggestions"] > 20
     assert TRIED["allowed"] > 60
     assert TRIED["requests"] > TRIED["allowed"]
 
 
 def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
     grants = suggestions = 0
-    for number in range(60):
+    for number in range(25):
         chance = random.Random(number)
         pair = random_pair(chance)
         made = suggested(pair)
@@ -54,16 +55,16 @@ def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
         for grant in grants_in(made.policies):
             grants += 1
             assert inside_statements(grant, today), grant
-    assert suggestions > 30
-    assert grants > 200
+    assert suggestions > 12
+    assert grants > 100
 
 
 @pytest.mark.oracle
 @pytest.mark.skipif(not available(), reason="node or tests/oracle/node_modules is missing")
 def test_the_judge_finds_no_fault_either() -> None:
-    found = verdict(range(60), 20261126, judged=True)
+    found = verdict(range(25), 20261126, judged=True)
     assert found.wrong == []
     assert found.judged_wrong == []
     assert found.differing == []
-    assert found.suggestions > 30
-    assert found.allowed > 150
+    assert found.suggestions > 12
+    assert found.allowed > 50

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policygen.access import AccessRequest, Context, RoleKey
-from policygen.coverage import Coverage, Logged
+from policygen.account.model import Trail
+from policygen.coverage import Coverage, coverage_of
 from policygen.errors import PolicygenError
 from policygen.ledger import Evidence
 from policygen.policy.document import parse_policy
@@ -328,17 +329,38 @@ def usage_of_requests(requests: Sequence[AccessRequest]) -> Usage:
 
 def coverage(*, data_events: bool) -> Coverage:
     """What the logs of a multi-region trail show, with the services' data events or without."""
-    kinds = {"AWS::S3::Object", "AWS::SQS::Queue", "AWS::DynamoDB::Table"} if data_events else set[str]()
-    return Coverage(
-        window=WINDOW,
-        days_with_events=30,
-        regions=("eu-west-1",),
-        trails=("all",),
-        data_types=frozenset(kinds),
-        reads=Logged(True),
-        writes=Logged(True),
-        logged_regions=None,
+    kinds = ["AWS::S3::Object", "AWS::SQS::Queue", "AWS::DynamoDB::Table"] if data_events else []
+    selectors = [
+        {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]},
+        *(
+            {
+                "FieldSelectors": [
+                    {"Field": "eventCategory", "Equals": ["Data"]},
+                    {"Field": "resources.type", "Equals": [kind]},
+                ]
+            }
+            for kind in kinds
+        ),
+    ]
+    trail = Trail(
+        name="all",
+        arn="arn:aws:cloudtrail:eu-west-1:111122223333:trail/all",
+        home_region="eu-west-1",
+        multi_region=True,
+        organization=False,
+        global_events=True,
+        bucket="logs",
+        prefix="",
+        logging=True,
+        started="2025-01-01T00:00:00Z",
+        stopped="",
+        delivery_error="",
+        selectors=None,
+        advanced=tuple(selectors),
+        raw={},
     )
+    days = dict.fromkeys(WINDOW.dates(), 1)
+    return coverage_of(WINDOW, days, ["eu-west-1"], [trail])
 
 
 def suggested(pair: Pair) -> Suggestion | None:

@@ -199,17 +199,27 @@ def _trail_changes(ledger: Ledger) -> list[TrailChange]:
     ]
 
 
-def evidenced(seen: Observed) -> Evidenced:
-    """What the gate's findings rest on."""
-    today = seen.today
+def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | None = None) -> Evidenced:
+    """What the gate's findings rest on.
+
+    Args:
+        seen: of the role.
+        decisions: what people decided to keep is no finding.
+        on: the day on which decisions expire or not; by default the window's last.
+    """
+    today, usage = seen.today, seen.usage
     now = allowed_actions(today.policies) if today else None
-    keeps = retain(seen.usage, seen.coverage, today, now, today.policies if today else None).keeps
+    day = on or date.fromisoformat(usage.window.end[:10])
+    rules = decisions.for_role(usage.role.name, day) if decisions else ()
+    bounds = today.policies if today else None
+    apart = (seen.apart,) if seen.apart else ()
+    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart)
     return Evidenced(
-        usage=seen.usage,
+        usage=usage,
         coverage=seen.coverage,
-        keeps=keeps,
+        keeps=kept.keeps,
         apart=seen.apart,
-        today=today.policies if today else None,
+        today=bounds,
         boundary=today.boundary if today else None,
     )
 

@@ -122,7 +122,7 @@ class Evidenced:
     usage: Usage
     coverage: Coverage
     keeps: Sequence[Keep] = ()
-    """The platform's needs."""
+    """The platform's needs, what people decided to keep, and what nobody can know."""
     apart: Usage | None = None
     today: Sequence[Policy] | None = None
     boundary: Policy | None = None
@@ -240,6 +240,8 @@ def _spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
     apart = {request.action for request in seen.apart.requests} if seen.apart else set()
     needs: dict[str, list[str]] = {}
     for keep in seen.keeps:
+        if keep.kind == "unknown":
+            continue
         needs.setdefault(keep.grant.action.lower(), []).append(keep.grant.resource)
     for source, number, statement in _allows(sources):
         element = "NotAction" if statement.not_actions else "Action"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
 from policygen.analysis import evidenced, observe
+from policygen.decisions import parse_decisions
 from policygen.gate import RULES, Finding, check, gated, source_of
 from policygen.policy.document import parse_policy
 from policygen.policy.places import Place, places
@@ -32,7 +33,8 @@ def findings(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
         account = to_account(snapshot(today))
     seen = observe([write_logs(folder, case["events"])], ROLE, account=account)
     text = json.dumps(case["policy"], indent=2)
-    return check([source_of("policy.json", text, parse_policy(text))], evidenced(seen))
+    decisions = parse_decisions(case.get("decisions", ""))
+    return check([source_of("policy.json", text, parse_policy(text))], evidenced(seen, decisions))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -10,6 +11,7 @@ import typer
 from policygen.cli.options import (
     AcceptOption,
     DaysOption,
+    DecisionsOption,
     IncompleteOption,
     LiveOption,
     LogsOption,
@@ -19,6 +21,7 @@ from policygen.cli.options import (
     SnapshotOption,
     UntilOption,
     account_of,
+    decisions_of,
     signs_of,
     talk_of,
 )
@@ -47,6 +50,7 @@ def command(
     ] = "text",
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
+    decisions: DecisionsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did: what would break, what is spare, what nobody can know.
@@ -71,6 +75,7 @@ def command(
             f"no format {printable(format_)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
         )
     sources = [source for path in policies for source in policies_of(path)]
+    decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
     seen = observe(
@@ -83,7 +88,7 @@ def command(
         accepted=signs_of(accept),
         say=talk,
     )
-    findings = check(sources, evidenced(seen))
+    findings = check(sources, evidenced(seen, decided, datetime.now(UTC).date()))
     level = None if fail_on == "never" else cast("Level", fail_on)
     failed = len(gated(findings, level)) if level else 0
     if not quiet:

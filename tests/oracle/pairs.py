@@ -364,7 +364,10 @@ def coverage(*, data_events: bool) -> Coverage:
 
 
 def suggested(pair: Pair) -> Suggestion | None:
-    """The suggestion; None where there is nothing to grant. A promise that does not hold is raised."""
+    """The suggestion; None where there is nothing to grant, or no room for all that nobody can know (PG-E402).
+
+    A promise that does not hold is raised.
+    """
     try:
         return suggest(
             usage_of_requests([one.told for one in pair.observed]),
@@ -372,7 +375,7 @@ def suggested(pair: Pair) -> Suggestion | None:
             pair.today(),
         )
     except PolicygenError as error:
-        if error.code == "PG-E304":
+        if error.code in ("PG-E304", "PG-E402"):
             return None
         raise
 

@@ -11,11 +11,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from policygen import cli
 from tests.support import ACCOUNT, ROLE, ROOT, SHARED, snapshot, write_logs
 
 OTHER = "210987654321"
@@ -476,7 +478,7 @@ def test_a_bug_shows_its_place_and_no_log_content(world: Path) -> None:
 
 # --- help and start-up ---------------------------------------------------------------------------
 
-COMMANDS = [(), ("suggest",), ("map",), ("snapshot",)]
+COMMANDS = [(), *((name,) for name in cli.COMMANDS)]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "policygen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.analysis import Analysis, analyse
+from policygen.decisions import Decisions, parse_decisions, with_flags
 from policygen.errors import PolicygenError
 from policygen.policy.document import Conditions
-from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, snapshot, write_logs
+from tests.support import ROLE, ROOT, snapshot, trails_of, write_logs
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
 CASES = [(file.stem, case) for file in FILES for case in json.loads(file.read_text())]
@@ -24,12 +26,24 @@ def run(case: dict[str, Any], folder: Path) -> Analysis:
     account = None
     if "today" in case:
         today = dict(case["today"])
-        if today.get("trails") == "all":
-            today["trails"] = ALL_DATA_EVENTS
+        if "trails" in today:
+            today["trails"] = trails_of(today["trails"])
         account = to_account(snapshot(today))
     return analyse(
-        [logs], case.get("role", ROLE), days=case.get("days", 30), account=account, **case.get("options", {})
+        [logs],
+        case.get("role", ROLE),
+        days=case.get("days", 30),
+        account=account,
+        decisions=decisions_of(case),
+        on=date.fromisoformat(case["on"]) if "on" in case else None,
+        **case.get("options", {}),
     )
+
+
+def decisions_of(case: dict[str, Any]) -> Decisions:
+    """The decisions of a case: ``decisions``, lines of a policygen.toml; ``keep`` and ``drop``, values of the flags."""
+    found = parse_decisions("\n".join(case.get("decisions", ())))
+    return with_flags(found, case.get("keep", ()), case.get("drop", ()))
 
 
 @pytest.mark.parametrize(("file", "case"), CASES, ids=IDS)
@@ -40,6 +54,7 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
             run(case, tmp_path)
         assert caught.value.code == expect["error"]
         assert expect.get("says", "") in "\n".join((caught.value.message, *caught.value.hints))
+        assert caught.value.exit_code == expect.get("exit", caught.value.exit_code)
         return
     made = run(case, tmp_path).suggestion
     grants = sorted(f"{g.action} {g.resource}" + _under(g.conditions) for g in made.grants)
@@ -67,6 +82,18 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
         },
         "questions": sorted(made.questions),
         "removed": sorted(c.action for c in made.changes if c.kind == "removed"),
+        "removed_why": {c.action: c.why for c in made.changes if c.kind == "removed"},
+        "kept_why": {f"{k.grant.action} {k.grant.resource}": k.why for k in made.keeps},
+        "spots": {k.grant.action: k.blind_spot.id for k in made.keeps if k.blind_spot},
+        "commands": sorted({k.blind_spot.command for k in made.keeps if k.blind_spot} - {""}),
+        "remedies": sorted({k.blind_spot.remedy for k in made.keeps if k.blind_spot}),
+        "seasonal": dict(made.seasonal),
+        "barred": dict(made.barred),
+        "losses": [loss.sentence for loss in made.decided.losses],
+        "spared": [spared.sentence for spared in made.decided.spared],
+        "expired": [rule.where for rule in made.decided.expired],
+        "unused": [rule.where for rule in made.decided.unused],
+        "verdict": made.strength.verdict if made.strength else "",
     }
     for key in set(expect) - {"grants", "holds", "lacks"}:
         assert found[key] == expect[key], key

@@ -235,7 +235,9 @@ class Coverage:
             return BlindSpot("trail-unknown", "", why, "give a snapshot that holds them")
         if worst.data_type:
             remedy = f"log data events of type {worst.data_type}, wait, and run again"
-            if self.answer([worst], relaxed) == "none":
+            # Of other resources, or of the other half, there may be events: then they are not off.
+            whole = worst._replace(names=("",), read_only=None, resource="")
+            if self.answer([whole], relaxed) == "none":
                 return BlindSpot(
                     "data-events-off", "", f"{service} data events are off", remedy, command=command
                 )

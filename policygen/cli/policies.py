@@ -27,7 +27,7 @@ def policies_of(path: Path) -> list[Source]:
         return [source for file in files for source in policies_of(file)]
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
+        text = sys.stdin.read().removeprefix("\ufeff") if str(path) == "-" else path.read_text("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, error.strerror or str(error)) from None
     except UnicodeDecodeError:
@@ -46,6 +46,8 @@ def _sources(name: str, text: str) -> list[Source]:
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict) and isinstance(found.get("policies"), list):
+        if not found["policies"]:
+            raise _unreadable(name, "it holds no policy")
         documents = [one.get("document", one) if isinstance(one, dict) else one for one in found["policies"]]
         return [
             Source(shown, "", parse_policy(json.dumps(one), f"{name}, policy {number}"))

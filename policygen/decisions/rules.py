@@ -99,7 +99,7 @@ class Decisions:
         if one := self.protection(name):
             raise GateError(
                 f"the role {printable(name)} is protected: {one.reason}",
-                f"{one.where} of {FILE} says so; take it out if that is no longer right",
+                f"{one.where} in the file of decisions says so; take it out if that is no longer right",
                 code="PG-E365",
             )
 

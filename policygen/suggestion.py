@@ -237,7 +237,7 @@ def suggest(
         missing=tuple(missing),
         today=today.policies if today else None,
         now=now,
-        changes=_changes(grants, kinds, retained.removed, missing, today, now),
+        changes=_changes(grants, kinds, {**retained.removed, **_lost(after.losses)}, missing, today, now),
         proof=proof,
         predecessors=predecessors,
         notes=today.notes if today else (),
@@ -287,6 +287,11 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength
         min_days=min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
     )
+
+
+def _lost(losses: Sequence[DroppedUse]) -> dict[str, str]:
+    """Observed actions that a decision drops -> which one: nobody may read that they had no call."""
+    return {loss.request.action: f"used, and dropped by {loss.rule.where}" for loss in losses}
 
 
 def _own_conditions(request: AccessRequest) -> Conditions:

@@ -103,7 +103,11 @@ def explain(made: Suggestion, action: str) -> Explanation:
     known = reference.action(name)
     found = made.coverage.verdict(name, reads_only=known is not None and not known.writes)
     changed = {change.action.lower(): change for change in made.changes}.get(folded)
-    wanted = {w: seen for w, seen in made.usage.wanted.items() if w.action.lower() == folded}
+    denied = [*made.usage.wanted.items(), *(made.apart.wanted.items() if made.apart else ())]
+    wanted: dict[Wanted, Evidence] = {}
+    for one, seen in denied:
+        if one.action.lower() == folded:
+            wanted[one] = wanted[one] + seen if one in wanted else seen
     apart = total(
         seen for r, seen in (made.apart.requests if made.apart else {}).items() if r.action.lower() == folded
     )

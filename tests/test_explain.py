@@ -37,6 +37,7 @@ def test_the_verdict(case: dict[str, Any], tmp_path: Path) -> None:
     one = explained(case, tmp_path)
     assert one.verdict == case["verdict"]
     screen = render_text(one, show_events=True)
+    assert case.get("says", "") in screen
     assert all(len(line) <= 80 or ":" in line for line in screen.splitlines())
     assert as_dict(one)["verdict"] == case["verdict"]
 

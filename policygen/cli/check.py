@@ -58,10 +58,11 @@ def command(
     policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
     """
     from policygen.analysis import evidenced, observe
-    from policygen.cli.output import summarise, write_stdout
+    from policygen.cli.output import ascii_only, summarise, write_stdout
     from policygen.errors import UsageError
     from policygen.gate import LEVELS, check, gated
     from policygen.report.findings import FORMATS, Report, render
+    from policygen.report.lines import in_ascii
     from policygen.text import printable
 
     if fail_on not in {*LEVELS, "never"}:
@@ -104,6 +105,9 @@ def command(
         days_with_events=seen.coverage.days_with_events,
         last=seen.usage.events.last if seen.usage.events else "",
     )
-    write_stdout(render(format_, report), utf8=format_ != "text")
+    text = render(format_, report)
+    if format_ == "text" and ascii_only():
+        text = in_ascii(text)
+    write_stdout(text, utf8=format_ != "text")
     if failed:
         raise typer.Exit(1)

@@ -93,4 +93,6 @@ def _text(chosen: dict[str, list[Need]]) -> Iterator[str]:
             mark = "optional: " if need.optional else ""
             yield from wrapped(f"  {need.action}  ", f"{mark}{need.why}", "      ")
         yield ""
-    yield "-f policy prints a policy document; work on files (--logs, --snapshot) needs none of these"
+    yield from wrapped(
+        "", "-f policy prints a policy document; work on files (--logs, --snapshot) needs none of these", ""
+    )

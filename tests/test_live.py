@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
+from typer.testing import CliRunner
 
+from policygen.account import load_snapshot
 from policygen.account.live import read_role
 from policygen.analysis import analyse
+from policygen.cli import app
 from tests.support import write_logs
 
 ACCOUNT = "123456789012"
@@ -50,3 +56,116 @@ def test_the_role_of_the_account_bounds_the_suggestion(session: boto3.Session, t
     assert [one.request.action for one in made.missing] == ["dynamodb:PutItem"]
     assert [c.action for c in made.changes if c.kind == "removed"] == ["iam:ListUsers"]
     assert made.role.arn == role["Arn"]
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+MADE = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
+REPORT = [
+    {"ServiceName": "DynamoDB", "ServiceNamespace": "dynamodb", "LastAuthenticated": MADE},
+    {"ServiceName": "IAM", "ServiceNamespace": "iam", "LastAuthenticated": datetime(2026, 11, 2, tzinfo=UTC)},
+    {"ServiceName": "SQS", "ServiceNamespace": "sqs"},
+]
+
+
+@pytest.fixture
+def asked(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations asked of AWS; IAM's last-accessed reports, which moto does not have, are answered here."""
+    whole, names = BaseClient._make_api_call, []  # type: ignore[attr-defined]
+
+    def answer(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+        names.append(f"{client.meta.service_model.service_name}:{operation}")
+        if operation == "GenerateServiceLastAccessedDetails":
+            return {"JobId": arguments["Arn"]}
+        if operation == "GetServiceLastAccessedDetails":
+            dates = {"JobCreationDate": MADE, "JobCompletionDate": MADE}
+            return {"JobStatus": "COMPLETED", "ServicesLastAccessed": REPORT, "IsTruncated": False} | dates
+        return whole(client, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    return names
+
+
+def an_account(session: boto3.Session) -> str:
+    """A role with an inline and a managed policy, and a trail; gives the role's id."""
+    iam = session.client("iam")
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = iam.create_role(RoleName="orders", AssumeRolePolicyDocument=trust)["Role"]
+
+    def allow(*actions: str) -> str:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    iam.put_role_policy(
+        RoleName="orders",
+        PolicyName="wide",
+        PolicyDocument=allow("dynamodb:GetItem", "iam:ListUsers", "ec2:DescribeInstances"),
+    )
+    managed = iam.create_policy(PolicyName="queues", PolicyDocument=allow("sqs:SendMessage"))["Policy"]
+    iam.attach_role_policy(RoleName="orders", PolicyArn=managed["Arn"])
+    session.client("s3").create_bucket(Bucket="acme-trail")
+    session.client("cloudtrail").create_trail(Name="main", S3BucketName="acme-trail", IsMultiRegionTrail=True)
+    session.client("cloudtrail").start_logging(Name="main")
+    return str(role["RoleId"])
+
+
+def policygen(*args: str | Path) -> str:
+    """What a command prints on stdout; nothing on stderr, exit 0."""
+    done = CliRunner().invoke(app, [*map(str, args), "-q"], catch_exceptions=False)
+    assert (done.stderr, done.exit_code) == ("", 0)
+    return done.stdout
+
+
+def logs_of(role_id: str, folder: Path) -> Path:
+    event = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "carts"}, "resources": [TABLE]}
+    return write_logs(folder, [event | {"role_id": role_id}])
+
+
+READS = ("Get", "List", "Describe", "Generate")
+
+
+def test_suggest_live_asks_iam_what_was_used_last_and_only_reads(
+    session: boto3.Session, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = logs_of(an_account(session), tmp_path)
+    asked.clear()
+    made = json.loads(policygen("suggest", "-r", "orders", "-l", logs, "--live", "-f", "json"))
+    changes = {one["action"]: (one["kind"], one["why"]) for one in made["changes"]}
+    assert changes["iam:ListUsers"] == (
+        "unknown",
+        "IAM saw an attempt at iam on 2026-11-02, and no event of it was read",
+    )
+    assert changes["ec2:DescribeInstances"] == ("removed", "visible, 0 calls")
+    kind, why = changes["sqs:SendMessage"]
+    assert (kind, why.split(" from ")[0]) == ("removed", "IAM saw no attempt at sqs")
+    assert "iam:GetServiceLastAccessedDetails" in asked
+    assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
+
+
+def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(
+    session: boto3.Session, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = logs_of(an_account(session), tmp_path)
+    session.client("organizations").create_organization(FeatureSet="ALL")
+    asked.clear()
+    policygen("snapshot", "--last-accessed", "--organization", "--region", "us-east-1")
+    assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
+    account = load_snapshot("account.json")
+    role = account.role("orders")
+    last = account.last_accessed_of(role)
+    assert last is not None
+    assert {name: use.last[:10] for name, use in last.services.items()} == {
+        "dynamodb": "2026-11-03",
+        "iam": "2026-11-02",
+        "sqs": "",
+    }
+    assert account.scps_of(role) == ()  # the account manages its organisation: nothing limits it
+    asked.clear()
+    made = json.loads(policygen("suggest", "-r", "orders", "-l", logs, "-s", "account.json", "-f", "json"))
+    assert asked == []
+    kinds = {one["action"]: one["kind"] for one in made["changes"]}
+    del kinds["ec2:DescribeInstances"]  # the trail began today by the clock, before the window or after it
+    # The trail logs no data events: of other tables than the one that was read nothing is known.
+    assert kinds == {"dynamodb:GetItem": "unknown", "iam:ListUsers": "unknown", "sqs:SendMessage": "removed"}

@@ -61,6 +61,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a log of one call, an account, and policies of every kind."""
     at = tmp_path_factory.mktemp("gates")
     write_logs(at / "logs", [READ | {"resources": [TABLE]}])
+    names = ("carts", "orders", "stock", "users")
+    write_logs(at / "wide", [READ | {"params": {"tableName": name}} for name in names])
     for name, content in FILES.items():
         (at / name).parent.mkdir(exist_ok=True)
         (at / name).write_text(json.dumps(content))
@@ -463,3 +465,23 @@ def test_names_and_contents_of_a_policy_reach_no_terminal_raw(args: Sequence[str
     assert done.stdout
     assert [sign for sign in RAW if sign in done.stdout + done.stderr] == []
     assert "all is well" in done.stdout  # it is shown, written out
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("check", "broken.json", *TODAY, "-q"),
+        ("check", "spare.json", "-r", ROLE, "-l", "wide", "-q"),  # a list that is cut with an ellipsis
+        ("diff", "good.json", "spare.json"),
+        ("doctor", *TODAY, "-q"),
+        ("explain", "dynamodb:GetItem", "iam:ListUsers", *TODAY, "-q"),
+        ("permissions",),
+    ],
+    ids=lambda args: args[0],
+)
+def test_the_screen_is_ascii_where_the_terminal_knows_no_more(args: Sequence[str], world: Path) -> None:
+    done = run(world, *args, PYTHONIOENCODING="ascii")
+    assert done.stdout.isascii()
+    assert "\\u" not in done.stdout  # a sign has a twin; only what is hostile is written out
+    assert done.stdout.count("\n") > 3
+    assert (done.stderr, done.code) == ("", 1 if "broken.json" in args else 0)

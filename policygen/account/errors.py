@@ -210,7 +210,7 @@ def _translate_denial(error: Exception, service: str, principal: str) -> AwsErro
     who = denied.principal or clean(principal) or "the caller"
     what = denied.action or (f"{service}:{operation}" if service else operation)
     where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
-    hints = ["the README lists the read-only permissions that policygen needs"]
+    hints = ["policygen permissions prints the read-only policy that policygen needs"]
     if denied.reason:
         hints.append(f"AWS says: {denied.reason}")
     return AwsError(f"{who} may not call {what}{where}", *hints, code="PG-E110")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from policygen.access import AccessRequest
@@ -141,7 +142,7 @@ class _Judge:
         found = self._coverage.verdict(action, resource, known is not None and not known.writes)
         if said and said.kind == "used_unseen":
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
-        if said and said.kind == "idle" and not found.visible:
+        if said and said.kind == "idle" and not found.visible and self._speaks(said):
             return None, said.why
         if found.spot and found.spot.id == "no-event" and service_of(action) not in self._services:
             return None, "no event of it is known, and the role never used its service"
@@ -152,6 +153,12 @@ class _Judge:
             return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
         whole = found.days >= self._coverage.window.days
         return None, "visible, 0 calls" if whole else f"visible since {found.since}, 0 calls"
+
+    def _speaks(self, said: Witness) -> bool:
+        """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""
+        first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
+        end = date.fromisoformat(self._coverage.window.end[:10])
+        return last >= end and (last - first).days + 1 >= self._min_days
 
 
 _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

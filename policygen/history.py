@@ -91,7 +91,6 @@ def stretches(trail: Trail, changes: Iterable[TrailChange], window: Window) -> t
     """
     start, end = bounds(window)
     own = sorted((one for one in _timed(changes, end) if concerns(one, trail)), key=_order)
-    own = [one for one in own if one.time <= end]
     moments = {one.time: one.event for one in own} | _status(trail, own, start, end)
     cuts = sorted({start, *(moment for moment in moments if start < moment <= end)})
     made = []

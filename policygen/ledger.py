@@ -269,6 +269,7 @@ class Ledger:
         time = record.eventTime or ""  # CloudTrail's form, or the record would be none of a caller
         if self.until and time > self.until and time[: len(self.until)] > self.until:
             self.ignored["after the window"] += 1
+            self._notice(record, time)  # a later change tells what a trail was before it (3.4.6)
             return
         self._note(record, time)
         role = caller.role
@@ -301,6 +302,9 @@ class Ledger:
             self.first = time
         if record.eventCategory == "Data":
             self.data_types.update({entry.type for entry in record.resources or () if entry.type})
+        self._notice(record, time)
+
+    def _notice(self, record: Record, time: str) -> None:
         noted = _NOTED.get(record.eventSource or "")
         if noted and noted.fullmatch(record.eventName or ""):
             self.notices.append(_notice(record, time))
@@ -309,7 +313,9 @@ class Ledger:
         day = event.time[:10]
         calls = self.calls.setdefault(role, {})
         who = event.principal
-        key = CallKey(call_id(event), day, user_of(who.function, who.session, event.user_agent, event.via))
+        outside = ":" in event.address or event.address[-1:].isdigit()
+        user = user_of(who.function, who.session, event.user_agent, event.via, outside)
+        key = CallKey(call_id(event), day, user)
         old = calls.get(key)
         calls[key] = evidence_of(event, day) if old is None else old.again(event)
 

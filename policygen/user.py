@@ -42,9 +42,9 @@ _INTERACTIVE = re.compile(
 )
 
 
-def manner_of(agent: str, via: str = "") -> Manner:
-    """The manner of a user agent; `via` is userIdentity.invokedBy (1.5.3)."""
-    if via or _SERVICE.fullmatch(agent):
+def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
+    """The manner of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
+    if via or (_SERVICE.fullmatch(agent) and not outside):
         return "interactive" if not via and "console" in agent.lower() else "service"
     if _RUNTIME.search(agent):
         return "runtime"
@@ -54,7 +54,7 @@ def manner_of(agent: str, via: str = "") -> Manner:
 
 
 @lru_cache(maxsize=65536)
-def user_of(function: str, session: str, agent: str, via: str) -> User:
+def user_of(function: str, session: str, agent: str, via: str, outside: bool = False) -> User:
     """The user of a call.
 
     Args:
@@ -62,8 +62,9 @@ def user_of(function: str, session: str, agent: str, via: str) -> User:
         session: the session's name.
         agent: the user agent.
         via: userIdentity.invokedBy, or "".
+        outside: whether the call came from an IP address, so that an agent that names a service is only said to.
     """
-    manner = manner_of(agent, via)
+    manner = manner_of(agent, via, outside)
     if manner == "other" and _PLATFORM_SESSION.match(session):
         manner = "platform"
     return User(function or (session if manner == "runtime" else ""), manner)

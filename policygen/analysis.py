@@ -127,7 +127,7 @@ def observe(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn}
         )
     if usage.events is None:
-        raise _no_events(ledger, chosen, window)
+        raise _no_events(ledger, chosen, window, conduct)
     coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
     if account and today_role:
@@ -320,7 +320,17 @@ def _until(text: str) -> str:
     )
 
 
-def _no_events(ledger: Ledger, chosen: Chosen, window: Window) -> NothingFoundError:
+def _no_events(ledger: Ledger, chosen: Chosen, window: Window, conduct: Conduct) -> NothingFoundError:
+    apart = [key for key in conduct.apart if window.holds(key.day)]
+    if apart:
+        signs = sorted({one.sign for one in conduct.suspects} - conduct.accepted)
+        calls = sum(conduct.apart[key].count for key in apart)
+        return NothingFoundError(
+            f"no call by {chosen.role.name} looks like the workload: {count(calls, 'call')} set apart",
+            *(f"{sign}: {SIGNS[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
+            "no policy was written: an empty one would be a guess, not a finding",
+            code="PG-E301",
+        )
     last = max((evidence.last for evidence in chosen.calls.values()), default="")
     role: RoleKey = chosen.role
     needed = (date.fromisoformat(ledger.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0

@@ -92,6 +92,10 @@ def retain(
     )
     decided = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, name, now)]
     removed, found = dict(judged.removed), []
+    used_apart = {request.action for one in seen for request in one.requests}
+    removed |= {
+        action: "seen only in calls that were set apart" for action in removed if action in used_apart
+    }
     for keep in (*inside, *as_today, *judged.keeps):
         rule = dropped(rules, name, keep.grant.action, keep.grant.resource)
         if rule:

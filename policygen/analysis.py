@@ -120,6 +120,7 @@ def observe(
         notices=ledger.notices,
         accepted=accepted,
         until=window.end,
+        names=_function_names(account, today_role),
     )
     usage = usage_of(chosen.role, conduct.workload, window)
     if account:
@@ -134,6 +135,11 @@ def observe(
         today = today_of(today_role, account, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
+    functions = account.configurations_of(role) if account and role else None
+    return frozenset(function.name for function in functions or ())
 
 
 def examine(

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from policygen.events import Outcome
 from policygen.ledger import CallKey, Calls, Evidence, Notice, total
+from policygen.user import User
 
 Sign = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]
 
@@ -25,10 +26,18 @@ SIGNS: Mapping[Sign, str] = {
     "after-quiet": "a first call of its kind after weeks without a new one, on one day, with no deployment",
 }
 
+SHOWN_ONLY: frozenset[Sign] = frozenset({"after-quiet"})
+"""Signs that are put to a person and leave nothing out: by themselves they look like a job that runs once a month."""
+HABIT_DAYS = 5
+"""Days on which one manner was seen with the same function, from which on it is a habit of the workload …"""
+HABIT_SHARE = 0.1
+"""… if these are at least this share of the days on which the role worked."""
 RUNTIME_SHARE = 0.95
 """Share of a function's own calls that name Lambda's runtime, above which an agent that does not is foreign."""
-RUNTIME_CALLS = 50
+RUNTIME_CALLS = 10
 """Calls of a function below which its agents say nothing of what is usual."""
+RUNTIME_DAYS = 5
+"""Days with such calls that are needed as well."""
 QUIET_DAYS = 21
 """Days without any new kind of call, before a new one stands out."""
 ACTIVE_DAYS = 14
@@ -67,6 +76,7 @@ def part(
     notices: Sequence[Notice] = (),
     accepted: Collection[Sign] = (),
     until: str = "",
+    names: Collection[str] = (),
 ) -> Conduct:
     """Sets apart what does not look like the workload.
 
@@ -76,14 +86,16 @@ def part(
         notices: deployments seen in the logs.
         accepted: signs that a person has looked at.
         until: last day that counts, "" for all.
+        names: of the functions that run with the role, where they are known: their sessions are called like them.
     """
-    signs = _signs(calls, of_functions=of_functions, notices=notices)
+    signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
     found: dict[Suspect, Evidence] = {}
     for key, sign in signs.items():
         if not until or key.day <= until[:10]:
             suspect = Suspect(sign, key.call.source, key.call.name, key.user.function)
             found[suspect] = found[suspect] + calls[key] if suspect in found else calls[key]
-    apart = {key: calls[key] for key, sign in signs.items() if sign not in accepted}
+    left_out = {sign for sign in SIGNS if sign not in accepted and sign not in SHOWN_ONLY}
+    apart = {key: calls[key] for key, sign in signs.items() if sign in left_out}
     return Conduct(
         workload={key: seen for key, seen in calls.items() if key not in apart},
         apart=apart,
@@ -92,15 +104,21 @@ def part(
     )
 
 
-def _signs(calls: Calls, *, of_functions: bool | None, notices: Sequence[Notice]) -> dict[CallKey, Sign]:
-    functions = _usual(calls)
+def _signs(
+    calls: Calls, *, of_functions: bool | None, notices: Sequence[Notice], names: frozenset[str]
+) -> dict[CallKey, Sign]:
+    functions, habits = _usual(calls), _habits(calls)
     mine = of_functions if of_functions is not None else _mostly_functions(calls)
     found: dict[CallKey, Sign] = {}
-    for key in calls:
+    for key, seen in calls.items():
         user = key.user
+        if user in habits:
+            continue
         if user.manner == "interactive" and (user.of_function or mine):
             found[key] = "interactive-agent"
-        elif user.manner == "other" and not user.function and mine and functions:
+        elif (
+            user.manner == "other" and not user.function and mine and functions and not seen.sessions <= names
+        ):
             found[key] = "not-the-function"
         elif user.manner == "other" and user.function in functions:
             found[key] = "foreign-agent"
@@ -110,16 +128,35 @@ def _signs(calls: Calls, *, of_functions: bool | None, notices: Sequence[Notice]
     return found | dict.fromkeys(_after_quiet(rest, notices), "after-quiet")
 
 
+def _habits(calls: Calls) -> frozenset[User]:
+    """Functions and manners that come again and again: an extension, a tool in the function's image."""
+    days: dict[User, set[str]] = {}
+    for key in calls:
+        if key.user.of_function:
+            days.setdefault(key.user, set()).add(key.day)
+    worked = len({key.day for key in calls})
+    return frozenset(
+        user for user, seen in days.items() if len(seen) >= HABIT_DAYS and len(seen) >= HABIT_SHARE * worked
+    )
+
+
 def _usual(calls: Calls) -> frozenset[str]:
     """Functions whose own calls name Lambda's runtime so regularly that others are foreign."""
     runtime: Counter[str] = Counter()
     every: Counter[str] = Counter()
+    days: dict[str, set[str]] = {}
     for key, seen in calls.items():
         if key.user.of_function and key.user.manner in {"runtime", "other"}:
             every[key.user.function] += seen.count
-            runtime[key.user.function] += seen.count if key.user.manner == "runtime" else 0
+            if key.user.manner == "runtime":
+                runtime[key.user.function] += seen.count
+                days.setdefault(key.user.function, set()).add(key.day)
     return frozenset(
-        name for name, n in every.items() if n >= RUNTIME_CALLS and runtime[name] >= RUNTIME_SHARE * n
+        name
+        for name, n in every.items()
+        if n >= RUNTIME_CALLS
+        and len(days.get(name, ())) >= RUNTIME_DAYS
+        and runtime[name] >= RUNTIME_SHARE * n
     )
 
 

@@ -69,6 +69,8 @@ class Event:
     user_agent: str
     address: str = ""
     """sourceIPAddress: an address, or the DNS name of a service."""
+    presigned: bool = False
+    """The signature came in the URL: whoever was given the link used it, as its maker meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ _WEAK = re.compile(
 # User pools say this of a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
 # AccessDeniedException there (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html).
 _END_USER = ("cognito-idp.amazonaws.com", "NotAuthorizedException")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
+_QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
 _FIRST_DAY = "2013-11-13"  # CloudTrail's own first day: what is older is no log of it
 _CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
@@ -281,6 +285,7 @@ def event_of(record: Record, principal: Principal) -> Event:
         vpce=clean_word(record.vpcEndpointId),
         user_agent=clean_word(record.userAgent, 256),
         address=clean_word(record.sourceIPAddress),
+        presigned=_QUERY_STRING.search(record.additionalEventData) is not None,
     )
 
 

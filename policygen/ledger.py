@@ -216,7 +216,9 @@ _NOTED = {
     "cloudtrail.amazonaws.com": re.compile(
         r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
     ),
-    "lambda.amazonaws.com": re.compile(r"(UpdateFunctionCode|CreateFunction|UpdateAlias)(20\d{6}(v\d+)?)?"),
+    "lambda.amazonaws.com": re.compile(
+        r"(UpdateFunction(Code|Configuration)|CreateFunction|UpdateAlias|PublishVersion)(20\d{6}(v\d+)?)?"
+    ),
 }
 
 
@@ -314,7 +316,7 @@ class Ledger:
         calls = self.calls.setdefault(role, {})
         who = event.principal
         outside = ":" in event.address or event.address[-1:].isdigit()
-        user = user_of(who.function, who.session, event.user_agent, event.via, outside)
+        user = user_of(who.function, who.session, event.user_agent, event.via, outside, event.presigned)
         key = CallKey(call_id(event), day, user)
         old = calls.get(key)
         calls[key] = evidence_of(event, day) if old is None else old.again(event)

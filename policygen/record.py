@@ -76,6 +76,7 @@ class Record(_Wire, frozen=True, gc=False):
     errorCode: str | None = None  # noqa: N815
     errorMessage: str | None = None  # noqa: N815
     userAgent: str | None = None  # noqa: N815
+    additionalEventData: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
     sourceIPAddress: str | None = None  # noqa: N815
     vpcEndpointId: str | None = None  # noqa: N815
     recipientAccountId: str | None = None  # noqa: N815

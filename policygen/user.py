@@ -9,9 +9,10 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-Manner = Literal["runtime", "service", "platform", "interactive", "other"]
+Manner = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
 """``runtime``: an SDK that names Lambda's environment; ``service``: an AWS service with the role's rights;
-``platform``: Lambda's own poller or network; ``interactive``: a command line, console or browser; ``other``."""
+``platform``: Lambda's own poller or network; ``presigned``: a link that the workload signed, in whoever's hands;
+``interactive``: a command line, console or browser; ``other``."""
 
 
 class User(NamedTuple):
@@ -34,10 +35,13 @@ _PLATFORM = re.compile(r"\[?awslambda-worker/", re.I)
 # Sessions of tracing, pollers and network interfaces, with the function's role (1.6.4).
 _PLATFORM_SESSION = re.compile(r"tracing$|awslambda_")
 _SERVICE = re.compile(r"([a-z0-9-]+\.)+(amazonaws\.com(\.cn)?|aws\.internal)|AWS Internal", re.I)
-# Command lines, consoles, browsers, and tools that people run by hand.
+# Command lines, consoles, browsers, and tools that people run by hand; as products name themselves, not as words
+# anywhere in an application's own name.
 _INTERACTIVE = re.compile(
-    r"aws-cli/|CloudShell|console|Mozilla/|AWSPowerShell|aws-vault|PostmanRuntime|curl/|Cyberduck|S3 ?Browser"
-    r"|kali|parrot|pacu|stratus-red-team|prowler|ScoutSuite|cloudfox|enumerate-iam",
+    r"(?:^|[\[ ])(?:aws-cli|S3Console|AWSCloudShell|Mozilla|AWSPowerShell|aws-vault|PostmanRuntime|curl)/"
+    r"|(?:^|[\[ ])(?:Cyberduck|S3 ?Browser)"
+    r"|exec-env/CloudShell|\b(?:console|signin)\.(?:[a-z0-9-]+\.)?amazonaws\.com"
+    r"|\b(?:kali|parrotos|pentoo)\b|(?:^|[\[ ])(?:pacu|stratus-red-team|prowler|ScoutSuite|cloudfox|enumerate-iam)",
     re.I,
 )
 
@@ -54,7 +58,9 @@ def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
 
 
 @lru_cache(maxsize=65536)
-def user_of(function: str, session: str, agent: str, via: str, outside: bool = False) -> User:
+def user_of(
+    function: str, session: str, agent: str, via: str, outside: bool = False, presigned: bool = False
+) -> User:
     """The user of a call.
 
     Args:
@@ -63,8 +69,9 @@ def user_of(function: str, session: str, agent: str, via: str, outside: bool = F
         agent: the user agent.
         via: userIdentity.invokedBy, or "".
         outside: whether the call came from an IP address, so that an agent that names a service is only said to.
+        presigned: whether the signature came in the URL.
     """
-    manner = manner_of(agent, via, outside)
+    manner: Manner = "presigned" if presigned else manner_of(agent, via, outside)
     if manner == "other" and _PLATFORM_SESSION.match(session):
         manner = "platform"
     return User(function or (session if manner == "runtime" else ""), manner)

@@ -29,7 +29,7 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
 
     Keys of the short form: source (label), name, params, resources (ARNs), error, message, time, role, role_id,
     account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity), function
-    (that the credentials were issued to), on (see `spread`).
+    (that the credentials were issued to), presigned, on (see `spread`).
     """
     role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
     role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + _digest(role + account, 17))
@@ -81,6 +81,8 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         "recipientAccountId": event.get("recipient", account),
         "eventCategory": event.get("category", "Data" if data else "Management"),
     }
+    if event.get("presigned"):
+        made["additionalEventData"] = {"AuthenticationMethod": "QueryString", "SignatureVersion": "SigV4"}
     if "resources" in event:
         made["resources"] = [{"ARN": arn, "accountId": account, "type": ""} for arn in event["resources"]]
     for key, name in _NAMES.items():

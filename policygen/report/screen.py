@@ -9,7 +9,7 @@ from operator import add
 from policygen.analysis import Analysis
 from policygen.catalog.names import label, service_prefix
 from policygen.catalog.visibility import data_types
-from policygen.conduct import SIGNS, Sign, Suspect
+from policygen.conduct import SHOWN_ONLY, SIGNS, Sign, Suspect
 from policygen.ledger import Evidence
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
@@ -209,17 +209,20 @@ def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
         by_sign.setdefault(suspect.sign, []).append((suspect, seen))
     for sign, members in by_sign.items():
         calls = sum(seen.count for _, seen in members)
-        left = "accepted" if sign in conduct.accepted else "left out of the policy"
+        kept = sign in conduct.accepted or sign in SHOWN_ONLY
+        left = (
+            "accepted" if sign in conduct.accepted else "in the policy" if kept else "left out of the policy"
+        )
         yield ""
         yield from wrapped("", f"Does not look like the workload ({count(calls, 'call')}): {left}", "  ")
         seen = reduce(add, (seen for _, seen in members))
-        yield from wrapped(f"  {'=' if sign in conduct.accepted else '!'} {sign}  ", SIGNS[sign], "      ")
+        yield from wrapped(f"  {'=' if kept else '!'} {sign}  ", SIGNS[sign], "      ")
         yield from wrapped("      from  ", _origin(seen))
         for suspect, one in members[:limit]:
             what = f"{service_prefix(suspect.source) or label(suspect.source)}:{suspect.event}"
             yield from wrapped("      call  ", f"{what}, {count(one.count, 'time')}, {minute(one.last)}")
         yield from more(len(members), limit)
-        if sign not in conduct.accepted:
+        if not kept:
             yield from wrapped("      if it is the workload's:  ", f"--accept {sign}")
 
 

@@ -24,6 +24,7 @@ from policygen.policy.generalise import Mode
 from policygen.reading import Reading, Say, check_whole, read, silent
 from policygen.retain import retain
 from policygen.selection import Chosen, choose, parse_role, selector
+from policygen.strength import MIN_DAYS
 from policygen.suggestion import Suggestion, suggest
 from policygen.text import count, printable
 from policygen.today import Today, today_of
@@ -194,6 +195,7 @@ def _coverage(
         role=role,
         changes=_trail_changes(ledger),
         data_seen=ledger.data_types,
+        management=ledger.management,
     )
 
 
@@ -219,7 +221,7 @@ def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | Non
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     bounds = today.policies if today else None
     apart = (seen.apart,) if seen.apart else ()
-    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart)
+    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=MIN_DAYS)
     return Evidenced(
         usage=usage,
         coverage=seen.coverage,
@@ -227,6 +229,8 @@ def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | Non
         apart=seen.apart,
         today=bounds,
         boundary=today.boundary if today else None,
+        guardrails=today.guardrails if today else (),
+        account=today.account if today else "",
     )
 
 

@@ -18,7 +18,7 @@ from policygen.account.model import Trail
 from policygen.arn import parse, partition_of
 from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
-from policygen.question import Question, Relaxed, answer, filters_of, questions, types_of
+from policygen.question import GLOBAL, LEADERS, Question, Relaxed, answer, filters_of, questions, types_of
 from policygen.remedy import put_selectors, start, widen
 from policygen.selectors import Answer, every
 from policygen.text import clean
@@ -98,6 +98,10 @@ class Coverage:
     """By time, without holes; one at least where the trails are known."""
     filters: frozenset[str] = frozenset()
     """Fields that any selector of any era filters by."""
+    first_day: str = ""
+    """The first day of the window of which any event was read; "" where none was."""
+    management: Mapping[str, int] | None = None
+    """``read`` and ``write`` -> management events of anyone that were read; None where that was not counted."""
     _memo: dict[object, tuple[str, BlindSpot | None]] = field(default_factory=dict, repr=False, compare=False)
 
     def verdict(self, action: str, resource: str = "*", reads_only: bool = False) -> Observability:
@@ -115,7 +119,7 @@ class Coverage:
                 False, "", 0, BlindSpot(_IDS[seen.kind], action, why, remedy, seen.reference)
             )
         if self.trails is None:
-            return self._without_trails(action, seen)
+            return self._without_trails(action, seen, reads_only)
         service = action.partition(":")[0].lower()
         # Most permissions are settled without a look at names and resources, and there are few such questions.
         for filters in (self.filters & _COARSE, self.filters):
@@ -123,9 +127,52 @@ class Coverage:
             since, spot = self._remembered(asked, service)
             if since == self.window.start:
                 break
+        spot = spot or self._unread(seen, resource, service, reads_only)
         if spot:
             return Observability(False, "", 0, replace(spot, action=action))
+        since = max(since, self.first_day)
         return Observability(True, since, self._days(since))
+
+    def _unread(self, seen: Visibility, resource: str, service: str, reads_only: bool) -> BlindSpot | None:
+        """Why what the trails log need not be among the files that were read; None where it is."""
+        pieces = resource.split(":", 5)
+        region = pieces[3] if len(pieces) == 6 and not set(pieces[3]) & set("*?$") else ""
+        if service in GLOBAL:
+            region = ""
+            leaders = LEADERS & set(self.regions)
+            if self.regions and not leaders:
+                why = f"no event of anyone was read in the region that records those of {service}"
+                return BlindSpot("region-not-read", "", why, "give the files of us-east-1 to --logs")
+        if region and self.regions and region not in self.regions:
+            why = f"no event of anyone was read in {region}"
+            return BlindSpot("region-not-read", "", why, f"give the files of {region} to --logs")
+        if seen.kind == "data" and not any(self._is_read(kind) for kind in seen.data_types):
+            why = f"the trail that logs {service} data events: none of its events was read"
+            return BlindSpot("trail-not-read", "", why, "give the files of all trails to --logs")
+        active = [trail for trail in self.known if trail.logging is not False]
+        if seen.kind != "data" and all(t.selectors is None and t.advanced is None for t in active):
+            return self._unproven(reads_only, "the selectors of the trails were not read")
+        return None
+
+    def _is_read(self, data_type: str) -> bool:
+        """Whether the files of a trail that logs a data event type are among those that were read."""
+        active = [trail for trail in self.known if trail.logging is not False]
+        managing = [trail for trail in active if _logs_management(trail)]
+        for trail in active:
+            types = types_of([trail])
+            if data_type not in types:
+                continue
+            if len(active) == 1 or managing == [trail] or types & set(self.data_seen):
+                return True
+        return False
+
+    def _unproven(self, reads_only: bool, why: str) -> BlindSpot | None:
+        """Management events are taken to be logged where any of their kind was read; else nobody can say."""
+        kind = "read" if reads_only else "write"
+        if self.management is None or self.management.get(kind):
+            return None
+        why = f"{why}, and no management event that {kind}s was read of anyone"
+        return BlindSpot("trail-unknown", "", why, "give an account snapshot with --snapshot")
 
     def _remembered(self, asked: tuple[Question, ...], service: str) -> tuple[str, BlindSpot | None]:
         if asked not in self._memo:
@@ -163,7 +210,9 @@ class Coverage:
         return whole_day(moment) if moment else ""
 
     def _days(self, since: str) -> int:
-        return (date.fromisoformat(self.window.end[:10]) - date.fromisoformat(since)).days + 1
+        """Days from `since` on of which any event was read."""
+        days = (date.fromisoformat(self.window.end[:10]) - date.fromisoformat(since)).days + 1
+        return days - sum(1 for gap in self.gaps if gap >= since) if self.days_with_events else days
 
     def _short(self, action: str, since: str) -> BlindSpot:
         why = f"the trails show it only since {since}"
@@ -171,9 +220,13 @@ class Coverage:
         why += f" ({reasons[-1]})" if reasons else ""
         return BlindSpot("window-not-covered", action, why, "wait, or --days fewer")
 
-    def _without_trails(self, action: str, seen: Visibility) -> Observability:
+    def _without_trails(self, action: str, seen: Visibility, reads_only: bool) -> Observability:
         if seen.kind != "data":
-            return Observability(True, self.window.start, self.window.days)
+            spot = self._unproven(reads_only, "the trails are not known")
+            if spot:
+                return Observability(False, "", 0, replace(spot, action=action))
+            since = max(self.window.start, self.first_day)
+            return Observability(True, since, self._days(since))
         service = action.partition(":")[0]
         why = f"{service} data events: the trail's selectors are not known"
         if events := sum(self.data_seen.get(one, 0) for one in seen.data_types):
@@ -230,8 +283,8 @@ class Coverage:
         if self.answer([worst], relaxed | {"identity"}) == "all":
             why = "the trails leave this role's sessions out"
             return BlindSpot("caller-excluded", "", why, "log its events", command=command)
-        if worst.data_type and self.answer([worst], relaxed) == "part" and _unread(active):
-            why = f"{service} data events: the selectors of {_unread(active)} were not read"
+        if worst.data_type and self.answer([worst], relaxed) == "part" and _selectors_unread(active):
+            why = f"{service} data events: the selectors of {_selectors_unread(active)} were not read"
             return BlindSpot("trail-unknown", "", why, "give a snapshot that holds them")
         if worst.data_type:
             remedy = f"log data events of type {worst.data_type}, wait, and run again"
@@ -272,7 +325,14 @@ def _kind(asked: Question) -> str:
     return "read" if asked.read_only else "write"
 
 
-def _unread(trails: Iterable[Trail]) -> str:
+def _logs_management(trail: Trail) -> bool:
+    return (
+        answer(Question(sources=("-",), read_only=False), [[trail]], frozenset({"delivery", "place"}))
+        != "none"
+    )
+
+
+def _selectors_unread(trails: Iterable[Trail]) -> str:
     return ", ".join(sorted(t.name for t in trails if t.selectors is None and t.advanced is None))
 
 
@@ -286,6 +346,7 @@ def coverage_of(
     role: RoleKey | None = None,
     changes: Iterable[TrailChange] = (),
     data_seen: Mapping[str, int] | None = None,
+    management: Mapping[str, int] | None = None,
 ) -> Coverage:
     """The coverage of a window.
 
@@ -298,6 +359,7 @@ def coverage_of(
         role: whose permissions are asked about; selectors may leave its sessions out.
         changes: what the logs tell of changes to trails, of any time.
         data_seen: data event type -> events of any caller read in the window.
+        management: ``read`` and ``write`` -> management events of any caller that were read.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -318,6 +380,8 @@ def coverage_of(
         identity=_sessions(role, known),
         known=known,
         eras=eras,
+        first_day=min((day for day in days if window.holds(day)), default=""),
+        management=management,
         filters=filters_of(one for era in eras for states in era.trails for one in states),
     )
     if trails is None:

@@ -13,16 +13,16 @@ from typing import Literal, NamedTuple
 from policygen import arn
 from policygen.access import AccessRequest
 from policygen.catalog import reference
-from policygen.coverage import Coverage
+from policygen.coverage import BlindSpot, Coverage
 from policygen.keeps import Keep
 from policygen.ledger import Evidence, total
+from policygen.policy.compare import compare_policies
 from policygen.policy.document import Policy, Statement
-from policygen.policy.evaluate import Evaluator
+from policygen.policy.evaluate import Evaluator, Guardrails
 from policygen.policy.expand import actions_matching
 from policygen.policy.generalise import generalise
-from policygen.policy.grants import Grant
-from policygen.policy.meet import allow_statements
 from policygen.policy.places import Path, Place, places
+from policygen.strength import MIN_DAYS
 from policygen.text import count
 from policygen.usage import Usage
 
@@ -126,6 +126,8 @@ class Evidenced:
     apart: Usage | None = None
     today: Sequence[Policy] | None = None
     boundary: Policy | None = None
+    guardrails: Guardrails = ()
+    account: str = ""
 
 
 def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
@@ -143,7 +145,7 @@ def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
 
 def _denied(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
     """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
-    evaluator = Evaluator([source.policy for source in sources], seen.boundary)
+    evaluator = _evaluator(sources, seen)
     groups: dict[tuple[str, str, str], list[tuple[AccessRequest, Evidence]]] = {}
     for request, evidence in seen.usage.requests.items():
         decision = evaluator.evaluate(request)
@@ -183,7 +185,7 @@ def _nearest(sources: Sequence[Source], action: str) -> tuple[Source, Place]:
 
 
 def _platform(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
-    evaluator = Evaluator([source.policy for source in sources], seen.boundary)
+    evaluator = _evaluator(sources, seen)
     for keep in seen.keeps:
         if keep.kind != "platform":
             continue
@@ -202,36 +204,51 @@ def _platform(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
 
 
 def _wider(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    """What the policies allow and today's do not, by meaning: a dropped Deny widens as much as an added Allow."""
     if seen.today is None:
         return
-    today = allow_statements(seen.today)
-    for source, number, statement in _allows(sources):
-        for item, pattern in enumerate(statement.actions):
-            for resource in ("*",) if statement.not_resources else statement.resources:
-                grant = Grant(
-                    pattern,
-                    resource,
-                    statement.conditions,
-                    statement.resources if statement.not_resources else (),
-                )
-                if not statement.not_actions and any(grant.inside_statement(one) for one in today):
-                    continue
-                names = [
-                    name
-                    for name in (actions_matching(pattern) if not statement.not_actions else ())
-                    if not any(grant._replace(action=name).inside_statement(one) for one in today)
-                ]
-                if names or statement.not_actions:
-                    element = "NotAction" if statement.not_actions else "Action"
-                    yield Finding(
-                        RULES["PG105"],
-                        f"everything but {pattern}" if statement.not_actions else pattern,
-                        f"on {resource}: today's policies do not allow all of it{_some(names)}",
-                        "grant what today's policies grant, or change them first",
-                        source.name,
-                        source.place(number, element, item),
-                        resource,
-                    )
+    found = compare_policies(seen.today, [source.policy for source in sources])
+    for one in found.gained:
+        source, place = _nearest(sources, one.request.action)
+        yield Finding(
+            RULES["PG105"],
+            one.request.action,
+            f"on {one.request.resource}: {one.allowed_by}; of today's, {one.refused}",
+            "grant what today's policies grant, or change them first",
+            source.name,
+            place,
+            one.request.resource,
+        )
+    for text in found.unsure:
+        if text.startswith("new"):
+            yield Finding(
+                RULES["PG105"],
+                text.partition(": ")[2] or text,
+                "it is not proved that today's policies allow all of it",
+                "write it as today's policies do, or narrower",
+                sources[0].name,
+                Place(1, 1),
+            )
+
+
+def _set_apart(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+    """Calls that do not look like the workload, and that the policies would deny: somebody should have looked."""
+    evaluator = _evaluator(sources, seen)
+    denied: dict[str, list[Evidence]] = {}
+    for request, evidence in (seen.apart.requests if seen.apart else {}).items():
+        if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
+            denied.setdefault(request.action, []).append(evidence)
+    for action, members in denied.items():
+        all_ = total(members)
+        source, place = _nearest(sources, action)
+        calls = f"{count(all_.count, 'call')}, last {all_.last}" if all_ else ""
+        fix = "look at who made them; --accept counts them as the workload's"
+        yield Finding(RULES["PG203"], action, calls, fix, source.name, place)
+
+
+def _evaluator(sources: Sequence[Source], seen: Evidenced) -> Evaluator:
+    policies = [source.policy for source in sources]
+    return Evaluator(policies, seen.boundary, guardrails=seen.guardrails, account=seen.account)
 
 
 def _spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
@@ -278,8 +295,14 @@ def _unused(
             groups.setdefault(("PG103", "calls were set apart"), []).append(name)
             continue
         known = reference.action(name)
-        spot = seen.coverage.blind_spot(name, reads_only=known is not None and not known.writes)
-        key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {seen.usage.window.days} days")
+        reads = known is not None and not known.writes
+        places = ("*",) if statement.not_resources else statement.resources
+        answers = [seen.coverage.verdict(name, place, reads) for place in places]
+        spot = next((one.spot for one in answers if one.spot), None)
+        shortest = min(one.days for one in answers)
+        if not spot and shortest < min(MIN_DAYS, seen.usage.window.days):
+            spot = BlindSpot("window-not-covered", name, f"visible on {count(shortest, 'day')} only", "wait")
+        key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {count(shortest, 'day')}")
         groups.setdefault(key, []).append(name)
     for (rule, why), members in groups.items():
         subject = members[0] if len(members) == 1 else f"{len(members)} actions of {shown}"

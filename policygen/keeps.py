@@ -18,6 +18,7 @@ from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import BlindSpot, Coverage
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
+from policygen.text import count
 from policygen.witness import Witness
 
 
@@ -56,7 +57,6 @@ def unknown_keeps(
     used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
     *,
-    services: Collection[str] = (),
     testify: Callable[[str], Witness] | None = None,
     min_days: int = 0,
 ) -> Judged:
@@ -68,11 +68,10 @@ def unknown_keeps(
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
         unmapped: IAM prefixes of services of which a call could not be mapped.
-        services: IAM prefixes of services of which any event of the role was read.
         testify: what IAM's last-accessed report says of an action; None where it was not read.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    judge = _Judge(coverage, used, unmapped, services, testify, min(min_days, coverage.window.days))
+    judge = _Judge(coverage, used, unmapped, testify, min(min_days, coverage.window.days))
     for action, statements in today.items():
         if action not in settled:
             judge.action(action, statements)
@@ -87,13 +86,11 @@ class _Judge:
         coverage: Coverage,
         used: Collection[AccessRequest],
         unmapped: Collection[str],
-        services: Collection[str],
         testify: Callable[[str], Witness] | None,
         min_days: int,
     ) -> None:
         self.judged = Judged([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
-        self._services = {*services, *unmapped}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._min_days = min_days
@@ -144,12 +141,10 @@ class _Judge:
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
         if said and said.kind == "idle" and not found.visible and self._speaks(said):
             return None, said.why
-        if found.spot and found.spot.id == "no-event" and service_of(action) not in self._services:
-            return None, "no event of it is known, and the role never used its service"
         if found.spot:
             return found.spot, ""
         if found.days < self._min_days:
-            why = f"visible since {found.since} only"
+            why = f"visible on {count(found.days, 'day')} only, since {found.since}"
             return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
         whole = found.days >= self._coverage.window.days
         return None, "visible, 0 calls" if whole else f"visible since {found.since}, 0 calls"

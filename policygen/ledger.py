@@ -241,6 +241,8 @@ class Ledger:
     regions: Counter[str] = field(default_factory=Counter)
     data_types: Counter[str] = field(default_factory=Counter)
     """CloudTrail resource type -> data events of it, of any caller."""
+    management: Counter[str] = field(default_factory=Counter)
+    """``read`` and ``write`` -> management events, of any caller."""
     notices: list[Notice] = field(default_factory=list)
     records: int = 0
     duplicates: int = 0
@@ -304,6 +306,8 @@ class Ledger:
             self.first = time
         if record.eventCategory == "Data":
             self.data_types.update({entry.type for entry in record.resources or () if entry.type})
+        else:
+            self.management["read" if record.readOnly else "write"] += 1
         self._notice(record, time)
 
     def _notice(self, record: Record, time: str) -> None:

@@ -26,7 +26,7 @@ from policygen.selectors import Answer, Probe, both, either, every, logged
 GLOBAL = frozenset(
     {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
 )
-_LEADERS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
+LEADERS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
 """The regions in which the events of global services are recorded, one a partition (3.4.1)."""
 
 Relaxed = frozenset[Literal["delivery", "place", "source", "identity"]]
@@ -99,7 +99,7 @@ def _of_state(asked: Question, trail: Trail, probe: Probe, relaxed: Relaxed) -> 
 
 def _place(asked: Question, trail: Trail) -> Answer:
     if asked.is_global:
-        leads = trail.multi_region or trail.home_region in _LEADERS
+        leads = trail.multi_region or trail.home_region in LEADERS
         return "all" if trail.global_events and leads else "none"
     if trail.multi_region or asked.region == trail.home_region:
         return "all"

@@ -86,7 +86,6 @@ def retain(
         settled,
         usage.requests,
         _unmapped(usage, today),
-        services=services,
         testify=testify if today.last else None,
         min_days=min_days,
     )

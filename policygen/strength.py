@@ -23,6 +23,8 @@ QUIET_DAYS = 3
 """Days before the end within which no permission may be new."""
 ACTIVE_DAYS = 3
 """Days on which the role itself must have done something."""
+SILENT_DAYS = 7
+"""Days at the end without a call of the role, from which on somebody should ask whether it is still at work."""
 WEAK_PERCENT = 5
 """Share of weak events from which on they are worth a look (1.10.4)."""
 WEEKLY_TIMES = 3
@@ -70,6 +72,8 @@ class OpenPoints:
     """Permissions that only weak events speak for (1.10.4)."""
     losses: int = 0
     """Observed permissions that a decision drops."""
+    narrowed: int = 0
+    """Permissions written narrower than they might be, since observed and allowed could not be met exactly."""
     expired: int = 0
     """Decisions whose time is over."""
 
@@ -231,6 +235,7 @@ _POINTS = {
     "suspects": ("suspects", "set-apart call", "to look at, unlike the workload"),
     "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
     "losses": ("losses", "observed permission", "dropped by a decision: its calls will fail"),
+    "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "whose time is over"),
 }
 
@@ -239,6 +244,8 @@ def _reviews(facts: _Facts, points: OpenPoints) -> list[Reason]:
     found = []
     if 0 < len(facts.active) < ACTIVE_DAYS:
         found.append(("few-active-days", f"the role was active on {count(len(facts.active), 'day')} only"))
+    if facts.active and (silent := _between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
+        found.append(("silent", f"the role did nothing in the last {count(silent, 'day')} of the window"))
     if facts.covered and facts.covered[0] > facts.days[0]:
         found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
     if facts.weak * 100 > facts.events * WEAK_PERCENT:

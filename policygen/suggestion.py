@@ -15,12 +15,13 @@ from policygen.decisions import Loss as DroppedUse
 from policygen.errors import GateError, NothingFoundError
 from policygen.keeps import Keep, service_of
 from policygen.ledger import Evidence
+from policygen.policy.conditions import Truth
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
-from policygen.policy.grants import Grant, coverage_table, essential, widest
+from policygen.policy.grants import Grant, coverage_table, essential, holds, widest
 from policygen.policy.meet import (
     Loss,
     Met,
@@ -281,7 +282,8 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength
             missing=len(made.missing),
             suspects=sum(1 for one in made.conduct.suspects if one.sign not in made.conduct.accepted),
             weak_only=sum(1 for seen in usage.requests.values() if seen.weak == seen.count),
-            losses=len(made.losses) + len(made.decided.losses),
+            losses=len(made.decided.losses),
+            narrowed=len(made.losses),
             expired=len(made.decided.expired),
         ),
         min_days=min_days,
@@ -325,9 +327,11 @@ def _left_as_today(
     covered, keeps = [], []
     why = "used; today's statement has a policy variable or NotResource that names cannot replace"
     for request in needed:
-        if any(grant.covers(request) for grant in by_action.get(request.action.lower(), ())):
+        grants = [one for one in by_action.get(request.action.lower(), ()) if one.covers(request)]
+        if grants:
             covered.append(request)
-        else:
+        # Under conditions that the record does not decide, another statement may have been the one that allowed it.
+        if not any(holds(grant, request) is Truth.TRUE for grant in grants):
             keeps += [Keep(grant, "unknown", why) for grant in own_grants(request, bounds)]
     return covered, keeps
 

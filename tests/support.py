@@ -29,7 +29,8 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
 
     Keys of the short form: source (label), name, params, resources (ARNs), error, message, time, role, role_id,
     account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity), function
-    (that the credentials were issued to), presigned, on (see `spread`).
+    (that the credentials were issued to), presigned, reads, typed (of its
+    resources), on (see `spread`).
     """
     role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
     role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + _digest(role + account, 17))
@@ -75,7 +76,7 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         "eventID": event.get(
             "id", f"{number:08d}-0000-4000-8000-{_digest(json.dumps(event, sort_keys=True), 12)}"
         ),
-        "readOnly": False,
+        "readOnly": event.get("reads", False),
         "eventType": event.get("type", "AwsApiCall"),
         "managementEvent": not data,
         "recipientAccountId": event.get("recipient", account),
@@ -84,7 +85,9 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
     if event.get("presigned"):
         made["additionalEventData"] = {"AuthenticationMethod": "QueryString", "SignatureVersion": "SigV4"}
     if "resources" in event:
-        made["resources"] = [{"ARN": arn, "accountId": account, "type": ""} for arn in event["resources"]]
+        made["resources"] = [
+            {"ARN": arn, "accountId": account, "type": event.get("typed", "")} for arn in event["resources"]
+        ]
     for key, name in _NAMES.items():
         if key in event:
             made[name] = event[key]
@@ -112,6 +115,30 @@ def spread(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             moment = (start + timedelta(days=day)).isoformat()
             found += [plain | {"time": f"{moment}T09:{minute:02}:00Z"} for minute in range(times)]
     return found
+
+
+def crowd(events: Sequence[Mapping[str, Any]], days: int = 30) -> list[Mapping[str, Any]]:
+    """The events, and on every day of their window those of somebody else: what a whole trail would hold as well."""
+    times = [record(event, i)["eventTime"] for i, event in enumerate(spread(events))]
+    last = date.fromisoformat(max(times)[:10])
+    others = []
+    for day in ((last - timedelta(days=n)).isoformat() for n in range(days)):
+        for i, (source, name, reads) in enumerate(_CROWD):
+            data = source in _DATA
+            others.append(
+                {
+                    "source": source,
+                    "name": name,
+                    "role": "crowd",
+                    "time": f"{day}T00:00:0{i}Z",
+                    "reads": reads,
+                    **({"typed": "AWS::S3::Object", "resources": ["arn:aws:s3:::crowd/a"]} if data else {}),
+                }
+            )
+    return [*events, *others]
+
+
+_CROWD = [("ec2", "DescribeInstances", True), ("ec2", "StopInstances", False), ("s3", "GetObject", True)]
 
 
 def write_logs(folder: Path, events: Sequence[Mapping[str, Any]], name: str = "log.json") -> Path:

@@ -13,7 +13,7 @@ from policygen.analysis import analyse
 from policygen.errors import PolicygenError
 from policygen.explanation import Explanation, explain
 from policygen.report.explained import as_dict, render_text
-from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, snapshot, write_logs
+from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
 
 CASES = json.loads((ROOT / "tests" / "cases" / "explain" / "verdicts.json").read_text())
 
@@ -22,7 +22,7 @@ def explained(case: dict[str, Any], folder: Path) -> Explanation:
     account = None
     if "today" in case:
         account = to_account(snapshot(case["today"] | {"trails": ALL_DATA_EVENTS}))
-    made = analyse([write_logs(folder, case["events"])], ROLE, account=account).suggestion
+    made = analyse([write_logs(folder, crowd(case["events"]))], ROLE, account=account).suggestion
     return explain(made, case["action"])
 
 

@@ -19,7 +19,7 @@ from policygen.gate import RULES, Finding, check, gated, source_of
 from policygen.policy.document import parse_policy
 from policygen.policy.places import Place, places
 from policygen.report.findings import FORMATS, Report, render
-from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, snapshot, write_logs
+from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
 
 CASES = json.loads((ROOT / "tests" / "cases" / "check" / "findings.json").read_text())
 
@@ -31,7 +31,7 @@ def findings(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
         if today.get("trails") == "all":
             today["trails"] = ALL_DATA_EVENTS
         account = to_account(snapshot(today))
-    seen = observe([write_logs(folder, case["events"])], ROLE, account=account)
+    seen = observe([write_logs(folder, crowd(case["events"]))], ROLE, account=account)
     text = json.dumps(case["policy"], indent=2)
     decisions = parse_decisions(case.get("decisions", ""))
     return check([source_of("policy.json", text, parse_policy(text))], evidenced(seen, decisions))

@@ -14,7 +14,7 @@ from policygen.analysis import Analysis, analyse
 from policygen.decisions import Decisions, parse_decisions, with_flags
 from policygen.errors import PolicygenError
 from policygen.policy.document import Conditions
-from tests.support import ROLE, ROOT, snapshot, trails_of, write_logs
+from tests.support import ROLE, ROOT, crowd, snapshot, trails_of, write_logs
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
 CASES = [(file.stem, case) for file in FILES for case in json.loads(file.read_text())]
@@ -22,7 +22,8 @@ IDS = [f"{name}: {case['name']}" for name, case in CASES]
 
 
 def run(case: dict[str, Any], folder: Path) -> Analysis:
-    logs = write_logs(folder, case["events"])
+    events = case["events"]
+    logs = write_logs(folder, crowd(events, case.get("days", 30)) if case.get("crowd", True) else events)
     account = None
     if "today" in case:
         today = dict(case["today"])

@@ -62,6 +62,9 @@ RULES: Mapping[str, Rule] = {
             "CloudTrail never shows it; configuration does.",
         ),
         Rule(
+            "PG203", "warning", "calls that were set apart would be denied", "Look at who made these calls."
+        ),
+        Rule(
             "PG301",
             "note",
             "no evidence possible",

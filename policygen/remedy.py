@@ -1,13 +1,15 @@
 """The exact command that makes a trail log what it does not, ready to be pasted into a shell.
 
 AWS replaces all selectors of a trail at once, so a command carries those that the trail has, basic ones written
-as advanced ones. Without them there is no command: "" stands for one that cannot be given.
+as advanced ones. Without them there is no command: "" stands for one that cannot be given. A trail of another
+account, an organization's, cannot be changed from a member (3.4.1): a comment says in which account the command runs.
 Source: AWS CLI Command Reference, cloudtrail put-event-selectors, update-trail, create-trail, start-logging.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +20,7 @@ from policygen.selectors import as_advanced, whole_category
 from policygen.text import printable
 
 NAME, BUCKET = "policygen-trail", "YOUR-LOG-BUCKET"
+_ACCOUNT = re.compile("[0-9]{12}")
 
 
 def put_selectors(trails: Sequence[Trail], account: str, category: str, data_type: str = "") -> str:
@@ -38,14 +41,16 @@ def put_all(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, st
         if selectors is None:
             continue
         text = json.dumps([*selectors, *(whole_category(*one) for one in added)], separators=(",", ":"))
-        return _command(trail, "put-event-selectors", "--trail-name", "--advanced-event-selectors", text)
+        return _command(
+            trail, account, "put-event-selectors", "--trail-name", "--advanced-event-selectors", text
+        )
     return ""
 
 
 def start(trails: Sequence[Trail], account: str) -> str:
     """The command that starts a trail that is stopped, or makes one where there is none."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
-        return _command(trail, "start-logging", "--name")
+        return _command(trail, account, "start-logging", "--name")
     create = f"aws cloudtrail create-trail --name {NAME} --s3-bucket-name {BUCKET} --is-multi-region-trail"
     return f"{create} && aws cloudtrail start-logging --name {NAME}"
 
@@ -54,15 +59,19 @@ def widen(trails: Sequence[Trail], account: str) -> str:
     """The command that makes a trail one of all regions, with the events of global services."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         flags = ("--is-multi-region-trail", "--include-global-service-events")
-        return _command(trail, "update-trail", "--name", *flags)
+        return _command(trail, account, "update-trail", "--name", *flags)
     return ""
 
 
 def _rank(trail: Trail, account: str) -> tuple[bool, bool, str]:
     """The account's own trail first, then one of all regions, then by name."""
+    return bool(_owner(trail, account)), not trail.multi_region, trail.name
+
+
+def _owner(trail: Trail, account: str) -> str:
+    """The other account that a trail belongs to, "" for one's own or where one of the two is not known."""
     place = arn.parse(trail.arn)
-    foreign = bool(account and place and place.account != account)
-    return foreign, not trail.multi_region, trail.name
+    return place.account if account and place and place.account != account else ""
 
 
 def _existing(trail: Trail) -> list[dict[str, Any]] | None:
@@ -77,9 +86,15 @@ def _without_empty(value: Any) -> Any:
     return [_without_empty(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _command(trail: Trail, operation: str, option: str, *rest: str) -> str:
-    if any(printable(text) != text for text in (trail.name, trail.home_region)):
+def _command(trail: Trail, account: str, operation: str, option: str, *rest: str) -> str:
+    if any(printable(text) != text for text in (trail.name, trail.arn, trail.home_region)):
         return ""  # no name that AWS gives; nobody should paste it
-    # AWS takes changes in the trail's home region only.
+    owner = _owner(trail, account)
+    if owner and not _ACCOUNT.fullmatch(owner):
+        return ""  # it would stand in a comment, where nothing is quoted
+    # AWS takes changes in the trail's home region only, and takes a bare name for one of the caller's account:
+    # another account's trail is named by its ARN (CloudTrail API Reference, PutEventSelectors, TrailName).
     region = ["--region", trail.home_region] if trail.home_region else []
-    return shlex.join(["aws", "cloudtrail", operation, option, trail.name, *region, *rest])
+    name = trail.arn if owner else trail.name
+    command = shlex.join(["aws", "cloudtrail", operation, option, name, *region, *rest])
+    return f"{command}  # in account {owner}" if owner else command

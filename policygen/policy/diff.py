@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from policygen import arn
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 
@@ -27,8 +28,9 @@ class Change:
     action: str
     kind: Kind
     now: tuple[str, ...]
-    """Resource patterns today; one that begins with ``!`` is left out by a NotResource."""
+    """Resource patterns today; those that begin with ``!`` stand for everything but them together (NotResource)."""
     proposed: tuple[str, ...]
+    """The same of the new policy; none: the action goes."""
     why: str
 
     @property
@@ -60,9 +62,9 @@ def compare(
     names |= {grant.action.lower(): grant.action for members in proposed.values() for grant in members}
     changes = []
     for folded, action in sorted(names.items()):
-        now = tuple(sorted({text for s in today.get(action, ()) for text in _resources(s)}))
+        now = _together((s.resources, s.not_resources) for s in today.get(action, ()))
         members = proposed.get(folded, [])
-        new = tuple(sorted({text for grant in members for text in _grant_resources(grant)}))
+        new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
         kind, why = _kind(now, new, members, kept)
         if kind == "removed" and removed:
             why = removed.get(action, why)
@@ -91,11 +93,17 @@ def _kind(
     return ("unchanged" if set(new) == set(now) else "narrowed"), "observed"
 
 
-def _resources(statement: Statement) -> tuple[str, ...]:
-    return (
-        tuple(f"!{text}" for text in statement.resources) if statement.not_resources else statement.resources
-    )
-
-
-def _grant_resources(grant: Grant) -> tuple[str, ...]:
-    return tuple(f"!{text}" for text in grant.excluded) if grant.excluded else (grant.resource,)
+def _together(places: Iterable[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]:
+    """What several statements cover, each with (its patterns, whether they are what it leaves out)."""
+    named: set[str] = set()
+    left_out: set[str] | None = None
+    for patterns, negated in places:
+        if not negated:
+            named |= set(patterns)
+        elif left_out is None:
+            left_out = set(patterns)
+        else:  # everything but A, and everything but B: it lacks only what both leave out
+            left_out = {text for a in left_out for b in patterns for text in arn.intersect(a, b) or ()}
+    if left_out is None or "*" in named:
+        return tuple(sorted(named))
+    return tuple(sorted(named | {f"!{text}" for text in left_out})) if left_out else ("*",)

@@ -138,6 +138,7 @@ def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
     found = [
         *_denied(sources, seen),
         *_platform(sources, seen),
+        *_set_apart(sources, seen),
         *_wider(sources, seen),
         *_spare(sources, seen),
     ]

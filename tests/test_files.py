@@ -169,7 +169,7 @@ DAMAGE: list[tuple[str, bytes, int, int | None, str]] = [
         0,
         f"gzip is corrupt in the {len(PACKED):,} bytes from byte 0: length mismatch",
     ),
-    ("a.json.gz", gzip.compress(text(ONE)) + BAD_CRC, 1, None, "CRC mismatch"),
+    ("a.json.gz", gzip.compress(text(ONE), mtime=0) + BAD_CRC, 1, None, "CRC mismatch"),
     ("a.json", b'{"Records": xx}', 0, 12, "not JSON at byte 12"),
     ("a.json", b"hello", 0, 0, "not JSON at byte 0"),
     (

@@ -57,6 +57,7 @@ def unknown_keeps(
     used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
     *,
+    services: Collection[str] = (),
     testify: Callable[[str], Witness] | None = None,
     min_days: int = 0,
 ) -> Judged:
@@ -68,10 +69,11 @@ def unknown_keeps(
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
         unmapped: IAM prefixes of services of which a call could not be mapped.
+        services: IAM prefixes of services of which any event of the role was read.
         testify: what IAM's last-accessed report says of an action; None where it was not read.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    judge = _Judge(coverage, used, unmapped, testify, min(min_days, coverage.window.days))
+    judge = _Judge(coverage, used, unmapped, services, testify, min(min_days, coverage.window.days))
     for action, statements in today.items():
         if action not in settled:
             judge.action(action, statements)
@@ -86,11 +88,13 @@ class _Judge:
         coverage: Coverage,
         used: Collection[AccessRequest],
         unmapped: Collection[str],
+        services: Collection[str],
         testify: Callable[[str], Witness] | None,
         min_days: int,
     ) -> None:
         self.judged = Judged([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
+        self._services = {*services, *unmapped}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._min_days = min_days
@@ -141,6 +145,8 @@ class _Judge:
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
         if said and said.kind == "idle" and not found.visible and self._speaks(said):
             return None, said.why
+        if found.spot and found.spot.id == "no-event" and service_of(action) not in self._services:
+            return None, "no event of it is known, and the role never used its service"
         if found.spot:
             return found.spot, ""
         if found.days < self._min_days:

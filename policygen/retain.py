@@ -86,6 +86,7 @@ def retain(
         settled,
         usage.requests,
         _unmapped(usage, today),
+        services=services,
         testify=testify if today.last else None,
         min_days=min_days,
     )

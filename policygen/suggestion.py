@@ -15,13 +15,12 @@ from policygen.decisions import Loss as DroppedUse
 from policygen.errors import GateError, NothingFoundError
 from policygen.keeps import Keep, service_of
 from policygen.ledger import Evidence
-from policygen.policy.conditions import Truth
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
-from policygen.policy.grants import Grant, coverage_table, essential, holds, widest
+from policygen.policy.grants import Grant, coverage_table, essential, widest
 from policygen.policy.meet import (
     Loss,
     Met,
@@ -327,11 +326,9 @@ def _left_as_today(
     covered, keeps = [], []
     why = "used; today's statement has a policy variable or NotResource that names cannot replace"
     for request in needed:
-        grants = [one for one in by_action.get(request.action.lower(), ()) if one.covers(request)]
-        if grants:
+        if any(grant.covers(request) for grant in by_action.get(request.action.lower(), ())):
             covered.append(request)
-        # Under conditions that the record does not decide, another statement may have been the one that allowed it.
-        if not any(holds(grant, request) is Truth.TRUE for grant in grants):
+        else:
             keeps += [Keep(grant, "unknown", why) for grant in own_grants(request, bounds)]
     return covered, keeps
 

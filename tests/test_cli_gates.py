@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ACCOUNT, ROLE, snapshot, trails_of, write_logs
+from tests.support import ACCOUNT, ROLE, crowd, snapshot, trails_of, write_logs
 from tests.test_cli import MAKE_ONE, READ, Done, environment, run
 
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
@@ -60,9 +60,9 @@ TEXTS = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a log of one call, an account, and policies of every kind."""
     at = tmp_path_factory.mktemp("gates")
-    write_logs(at / "logs", [READ | {"resources": [TABLE]}])
+    write_logs(at / "logs", crowd([READ | {"resources": [TABLE]}]))
     names = ("carts", "orders", "stock", "users")
-    write_logs(at / "wide", [READ | {"params": {"tableName": name}} for name in names])
+    write_logs(at / "wide", crowd([READ | {"params": {"tableName": name}} for name in names]))
     for name, content in FILES.items():
         (at / name).parent.mkdir(exist_ok=True)
         (at / name).write_text(json.dumps(content))

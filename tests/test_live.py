@@ -18,7 +18,7 @@ from policygen.account import load_snapshot
 from policygen.account.live import read_role
 from policygen.analysis import analyse
 from policygen.cli import app
-from tests.support import write_logs
+from tests.support import crowd, write_logs
 
 ACCOUNT = "123456789012"
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
@@ -48,7 +48,7 @@ def test_the_role_of_the_account_bounds_the_suggestion(session: boto3.Session, t
         "role_id": role["RoleId"],
         "path": "/service-role/",
     }
-    logs = write_logs(tmp_path, [event, event | {"name": "PutItem"}])
+    logs = write_logs(tmp_path, crowd([event, event | {"name": "PutItem"}]))
     made = analyse([logs], "orders", account=read_role("orders", session)).suggestion
     # Functions and trails are not read with one role: what only data events would show stays as it is.
     assert {(g.action, g.resource) for g in made.grants} == {("dynamodb:GetItem", "*")}
@@ -118,7 +118,7 @@ def policygen(*args: str | Path) -> str:
 
 def logs_of(role_id: str, folder: Path) -> Path:
     event = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "carts"}, "resources": [TABLE]}
-    return write_logs(folder, [event | {"role_id": role_id}])
+    return write_logs(folder, crowd([event | {"role_id": role_id}]))
 
 
 READS = ("Get", "List", "Describe", "Generate")

@@ -177,15 +177,30 @@ def _key(grant: Grant) -> str:
     return grant.action.lower()
 
 
-def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
+def spare(
+    grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
+) -> Iterator[Grant]:
+    """The grants without which, one by one, nothing observed or kept is denied.
+
+    Args:
+        grants: what a document writes.
+        requests: observed requests that are to stay allowed.
+        keeps: grants kept without evidence.
+    """
     table, everything = coverage_table(grants, requests), set(grants)
     written, kept = _Index(grants), _Index(keeps)
-    failed = []
     for grant in grants:
         # A keep that no other grant holds, or a request that no other grant allows.
         alone = (k for k in kept.held_by(grant) if all(one == grant for one in written.holding(k)))
         if next(alone, None) is None and table.witness(grant, everything) is None:
-            failed.append(f"{grant.action} on {grant.resource}: nothing is denied without it")
+            yield grant
+
+
+def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
+    failed = [
+        f"{grant.action} on {grant.resource}: nothing is denied without it"
+        for grant in spare(grants, requests, keeps)
+    ]
     finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
     return _check("minimal", finding, failed, f"{len(grants)} grants are spare")
 

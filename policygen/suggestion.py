@@ -32,7 +32,7 @@ from policygen.policy.meet import (
 )
 from policygen.policy.pack import INLINE_LIMIT, name_statements, pack, statements_of
 from policygen.policy.wildcards import by_wildcards
-from policygen.proof import Proof, beyond, prove
+from policygen.proof import Proof, beyond, prove, spare
 from policygen.retain import retain
 from policygen.risk import Risk, compare_risks, risks
 from policygen.selection import Predecessor
@@ -212,7 +212,7 @@ def suggest(
     grants = essential(table, kept_grants)
     mattering = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
     denies, shortened = fitted_denies(deny_statements(bounds or ()), mattering)
-    policies = _documents(grants, kept_grants, denies, bounds, name)
+    policies = _documents(grants, needed, kept_grants, denies, bounds, name)
     counts = {request: requests[request].count for request in needed}
     before, boundary = (today.policies, today.boundary) if today else (None, None)
     guardrails, account = (today.guardrails, today.account) if today else ((), "")
@@ -360,7 +360,8 @@ def _changes(
 
 def _documents(
     grants: Sequence[Grant],
-    kept: Collection[Grant],
+    needed: Sequence[AccessRequest],
+    kept: Sequence[Grant],
     denies: Sequence[Statement],
     bounds: Sequence[Policy] | None,
     name: str,
@@ -372,6 +373,9 @@ def _documents(
     fixed = set(kept)
     few = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
     shorter = [grant for grant in grants if grant not in fixed] + few
+    # A pattern of one statement may hold names of another, so that these say nothing more.
+    while (needless := next(spare(shorter, needed, kept), None)) is not None:
+        shorter.remove(needless)
     return pack(name_statements([*statements_of(shorter), *denies]), name)
 
 

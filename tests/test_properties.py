@@ -334,7 +334,7 @@ TRIED = {"suggestions": 0, "allowed": 0, "requests": 0}
 
 
 # Not shrunk: a failure prints its input, and shrinking would take minutes.
-@settings(bounded(500), phases=(Phase.explicit, Phase.generate))
+@settings(bounded(250), phases=(Phase.explicit, Phase.generate))
 @given(events=limited_lists, today=todays, chance=st.randoms(use_true_random=False))
 def test_no_request_is_allowed_that_today_s_policies_refuse(
     events: list[Short], today: dict[str, Any], chance: random.Random
@@ -367,8 +367,8 @@ def test_the_search_above_met_enough_suggestions_and_allowed_requests() -> None:
     """Guards the guard: runs after the search, or runs it."""
     if not TRIED["suggestions"]:
         test_no_request_is_allowed_that_today_s_policies_refuse()
-    assert TRIED["suggestions"] > 300
-    assert TRIED["allowed"] > 1000
+    assert TRIED["suggestions"] > 150
+    assert TRIED["allowed"] > 500
     assert TRIED["requests"] > 2 * TRIED["allowed"]
 
 

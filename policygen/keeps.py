@@ -95,6 +95,7 @@ class _Judge:
         self.judged = Judged([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
         self._services = {*services, *unmapped}
+        self._absent: dict[str, bool] = {}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._min_days = min_days
@@ -145,7 +146,7 @@ class _Judge:
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
         if said and said.kind == "idle" and not found.visible and self._speaks(said):
             return None, said.why
-        if found.spot and found.spot.id == "no-event" and service_of(action) not in self._services:
+        if found.spot and found.spot.id == "no-event" and self._without(service_of(action)):
             return None, "no event of it is known, and the role never used its service"
         if found.spot:
             return found.spot, ""
@@ -154,6 +155,15 @@ class _Judge:
             return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
         whole = found.days >= self._coverage.window.days
         return None, "visible, 0 calls" if whole else f"visible since {found.since}, 0 calls"
+
+    def _without(self, service: str) -> bool:
+        """Whether the role did not use a service at all: none of its events was read, and some would have been."""
+        if service in self._services:
+            return False
+        if service not in self._absent:
+            verdicts = map(self._coverage.verdict, reference.action_names(service))
+            self._absent[service] = any(one.visible and one.days >= self._min_days for one in verdicts)
+        return self._absent[service]
 
     def _speaks(self, said: Witness) -> bool:
         """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""

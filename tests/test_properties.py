@@ -369,7 +369,7 @@ def test_the_search_above_met_enough_suggestions_and_allowed_requests() -> None:
         test_no_request_is_allowed_that_today_s_policies_refuse()
     assert TRIED["suggestions"] > 150
     assert TRIED["allowed"] > 500
-    assert 2 * TRIED["requests"] > 3 * TRIED["allowed"]
+    assert TRIED["requests"] - TRIED["allowed"] > 500
 
 
 def test_a_call_without_a_resource_is_kept_under_a_statement_that_excepts_resources() -> None:

@@ -15,12 +15,13 @@ from policygen.decisions import Loss as DroppedUse
 from policygen.errors import GateError, NothingFoundError
 from policygen.keeps import Keep, service_of
 from policygen.ledger import Evidence
+from policygen.policy.conditions import Truth
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
-from policygen.policy.grants import Grant, coverage_table, essential, widest
+from policygen.policy.grants import Grant, coverage_table, essential, holds, widest
 from policygen.policy.meet import (
     Loss,
     Met,
@@ -314,9 +315,10 @@ def _addable(missing: Sequence[Missing], today: Today) -> tuple[list[Missing], l
 def _left_as_today(
     needed: Sequence[AccessRequest], observed: Sequence[Grant], bounds: Sequence[Policy] | None
 ) -> tuple[list[AccessRequest], list[Keep]]:
-    """Requests that the grants cover, and for the others what today's policies grant of their actions.
+    """Requests that the grants cover, and what today's policies grant of the actions of the others.
 
-    Some statements can be met with no pattern of names: they hold a policy variable, or leave resources out.
+    Some statements can be met with no pattern of names: they hold a policy variable, or leave resources out. Where
+    the record does not decide whether the grants allowed a request, such a statement may have.
     """
     if bounds is None:
         return list(needed), []
@@ -326,10 +328,16 @@ def _left_as_today(
     covered, keeps = [], []
     why = "used; today's statement has a policy variable or NotResource that names cannot replace"
     for request in needed:
-        if any(grant.covers(request) for grant in by_action.get(request.action.lower(), ())):
+        covering = {
+            g: holds(g, request) for g in by_action.get(request.action.lower(), ()) if g.covers(request)
+        }
+        if covering:
             covered.append(request)
-        else:
-            keeps += [Keep(grant, "unknown", why) for grant in own_grants(request, bounds)]
+        if Truth.TRUE not in covering.values():
+            told = {grant.conditions for grant in covering}
+            keeps += [
+                Keep(g, "unknown", why) for g in own_grants(request, bounds) if g.conditions not in told
+            ]
     return covered, keeps
 
 

@@ -200,6 +200,10 @@ class Coverage:
         """How much of what is asked about is logged at the window's end."""
         return every(answer(one, self.eras[-1].trails, relaxed) for one in asked)
 
+    def logs(self, data_type: str) -> Answer:
+        """How much of the events of a data event type is logged at the window's end."""
+        return self.answer([Question(data_type=data_type, identity=self.identity)])
+
     def since(self, asked: Sequence[Question]) -> str:
         """The first whole day since which all that is asked about is logged until the window's end, or ""."""
         moment = ""
@@ -283,8 +287,8 @@ class Coverage:
         if self.answer([worst], relaxed | {"identity"}) == "all":
             why = "the trails leave this role's sessions out"
             return BlindSpot("caller-excluded", "", why, "log its events", command=command)
-        if worst.data_type and self.answer([worst], relaxed) == "part" and _selectors_unread(active):
-            why = f"{service} data events: the selectors of {_selectors_unread(active)} were not read"
+        if worst.data_type and self.answer([worst], relaxed) == "part" and _unread_of(active):
+            why = f"{service} data events: {_unread_of(active)} not read"
             return BlindSpot("trail-unknown", "", why, "give a snapshot that holds them")
         if worst.data_type:
             remedy = f"log data events of type {worst.data_type}, wait, and run again"
@@ -332,8 +336,14 @@ def _logs_management(trail: Trail) -> bool:
     )
 
 
-def _selectors_unread(trails: Iterable[Trail]) -> str:
-    return ", ".join(sorted(t.name for t in trails if t.selectors is None and t.advanced is None))
+def _unread_of(trails: Iterable[Trail]) -> str:
+    """What was not read of trails, in words."""
+    known = list(trails)
+    blind = sorted(trail.name for trail in known if trail.selectors is None and trail.advanced is None)
+    vague = sorted(trail.name for trail in known if trail.logging is None and trail.name not in blind)
+    parts = [f"the selectors of {', '.join(blind)}"] * bool(blind)
+    parts += [f"whether {', '.join(vague)} {'log' if len(vague) > 1 else 'logs'}"] * bool(vague)
+    return f"{' and '.join(parts)} {'was' if vague and not blind else 'were'}" if parts else ""
 
 
 def coverage_of(
@@ -386,12 +396,8 @@ def coverage_of(
     )
     if trails is None:
         return coverage
-    whole = (one for one in sorted(types_of(active) | set(data_types())) if _whole(coverage, one))
+    whole = (one for one in types_of(active) | set(data_types()) if coverage.logs(one) == "all")
     return replace(coverage, data_types=frozenset(whole), _memo={})
-
-
-def _whole(coverage: Coverage, data_type: str) -> bool:
-    return coverage.answer([Question(data_type=data_type, identity=coverage.identity)]) == "all"
 
 
 def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[Era, ...]:

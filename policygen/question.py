@@ -94,6 +94,8 @@ def _of_state(asked: Question, trail: Trail, probe: Probe, relaxed: Relaxed) -> 
     if trail.selectors is None and trail.advanced is None:
         # Not read. Management events are logged by default, data events are not known (3.1).
         return both([placed, "part" if asked.data_type else "all"])
+    if trail.logging is None and asked.data_type:
+        placed = both([placed, "part"])  # its status was refused; of management events, those read tell
     return both([placed, logged(probe, trail.selectors, trail.advanced)])
 
 

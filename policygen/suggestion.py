@@ -12,7 +12,6 @@ from policygen.conduct import Conduct
 from policygen.coverage import Coverage
 from policygen.decisions import Decisions, Rule, Spared, drop_observed, unused_rules
 from policygen.decisions import Loss as DroppedUse
-from policygen.errors import GateError, NothingFoundError
 from policygen.keeps import Keep, service_of
 from policygen.ledger import Evidence
 from policygen.policy.conditions import Truth
@@ -34,11 +33,11 @@ from policygen.policy.meet import (
 from policygen.policy.pack import INLINE_LIMIT, name_statements, pack, statements_of
 from policygen.policy.wildcards import by_wildcards
 from policygen.proof import Proof, beyond, prove, spare
+from policygen.refusal import all_missing, nothing_to_grant, proof_failed
 from policygen.retain import retain
 from policygen.risk import Risk, compare_risks, risks
 from policygen.selection import Predecessor
 from policygen.strength import MIN_DAYS, QUIET_DAYS, OpenPoints, Strength, permission_days, strength_of
-from policygen.text import count
 from policygen.today import Missing, Today, allowed_today
 from policygen.usage import Usage
 
@@ -183,7 +182,7 @@ def suggest(
     requests = after.kept
     needed = list(requests)
     if not needed:
-        raise _all_missing(usage, missing)
+        raise all_missing(usage, missing)
     written = generalise(needed, resources, opened)
     candidates: dict[Grant, list[AccessRequest]] = {}
     for request in needed:
@@ -385,50 +384,3 @@ def _documents(
     while (needless := next(spare(shorter, needed, kept), None)) is not None:
         shorter.remove(needless)
     return pack(name_statements([*statements_of(shorter), *denies]), name)
-
-
-def nothing_to_grant(usage: Usage) -> NothingFoundError:
-    """The error for a role without one authorised call that needs a permission."""
-    denied = sum(e.count for e in usage.wanted.values())
-    hints = []
-    if denied:
-        names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
-        hints.append(
-            f"denied: {count(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
-        )
-    if usage.no_permission:
-        free = sum(e.count for e in usage.no_permission.values())
-        hints.append(f"no permission needed: {count(free, 'call')}")
-    if usage.unmapped:
-        names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
-        hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")
-    hints.append("no policy was written: an empty one would be a guess, not a finding")
-    what = (
-        "only denied calls"
-        if denied and not usage.no_permission and not usage.unmapped
-        else "no authorised call"
-    )
-    return NothingFoundError(
-        f"nothing to grant: {what} by {usage.role.name} in {usage.window.days} days", *hints, code="PG-E303"
-    )
-
-
-def _all_missing(usage: Usage, missing: Sequence[Missing]) -> NothingFoundError:
-    first = missing[0] if missing else None
-    return NothingFoundError(
-        f"nothing to grant: no observed call by {usage.role.name} is allowed by its identity policies of today",
-        *([f"{first.request.action} on {first.request.resource}: {first.cause}"] if first else []),
-        "is the snapshot of the right account and time? --add-observed grants what was seen all the same",
-        code="PG-E304",
-    )
-
-
-def proof_failed(role: RoleKey, proof: Proof) -> GateError:
-    """The error for a suggestion that does not keep its promises."""
-    failed = [check for check in proof.checks if not check.held]
-    return GateError(
-        f"the policy for {role.name} is not {failed[0].promise}: {failed[0].finding}",
-        *(example for check in failed for example in check.counter_examples),
-        "no policy was written; this is a fault of policygen, please report it with these lines",
-        code="PG-E401",
-    )

@@ -289,6 +289,7 @@ def trail(short: Mapping[str, Any]) -> dict[str, Any]:
         resources = [{"Type": kind, "Values": arns} for kind, arns in short["on"].items()]
         management = {"ReadWriteType": "All", "IncludeManagementEvents": True}
         selectors = {"EventSelectors": [management | {"DataResources": resources}]}
+    logging = short.get("logging", True)
     times = {"StartLoggingTime": short.get("started"), "StopLoggingTime": short.get("stopped")}
     return {
         "Trail": {
@@ -299,7 +300,10 @@ def trail(short: Mapping[str, Any]) -> dict[str, Any]:
             "IncludeGlobalServiceEvents": True,
             "S3BucketName": "logs",
         },
-        "Status": {"IsLogging": short.get("logging", True)} | {k: v for k, v in times.items() if v},
+        # None: GetTrailStatus was refused.
+        "Status": {"IsLogging": logging} | {k: v for k, v in times.items() if v}
+        if logging is not None
+        else None,
         **selectors,
     }
 

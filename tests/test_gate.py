@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
-from policygen.analysis import evidenced, observe
 from policygen.decisions import parse_decisions
 from policygen.gate import RULES, Finding, check, gated, source_of
+from policygen.observation import evidenced, observe
 from policygen.policy.document import parse_policy
 from policygen.policy.places import Place, places
 from policygen.report.findings import FORMATS, Report, render

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policygen.account import load_snapshot
-from policygen.analysis import Analysis, analyse, evidenced, examine
+from policygen.analysis import Analysis, analyse
 from policygen.cli.permissions import command as permissions
 from policygen.cli.policies import policies_of
 from policygen.coverage import Coverage
@@ -19,6 +19,7 @@ from policygen.decisions import Decisions, parse_decisions, with_flags
 from policygen.explanation import explain
 from policygen.gate import check, gated
 from policygen.ledger import Ledger
+from policygen.observation import evidenced, examine
 from policygen.policy.compare import compare_policies
 from policygen.reading import Reading
 from policygen.report import compared, doctored, explained, findings, render

@@ -57,10 +57,10 @@ def command(
 
     policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
     """
-    from policygen.analysis import evidenced, observe
     from policygen.cli.output import ascii_only, summarise, write_stdout
     from policygen.errors import UsageError
     from policygen.gate import LEVELS, check, gated
+    from policygen.observation import evidenced, observe
     from policygen.report.findings import FORMATS, Report, render
     from policygen.report.lines import in_ascii
     from policygen.text import printable

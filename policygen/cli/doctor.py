@@ -42,9 +42,9 @@ def command(
 
     policygen doctor -l ./trail -s account.json --service s3 --service dynamodb
     """
-    from policygen.analysis import examine
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
+    from policygen.observation import examine
     from policygen.report.doctored import Health, render_json, render_text
     from policygen.text import printable
     from policygen.today import services_of

@@ -13,7 +13,7 @@ from policygen.errors import UsageError
 from policygen.text import printable
 
 if TYPE_CHECKING:
-    from policygen.analysis import Observed
+    from policygen.observation import Observed
 
 
 def check_writable(path: Path) -> None:

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from policygen.explanation import Explanation, Place
-from policygen.report.lines import LISTED, in_ascii, minute, more, short, sparks, visible_json, wrapped
+from policygen.report.lines import (
+    LISTED,
+    in_ascii,
+    minute,
+    more,
+    places,
+    short,
+    sparks,
+    visible_json,
+    wrapped,
+)
 from policygen.text import count, printable
 
 _LEAD = "             "
@@ -87,7 +97,9 @@ def _else(one: Explanation) -> Iterator[str]:
     for rule in one.rules:
         yield from _field("ARN", f"written by rule: {rule}")
     for keep in one.keeps[:LISTED]:
-        yield from _field("kept", f"on {short(keep.grant.resource)}: {keep.why}")
+        grant = keep.grant
+        where = f"everything but {places([grant.excluded])}" if grant.excluded else short(grant.resource)
+        yield from _field("kept", f"on {where}: {keep.why}")
     if one.remedy and one.evidence is None:
         yield from _field("to know", one.remedy)
     if one.command and one.evidence is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import add
 
@@ -21,6 +21,7 @@ from policygen.report.judgement import (
     render_verdict,
 )
 from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, right, wrapped
+from policygen.selectors import Answer
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
@@ -86,11 +87,11 @@ def _coverage(made: Suggestion) -> Iterator[str]:
         concerned = {action.split(":")[0] for action in made.now or ()} | {
             request.action.split(":")[0] for request in made.usage.requests
         }
-        by_service: dict[str, list[bool]] = {}
+        by_service: dict[str, set[Answer]] = {}
         for data_type, service in sorted(data_types().items()):
             if service in concerned:
-                by_service.setdefault(service, []).append(data_type in seen.data_types)
-        states = [f"{name} {_state(flags)}" for name, flags in sorted(by_service.items())]
+                by_service.setdefault(service, set()).add(seen.logs(data_type))
+        states = [f"{name} {_state(answers)}" for name, answers in sorted(by_service.items())]
         # With a policy that allows everything the list would be all of AWS; what is on says it as well.
         if len(states) > 2 * LISTED:
             states = [state for state in states if not state.endswith(" off")] + ["all others off"]
@@ -102,8 +103,8 @@ def _coverage(made: Suggestion) -> Iterator[str]:
         yield f"          and {len(seen.incomplete) - LISTED} more"
 
 
-def _state(flags: Sequence[bool]) -> str:
-    return "on" if all(flags) else "partly" if any(flags) else "off"
+def _state(answers: Collection[Answer]) -> str:
+    return "on" if answers == {"all"} else "off" if answers == {"none"} else "partly"
 
 
 def _result(made: Suggestion) -> Iterator[str]:

@@ -1,0 +1,260 @@
+"""What the logs and the account say of one role, before anything is proposed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from policygen.access import RoleKey
+from policygen.account.model import Account, Role
+from policygen.conduct import SIGNS, Conduct, Sign, part
+from policygen.coverage import Coverage, coverage_of
+from policygen.decisions import Decisions
+from policygen.errors import NothingFoundError, UsageError
+from policygen.gate import Evidenced
+from policygen.history import EVENTS, SOURCE, TrailChange
+from policygen.ledger import Ledger
+from policygen.policy.expand import allowed_actions
+from policygen.reading import Reading, Say, check_whole, read, silent
+from policygen.retain import retain
+from policygen.selection import Chosen, choose, parse_role, selector
+from policygen.strength import MIN_DAYS
+from policygen.text import count, printable
+from policygen.today import Today, today_of
+from policygen.usage import Usage, Window, usage_of, window_of, with_passed_services
+
+# Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+
+LONGEST = 36_500
+"""Days of the longest window; CloudTrail began in 2013."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the logs and the account say of one role, before anything is proposed."""
+
+    reading: Reading
+    ledger: Ledger
+    chosen: Chosen
+    conduct: Conduct
+    usage: Usage
+    """Of the calls that look like the workload, or were accepted."""
+    apart: Usage | None
+    """Of the calls that were set apart; None where there are none."""
+    coverage: Coverage
+    role: Role | None
+    """The role as it is in the account; None without one."""
+    today: Today | None
+    until_given: bool
+
+
+def observe(
+    logs: Sequence[str | Path],
+    role: str,
+    *,
+    days: int = 30,
+    until: str = "",
+    account: Account | None = None,
+    allow_incomplete: bool = False,
+    accepted: Collection[Sign] = (),
+    say: Say = silent,
+) -> Observed:
+    """What a role did in a window, what the logs could have shown, and what it may do today.
+
+    Args:
+        logs: files and folders with CloudTrail records.
+        role: name or ARN.
+        days: length of the window, in whole days.
+        until: ISO date or time in UTC at which the window ends; "" for the newest event read.
+        account: the account as it is today; None to rest on the evidence alone.
+        allow_incomplete: go on where files are damaged.
+        accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
+        say: where progress goes.
+
+    Raises:
+        PolicygenError: nothing found, incomplete evidence; see each function.
+    """
+    wanted = parse_role(role)
+    limit = _limit(days, until)
+    _check_accepted(accepted)
+    today_role = account.role(wanted.arn or wanted.name) if account else None
+    ledger = Ledger(selector(wanted), until=limit)
+    reading = read(logs, ledger, say)
+    check_whole(reading, allow_incomplete=allow_incomplete)
+    chosen = choose(ledger, wanted, today_role.key if today_role else None)
+    window = window_of(days, limit or ledger.last)
+    conduct = part(
+        chosen.calls,
+        of_functions=today_role.only_functions if today_role else None,
+        notices=ledger.notices,
+        accepted=accepted,
+        until=window.end,
+        names=_function_names(account, today_role),
+    )
+    usage = usage_of(chosen.role, conduct.workload, window)
+    if account:
+        usage = with_passed_services(
+            usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn}
+        )
+    if usage.events is None:
+        raise _no_events(ledger, chosen, window, conduct)
+    coverage = _coverage(ledger, reading, window, account, chosen.role)
+    today: Today | None = None
+    if account and today_role:
+        today = today_of(today_role, account, allow_incomplete=allow_incomplete)
+    apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
+    return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+
+
+def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
+    functions = account.configurations_of(role) if account and role else None
+    return frozenset(function.name for function in functions or ())
+
+
+def examine(
+    logs: Sequence[str | Path],
+    *,
+    days: int = 30,
+    until: str = "",
+    account: Account | None = None,
+    role: str = "",
+    allow_incomplete: bool = False,
+    say: Say = silent,
+) -> tuple[Reading, Ledger, Coverage]:
+    """What logs can show in a window, whoever called; arguments as for `observe`.
+
+    Args:
+        role: judge by this role's sessions, which a trail may leave out; "" for nobody in particular.
+
+    Raises:
+        NothingFoundError: PG-E302, no event of anybody.
+        PolicygenError: as `observe` raises.
+    """
+    limit = _limit(days, until)
+    key = account.role(role).key if account and role else None
+    ledger = Ledger(lambda _: False, until=limit)
+    reading = read(logs, ledger, say)
+    check_whole(reading, allow_incomplete=allow_incomplete)
+    if not (limit or ledger.last):
+        raise NothingFoundError(
+            f"no event of any caller in {count(reading.files, 'file')}",
+            "give the folder that the trail delivers to: its AWSLogs, or any part of it",
+            code="PG-E302",
+        )
+    window = window_of(days, limit or ledger.last)
+    return reading, ledger, _coverage(ledger, reading, window, account, key)
+
+
+def _limit(days: int, until: str) -> str:
+    if not 1 <= days <= LONGEST:
+        raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
+    return _until(until)
+
+
+def _coverage(
+    ledger: Ledger, reading: Reading, window: Window, account: Account | None, role: RoleKey | None
+) -> Coverage:
+    return coverage_of(
+        window,
+        ledger.days,
+        ledger.regions,
+        account.trails if account else None,
+        reading.holes,
+        role=role,
+        changes=_trail_changes(ledger),
+        data_seen=ledger.data_types,
+        management=ledger.management,
+    )
+
+
+def _trail_changes(ledger: Ledger) -> list[TrailChange]:
+    return [
+        TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
+        for one in ledger.notices
+        if one.source == SOURCE and one.name in EVENTS
+    ]
+
+
+def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | None = None) -> Evidenced:
+    """What the gate's findings rest on.
+
+    Args:
+        seen: of the role.
+        decisions: what people decided to keep is no finding.
+        on: the day on which decisions expire or not; by default the window's last.
+    """
+    today, usage = seen.today, seen.usage
+    now = allowed_actions(today.policies) if today else None
+    day = on or date.fromisoformat(usage.window.end[:10])
+    rules = decisions.for_role(usage.role.name, day) if decisions else ()
+    bounds = today.policies if today else None
+    apart = (seen.apart,) if seen.apart else ()
+    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=MIN_DAYS)
+    return Evidenced(
+        usage=usage,
+        coverage=seen.coverage,
+        keeps=kept.keeps,
+        apart=seen.apart,
+        today=bounds,
+        boundary=today.boundary if today else None,
+        guardrails=today.guardrails if today else (),
+        account=today.account if today else "",
+    )
+
+
+def _check_accepted(accepted: Collection[str]) -> None:
+    for name in accepted:
+        if name not in SIGNS:
+            raise UsageError(
+                f"no sign {printable(name)[:60]!r}", f"there are: {', '.join(SIGNS)}", code="PG-E216"
+            )
+
+
+def _until(text: str) -> str:
+    """The end of the window in the log's own form: a date, or a time in UTC to the second."""
+    if not text:
+        return ""
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+        if _TIME.match(text):
+            moment = datetime.fromisoformat(text)
+            utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+            return utc.isoformat(timespec="seconds") + "Z"
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(
+        f"--until is not a date: {printable(text)[:40]!r}",
+        "for example --until 2026-11-24",
+        code="PG-E206",
+    )
+
+
+def _no_events(ledger: Ledger, chosen: Chosen, window: Window, conduct: Conduct) -> NothingFoundError:
+    apart = [key for key in conduct.apart if window.holds(key.day)]
+    if apart:
+        signs = sorted({one.sign for one in conduct.suspects} - conduct.accepted)
+        calls = sum(conduct.apart[key].count for key in apart)
+        return NothingFoundError(
+            f"no call by {chosen.role.name} looks like the workload: {count(calls, 'call')} set apart",
+            *(f"{sign}: {SIGNS[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
+            "no policy was written: an empty one would be a guess, not a finding",
+            code="PG-E301",
+        )
+    last = max((evidence.last for evidence in chosen.calls.values()), default="")
+    role: RoleKey = chosen.role
+    needed = (date.fromisoformat(ledger.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    hints = [f"read {ledger.records:,} records of {len(ledger.roles):,} roles, so the logs are there"]
+    if last:
+        hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
+    hints.append("no policy was written: an empty one would be a guess, not a finding")
+    return NothingFoundError(
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
+        *hints,
+        code="PG-E301",
+    )

@@ -6,8 +6,8 @@ seen is a warning where the logs would have shown the use, and a note where they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from policygen import arn
@@ -18,12 +18,13 @@ from policygen.keeps import Keep
 from policygen.ledger import Evidence, total
 from policygen.policy.compare import compare_policies
 from policygen.policy.document import Policy, Statement
-from policygen.policy.evaluate import Evaluator, Guardrails
+from policygen.policy.evaluate import Decision, Evaluator, Guardrails
 from policygen.policy.expand import actions_matching
 from policygen.policy.generalise import generalise
+from policygen.policy.meet import allow_statements, own_grants
 from policygen.policy.places import Path, Place, places
-from policygen.strength import MIN_DAYS
 from policygen.text import count
+from policygen.today import Missing
 from policygen.usage import Usage
 
 Level = Literal["error", "warning", "note"]
@@ -69,6 +70,12 @@ RULES: Mapping[str, Rule] = {
             "note",
             "no evidence possible",
             "Decide by hand; a note does not fail the gate by default.",
+        ),
+        Rule(
+            "PG302",
+            "note",
+            "observed, and not allowed today either",
+            "Something else allowed it, or the policies changed after the call.",
         ),
     )
 }
@@ -124,6 +131,12 @@ class Evidenced:
 
     usage: Usage
     coverage: Coverage
+    min_days: int = 0
+    """Days for which a permission must have been visible before its absence means anything."""
+    requests: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    """Observed requests that today's policies allow, each cut to what they allow of it; without them, all."""
+    missing: Sequence[Missing] = ()
+    """Observed requests that today's policies do not allow."""
     keeps: Sequence[Keep] = ()
     """The platform's needs, what people decided to keep, and what nobody can know."""
     apart: Usage | None = None
@@ -149,28 +162,80 @@ def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
 
 def _denied(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
     """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
-    evaluator = _evaluator(sources, seen)
+    replay = _Replay(sources, seen)
     groups: dict[tuple[str, str, str], list[tuple[AccessRequest, Evidence]]] = {}
-    for request, evidence in seen.usage.requests.items():
-        decision = evaluator.evaluate(request)
-        if decision.outcome != "ALLOWED":
-            key = ("PG201", request.action, decision.reason)
-        elif not decision.certain:
-            key = ("PG104", request.action, decision.reason)
-        else:
-            continue
-        if request.grade == "required":
-            groups.setdefault(key, []).append((request, evidence))
+    for request, evidence in seen.requests.items():
+        rule, reason = replay.judge(request)
+        if rule and request.grade == "required":
+            groups.setdefault((rule, request.action, reason), []).append((request, evidence))
+    for one in seen.missing:
+        if not replay.allows(one.request):
+            groups.setdefault(("PG302", one.request.action, one.cause), []).append(
+                (one.request, one.evidence)
+            )
     for (rule, action, reason), members in groups.items():
         seen_all = total(one for _, one in members)
         where = sorted({request.resource for request, _ in members})
         calls = f"{count(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
         on = where[0] if len(where) == 1 else f"{len(where)} resources, as {where[0]}"
         source, place = _nearest(sources, action)
-        fix = (
-            "allow it there" if rule == "PG201" else "drop the condition, or make sure that the key is there"
+        yield Finding(RULES[rule], action, f"{calls} on {on}; {reason}", _FIXES[rule], source.name, place, on)
+
+
+_FIXES = {
+    "PG201": "allow it there",
+    "PG104": "drop the condition, or make sure that the key is there",
+    "PG302": "nothing here; it may need a look at what allowed the call",
+}
+
+
+class _Replay:
+    """Judges observed requests by the policies, beside what today's say of them."""
+
+    def __init__(self, sources: Sequence[Source], seen: Evidenced) -> None:
+        policies = [source.policy for source in sources]
+        self._new = _evaluator(sources, seen)
+        self._policies = policies
+        self._allows = Evaluator([Policy(tuple(allow_statements(policies)))])
+        self._today = None
+        if seen.today is not None:
+            self._today = Evaluator(
+                seen.today, seen.boundary, guardrails=seen.guardrails, account=seen.account
+            )
+
+    def allows(self, request: AccessRequest) -> bool:
+        """Whether the policies allow a request."""
+        return self._new.evaluate(request).outcome == "ALLOWED"
+
+    def judge(self, request: AccessRequest) -> tuple[str, str]:
+        """The rule that a request breaks and why; ("", "") for none."""
+        decision = self._new.evaluate(request)
+        if decision.outcome == "ALLOWED":
+            return (
+                ("", "")
+                if decision.certain or self._as_today(request, decision)
+                else ("PG104", decision.reason)
+            )
+        if not request.wild:
+            return "PG201", decision.reason
+        # The record does not tell the whole name: of what is barred or not granted the call may have had no part.
+        as_today = self._today is not None and self._today.evaluate(request).outcome != "ALLOWED"
+        if as_today and (
+            self._allows.evaluate(request).outcome == "ALLOWED" or own_grants(request, self._policies)
+        ):
+            return "", ""
+        return "PG201", decision.reason
+
+    def _as_today(self, request: AccessRequest, decision: Decision) -> bool:
+        """Whether a request that is allowed under a condition is so under the same one today."""
+        if self._today is None or decision.statement is None:
+            return False
+        found = self._today.evaluate(request)
+        return (
+            found.outcome == "ALLOWED"
+            and found.statement is not None
+            and found.statement.conditions == decision.statement.conditions
         )
-        yield Finding(RULES[rule], action, f"{calls} on {on}; {reason}", fix, source.name, place, on)
 
 
 def _nearest(sources: Sequence[Source], action: str) -> tuple[Source, Place]:
@@ -260,10 +325,10 @@ def _spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
     patterns = _patterns(seen.usage)
     apart = {request.action for request in seen.apart.requests} if seen.apart else set()
     needs: dict[str, list[str]] = {}
+    doubts = _Doubts(seen.keeps)
     for keep in seen.keeps:
-        if keep.kind == "unknown":
-            continue
-        needs.setdefault(keep.grant.action.lower(), []).append(keep.grant.resource)
+        if keep.kind != "unknown":
+            needs.setdefault(keep.grant.action.lower(), []).append(keep.grant.resource)
     for source, number, statement in _allows(sources):
         element = "NotAction" if statement.not_actions else "Action"
         actions = [("*", 0)] if statement.not_actions else [(p, i) for i, p in enumerate(statement.actions)]
@@ -273,9 +338,25 @@ def _spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
             shown = (
                 pattern if not statement.not_actions else f"everything but {', '.join(statement.actions[:3])}"
             )
-            yield from _unused(source, place, shown, names, statement, seen, patterns, needs, apart)
+            yield from _unused(source, place, shown, names, statement, seen, patterns, needs, doubts, apart)
             if not statement.not_resources:
-                yield from _beyond(source, number, shown, names, statement, patterns, needs)
+                yield from _beyond(source, number, shown, names, statement, patterns, needs, doubts)
+
+
+class _Doubts:
+    """What of today is kept because nobody can know, for reasons that the logs alone do not give."""
+
+    def __init__(self, keeps: Iterable[Keep]) -> None:
+        self._keeps: dict[str, list[Keep]] = {}
+        for keep in keeps:
+            if keep.kind == "unknown" and keep.blind_spot:
+                self._keeps.setdefault(keep.grant.action.lower(), []).append(keep)
+
+    def get(self, action: str, statement: Statement) -> BlindSpot | None:
+        """Why the use of an action on a statement's resources could not be known; None where it could."""
+        return next(
+            (k.blind_spot for k in self._keeps.get(action, ()) if _meet(statement, k.grant.resource)), None
+        )
 
 
 def _unused(
@@ -287,6 +368,7 @@ def _unused(
     seen: Evidenced,
     patterns: Mapping[str, Sequence[str]],
     needs: Mapping[str, Sequence[str]],
+    doubts: _Doubts,
     apart: set[str],
 ) -> Iterator[Finding]:
     """Actions without a call, by what the logs could have shown."""
@@ -302,9 +384,9 @@ def _unused(
         reads = known is not None and not known.writes
         places = ("*",) if statement.not_resources else statement.resources
         answers = [seen.coverage.verdict(name, place, reads) for place in places]
-        spot = next((one.spot for one in answers if one.spot), None)
+        spot = next((one.spot for one in answers if one.spot), None) or doubts.get(name.lower(), statement)
         shortest = min(one.days for one in answers)
-        if not spot and shortest < min(MIN_DAYS, seen.usage.window.days):
+        if not spot and shortest < seen.min_days:
             spot = BlindSpot("window-not-covered", name, f"visible on {count(shortest, 'day')} only", "wait")
         key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {count(shortest, 'day')}")
         groups.setdefault(key, []).append(name)
@@ -323,13 +405,23 @@ def _beyond(
     statement: Statement,
     patterns: Mapping[str, Sequence[str]],
     needs: Mapping[str, Sequence[str]],
+    doubts: _Doubts,
 ) -> Iterator[Finding]:
     """Resource patterns wider than every pattern that the declared rules would write for what was seen."""
     for item, resource in enumerate(statement.resources):
+        if "${" in resource:
+            continue  # each session has one value for a variable, which names cannot replace
         for name in names:
             touched = [*patterns.get(name.lower(), ()), *needs.get(name.lower(), ())]
             inside = [one for one in touched if arn.overlaps(resource, one)]
             if not inside or any(arn.contains(one, resource) for one in touched):
+                continue
+            if spot := doubts.get(name.lower(), replace(statement, resources=(resource,))):
+                where = source.place(number, "Resource", item)
+                fix = "decide by hand; a note does not fail the gate by default"
+                yield Finding(
+                    RULES["PG301"], name, f"on {resource}: {spot.why}", fix, source.name, where, resource
+                )
                 continue
             better = ", ".join(sorted(set(inside))[:3]) + (" …" if len(set(inside)) > 3 else "")
             yield Finding(

@@ -73,7 +73,7 @@ def unknown_keeps(
         testify: what IAM's last-accessed report says of an action; None where it was not read.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    judge = _Judge(coverage, used, unmapped, services, testify, min(min_days, coverage.window.days))
+    judge = _Judge(coverage, used, unmapped, services, testify, min_days)
     for action, statements in today.items():
         if action not in settled:
             judge.action(action, statements)

@@ -21,9 +21,9 @@ from policygen.policy.expand import allowed_actions
 from policygen.reading import Reading, Say, check_whole, read, silent
 from policygen.retain import retain
 from policygen.selection import Chosen, choose, parse_role, selector
-from policygen.strength import MIN_DAYS
+from policygen.strength import days_asked
 from policygen.text import count, printable
-from policygen.today import Today, today_of
+from policygen.today import Today, allowed_today, today_of
 from policygen.usage import Usage, Window, usage_of, window_of, with_passed_services
 
 # Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
@@ -194,10 +194,15 @@ def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | Non
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     bounds = today.policies if today else None
     apart = (seen.apart,) if seen.apart else ()
-    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=MIN_DAYS)
+    min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
+    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days)
+    requests, missing = allowed_today(usage, today)
     return Evidenced(
         usage=usage,
         coverage=seen.coverage,
+        min_days=min_days,
+        requests=requests,
+        missing=missing,
         keeps=kept.keeps,
         apart=seen.apart,
         today=bounds,

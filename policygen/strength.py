@@ -106,6 +106,16 @@ class Strength:
     """The gravest first; at least one."""
 
 
+def days_asked(asked: int | None, window: int) -> int:
+    """Days for which a permission must have been visible before its absence means anything.
+
+    Args:
+        asked: what a person asks for, whatever the window; None for what is usual, or the window if it is shorter.
+        window: its days.
+    """
+    return min(MIN_DAYS, window) if asked is None else asked
+
+
 def permission_days(requests: Mapping[AccessRequest, Evidence]) -> dict[str, frozenset[str]]:
     """Action -> the dates on which it was seen, on whatever resource."""
     found: dict[str, frozenset[str]] = {}

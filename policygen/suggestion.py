@@ -37,7 +37,15 @@ from policygen.refusal import all_missing, nothing_to_grant, proof_failed
 from policygen.retain import retain
 from policygen.risk import Risk, compare_risks, risks
 from policygen.selection import Predecessor
-from policygen.strength import MIN_DAYS, QUIET_DAYS, OpenPoints, Strength, permission_days, strength_of
+from policygen.strength import (
+    MIN_DAYS,
+    QUIET_DAYS,
+    OpenPoints,
+    Strength,
+    days_asked,
+    permission_days,
+    strength_of,
+)
 from policygen.today import Missing, Today, allowed_today
 from policygen.usage import Usage
 
@@ -204,7 +212,7 @@ def suggest(
         as_today,
         rules=rules,
         seen=(apart,) if apart else (),
-        min_days=min_days,
+        min_days=days_asked(decisions.min_days, usage.window.days),
     )
     keeps = retained.keeps
     kept_grants = [keep.grant for keep in keeps]

@@ -13,7 +13,9 @@ from policygen.account.snapshot import to_account
 from policygen.analysis import Analysis, analyse
 from policygen.decisions import Decisions, parse_decisions, with_flags
 from policygen.errors import PolicygenError
-from policygen.policy.document import Conditions
+from policygen.gate import check, source_of
+from policygen.observation import evidenced
+from policygen.policy.document import Conditions, parse_policy
 from tests.support import ROLE, ROOT, crowd, snapshot, trails_of, write_logs
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
@@ -57,7 +59,8 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
         assert expect.get("says", "") in "\n".join((caught.value.message, *caught.value.hints))
         assert caught.value.exit_code == expect.get("exit", caught.value.exit_code)
         return
-    made = run(case, tmp_path).suggestion
+    analysis = run(case, tmp_path)
+    made = analysis.suggestion
     grants = sorted(f"{g.action} {g.resource}" + _under(g.conditions) for g in made.grants)
     if "grants" in expect:
         assert grants == sorted(expect["grants"])
@@ -98,6 +101,12 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
     }
     for key in set(expect) - {"grants", "holds", "lacks"}:
         assert found[key] == expect[key], key
+    if made.today is not None and not case.get("options") and not case.get("drop"):
+        texts = [(policy, json.dumps(policy.to_dict(), indent=2)) for policy in made.policies]
+        sources = [source_of(policy.name, text, parse_policy(text)) for policy, text in texts]
+        findings = check(sources, evidenced(analysis.observed, decisions_of(case)))
+        # Nothing that suggest proposes fails the gate; what it left out as odd may be warned of.
+        assert not [f for f in findings if f.level != "note" and f.rule.id != "PG203"]
 
 
 def _under(conditions: Conditions) -> str:

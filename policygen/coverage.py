@@ -16,31 +16,12 @@ from datetime import date, timedelta
 from policygen.access import RoleKey
 from policygen.account.model import Trail
 from policygen.arn import parse, partition_of
+from policygen.blindspot import BlindSpot, Restrictions
 from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
 from policygen.question import GLOBAL, LEADERS, Question, Relaxed, answer, filters_of, questions, types_of
-from policygen.remedy import put_selectors, start, widen
 from policygen.selectors import Answer, every
-from policygen.text import clean
 from policygen.usage import Window
-
-REFERENCE = (
-    "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class BlindSpot:
-    """A permission of today that the evidence cannot speak about."""
-
-    id: str
-    """As in docs/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
-    action: str
-    why: str
-    remedy: str
-    url: str = REFERENCE
-    command: str = ""
-    """What to run so that the logs will tell, "" where there is no such command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +164,10 @@ class Coverage:
         # The reason is the same for all names, and there are thousands of management events.
         key = (tuple(one if one.data_type else one._replace(names=("",)) for one in asked), service)
         if key not in self._memo:
-            self._memo[key] = "", self._short("", since) if since else self._spot(key[0], service)
+            self._memo[key] = (
+                "",
+                self._short("", since) if since else self._restrictions().spot(key[0], service),
+            )
         return self._memo[key]
 
     def blind_spot(self, action: str, *, reads_only: bool = False, resource: str = "*") -> BlindSpot | None:
@@ -224,6 +208,9 @@ class Coverage:
         why += f" ({reasons[-1]})" if reasons else ""
         return BlindSpot("window-not-covered", action, why, "wait, or --days fewer")
 
+    def _restrictions(self) -> Restrictions:
+        return Restrictions(self.known, self.eras[-1].trails, self.logged_regions, self.account)
+
     def _without_trails(self, action: str, seen: Visibility, reads_only: bool) -> Observability:
         if seen.kind != "data":
             spot = self._unproven(reads_only, "the trails are not known")
@@ -240,77 +227,6 @@ class Coverage:
         remedy = "give an account snapshot with --snapshot"
         return Observability(False, "", 0, BlindSpot("trail-unknown", action, why, remedy))
 
-    def _spot(self, asked: tuple[Question, ...], service: str) -> BlindSpot:
-        """Why not all is logged: the first restriction without which it would be."""
-        active = [trail for trail in self.known if trail.logging is not False]
-        if not active:
-            kind = _kind(asked[0])
-            return BlindSpot(
-                "data-events-off" if asked[0].data_type else f"{kind}s-not-logged",
-                "",
-                f"no trail logs {kind} events",
-                "start a trail",
-                command=start(self.known, self.account),
-            )
-        if not any(self.eras[-1].trails):
-            return BlindSpot(
-                "window-not-covered", "", "what the trails logged is not known", "give newer logs"
-            )
-        if self.answer(asked, frozenset({"delivery"})) == "all":
-            return BlindSpot("window-not-covered", "", self._undelivered(active), "wait, or --days fewer")
-        if self.answer(asked, frozenset({"delivery", "place"})) == "all":
-            return self._out_of_place(active, service)
-        return self._filtered(asked, active, service)
-
-    def _undelivered(self, active: Iterable[Trail]) -> str:
-        failing = [
-            f"{t.name} fails to deliver ({clean(t.delivery_error, 64)})" for t in active if t.delivery_error
-        ]
-        return f"no trail logs the whole window: {'; '.join(failing)}"
-
-    def _out_of_place(self, active: Sequence[Trail], service: str) -> BlindSpot:
-        command = widen(active, self.account)
-        if self.logged_regions is not None:
-            where = ", ".join(sorted(self.logged_regions))
-            why = f"only {where} is logged, the permission holds elsewhere too"
-            return BlindSpot(
-                "region-not-logged", "", why, "make the trail a multi-region trail", command=command
-            )
-        why = f"no trail includes global service events, as those of {service}"
-        return BlindSpot("region-not-logged", "", why, "include global service events", command=command)
-
-    def _filtered(self, asked: tuple[Question, ...], active: Sequence[Trail], service: str) -> BlindSpot:
-        relaxed: Relaxed = frozenset({"delivery", "place"})
-        worst = next(one for one in asked if self.answer([one], relaxed) != "all")
-        category = "Data" if worst.data_type else "Management"
-        command = put_selectors(active, self.account, category, worst.data_type)
-        if self.answer([worst], relaxed | {"identity"}) == "all":
-            why = "the trails leave this role's sessions out"
-            return BlindSpot("caller-excluded", "", why, "log its events", command=command)
-        if worst.data_type and self.answer([worst], relaxed) == "part" and _unread_of(active):
-            why = f"{service} data events: {_unread_of(active)} not read"
-            return BlindSpot("trail-unknown", "", why, "give a snapshot that holds them")
-        if worst.data_type:
-            remedy = f"log data events of type {worst.data_type}, wait, and run again"
-            # Of other resources, or of the other half, there may be events: then they are not off.
-            whole = worst._replace(names=("",), read_only=None, resource="")
-            if self.answer([whole], relaxed) == "none":
-                return BlindSpot(
-                    "data-events-off", "", f"{service} data events are off", remedy, command=command
-                )
-            why = f"{service} data events are logged in part, and this permission is not within that part"
-            return BlindSpot("data-events-partly", "", why, remedy, command=command)
-        if self.answer([worst], relaxed | {"source"}) == "all":
-            why = "the trails leave this service out"
-            return BlindSpot("source-excluded", "", why, "log its events", command=command)
-        if worst.read_only is None:  # it may be either: the half that is missing has its name
-            reads = worst._replace(read_only=True)
-            worst = reads if self.answer([reads], relaxed) != "all" else worst._replace(read_only=False)
-        kind, remedy = _kind(worst), "log management events of type All"
-        some = "not all" if self.answer([worst], relaxed) == "part" else "no"
-        why = f"no trail logs {kind} events" if some == "no" else f"the trails log {some} {kind} events"
-        return BlindSpot(f"{kind}s-not-logged", "", why, remedy, command=command)
-
 
 _COARSE = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"})
 """Fields that have few values among all permissions of a role."""
@@ -323,27 +239,11 @@ _NEVER: Mapping[str, tuple[str, str]] = {
 _IDS = {"never": "never-logged", "unknown": "no-event-known", "no-event": "no-event"}
 
 
-def _kind(asked: Question) -> str:
-    if asked.data_type:
-        return "data"
-    return "read" if asked.read_only else "write"
-
-
 def _logs_management(trail: Trail) -> bool:
     return (
         answer(Question(sources=("-",), read_only=False), [[trail]], frozenset({"delivery", "place"}))
         != "none"
     )
-
-
-def _unread_of(trails: Iterable[Trail]) -> str:
-    """What was not read of trails, in words."""
-    known = list(trails)
-    blind = sorted(trail.name for trail in known if trail.selectors is None and trail.advanced is None)
-    vague = sorted(trail.name for trail in known if trail.logging is None and trail.name not in blind)
-    parts = [f"the selectors of {', '.join(blind)}"] * bool(blind)
-    parts += [f"whether {', '.join(vague)} {'log' if len(vague) > 1 else 'logs'}"] * bool(vague)
-    return f"{' and '.join(parts)} {'was' if vague and not blind else 'were'}" if parts else ""
 
 
 def coverage_of(

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 
 from policygen import arn
 from policygen.access import AccessRequest
+from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
-from policygen.coverage import BlindSpot, Coverage
+from policygen.coverage import Coverage
 from policygen.keeps import Keep
 from policygen.ledger import Evidence, total
 from policygen.policy.compare import compare_policies

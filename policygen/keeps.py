@@ -13,9 +13,10 @@ from datetime import date
 from typing import Literal
 
 from policygen.access import AccessRequest
+from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
-from policygen.coverage import BlindSpot, Coverage
+from policygen.coverage import Coverage
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 from policygen.text import count

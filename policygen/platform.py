@@ -13,7 +13,7 @@ from policygen import arn
 from policygen.access import AccessRequest
 from policygen.account.model import EventSourceMapping, Function, InvokeConfig, Role, unqualified
 from policygen.arn import Arn
-from policygen.coverage import BlindSpot
+from policygen.blindspot import BlindSpot
 from policygen.keeps import Keep
 from policygen.policy.conditions import Truth, evaluate_entry, facts_of
 from policygen.policy.grants import Grant

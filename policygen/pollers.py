@@ -16,8 +16,8 @@ from policygen import arn
 from policygen.access import AccessRequest
 from policygen.account.model import EventSourceMapping, Function
 from policygen.arn import Arn
+from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
-from policygen.coverage import BlindSpot
 from policygen.keeps import Keep
 from policygen.policy.grants import Grant
 

@@ -15,9 +15,10 @@ from functools import lru_cache
 
 from policygen.access import AccessRequest, Call, Context, Grade, Origin, Requested
 from policygen.catalog import apigateway, reference
+from policygen.catalog.parameters import TAG_MEMBERS, normalise
 from policygen.catalog.plan import Plan, Status, plan_of, service_context
 from policygen.catalog.reference import Action, Service
-from policygen.catalog.resources import NOTHING, TAG_MEMBERS, Resolver, normalise, role_arns
+from policygen.catalog.resources import NOTHING, Resolver, role_arns
 from policygen.catalog.rules import Need, ServiceRules, rules_for_service
 from policygen.catalog.template import Scope, Text, lookup, present, scalar
 

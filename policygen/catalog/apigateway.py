@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from policygen.access import Call
 from policygen.catalog.names import botocore_facts
-from policygen.catalog.resources import normalise
+from policygen.catalog.parameters import normalise
 from policygen.catalog.template import Text, join, scalar
 
 _PART = re.compile(r"\{([^}]+)\}")

@@ -18,9 +18,9 @@ from policygen import catalog
 from policygen.access import Call
 from policygen.catalog import reference
 from policygen.catalog.names import botocore_facts, newer_operations, service_prefix
+from policygen.catalog.parameters import normalise
 from policygen.catalog.plan import plan_of
 from policygen.catalog.reference import Service
-from policygen.catalog.resources import normalise
 from policygen.catalog.rules import file_text, rules_for_source
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]

@@ -14,9 +14,9 @@ from typing import Any
 
 from policygen.catalog import reference
 from policygen.catalog.names import botocore_facts
+from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
 from policygen.catalog.plan import Plan, plan_of
 from policygen.catalog.reference import ResourceType
-from policygen.catalog.resources import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
 from policygen.catalog.rules import PARAMETERS, Need
 from policygen.catalog.template import Field, Template, scalar
 

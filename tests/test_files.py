@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 import policygen.sources
 from policygen.errors import NothingFoundError, UsageError
 from policygen.record import Record
-from policygen.sources import Batch, Damage, Unreadable, open_source
-from policygen.sources import files as files_module
+from policygen.sources import Batch, Damage, Unreadable, open_source, unpack
 from tests.test_envelope import record
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -131,7 +130,7 @@ def plain(found: list[Record]) -> list[tuple[Any, ...]]:
     ]
 
 
-EXPECTED = plain(list(files_module.envelope.trail(TRAIL) or []))
+EXPECTED = plain(list(unpack.envelope.trail(TRAIL) or []))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -222,7 +221,7 @@ def test_a_corrupt_zip_member_costs_only_itself(tmp_path: Path) -> None:
 def test_a_file_that_unpacks_beyond_the_limit_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files_module, "LIMIT", 100_000)
+    monkeypatch.setattr(unpack, "LIMIT", 100_000)
     (tmp_path / "1.json.gz").write_bytes(gzip.compress(b"[" + b" " * 1_000_000 + b"]"))
     (tmp_path / "2.zip").write_bytes(zipped(a_json=b" " * 1_000_000))
     (tmp_path / "3.json").write_bytes(b" " * 1_000_000)
@@ -373,7 +372,7 @@ def test_names_are_shown_with_their_controls_written_out(tmp_path: Path) -> None
 def test_a_long_file_comes_in_batches_with_one_size_and_running_positions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files_module, "BATCH", 2)
+    monkeypatch.setattr(unpack, "BATCH", 2)
     data = text(ONE, TWO, THREE, 7)
     (tmp_path / "a.jsonl").write_bytes(data)
     first, second = batches(tmp_path)
@@ -383,7 +382,7 @@ def test_a_long_file_comes_in_batches_with_one_size_and_running_positions(
 
 
 def test_a_cut_long_file_is_damaged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_module, "BATCH", 1)
+    monkeypatch.setattr(unpack, "BATCH", 1)
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text(*RECORDS))[:-12])
     assert sum(batch.damage is not None for batch in batches(tmp_path)) == 1
 
@@ -393,7 +392,7 @@ def test_the_standard_library_unpacks_alike(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / f"{number}-{name}").write_bytes(data)
     (tmp_path / "good.json.gz").write_bytes(PACKED)
     fast = batches(tmp_path)
-    monkeypatch.setattr(files_module, "_gunzip_whole", gzip.decompress)
+    monkeypatch.setattr(unpack, "_gunzip_whole", gzip.decompress)
     assert batches(tmp_path) == fast
 
 

@@ -8,16 +8,29 @@ because a log file that was lost makes a policy too small.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
-from policygen.errors import UsageError
+from policygen.errors import PolicygenError, UsageError
 from policygen.record import Record
 from policygen.text import printable
 
-__all__ = ["SCHEMES", "Batch", "Damage", "LogSource", "Unreadable", "open_source"]
+__all__ = [
+    "EVERYTHING",
+    "SCHEMES",
+    "Batch",
+    "Damage",
+    "LogObject",
+    "LogSource",
+    "Reader",
+    "Scope",
+    "Unreadable",
+    "open_source",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +82,73 @@ class Batch:
         return cls(printable(name), damage=damage, size=size)
 
 
-class LogSource(Protocol):
-    """Anything that yields log records, in the same order for the same input."""
+class LogObject(NamedTuple):
+    """One thing that a source can give: a file, an object of a bucket, a stretch of an API's history."""
 
-    def read(self) -> Iterator[Batch]:
-        """Yield batches.
+    name: str
+    """As it is shown."""
+    where: str
+    """What the source's reader needs to find it."""
+    size: int = 0
+    """Bytes as stored, 0 where unknown."""
+    version: str = ""
+    """Differs when the content does; "" for what must not be remembered, since it may still change."""
+    claims: bool = True
+    """Whether it is meant to be a log: then what cannot be read of it is damage."""
+    account: str = ""
+    region: str = ""
+    day: str = ""
+    """When it was published, a date in UTC; these three are "" where its name does not tell."""
+
+
+class Scope(NamedTuple):
+    """What is asked of a source, so that it need not list what nobody wants; "" where all is wanted."""
+
+    first: str = ""
+    """First day of the window, a date in UTC."""
+    last: str = ""
+    account: str = ""
+    """Whose role is looked at."""
+
+
+EVERYTHING = Scope()
+
+Reader = Callable[[LogObject], Iterator["Batch"]]
+"""Reads one object. Picklable, since it may run in another process; what it cannot read it says by damage."""
+
+
+class LogSource(ABC):
+    """Where log objects come from."""
+
+    reader: Reader
+
+    @abstractmethod
+    def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
+        """What there is to read, in a stable order; batches account for what is knowingly no log, or not readable.
 
         Raises:
-            NothingFoundError: at the end, when there was not one log file (PG-E302).
+            PolicygenError: nothing can be listed at all.
         """
-        ...
+
+    @abstractmethod
+    def nothing(self, passed: Counter[str]) -> PolicygenError:
+        """The error for a source that holds not one log; `passed` counts by kind what was passed over."""
+
+    def read(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:
+        """All batches, one object after the other.
+
+        Raises:
+            NothingFoundError: at the end, when there was not one log (PG-E302).
+        """
+        passed: Counter[str] = Counter()
+        logs = 0
+        for one in self.objects(scope):
+            for batch in [one] if isinstance(one, Batch) else self.reader(one):
+                logs += batch.kind == "log"
+                passed[batch.kind] += batch.kind != "log"
+                yield batch
+        if not logs:
+            raise self.nothing(passed)
 
 
 def _files(specs: Sequence[str]) -> LogSource:

@@ -70,6 +70,8 @@ class Batch:
     damage: Damage | None = None
     kind: str = "log"
     size: int = 0
+    searched: bool = False
+    """Whether only records that hold what was searched for are here, and it is not known what the others are."""
 
     @classmethod
     def passed(cls, name: str, kind: str, size: int = 0) -> Batch:
@@ -99,6 +101,8 @@ class LogObject(NamedTuple):
     region: str = ""
     day: str = ""
     """When it was published, a date in UTC; these three are "" where its name does not tell."""
+    search: tuple[bytes, ...] = ()
+    """Texts of which a record must hold one to be wanted; all records are wanted where it is empty."""
 
 
 class Scope(NamedTuple):

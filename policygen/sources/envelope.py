@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from policygen.record import Record
 from policygen.sources import Damage
+from policygen.sources.find import find_all
 from policygen.text import clean, printable
 
 
@@ -43,6 +45,14 @@ class TrailFile(msgspec.Struct, frozen=True, gc=False):
     Records: list[Record]
 
 
+class _Pieces(msgspec.Struct, frozen=True, gc=False):
+    """A log file of which no record is decoded yet."""
+
+    Records: list[msgspec.Raw]
+
+
+_TRAIL_HEAD = b'{"Records":[{'
+_PIECES = msgspec.json.Decoder(_Pieces)
 _TRAIL = msgspec.json.Decoder(TrailFile)
 _RECORD = msgspec.json.Decoder(Record)
 _TOLERANT = msgspec.json.Decoder(Record, strict=False)
@@ -98,6 +108,34 @@ def trail(data: bytes) -> list[Record] | None:
     except _BAD_JSON:
         return None
     return records if all(map(_is_plain, records)) else None
+
+
+def search(data: bytes, texts: Sequence[bytes]) -> list[Record] | None:
+    """The records of a `{"Records": [...]}` text that hold one of the texts; None if it is anything else.
+
+    Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
+    alone decides: a caller can write what looks like a record into the parameters of a call.
+    """
+    hits = sorted(hit for text in texts for hit in find_all(data, text))
+    if not data.startswith(_TRAIL_HEAD):
+        return None
+    if not hits:
+        return []
+    if not_utf8(data) is not None:
+        return None
+    try:
+        pieces = _PIECES.decode(data).Records
+        found, at, end = [], 0, len(_TRAIL_HEAD) - 1
+        for piece in pieces:
+            start = end
+            end = start + len(memoryview(piece)) + 1  # its comma
+            if at < len(hits) and hits[at] < end:
+                found.append(_RECORD.decode(piece))
+                at = bisect_left(hits, end, at)
+    except _BAD_JSON:
+        return None
+    # With space between the records the places are wrong, and so is the end.
+    return found if end == data.rfind(b"]") + 1 and all(map(_is_plain, found)) else None
 
 
 def items(data: bytes) -> Iterator[Item]:

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
 from policygen.record import Record
-from policygen.sources import Batch, Damage, Unreadable, envelope
+from policygen.sources import Batch, Damage, LogObject, Unreadable, envelope
 from policygen.sources.layout import is_log_name, kind_of_name
 from policygen.text import printable
 
@@ -69,10 +69,16 @@ _BAD_ZIP = (
 
 
 class Packed(NamedTuple):
-    """A file to read: `name` as shown, and whether it is meant to be a log, whatever it is called."""
+    """What bytes are of: as shown, whether it is meant to be a log, whatever it is called, and what to look for."""
 
     name: str
     claims: bool
+    search: tuple[bytes, ...] = ()
+
+
+def packed(one: LogObject) -> Packed:
+    """An object as its bytes are read."""
+    return Packed(one.name, one.claims, one.search)
 
 
 def reason_of(error: Exception) -> str:
@@ -202,10 +208,15 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
 
 def _read_text(file: Packed, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
     """The batches of one unpacked file; `damage` is what unpacking found."""
-    records = envelope.trail(data) if damage is None else None
-    if records is not None:
-        yield Batch(printable(file.name), records, size=size)
-        return
+    if damage is None:
+        found = envelope.search(data, file.search) if file.search else None
+        if found is not None:
+            yield Batch(printable(file.name), found, size=size, searched=True)
+            return
+        records = envelope.trail(data)
+        if records is not None:
+            yield Batch(printable(file.name), records, size=size)
+            return
     text = envelope.without_bom(data)
     reason = envelope.not_json(text)
     if damage or reason is None:

@@ -13,11 +13,13 @@ from policygen.account.model import Account
 from policygen.catalog import reference
 from policygen.conduct import Sign
 from policygen.decisions import Decisions
+from policygen.engine import Job, Means, run
 from policygen.errors import UsageError
-from policygen.ledger import Ledger
+from policygen.ledger import Ledger, nobody
 from policygen.observation import Observed, observe
 from policygen.policy.generalise import Mode
-from policygen.reading import Reading, Say, read, silent
+from policygen.reading import Reading
+from policygen.sources import open_source
 from policygen.suggestion import Suggestion, suggest
 from policygen.text import printable
 
@@ -59,7 +61,7 @@ def analyse(
     accepted: Collection[Sign] = (),
     decisions: Decisions | None = None,
     on: date | None = None,
-    say: Say = silent,
+    means: Means | None = None,
 ) -> Analysis:
     """A suggestion for one role; arguments as for `observe`, and those of the proposal.
 
@@ -82,7 +84,7 @@ def analyse(
         account=account,
         allow_incomplete=allow_incomplete,
         accepted=accepted,
-        say=say,
+        means=means,
     )
     made = suggest(
         seen.usage,
@@ -160,8 +162,7 @@ def suggest_role(
 
 def roles_in(logs: str | Path | Sequence[str | Path]) -> dict[RoleKey, int]:
     """The roles seen in logs and the number of events of each, most first."""
-    ledger = Ledger(lambda _: False)
-    read(_paths(logs), ledger)
+    ledger = run(open_source(_paths(logs)), Job(nobody)).ledger
     return dict(sorted(ledger.roles.items(), key=lambda one: (-one[1], one[0])))
 
 

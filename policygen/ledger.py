@@ -35,6 +35,12 @@ SAMPLES = 5
 """Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
 
 Select = Callable[[RoleKey], bool]
+"""Picklable, since logs may be read in another process."""
+
+
+def nobody(_: RoleKey) -> bool:
+    """Selects no role: only what holds for all callers is counted."""
+    return False
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -222,6 +228,12 @@ _NOTED = {
 }
 
 
+DAYS_REMEMBERED = 3
+"""Days of publication whose records are remembered, so that what is delivered twice counts once."""
+
+_COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management")
+
+
 @dataclass(slots=True)
 class Ledger:
     """Everything that was read, added up. Only the calls of selected roles are kept one by one.
@@ -248,7 +260,12 @@ class Ledger:
     duplicates: int = 0
     first: str = ""
     last: str = ""
-    _seen: set[str] = field(default_factory=set)
+    searched: int = 0
+    """Files of which only the records that hold the role were looked at: the counts are without the others."""
+    skip: frozenset[str] = frozenset()
+    """Keys of records that count as read already."""
+    _seen: list[set[str]] = field(default_factory=lambda: [set()])
+    """Keys of the records read, those of the newest day last."""
     _own_shared: set[str] = field(default_factory=set)
     _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
     _selected: dict[RoleKey, bool] = field(default_factory=dict)
@@ -262,10 +279,10 @@ class Ledger:
         """Adds one record."""
         self.records += 1
         key = record.eventID or _fingerprint(record)
-        if key in self._seen:
+        if key in self.skip or any(key in seen for seen in self._seen):
             self.duplicates += 1
             return
-        self._seen.add(key)
+        self._seen[-1].add(key)
         caller = caller_of(record)
         if isinstance(caller, Ignored):
             self.ignored[caller.reason] += 1
@@ -290,6 +307,43 @@ class Ledger:
             self.roles[role] += 1
             if self._wanted(role):
                 self._count(role, event_of(record, caller))
+
+    def add_searched(self, day: str, region: str) -> None:
+        """Adds a file that was searched for some records: it shows that its day and region were read."""
+        self.searched += 1
+        self.days[day] += 1
+        self.regions[region] += 1
+
+    def next_day(self) -> None:
+        """Tells that what comes now was published on a later day: what was read long before is forgotten.
+
+        Files are delivered again within days, if at all (2.1.2, 2.1.7), so that memory stays flat.
+        """
+        self._seen.append(set())
+        del self._seen[1:-DAYS_REMEMBERED]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the records read lately."""
+        return frozenset[str]().union(*self._seen)
+
+    def merge(self, other: Ledger) -> None:
+        """Adds what another ledger read of other records; both as yet unsettled."""
+        for role, calls in other.calls.items():
+            mine = self.calls.setdefault(role, {})
+            for key, evidence in calls.items():
+                mine[key] = mine[key] + evidence if key in mine else evidence
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        self.notices += other.notices
+        self.records += other.records
+        self.duplicates += other.duplicates
+        self.searched += other.searched
+        self.last = max(self.last, other.last)
+        self.first = min(self.first, other.first) if self.first and other.first else self.first or other.first
+        self._seen[-1] |= other.keys
+        self._own_shared |= other._own_shared
+        self._foreign |= other._foreign
 
     def _wanted(self, role: RoleKey) -> bool:
         """`select`, asked once a role."""

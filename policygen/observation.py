@@ -13,14 +13,16 @@ from policygen.account.model import Account, Role
 from policygen.conduct import SIGNS, Conduct, Sign, part
 from policygen.coverage import Coverage, coverage_of
 from policygen.decisions import Decisions
+from policygen.engine import Job, Means, run
 from policygen.errors import NothingFoundError, UsageError
 from policygen.gate import Evidenced
 from policygen.history import EVENTS, SOURCE, TrailChange
-from policygen.ledger import Ledger
+from policygen.ledger import Ledger, nobody
 from policygen.policy.expand import allowed_actions
-from policygen.reading import Reading, Say, check_whole, read, silent
+from policygen.reading import Reading, check_whole
 from policygen.retain import retain
-from policygen.selection import Chosen, choose, parse_role, selector
+from policygen.selection import Chosen, RoleName, choose, parse_role
+from policygen.sources import Scope, open_source
 from policygen.strength import days_asked
 from policygen.text import count, printable
 from policygen.today import Today, allowed_today, today_of
@@ -62,7 +64,7 @@ def observe(
     account: Account | None = None,
     allow_incomplete: bool = False,
     accepted: Collection[Sign] = (),
-    say: Say = silent,
+    means: Means | None = None,
 ) -> Observed:
     """What a role did in a window, what the logs could have shown, and what it may do today.
 
@@ -74,7 +76,7 @@ def observe(
         account: the account as it is today; None to rest on the evidence alone.
         allow_incomplete: go on where files are damaged.
         accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
-        say: where progress goes.
+        means: by which the logs are read.
 
     Raises:
         PolicygenError: nothing found, incomplete evidence; see each function.
@@ -83,8 +85,7 @@ def observe(
     limit = _limit(days, until)
     _check_accepted(accepted)
     today_role = account.role(wanted.arn or wanted.name) if account else None
-    ledger = Ledger(selector(wanted), until=limit)
-    reading = read(logs, ledger, say)
+    reading, ledger = _read(logs, wanted, days, limit, today_role.key if today_role else None, means)
     check_whole(reading, allow_incomplete=allow_incomplete)
     chosen = choose(ledger, wanted, today_role.key if today_role else None)
     window = window_of(days, limit or ledger.last)
@@ -111,6 +112,31 @@ def observe(
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
 
 
+def _read(
+    logs: Sequence[str | Path],
+    wanted: RoleName,
+    days: int,
+    until: str,
+    role: RoleKey | None,
+    means: Means | None,
+) -> tuple[Reading, Ledger]:
+    """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
+    account = wanted.account or (role.account if role else "")
+    source, scope = open_source(logs), _scope(days, until, account)
+    job = Job(wanted.fits, until, wanted.marks)
+    portion = run(source, job, scope, means)
+    if portion.ledger.searched and not portion.ledger.calls:
+        portion = run(source, job._replace(search=()), scope, means)
+    return portion.reading, portion.ledger
+
+
+def _scope(days: int, until: str, account: str = "") -> Scope:
+    if not until:
+        return Scope(account=account)
+    window = window_of(days, until)
+    return Scope(window.start, window.end[:10], account)
+
+
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
     functions = account.configurations_of(role) if account and role else None
     return frozenset(function.name for function in functions or ())
@@ -124,7 +150,7 @@ def examine(
     account: Account | None = None,
     role: str = "",
     allow_incomplete: bool = False,
-    say: Say = silent,
+    means: Means | None = None,
 ) -> tuple[Reading, Ledger, Coverage]:
     """What logs can show in a window, whoever called; arguments as for `observe`.
 
@@ -137,8 +163,8 @@ def examine(
     """
     limit = _limit(days, until)
     key = account.role(role).key if account and role else None
-    ledger = Ledger(lambda _: False, until=limit)
-    reading = read(logs, ledger, say)
+    portion = run(open_source(logs), Job(nobody, limit), _scope(days, limit), means)
+    reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):
         raise NothingFoundError(

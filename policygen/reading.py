@@ -1,22 +1,13 @@
-"""Reading logs into a ledger: what was read, what was passed over, and what could not be read."""
+"""What was read of the logs, what was passed over, and what could not be read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from policygen.errors import IncompleteError
-from policygen.ledger import Ledger
-from policygen.sources import Batch, open_source
+from policygen.sources import Batch
 from policygen.text import count, printable
-
-Say = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """Says nothing."""
 
 
 @dataclass(slots=True)
@@ -24,6 +15,10 @@ class Reading:
     """What was read: files, and what of them could not be used."""
 
     files: int = 0
+    logs: int = 0
+    """Batches of what is a log."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Kind of a whole thing that is no log -> how many."""
     passed_over: Counter[str] = field(default_factory=Counter)
     """Kind of thing that is no log of calls -> how many."""
     damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
@@ -34,36 +29,27 @@ class Reading:
     def note(self, batch: Batch) -> None:
         """Adds one batch."""
         self.files += 1
+        self.logs += batch.kind == "log"
+        self.kinds[batch.kind] += batch.kind != "log"
         self.passed_over.update(batch.passed_over)
         if batch.damage:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
         self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
+
+    def merge(self, other: Reading) -> None:
+        """Adds what was read elsewhere."""
+        self.files += other.files
+        self.logs += other.logs
+        self.kinds.update(other.kinds)
+        self.passed_over.update(other.passed_over)
+        self.damaged += other.damaged
+        self.unreadable += other.unreadable
 
     @property
     def holes(self) -> tuple[str, ...]:
         """Names of what could not be read whole, each with its reason."""
         files = [f"{name}: {reason}" for name, _, reason in self.damaged]
         return (*files, *(f"{name}: {reason}" for name, reason in self.unreadable))
-
-
-def read(logs: Sequence[str | Path], ledger: Ledger, say: Say = silent) -> Reading:
-    """Reads every log into a ledger, and settles it.
-
-    Raises:
-        UsageError, NothingFoundError: no such path, or nothing in it that is a log.
-    """
-    reading = Reading()
-    for batch in _batches(logs):
-        reading.note(batch)
-        ledger.add_all(batch.records)
-        if reading.files % 500 == 0:
-            say(f"read {reading.files:,} files, {ledger.records:,} records")
-    ledger.settle()
-    return reading
-
-
-def _batches(logs: Sequence[str | Path]) -> Iterator[Batch]:
-    yield from open_source([str(path) for path in logs]).read()
 
 
 def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:

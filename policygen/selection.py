@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from policygen.access import RoleKey
 from policygen.errors import NothingFoundError, UsageError
-from policygen.ledger import Calls, Ledger, Select
+from policygen.ledger import Calls, Ledger
 from policygen.text import printable
 
 _ROLE_ARN = re.compile(
@@ -35,6 +35,18 @@ class RoleName:
         # A record without the path cannot contradict it (1.3.1).
         return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
 
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """Texts of which each record holds one that says anything of the role.
+
+        Its name; what changes a trail and what changes a function's code (`ledger.Notice`; events of Lambda's API
+        have its date); and another account's copy of a call, which has an id for a name (1.4.3). Empty for a name
+        that a writer of JSON may have escaped.
+        """
+        if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
+            return ()
+        return (self.name.encode(), b"cloudtrail.amazonaws.com", b"20150331", b'"AWSAccount"')
+
 
 def parse_role(text: str) -> RoleName:
     """A role's name or ARN (IAM role, or a session of it).
@@ -54,11 +66,6 @@ def parse_role(text: str) -> RoleName:
             code="PG-E203",
         )
     return RoleName(name)
-
-
-def selector(wanted: RoleName) -> Select:
-    """The ledger's choice of roles to keep."""
-    return wanted.fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from policygen.cli.options import (
     DaysOption,
     DecisionsOption,
     IncompleteOption,
+    JobsOption,
     LiveOption,
     LogsOption,
     ProfileOption,
@@ -22,6 +23,7 @@ from policygen.cli.options import (
     UntilOption,
     account_of,
     decisions_of,
+    means_of,
     signs_of,
     talk_of,
 )
@@ -51,6 +53,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
     decisions: DecisionsOption = None,
+    jobs: JobsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did: what would break, what is spare, what nobody can know.
@@ -79,16 +82,17 @@ def command(
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    seen = observe(
-        logs,
-        role,
-        days=days,
-        until=until,
-        account=account,
-        allow_incomplete=allow_incomplete,
-        accepted=signs_of(accept),
-        say=talk,
-    )
+    with means_of(quiet=quiet, jobs=jobs) as means:
+        seen = observe(
+            logs,
+            role,
+            days=days,
+            until=until,
+            account=account,
+            allow_incomplete=allow_incomplete,
+            accepted=signs_of(accept),
+            means=means,
+        )
     findings = check(sources, evidenced(seen, decided, datetime.now(UTC).date()))
     level = None if fail_on == "never" else cast("Level", fail_on)
     failed = len(gated(findings, level)) if level else 0

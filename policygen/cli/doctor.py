@@ -9,11 +9,13 @@ import typer
 from policygen.cli.options import (
     DaysOption,
     IncompleteOption,
+    JobsOption,
     LogsOption,
     ProfileOption,
     QuietOption,
     SnapshotOption,
     UntilOption,
+    means_of,
     talk_of,
 )
 
@@ -36,6 +38,7 @@ def command(
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
+    jobs: JobsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Say what the logs of an account can show, and which command would let them show more.
@@ -66,9 +69,16 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    reading, ledger, coverage = examine(
-        logs, days=days, until=until, account=account, role=role, allow_incomplete=allow_incomplete, say=talk
-    )
+    with means_of(quiet=quiet, jobs=jobs) as means:
+        reading, ledger, coverage = examine(
+            logs,
+            days=days,
+            until=until,
+            account=account,
+            role=role,
+            allow_incomplete=allow_incomplete,
+            means=means,
+        )
     wanted = set(services or ())
     if account and role and not wanted:
         wanted = services_of(account.role(role))

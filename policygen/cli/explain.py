@@ -13,6 +13,7 @@ from policygen.cli.options import (
     DecisionsOption,
     DropOption,
     IncompleteOption,
+    JobsOption,
     KeepOption,
     LiveOption,
     LogsOption,
@@ -23,6 +24,7 @@ from policygen.cli.options import (
     UntilOption,
     account_of,
     decisions_of,
+    means_of,
     signs_of,
     talk_of,
 )
@@ -44,6 +46,7 @@ def command(
     keep: KeepOption = None,
     drop: DropOption = None,
     decisions: DecisionsOption = None,
+    jobs: JobsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Say why an action of a role is kept, removed, in doubt, or not granted at all.
@@ -62,18 +65,19 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    analysis = analyse(
-        logs,
-        role,
-        days=days,
-        until=until,
-        account=account,
-        allow_incomplete=allow_incomplete,
-        accepted=signs_of(accept),
-        decisions=decided,
-        on=datetime.now(UTC).date(),
-        say=talk,
-    )
+    with means_of(quiet=quiet, jobs=jobs) as means:
+        analysis = analyse(
+            logs,
+            role,
+            days=days,
+            until=until,
+            account=account,
+            allow_incomplete=allow_incomplete,
+            accepted=signs_of(accept),
+            decisions=decided,
+            on=datetime.now(UTC).date(),
+            means=means,
+        )
     found = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.conduct import Sign
     from policygen.decisions import Decisions
+    from policygen.engine import Means
 
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
 LogsOption = Annotated[
@@ -45,6 +47,9 @@ DecisionsOption = Annotated[
     Path | None,
     typer.Option("--decisions", help="File of decisions; default: policygen.toml here, if there is one."),
 ]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", help="Processes that read logs; 0: one a core.", min=0)
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 
@@ -53,6 +58,34 @@ def talk_of(*, quiet: bool) -> Callable[[str], None]:
     from policygen.cli import say
 
     return (lambda _: None) if quiet else say
+
+
+@contextmanager
+def means_of(*, quiet: bool, jobs: int = 0) -> Iterator[Means]:
+    """By what means logs are read, for as long as they are: progress, and processes where there is much to read."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    from policygen.cli.progress import Bar
+    from policygen.engine import Means
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = jobs or cores
+    bar = Bar()
+    say = (lambda _: None) if quiet else bar
+    if workers == 1:
+        yield Means(say=say)
+        bar.close()
+        return
+    # Not by fork: the parent may have threads, as those of an HTTP client.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+        try:
+            yield Means(executor=executor, ahead=2 * workers, say=say)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            bar.close()
 
 
 def account_of(

@@ -76,6 +76,8 @@ def summarise(observed: Observed) -> None:
 
     reading, ledger = observed.reading, observed.ledger
     parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]
+    if ledger.searched:
+        parts = [f"searched {count(reading.files, 'file')}, read {count(ledger.records, 'record')} of them"]
     if ledger.duplicates:
         parts.append(count(ledger.duplicates, "duplicate"))
     if reading.passed_over:

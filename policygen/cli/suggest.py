@@ -14,6 +14,7 @@ from policygen.cli.options import (
     DecisionsOption,
     DropOption,
     IncompleteOption,
+    JobsOption,
     KeepOption,
     LiveOption,
     LogsOption,
@@ -24,6 +25,7 @@ from policygen.cli.options import (
     UntilOption,
     account_of,
     decisions_of,
+    means_of,
     signs_of,
     talk_of,
 )
@@ -65,6 +67,7 @@ def command(
     drop: DropOption = None,
     decisions: DecisionsOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    jobs: JobsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Suggest the smallest policy for one role, prove it, and compare it with today's.
@@ -91,21 +94,22 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    analysis = analyse(
-        logs,
-        role,
-        days=days,
-        until=until,
-        account=account,
-        allow_incomplete=allow_incomplete,
-        add_observed=add_observed,
-        resources=cast("Mode", resources),
-        opened=opened or (),
-        accepted=signs_of(accept),
-        decisions=decided,
-        on=datetime.now(UTC).date(),
-        say=talk,
-    )
+    with means_of(quiet=quiet, jobs=jobs) as means:
+        analysis = analyse(
+            logs,
+            role,
+            days=days,
+            until=until,
+            account=account,
+            allow_incomplete=allow_incomplete,
+            add_observed=add_observed,
+            resources=cast("Mode", resources),
+            opened=opened or (),
+            accepted=signs_of(accept),
+            decisions=decided,
+            on=datetime.now(UTC).date(),
+            means=means,
+        )
     if not quiet:
         summarise(analysis.observed)
     options = {"show_all": show_all, "ascii_only": ascii_only()}

@@ -13,6 +13,10 @@ _LOG_NAME = re.compile(r"\.(json|jsonl|ndjson|gz|zip)$", re.IGNORECASE)
 _INNER_NAME = re.compile(r"\.[a-z]+(?=\.gz$)", re.IGNORECASE)
 
 
+_STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
+STAMP = "%Y%m%dT%H%MZ"
+
+
 class Delivered(NamedTuple):
     """What the name of a log file says; "" where it says nothing."""
 
@@ -30,6 +34,12 @@ def delivered(name: str) -> Delivered:
         if found
         else Delivered()
     )
+
+
+def published(name: str) -> str:
+    """When a file was published, to the minute: ``20261124T2235Z`` (`STAMP`); "" where its name does not tell."""
+    found = _STAMP.match(name.rsplit("/", 1)[-1])
+    return found[1] if found else ""
 
 
 def kind_of_name(name: str) -> str | None:

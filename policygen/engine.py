@@ -147,7 +147,7 @@ def _listed(source: LogSource, scope: Scope, reading: Reading) -> list[LogObject
             reading.note(one)
         else:
             objects.append(one)
-    return sorted(objects, key=lambda one: one.day)  # stable: the source's order within a day
+    return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
 
 
 def _chunks(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:

@@ -1,0 +1,253 @@
+"""One digest file of CloudTrail's log file integrity validation (2.2): what it says, and whether it is genuine.
+
+Once an hour CloudTrail writes, for each region, a digest: the log files that it delivered in that hour with their
+hashes, and the hash and the signature of the digest before. Pure. Sources: AWS CloudTrail User Guide, "CloudTrail
+digest file structure" and "Custom implementations of CloudTrail log file integrity validation".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from policygen.errors import UsageError
+from policygen.text import clean
+
+ALGORITHM = "SHA256withRSA"
+"""How digests are signed: RSA with PKCS #1 v1.5 padding over a SHA-256."""
+
+HASH = "SHA-256"
+
+GREATEST = 256 << 20
+"""Greatest size of an unpacked digest, in bytes: half a million log files in an hour."""
+
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20
+_NAME = re.compile(
+    r"(?P<account>\d{12})_CloudTrail-Digest_(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)"
+    r"_(?P<trail>.+_[a-z]{2}(?:-[a-z]+)+-\d)"
+    r"_(?P<end>20\d{6}T\d{6}Z)(?P<backfill>_backfill)?\.json(?:\.gz)?"
+)
+_SEPARATOR = re.compile(r"[/\\]")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+class LoggedFile(msgspec.Struct, frozen=True, rename="camel"):
+    """A log file that a digest lists; the hash is of its unpacked content, in hex."""
+
+    s3_bucket: str
+    s3_object: str
+    hash_value: str
+    hash_algorithm: str = HASH
+
+
+class Digest(msgspec.Struct, frozen=True, rename="camel"):
+    """A digest file; times are in UTC, hashes and signatures in hex.
+
+    What it says of the digest before is null in the first of a chain (2.2.6).
+    """
+
+    aws_account_id: str
+    digest_start_time: str
+    digest_end_time: str
+    digest_s3_bucket: str
+    digest_s3_object: str
+    digest_public_key_fingerprint: str
+    digest_signature_algorithm: str
+    log_files: list[LoggedFile]
+    previous_digest_s3_bucket: str | None
+    previous_digest_s3_object: str | None
+    previous_digest_hash_value: str | None
+    previous_digest_signature: str | None
+    previous_digest_hash_algorithm: str | None = None
+
+
+class DigestName(NamedTuple):
+    """What the name of a digest file says (2.1)."""
+
+    account: str
+    region: str
+    """Whose log files it lists, and whose key signed it."""
+    trail: str
+    """The trail's name, an underscore and its home region."""
+    backfill: bool
+    """Whether it lists what the digests of its time left out (2.2.7)."""
+    end: str
+    """ISO 8601 in UTC."""
+
+
+class DigestFile(NamedTuple):
+    """A digest file as it was got."""
+
+    key: str
+    """Where it was got from: its key in a bucket, or the path of a copy."""
+    data: bytes
+    """As stored."""
+    bucket: str = ""
+    """"" for a copy outside of S3."""
+    signature: str | None = None
+    """In hex; "" where its metadata has none, None for a copy, which has no metadata."""
+    generated: str = ""
+    """When a backfill digest was made, from its metadata."""
+
+
+class Opened(NamedTuple):
+    """A digest file, unpacked and read."""
+
+    file: DigestFile
+    name: DigestName
+    digest: Digest | None
+    """None where it cannot be read; `fault` says why."""
+    sha256: str = ""
+    """Of its unpacked content."""
+    fault: str = ""
+
+
+_DIGEST = msgspec.json.Decoder(Digest)
+
+
+def digest_name(key: str) -> DigestName | None:
+    """What a digest's name says; None for a name that is none of a digest."""
+    found = _NAME.fullmatch(file_name(key))
+    if found is None:
+        return None
+    end = moment(found["end"])
+    return (
+        DigestName(found["account"], found["region"], found["trail"], bool(found["backfill"]), end)
+        if end
+        else None
+    )
+
+
+def moment(text: str) -> str:
+    """``20261103T081500Z``, as names tell times, in ISO 8601; "" for what is no time."""
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%S%z").strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return ""
+
+
+def file_name(key: str) -> str:
+    """The last part of a key or path: trails give no two files the same one, in whatever folder a copy lies."""
+    return _SEPARATOR.split(key)[-1]
+
+
+def plain_name(key: str) -> str:
+    """`file_name` as it is after unpacking."""
+    return file_name(key).removesuffix(".gz")
+
+
+def content_hash(data: bytes) -> str:
+    """The SHA-256, in hex, of what a file holds when unpacked; what is not packed counts as it is.
+
+    Raises:
+        ValueError: it is not one whole gzip stream, or bytes follow it (2.2.5).
+    """
+    digest = hashlib.sha256()
+    for piece in _unpacked(data):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def open_digest(file: DigestFile, name: DigestName) -> Opened:
+    """A digest file, read; whatever is wrong with it is its `fault`."""
+    try:
+        text = bytearray()
+        for piece in _unpacked(file.data):
+            text += piece
+            if len(text) > GREATEST:
+                return Opened(file, name, None, fault=f"unpacks to more than {GREATEST:,} bytes")
+        digest = _DIGEST.decode(text)
+    except (ValueError, RecursionError) as error:
+        return Opened(file, name, None, fault=f"cannot be read: {clean(str(error))}")
+    if not (_TIME.fullmatch(digest.digest_start_time) and _TIME.fullmatch(digest.digest_end_time)):
+        return Opened(file, name, None, fault="has a time that cannot be read")
+    return Opened(file, name, digest, hashlib.sha256(text).hexdigest())
+
+
+def is_moved(file: DigestFile, digest: Digest) -> bool:
+    """Whether a digest was got from another place than it says (2.2.2).
+
+    Of the path of a copy only what follows the folder that holds ``AWSLogs`` is known, or its name.
+    """
+    if file.bucket:
+        return (file.bucket, file.key) != (digest.digest_s3_bucket, digest.digest_s3_object)
+    said = f"/{digest.digest_s3_object}".removesuffix(".gz")
+    path = file.key.removesuffix(".gz")
+    _, mark, below = path.rpartition("/AWSLogs/")
+    return not said.endswith(f"{mark}{below}" if mark else f"/{file_name(path)}")
+
+
+def signing_string(digest: Digest, sha256: str) -> bytes:
+    """What CloudTrail signed (2.2.3).
+
+    Args:
+        digest: the digest.
+        sha256: of its unpacked bytes, in hex.
+    """
+    place = f"{digest.digest_s3_bucket}/{digest.digest_s3_object}"
+    # "null" is what Java writes for a signature that is not there.
+    lines = (digest.digest_end_time, place, sha256, digest.previous_digest_signature or "null")
+    return "\n".join(lines).encode()
+
+
+def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
+    """Whether `signature` was made over `signed` with the private half of `key` (2.2.4).
+
+    Args:
+        key: RSA public key in DER, as PKCS #1 (as ListPublicKeys gives it) or SubjectPublicKeyInfo.
+        signed: the signing string.
+        signature: in hex.
+
+    Raises:
+        UsageError: the package cryptography is not installed (PG-E231).
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+    except ImportError as error:
+        raise UsageError(
+            "signatures of digests cannot be checked: the package cryptography is not installed",
+            "pip install 'policygen[verify]'",
+            code="PG-E231",
+        ) from error
+    try:
+        public = load_der_public_key(key)
+        if not isinstance(public, RSAPublicKey):
+            return False
+        public.verify(bytes.fromhex(signature), signed, PKCS1v15(), SHA256())
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        return False
+    return True
+
+
+def _unpacked(data: bytes) -> Iterator[bytes]:
+    """Pieces of what a file holds.
+
+    CloudTrail writes one gzip member and vouches for it alone; readers of gzip go on to the next member, and
+    so would read what somebody else added.
+    """
+    if not data.startswith(_GZIP):
+        yield data
+        return
+    stream = zlib.decompressobj(31)
+    try:
+        piece = stream.decompress(data, _CHUNK)
+        while piece:
+            yield piece
+            piece = stream.decompress(stream.unconsumed_tail, _CHUNK)
+    except zlib.error as error:
+        raise ValueError(f"gzip is corrupt: {error}") from error
+    if not stream.eof:
+        raise ValueError("gzip ends early")
+    if stream.unused_data:
+        raise ValueError(f"{len(stream.unused_data):,} bytes follow the gzip stream")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import json
 import pickle
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -506,6 +508,13 @@ def test_backfill_digests_are_a_chain_of_their_own_without_gaps(trail: Trail) ->
     ]
 
 
+def test_time_between_backfill_digests_is_no_gap(trail: Trail) -> None:
+    for hour in (9, 12):
+        trail.last.pop(True, None)
+        trail.digest(f"2026-11-03T{hour:02}:01:31Z", [], backfill=True)
+    assert told(check(trail.digests, keys(), Window("2026-11-03T08:01:31Z", "2026-11-03T12:01:31Z"))) == []
+
+
 def test_without_keys_hashes_and_the_chain_are_checked_and_no_digest_counts_as_signed(trail: Trail) -> None:
     report = check(trail.copies(), None)
     assert told(report) == []
@@ -656,6 +665,32 @@ def test_of_two_digests_that_list_a_log_the_valid_one_speaks(trail: Trail) -> No
     bad = second.digests[0]._replace(signature="00")
     found = damages(trail, [*trail.digests, bad])
     assert list(found) == [bad.key.rpartition("/")[2]]
+
+
+def test_a_log_that_was_delivered_again_may_be_as_either_digest_says(trail: Trail) -> None:
+    log = next(iter(trail.logs))
+    first = trail.logs[log]
+    trail.logs[log] = gzip.compress(b'{"Records": []}')
+    trail.digest("2026-11-03T13:01:31Z", [log])
+    assert damages(trail) == {}
+    trail.logs[log] = first
+    assert damages(trail) == {}
+
+
+def test_what_only_an_invalid_digest_lists_is_not_missed(trail: Trail) -> None:
+    digests = [one._replace(signature="00") if n == 1 else one for n, one in enumerate(trail.digests)]
+    found = verify(trail.objects()[:2] + trail.objects()[4:], digests, keys(), DAY)
+    assert found.missing == ()
+    assert [batch.damage.reason for batch in found.holes() if batch.damage] == [
+        "the digest is invalid: its signature is wrong"
+    ]
+
+
+def test_an_invalid_digest_says_nothing_of_other_hours(trail: Trail) -> None:
+    key = trail.log("2026-11-03T20:30:00Z")
+    assert key not in damages(
+        trail, [one._replace(data=b"") if n == 1 else one for n, one in enumerate(trail.digests)]
+    )
 
 
 def test_a_hash_of_another_kind_vouches_for_nothing(trail: Trail) -> None:
@@ -869,6 +904,52 @@ def test_only_digests_of_the_scope_are_fetched(aws: Aws) -> None:
     ]
     assert list(s3_digests(aws, objects, DAY._replace(account="9" * 12))) == []
     assert len(list(s3_digests(aws, objects))) == 30
+
+
+class Pages:
+    """A bucket that lists two keys a page, and has lost one of its objects."""
+
+    def __init__(self, trail: Trail, lost: str) -> None:
+        self.files = {one.key: one for one in trail.digests}
+        self.lost = lost
+        self.pages = 0
+
+    def get_paginator(self, operation: str) -> Pages:
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(
+        self, Bucket: str, Prefix: str, Delimiter: str = "", StartAfter: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        if Delimiter:
+            yield {"CommonPrefixes": [{"Prefix": f"{Prefix}{HERE}/"}]}
+            return
+        found = [key for key in sorted(self.files) if key.startswith(Prefix) and key > StartAfter]
+        for start in range(0, len(found), 2):
+            self.pages += 1
+            yield {"Contents": [{"Key": key} for key in found[start : start + 2]]}
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if Key == self.lost:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        one = self.files[Key]
+        return {"Body": io.BytesIO(one.data), "Metadata": {"signature": one.signature}}
+
+
+def test_a_long_listing_is_read_to_the_end_of_the_window_and_lost_digests_are_left_out(aws: Aws) -> None:
+    trail = Trail()
+    for day in range(1, 20):
+        for hour in (0, 1, 6, 12, 18):
+            trail.digest(f"2026-11-{day:02}T{hour:02}:01:31Z", [])
+    trail.log("2026-11-03T12:30:00Z")
+    lost = trail.digests[12].key
+    client = Pages(trail, lost)
+    aws._clients["s3", HERE] = client
+    found = [one.key for one in s3_digests(aws, trail.objects(), DAY._replace(last="2026-11-04"))]
+    wanted = [one.key for one in trail.digests if "20261103" in one.key or "20261104" in one.key]
+    wanted += [one.key for one in trail.digests if "20261105T00" in one.key or "20261105T01" in one.key]
+    assert found == [key for key in wanted if key != lost]
+    assert client.pages < 10
 
 
 def test_what_was_published_after_the_window_is_verified_too(aws: Aws, trail: Trail) -> None:

@@ -758,6 +758,30 @@ def test_digests_are_found_beside_the_logs(tmp_path: Path, trail: Trail) -> None
     assert verify_files(inside, DAY).summary()[0] == "8 of 8 log files validated"
 
 
+@pytest.mark.parametrize(
+    ("below", "missing"),
+    [
+        ("", 3),
+        (f"AWSLogs/{ACCOUNT}", 3),
+        (f"AWSLogs/{ACCOUNT}/CloudTrail", 3),
+        (f"AWSLogs/{ACCOUNT}/CloudTrail/{HERE}", 1),
+        (f"AWSLogs/{ACCOUNT}/CloudTrail/{HERE}/2026/11/03", 1),
+        (f"AWSLogs/{ACCOUNT}/CloudTrail/{HERE}/2026/11/02", 0),
+    ],
+)
+@pytest.mark.parametrize("organization", ["", "o-abc1234567/"])
+def test_outside_of_what_was_asked_for_nothing_is_missed(
+    below: str, missing: int, organization: str, tmp_path: Path, trail: Trail
+) -> None:
+    logs = laid_out(tmp_path, trail)[1:]
+    other = Trail(region=ELSEWHERE).run(8, 1)
+    write(tmp_path, {one.key: one.data for one in other.digests})
+    place = tmp_path / below.replace("AWSLogs/", f"AWSLogs/{organization}")
+    found = verify_files(logs, DAY, None, [str(place)])
+    assert len(found.missing) == missing
+    assert ({ELSEWHERE} <= {hour.region for hour in found.hours}) == (missing == 3)
+
+
 def test_digests_in_the_folder_of_the_logs_are_found(tmp_path: Path, trail: Trail) -> None:
     flat = {key.rpartition("/")[2]: data for key, data in trail.logs.items()}
     write(tmp_path, flat | {one.key.rpartition("/")[2]: one.data for one in trail.digests})

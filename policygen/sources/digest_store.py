@@ -1,14 +1,14 @@
 """Gets digests and public keys: from S3 and CloudTrail, or from copies in files.
 
 Digests lie beside the logs (2.1): what is below ``CloudTrail/`` has its digests below ``CloudTrail-Digest/``.
-All regions are asked for, also one of which not a single log file is left.
+All regions that were asked for are looked at, also one of which not a single log file is left.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,20 +38,31 @@ _AFTER = 2
 _AROUND = 1
 
 
-def verify_s3(aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING) -> Verification:
+def verify_s3(
+    aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Verification:
     """Verifies log objects of buckets; `where` is ``s3://BUCKET/KEY``.
+
+    Args:
+        aws: who asks.
+        objects: log objects.
+        scope: what is asked for.
+        places: the ``s3://BUCKET/PREFIX`` that were looked at.
 
     Raises:
         AwsError: digests or public keys cannot be got.
         IncompleteError, UsageError: as `verify`.
     """
     logs = tuple(objects)
-    digests = tuple(s3_digests(aws, logs, reach(scope, logs)))
-    return verify(logs, digests, public_keys(aws, digests), scope)
+    digests = tuple(s3_digests(aws, logs, reach(scope, logs), places))
+    return verify(logs, digests, public_keys(aws, digests), scope, places)
 
 
 def verify_files(
-    objects: Iterable[LogObject], scope: Scope = EVERYTHING, keys: Keys | None = None
+    objects: Iterable[LogObject],
+    scope: Scope = EVERYTHING,
+    keys: Keys | None = None,
+    places: Sequence[str] = (),
 ) -> Verification:
     """Verifies log files; `where` is a path. Days before the first file are not missed: they were not copied.
 
@@ -59,16 +70,18 @@ def verify_files(
         objects: log files.
         scope: what is asked for.
         keys: public keys, as of `load_keys`; None leaves signatures unchecked.
+        places: the files and folders that were looked at.
 
     Raises:
         UsageError: a digest cannot be opened (PG-E233); or as `verify`.
         IncompleteError: as `verify`.
     """
     logs = tuple(objects)
-    digests = local_digests(logs, reach(scope, logs))
+    full = [str(Path(place).resolve()) for place in places]
+    digests = local_digests(logs, reach(scope, logs), full)
     days = [one.day for one in logs if one.day]
     copied = scope._replace(first=max(scope.first, min(days, default="")))
-    return verify(logs, digests, keys, copied)
+    return verify(logs, digests, keys, copied, full)
 
 
 # ---- S3 and CloudTrail ----------------------------------------------------------------------------------
@@ -79,7 +92,9 @@ class _Found(NamedTuple):
     key: str
 
 
-def s3_digests(aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING) -> Iterator[DigestFile]:
+def s3_digests(
+    aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Iterator[DigestFile]:
     """The digests of a scope that lie beside log objects, in the order of their keys.
 
     Needs s3:ListBucket and s3:GetObject; kms:Decrypt where the trail encrypts them (2.1.9).
@@ -89,7 +104,7 @@ def s3_digests(aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING
     """
     client = aws.client("s3")
     with aws.asking("s3"):
-        found = [one for root in _roots(objects) for one in _listed(client, root, scope)]
+        found = [one for root in _roots(objects) for one in _listed(client, root, scope, places)]
         with ThreadPoolExecutor(WORKERS) as pool:
             yield from (one for one in pool.map(partial(_fetch, client), found) if one)
 
@@ -123,7 +138,7 @@ def _roots(objects: Iterable[LogObject]) -> list[_Found]:
     return sorted(found)
 
 
-def _listed(client: Any, root: _Found, scope: Scope) -> Iterator[_Found]:
+def _listed(client: Any, root: _Found, scope: Scope, places: Sequence[str]) -> Iterator[_Found]:
     """The keys of wanted digests below a prefix; within a region they sort by day."""
     listing = client.get_paginator("list_objects_v2")
     tops = listing.paginate(Bucket=root.bucket, Prefix=root.key, Delimiter="/")
@@ -134,7 +149,7 @@ def _listed(client: Any, root: _Found, scope: Scope) -> Iterator[_Found]:
         after = region + start[:10].replace("-", "/")
         for page in listing.paginate(Bucket=root.bucket, Prefix=region, StartAfter=after):
             keys = [entry["Key"] for entry in page.get("Contents", ())]
-            yield from (_Found(root.bucket, key) for key in keys if is_wanted(key, scope))
+            yield from (_Found(root.bucket, key) for key in keys if is_wanted(key, scope, places))
             if keys and keys[-1] > region + past:
                 break
 
@@ -200,7 +215,9 @@ class _PublicKeys(msgspec.Struct, frozen=True, rename="pascal"):
     public_key_list: list[_PublicKey]
 
 
-def local_digests(objects: Iterable[LogObject], scope: Scope = EVERYTHING) -> Iterator[DigestFile]:
+def local_digests(
+    objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Iterator[DigestFile]:
     """Copies of digests beside copies of logs: in ``CloudTrail-Digest/``, or in the logs' own folder.
 
     A copy has no metadata; AWS's way to validate offline takes each signature from the digest after it.
@@ -210,7 +227,7 @@ def local_digests(objects: Iterable[LogObject], scope: Scope = EVERYTHING) -> It
     """
     for folder in sorted({_digest_folder(Path(one.where)) for one in objects}):
         for path in sorted(_files_below(folder)):
-            if is_wanted(path.name, scope):
+            if is_wanted(path.name, scope, places):
                 yield DigestFile(path.as_posix(), _bytes_of(path))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policygen.errors import IncompleteError
@@ -15,6 +15,7 @@ from policygen.sources.layout import delivered
 from policygen.text import count, printable
 
 _MINUTE = re.compile(r"_(20\d{6}T\d{4})Z_")
+_BELOW = re.compile(r".*/AWSLogs/(?:o-[a-z0-9]+(?:/|$))?(.*)", re.DOTALL)
 _SHOWN = 5
 
 
@@ -74,7 +75,11 @@ class Verification:
 
 
 def verify(
-    objects: Iterable[LogObject], digests: Iterable[DigestFile], keys: Keys | None, scope: Scope
+    objects: Iterable[LogObject],
+    digests: Iterable[DigestFile],
+    keys: Keys | None,
+    scope: Scope,
+    places: Sequence[str] = (),
 ) -> Verification:
     """Checks the digests, and says of each log object what they say of it.
 
@@ -83,6 +88,7 @@ def verify(
         digests: the digest files of their `reach`, in any order.
         keys: public keys; None leaves signatures unchecked.
         scope: what the source was asked for. Nothing outside of it is missed.
+        places: where it was asked to look, as paths or URLs; a folder of one region asks for that alone.
 
     Raises:
         IncompleteError: there is no digest at all (PG-E331).
@@ -98,7 +104,7 @@ def verify(
             "without --verify-digests the logs are read as they are",
             code="PG-E331",
         )
-    unlisted = _Unlisted(report)
+    unlisted, below = _Unlisted(report), _below(places)
     verdicts = {
         one.where: report.logs.get(plain_name(one.where)) or unlisted.verdict(one.where) for one in logs
     }
@@ -106,7 +112,7 @@ def verify(
     missing = (
         name
         for name, verdict in report.logs.items()
-        if verdict.status == "valid" and name not in there and _is_asked(name, scope)
+        if verdict.status == "valid" and name not in there and _is_asked(name, scope, below)
     )
     return Verification(report.hours, verdicts, tuple(sorted(missing)))
 
@@ -126,13 +132,16 @@ def reach(scope: Scope, objects: Iterable[LogObject]) -> Scope:
     )
 
 
-def is_wanted(key: str, scope: Scope) -> bool:
-    """Whether a key is that of a digest that may list log files of a scope.
+def is_wanted(key: str, scope: Scope, places: Sequence[str] = ()) -> bool:
+    """Whether a key is that of a digest that may list log files of a scope, at `places` as of `verify`.
 
     A digest lists what was delivered in the hour before its end; some files are left to the next one.
     """
     name = digest_name(key)
     if name is None or (scope.account and name.account != scope.account):
+        return False
+    region = f"{name.account}/CloudTrail/{name.region}/"
+    if not any(region.startswith(place) or place.startswith(region) for place in _below(places)):
         return False
     start, end = window(scope)
     return start <= name.end and not (end and shifted(end, 2) < name.end)
@@ -168,10 +177,18 @@ def _named(hour: Hour) -> str:
     return f"{hour.account} {hour.region} {hour.start} to {hour.end}"
 
 
-def _is_asked(name: str, scope: Scope) -> bool:
+def _below(places: Sequence[str]) -> tuple[str, ...]:
+    """Beginnings of ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME that places ask for; "" is all."""
+    found = (_BELOW.search(place.replace("\\", "/")) for place in places or ("",))
+    return tuple(one[1] if one else "" for one in found)
+
+
+def _is_asked(name: str, scope: Scope, below: Sequence[str]) -> bool:
     told = delivered(name)
+    path = f"{told.account}/CloudTrail/{told.region}/{told.day.replace('-', '/')}/{name}.gz"
     return (
-        (not scope.account or told.account in ("", scope.account))
-        and (not scope.first or not told.day or scope.first <= told.day)
-        and (not scope.last or not told.day or told.day <= scope.last)
+        any(path.startswith(place) for place in below)
+        and (not scope.account or told.account == scope.account)
+        and (scope.first <= told.day)
+        and (not scope.last or told.day <= scope.last)
     )

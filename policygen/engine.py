@@ -8,14 +8,15 @@ were published, so that what is delivered twice is found without remembering eve
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
-from policygen.ledger import Ledger, Select
+from policygen.cache import Cache, Kept
+from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
 from policygen.reading import Reading
 from policygen.sources import EVERYTHING, Batch, LogObject, LogSource, Reader, Scope
 from policygen.sources.layout import STAMP, published
@@ -25,6 +26,9 @@ CHUNK_BYTES = 16 << 20
 
 CHUNK_OBJECTS = 256
 
+FLUSHED = 8
+"""Chunks after which the cache is written: what a killed process has to read again."""
+
 LATEST = 20
 """Minutes within which a trail delivers what happened (2.1.2): the newest event is in a file of the newest of them."""
 
@@ -33,6 +37,8 @@ class Job(NamedTuple):
     """What is asked of the objects. Picklable."""
 
     select: Select
+    name: str = ""
+    """What tells the selection from others, for the cache; "" for what is not to be kept."""
     until: str = ""
     search: tuple[bytes, ...] = ()
     """What a record must hold to be wanted; () where all records are looked at."""
@@ -96,6 +102,10 @@ def _quiet(_: Progress) -> None:
     """Says nothing."""
 
 
+def _no_cache(_: Job) -> None:
+    """Keeps nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """By what means logs are read: the answer does not depend on it."""
@@ -104,6 +114,8 @@ class Means:
     """Where objects are read; None for this process. Not used for little."""
     ahead: int = 4
     """Chunks handed out before the first is taken back, so that memory stays bounded."""
+    cache: Callable[[Job], Cache | None] = _no_cache
+    """What keeps what objects gave."""
     say: Callable[[Progress], None] = _quiet
     """Told of progress after each chunk."""
 
@@ -124,15 +136,20 @@ def run(source: LogSource, job: Job, scope: Scope = EVERYTHING, means: Means | N
     whole = Portion(Ledger(job.select, until=job.until))
     objects = _listed(source, scope, whole.reading)
     read, size, of_size = 0, 0, sum(one.size for one in objects)
+    cache = None
     if of_size < SMALL:
         means = replace(means, executor=None)
-    elif job.search:
-        objects = _searched(objects, job.search)
-    for chunk, portion in _portions(source.reader, _chunks(objects), job, whole, means):
-        if portion is not None:
-            whole.merge(portion)
-        read, size = read + len(chunk), size + sum(one.size for one in chunk)
-        means.say(Progress(read, len(objects), size, of_size, whole.ledger.records))
+    else:
+        objects = _searched(objects, job.search) if job.search else objects
+        cache = means.cache(job) if job.name else None
+    try:
+        parts = _parts(objects, job, cache)
+        for part in _merged(source.reader, parts, job, whole, means, cache):
+            read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
+            means.say(Progress(read, len(objects), size, of_size, whole.ledger.records))
+    finally:
+        if cache:
+            cache.close()
     if not whole.reading.logs:
         raise source.nothing(whole.reading.kinds)
     whole.ledger.settle()
@@ -150,6 +167,27 @@ def _listed(source: LogSource, scope: Scope, reading: Reading) -> list[LogObject
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
 
 
+class _Part(NamedTuple):
+    """Objects of one day, and what the cache holds of them."""
+
+    objects: list[LogObject]
+    kept: Kept | None = None
+
+    @property
+    def day(self) -> str:
+        return self.objects[0].day
+
+
+def _parts(objects: Sequence[LogObject], job: Job, cache: Cache | None) -> list[_Part]:
+    """The objects in parts, by day."""
+    # What is kept is of whole days: it knows of no end within one.
+    whole_days = [one for one in objects if not job.until or "" < one.day < job.until[:10]]
+    kept = [_Part(*one) for one in cache.take(whole_days)] if cache else []
+    known = {one.where for part in kept for one in part.objects}
+    fresh = [_Part(chunk) for chunk in _chunks(one for one in objects if one.where not in known)]
+    return sorted([*kept, *fresh], key=lambda part: part.day)
+
+
 def _chunks(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:
     """Objects of one day together, not too many."""
     for _, members in groupby(objects, key=lambda one: one.day):
@@ -163,47 +201,78 @@ def _chunks(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:
         yield chunk
 
 
-def _portions(
+def _merged(
     reader: Reader,
-    chunks: Iterable[list[LogObject]],
+    parts: Sequence[_Part],
     job: Job,
     whole: Portion,
     means: Means,
-) -> Iterator[tuple[list[LogObject], Portion | None]]:
-    """Each chunk and what it gave, in order; None where it went into `whole` at once."""
-    day = ""
-    for chunk, coming in _handed_out(reader, chunks, job, means):
-        if chunk[0].day != day:
-            day = chunk[0].day
+    cache: Cache | None,
+) -> Iterator[_Part]:
+    """Adds part after part to `whole`; yields each when it is in."""
+    days = list(dict.fromkeys(part.day for part in parts))
+    near = _near(days, {part.day for part in parts if part.kept is None})
+    day, fresh = "", 0
+    for part, coming in _handed_out(reader, parts, job, means):
+        if part.day != day:
+            day = part.day
             whole.ledger.next_day()
-        if coming is None:
-            for one in chunk:
+        if part.kept:
+            _add_kept(part, part.kept, reader, job, whole, near=day in near)
+        elif coming is None and cache is None:
+            for one in part.objects:
                 read_into(whole, reader, one)
-            yield chunk, None
-            continue
-        portion = coming.result()
-        if again := portion.ledger.keys & whole.ledger.keys:
-            portion = reduce(reader, chunk, job, again)
-        yield chunk, portion
+        else:
+            portion = coming.result() if coming else reduce(reader, part.objects, job)
+            again = whole.ledger.known(portion.ledger.keys)
+            if again:
+                portion = reduce(reader, part.objects, job, again)
+            elif cache and not (job.until and day >= job.until[:10]):
+                cache.add(part.objects, portion.ledger, portion.reading)
+                fresh += 1
+                if fresh % FLUSHED == 0:
+                    cache.flush()
+            whole.merge(portion)
+        yield part
+
+
+def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
+    """The days whose records may be delivered again in something that is read now."""
+    places = [i for i, day in enumerate(days) if day in fresh]
+    reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
+    return {days[i + n] for i in places for n in reach if 0 <= i + n < len(days)}
+
+
+def _add_kept(part: _Part, kept: Kept, reader: Reader, job: Job, whole: Portion, *, near: bool) -> None:
+    """Adds what the cache holds; reads it again where some of it was delivered in what is read now."""
+    if near and (again := whole.ledger.known(kept.keys)):
+        whole.merge(reduce(reader, part.objects, job, again))
+        return
+    whole.merge(Portion(kept.ledger, kept.reading))
+    if near:
+        whole.ledger.remember(kept.keys)
 
 
 def _handed_out(
-    reader: Reader, chunks: Iterable[list[LogObject]], job: Job, means: Means
-) -> Iterator[tuple[list[LogObject], Future[Portion] | None]]:
+    reader: Reader, parts: Iterable[_Part], job: Job, means: Means
+) -> Iterator[tuple[_Part, Future[Portion] | None]]:
     if means.executor is None:
-        for chunk in chunks:
-            yield chunk, None
+        for part in parts:
+            yield part, None
         return
-    waiting: deque[tuple[list[LogObject], Future[Portion]]] = deque()
+    waiting: deque[tuple[_Part, Future[Portion] | None]] = deque()
     try:
-        for chunk in chunks:
-            waiting.append((chunk, means.executor.submit(reduce, reader, chunk, job)))
+        for part in parts:
+            coming = None if part.kept else means.executor.submit(reduce, reader, part.objects, job)
+            waiting.append((part, coming))
             if len(waiting) >= means.ahead:
                 yield waiting.popleft()
-        yield from waiting
+        while waiting:
+            yield waiting.popleft()
     finally:
         for _, coming in waiting:
-            coming.cancel()
+            if coming:
+                coming.cancel()
 
 
 def _searched(objects: Sequence[LogObject], texts: tuple[bytes, ...]) -> list[LogObject]:

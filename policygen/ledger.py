@@ -264,7 +264,7 @@ class Ledger:
     """Files of which only the records that hold the role were looked at: the counts are without the others."""
     skip: frozenset[str] = frozenset()
     """Keys of records that count as read already."""
-    _seen: list[set[str]] = field(default_factory=lambda: [set()])
+    _seen: list[set[str]] = field(default_factory=lambda: [set()], compare=False)
     """Keys of the records read, those of the newest day last."""
     _own_shared: set[str] = field(default_factory=set)
     _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
@@ -326,6 +326,23 @@ class Ledger:
     def keys(self) -> frozenset[str]:
         """Keys of the records read lately."""
         return frozenset[str]().union(*self._seen)
+
+    def known(self, keys: frozenset[str]) -> frozenset[str]:
+        """Those of the keys that are of records read lately."""
+        return frozenset[str]().union(*(seen & keys for seen in self._seen))
+
+    def remember(self, keys: frozenset[str]) -> None:
+        """Takes records for read, though they were counted elsewhere."""
+        self._seen[-1] |= keys
+
+    @property
+    def unsettled(self) -> tuple[set[str], dict[tuple[str, str], Event]]:
+        """Shared ids of own copies, and the copies that other accounts received of calls."""
+        return self._own_shared, self._foreign
+
+    @unsettled.setter
+    def unsettled(self, found: tuple[set[str], dict[tuple[str, str], Event]]) -> None:
+        self._own_shared, self._foreign = found
 
     def merge(self, other: Ledger) -> None:
         """Adds what another ledger read of other records; both as yet unsettled."""

@@ -123,7 +123,8 @@ def _read(
     """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
     account = wanted.account or (role.account if role else "")
     source, scope = open_source(logs), _scope(days, until, account)
-    job = Job(wanted.fits, until, wanted.marks)
+    name = f"{wanted.name} {wanted.account} {wanted.arn}"
+    job = Job(wanted.fits, name, until, wanted.marks)
     portion = run(source, job, scope, means)
     if portion.ledger.searched and not portion.ledger.calls:
         portion = run(source, job._replace(search=()), scope, means)
@@ -163,7 +164,7 @@ def examine(
     """
     limit = _limit(days, until)
     key = account.role(role).key if account and role else None
-    portion = run(open_source(logs), Job(nobody, limit), _scope(days, limit), means)
+    portion = run(open_source(logs), Job(nobody, "nobody", limit), _scope(days, limit), means)
     reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import pickle
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -13,13 +17,19 @@ from typing import Any
 
 import pytest
 
+import policygen.cache
 import policygen.engine
+from policygen.cache import Cache
+from policygen.cli.progress import Bar, describe
 from policygen.engine import Job, Means, Portion, Progress, run
 from policygen.ledger import nobody
 from policygen.selection import parse_role
 from policygen.sources import EVERYTHING, Batch, LogObject, Scope, envelope, open_source
 from policygen.sources.files import FileSource, read_file
 from tests.support import ROOT, record
+
+KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
+"""How often a reading is killed; more on demand."""
 
 TRAIL = ROOT / "samples" / "trail"
 ROLE = parse_role("orders-api")
@@ -176,3 +186,232 @@ def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> N
 def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
     assert parse_role("a=b@c").marks == ()
     assert b"orders-api" in ROLE.marks
+
+
+# --- the cache -------------------------------------------------------------------------------------------
+
+
+class Counting:
+    """Reads files, and counts how many. Picklable as long as nobody pickles it."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def __call__(self, one: LogObject) -> Iterator[Batch]:
+        self.read.append(one.where)
+        return read_file(one)
+
+
+def cached(at: Path, logs: Path = TRAIL, job: Job = ONE_ROLE, **means: Any) -> tuple[Portion, list[str]]:
+    source = open_source(logs)
+    counting = Counting()
+    if "executor" not in means:
+        source.reader = counting
+    job = job._replace(name="a role")
+    keep = Means(cache=lambda one: Cache.of(at, one.name, one.select, lambda _: None), **means)
+    return run(source, job, means=keep), counting.read
+
+
+def packs(at: Path) -> list[Path]:
+    return sorted((at / "calls").glob("*/*"))
+
+
+@pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
+def test_what_was_read_once_is_not_read_again(job: Job, whole: Portion, tmp_path: Path) -> None:
+    cold, first = cached(tmp_path, job=job)
+    warm, second = cached(tmp_path, job=job)
+    assert same(cold, whole)
+    assert same(warm, whole)
+    assert (len(first) > 100, second) == (True, [])
+    assert warm.ledger == cold.ledger
+    assert warm.reading == cold.reading
+
+
+def test_of_new_files_only_they_are_read(whole: Portion, tmp_path: Path) -> None:
+    logs, later = tmp_path / "logs", tmp_path / "later"
+    shutil.copytree(TRAIL, logs)
+    moved = [path for path in sorted(logs.rglob("*20261124T*.json.gz")) if "Digest" not in path.name]
+    for path in moved:
+        (later / path.relative_to(logs)).parent.mkdir(parents=True, exist_ok=True)
+        path.rename(later / path.relative_to(logs))
+    cached(tmp_path / "cache", logs)
+    for path in moved:
+        (later / path.relative_to(logs)).rename(path)
+    found, read = cached(tmp_path / "cache", logs)
+    assert same(found, whole)
+    assert sorted(read) == sorted(map(str, moved))
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    cached(tmp_path / "cache", logs)
+    path = max(logs.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    path.write_bytes(gzip.compress(text_of(by("orders-api"))))
+    found, read = cached(tmp_path / "cache", logs)
+    assert str(path) in read
+    assert found.ledger.calls == run(open_source(logs), ONE_ROLE).ledger.calls
+
+
+@pytest.mark.parametrize("name", ["calls.parquet", "sums.json.gz"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda data: data[:-20], lambda data: data[:99] + bytes([data[99] ^ 1]) + data[100:], lambda _: b""],
+    ids=["cut", "one bit", "empty"],
+)
+def test_a_spoilt_pack_is_not_trusted_and_made_again(
+    name: str, spoil: Callable[[bytes], bytes], whole: Portion, tmp_path: Path
+) -> None:
+    cached(tmp_path)
+    for pack in packs(tmp_path):
+        (pack / name).write_bytes(spoil((pack / name).read_bytes()))
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert len(read) > 100
+    assert cached(tmp_path)[1] == []
+
+
+def test_another_catalog_does_not_use_what_an_older_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached(tmp_path)
+    monkeypatch.setattr(policygen.cache, "catalog_version", lambda: "another")
+    assert len(cached(tmp_path)[1]) > 100
+
+
+def test_many_packs_become_one(whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.engine, "FLUSHED", 1)
+    cached(tmp_path)
+    assert len(packs(tmp_path)) == 1
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert read == []
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(whole: Portion, tmp_path: Path) -> None:
+    (tmp_path / "calls").write_text("a file where the folder should be")
+    said: list[str] = []
+    source = open_source(TRAIL)
+    keep = Means(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
+    assert same(run(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
+    assert len(said) == 1
+
+
+def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    path = max(logs.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-9])
+    for _ in range(2):
+        found, read = cached(tmp_path / "cache", logs)
+        assert len(found.reading.damaged) == 1
+    assert str(path) in read
+    assert len(read) < 20
+
+
+def test_what_is_delivered_again_days_later_counts_once_from_the_cache_too(
+    whole: Portion, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    cached(tmp_path / "cache", logs)
+    path = sorted(one for one in logs.rglob("*.json.gz") if "Digest" not in one.name)[-40]
+    stamp = path.name.split("_")[3]
+    again = path.with_name(path.name.replace(stamp, f"{int(stamp[:8]) + 1}{stamp[8:]}"))
+    again.write_bytes(path.read_bytes())
+    found, _ = cached(tmp_path / "cache", logs)
+    assert same(found, whole)
+
+
+KILLED = """
+import sys, policygen.engine as engine
+from pathlib import Path
+from policygen.cache import Cache
+from policygen.cli.progress import Bar, describe
+from policygen.selection import parse_role
+from policygen.sources import open_source
+engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+role = parse_role("orders-api")
+job = engine.Job(role.fits, "a role", "", role.marks)
+print("ready", flush=True)
+keep = engine.Means(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
+engine.run(open_source(sys.argv[1]), job, means=keep)
+print("done", flush=True)
+"""
+
+
+def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
+    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, killed = random.Random(11), 0
+    command = [sys.executable, "-c", KILLED, str(TRAIL), str(tmp_path)]
+    for _ in range(KILLS):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            try:
+                process.wait(chance.uniform(0.0, 2.0))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+            if "done" in process.stdout.read():
+                shutil.rmtree(tmp_path / "calls")
+    assert killed >= KILLS // 3
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 8)
+    found, _ = cached(tmp_path)
+    assert same(found, whole)
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def policygen_says(at: Path, *arguments: str) -> tuple[int, str]:
+    made = subprocess.run(
+        [sys.executable, "-m", "policygen", *arguments],
+        cwd=ROOT, env={**os.environ, "POLICYGEN_CACHE": str(at)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return made.returncode, made.stdout + made.stderr
+
+
+def test_the_cache_is_shown_and_cleared(tmp_path: Path) -> None:
+    cached(tmp_path)
+    assert policygen_says(tmp_path, "cache")[1].startswith("kept: 1 role, ")
+    (tmp_path / "other").write_text("not the cache's")
+    assert policygen_says(tmp_path, "cache", "--clear")[1].startswith("removed: 1 role, ")
+    assert policygen_says(tmp_path, "cache")[1].startswith("kept: 0 roles, 0 packs, 0.0 MB")
+    assert (tmp_path / "other").exists()
+
+
+def test_a_cache_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "calls").write_text("a file where the folder should be")
+    code, said = policygen_says(tmp_path, "cache", "--clear")
+    assert (code, "PG-E223" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (Progress(3, 10, 0, 0, 7), "read 3 of 10 files, 0 of 0 MB, 7 records"),
+        (
+            Progress(1_204, 3_112, 30_000_000, 120_000_000, 412_000),
+            "read 1,204 of 3,112 files, 30 of 120 MB, 412,000 records, 0:30 left",
+        ),
+        (Progress(1, 9, 1, 4000, 1), "read 1 of 9 files, 0 of 0 MB, 1 records, 11:06:30 left"),
+    ],
+)
+def test_progress_says_how_far_it_is_and_how_long_it_takes(state: Progress, line: str) -> None:
+    assert describe(state, 10.0) == line
+
+
+def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("policygen.cli.progress.time.monotonic", lambda: now)
+    bar = Bar()
+    for second in range(25):
+        now = float(second)
+        bar(Progress(second, 25, second, 25, second))
+    bar.close()
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -46,6 +46,7 @@ COMMANDS = (
     "permissions",
     "services",
     "data",
+    "cache",
 )
 
 

@@ -16,6 +16,7 @@ from policygen.cli.options import (
     JobsOption,
     LiveOption,
     LogsOption,
+    NoCacheOption,
     ProfileOption,
     QuietOption,
     RoleOption,
@@ -54,6 +55,7 @@ def command(
     accept: AcceptOption = None,
     decisions: DecisionsOption = None,
     jobs: JobsOption = 0,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did: what would break, what is spare, what nobody can know.
@@ -82,7 +84,7 @@ def command(
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    with means_of(quiet=quiet, jobs=jobs) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         seen = observe(
             logs,
             role,

@@ -11,6 +11,7 @@ from policygen.cli.options import (
     IncompleteOption,
     JobsOption,
     LogsOption,
+    NoCacheOption,
     ProfileOption,
     QuietOption,
     SnapshotOption,
@@ -39,6 +40,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
     jobs: JobsOption = 0,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Say what the logs of an account can show, and which command would let them show more.
@@ -69,7 +71,7 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    with means_of(quiet=quiet, jobs=jobs) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         reading, ledger, coverage = examine(
             logs,
             days=days,

@@ -17,6 +17,7 @@ from policygen.cli.options import (
     KeepOption,
     LiveOption,
     LogsOption,
+    NoCacheOption,
     ProfileOption,
     QuietOption,
     RoleOption,
@@ -47,6 +48,7 @@ def command(
     drop: DropOption = None,
     decisions: DecisionsOption = None,
     jobs: JobsOption = 0,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Say why an action of a role is kept, removed, in doubt, or not granted at all.
@@ -65,7 +67,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    with means_of(quiet=quiet, jobs=jobs) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
             logs,
             role,

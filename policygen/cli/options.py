@@ -11,9 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from policygen.account.model import Account
+    from policygen.cache import Cache
     from policygen.conduct import Sign
     from policygen.decisions import Decisions
-    from policygen.engine import Means
+    from policygen.engine import Job, Means
 
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
 LogsOption = Annotated[
@@ -50,6 +51,9 @@ DecisionsOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes that read logs; 0: one a core.", min=0)
 ]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Read all logs again, and keep nothing of them.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 
@@ -61,7 +65,7 @@ def talk_of(*, quiet: bool) -> Callable[[str], None]:
 
 
 @contextmanager
-def means_of(*, quiet: bool, jobs: int = 0) -> Iterator[Means]:
+def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Means]:
     """By what means logs are read, for as long as they are: progress, and processes where there is much to read."""
     import multiprocessing
     import os
@@ -73,16 +77,23 @@ def means_of(*, quiet: bool, jobs: int = 0) -> Iterator[Means]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = jobs or cores
     bar = Bar()
+
+    def keep(job: Job) -> Cache | None:
+        from policygen.cache import Cache, cache_folder
+        from policygen.cli import say as warn
+
+        return Cache.of(cache_folder(), f"{job.name}\0{job.search}", job.select, warn) if cached else None
+
     say = (lambda _: None) if quiet else bar
     if workers == 1:
-        yield Means(say=say)
+        yield Means(say=say, cache=keep)
         bar.close()
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         try:
-            yield Means(executor=executor, ahead=2 * workers, say=say)
+            yield Means(executor=executor, ahead=2 * workers, say=say, cache=keep)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             bar.close()

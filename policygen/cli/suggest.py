@@ -18,6 +18,7 @@ from policygen.cli.options import (
     KeepOption,
     LiveOption,
     LogsOption,
+    NoCacheOption,
     ProfileOption,
     QuietOption,
     RoleOption,
@@ -68,6 +69,7 @@ def command(
     decisions: DecisionsOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     jobs: JobsOption = 0,
+    no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Suggest the smallest policy for one role, prove it, and compare it with today's.
@@ -94,7 +96,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live)
-    with means_of(quiet=quiet, jobs=jobs) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
             logs,
             role,

@@ -118,7 +118,7 @@ def _file(
     else:
         # As git tells a changed file from an unchanged one; what is no regular file gives its bytes once.
         version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" if regular else ""
-        yield LogObject(name, str(path), status.st_size, version, claims, *delivered(path.name))
+        yield LogObject(name, str(path.absolute()), status.st_size, version, claims, *delivered(path.name))
 
 
 def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:

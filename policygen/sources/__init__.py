@@ -7,6 +7,7 @@ because a log file that was lost makes a policy too small.
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -162,16 +163,22 @@ def _files(specs: Sequence[str]) -> LogSource:
 
 
 SCHEMES: dict[str, Callable[[Sequence[str]], LogSource]] = {"": _files, "file": _files}
-"""URL scheme of a source -> what opens it; "" is a plain path."""
+"""Name of a source -> what opens it, given the specs as they were written; "" is a plain path.
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+A spec names its source before the first colon, as in ``s3://BUCKET`` or ``logs:GROUP``, or is its name alone.
+"""
+
+_URLS = frozenset({"file", "s3"})
+"""Sources that are written with two slashes."""
+
+_NAMED = re.compile(r"([a-z][a-z0-9+.-]+)(:/{0,2}|$)", re.IGNORECASE)  # one letter is a Windows drive
 
 
 def open_source(spec: str | Path | Sequence[str | Path]) -> LogSource:
     """The log source that `spec` names: one path or URL, or several of the same kind.
 
     Raises:
-        UsageError: a path does not exist (PG-E201); the scheme is unknown, or kinds are mixed (PG-E202).
+        UsageError: a path does not exist (PG-E201); the source is unknown, or kinds are mixed (PG-E202).
     """
     specs = [spec] if isinstance(spec, str | Path) else list(spec)
     if not specs:
@@ -185,11 +192,15 @@ def open_source(spec: str | Path | Sequence[str | Path]) -> LogSource:
 
 
 def _opener(spec: str) -> Callable[[Sequence[str]], LogSource]:
-    match = _SCHEME.match(spec)
-    scheme = match.group(1).lower() if match else ""
-    if scheme not in SCHEMES:
-        known = ", ".join(f"{name}://" for name in sorted(SCHEMES) if name)
+    match = _NAMED.match(spec)
+    if match is None:
+        return SCHEMES[""]
+    name, mark = match.group(1).lower(), match.group(2)
+    if mark != "://" and (os.path.lexists(spec) or not (mark or name in SCHEMES)):
+        return SCHEMES[""]
+    if name not in SCHEMES:
+        known = ", ".join(f"{name}://" if name in _URLS else name for name in sorted(SCHEMES) if name)
         raise UsageError(
-            f"no log source for {scheme}://", f"known: a file or folder path, {known}", code="PG-E202"
+            f"no log source for {name}{mark}", f"known: a file or folder path, {known}", code="PG-E202"
         )
-    return SCHEMES[scheme]
+    return SCHEMES[name]

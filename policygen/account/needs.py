@@ -72,7 +72,22 @@ _ORGANIZATION_NEEDS = (
     Need("organizations:DescribePolicy", "*", "their documents", True),
 )
 
+# The names of buckets and keys are not known before a trail is read.
+_BUCKET_NEEDS = (
+    Need("s3:ListBucket", "arn:{partition}:s3:::*", "which log files a bucket has for the window"),
+    Need("s3:GetObject", "arn:{partition}:s3:::*/*", "the log files"),
+    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "log files that are encrypted with a key", True),
+)
+
+_AUTO_NEEDS = (
+    Need("cloudtrail:DescribeTrails", "*", "which trails log this account, and to which buckets"),
+    *_TRAIL_NEEDS[1:],
+    *_BUCKET_NEEDS,
+)
+
 NEEDS: Mapping[str, tuple[Need, ...]] = {
+    "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
+    "suggest --logs auto": _AUTO_NEEDS,
     "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
@@ -98,3 +113,9 @@ WITNESS_ACTIONS = actions(_WITNESS_NEEDS)
 
 ORGANIZATION_ACTIONS = actions(_ORGANIZATION_NEEDS)
 """What the organisation's policies need."""
+
+BUCKET_ACTIONS = actions(_BUCKET_NEEDS)
+"""What reading logs from a bucket needs; ``kms:Decrypt`` is asked for by S3, where logs are encrypted."""
+
+AUTO_ACTIONS = actions(_AUTO_NEEDS)
+"""What finding the trails of an account and reading their logs needs."""

@@ -52,7 +52,7 @@ class Aws:
         """
         profile = "" if session.profile_name == "default" else session.profile_name
         with translated(service="sts", profile=profile):
-            identity = _client(session, "sts", _home(session)).get_caller_identity()
+            identity = make_client(session, "sts").get_caller_identity()
         arn = parse(identity["Arn"])
         partition = arn.partition if arn else "aws"
         return cls(session, profile, partition, identity["Account"], short_name(identity["Arn"]))
@@ -75,7 +75,7 @@ class Aws:
         key = (service, region or _home(self.session))
         if key not in self._clients:
             with self.asking(service):
-                self._clients[key] = _client(self.session, *key)
+                self._clients[key] = make_client(self.session, *key)
         return self._clients[key]
 
     def asking(self, service: str) -> AbstractContextManager[None]:
@@ -88,17 +88,27 @@ def _home(session: Session) -> str:
     return session.region_name or "us-east-1"
 
 
-def _client(session: Session, service: str, region: str) -> Any:
+def make_client(session: Session, service: str, region: str = "", **config: Any) -> Any:
+    """A client of the session, in `region` or in the session's own, or the partition's first.
+
+    Args:
+        session: whose credentials are used.
+        service: as boto3 names it.
+        region: where.
+        config: more for ``botocore.config.Config``; by default retries stay as AWS_RETRY_MODE,
+            AWS_MAX_ATTEMPTS and the profile say.
+    """
     from botocore.config import Config
 
-    # So that the tool's own calls can be told apart in the log that it reads. Retries stay as
-    # AWS_RETRY_MODE, AWS_MAX_ATTEMPTS and the profile say.
     make: Any = session.client
-    return make(service, region_name=region, config=Config(user_agent_extra=f"policygen/{_version()}"))
+    return make(
+        service, region_name=region or _home(session), config=Config(user_agent_extra=user_agent(), **config)
+    )
 
 
-def _version() -> str:
+def user_agent() -> str:
+    """``policygen/VERSION``: so that the tool's own calls can be told apart in the log that it reads."""
     try:
-        return version("policygen")
+        return f"policygen/{version('policygen')}"
     except PackageNotFoundError:
-        return "source"
+        return "policygen/source"

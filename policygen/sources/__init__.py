@@ -11,7 +11,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +60,7 @@ class Batch:
     """Some or all that one file holds. The records may share the file's memory: keep what you need of them.
 
     A long file comes in several batches of the same name; `size` (bytes as stored) is told by the first
-    and is 0 in the others. `kind` is "log", or what was passed over when there was nothing else.
+    and is 0 in the others. `kind` is "log", or what was passed over when there was nothing else, or "denied".
     `passed_over` counts records by kind, or 1 for a whole file.
     """
 
@@ -147,13 +147,17 @@ class LogSource(ABC):
         """
         passed: Counter[str] = Counter()
         logs = 0
-        for one in self.objects(scope):
-            for batch in [one] if isinstance(one, Batch) else self.reader(one):
-                logs += batch.kind == "log"
-                passed[batch.kind] += batch.kind != "log"
-                yield batch
+        for batch in self.batches(self.objects(scope)):
+            logs += batch.kind == "log"
+            passed[batch.kind] += batch.kind != "log"
+            yield batch
         if not logs:
             raise self.nothing(passed)
+
+    def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
+        """The batches of what `objects` gave, in that order."""
+        for one in found:
+            yield from [one] if isinstance(one, Batch) else self.reader(one)
 
 
 def _files(specs: Sequence[str]) -> LogSource:
@@ -162,7 +166,24 @@ def _files(specs: Sequence[str]) -> LogSource:
     return open_files(specs)
 
 
-SCHEMES: dict[str, Callable[[Sequence[str]], LogSource]] = {"": _files, "file": _files}
+def _s3(specs: Sequence[str]) -> LogSource:
+    from policygen.sources.s3 import open_s3
+
+    return open_s3(specs)
+
+
+def _auto(specs: Sequence[str]) -> LogSource:
+    from policygen.sources.auto import open_auto
+
+    return open_auto(specs)
+
+
+SCHEMES: dict[str, Callable[[Sequence[str]], LogSource]] = {
+    "": _files,
+    "auto": _auto,
+    "file": _files,
+    "s3": _s3,
+}
 """Name of a source -> what opens it, given the specs as they were written; "" is a plain path.
 
 A spec names its source before the first colon, as in ``s3://BUCKET`` or ``logs:GROUP``, or is its name alone.

@@ -151,7 +151,7 @@ class S3Source(LogSource):
             page(self.access, bucket, prefix, folders=True)
         except Exception as error:
             raise refused(error, self.access, bucket, prefix) from error
-        if kind := kind_of_name(prefix):
+        if kind := prefix and kind_of_name(prefix):
             raise NothingFoundError(
                 f"{printable(str(location))} holds no log of calls ({kind})",
                 "name the folder CloudTrail beside it, or the bucket",

@@ -83,6 +83,19 @@ _AUTO_NEEDS = (
     Need("cloudtrail:DescribeTrails", "*", "which trails log this account, and to which buckets"),
     *_TRAIL_NEEDS[1:],
     *_BUCKET_NEEDS,
+
+_LOOKUP_NEEDS = (
+    Need("cloudtrail:LookupEvents", "*", "the management events of the last 90 days, region by region"),
+    Need("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
+)
+
+_LOGS_NEEDS = (
+    Need("logs:DescribeLogGroups", "*", "since when the log group exists, and how long it keeps events"),
+    Need(
+        "logs:FilterLogEvents",
+        "arn:{partition}:logs:*:{account}:log-group:*",
+        "the events that the trail delivered to it",
+    ),
 )
 
 NEEDS: Mapping[str, tuple[Need, ...]] = {
@@ -93,8 +106,10 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _SNAPSHOT_NEEDS,
+    "lookup:": _LOOKUP_NEEDS,
+    "logs:GROUP": _LOGS_NEEDS,
 }
-"""Command -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each of them calls."""
+"""Command, or log source -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each calls."""
 
 
 def actions(needs: tuple[Need, ...]) -> tuple[str, ...]:

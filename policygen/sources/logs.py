@@ -145,7 +145,7 @@ class LogsSource(LogSource):
         names = ", ".join(repr(group.name) for group in self.groups)
         return NothingFoundError(
             f"no day of log group {names} was asked for",
-            f"it is read from its creation until {self.now:%Y-%m-%d}",
+            f"it can be read from its creation until {self.now:%Y-%m-%d}",
             code="PG-E302",
         )
 
@@ -156,8 +156,8 @@ class LogsSource(LogSource):
         aws = self._connection.aws
         shown = f"{_SCHEME}{group.name}@{group.region}"
         created, kept = self._describe(group)
-        # Before the group was made there is nothing to miss.
-        made = midnight(created.date())
+        # Before the group was made there is nothing to miss. Its first events may be of minutes before.
+        made = midnight(created.date()) - DAY
         oldest = self.now - kept if kept and self.now - kept > created else made
         first = scope.first and max(scope.first, made.date().isoformat())
         wanted = span(scope._replace(first=first), oldest, self.now, late=DAY)

@@ -273,6 +273,14 @@ def test_when_every_region_refuses_it_is_an_error_that_names_the_permission() ->
     assert "cloudtrail:LookupEvents" in caught.value.message
 
 
+def test_a_session_that_expires_while_regions_are_asked_is_an_error_not_a_gap() -> None:
+    aws = fake(History([], fails=in_region(EXPIRED, "eu-west-3")))
+    with pytest.raises(AwsError) as caught:
+        list(source(aws, "eu-west-3").objects(DAY))
+    assert caught.value.code == "PG-E102"
+    assert "run the same command again" in told(caught.value)
+
+
 # --- pages ---------------------------------------------------------------------------------------
 
 
@@ -341,6 +349,7 @@ def test_a_text_that_is_no_record_is_unreadable_and_reaches_no_other(name: str) 
     ((file, position, reason),) = [(one.file, one.position, one.reason) for one in batch.unreadable]
     assert (file, position) == ("lookup:eu-west-1/2026-11-20", 2)
     assert reason.isprintable()
+    assert name != "half a surrogate pair" or "surrogate" in reason
 
 
 def test_positions_count_on_through_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from policygen.decisions import Decisions
 from policygen.engine import Job, Means, run
 from policygen.errors import UsageError
 from policygen.ledger import Ledger, nobody
-from policygen.observation import Observed, observe
+from policygen.observation import Logs, Observed, observe
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading
 from policygen.sources import open_source
@@ -48,7 +48,7 @@ class Analysis:
 
 
 def analyse(
-    logs: Sequence[str | Path],
+    logs: Logs,
     role: str,
     *,
     days: int = 30,
@@ -70,7 +70,7 @@ def analyse(
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
         decisions: what people decided to keep, to drop and to protect.
-        on: the day on which decisions expire or not; by default the window's last.
+        on: the day it is: a window of logs from AWS ends on it, and decisions expire; by default the window's last.
 
     Raises:
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
@@ -84,6 +84,7 @@ def analyse(
         account=account,
         allow_incomplete=allow_incomplete,
         accepted=accepted,
+        on=on,
         means=means,
     )
     made = suggest(

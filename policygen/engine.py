@@ -84,18 +84,24 @@ def reduce(
         skip: keys of records that count as read already.
     """
     portion = Portion(Ledger(job.select, until=job.until, skip=skip))
-    for one in objects:
-        read_into(portion, reader, one)
+    read_into(portion, reader, objects)
     return portion
 
 
-def read_into(portion: Portion, reader: Reader, one: LogObject) -> None:
-    """Adds one object to a portion."""
-    for batch in reader(one):
-        portion.reading.note(batch)
-        portion.ledger.add_all(batch.records)
-        if batch.searched:
-            portion.ledger.add_searched(one.day, one.region)
+def read_into(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> None:
+    """Adds objects to a portion."""
+    for one, batches in _read(reader, objects):
+        for batch in batches:
+            portion.reading.note(batch)
+            portion.ledger.add_all(batch.records)
+            if batch.searched:
+                portion.ledger.add_searched(one.day, one.region)
+
+
+def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
+    """Each object with its batches; several at a time where the reader can, since a network makes it wait."""
+    many = getattr(reader, "read_many", None)
+    yield from many(objects) if many else ((one, reader(one)) for one in objects)
 
 
 def _quiet(_: Progress) -> None:
@@ -137,9 +143,12 @@ def run(source: LogSource, job: Job, scope: Scope = EVERYTHING, means: Means | N
     objects = _listed(source, scope, whole.reading)
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None
-    if of_size < SMALL:
+    serial = getattr(
+        source.reader, "serial", False
+    )  # what AWS gives at a rate, more processes do not get sooner
+    if of_size < SMALL or serial:
         means = replace(means, executor=None)
-    else:
+    if of_size >= SMALL or source.remote:
         objects = _searched(objects, job.search) if job.search else objects
         cache = means.cache(job) if job.name else None
     try:
@@ -220,8 +229,7 @@ def _merged(
         if part.kept:
             _add_kept(part, part.kept, reader, job, whole, near=day in near)
         elif coming is None and cache is None:
-            for one in part.objects:
-                read_into(whole, reader, one)
+            read_into(whole, reader, part.objects)
         else:
             portion = coming.result() if coming else reduce(reader, part.objects, job)
             again = whole.ledger.known(portion.ledger.keys)

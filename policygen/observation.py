@@ -22,7 +22,7 @@ from policygen.policy.expand import allowed_actions
 from policygen.reading import Reading, check_whole
 from policygen.retain import retain
 from policygen.selection import Chosen, RoleName, choose, parse_role
-from policygen.sources import Scope, open_source
+from policygen.sources import LogSource, Scope, open_source
 from policygen.strength import days_asked
 from policygen.text import count, printable
 from policygen.today import Today, allowed_today, today_of
@@ -31,6 +31,8 @@ from policygen.usage import Usage, Window, usage_of, window_of, with_passed_serv
 # Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+
+Logs = LogSource | Sequence[str | Path]
 
 LONGEST = 36_500
 """Days of the longest window; CloudTrail began in 2013."""
@@ -56,7 +58,7 @@ class Observed:
 
 
 def observe(
-    logs: Sequence[str | Path],
+    logs: Logs,
     role: str,
     *,
     days: int = 30,
@@ -64,18 +66,20 @@ def observe(
     account: Account | None = None,
     allow_incomplete: bool = False,
     accepted: Collection[Sign] = (),
+    on: date | None = None,
     means: Means | None = None,
 ) -> Observed:
     """What a role did in a window, what the logs could have shown, and what it may do today.
 
     Args:
-        logs: files and folders with CloudTrail records.
+        logs: a log source, or files, folders and URLs as `sources.open_source` takes them.
         role: name or ARN.
         days: length of the window, in whole days.
         until: ISO date or time in UTC at which the window ends; "" for the newest event read.
         account: the account as it is today; None to rest on the evidence alone.
         allow_incomplete: go on where files are damaged.
         accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
+        on: the day it is, on which a window of logs from AWS ends.
         means: by which the logs are read.
 
     Raises:
@@ -85,7 +89,9 @@ def observe(
     limit = _limit(days, until)
     _check_accepted(accepted)
     today_role = account.role(wanted.arn or wanted.name) if account else None
-    reading, ledger = _read(logs, wanted, days, limit, today_role.key if today_role else None, means)
+    source = open_source(logs)
+    limit = limit or _today(source, on)
+    reading, ledger = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
     check_whole(reading, allow_incomplete=allow_incomplete)
     chosen = choose(ledger, wanted, today_role.key if today_role else None)
     window = window_of(days, limit or ledger.last)
@@ -112,8 +118,13 @@ def observe(
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
 
 
+def _today(source: LogSource, on: date | None) -> str:
+    """The window's end where the user gave none: what is read from AWS ends today, files with their newest event."""
+    return on.isoformat() if on and source.remote else ""
+
+
 def _read(
-    logs: Sequence[str | Path],
+    source: LogSource,
     wanted: RoleName,
     days: int,
     until: str,
@@ -122,7 +133,7 @@ def _read(
 ) -> tuple[Reading, Ledger]:
     """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
     account = wanted.account or (role.account if role else "")
-    source, scope = open_source(logs), _scope(days, until, account)
+    scope = _scope(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     job = Job(wanted.fits, name, until, wanted.marks)
     portion = run(source, job, scope, means)
@@ -144,13 +155,14 @@ def _function_names(account: Account | None, role: Role | None) -> frozenset[str
 
 
 def examine(
-    logs: Sequence[str | Path],
+    logs: Logs,
     *,
     days: int = 30,
     until: str = "",
     account: Account | None = None,
     role: str = "",
     allow_incomplete: bool = False,
+    on: date | None = None,
     means: Means | None = None,
 ) -> tuple[Reading, Ledger, Coverage]:
     """What logs can show in a window, whoever called; arguments as for `observe`.
@@ -164,7 +176,9 @@ def examine(
     """
     limit = _limit(days, until)
     key = account.role(role).key if account and role else None
-    portion = run(open_source(logs), Job(nobody, "nobody", limit), _scope(days, limit), means)
+    source = open_source(logs)
+    limit = limit or _today(source, on)
+    portion = run(source, Job(nobody, "nobody", limit), _scope(days, limit), means)
     reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):

@@ -644,7 +644,7 @@ def test_many_objects_are_fetched_at_once_and_come_in_order_without_running_far_
     fetcher = Slow()
     read = S3Reader(fetcher).read_many(many(), threads=4)
     first = [next(read) for _ in range(20)]
-    assert [batch.records[0].eventID for (batch,) in first] == [record(n)["eventID"] for n in range(20)]
+    assert [batch.records[0].eventID for _, (batch,) in first] == [record(n)["eventID"] for n in range(20)]
     assert max(fetcher.most) > 1
     assert len(taken) <= 20 + 2 * 4
     read.close()

@@ -83,6 +83,7 @@ _AUTO_NEEDS = (
     Need("cloudtrail:DescribeTrails", "*", "which trails log this account, and to which buckets"),
     *_TRAIL_NEEDS[1:],
     *_BUCKET_NEEDS,
+)
 
 _LOOKUP_NEEDS = (
     Need("cloudtrail:LookupEvents", "*", "the management events of the last 90 days, region by region"),
@@ -101,13 +102,13 @@ _LOGS_NEEDS = (
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
     "suggest --logs auto": _AUTO_NEEDS,
+    "suggest --logs lookup:": _LOOKUP_NEEDS,
+    "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _SNAPSHOT_NEEDS,
-    "lookup:": _LOOKUP_NEEDS,
-    "logs:GROUP": _LOGS_NEEDS,
 }
 """Command, or log source -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each calls."""
 

@@ -26,6 +26,7 @@ from policygen.cli.options import (
     decisions_of,
     means_of,
     signs_of,
+    source_of,
     talk_of,
 )
 from policygen.cli.policies import policies_of
@@ -39,7 +40,7 @@ def command(
         list[Path], typer.Argument(help="Policy documents, which hold together; - is standard input.")
     ],
     role: RoleOption,
-    logs: LogsOption,
+    logs: LogsOption = None,
     days: DaysOption = 30,
     until: UntilOption = "",
     snapshot: SnapshotOption = None,
@@ -83,10 +84,11 @@ def command(
     sources = [source for path in policies for source in policies_of(path)]
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live)
+    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
+    source = source_of(logs, profile, talk)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         seen = observe(
-            logs,
+            source,
             role,
             days=days,
             until=until,

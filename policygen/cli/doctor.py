@@ -17,12 +17,13 @@ from policygen.cli.options import (
     SnapshotOption,
     UntilOption,
     means_of,
+    source_of,
     talk_of,
 )
 
 
 def command(
-    logs: LogsOption,
+    logs: LogsOption = None,
     days: DaysOption = 30,
     until: UntilOption = "",
     snapshot: SnapshotOption = None,
@@ -71,9 +72,10 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
+    source = source_of(logs, profile, talk)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         reading, ledger, coverage = examine(
-            logs,
+            source,
             days=days,
             until=until,
             account=account,

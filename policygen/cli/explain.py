@@ -27,6 +27,7 @@ from policygen.cli.options import (
     decisions_of,
     means_of,
     signs_of,
+    source_of,
     talk_of,
 )
 
@@ -34,7 +35,7 @@ from policygen.cli.options import (
 def command(
     actions: Annotated[list[str], typer.Argument(help="Actions, as s3:GetObject.")],
     role: RoleOption,
-    logs: LogsOption,
+    logs: LogsOption = None,
     days: DaysOption = 30,
     until: UntilOption = "",
     snapshot: SnapshotOption = None,
@@ -66,10 +67,11 @@ def command(
         raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live)
+    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
+    source = source_of(logs, profile, talk)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
-            logs,
+            source,
             role,
             days=days,
             until=until,

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from policygen.conduct import Sign
     from policygen.decisions import Decisions
     from policygen.engine import Job, Means
+    from policygen.sources import LogSource
 
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
 LogsOption = Annotated[
-    list[Path], typer.Option("--logs", "-l", help="File or folder of CloudTrail logs; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--logs",
+        "-l",
+        help="Files, folders, s3://BUCKET, lookup:, logs:GROUP or auto (the account's trails); repeatable.",
+        show_default="auto",
+    ),
 ]
 DaysOption = Annotated[int, typer.Option("--days", "-d", help="Length of the window in whole UTC days.")]
 UntilOption = Annotated[
@@ -28,8 +35,13 @@ SnapshotOption = Annotated[
     Path | None,
     typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails."),
 ]
-LiveOption = Annotated[bool, typer.Option("--live", help="Read today's policies from AWS (read-only).")]
-ProfileOption = Annotated[str, typer.Option("--profile", help="AWS profile, with --live.")]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live", help="Read today's policies from AWS (read-only); so without --logs and --snapshot."
+    ),
+]
+ProfileOption = Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")]
 IncompleteOption = Annotated[
     bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
 ]
@@ -97,6 +109,20 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             bar.close()
+
+
+def source_of(logs: list[str] | None, profile: str, talk: Callable[[str], None]) -> LogSource:
+    """The log source that was named, by default the trails of the caller's account; what it says of itself is talk.
+
+    Raises:
+        PolicygenError: there is no such source, or it cannot be opened.
+    """
+    from policygen.sources import open_source
+
+    source = open_source(logs or ["auto"], profile)
+    for note in source.notes:
+        talk(note)
+    return source
 
 
 def account_of(

@@ -28,6 +28,7 @@ from policygen.cli.options import (
     decisions_of,
     means_of,
     signs_of,
+    source_of,
     talk_of,
 )
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def command(
     role: RoleOption,
-    logs: LogsOption,
+    logs: LogsOption = None,
     days: DaysOption = 30,
     until: UntilOption = "",
     snapshot: SnapshotOption = None,
@@ -95,10 +96,11 @@ def command(
         render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live)
+    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
+    source = source_of(logs, profile, talk)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
-            logs,
+            source,
             role,
             days=days,
             until=until,

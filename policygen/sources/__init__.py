@@ -126,6 +126,13 @@ class LogSource(ABC):
     """Where log objects come from."""
 
     reader: Reader
+    remote: bool = True
+    """Whether what is read comes over a network: then it is kept, however little it is."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of the source, in sentences; complete when its objects were listed."""
+        return ()
 
     @abstractmethod
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
@@ -160,31 +167,47 @@ class LogSource(ABC):
             yield from [one] if isinstance(one, Batch) else self.reader(one)
 
 
-def _files(specs: Sequence[str]) -> LogSource:
+def _files(specs: Sequence[str], _: str) -> LogSource:
     from policygen.sources.files import open_files
 
     return open_files(specs)
 
 
-def _s3(specs: Sequence[str]) -> LogSource:
+def _s3(specs: Sequence[str], profile: str) -> LogSource:
     from policygen.sources.s3 import open_s3
 
-    return open_s3(specs)
+    return open_s3(specs, profile=profile)
 
 
-def _auto(specs: Sequence[str]) -> LogSource:
+def _auto(specs: Sequence[str], profile: str) -> LogSource:
     from policygen.sources.auto import open_auto
 
-    return open_auto(specs)
+    return open_auto(specs, profile=profile)
 
 
-SCHEMES: dict[str, Callable[[Sequence[str]], LogSource]] = {
+def _lookup(specs: Sequence[str], profile: str) -> LogSource:
+    from policygen.sources.lookup import open_lookup
+
+    return open_lookup(specs, profile=profile or None)
+
+
+def _logs(specs: Sequence[str], profile: str) -> LogSource:
+    from policygen.sources.logs import open_logs
+
+    return open_logs(specs, profile=profile or None)
+
+
+Opener = Callable[[Sequence[str], str], LogSource]
+
+SCHEMES: dict[str, Opener] = {
     "": _files,
     "auto": _auto,
     "file": _files,
+    "logs": _logs,
+    "lookup": _lookup,
     "s3": _s3,
 }
-"""Name of a source -> what opens it, given the specs as they were written; "" is a plain path.
+"""Name of a source -> what opens it, given the specs as they were written and an AWS profile; "" is a plain path.
 
 A spec names its source before the first colon, as in ``s3://BUCKET`` or ``logs:GROUP``, or is its name alone.
 """
@@ -195,12 +218,18 @@ _URLS = frozenset({"file", "s3"})
 _NAMED = re.compile(r"([a-z][a-z0-9+.-]+)(:/{0,2}|$)", re.IGNORECASE)  # one letter is a Windows drive
 
 
-def open_source(spec: str | Path | Sequence[str | Path]) -> LogSource:
-    """The log source that `spec` names: one path or URL, or several of the same kind.
+def open_source(spec: LogSource | str | Path | Sequence[str | Path], profile: str = "") -> LogSource:
+    """The log source that `spec` names: one path or URL, or several of the same kind; or the source itself.
+
+    Args:
+        spec: as the user wrote it.
+        profile: AWS profile; "" for the default one.
 
     Raises:
         UsageError: a path does not exist (PG-E201); the source is unknown, or kinds are mixed (PG-E202).
     """
+    if isinstance(spec, LogSource):
+        return spec
     specs = [spec] if isinstance(spec, str | Path) else list(spec)
     if not specs:
         raise UsageError("no log source given", "name a file or a folder of CloudTrail logs", code="PG-E202")
@@ -209,10 +238,10 @@ def open_source(spec: str | Path | Sequence[str | Path]) -> LogSource:
         raise UsageError(
             "log sources of different kinds cannot be read together", "run once for each kind", code="PG-E202"
         )
-    return openers.pop()([str(one) for one in specs])
+    return openers.pop()([str(one) for one in specs], profile)
 
 
-def _opener(spec: str) -> Callable[[Sequence[str]], LogSource]:
+def _opener(spec: str) -> Opener:
     match = _NAMED.match(spec)
     if match is None:
         return SCHEMES[""]

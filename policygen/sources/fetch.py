@@ -173,8 +173,8 @@ class S3Reader:
 
     def read_many(
         self, objects: Iterable[LogObject | Batch], threads: int = THREADS
-    ) -> Iterator[list[Batch]]:
-        """The batches of each object, in their order; some objects are fetched ahead. Batches are passed on.
+    ) -> Iterator[tuple[LogObject | Batch, list[Batch]]]:
+        """Each object with its batches, in their order; some objects are fetched ahead. Batches are passed on.
 
         Args:
             objects: what `S3Source.objects` gives.
@@ -182,8 +182,9 @@ class S3Reader:
         """
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:
-            for one, data in in_order(self._fetched, objects, pool, 2 * threads):
-                yield list(self._unpacked(one, data))
+            work = lambda one: (one, *self._fetched(one))  # noqa: E731
+            for origin, one, data in in_order(work, objects, pool, 2 * threads):
+                yield origin, list(self._unpacked(one, data))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -35,6 +35,8 @@ def open_files(specs: Sequence[str]) -> FileSource:
 class FileSource(LogSource):
     """CloudTrail logs in files; a folder in `paths` stands for all files under it."""
 
+    remote = False
+
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         self.reader = read_file

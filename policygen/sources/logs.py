@@ -96,6 +96,13 @@ class LogsReader(HistoryReader):
         return code == "InvalidParameterException"
 
 
+_NOTES = (
+    "CloudTrail sends no event of more than 256 KB to CloudWatch Logs",  # 2.1.5
+    "whoever may call logs:PutLogEvents on the group can write events into it: nothing proves who wrote them",
+    f"FilterLogEvents answers {PER_SECOND} requests a second in each region, with 1 MB of events each",
+)
+
+
 class LogsSource(LogSource):
     """CloudTrail events in log groups.
 
@@ -106,12 +113,6 @@ class LogsSource(LogSource):
         clock: seconds, for the rate.
         sleep: waits some seconds.
     """
-
-    notes = (
-        "CloudTrail sends no event of more than 256 KB to CloudWatch Logs",  # 2.1.5
-        "whoever may call logs:PutLogEvents on the group can write events into it: nothing proves who wrote them",
-        f"FilterLogEvents answers {PER_SECOND} requests a second in each region, with 1 MB of events each",
-    )
 
     def __init__(
         self,
@@ -139,6 +140,11 @@ class LogsSource(LogSource):
         """
         for group in self.groups:
             yield from self._days(group._replace(region=group.region or self._home()), scope)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What such a group cannot contain, and how fast it answers."""
+        return _NOTES
 
     def nothing(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
         """The error for no day to read (PG-E302)."""

@@ -96,7 +96,7 @@ class S3Source(LogSource):
         self.access = access or Access()
         self.reader = S3Reader(fetcher or Boto3Fetcher(self.access))
         self.account = account
-        self.notes = tuple(notes)
+        self._notes = tuple(notes)
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
         """The log files of the window, by account, region, day and key; loose files come last.
@@ -119,9 +119,14 @@ class S3Source(LogSource):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the source was found."""
+        return self._notes
+
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
         """The batches of what `objects` gave, in that order, fetched ahead by threads."""
-        for several in self.reader.read_many(found):
+        for _, several in self.reader.read_many(found):
             yield from several
 
     def nothing(self, passed: Counter[str]) -> PolicygenError:

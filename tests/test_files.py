@@ -334,7 +334,7 @@ def test_an_unknown_scheme_is_named_with_those_that_exist() -> None:
 
 
 def test_kinds_of_sources_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(policygen.sources.SCHEMES, "fake", lambda specs: open_source(tmp_path))
+    monkeypatch.setitem(policygen.sources.SCHEMES, "fake", lambda specs, _: open_source(tmp_path))
     with pytest.raises(UsageError, match="different kinds"):
         open_source([tmp_path, "fake://x"])
 

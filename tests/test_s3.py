@@ -52,7 +52,7 @@ def opened(spec: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The specs that the sources `stream` and `whole` of this test were opened with, [] for a path."""
     seen: list[str] = []
 
-    def opener(specs: Sequence[str]) -> LogSource:
+    def opener(specs: Sequence[str], _: str) -> LogSource:
         seen.extend(specs)
         return Named([])
 

@@ -1,0 +1,281 @@
+"""A deterministic organisation trail of any size: many roles, many services, records as CloudTrail writes them.
+
+    python bench/corpus.py FOLDER [EVENTS] [--roles 400] [--workers 2] [--seed 1]
+
+The same bytes with any number of workers, for one version of Python, zlib and botocore. Five accounts, three
+regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.8 GB of
+JSON in 3,100 files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import gzip
+import multiprocessing
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from math import log
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+from org.operations import Place, operations
+from org.others import crossing, deployed, other, stopped
+from org.record import Caller, Record, record, session
+from org.roles import ACCOUNTS, GLOBAL_REGION, NO_ROLE, ORGANISATION, REGIONS, Role, residents, roles
+
+END = datetime(2026, 11, 25, tzinfo=UTC)
+DAYS = 30
+MEDIAN, SPREAD, SMALLEST, LARGEST = 170, 1.12, 10, 5_000
+"""Records in a file: a long tail, with a mean of about 320."""
+DUPLICATED = 0.001
+"""Share of records that are delivered twice, in two files (2.1.7)."""
+CROSSINGS = 0.003
+"""Share of records that are another account's copy of a call."""
+LOST = 0.2
+"""Share of those whose own copy is in no file (1.4.4)."""
+
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Shape(NamedTuple):
+    """What a corpus is made from."""
+
+    events: int = 1_000_000
+    """Records in all, duplicates and copies counted."""
+    roles: int = 400
+    seed: int = 1
+
+
+class Planned(NamedTuple):
+    """A record that must agree with another file's, or that every corpus has."""
+
+    kind: str
+    """``duplicate``, ``own``, ``copy``, ``stopped`` or ``deployed``."""
+    number: int
+    home: int
+    """Number of the file that it is first told of."""
+    other: int
+    """Number of the other file."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One file to be written."""
+
+    number: int
+    account: str
+    region: str
+    published: datetime
+    size: int
+    """Records."""
+    planned: list[Planned] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Below the bucket."""
+        rng = Random(f"name/{self.number}")
+        random = "".join(rng.choices(_SUFFIX, k=16))
+        name = f"{self.account}_CloudTrail_{self.region}_{self.published:%Y%m%dT%H%MZ}_{random}.json.gz"
+        place = f"AWSLogs/{ORGANISATION}/{self.account}/CloudTrail/{self.region}/{self.published:%Y/%m/%d}"
+        return f"{place}/{name}"
+
+
+def hot_role(shape: Shape = Shape()) -> Role:
+    """The role that makes most events."""
+    return roles(shape.roles, shape.seed)[0]
+
+
+# ---- the plan -------------------------------------------------------------------------------------------
+
+
+def plan(shape: Shape) -> list[LogFile]:
+    """All files, in the order of their numbers."""
+    rng = Random(f"{shape.seed}/plan")
+    places = [(account, region) for account in ACCOUNTS for region in REGIONS]
+    weights = [residents(shape.roles, shape.seed, *place)[1][-1] for place in places]
+    # Fewer calls at night and at weekends.
+    hours = [1 + 3 * (7 <= hour < 19) for hour in range(24)]
+    days = [1 if (END - timedelta(days=back)).weekday() < 5 else 0.4 for back in range(1, DAYS + 1)]
+    files: list[LogFile] = []
+    left = shape.events
+    while left:
+        size = min(left, LARGEST, max(SMALLEST, round(rng.lognormvariate(log(MEDIAN), SPREAD))))
+        account, region = rng.choices(places, weights)[0]
+        back = rng.choices(range(1, DAYS + 1), days)[0]
+        minute = 60 * rng.choices(range(24), hours)[0] + 5 * rng.randrange(12)
+        published = END - timedelta(days=back) + timedelta(minutes=minute)
+        files.append(LogFile(len(files), account, region, published, size))
+        left -= size
+    _add_planned(rng, shape, files)
+    return files
+
+
+def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
+    sizes = [file.size for file in files]
+    room = [file.size for file in files]
+    beside: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for file in files:
+        beside[file.account, file.region].append(file.number)
+    abroad = {
+        place: [
+            n
+            for other, numbers in beside.items()
+            if other[0] != place[0] and other[1] == place[1]
+            for n in numbers
+        ]
+        for place in beside
+    }
+
+    def put(number: int, planned: Planned) -> None:
+        if room[number]:
+            room[number] -= 1
+            files[number].planned.append(planned)
+
+    wanted = {
+        "duplicate": round(shape.events * DUPLICATED),
+        "copy": round(shape.events * CROSSINGS),
+        "stopped": max(2, shape.events // 200_000),
+        "deployed": max(2, shape.events // 50_000),
+    }
+    for kind, count in wanted.items():
+        for number in range(count):
+            home = rng.choices(files, sizes)[0]
+            place = (home.account, home.region)
+            offered = {"duplicate": beside[place], "copy": abroad[place]}.get(kind, [])
+            twin = rng.choice(offered) if offered else home.number
+            if kind == "copy" and twin != home.number:
+                if rng.random() >= LOST:
+                    put(home.number, Planned("own", number, home.number, twin))
+                put(twin, Planned("copy", number, home.number, twin))
+            elif kind != "copy":
+                put(home.number, Planned(kind, number, home.number, twin))
+                if kind == "duplicate" and twin != home.number:
+                    put(twin, Planned(kind, number, home.number, twin))
+
+
+# ---- the files ------------------------------------------------------------------------------------------
+
+
+def contents(shape: Shape, file: LogFile, files: Sequence[LogFile]) -> list[Record]:
+    """The records of a file."""
+    rng = Random(f"{shape.seed}/file/{file.number}")
+    people, weights = residents(shape.roles, shape.seed, file.account, file.region)
+    sessions: dict[tuple[str, int], Caller] = {}
+    made = [_planned(shape, one, files) for one in file.planned]
+    for _ in range(file.size - len(made)):
+        role = rng.choices(people, cum_weights=weights)[0]
+        when = _moment(rng, file)
+        at = Place(file.account, file.region, role.app)
+        if rng.random() < NO_ROLE:
+            made.append(other(rng, at, role, when))
+            continue
+        key = (role.id, rng.randrange(4))
+        caller = sessions.get(key)
+        if caller is None:
+            caller = sessions[key] = session(rng, role, file.region, file.published - timedelta(minutes=10))
+        made.append(_called(rng, caller, role, at, when))
+    rng.shuffle(made)  # 1.1.3: no file is sorted
+    return made
+
+
+def _called(rng: Random, caller: Caller, role: Role, at: Place, when: datetime) -> Record:
+    """A call after a role's habits."""
+    habits = role.worldwide if at.region == GLOBAL_REGION else role.management
+    if rng.random() < role.data:
+        habits = role.objects
+    return record(rng, caller, habits.choose(rng)(rng, at), at.region, when)
+
+
+def _moment(rng: Random, file: LogFile) -> datetime:
+    """When a call of a file was made: 3 to 8 minutes before it is published (2.1.2)."""
+    return file.published - timedelta(seconds=rng.randrange(180, 480))
+
+
+def _planned(shape: Shape, one: Planned, files: Sequence[LogFile]) -> Record:
+    """The same record in whichever file it is asked for."""
+    rng = Random(f"{shape.seed}/{'copy' if one.kind == 'own' else one.kind}/{one.number}")
+    home = files[one.home]
+    people, weights = residents(shape.roles, shape.seed, home.account, home.region)
+    role = rng.choices(people, cum_weights=weights)[0]
+    when = _moment(rng, home)
+    if one.kind in {"own", "copy"}:
+        own, copy = crossing(rng, role, files[one.other].account, home.region, when)
+        return own if one.kind == "own" else copy
+    if one.kind == "duplicate":
+        at = Place(home.account, home.region, role.app)
+        return _called(rng, session(rng, role, home.region, when), role, at, when)
+    return (stopped if one.kind == "stopped" else deployed)(rng, role, home.region, when)
+
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def _write(folder: Path, shape: Shape, files: Sequence[LogFile], number: int) -> int:
+    """Writes one file; returns the bytes of its JSON."""
+    file = files[number]
+    gc.disable()  # thousands of records that live for a moment: looking for cycles would double the time
+    try:
+        text = _ENCODE({"Records": contents(shape, file, files)})
+    finally:
+        gc.enable()
+    path = folder / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text, 6, mtime=0))
+    return len(text)
+
+
+_work: partial[int] | None = None
+
+
+def _start(folder: Path, shape: Shape) -> None:
+    global _work  # noqa: PLW0603 - what a worker process keeps for itself
+    _work = partial(_write, folder, shape, plan(shape))
+
+
+def _next(number: int) -> int:
+    assert _work is not None
+    return _work(number)
+
+
+def write(folder: Path, shape: Shape = Shape(), workers: int = 1) -> int:
+    """Writes all files below `folder`.
+
+    Returns:
+        Bytes of JSON in all.
+    """
+    operations()  # read before the workers part, so that they share it where processes are forked
+    files = plan(shape)
+    if workers == 1:
+        return sum(_write(folder, shape, files, file.number) for file in files)
+    # The largest first, so that no worker is left with one at the end.
+    order = sorted(range(len(files)), key=lambda number: -files[number].size)
+    with multiprocessing.Pool(workers, _start, (folder, shape)) as pool:
+        return sum(pool.imap_unordered(_next, order, chunksize=4))
+
+
+def main() -> None:
+    """Writes a corpus as the command line asks."""
+    parser = argparse.ArgumentParser(description="Writes a trail of invented events.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("events", type=int, nargs="?", default=Shape().events)
+    parser.add_argument("--roles", type=int, default=Shape().roles)
+    parser.add_argument("--seed", type=int, default=Shape().seed)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    shape = Shape(asked.events, asked.roles, asked.seed)
+    size = write(asked.folder, shape, asked.workers)
+    print(
+        f"{shape.events:,} events of {shape.roles:,} roles in {len(plan(shape)):,} files, {size:,} bytes of JSON"
+    )
+    print(f"the hottest role: {hot_role(shape).arn}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The organisation whose trails the bench reads: its roles, what they call, and the records of it."""

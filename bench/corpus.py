@@ -2,6 +2,8 @@
 
     python bench/corpus.py FOLDER [EVENTS] [--roles 400] [--workers 2] [--seed 1]
 
+Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made.
+
 The same bytes with any number of workers, for one version of Python, zlib and botocore. Five accounts, three
 regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.8 GB of
 JSON in 3,100 files.
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gc
 import gzip
+import json
 import multiprocessing
 import os
 from collections import defaultdict
@@ -87,7 +90,7 @@ class LogFile:
         return f"{place}/{name}"
 
 
-def hot_role(shape: Shape = Shape()) -> Role:
+def hot_role(shape: Shape) -> Role:
     """The role that makes most events."""
     return roles(shape.roles, shape.seed)[0]
 
@@ -244,7 +247,7 @@ def _next(number: int) -> int:
     return _work(number)
 
 
-def write(folder: Path, shape: Shape = Shape(), workers: int = 1) -> int:
+def write(folder: Path, shape: Shape, workers: int = 1) -> int:
     """Writes all files below `folder`.
 
     Returns:
@@ -261,20 +264,27 @@ def write(folder: Path, shape: Shape = Shape(), workers: int = 1) -> int:
 
 
 def main() -> None:
-    """Writes a corpus as the command line asks."""
+    """Writes a corpus as the command line asks, and beside it what it is: corpus.json."""
     parser = argparse.ArgumentParser(description="Writes a trail of invented events.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("events", type=int, nargs="?", default=Shape().events)
-    parser.add_argument("--roles", type=int, default=Shape().roles)
+    parser.add_argument("--roles", type=int, default=Shape().roles, help="1000: an account of many roles")
     parser.add_argument("--seed", type=int, default=Shape().seed)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     shape = Shape(asked.events, asked.roles, asked.seed)
     size = write(asked.folder, shape, asked.workers)
-    print(
-        f"{shape.events:,} events of {shape.roles:,} roles in {len(plan(shape)):,} files, {size:,} bytes of JSON"
-    )
-    print(f"the hottest role: {hot_role(shape).arn}")
+    files = plan(shape)
+    made = {
+        **shape._asdict(),
+        "files": len(files),
+        "json_bytes": size,
+        "hot_role": hot_role(shape).arn,
+        "last_day": max(f"{file.published:%Y/%m/%d}" for file in files),
+    }
+    text = json.dumps(made, indent=2)
+    (asked.folder / "corpus.json").write_text(text + "\n", "utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -331,7 +331,7 @@ def targets(rng: Random, at: Place) -> Call:
 
 MANAGEMENT: dict[str, tuple[tuple[Maker, int], ...]] = {
     "lambda": (
-        *((log_stream, 20), (ssm_parameter, 10), (ssm_parameters, 5), (secret, 10), (kms_decrypt_secret, 10)),
+        *((log_stream, 8), (ssm_parameter, 10), (ssm_parameters, 5), (secret, 10), (kms_decrypt_secret, 10)),
         *((kms_decrypt_object, 12), (kms_data_key, 6), (states_start, 8), (assume_role, 2)),
     ),
     "ecs": (

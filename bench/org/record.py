@@ -21,10 +21,10 @@ DENIED = 0.45
 _SDK = "md/Botocore#1.40.55 ua/2.1 os/linux#5.10.240 md/arch#x86_64 lang/python#3.13.7"
 _AGENTS = {
     "lambda": f"Boto3/1.40.55 {_SDK} exec-env/AWS_Lambda_python3.13 Botocore/1.40.55",
-    "ecs": "aws-sdk-java/2.31.7 md/io#sync md/http#Apache ua/2.1 os/Linux#5.10.240 lang/java#21.0.4 exec-env/AWS_ECS_FARGATE",
+    "ecs": "aws-sdk-java/2.31.7 md/io#sync ua/2.1 os/Linux#5.10.240 lang/java#21.0.4 exec-env/AWS_ECS_FARGATE",
     "ec2": f"Boto3/1.38.2 {_SDK} cfg/retry-mode#standard Botocore/1.38.2",
-    "ci": "APN/1.0 HashiCorp/1.0 Terraform/1.13.3 (+https://www.terraform.io) aws-sdk-go-v2/1.38.3 os/linux lang/go#1.24.6",
-    "human": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+    "ci": "APN/1.0 HashiCorp/1.0 Terraform/1.13.3 aws-sdk-go-v2/1.38.3 os/linux lang/go#1.24.6",
+    "human": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/141.0.0.0 Safari/537.36",
     "scanner": f"Boto3/1.34.108 {_SDK} exec-env/AWS_ECS_FARGATE cfg/retry-mode#adaptive Botocore/1.34.108",
 }
 _OTHER_ERRORS = {

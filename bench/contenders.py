@@ -1,0 +1,94 @@
+"""What is measured: commands, each a fresh process that prints one line of JSON, and whether they are installed.
+
+``{logs}``, ``{role}`` and ``{cache}`` in a command stand for the folder of logs, the ARN of a role, and a folder
+in which a pass may keep what it wants to know again. `OURS` is the one place that knows policygen.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+PASSES = Path(__file__).resolve().parent / "passes"
+
+_READ = """
+import json, sys
+from policygen.ledger import Ledger
+from policygen.reading import check_whole, read
+from policygen.selection import parse_role, selector
+logs, role, cache = sys.argv[1:]
+ledger = Ledger(selector(parse_role(role)) if role else lambda _: True)
+check_whole(read([logs], ledger), allow_incomplete=False)
+events = sum(evidence.count for calls in ledger.calls.values() for evidence in calls.values())
+print(json.dumps({"records": ledger.records, "events": events, "groups": sum(map(len, ledger.calls.values()))}))
+"""
+
+POLICYGEN, PLAIN = "policygen", "gzip + json"
+
+OURS = {
+    "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
+    "all roles": [sys.executable, "-c", _READ, "{logs}", "", "{cache}"],
+    "again": [sys.executable, "-c", _READ, "{logs}", "", "{cache}"],
+}
+"""policygen's pass for each job. ``again`` is run twice: first, not timed, over all days but the last."""
+
+
+class Contender(NamedTuple):
+    """A way to do a job."""
+
+    name: str
+    job: str
+    """``floor``, ``one role``, ``all roles`` or ``again``."""
+    command: list[str]
+    lacks: str = ""
+    """What is not installed; "" where it can run."""
+
+
+def contenders() -> list[Contender]:
+    """All of them, in the order of the table; the optional ones with what they lack."""
+    return [
+        Contender("python-isal", "floor", _script("floor.py"), _no_module("isal")),
+        *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
+        Contender(POLICYGEN, "again", OURS["again"]),
+        *_both(PLAIN, _script("reference.py", "{role}"), _script("reference.py")),
+        *_both("DuckDB", _script("sql.py", "{role}"), _script("sql.py"), _no_module("duckdb")),
+        *_both("pandas", _script("frame.py", "{role}"), _script("frame.py"), _no_module("pandas")),
+        *_both("jq", _jq("{role}"), _jq(""), _no_program("jq")),
+        Contender("trailscraper", "one role", _TRAILSCRAPER, _no_program("trailscraper")),
+    ]
+
+
+def _both(name: str, one: list[str], every: list[str], lacks: str = "") -> tuple[Contender, Contender]:
+    return Contender(name, "one role", one, lacks), Contender(name, "all roles", every, lacks)
+
+
+def _script(name: str, *words: str) -> list[str]:
+    return [sys.executable, str(PASSES / name), "{logs}", *words]
+
+
+def _jq(role: str) -> list[str]:
+    unpack = 'find "$1" -name "*.json.gz" -print0 | xargs -0 gzip -dc'
+    reduce = 'jq -n -c --arg role "$2" -f "$3"'
+    return ["sh", "-c", f"{unpack} | {reduce}", "sh", "{logs}", role, str(PASSES / "reduce.jq")]
+
+
+# Its own way: the role's records, and from them a policy. It prints no counts.
+_TRAILSCRAPER = [
+    "sh",
+    "-c",
+    'trailscraper select --log-dir "$1" --filter-assumed-role-arn "$2" | trailscraper generate >/dev/null && echo {}',
+    "sh",
+    "{logs}",
+    "{role}",
+]
+
+
+def _no_module(name: str) -> str:
+    return "" if find_spec(name) else f"the Python package {name}"
+
+
+def _no_program(name: str) -> str:
+    return "" if shutil.which(name) else f"the program {name}"

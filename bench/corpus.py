@@ -18,10 +18,11 @@ import json
 import multiprocessing
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import accumulate
 from math import log
 from pathlib import Path
 from random import Random
@@ -106,10 +107,11 @@ def plan(shape: Shape) -> list[LogFile]:
     # Fewer calls at night and at weekends.
     hours = [1 + 3 * (7 <= hour < 19) for hour in range(24)]
     days = [1 if (END - timedelta(days=back)).weekday() < 5 else 0.4 for back in range(1, DAYS + 1)]
+    largest = min(LARGEST, max(SMALLEST, shape.events // 40))  # a small corpus has many files as well
     files: list[LogFile] = []
     left = shape.events
     while left:
-        size = min(left, LARGEST, max(SMALLEST, round(rng.lognormvariate(log(MEDIAN), SPREAD))))
+        size = min(left, largest, max(SMALLEST, round(rng.lognormvariate(log(MEDIAN), SPREAD))))
         account, region = rng.choices(places, weights)[0]
         back = rng.choices(range(1, DAYS + 1), days)[0]
         minute = 60 * rng.choices(range(24), hours)[0] + 5 * rng.randrange(12)
@@ -121,46 +123,40 @@ def plan(shape: Shape) -> list[LogFile]:
 
 
 def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
-    sizes = [file.size for file in files]
     room = [file.size for file in files]
-    beside: dict[tuple[str, str], list[int]] = defaultdict(list)
+
+    def put(kind: str, number: int, home: LogFile, other: LogFile, into: LogFile) -> None:
+        if room[into.number]:
+            room[into.number] -= 1
+            into.planned.append(Planned(kind, number, home.number, other.number))
+
+    for number, (home, twin) in enumerate(_pairs(rng, files, shape.events * DUPLICATED, abroad=False)):
+        put("duplicate", number, home, twin, home)
+        put("duplicate", number, home, twin, twin)
+    for number, (home, twin) in enumerate(_pairs(rng, files, shape.events * CROSSINGS, abroad=True)):
+        if rng.random() >= LOST:
+            put("own", number, home, twin, home)
+        put("copy", number, home, twin, twin)
+    for kind, every in (("stopped", 200_000), ("deployed", 50_000)):
+        for number in range(max(2, shape.events // every)):
+            home = rng.choice(files)
+            put(kind, number, home, home, home)
+
+
+def _pairs(
+    rng: Random, files: list[LogFile], count: float, *, abroad: bool
+) -> Iterator[tuple[LogFile, LogFile]]:
+    """Two files of a region, of one account or of two; the first in proportion to its size."""
+    groups: dict[object, list[LogFile]] = defaultdict(list)
     for file in files:
-        beside[file.account, file.region].append(file.number)
-    abroad = {
-        place: [
-            n
-            for other, numbers in beside.items()
-            if other[0] != place[0] and other[1] == place[1]
-            for n in numbers
-        ]
-        for place in beside
-    }
-
-    def put(number: int, planned: Planned) -> None:
-        if room[number]:
-            room[number] -= 1
-            files[number].planned.append(planned)
-
-    wanted = {
-        "duplicate": round(shape.events * DUPLICATED),
-        "copy": round(shape.events * CROSSINGS),
-        "stopped": max(2, shape.events // 200_000),
-        "deployed": max(2, shape.events // 50_000),
-    }
-    for kind, count in wanted.items():
-        for number in range(count):
-            home = rng.choices(files, sizes)[0]
-            place = (home.account, home.region)
-            offered = {"duplicate": beside[place], "copy": abroad[place]}.get(kind, [])
-            twin = rng.choice(offered) if offered else home.number
-            if kind == "copy" and twin != home.number:
-                if rng.random() >= LOST:
-                    put(home.number, Planned("own", number, home.number, twin))
-                put(twin, Planned("copy", number, home.number, twin))
-            elif kind != "copy":
-                put(home.number, Planned(kind, number, home.number, twin))
-                if kind == "duplicate" and twin != home.number:
-                    put(twin, Planned(kind, number, home.number, twin))
+        groups[file.region if abroad else (file.account, file.region)].append(file)
+    sizes = list(accumulate(file.size for file in files))
+    for _ in range(max(4, round(count))):
+        home = rng.choices(files, cum_weights=sizes)[0]
+        group = groups[home.region if abroad else (home.account, home.region)]
+        twin = rng.choice(group)
+        if twin.account != home.account if abroad else twin.number != home.number:
+            yield home, twin
 
 
 # ---- the files ------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
     python bench/mapping.py [CALLS] [REPEATS]
 
-Two mixes: *trail*, the calls of `trail.py` (S3, DynamoDB, KMS, SSM, STS, EC2; nearly all distinct), and *examples*,
-every example of every service file, each time in another account. Prints the median of the repeats.
+Two mixes: *trail*, the calls of the bench's corpus, few services and a long tail, and *examples*, every example of
+every service file, each time in another account. Prints the median of the repeats.
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from random import Random
+from itertools import chain, islice
 from typing import Any
 
-from trail import ACCOUNT, REGION, _params
+import msgspec
+from corpus import Shape, contents, plan
 
 from policygen import catalog
 from policygen.access import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
+from policygen.events import Event, read_event
+from policygen.ledger import call_id
+from policygen.sources import envelope
+
+ACCOUNT = "111122223333"
 
 
 def trail_calls(count: int) -> list[Call]:
-    """Distinct calls in the proportions of the bench's trail."""
-    random = Random(20261124)
-    kinds = random.choices(["s3", "dynamodb", "kms", "ssm", "sts", "ec2"], [30, 30, 15, 8, 5, 12], k=count)
-    return [_call(*_params(random, kind)) for kind in kinds]
-
-
-def _call(service: str, name: str, params: dict[str, Any], resources: list[dict[str, str]]) -> Call:
-    entries = tuple(ResourceEntry(r.get("type", ""), r["ARN"], r.get("accountId", "")) for r in resources)
-    source = f"{service}.amazonaws.com"
-    return Call(source, name, REGION, ACCOUNT, "aws", project(source, name, params), entries)
+    """The calls of roles in the proportions of the bench's corpus."""
+    shape = Shape(count * 5 // 4)  # a tenth of the records is no call of a role
+    files = plan(shape)
+    texts = (msgspec.json.encode({"Records": contents(shape, file, files)}) for file in files)
+    records = chain.from_iterable(envelope.trail(text) or () for text in texts)
+    events = (one for one in map(read_event, records) if isinstance(one, Event) and one.principal.role)
+    return [call_id(event).call() for event in islice(events, count)]
 
 
 def example_calls(count: int) -> list[Call]:

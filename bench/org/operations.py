@@ -6,12 +6,15 @@ by the name of the member: an ARN, an id, a name. What is made depends on botoco
 
 from __future__ import annotations
 
+import gzip
 import re
 from functools import cache, lru_cache
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from botocore.loaders import Loader
+import botocore
+import msgspec
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 SERVICES = """
@@ -68,7 +71,9 @@ class Place(NamedTuple):
 
 @cache
 def _model(service: str) -> ServiceModel:
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    # Read without botocore's loader, which is slow and takes the user's own models as well.
+    newest = max(Path(botocore.__file__).parent.joinpath("data", service).glob("*/service-2.json.gz"))
+    return ServiceModel(msgspec.json.decode(gzip.decompress(newest.read_bytes())), service)
 
 
 @cache

@@ -115,7 +115,8 @@ def _zipf(count: int) -> list[float]:
 
     def law(shift: float) -> list[float]:
         raw = [(rank + shift) ** -_STEEP for rank in range(1, count + 1)]
-        return [one / sum(raw) for one in raw]
+        total = sum(raw)
+        return [one / total for one in raw]
 
     return law(_solve(lambda shift: -law(shift)[0], -HOTTEST / (1 - NO_ROLE), (0.0, 1000.0)))
 
@@ -160,8 +161,12 @@ def _role(rng: Random, number: int, kind: str, weight: float, data: float) -> Ro
 
 def _tail(rng: Random, kind: str) -> list[Operation]:
     """A few rare operations; who scans an account calls hundreds, all of them reading."""
-    offered = [one for one in operations() if one.read or kind != "scanner"]
-    return rng.sample(offered, k=rng.randint(*_TAIL[kind]))
+    return rng.sample(_offered(reading=kind == "scanner"), k=rng.randint(*_TAIL[kind]))
+
+
+@cache
+def _offered(*, reading: bool) -> tuple[Operation, ...]:
+    return tuple(one for one in operations() if one.read or not reading)
 
 
 def _habits(kind: str, regular: Sequence[tuple[Maker, int]], tail: Sequence[Operation]) -> Habits:

@@ -1,0 +1,152 @@
+"""The bench's corpus is the same every time and is what it says; plain Python and policygen count it alike."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.ledger import Ledger
+from policygen.mapping import map_batch
+from policygen.reading import read
+from policygen.sources import open_source
+from tests.support import ROOT
+
+EVENTS = 2_000
+MAPPED = 0.98
+"""At least this share of the calls that IAM may judge is one that the catalog knows."""
+
+# The bench is no package: its scripts are run where they are. Worker processes need the path as well.
+sys.path += [str(ROOT / "bench"), str(ROOT / "bench" / "passes")]
+corpus: Any = importlib.import_module("corpus")
+reference: Any = importlib.import_module("reference")
+engine: Any = importlib.import_module("engine")
+page: Any = importlib.import_module("page")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    corpus.write(folder, corpus.Shape(EVENTS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ledger(logs: Path) -> Ledger:
+    ledger = Ledger(lambda _: True)
+    reading = read([logs], ledger)
+    assert not reading.holes
+    assert not reading.passed_over
+    return ledger
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def planned() -> Iterator[Any]:
+    for file in corpus.plan(corpus.Shape(EVENTS)):
+        yield from file.planned
+
+
+def test_one_worker_and_two_write_the_same_bytes(logs: Path, tmp_path: Path) -> None:
+    corpus.write(tmp_path, corpus.Shape(EVENTS), workers=2)
+    assert digests(tmp_path) == digests(logs)
+
+
+def test_another_seed_is_another_trail() -> None:
+    assert corpus.plan(corpus.Shape(EVENTS, seed=2)) != corpus.plan(corpus.Shape(EVENTS))
+
+
+def test_every_record_is_read_and_told_twins_are_dropped(ledger: Ledger) -> None:
+    kinds = Counter(one.kind for one in planned())
+    twins = Counter(one.number for one in planned() if one.kind == "duplicate")
+    assert ledger.records == EVENTS
+    assert ledger.duplicates == sum(count - 1 for count in twins.values()) > 0
+    copies = "another account's copy of a call that was read already"
+    assert ledger.ignored[copies] == kinds["own"] > 0
+
+
+def test_the_catalog_knows_nearly_all_of_it(logs: Path) -> None:
+    seen: set[str] = set()
+    rows = [row for batch in open_source(logs).read() for row in map_batch(batch, None, seen)]
+    status = Counter(row.status for row in rows)
+    assert len(rows) == EVENTS
+    assert status["unmapped"] < (1 - MAPPED) * (EVENTS - status["ignored"])
+    assert status["denied"] > 0.01 * EVENTS
+
+
+@pytest.mark.parametrize("count", [400, 1000])
+def test_the_roles_have_the_shares_that_are_promised(count: int) -> None:
+    roles = corpus.roles(count, 1)
+    assert len({role.arn for role in roles}) == count
+    assert sum(role.weight for role in roles) == pytest.approx(1)
+    assert roles[0].weight * (1 - corpus.NO_ROLE) == pytest.approx(0.06)
+    assert sum(role.weight * role.data for role in roles) * (1 - corpus.NO_ROLE) == pytest.approx(0.16)
+
+
+def test_a_million_events_fill_files_of_uneven_length() -> None:
+    files = corpus.plan(corpus.Shape())
+    sizes = sorted(file.size for file in files)
+    assert sum(sizes) == 1_000_000
+    assert (sizes[0], sizes[-1]) == (10, 5_000)
+    assert sizes[len(sizes) // 2] == pytest.approx(170, rel=0.1)
+    assert len({(file.account, file.region, file.published.date()) for file in files}) > 400
+
+
+def test_plain_python_and_the_ledger_count_the_same(logs: Path, ledger: Ledger) -> None:
+    made = reference.reduce(logs)
+    assert made.records == ledger.records
+    assert made.roles == {(role.account, role.role_id): count for role, count in ledger.roles.items()}
+    hot = corpus.hot_role(corpus.Shape(EVENTS))
+    alone = reference.reduce(logs, hot.arn)
+    assert alone.roles == {(hot.account, hot.id): made.roles[hot.account, hot.id]}
+    assert sum(count for count, _, _ in alone.groups.values()) == alone.roles.total()
+
+
+def test_our_pass_counts_what_plain_python_counts(logs: Path, tmp_path: Path) -> None:
+    hot = corpus.hot_role(corpus.Shape(EVENTS))
+    made = engine.Corpus(logs, {"hot_role": hot.arn})
+    ours = next(one for one in engine.contenders() if (one.name, one.job) == (engine.POLICYGEN, "one role"))
+    run = engine.measure(ours, made, tmp_path)
+    assert run.said["events"] == reference.reduce(logs, hot.arn).roles.total()
+    assert 10 < run.peak < 1000
+    assert run.cpu > 0
+
+
+def test_the_last_day_comes_by_itself(logs: Path, tmp_path: Path) -> None:
+    made = engine.Corpus(logs, {"last_day": max(str(f.parent)[-10:] for f in logs.rglob("*.gz"))})
+    engine.link(made, tmp_path, last=False)
+    before = digests(tmp_path)
+    engine.link(made, tmp_path, last=True)
+    assert before.items() < digests(tmp_path).items()
+    assert digests(tmp_path) == digests(logs)
+
+
+def measured(name: str, job: str, seconds: float, events: int) -> Any:
+    return page.Measured(name, job, (seconds, seconds * 2, seconds * 3), (seconds,) * 3, 50.0, events, 7)
+
+
+def test_the_table_compares_with_the_floor_and_with_plain_python() -> None:
+    found = [
+        measured("python-isal", "floor", 1.0, 0),
+        measured(engine.PLAIN, "all roles", 10.0, 90),
+        measured(engine.POLICYGEN, "again", 5.0, 90),
+    ]
+    rows = page.table(found).splitlines()[2:]
+    assert [row.split(" | ")[5:7] for row in rows] == [["1.00", ""], ["10.00", "1.00"], ["5.00", "0.50"]]
+    assert "| 10.00 | 5.00–15.00 | 5.00 |" in rows[-1]
+
+
+def test_a_pass_that_does_less_work_stops_the_bench() -> None:
+    plain, ours = measured(engine.PLAIN, "all roles", 1.0, 90), measured(engine.POLICYGEN, "again", 1.0, 89)
+    engine.check([plain, ours._replace(events=90)])
+    with pytest.raises(SystemExit, match="policygen counts 89 events, plain Python 90"):
+        engine.check([plain, ours])

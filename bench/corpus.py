@@ -1,12 +1,13 @@
 """A deterministic organisation trail of any size: many roles, many services, records as CloudTrail writes them.
 
-    python bench/corpus.py FOLDER [EVENTS] [--roles 400] [--workers 2] [--seed 1]
+    python bench/corpus.py FOLDER [EVENTS] [--roles 400] [--accounts 5] [--workers 2] [--seed 1]
 
-Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made.
+Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made. An account of many roles: ``--roles 1000
+--accounts 1``.
 
 The same bytes with any number of workers, for one version of Python, zlib and botocore. Five accounts, three
-regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.8 GB of
-JSON in 3,100 files.
+regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.6 GB of
+JSON in 3,000 files.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ import msgspec
 from org.operations import Place, operations
 from org.others import crossing, deployed, other, stopped
 from org.record import Caller, Record, record, session
-from org.roles import ACCOUNTS, GLOBAL_REGION, NO_ROLE, ORGANISATION, REGIONS, Role, residents, roles
+from org.roles import ACCOUNTS, GLOBAL_REGION, NO_ROLE, ORGANISATION, REGIONS, Role, Shape, residents, roles
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
 DAYS = 30
@@ -46,15 +47,6 @@ LOST = 0.2
 """Share of those whose own copy is in no file (1.4.4)."""
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-
-class Shape(NamedTuple):
-    """What a corpus is made from."""
-
-    events: int = 1_000_000
-    """Records in all, duplicates and copies counted."""
-    roles: int = 400
-    seed: int = 1
 
 
 class Planned(NamedTuple):
@@ -93,7 +85,7 @@ class LogFile:
 
 def hot_role(shape: Shape) -> Role:
     """The role that makes most events."""
-    return roles(shape.roles, shape.seed)[0]
+    return roles(shape)[0]
 
 
 # ---- the plan -------------------------------------------------------------------------------------------
@@ -102,8 +94,8 @@ def hot_role(shape: Shape) -> Role:
 def plan(shape: Shape) -> list[LogFile]:
     """All files, in the order of their numbers."""
     rng = Random(f"{shape.seed}/plan")
-    places = [(account, region) for account in ACCOUNTS for region in REGIONS]
-    weights = [residents(shape.roles, shape.seed, *place)[1][-1] for place in places]
+    places = [(account, region) for account in ACCOUNTS[: shape.accounts] for region in REGIONS]
+    weights = [residents(shape, *place)[1][-1] for place in places]
     # Fewer calls at night and at weekends.
     hours = [1 + 3 * (7 <= hour < 19) for hour in range(24)]
     days = [1 if (END - timedelta(days=back)).weekday() < 5 else 0.4 for back in range(1, DAYS + 1)]
@@ -165,7 +157,7 @@ def _pairs(
 def contents(shape: Shape, file: LogFile, files: Sequence[LogFile]) -> list[Record]:
     """The records of a file."""
     rng = Random(f"{shape.seed}/file/{file.number}")
-    people, weights = residents(shape.roles, shape.seed, file.account, file.region)
+    people, weights = residents(shape, file.account, file.region)
     sessions: dict[tuple[str, int], Caller] = {}
     made = [_planned(shape, one, files) for one in file.planned]
     for _ in range(file.size - len(made)):
@@ -201,7 +193,7 @@ def _planned(shape: Shape, one: Planned, files: Sequence[LogFile]) -> Record:
     """The same record in whichever file it is asked for."""
     rng = Random(f"{shape.seed}/{'copy' if one.kind == 'own' else one.kind}/{one.number}")
     home = files[one.home]
-    people, weights = residents(shape.roles, shape.seed, home.account, home.region)
+    people, weights = residents(shape, home.account, home.region)
     role = rng.choices(people, cum_weights=weights)[0]
     when = _moment(rng, home)
     if one.kind in {"own", "copy"}:
@@ -264,11 +256,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Writes a trail of invented events.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("events", type=int, nargs="?", default=Shape().events)
-    parser.add_argument("--roles", type=int, default=Shape().roles, help="1000: an account of many roles")
+    parser.add_argument("--roles", type=int, default=Shape().roles)
+    parser.add_argument("--accounts", type=int, choices=range(1, 6), default=Shape().accounts)
     parser.add_argument("--seed", type=int, default=Shape().seed)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
-    shape = Shape(asked.events, asked.roles, asked.seed)
+    shape = Shape(asked.events, asked.roles, asked.accounts, asked.seed)
     size = write(asked.folder, shape, asked.workers)
     files = plan(shape)
     made = {

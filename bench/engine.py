@@ -1,6 +1,6 @@
 """How long reading a month of logs takes, beside the floor, plain Python and other tools, each on one core.
 
-    python bench/engine.py [EVENTS] [REPEATS] [--roles 400] [--corpus FOLDER] [--only WORD] [--write]
+    python bench/engine.py [EVENTS] [REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER] [--only WORD] [--write]
 
 Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, each a fresh process pinned to one
 core, as often as asked. Prints a table in Markdown; ``--write`` writes docs/performance.md with it. What is not
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 # ---- the corpus -----------------------------------------------------------------------------------------
 
 
-def corpus_in(folder: Path, events: int, roles: int) -> Corpus:
+def corpus_in(folder: Path, events: int, roles: int, accounts: int) -> Corpus:
     """The corpus in a folder, made where there is none.
 
     Raises:
@@ -61,15 +61,12 @@ def corpus_in(folder: Path, events: int, roles: int) -> Corpus:
             raise SystemExit(f"{logs} was not finished: remove it first")
         say(f"making {events:,} events of {roles:,} roles")
         # In a process of its own: a child's peak memory is never told as less than its parent's.
-        maker = [sys.executable, str(ROOT / "bench" / "corpus.py")]
-        subprocess.run(
-            [*maker, str(folder), str(events), "--roles", str(roles)], check=True, stdout=sys.stderr
-        )
+        maker = [sys.executable, str(ROOT / "bench" / "corpus.py"), str(folder), str(events)]
+        options = ["--roles", str(roles), "--accounts", str(accounts)]
+        subprocess.run([*maker, *options], check=True, stdout=sys.stderr)
     found = json.loads(about.read_text("utf-8"))
-    if (found["events"], found["roles"]) != (events, roles):
-        raise SystemExit(
-            f"{folder} holds {found['events']:,} events of {found['roles']:,} roles: name another folder"
-        )
+    if (found["events"], found["roles"], found["accounts"]) != (events, roles, accounts):
+        raise SystemExit(f"{about} tells of another corpus: name another folder")
     return Corpus(logs, found)
 
 
@@ -183,7 +180,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measures reading a month of logs.")
     parser.add_argument("events", type=int, nargs="?", default=1_000_000)
     parser.add_argument("repeats", type=int, nargs="?", default=3)
-    parser.add_argument("--roles", type=int, default=400, help="1000: an account of many roles")
+    parser.add_argument("--roles", type=int, default=400)
+    parser.add_argument(
+        "--accounts", type=int, default=5, help="1, with --roles 1000: an account of many roles"
+    )
     parser.add_argument("--corpus", type=Path, help="where the corpus is, or is to be kept")
     parser.add_argument("--only", default="", help="only what has this word in its name or job")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
@@ -197,7 +197,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.corpus or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        made = corpus_in(folder, asked.events, asked.roles)
+        made = corpus_in(folder, asked.events, asked.roles, asked.accounts)
         packed = sum(file.stat().st_size for file in made.logs.rglob("*.json.gz"))
         pin()
         with tempfile.TemporaryDirectory(dir=folder) as work:  # beside the logs, since they are linked

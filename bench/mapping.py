@@ -19,7 +19,8 @@ from itertools import chain, islice
 from typing import Any
 
 import msgspec
-from corpus import Shape, contents, plan
+from corpus import contents, plan
+from org.roles import Shape
 
 from policygen import catalog
 from policygen.access import Call, ResourceEntry

@@ -81,10 +81,12 @@ def _ratio(seconds: float, base: float | None) -> str:
 def page(setting: Setting, found: Sequence[Measured]) -> str:
     """The whole of docs/performance.md."""
     made = setting.corpus
+    options = f"--roles {made['roles']} --accounts {made['accounts']}"
     return _PAGE.format(
-        command=f"python bench/engine.py {made['events']} {setting.repeats} --roles {made['roles']} --write",
+        command=f"python bench/engine.py {made['events']} {setting.repeats} {options} --write",
         events=f"{made['events']:,}",
         roles=f"{made['roles']:,}",
+        accounts=made["accounts"],
         files=f"{made['files']:,}",
         packed=f"{setting.packed / 1e6:,.0f} MB",
         unpacked=f"{made['json_bytes'] / 1e6:,.0f} MB",
@@ -111,7 +113,7 @@ installed and are no dependency of policygen.
 ## What is read
 
 {events} invented events of {roles} roles, in {files} files as an organisation's trail delivers them:
-{packed} packed, {unpacked} of JSON. Five accounts, three regions, thirty days. The busiest role makes 6 % of
+{packed} packed, {unpacked} of JSON. Accounts: {accounts}; three regions, thirty days. The busiest role makes 6 % of
 the events, and there is a long tail of roles and of operations; 16 % are data events, 5 % failed, 8 % are of
 no role; some records are delivered twice, some are another account's copy of a call. `bench/corpus.py` says more;
 it makes the same bytes every time, for one version of Python, zlib and botocore. Real logs differ in all of this,

@@ -83,10 +83,11 @@ def test_the_catalog_knows_nearly_all_of_it(logs: Path) -> None:
     assert status["denied"] > 0.01 * EVENTS
 
 
-@pytest.mark.parametrize("count", [400, 1000])
-def test_the_roles_have_the_shares_that_are_promised(count: int) -> None:
-    roles = corpus.roles(count, 1)
+@pytest.mark.parametrize(("count", "accounts"), [(400, 5), (1000, 1)])
+def test_the_roles_have_the_shares_that_are_promised(count: int, accounts: int) -> None:
+    roles = corpus.roles(corpus.Shape(roles=count, accounts=accounts))
     assert len({role.arn for role in roles}) == count
+    assert len({role.account for role in roles}) == accounts
     assert sum(role.weight for role in roles) == pytest.approx(1)
     assert roles[0].weight * (1 - corpus.NO_ROLE) == pytest.approx(0.06)
     assert sum(role.weight * role.data for role in roles) * (1 - corpus.NO_ROLE) == pytest.approx(0.16)

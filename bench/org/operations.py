@@ -134,7 +134,7 @@ class _Maker:
     def structure(self, shape: StructureShape, depth: int) -> dict[str, Any]:
         """What is required, and some of the rest."""
         required = set(shape.required_members)
-        made = {}
+        made: dict[str, Any] = {}
         for name, member in shape.members.items():
             wanted = name in required or (depth < 2 and self.rng.random() < 0.3 and len(made) < 7)
             if wanted and (value := self.value(name, member, depth + 1)) is not None:

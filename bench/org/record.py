@@ -171,7 +171,7 @@ def record(
         }
     if "Mozilla" in agent:
         made["sessionCredentialFromConsole"] = "true"
-    return made | more if more else made
+    return {**made, **more} if more else made
 
 
 def _error(rng: Random, caller: Caller, call: Call) -> tuple[str, str]:

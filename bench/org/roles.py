@@ -44,6 +44,17 @@ _THINGS = (
 _WORK = "api sync export import resize notify cleanup worker router stream indexer loader".split()
 
 
+class Shape(NamedTuple):
+    """What a corpus is made from."""
+
+    events: int = 1_000_000
+    """Records in all, duplicates and copies counted."""
+    roles: int = 400
+    accounts: int = len(ACCOUNTS)
+    """In which the roles are."""
+    seed: int = 1
+
+
 class Habits(NamedTuple):
     """Calls that a role makes, with cumulative weights."""
 
@@ -86,9 +97,10 @@ class Role(NamedTuple):
 
 
 @cache
-def roles(count: int, seed: int) -> tuple[Role, ...]:
+def roles(shape: Shape) -> tuple[Role, ...]:
     """All roles, the busiest first."""
-    rng = Random(f"{seed}/roles")
+    rng, count = Random(f"{shape.seed}/roles"), shape.roles
+    accounts = ACCOUNTS[: shape.accounts]
     weights = _zipf(count)
     kinds = ["lambda", *rng.choices(list(_KINDS), list(_KINDS.values()), k=count - 1)]
     appetites = [0.4, *rng.choices((0.0, 0.1, 0.3, 0.7), (40, 25, 20, 15), k=count - 1)]
@@ -98,15 +110,15 @@ def roles(count: int, seed: int) -> tuple[Role, ...]:
         (0.0, 10.0),
     )
     return tuple(
-        _role(rng, number, kind, weight, min(0.95, factor * appetite))
+        _role(rng, accounts, number, kind, weight, min(0.95, factor * appetite))
         for number, (kind, weight, appetite) in enumerate(zip(kinds, weights, appetites, strict=True))
     )
 
 
 @cache
-def residents(count: int, seed: int, account: str, region: str) -> tuple[tuple[Role, ...], tuple[float, ...]]:
+def residents(shape: Shape, account: str, region: str) -> tuple[tuple[Role, ...], tuple[float, ...]]:
     """The roles of an account, with their cumulative weights in a region."""
-    own = tuple(role for role in roles(count, seed) if role.account == account)
+    own = tuple(role for role in roles(shape) if role.account == account)
     return own, tuple(accumulate(role.share(region) for role in own))
 
 
@@ -130,12 +142,12 @@ def _solve(rising: Callable[[float], float], target: float, bounds: tuple[float,
     return low
 
 
-def _role(rng: Random, number: int, kind: str, weight: float, data: float) -> Role:
+def _role(rng: Random, accounts: Sequence[str], number: int, kind: str, weight: float, data: float) -> Role:
     app = f"{rng.choice(_THINGS)}-{rng.choice(_WORK)}"
     name = "orders-api" if number == 0 else f"{app}-{number:04d}"
     if kind == "human":
         name = f"AWSReservedSSO_{app.title().replace('-', '')}_{rng.getrandbits(64):016x}"
-    account = ACCOUNTS[0] if number == 0 else rng.choices(ACCOUNTS, (40, 25, 15, 12, 8))[0]
+    account = ACCOUNTS[0] if number == 0 else rng.choices(accounts, (40, 25, 15, 12, 8)[: len(accounts)])[0]
     home = REGIONS[0] if number == 0 else rng.choices(REGIONS, (60, 25, 15))[0]
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
     identifier = "AROA" + "".join(rng.choices(alphabet, k=17))

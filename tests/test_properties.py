@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -37,10 +38,14 @@ from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
 Short = dict[str, Any]
 
 
+MORE = int(os.environ.get("POLICYGEN_EXAMPLES", "1"))
+"""How many times as many examples are tried, on demand."""
+
+
 def bounded(examples: int) -> settings:
     """So many examples, the same in every run."""
     return settings(
-        max_examples=examples,
+        max_examples=examples * MORE,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
         database=None,
@@ -334,7 +339,7 @@ TRIED = {"suggestions": 0, "allowed": 0, "requests": 0}
 
 
 # Not shrunk: a failure prints its input, and shrinking would take minutes.
-@settings(bounded(250), phases=(Phase.explicit, Phase.generate))
+@settings(bounded(100), phases=(Phase.explicit, Phase.generate))
 @given(events=limited_lists, today=todays, chance=st.randoms(use_true_random=False))
 def test_no_request_is_allowed_that_today_s_policies_refuse(
     events: list[Short], today: dict[str, Any], chance: random.Random
@@ -367,9 +372,9 @@ def test_the_search_above_met_enough_suggestions_and_allowed_requests() -> None:
     """Guards the guard: runs after the search, or runs it."""
     if not TRIED["suggestions"]:
         test_no_request_is_allowed_that_today_s_policies_refuse()
-    assert TRIED["suggestions"] > 150
+    assert TRIED["suggestions"] > 60
     assert TRIED["allowed"] > 500
-    assert TRIED["requests"] - TRIED["allowed"] > 500
+    assert TRIED["requests"] - TRIED["allowed"] > 200
 
 
 def test_a_call_without_a_resource_is_kept_under_a_statement_that_excepts_resources() -> None:

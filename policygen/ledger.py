@@ -193,6 +193,14 @@ class CallKey(NamedTuple):
 Calls = dict[CallKey, Evidence]
 
 
+def call_key(event: Event) -> CallKey:
+    """What an event is added up under."""
+    who = event.principal
+    outside = ":" in event.address or event.address[-1:].isdigit()
+    user = user_of(who.function, who.session, event.user_agent, event.via, outside, event.presigned)
+    return CallKey(call_id(event), event.time[:10], user)
+
+
 class Notice(NamedTuple):
     """An event of any caller that says something about the evidence itself: what was logged, what was deployed."""
 
@@ -217,8 +225,7 @@ class Notice(NamedTuple):
         return value if isinstance(value, dict) else {}
 
 
-# What changes a trail (3.4.6), and what changes a function's code.
-_NOTED = {
+NOTED = {
     "cloudtrail.amazonaws.com": re.compile(
         r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
     ),
@@ -226,6 +233,7 @@ _NOTED = {
         r"(UpdateFunction(Code|Configuration)|CreateFunction|UpdateAlias|PublishVersion)(20\d{6}(v\d+)?)?"
     ),
 }
+"""eventSource -> the events of it that change a trail (3.4.6), or a function's code."""
 
 
 DAYS_REMEMBERED = 3
@@ -290,7 +298,7 @@ class Ledger:
         time = record.eventTime or ""  # CloudTrail's form, or the record would be none of a caller
         if self.until and time > self.until and time[: len(self.until)] > self.until:
             self.ignored["after the window"] += 1
-            self._notice(record, time)  # a later change tells what a trail was before it (3.4.6)
+            self.notice(record, time)  # a later change tells what a trail was before it (3.4.6)
             return
         self._note(record, time)
         role = caller.role
@@ -379,22 +387,19 @@ class Ledger:
             self.data_types.update({entry.type for entry in record.resources or () if entry.type})
         else:
             self.management["read" if record.readOnly else "write"] += 1
-        self._notice(record, time)
+        self.notice(record, time)
 
-    def _notice(self, record: Record, time: str) -> None:
-        noted = _NOTED.get(record.eventSource or "")
+    def notice(self, record: Record, time: str) -> None:
+        """Keeps a record that says something about the evidence itself; others are left."""
+        noted = NOTED.get(record.eventSource or "")
         if noted and noted.fullmatch(record.eventName or ""):
             self.notices.append(_notice(record, time))
 
     def _count(self, role: RoleKey, event: Event) -> None:
-        day = event.time[:10]
         calls = self.calls.setdefault(role, {})
-        who = event.principal
-        outside = ":" in event.address or event.address[-1:].isdigit()
-        user = user_of(who.function, who.session, event.user_agent, event.via, outside, event.presigned)
-        key = CallKey(call_id(event), day, user)
+        key = call_key(event)
         old = calls.get(key)
-        calls[key] = evidence_of(event, day) if old is None else old.again(event)
+        calls[key] = evidence_of(event, key.day) if old is None else old.again(event)
 
     def settle(self) -> None:
         """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""

@@ -403,7 +403,7 @@ class Ledger:
 
     def settle(self) -> None:
         """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""
-        by_id = {role.role_id: role for role in self.roles if role.role_id and role.name}
+        by_id = {role.role_id: role for role in sorted(self.roles) if role.role_id and role.name}
         for (key, _), event in sorted(self._foreign.items(), key=lambda one: one[0]):
             role = event.principal.role
             if role is None or key in self._own_shared:

@@ -65,6 +65,8 @@ SESSION = (
 )
 """The session's name, as `events.principal_of` reads it."""
 
+_BLOB = "Encoded authorization failure message: "
+
 CALL_COLUMNS = (
     _same("event_type", "eventType"),
     _same("category", "eventCategory"),
@@ -98,13 +100,12 @@ CALL_COLUMNS = (
         """ THEN '{"AuthenticationMethod":"QueryString"}' END""",
     ),
     _same("error", "errorCode"),
-    # Only denials are read (1.11), of a message's first 2,048 characters; EC2's blob is another one every time (1.11.3).
+    # Only denials are read (1.11), of a message the first 2,048 characters. EC2's blob is another every time (1.11.3).
     Column(
         "message",
         "errorMessage",
         "CASE WHEN regexp_like({errorcode}, '(?i)denied|unauthorized|forbidden|authoriz|insufficient') THEN"
-        " regexp_replace(substr({errormessage}, 1, 2048),"
-        " '(Encoded authorization failure message: )[A-Za-z0-9_-]+$', '$1') END",
+        f" regexp_replace(substr({{errormessage}}, 1, 2048), '{_BLOB}[A-Za-z0-9_-]+$', '{_BLOB}') END",
     ),
     Column(
         "resources",
@@ -115,8 +116,7 @@ CALL_COLUMNS = (
 )
 """All that `ledger.call_key` reads of a record. The SQL cuts `parameters` down to what the catalog may read."""
 
-# All that `events.caller_of` asks to tell a call from what is none.
-_JUDGED = (
+JUDGED = (
     _same("event_type", "eventType"),
     _same("category", "eventCategory"),
     _same("kind", "userIdentity.type"),
@@ -135,6 +135,7 @@ _JUDGED = (
         "([.][0-9]+)?Z$') AND {eventtime} >= '2013-11-13' THEN '2013-11-13T00:00:00Z' END",
     ),
 )
+"""All that `events.caller_of` asks to tell a call from what is none."""
 
 
 class Part(NamedTuple):
@@ -192,8 +193,7 @@ PARTS = (
 )
 """What the survey of all events groups by, each apart, in one pass over them."""
 
-JUDGED = _JUDGED
-SURVEY_COLUMNS = (*_JUDGED, *(column for part in PARTS for column in part.columns))
+SURVEY_COLUMNS = (*JUDGED, *(column for part in PARTS for column in part.columns))
 
 
 class Survey(NamedTuple):
@@ -216,7 +216,7 @@ def note_survey(ledger: Ledger, rows: Iterable[Row]) -> Survey:
     foreign: Counter[RoleKey] = Counter()
     for row in rows:
         part = PARTS[int(row["part"] or 0)]
-        record = _record(row, (*_JUDGED, *part.columns))
+        record = _record(row, (*JUDGED, *part.columns))
         if part.mark == "recipient":
             _note_caller(ledger, row, record, foreign)
         elif part.mark == "role_source":
@@ -325,9 +325,7 @@ def _record(
 
 
 def _resources(text: str) -> list[dict[str, str | None]]:
-    return [
-        {"type": kind, "ARN": arn, "accountId": account} for kind, arn, account in json.loads(text) or ()
-    ]
+    return [{"type": kind, "ARN": arn, "accountId": account} for kind, arn, account in json.loads(text) or ()]
 
 
 def _add_session(identity: dict[str, Any], session: str) -> None:

@@ -48,7 +48,9 @@ def fill(
     """
     table = runner.describe()
     if not table.dated:
-        say(f"warning: table {printable(table.name)} has no partitions by day: each query reads all of the log")
+        say(
+            f"warning: table {printable(table.name)} has no partitions by day: each query reads all of the log"
+        )
     survey = note_survey(ledger, runner.run(survey_sql(table, asked)))
     say(f"{count(ledger.records, 'record')} surveyed; {runner.bill}")
     if survey.pairs:

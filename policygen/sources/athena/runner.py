@@ -145,9 +145,9 @@ class Runner:
             },
             "WorkGroup": place.workgroup or "primary",
         }
-        if place.output and not group.get("EnforceWorkGroupConfiguration"):
+        if place.output and not (group or {}).get("EnforceWorkGroupConfiguration"):
             settings["ResultConfiguration"] = {"OutputLocation": place.output}
-        elif group and not place.output and not _keeps_results(group):
+        elif group is not None and not place.output and not _keeps_results(group):
             raise UsageError(
                 f"workgroup {printable(settings['WorkGroup'])!r} says no place for results",
                 f"name one: {_FORM}",
@@ -155,13 +155,13 @@ class Runner:
             )
         return settings
 
-    def _workgroup(self, name: str) -> Mapping[str, Any]:
-        """A workgroup's configuration; empty where it may not be read."""
+    def _workgroup(self, name: str) -> Mapping[str, Any] | None:
+        """A workgroup's configuration; None where it may not be read."""
         try:
             answer = self._client().get_work_group(WorkGroup=name)
         except Exception as error:
             if is_aws_error(error) and is_denied(error):
-                return {}
+                return None
             raise
         configuration: Mapping[str, Any] = answer["WorkGroup"].get("Configuration") or {}
         return configuration

@@ -79,28 +79,33 @@ def calls_sql(
     """
     ids = ", ".join(map(literal, sorted(role_ids)))
     foreign = (
-        f" OR ({{useridentity.type}} = 'AWSAccount' AND split_part({{useridentity.principalid}}, ':', 1) IN ({ids}))"
+        f" OR split_part({{useridentity.principalid}}, ':', 1) IN ({ids})"
+        f" OR {{useridentity.sessioncontext.sessionissuer.principalid}} IN ({ids})"
         if ids
         else ""
     )
     columns = [(column.name, column.sql) for column in CALL_COLUMNS]
     columns += [("session_name", SESSION), ("address", "{sourceipaddress}")]
-    names = [column.name for column in CALL_COLUMNS if column.name != "parameters"]
+    names = ", ".join([*(column.name for column in CALL_COLUMNS if column.name != "parameters"), "copied"])
     query = [
-        _once(table, asked, columns, where=[f"({_own(asked)}{foreign})", f"NOT ({_late(asked)})"]),
-        f"SELECT {', '.join(names)}, copied,",
-        "{cut} AS parameters,",
+        _once(table, asked, columns, where=[f"({_own(asked)}{foreign})", f"NOT ({_late(asked)})"]) + ",",
+        "cut AS (",
+        f"  SELECT {names}, session_name, address, time, id,",
+        "{cut} AS parameters",
+        "  FROM once{join}",
+        ")",
+        f"SELECT {names}, parameters,",
         "  count(*) AS events, min(time) AS first, max(time) AS last,",
         f"  json_format(CAST(min(concat(time, ' ', id), {SAMPLES}) AS JSON)) AS samples,",
         f"  {_smallest('session_name')} AS sessions,",
         f"  {_smallest('address')} AS addresses",
-        "FROM once{join}",
-        f"GROUP BY {', '.join(str(number) for number in range(1, len(names) + 3))}",
+        "FROM cut",
+        f"GROUP BY {names}, parameters",
     ]
-    room = LONGEST - len(_lines(*query, table=table).encode()) - len(_CUT) - 1024
-    kept = list(_fitting((_kept(*pair) for pair in pairs), room))
-    cut, join = (_CUT, _JOIN.format(",\n  ".join(kept))) if kept else ("  parameters", "")
-    return _lines(*query, table=table).replace("{cut}", cut).replace("{join}", join)
+    text = _lines(*query, table=table)
+    kept = list(_fitting((_kept(*pair) for pair in pairs), LONGEST - len(text.encode()) - 2048))
+    cut, join = (_CUT, _JOIN.format(",\n    ".join(kept))) if kept else ("    parameters", "")
+    return text.replace("{cut}", cut).replace("{join}", join)
 
 
 # ---- events ---------------------------------------------------------------------------------------------
@@ -120,9 +125,7 @@ _EVENT = (
 )
 
 
-def _once(
-    table: Table, asked: Question, columns: Sequence[tuple[str, str]], where: Sequence[str]
-) -> str:
+def _once(table: Table, asked: Question, columns: Sequence[tuple[str, str]], where: Sequence[str]) -> str:
     """The events of the log, each once, and whether the caller's own copy of each was delivered too."""
     day = asked.until[:10]
     conditions = [*table.scope(asked.first, day, asked.account), *where]
@@ -141,8 +144,9 @@ def _once(
     ]
     listed = ",\n    ".join(made)
     where_ = f"\n  WHERE {' AND '.join(conditions)}" if conditions else ""
+    # Names are quoted, texts are literals: see `table`.
     return (
-        f"WITH delivered AS (\n  SELECT\n    {listed}\n  FROM {table.sql}{where_}\n),\n"
+        f"WITH delivered AS (\n  SELECT\n    {listed}\n  FROM {table.sql}{where_}\n),\n"  # noqa: S608
         "once AS (\n  SELECT *, bool_or(own) OVER (PARTITION BY shared) AS copied\n"
         "  FROM delivered\n  WHERE copy = 1\n)"
     )
@@ -193,19 +197,20 @@ def _smallest(name: str) -> str:
 # for, objects where it looks for these one level deeper, and whatever holds an ARN. What is no object stays whole, and
 # so do the parameters of events that are not listed.
 _LIKE = "regexp_replace(lower(k), '[^a-z0-9]', '')"
-_CUT = f"""  CASE WHEN kept.members IS NULL THEN parameters ELSE coalesce(json_format(CAST(map_filter(
-    TRY(CAST(json_parse(parameters) AS MAP(VARCHAR, JSON))),
-    (k, v) -> contains(kept.members, lower(k))
-      OR contains(kept.likes, {_LIKE})
-      OR contains(kept.likes, regexp_replace({_LIKE}, 's$', ''))
-      OR (kept.deep AND starts_with(json_format(v), '{{'))
-      OR (kept.arns AND (strpos(json_format(v), '"arn:') > 0 OR starts_with(k, 'arn:')))
-  ) AS JSON)), parameters) END"""
+_CUT = f"""\
+    CASE WHEN kept.members IS NULL THEN parameters ELSE coalesce(json_format(CAST(map_filter(
+      TRY(CAST(json_parse(parameters) AS MAP(VARCHAR, JSON))),
+      (k, v) -> contains(kept.members, lower(k))
+        OR contains(kept.likes, {_LIKE})
+        OR contains(kept.likes, regexp_replace({_LIKE}, 's$', ''))
+        OR (kept.deep AND starts_with(json_format(v), '{{'))
+        OR (kept.arns AND (strpos(json_format(v), '"arn:') > 0 OR starts_with(k, 'arn:')))
+    ) AS JSON)), parameters) END"""
 _JOIN = """
-LEFT JOIN (VALUES
-  {}
-) AS kept (event_source, event_name, members, likes, deep, arns)
-  ON kept.event_source = source AND kept.event_name = name"""
+  LEFT JOIN (VALUES
+    {}
+  ) AS kept (event_source, event_name, members, likes, deep, arns)
+    ON kept.event_source = source AND kept.event_name = name"""
 
 
 def _kept(source: str, name: str) -> str:
@@ -230,7 +235,7 @@ def _fitting(rows: Iterable[str], room: int) -> Iterable[str]:
     for row in rows:
         if not row:
             continue
-        room -= len(row.encode()) + 4
+        room -= len(row.encode()) + 6  # and what parts it from the next
         if room < 0:
             return
         yield row
@@ -238,5 +243,6 @@ def _fitting(rows: Iterable[str], room: int) -> Iterable[str]:
 
 def _lines(*lines: str, table: Table) -> str:
     return _FIELD.sub(
-        lambda found: found.group() if found[1] in {"cut", "join"} else table.column(found[1]), "\n".join(lines)
+        lambda found: found.group() if found[1] in {"cut", "join"} else table.column(found[1]),
+        "\n".join(lines),
     )

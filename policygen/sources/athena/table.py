@@ -33,6 +33,9 @@ _UNKNOWN = {
     "recipientaccountid": "which copies are of other accounts' calls",
     "additionaleventdata": "which calls were presigned",
 }
+_TYPES = {"resources": "ARRAY(ROW(type VARCHAR, arn VARCHAR, accountid VARCHAR))"}
+"""Of columns that are no text."""
+
 _ACCOUNTS = frozenset({"account", "accountid", "account_id", "aws_account_id"})
 _SORTED_FORMAT = re.compile(r"yyyy(?P<a>[/-]?)MM(?P=a)dd")
 
@@ -75,7 +78,7 @@ class Table:
     def column(self, path: str) -> str:
         """A column in a query, or NULL where the table lacks it."""
         if path not in self.columns:
-            return f"CAST(NULL AS {'ARRAY(ROW(type VARCHAR, arn VARCHAR, accountid VARCHAR))' if path == 'resources' else 'VARCHAR'})"
+            return f"CAST(NULL AS {_TYPES.get(path, 'VARCHAR')})"
         return ".".join(quoted(part) if part == "timestamp" else part for part in path.split("."))
 
     def scope(self, first: str, last: str, account: str) -> tuple[str, ...]:

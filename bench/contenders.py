@@ -16,12 +16,19 @@ PASSES = Path(__file__).resolve().parent / "passes"
 
 _READ = """
 import json, sys
-from policygen.ledger import Ledger
-from policygen.reading import check_whole, read
-from policygen.selection import parse_role, selector
+from pathlib import Path
+from policygen.cache import Cache
+from policygen.engine import Job, Means, run
+from policygen.reading import check_whole
+from policygen.selection import parse_role
+from policygen.sources import open_source
 logs, role, cache = sys.argv[1:]
-ledger = Ledger(selector(parse_role(role)) if role else lambda _: True)
-check_whole(read([logs], ledger), allow_incomplete=False)
+name = parse_role(role) if role else None
+job = Job(name.fits, role, search=name.marks) if name else Job(lambda _: True, "all")
+keep = Means(cache=lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None)
+done = run(open_source(logs), job, means=keep)
+check_whole(done.reading, allow_incomplete=False)
+ledger = done.ledger
 events = sum(evidence.count for calls in ledger.calls.values() for evidence in calls.values())
 print(json.dumps({"records": ledger.records, "events": events, "groups": sum(map(len, ledger.calls.values()))}))
 """
@@ -29,8 +36,8 @@ print(json.dumps({"records": ledger.records, "events": events, "groups": sum(map
 POLICYGEN, PLAIN = "policygen", "gzip + json"
 
 OURS = {
-    "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
-    "all roles": [sys.executable, "-c", _READ, "{logs}", "", "{cache}"],
+    "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", ""],
+    "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
     "again": [sys.executable, "-c", _READ, "{logs}", "", "{cache}"],
 }
 """policygen's pass for each job. ``again`` is run twice: first, not timed, over all days but the last."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from policygen.cache import Cache, Kept
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
 from policygen.reading import Reading
-from policygen.sources import EVERYTHING, Batch, LogObject, LogSource, Reader, Scope
+from policygen.sources import EVERYTHING, Batch, CallSource, LogObject, LogSource, Reader, Scope, Source
 from policygen.sources.layout import STAMP, published
 
 CHUNK_BYTES = 16 << 20
@@ -39,6 +39,8 @@ class Job(NamedTuple):
     select: Select
     name: str = ""
     """What tells the selection from others, for the cache; "" for what is not to be kept."""
+    role: str = ""
+    """Name of the one role, "" for none: what an engine of AWS is asked for."""
     until: str = ""
     search: tuple[bytes, ...] = ()
     """What a record must hold to be wanted; () where all records are looked at."""
@@ -108,6 +110,10 @@ def _quiet(_: Progress) -> None:
     """Says nothing."""
 
 
+def _silent(_: str) -> None:
+    """Says nothing."""
+
+
 def _no_cache(_: Job) -> None:
     """Keeps nothing."""
 
@@ -123,10 +129,12 @@ class Means:
     cache: Callable[[Job], Cache | None] = _no_cache
     """What keeps what objects gave."""
     say: Callable[[Progress], None] = _quiet
+    talk: Callable[[str], None] = _silent
+    """Told of what a source says of itself while it works."""
     """Told of progress after each chunk."""
 
 
-def run(source: LogSource, job: Job, scope: Scope = EVERYTHING, means: Means | None = None) -> Portion:
+def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None = None) -> Portion:
     """Reads a source whole, and settles it.
 
     Args:
@@ -140,6 +148,9 @@ def run(source: LogSource, job: Job, scope: Scope = EVERYTHING, means: Means | N
     """
     means = means or Means()
     whole = Portion(Ledger(job.select, until=job.until))
+    if isinstance(source, CallSource):
+        source.fill(whole.ledger, job.role, scope, means.talk)
+        return whole
     objects = _listed(source, scope, whole.reading)
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None

@@ -22,7 +22,7 @@ from policygen.policy.expand import allowed_actions
 from policygen.reading import Reading, check_whole
 from policygen.retain import retain
 from policygen.selection import Chosen, RoleName, choose, parse_role
-from policygen.sources import LogSource, Scope, open_source
+from policygen.sources import Scope, Source, open_source
 from policygen.strength import days_asked
 from policygen.text import count, printable
 from policygen.today import Today, allowed_today, today_of
@@ -32,7 +32,7 @@ from policygen.usage import Usage, Window, usage_of, window_of, with_passed_serv
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
-Logs = LogSource | Sequence[str | Path]
+Logs = Source | Sequence[str | Path]
 
 LONGEST = 36_500
 """Days of the longest window; CloudTrail began in 2013."""
@@ -118,13 +118,13 @@ def observe(
     return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
 
 
-def _today(source: LogSource, on: date | None) -> str:
+def _today(source: Source, on: date | None) -> str:
     """The window's end where the user gave none: what is read from AWS ends today, files with their newest event."""
     return on.isoformat() if on and source.remote else ""
 
 
 def _read(
-    source: LogSource,
+    source: Source,
     wanted: RoleName,
     days: int,
     until: str,
@@ -135,7 +135,7 @@ def _read(
     account = wanted.account or (role.account if role else "")
     scope = _scope(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
-    job = Job(wanted.fits, name, until, wanted.marks)
+    job = Job(wanted.fits, name, wanted.name, until, wanted.marks)
     portion = run(source, job, scope, means)
     if portion.ledger.searched and not portion.ledger.calls:
         portion = run(source, job._replace(search=()), scope, means)
@@ -178,7 +178,7 @@ def examine(
     key = account.role(role).key if account and role else None
     source = open_source(logs)
     limit = limit or _today(source, on)
-    portion = run(source, Job(nobody, "nobody", limit), _scope(days, limit), means)
+    portion = run(source, Job(nobody, "nobody", until=limit), _scope(days, limit), means)
     reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):

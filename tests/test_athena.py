@@ -25,7 +25,7 @@ from policygen.errors import AwsError, GateError, PolicygenError, UsageError
 from policygen.events import outcome_of
 from policygen.ledger import Ledger
 from policygen.sources import Batch, open_source
-from policygen.sources.athena import Place, Question, Runner, fill, open_athena, parse_place
+from policygen.sources.athena import Place, Question, Runner, fill, parse_place
 from policygen.sources.athena.ddl import ddl
 from policygen.sources.athena.sql import LONGEST, calls_sql, survey_sql
 from policygen.sources.athena.table import Partition, Table, read_table
@@ -715,7 +715,7 @@ def test_the_whole_way_through_athena_s_api(
     expected = duck.ledger(asked, named(ROLE))
     for query in list(duck.queries):
         queued([dict(row) for row in duck.run(query)])
-    runner = open_athena("athena:logs.trail?output=s3://results/policygen/", aws)
+    runner = Runner(aws, parse_place("athena:logs.trail?output=s3://results/policygen/"))
     runner.sleep = lambda _: None
     monkeypatch.setattr(Runner, "describe", lambda _: duck.table)
     talk: list[str] = []

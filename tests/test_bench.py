@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from policygen.engine import Job, run
 from policygen.ledger import Ledger
 from policygen.mapping import map_batch
-from policygen.reading import read
 from policygen.sources import open_source
 from tests.support import ROOT
 
@@ -39,11 +39,10 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ledger(logs: Path) -> Ledger:
-    ledger = Ledger(lambda _: True)
-    reading = read([logs], ledger)
-    assert not reading.holes
-    assert not reading.passed_over
-    return ledger
+    done = run(open_source(logs), Job(lambda _: True))
+    assert not done.reading.holes
+    assert not done.reading.passed_over
+    return done.ledger
 
 
 def digests(folder: Path) -> dict[str, str]:

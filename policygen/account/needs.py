@@ -1,4 +1,4 @@
-"""The permissions that policygen itself needs, command by command: all of them only read.
+"""The permissions that policygen itself needs, command by command: all of them only read, but that Athena writes the results of a query.
 
 ``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}``
 to fill in; ``*`` where IAM knows no narrower one, or where the names are not known before they are read.
@@ -99,11 +99,29 @@ _LOGS_NEEDS = (
     ),
 )
 
+_ATHENA_NEEDS = (
+    Need("athena:GetTableMetadata", "*", "which columns and partitions the table has"),
+    Need("athena:StartQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "the two queries"),
+    Need(
+        "athena:GetQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "whether they are done"
+    ),
+    Need("athena:GetQueryResults", "arn:{partition}:athena:*:{account}:workgroup/*", "what they found"),
+    Need("athena:GetWorkGroup", "arn:{partition}:athena:*:{account}:workgroup/*", "where results go", True),
+    Need("athena:StopQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "to stop one", True),
+    Need("glue:GetDatabase", "*", "Athena's catalog"),
+    Need("glue:GetTable", "*", "Athena's catalog"),
+    Need("glue:GetPartitions", "*", "Athena's catalog"),
+    *_BUCKET_NEEDS,
+    Need("s3:GetBucketLocation", "arn:{partition}:s3:::*", "the place of the results"),
+    Need("s3:PutObject", "arn:{partition}:s3:::*/*", "the results, which Athena writes where you say"),
+)
+
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
     "suggest --logs auto": _AUTO_NEEDS,
     "suggest --logs lookup:": _LOOKUP_NEEDS,
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
+    "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
     "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),

@@ -47,6 +47,7 @@ COMMANDS = (
     "services",
     "data",
     "cache",
+    "athena",
 )
 
 

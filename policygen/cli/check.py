@@ -16,6 +16,7 @@ from policygen.cli.options import (
     JobsOption,
     LiveOption,
     LogsOption,
+    MaxScanOption,
     NoCacheOption,
     ProfileOption,
     QuietOption,
@@ -55,6 +56,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
     decisions: DecisionsOption = None,
+    max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
@@ -85,7 +87,7 @@ def command(
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk)
+    source = source_of(logs, profile, talk, max_scan)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         seen = observe(
             source,

@@ -11,6 +11,7 @@ from policygen.cli.options import (
     IncompleteOption,
     JobsOption,
     LogsOption,
+    MaxScanOption,
     NoCacheOption,
     ProfileOption,
     QuietOption,
@@ -40,6 +41,7 @@ def command(
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
+    max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
@@ -72,7 +74,7 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    source = source_of(logs, profile, talk)
+    source = source_of(logs, profile, talk, max_scan)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         reading, ledger, coverage = examine(
             source,

@@ -17,6 +17,7 @@ from policygen.cli.options import (
     KeepOption,
     LiveOption,
     LogsOption,
+    MaxScanOption,
     NoCacheOption,
     ProfileOption,
     QuietOption,
@@ -48,6 +49,7 @@ def command(
     keep: KeepOption = None,
     drop: DropOption = None,
     decisions: DecisionsOption = None,
+    max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
@@ -68,7 +70,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk)
+    source = source_of(logs, profile, talk, max_scan)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
             source,

@@ -37,7 +37,7 @@ def command(
     from policygen.mapping import map_batch
     from policygen.reading import Reading, check_whole
     from policygen.selection import parse_role
-    from policygen.sources import open_source
+    from policygen.sources import CallSource, open_source
     from policygen.text import printable
 
     if format_ not in {"jsonl", "text"}:
@@ -45,7 +45,14 @@ def command(
     wanted = parse_role(role) if role else None
     reading, counts, unmapped = Reading(), Counter[str](), Counter[str]()
     seen: set[str] = set()
-    for batch in open_source([str(path) for path in logs]).read():
+    source = open_source([str(path) for path in logs])
+    if isinstance(source, CallSource):
+        raise UsageError(
+            "map shows record by record, and Athena gives sums",
+            "give files, s3:// or lookup:",
+            code="PG-E202",
+        )
+    for batch in source.read():
         reading.note(batch)
         for row in map_batch(batch, wanted, seen, why=why):
             counts[row.status] += 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from policygen.conduct import Sign
     from policygen.decisions import Decisions
     from policygen.engine import Job, Means
-    from policygen.sources import LogSource
+    from policygen.sources import Source
 
 RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
 LogsOption = Annotated[
@@ -60,6 +60,9 @@ DecisionsOption = Annotated[
     Path | None,
     typer.Option("--decisions", help="File of decisions; default: policygen.toml here, if there is one."),
 ]
+MaxScanOption = Annotated[
+    str, typer.Option("--max-scan", help="What queries of Athena may read, as 50GB; default: no limit.")
+]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes that read logs; 0: one a core.", min=0)
 ]
@@ -98,31 +101,54 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
 
     say = (lambda _: None) if quiet else bar
     if workers == 1:
-        yield Means(say=say, cache=keep)
+        yield Means(say=say, talk=talk_of(quiet=quiet), cache=keep)
         bar.close()
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as executor:
         try:
-            yield Means(executor=executor, ahead=2 * workers, say=say, cache=keep)
+            yield Means(executor=executor, ahead=2 * workers, say=say, talk=talk_of(quiet=quiet), cache=keep)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             bar.close()
 
 
-def source_of(logs: list[str] | None, profile: str, talk: Callable[[str], None]) -> LogSource:
+def source_of(
+    logs: list[str] | None, profile: str, talk: Callable[[str], None], max_scan: str = ""
+) -> Source:
     """The log source that was named, by default the trails of the caller's account; what it says of itself is talk.
 
     Raises:
         PolicygenError: there is no such source, or it cannot be opened.
     """
-    from policygen.sources import open_source
+    from policygen.sources import Asking, open_source
 
-    source = open_source(logs or ["auto"], profile)
+    source = open_source(logs or ["auto"], Asking(profile, _bytes(max_scan)))
     for note in source.notes:
         talk(note)
     return source
+
+
+def _bytes(text: str) -> int | None:
+    """A size as people write it: ``50GB``; None for "".
+
+    Raises:
+        UsageError: PG-E224, it is none.
+    """
+    import re
+
+    from policygen.errors import UsageError
+    from policygen.text import printable
+
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise UsageError(
+            f"--max-scan is not a size: {printable(text)[:40]!r}", "for example 50GB", code="PG-E224"
+        )
+    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
 
 
 def account_of(

@@ -28,7 +28,9 @@ def command(
     ] = False,
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, policy.")] = "text",
 ) -> None:
-    """Print the permissions that policygen needs; all of them only read. Work on files needs none.
+    """Print the permissions that policygen needs; all of them only read, but that Athena writes results.
+
+    Work on files needs none.
 
     policygen permissions suggest -f policy --account 123456789012
     """

@@ -18,6 +18,7 @@ from policygen.cli.options import (
     KeepOption,
     LiveOption,
     LogsOption,
+    MaxScanOption,
     NoCacheOption,
     ProfileOption,
     QuietOption,
@@ -69,6 +70,7 @@ def command(
     drop: DropOption = None,
     decisions: DecisionsOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
@@ -97,7 +99,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk)
+    source = source_of(logs, profile, talk, max_scan)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
             source,

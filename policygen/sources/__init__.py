@@ -17,18 +17,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from policygen.errors import PolicygenError, UsageError
+from policygen.ledger import Ledger
 from policygen.record import Record
 from policygen.text import printable
 
 __all__ = [
     "EVERYTHING",
     "SCHEMES",
+    "Asking",
     "Batch",
+    "CallSource",
     "Damage",
     "LogObject",
     "LogSource",
     "Reader",
     "Scope",
+    "Source",
     "Unreadable",
     "open_source",
 ]
@@ -167,47 +171,89 @@ class LogSource(ABC):
             yield from [one] if isinstance(one, Batch) else self.reader(one)
 
 
-def _files(specs: Sequence[str], _: str) -> LogSource:
+class CallSource(ABC):
+    """An engine of its own that holds events and can add them up: only sums travel."""
+
+    remote: bool = True
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know of the source, in sentences; complete when it was asked."""
+        return ()
+
+    @abstractmethod
+    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+        """Fills an empty ledger as reading the log's files and settling would have.
+
+        Args:
+            ledger: with the end of the window.
+            role: whose calls are wanted; "" for nobody's.
+            scope: the first day, and the account if it is known.
+            say: told of progress and cost.
+
+        Raises:
+            PolicygenError: the source refuses, or has no such log.
+        """
+
+
+class Asking(NamedTuple):
+    """How AWS is asked."""
+
+    profile: str = ""
+    """AWS profile; "" for the default one."""
+    max_scan: int | None = None
+    """Bytes that queries may read, where reading is paid for; None for no limit."""
+
+
+def _files(specs: Sequence[str], _: Asking) -> LogSource:
     from policygen.sources.files import open_files
 
     return open_files(specs)
 
 
-def _s3(specs: Sequence[str], profile: str) -> LogSource:
+def _s3(specs: Sequence[str], how: Asking) -> LogSource:
     from policygen.sources.s3 import open_s3
 
-    return open_s3(specs, profile=profile)
+    return open_s3(specs, profile=how.profile)
 
 
-def _auto(specs: Sequence[str], profile: str) -> LogSource:
+def _auto(specs: Sequence[str], how: Asking) -> LogSource:
     from policygen.sources.auto import open_auto
 
-    return open_auto(specs, profile=profile)
+    return open_auto(specs, profile=how.profile)
 
 
-def _lookup(specs: Sequence[str], profile: str) -> LogSource:
+def _lookup(specs: Sequence[str], how: Asking) -> LogSource:
     from policygen.sources.lookup import open_lookup
 
-    return open_lookup(specs, profile=profile or None)
+    return open_lookup(specs, profile=how.profile or None)
 
 
-def _logs(specs: Sequence[str], profile: str) -> LogSource:
+def _logs(specs: Sequence[str], how: Asking) -> LogSource:
     from policygen.sources.logs import open_logs
 
-    return open_logs(specs, profile=profile or None)
+    return open_logs(specs, profile=how.profile or None)
 
 
-Opener = Callable[[Sequence[str], str], LogSource]
+def _athena(specs: Sequence[str], how: Asking) -> CallSource:
+    from policygen.sources.athena import open_athena
+
+    return open_athena(specs, profile=how.profile, max_scan=how.max_scan)
+
+
+Source = LogSource | CallSource
+Opener = Callable[[Sequence[str], Asking], Source]
 
 SCHEMES: dict[str, Opener] = {
     "": _files,
+    "athena": _athena,
     "auto": _auto,
     "file": _files,
     "logs": _logs,
     "lookup": _lookup,
     "s3": _s3,
 }
-"""Name of a source -> what opens it, given the specs as they were written and an AWS profile; "" is a plain path.
+"""Name of a source -> what opens it, given the specs as they were written; "" is a plain path.
 
 A spec names its source before the first colon, as in ``s3://BUCKET`` or ``logs:GROUP``, or is its name alone.
 """
@@ -218,17 +264,17 @@ _URLS = frozenset({"file", "s3"})
 _NAMED = re.compile(r"([a-z][a-z0-9+.-]+)(:/{0,2}|$)", re.IGNORECASE)  # one letter is a Windows drive
 
 
-def open_source(spec: LogSource | str | Path | Sequence[str | Path], profile: str = "") -> LogSource:
+def open_source(spec: Source | str | Path | Sequence[str | Path], how: Asking = Asking()) -> Source:  # noqa: B008 - immutable
     """The log source that `spec` names: one path or URL, or several of the same kind; or the source itself.
 
     Args:
         spec: as the user wrote it.
-        profile: AWS profile; "" for the default one.
+        how: AWS is asked, if at all.
 
     Raises:
         UsageError: a path does not exist (PG-E201); the source is unknown, or kinds are mixed (PG-E202).
     """
-    if isinstance(spec, LogSource):
+    if isinstance(spec, LogSource | CallSource):
         return spec
     specs = [spec] if isinstance(spec, str | Path) else list(spec)
     if not specs:
@@ -238,7 +284,7 @@ def open_source(spec: LogSource | str | Path | Sequence[str | Path], profile: st
         raise UsageError(
             "log sources of different kinds cannot be read together", "run once for each kind", code="PG-E202"
         )
-    return openers.pop()([str(one) for one in specs], profile)
+    return openers.pop()([str(one) for one in specs], how)
 
 
 def _opener(spec: str) -> Opener:

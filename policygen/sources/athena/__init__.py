@@ -6,28 +6,66 @@ it: a survey of everybody's events, and the role's events added up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from policygen.account.session import Aws, open_session
+from policygen.errors import NothingFoundError, UsageError
 from policygen.ledger import Ledger
 from policygen.reduction import count_calls, note_survey
+from policygen.sources import CallSource, Scope
 from policygen.sources.athena.runner import Place, Runner, parse_place
 from policygen.sources.athena.sql import Question, calls_sql, survey_sql
 from policygen.text import count, printable
 
-if TYPE_CHECKING:
-    from policygen.account.session import Aws
-
-__all__ = ["Place", "Question", "Runner", "fill", "open_athena", "parse_place"]
+__all__ = ["AthenaSource", "Place", "Question", "Runner", "fill", "open_athena", "parse_place"]
 
 
-def open_athena(spec: str, aws: Aws, max_scan: int | None = None) -> Runner:
-    """What asks Athena for the log that `spec` names.
+def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> AthenaSource:
+    """The log whose table `specs` names. Nothing is asked of AWS yet but who the caller is.
+
+    Args:
+        specs: one, ``athena:DATABASE.TABLE``.
+        profile: AWS profile; "" for the default one.
+        max_scan: bytes that all queries together may read; None for no limit.
 
     Raises:
-        UsageError: `spec` has another form (PG-E524).
+        UsageError: it has another form, or there are several (PG-E524).
+        AwsError: no credentials.
     """
-    return Runner(aws, parse_place(spec), max_scan)
+    if len(specs) != 1:
+        raise UsageError("one table of Athena at a time", "run once for each", code="PG-E524")
+    place = parse_place(specs[0])
+    return AthenaSource(Runner(Aws.identify(open_session(profile or None)), place, max_scan))
+
+
+class AthenaSource(CallSource):
+    """A table of CloudTrail's logs."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._unknown: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table's columns cannot tell; known when it was asked."""
+        return self._unknown
+
+    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+        """See `CallSource.fill` and `fill`.
+
+        Raises:
+            NothingFoundError: the table has no event of the window (PG-E302).
+        """
+        self._unknown = fill(
+            ledger, self._runner, Question(role, scope.account, scope.first, ledger.until), say
+        )
+        if not ledger.records:
+            name = printable(f"{self._runner.place.database}.{self._runner.place.table}")
+            raise NothingFoundError(
+                f"no event in table {name} from {scope.first or 'its beginning'} to {ledger.until or 'its end'}",
+                "does its partition projection cover these days, and the trail's bucket and prefix?",
+                code="PG-E302",
+            )
 
 
 def fill(

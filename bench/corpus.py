@@ -138,7 +138,7 @@ def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
 def _pairs(
     rng: Random, files: list[LogFile], count: float, *, abroad: bool
 ) -> Iterator[tuple[LogFile, LogFile]]:
-    """Two files of a region, of one account or of two; the first in proportion to its size."""
+    """Two files of a region: of one account and of days side by side, or of two; the first in proportion to its size."""
     groups: dict[object, list[LogFile]] = defaultdict(list)
     for file in files:
         groups[file.region if abroad else (file.account, file.region)].append(file)
@@ -146,6 +146,8 @@ def _pairs(
     for _ in range(max(4, round(count))):
         home = rng.choices(files, cum_weights=sizes)[0]
         group = groups[home.region if abroad else (home.account, home.region)]
+        if not abroad:
+            group = [one for one in group if abs(one.published - home.published) <= timedelta(days=1)]
         twin = rng.choice(group)
         if twin.account != home.account if abroad else twin.number != home.number:
             yield home, twin

@@ -333,7 +333,7 @@ from policygen.selection import parse_role
 from policygen.sources import open_source
 engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.Job(role.fits, "a role", "", role.marks)
+job = engine.Job(role.fits, "a role", search=role.marks)
 print("ready", flush=True)
 keep = engine.Means(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
 engine.run(open_source(sys.argv[1]), job, means=keep)

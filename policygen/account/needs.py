@@ -1,4 +1,4 @@
-"""The permissions that policygen itself needs, command by command: all of them only read, but that Athena writes the results of a query.
+"""The permissions that policygen itself needs, command by command: all only read, but Athena writes its results.
 
 ``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}``
 to fill in; ``*`` where IAM knows no narrower one, or where the names are not known before they are read.

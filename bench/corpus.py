@@ -138,7 +138,7 @@ def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
 def _pairs(
     rng: Random, files: list[LogFile], count: float, *, abroad: bool
 ) -> Iterator[tuple[LogFile, LogFile]]:
-    """Two files of a region: of one account and of days side by side, or of two; the first in proportion to its size."""
+    """Two files of a region: of one account, a day apart at most, or of two; the first in proportion to its size."""
     groups: dict[object, list[LogFile]] = defaultdict(list)
     for file in files:
         groups[file.region if abroad else (file.account, file.region)].append(file)

@@ -24,7 +24,7 @@ from policygen.selection import parse_role
 from policygen.sources import open_source
 logs, role, cache = sys.argv[1:]
 name = parse_role(role) if role else None
-job = Job(name.fits, role, search=name.marks) if name else Job(lambda _: True, "all")
+job = Job(name.fits, role, search=name.sought) if name else Job(lambda _: True, "all")
 keep = Means(cache=lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None)
 done = run(open_source(logs), job, means=keep)
 check_whole(done.reading, allow_incomplete=False)

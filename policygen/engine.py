@@ -18,7 +18,17 @@ from typing import NamedTuple
 from policygen.cache import Cache, Kept
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
 from policygen.reading import Reading
-from policygen.sources import EVERYTHING, Batch, CallSource, LogObject, LogSource, Reader, Scope, Source
+from policygen.sources import (
+    EVERYTHING,
+    Batch,
+    CallSource,
+    LogObject,
+    LogSource,
+    Reader,
+    Scope,
+    Search,
+    Source,
+)
 from policygen.sources.layout import STAMP, published
 
 CHUNK_BYTES = 16 << 20
@@ -42,8 +52,7 @@ class Job(NamedTuple):
     role: str = ""
     """Name of the one role, "" for none: what an engine of AWS is asked for."""
     until: str = ""
-    search: tuple[bytes, ...] = ()
-    """What a record must hold to be wanted; () where all records are looked at."""
+    search: Search = Search()
 
 
 SMALL = 8 << 20
@@ -160,7 +169,7 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     if of_size < SMALL or serial:
         means = replace(means, executor=None)
     if of_size >= SMALL or source.remote:
-        objects = _searched(objects, job.search) if job.search else objects
+        objects = _searched(objects, job.search) if job.search.own else objects
         cache = means.cache(job) if job.name else None
     try:
         parts = _parts(objects, job, cache)
@@ -294,7 +303,7 @@ def _handed_out(
                 coming.cancel()
 
 
-def _searched(objects: Sequence[LogObject], texts: tuple[bytes, ...]) -> list[LogObject]:
+def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:
     """The objects, to be searched, but for those that must tell more than their name does.
 
     One of each account and region tells what kinds of events the trail holds; the newest tell the newest event.
@@ -307,7 +316,7 @@ def _searched(objects: Sequence[LogObject], texts: tuple[bytes, ...]) -> list[Lo
         place = (one.account, one.region)
         known = "" < stamp < recent and place in seen
         seen.add(place)
-        found.append(one._replace(search=texts) if known else one)
+        found.append(one._replace(search=search.of(one.account)) if known else one)
     return found
 
 

@@ -22,7 +22,7 @@ from policygen.policy.expand import allowed_actions
 from policygen.reading import Reading, check_whole
 from policygen.retain import retain
 from policygen.selection import Chosen, RoleName, choose, parse_role
-from policygen.sources import Scope, Source, open_source
+from policygen.sources import Scope, Search, Source, open_source
 from policygen.strength import days_asked
 from policygen.text import count, printable
 from policygen.today import Today, allowed_today, today_of
@@ -135,10 +135,10 @@ def _read(
     account = wanted.account or (role.account if role else "")
     scope = _scope(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
-    job = Job(wanted.fits, name, wanted.name, until, wanted.marks)
+    job = Job(wanted.fits, name, wanted.name, until, wanted.sought._replace(account=account))
     portion = run(source, job, scope, means)
     if portion.ledger.searched and not portion.ledger.calls:
-        portion = run(source, job._replace(search=()), scope, means)
+        portion = run(source, job._replace(search=Search()), scope, means)
     return portion.reading, portion.ledger
 
 

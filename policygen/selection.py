@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from policygen.access import RoleKey
 from policygen.errors import NothingFoundError, UsageError
 from policygen.ledger import Calls, Ledger
+from policygen.sources import Search, Sought
 from policygen.text import printable
 
 _ROLE_ARN = re.compile(
@@ -36,16 +37,30 @@ class RoleName:
         return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
 
     @property
-    def marks(self) -> tuple[bytes, ...]:
-        """Texts of which each record holds one that says anything of the role.
+    def sought(self) -> Search:
+        """What the bytes of a record that says anything of the role hold.
 
-        Its name; what changes a trail and what changes a function's code (`ledger.Notice`; events of Lambda's API
-        have its date); and another account's copy of a call, which has an id for a name (1.4.3). Empty for a name
-        that a writer of JSON may have escaped.
+        In its own account's log its name; what changes a trail, and what changes a function's code
+        (`ledger.NOTED`). In another account's log the copy of a call, which has an id for a name (1.4.3). Nothing for
+        a name that a writer of JSON may have escaped: then each record has to be read.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
-            return ()
-        return (self.name.encode(), b"cloudtrail.amazonaws.com", b"20150331", b'"AWSAccount"')
+            return Search()
+        return Search((Sought(self.name.encode()), *_CHANGES), (_COPY,), self.account)
+
+
+# Names as in `ledger.NOTED`; Lambda's API writes its date behind them.
+_CHANGES = (
+    Sought(
+        b'"eventSource":"cloudtrail.amazonaws.com"',
+        rb'"eventName":"(?:(?:Create|Update|Delete)Trail|(?:Start|Stop)Logging|PutEventSelectors)"',
+    ),
+    Sought(
+        b"20150331",
+        rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
+    ),
+)
+_COPY = Sought(b'"AWSAccount"', rb'"principalId":"AROA')
 
 
 def parse_role(text: str) -> RoleName:

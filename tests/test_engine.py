@@ -24,7 +24,7 @@ from policygen.cli.progress import Bar, describe
 from policygen.engine import Job, Means, Portion, Progress, run
 from policygen.ledger import nobody
 from policygen.selection import parse_role
-from policygen.sources import EVERYTHING, Batch, LogObject, Scope, envelope, open_source
+from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, envelope, open_source
 from policygen.sources.files import FileSource, read_file
 from tests.support import ROOT, record
 
@@ -34,7 +34,7 @@ KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
 TRAIL = ROOT / "samples" / "trail"
 ROLE = parse_role("orders-api")
 EVERY_RECORD = Job(ROLE.fits)
-ONE_ROLE = Job(ROLE.fits, search=ROLE.marks)
+ONE_ROLE = Job(ROLE.fits, search=ROLE.sought)
 
 
 @pytest.fixture(autouse=True)
@@ -135,21 +135,38 @@ def by(role: str, **more: Any) -> dict[str, Any]:
     return {"eventVersion": "1.11", **made}
 
 
+def wanting(*texts: bytes) -> list[Sought]:
+    return [Sought(text) for text in texts]
+
+
 def names(found: list[Any] | None) -> list[str]:
     return [one.userIdentity.sessionContext.sessionIssuer.userName for one in found or []]
 
 
 def test_only_the_records_that_hold_the_text_are_decoded() -> None:
     text = text_of(by("other"), by("wanted"), by("third"), by("wanted"))
-    assert names(envelope.search(text, (b"wanted",))) == ["wanted", "wanted"]
-    assert envelope.search(text, (b"nobody",)) == []
-    assert names(envelope.search(text, (b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+    assert names(envelope.search(text, wanting(b"wanted"))) == ["wanted", "wanted"]
+    assert envelope.search(text, wanting(b"nobody")) == []
+    assert names(envelope.search(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+
+
+def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
+    text = text_of(by("a", note="StopLogging"), by("b", note="StopLogging", key="AROA1"))
+    assert names(envelope.search(text, [Sought(b"StopLogging", b"AROA1")])) == ["b"]
+    assert envelope.search(text, [Sought(b"StopLogging", b"AROA2")]) == []
+
+
+def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
+    search = ROLE.sought._replace(account="111122223333")
+    assert search.of("111122223333") == search.own
+    assert search.of("444455556666") == search.others
+    assert search.of("") == ROLE.sought.of("444455556666") == (*search.own, *search.others)
 
 
 def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     forged = by("wanted")
     text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))
-    assert names(envelope.search(text, (b"wanted",))) == ["thief"]
+    assert names(envelope.search(text, wanting(b"wanted"))) == ["thief"]
 
 
 @pytest.mark.parametrize(
@@ -165,27 +182,27 @@ def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     ids=["indented", "spaced", "a space before", "cut", "no UTF-8", "a record alone"],
 )
 def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
-    assert envelope.search(text, (b"wanted",)) is None
+    assert envelope.search(text, wanting(b"wanted")) is None
 
 
 def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
     first, rest = text_of(by("wanted", a="x" * 50), by("other"), by("wanted")).split(b',{"eventVersion"', 1)
     for space in (b" ", b"\n\n\n"):
         spaced = first + b"," + space + b'{"eventVersion"' + rest
-        assert envelope.search(spaced, (b"wanted",)) is None
+        assert envelope.search(spaced, wanting(b"wanted")) is None
 
 
 def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:
     path = tmp_path / "a.json.gz"
     path.write_bytes(gzip.compress(text_of(by("wanted"), by("other"), indent=1)))
-    (batch,) = read_file(LogObject("a", str(path), search=(b"wanted",)))
+    (batch,) = read_file(LogObject("a", str(path), search=tuple(wanting(b"wanted"))))
     assert not batch.searched
     assert names(batch.records) == ["wanted", "other"]
 
 
 def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
-    assert parse_role("a=b@c").marks == ()
-    assert b"orders-api" in ROLE.marks
+    assert parse_role("a=b@c").sought == Search()
+    assert b"orders-api" in [one.text for one in ROLE.sought.own]
 
 
 # --- the cache -------------------------------------------------------------------------------------------
@@ -333,7 +350,7 @@ from policygen.selection import parse_role
 from policygen.sources import open_source
 engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.Job(role.fits, "a role", search=role.marks)
+job = engine.Job(role.fits, "a role", search=role.sought)
 print("ready", flush=True)
 keep = engine.Means(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
 engine.run(open_source(sys.argv[1]), job, means=keep)

@@ -32,6 +32,8 @@ __all__ = [
     "LogSource",
     "Reader",
     "Scope",
+    "Search",
+    "Sought",
     "Source",
     "Unreadable",
     "open_source",
@@ -89,6 +91,31 @@ class Batch:
         return cls(printable(name), damage=damage, size=size)
 
 
+class Sought(NamedTuple):
+    """A text to look for in the bytes of records, and what must stand around it there."""
+
+    text: bytes
+    around: bytes = b""
+    """A regular expression that must be found from `BEFORE` bytes before it to `AFTER` bytes behind it; "" for any."""
+
+
+class Search(NamedTuple):
+    """What the bytes of a record must hold to be wanted; nothing where all records are looked at."""
+
+    own: tuple[Sought, ...] = ()
+    """In the log of the role's account, and where the account is not known."""
+    others: tuple[Sought, ...] = ()
+    """In the logs of other accounts, besides what is looked for where the account is not known."""
+    account: str = ""
+    """The role's account; "" where it is not known."""
+
+    def of(self, account: str) -> tuple[Sought, ...]:
+        """What is looked for in an account's log."""
+        if not (account and self.account):
+            return (*self.own, *self.others)
+        return self.own if account == self.account else self.others
+
+
 class LogObject(NamedTuple):
     """One thing that a source can give: a file, an object of a bucket, a stretch of an API's history."""
 
@@ -106,8 +133,8 @@ class LogObject(NamedTuple):
     region: str = ""
     day: str = ""
     """When it was published, a date in UTC; these three are "" where its name does not tell."""
-    search: tuple[bytes, ...] = ()
-    """Texts of which a record must hold one to be wanted; all records are wanted where it is empty."""
+    search: tuple[Sought, ...] = ()
+    """What a record must hold to be wanted, one of these; all records are wanted where it is empty."""
 
 
 class Scope(NamedTuple):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.record import Record
-from policygen.sources import Damage
+from policygen.sources import Damage, Sought
 from policygen.sources.find import find_all
 from policygen.text import clean, printable
 
@@ -51,7 +51,8 @@ class _Pieces(msgspec.Struct, frozen=True, gc=False):
     Records: list[msgspec.Raw]
 
 
-_TRAIL_HEAD = b'{"Records":[{'
+# As CloudTrail writes it, with no space anywhere: what is sought is written so as well.
+_TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
 _PIECES = msgspec.json.Decoder(_Pieces)
 _TRAIL = msgspec.json.Decoder(TrailFile)
 _RECORD = msgspec.json.Decoder(Record)
@@ -80,6 +81,9 @@ _RECORD_KEYS = frozenset((*_DECISIVE, "eventVersion", "eventID", "requestParamet
 _LISTS = ("Records", "records", "Events", "events", "logEvents", "Messages")
 _INNER = ("detail", "CloudTrailEvent", "message", "Message", "body", "Body", "Sns")
 _MAX_DEPTH = 8
+
+BEFORE, AFTER = 64, 256
+"""Bytes around a text that is sought in which more is looked for."""
 
 _FOREIGN = (
     (b"BZh", "bzip2"),
@@ -110,22 +114,22 @@ def trail(data: bytes) -> list[Record] | None:
     return records if all(map(_is_plain, records)) else None
 
 
-def search(data: bytes, texts: Sequence[bytes]) -> list[Record] | None:
-    """The records of a `{"Records": [...]}` text that hold one of the texts; None if it is anything else.
+def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
+    """The records of a `{"Records": [...]}` text that hold something that is wanted; None if it is anything else.
 
     Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
     alone decides: a caller can write what looks like a record into the parameters of a call.
     """
-    hits = sorted(hit for text in texts for hit in find_all(data, text))
     if not data.startswith(_TRAIL_HEAD):
         return None
+    hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _stands(data, hit, one))
     if not hits:
         return []
     if not_utf8(data) is not None:
         return None
     try:
         pieces = _PIECES.decode(data).Records
-        found, at, end = [], 0, len(_TRAIL_HEAD) - 1
+        found, at, end = [], 0, data.index(b"[") + 1
         for piece in pieces:
             start = end
             end = start + len(memoryview(piece)) + 1  # its comma
@@ -136,6 +140,14 @@ def search(data: bytes, texts: Sequence[bytes]) -> list[Record] | None:
         return None
     # With space between the records the places are wrong, and so is the end.
     return found if end == data.rfind(b"]") + 1 and all(map(_is_plain, found)) else None
+
+
+def _stands(data: bytes, hit: int, wanted: Sought) -> bool:
+    """Whether what must be around a hit is there."""
+    if not wanted.around:
+        return True
+    around = data[max(0, hit - BEFORE) : hit + len(wanted.text) + AFTER]
+    return re.search(wanted.around, around) is not None
 
 
 def items(data: bytes) -> Iterator[Item]:

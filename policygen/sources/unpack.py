@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
 from policygen.record import Record
-from policygen.sources import Batch, Damage, LogObject, Unreadable, envelope
+from policygen.sources import Batch, Damage, LogObject, Sought, Unreadable, envelope
 from policygen.sources.layout import is_log_name, kind_of_name
 from policygen.text import printable
 
@@ -73,7 +73,7 @@ class Packed(NamedTuple):
 
     name: str
     claims: bool
-    search: tuple[bytes, ...] = ()
+    search: tuple[Sought, ...] = ()
 
 
 def packed(one: LogObject) -> Packed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -161,11 +161,21 @@ class CallId(NamedTuple):
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
+def _identifying(source: str, name: str, params: bytes) -> bytes:
+    """Canonical JSON of the parameters that identify what a call touched."""
+    return _encode(project(source, name, parameters(params), arns=b'"arn:' in params))
+
+
+_remembered = lru_cache(maxsize=32768)(_identifying)
+
+
 def call_id(event: Event) -> CallId:
     """The call an event belongs to."""
     role = event.principal.role
     arn = (role.arn if role else "") or next((r.arn for r in event.resources), "")
-    params = project(event.source, event.name, parameters(event), arns=b'"arn:' in bytes(event.params))
+    raw = bytes(event.params)
+    # The calls of a workload repeat; what is long seldom does.
+    params = (_remembered if len(raw) < 512 else _identifying)(event.source, event.name, raw)
     return CallId(
         source=event.source,
         name=event.name,
@@ -177,7 +187,7 @@ def call_id(event: Event) -> CallId:
         denial=event.denial,
         via=event.via,
         vpce=event.vpce,
-        params=_encode(params),
+        params=params,
         resources=event.resources,
     )
 
@@ -287,7 +297,7 @@ class Ledger:
         """Adds one record."""
         self.records += 1
         key = record.eventID or _fingerprint(record)
-        if key in self.skip or any(key in seen for seen in self._seen):
+        if any(key in seen for seen in self._seen) or key in self.skip:
             self.duplicates += 1
             return
         self._seen[-1].add(key)
@@ -307,7 +317,7 @@ class Ledger:
         elif caller.foreign:
             event = event_of(record, caller)
             # The raw parameters share the file's memory: copied, or the file would stay.
-            copied = replace(event, params=msgspec.Raw(bytes(event.params)))
+            copied = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
             self._foreign[event.shared_id or event.id, event.id] = copied
         else:
             if record.sharedEventID:

@@ -140,4 +140,4 @@ def test_every_record_gives_an_event_or_a_reason(raw: dict[str, Any]) -> None:
         assert event.reason
     else:
         assert event.source
-        assert isinstance(parameters(event), dict)
+        assert isinstance(parameters(event.params), dict)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from policygen.account import load_snapshot
 from policygen.account.live import read_role
 from policygen.analysis import analyse
 from policygen.cli import app
-from tests.support import crowd, write_logs
+from tests.support import crowd, record, write_logs
 
 ACCOUNT = "123456789012"
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
@@ -169,3 +170,52 @@ def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(
     del kinds["ec2:DescribeInstances"]  # the trail began today by the clock, before the window or after it
     # The trail logs no data events: of other tables than the one that was read nothing is known.
     assert kinds == {"dynamodb:GetItem": "unknown", "iam:ListUsers": "unknown", "sqs:SendMessage": "unknown"}
+
+
+def deliver(session: boto3.Session, bucket: str, records: list[dict[str, Any]]) -> None:
+    """Puts records where a trail puts them, a file for each day."""
+    s3 = session.client("s3")
+    by_day: dict[str, list[dict[str, Any]]] = {}
+    for one in records:
+        by_day.setdefault(one["eventTime"][:10], []).append(one)
+    for day, members in by_day.items():
+        stamp = day.replace("-", "")
+        name = f"{ACCOUNT}_CloudTrail_us-east-1_{stamp}T0905Z_0123456789abcdef.json.gz"
+        key = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{day.replace('-', '/')}/{name}"
+        s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(json.dumps({"Records": members}).encode()))
+
+
+def test_from_credentials_to_a_policy_with_no_other_word(
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("policygen.sources.fetch.find_spec", lambda _: None)  # moto plays AWS for boto3 alone
+    monkeypatch.setenv("POLICYGEN_CACHE", str(tmp_path))
+    # moto makes no reports of what was used last.
+    monkeypatch.setattr(
+        "policygen.account.live.read_role", lambda name, aws, say, **_: read_role(name, aws, say=say)
+    )
+    iam, today = session.client("iam"), datetime.now(UTC)
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = iam.create_role(RoleName="orders", AssumeRolePolicyDocument=trust)["Role"]
+    allow = {"Effect": "Allow", "Action": ["iam:ListUsers", "iam:ListRoles"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_role_policy(RoleName="orders", PolicyName="wide", PolicyDocument=document)
+    session.client("s3").create_bucket(Bucket="trail-logs")
+    trails = session.client("cloudtrail")
+    trails.create_trail(Name="all", S3BucketName="trail-logs", IsMultiRegionTrail=True)
+    trails.start_logging(Name="all")
+    event = {
+        "source": "iam",
+        "name": "ListUsers",
+        "role_id": role["RoleId"],
+        "time": (today - timedelta(days=1)).strftime("%Y-%m-%dT08:00:00Z"),
+    }
+    deliver(session, "trail-logs", [record(one, i) for i, one in enumerate(crowd([event]))])
+    command = ["suggest", "--role", "orders", "--days", "30"]
+    made = CliRunner().invoke(app, command)
+    assert made.exit_code == 0, made.output
+    assert "iam:ListUsers" in made.stdout
+    assert "trail all" in made.stderr
+    policy = json.loads(CliRunner().invoke(app, [*command, "-f", "policy"]).stdout)
+    assert [one["Action"] for one in policy["Statement"]] == [["iam:ListUsers"]]
+    assert list(tmp_path.glob("calls/*/*/calls.parquet"))  # what came over the network is not fetched again

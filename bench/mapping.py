@@ -24,10 +24,10 @@ from org.roles import Shape
 
 from policygen import catalog
 from policygen.access import Call, ResourceEntry
+from policygen.calls import call_id
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
 from policygen.events import Event, read_event
-from policygen.ledger import call_id
 from policygen.sources import envelope
 
 ACCOUNT = "111122223333"

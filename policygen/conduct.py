@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from policygen.calls import CallKey, Calls, Evidence, total
 from policygen.events import Outcome
-from policygen.ledger import CallKey, Calls, Evidence, Notice, total
+from policygen.ledger import Notice
 from policygen.user import User
 
 Sign = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]

@@ -10,29 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
-from policygen.access import Call, Denial, ResourceEntry, RoleKey
-from policygen.arn import partition_of
-from policygen.catalog.projection import project
+from policygen.access import RoleKey
+from policygen.calls import Calls, call_key, evidence_of
 from policygen.events import (
     Event,
     Ignored,
-    Outcome,
     caller_of,
     event_of,
-    parameters,
-    partition_of_arn,
 )
 from policygen.record import Record
 from policygen.text import clean, clean_word
-from policygen.user import User, user_of
-
-SAMPLES = 5
-"""Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
 
 Select = Callable[[RoleKey], bool]
 """Picklable, since logs may be read in another process."""
@@ -41,174 +32,6 @@ Select = Callable[[RoleKey], bool]
 def nobody(_: RoleKey) -> bool:
     """Selects no role: only what holds for all callers is counted."""
     return False
-
-
-class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """How often and when something was seen. Adding two gives what one would have been."""
-
-    count: int
-    first: str
-    """ISO 8601, UTC."""
-    last: str
-    days: frozenset[str]
-    """Dates in UTC."""
-    samples: tuple[tuple[str, str], ...]
-    """(time, eventID) of the earliest events, at most `SAMPLES`."""
-    sessions: frozenset[str] = frozenset()
-    agents: frozenset[str] = frozenset()
-    addresses: frozenset[str] = frozenset()
-    """sourceIPAddress: an address, or the name of a service."""
-    weak: int = 0
-    """Events of the count that may have failed before the permission was looked at (1.10.4)."""
-
-    def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(
-            count=self.count + other.count,
-            first=min(self.first, other.first),
-            last=max(self.last, other.last),
-            days=self.days | other.days,
-            samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
-            sessions=_few(self.sessions | other.sessions),
-            agents=_few(self.agents | other.agents),
-            addresses=_few(self.addresses | other.addresses),
-            weak=self.weak + other.weak,
-        )
-
-    def again(self, event: Event) -> Evidence:
-        """With one more event of the same day: `self + evidence_of(event)`, made in fewer steps."""
-        sample = (event.time, event.id)
-        full = len(self.samples) >= SAMPLES and sample >= self.samples[-1]
-        known = event.principal.session in self.sessions and event.user_agent in self.agents
-        if not (full and known and event.address in self.addresses):
-            return self + evidence_of(event, event.time[:10])
-        return Evidence(
-            self.count + 1,
-            min(self.first, event.time),
-            max(self.last, event.time),
-            self.days,
-            self.samples,
-            self.sessions,
-            self.agents,
-            self.addresses,
-            self.weak + (event.outcome is Outcome.WEAK),
-        )
-
-    @property
-    def event_ids(self) -> tuple[str, ...]:
-        """eventIDs to look up in the log."""
-        return tuple(event_id for _, event_id in self.samples)
-
-
-def evidence_of(event: Event, day: str) -> Evidence:
-    """The evidence of one event."""
-    return Evidence(
-        count=1,
-        first=event.time,
-        last=event.time,
-        days=_one(day),
-        samples=((event.time, event.id),),
-        sessions=_one(event.principal.session),
-        agents=_one(event.user_agent),
-        addresses=_one(event.address),
-        weak=int(event.outcome is Outcome.WEAK),
-    )
-
-
-def _few(texts: frozenset[str]) -> frozenset[str]:
-    return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
-
-
-def total(evidence: Iterable[Evidence]) -> Evidence | None:
-    """The sum, or None of nothing."""
-    result: Evidence | None = None
-    for one in evidence:
-        result = one if result is None else result + one
-    return result
-
-
-class CallId(NamedTuple):
-    """What makes two events the same for IAM. `params` is canonical JSON of the identifying parameters."""
-
-    source: str
-    name: str
-    region: str
-    account: str
-    partition: str
-    outcome: Outcome
-    error: str
-    denial: Denial | None
-    via: str
-    vpce: str
-    params: bytes
-    resources: tuple[ResourceEntry, ...]
-
-    def call(self) -> Call:
-        """The call as the catalog reads it."""
-        return Call(
-            source=self.source,
-            name=self.name,
-            region=self.region,
-            account=self.account,
-            partition=self.partition,
-            params=msgspec.json.decode(self.params),
-            resources=self.resources,
-            error=self.error,
-            via=self.via,
-            vpce=self.vpce,
-        )
-
-
-_encode = msgspec.json.Encoder(order="sorted").encode
-
-
-def _identifying(source: str, name: str, params: bytes) -> bytes:
-    """Canonical JSON of the parameters that identify what a call touched."""
-    return _encode(project(source, name, parameters(params), arns=b'"arn:' in params))
-
-
-_remembered = lru_cache(maxsize=32768)(_identifying)
-
-
-def call_id(event: Event) -> CallId:
-    """The call an event belongs to."""
-    role = event.principal.role
-    arn = (role.arn if role else "") or next((r.arn for r in event.resources), "")
-    raw = bytes(event.params)
-    # The calls of a workload repeat; what is long seldom does.
-    params = (_remembered if len(raw) < 512 else _identifying)(event.source, event.name, raw)
-    return CallId(
-        source=event.source,
-        name=event.name,
-        region=event.region,
-        account=event.principal.account,
-        partition=partition_of_arn(arn) if arn else partition_of(event.region),
-        outcome=event.outcome,
-        error=event.error,
-        denial=event.denial,
-        via=event.via,
-        vpce=event.vpce,
-        params=params,
-        resources=event.resources,
-    )
-
-
-class CallKey(NamedTuple):
-    """What is added up apart: a call, the day in UTC, and who used the role's credentials in what manner."""
-
-    call: CallId
-    day: str
-    user: User
-
-
-Calls = dict[CallKey, Evidence]
-
-
-def call_key(event: Event) -> CallKey:
-    """What an event is added up under."""
-    who = event.principal
-    outside = ":" in event.address or event.address[-1:].isdigit()
-    user = user_of(who.function, who.session, event.user_agent, event.via, outside, event.presigned)
-    return CallKey(call_id(event), event.time[:10], user)
 
 
 class Notice(NamedTuple):
@@ -438,11 +261,6 @@ def _notice(record: Record, time: str) -> Notice:
         clean_word(record.errorCode),
         clean(record.eventID, 128),
     )
-
-
-@lru_cache(maxsize=65536)
-def _one(text: str) -> frozenset[str]:
-    return frozenset((text,)) if text else frozenset()
 
 
 def _fingerprint(record: Record) -> str:

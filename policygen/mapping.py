@@ -8,9 +8,9 @@ from typing import Any
 
 from policygen import catalog
 from policygen.access import GRANTED, Requested
+from policygen.calls import CallId, call_id
 from policygen.catalog.locate import rule_place, step_place
 from policygen.events import Event, Ignored, Outcome, read_event
-from policygen.ledger import CallId, call_id
 from policygen.record import Record
 from policygen.selection import RoleName
 from policygen.sources import Batch

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import RoleKey
+from policygen.calls import Evidence, call_key
 from policygen.events import Ignored, Outcome, caller_of, event_of
-from policygen.ledger import Evidence, Ledger, call_key
+from policygen.ledger import Ledger
 from policygen.record import Record
 from policygen.text import clean, clean_word
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policygen.access import RoleKey
+from policygen.calls import Calls
 from policygen.errors import NothingFoundError, UsageError
-from policygen.ledger import Calls, Ledger
+from policygen.ledger import Ledger
 from policygen.sources import Search, Sought
 from policygen.text import printable
 

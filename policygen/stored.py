@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from policygen.access import Denial, ResourceEntry, RoleKey
+from policygen.calls import CallId, CallKey, Calls, Evidence
 from policygen.events import Outcome
-from policygen.ledger import CallId, CallKey, Calls, Evidence
 from policygen.user import User
 
 if TYPE_CHECKING:

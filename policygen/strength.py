@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from policygen.access import AccessRequest
-from policygen.ledger import Evidence
+from policygen.calls import Evidence
 from policygen.text import count
 
 MIN_DAYS = 14

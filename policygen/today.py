@@ -16,8 +16,8 @@ from policygen.account.model import (
     Levels,
     Role,
 )
+from policygen.calls import Evidence
 from policygen.errors import IncompleteError
-from policygen.ledger import Evidence
 from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import IDENTITY, Evaluator
 from policygen.policy.expand import allowed_actions

@@ -11,8 +11,8 @@ from typing import Any
 
 from policygen import catalog
 from policygen.access import GRANTED, AccessRequest, Denial, Origin, RoleKey
+from policygen.calls import CallId, CallKey, Calls, Evidence, total
 from policygen.events import Outcome
-from policygen.ledger import CallId, CallKey, Calls, Evidence, total
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from policygen import arn
 from policygen.access import AccessRequest
+from policygen.calls import Evidence
 from policygen.decisions import (
     Decisions,
     Rule,
@@ -25,7 +26,6 @@ from policygen.decisions import (
     with_flags,
 )
 from policygen.errors import GateError, UsageError
-from policygen.ledger import Evidence
 from policygen.policy.document import parse_policy
 from policygen.policy.expand import allowed_actions
 from policygen.policy.grants import Grant

@@ -24,8 +24,9 @@ from policygen.cli.progress import Bar, describe
 from policygen.engine import Job, Means, Portion, Progress, run
 from policygen.ledger import nobody
 from policygen.selection import parse_role
-from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, envelope, open_source
+from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, open_source
 from policygen.sources.files import FileSource, read_file
+from policygen.sources.search import search
 from tests.support import ROOT, record
 
 KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
@@ -145,28 +146,28 @@ def names(found: list[Any] | None) -> list[str]:
 
 def test_only_the_records_that_hold_the_text_are_decoded() -> None:
     text = text_of(by("other"), by("wanted"), by("third"), by("wanted"))
-    assert names(envelope.search(text, wanting(b"wanted"))) == ["wanted", "wanted"]
-    assert envelope.search(text, wanting(b"nobody")) == []
-    assert names(envelope.search(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+    assert names(search(text, wanting(b"wanted"))) == ["wanted", "wanted"]
+    assert search(text, wanting(b"nobody")) == []
+    assert names(search(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
 
 
 def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
     text = text_of(by("a", note="StopLogging"), by("b", note="StopLogging", key="AROA1"))
-    assert names(envelope.search(text, [Sought(b"StopLogging", b"AROA1")])) == ["b"]
-    assert envelope.search(text, [Sought(b"StopLogging", b"AROA2")]) == []
+    assert names(search(text, [Sought(b"StopLogging", b"AROA1")])) == ["b"]
+    assert search(text, [Sought(b"StopLogging", b"AROA2")]) == []
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
-    search = ROLE.sought._replace(account="111122223333")
-    assert search.of("111122223333") == search.own
-    assert search.of("444455556666") == search.others
-    assert search.of("") == ROLE.sought.of("444455556666") == (*search.own, *search.others)
+    sought = ROLE.sought._replace(account="111122223333")
+    assert sought.of("111122223333") == sought.own
+    assert sought.of("444455556666") == sought.others
+    assert sought.of("") == ROLE.sought.of("444455556666") == (*sought.own, *sought.others)
 
 
 def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     forged = by("wanted")
     text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))
-    assert names(envelope.search(text, wanting(b"wanted"))) == ["thief"]
+    assert names(search(text, wanting(b"wanted"))) == ["thief"]
 
 
 @pytest.mark.parametrize(
@@ -182,14 +183,14 @@ def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     ids=["indented", "spaced", "a space before", "cut", "no UTF-8", "a record alone"],
 )
 def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
-    assert envelope.search(text, wanting(b"wanted")) is None
+    assert search(text, wanting(b"wanted")) is None
 
 
 def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
     first, rest = text_of(by("wanted", a="x" * 50), by("other"), by("wanted")).split(b',{"eventVersion"', 1)
     for space in (b" ", b"\n\n\n"):
         spaced = first + b"," + space + b'{"eventVersion"' + rest
-        assert envelope.search(spaced, wanting(b"wanted")) is None
+        assert search(spaced, wanting(b"wanted")) is None
 
 
 def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:

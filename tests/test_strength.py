@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policygen import strength
 from policygen.access import AccessRequest
-from policygen.ledger import Evidence
+from policygen.calls import Evidence
 from policygen.strength import OpenPoints, permission_days, rhythm_of, strength_of
 
 CASES = Path(__file__).parent / "cases/strength"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from policygen import arn
 from policygen.access import AccessRequest
+from policygen.calls import Evidence
 from policygen.catalog import reference
 from policygen.decisions.rules import Rule, phrase
 from policygen.errors import UsageError
-from policygen.ledger import Evidence
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 from policygen.text import count, printable

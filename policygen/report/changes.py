@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen import arn
 from policygen.access import AccessRequest
-from policygen.ledger import Evidence, total
+from policygen.calls import Evidence, total
 from policygen.policy.diff import Change
 from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, wrapped
 from policygen.suggestion import Suggestion

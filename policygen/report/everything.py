@@ -12,8 +12,8 @@ from typing import Any
 
 from policygen.access import AccessRequest
 from policygen.analysis import Analysis
+from policygen.calls import Evidence
 from policygen.catalog.reference import data_version
-from policygen.ledger import Evidence
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
 from policygen.reading import Reading

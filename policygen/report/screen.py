@@ -7,10 +7,10 @@ from functools import reduce
 from operator import add
 
 from policygen.analysis import Analysis
+from policygen.calls import Evidence
 from policygen.catalog.names import label, service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.conduct import SHOWN_ONLY, SIGNS, Sign, Suspect
-from policygen.ledger import Evidence
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
 from policygen.report.judgement import (

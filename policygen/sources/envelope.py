@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_left
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from policygen.record import Record
-from policygen.sources import Damage, Sought
-from policygen.sources.find import find_all
+from policygen.sources import Damage
 from policygen.text import clean, printable
 
 
@@ -45,21 +43,12 @@ class TrailFile(msgspec.Struct, frozen=True, gc=False):
     Records: list[Record]
 
 
-class _Pieces(msgspec.Struct, frozen=True, gc=False):
-    """A log file of which no record is decoded yet."""
-
-    Records: list[msgspec.Raw]
-
-
-# As CloudTrail writes it, with no space anywhere: what is sought is written so as well.
-_TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
-_PIECES = msgspec.json.Decoder(_Pieces)
 _TRAIL = msgspec.json.Decoder(TrailFile)
-_RECORD = msgspec.json.Decoder(Record)
+RECORD = msgspec.json.Decoder(Record)
 _TOLERANT = msgspec.json.Decoder(Record, strict=False)
 _VALUE = msgspec.json.Decoder()
 _SCAN = json.JSONDecoder()
-_BAD_JSON = (ValueError, RecursionError)
+BAD_JSON = (ValueError, RecursionError)
 
 # 1.7: neither is one authorised call. Both also mark themselves by category.
 _PASSED_TYPES = {"AwsCloudTrailInsight": "insight", "AwsAggregatedEvent": "aggregated"}
@@ -81,9 +70,6 @@ _RECORD_KEYS = frozenset((*_DECISIVE, "eventVersion", "eventID", "requestParamet
 _LISTS = ("Records", "records", "Events", "events", "logEvents", "Messages")
 _INNER = ("detail", "CloudTrailEvent", "message", "Message", "body", "Body", "Sns")
 _MAX_DEPTH = 8
-
-BEFORE, AFTER = 64, 256
-"""Bytes around a text that is sought in which more is looked for."""
 
 _FOREIGN = (
     (b"BZh", "bzip2"),
@@ -109,45 +95,9 @@ def trail(data: bytes) -> list[Record] | None:
         return None
     try:
         records = _TRAIL.decode(data).Records
-    except _BAD_JSON:
+    except BAD_JSON:
         return None
-    return records if all(map(_is_plain, records)) else None
-
-
-def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
-    """The records of a `{"Records": [...]}` text that hold something that is wanted; None if it is anything else.
-
-    Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
-    alone decides: a caller can write what looks like a record into the parameters of a call.
-    """
-    if not data.startswith(_TRAIL_HEAD):
-        return None
-    hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _stands(data, hit, one))
-    if not hits:
-        return []
-    if not_utf8(data) is not None:
-        return None
-    try:
-        pieces = _PIECES.decode(data).Records
-        found, at, end = [], 0, data.index(b"[") + 1
-        for piece in pieces:
-            start = end
-            end = start + len(memoryview(piece)) + 1  # its comma
-            if at < len(hits) and hits[at] < end:
-                found.append(_RECORD.decode(piece))
-                at = bisect_left(hits, end, at)
-    except _BAD_JSON:
-        return None
-    # With space between the records the places are wrong, and so is the end.
-    return found if end == data.rfind(b"]") + 1 and all(map(_is_plain, found)) else None
-
-
-def _stands(data: bytes, hit: int, wanted: Sought) -> bool:
-    """Whether what must be around a hit is there."""
-    if not wanted.around:
-        return True
-    around = data[max(0, hit - BEFORE) : hit + len(wanted.text) + AFTER]
-    return re.search(wanted.around, around) is not None
+    return records if all(map(is_plain, records)) else None
 
 
 def items(data: bytes) -> Iterator[Item]:
@@ -184,7 +134,7 @@ def to_record(value: dict[str, Any]) -> Record | Flaw:
                 if name in _DECISIVE or name not in fields:
                     return Flaw(clean(str(error)))
                 del fields[name]
-    except _BAD_JSON as error:
+    except BAD_JSON as error:
         return Flaw(clean(str(error)))
     missing = next((name for name in ("eventName", "eventSource") if not getattr(record, name)), None)
     return Flaw(f"no {missing}") if missing else record
@@ -216,7 +166,7 @@ def not_json(data: bytes) -> str | None:
     return f"{foreign}, not JSON in UTF-8" if foreign else None
 
 
-def _is_plain(record: Record) -> bool:
+def is_plain(record: Record) -> bool:
     """Whether the typed decoder was right to take this for a record: it takes any object for one."""
     return bool(
         record.eventName
@@ -238,7 +188,7 @@ def _unwrap(value: object, depth: int) -> Iterator[dict[str, Any] | Passed | Fla
     elif isinstance(value, str):
         try:
             inner = _VALUE.decode(value)
-        except _BAD_JSON as error:
+        except BAD_JSON as error:
             yield Flaw(f"a text that is not JSON: {_why(error)}")
         else:
             yield from _unwrap(inner, depth + 1)
@@ -379,14 +329,14 @@ def _parse(data: bytes, start: int, end: int) -> object:
     if bad is not None:
         return _Bad(start + bad, f"not UTF-8 at byte {start + bad:,}")
     try:
-        record = _RECORD.decode(piece)
-        if _is_plain(record):
+        record = RECORD.decode(piece)
+        if is_plain(record):
             return record
-    except _BAD_JSON:
+    except BAD_JSON:
         pass
     try:
         return _VALUE.decode(piece)
-    except _BAD_JSON as error:
+    except BAD_JSON as error:
         return _bad(error, start, end)
 
 
@@ -397,10 +347,10 @@ def _scan(data: bytes, text: str, start: int) -> tuple[int, object]:
     """
     try:
         _, end = _SCAN.raw_decode(text, start)
-    except _BAD_JSON:
+    except BAD_JSON:
         try:
             _VALUE.decode(memoryview(data)[start:])
-        except _BAD_JSON as error:
+        except BAD_JSON as error:
             return start, _bad(error, start, len(data))
         return start, _Bad(start, f"not JSON at byte {start:,}")
     return end, _parse(data, start, end)

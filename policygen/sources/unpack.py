@@ -21,6 +21,7 @@ from typing import NamedTuple, cast
 from policygen.record import Record
 from policygen.sources import Batch, Damage, LogObject, Sought, Unreadable, envelope
 from policygen.sources.layout import is_log_name, kind_of_name
+from policygen.sources.search import search
 from policygen.text import printable
 
 try:
@@ -209,7 +210,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
 def _read_text(file: Packed, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
     """The batches of one unpacked file; `damage` is what unpacking found."""
     if damage is None:
-        found = envelope.search(data, file.search) if file.search else None
+        found = search(data, file.search) if file.search else None
         if found is not None:
             yield Batch(printable(file.name), found, size=size, searched=True)
             return

@@ -23,9 +23,9 @@ from typing import Any
 
 from policygen.access import AccessRequest, Context, RoleKey
 from policygen.account.model import Trail
+from policygen.calls import Evidence
 from policygen.coverage import Coverage, coverage_of
 from policygen.errors import PolicygenError
-from policygen.ledger import Evidence
 from policygen.policy.document import parse_policy
 from policygen.policy.evaluate import Evaluator
 from policygen.suggestion import Suggestion, suggest

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from policygen.calls import SAMPLES
 from policygen.catalog.projection import projection
-from policygen.ledger import NOTED, SAMPLES
+from policygen.ledger import NOTED
 from policygen.reduction import CALL_COLUMNS, JUDGED, PARTS, SESSION, SURVEY_COLUMNS
 from policygen.sources.athena.table import Table, literal
 

@@ -35,7 +35,7 @@ from policygen.stored import call_of, rows_in, rows_of, table_of
 Place = tuple[str, str]
 """Where an object is, and its version."""
 
-_FORM = "1"
+_FORM = "2"
 """Changes when the form of a pack does."""
 
 _MANY = 16
@@ -52,6 +52,8 @@ class Kept(NamedTuple):
     reading: Reading
     keys: frozenset[str]
     """Of the records that it counts."""
+    skipped: frozenset[str]
+    """Keys of records that it does not count, since other objects hold them too."""
 
 
 class _Sums(msgspec.Struct):
@@ -78,6 +80,7 @@ class _Sums(msgspec.Struct):
     kinds: dict[str, int]
     passed_over: dict[str, int]
     keys: list[str]
+    skipped: list[str]
 
 
 class _Pack(msgspec.Struct):
@@ -157,7 +160,7 @@ class Cache:
         if reading.damaged or reading.unreadable or not all(one.version for one in objects):
             return
         places = tuple((one.where, one.version) for one in objects)
-        self._waiting.append(Kept(places, ledger, reading, ledger.keys))
+        self._waiting.append(Kept(places, ledger, reading, ledger.keys, frozenset(ledger.skipped)))
 
     def flush(self) -> None:
         """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
@@ -265,6 +268,7 @@ def _sums(kept: Kept) -> _Sums:
         kinds=_sorted(reading.kinds),
         passed_over=_sorted(reading.passed_over),
         keys=sorted(kept.keys),
+        skipped=sorted(kept.skipped),
     )
 
 
@@ -284,7 +288,7 @@ def _kept(sums: _Sums, select: Select) -> Kept:
     reading = Reading(files=sums.files, logs=sums.logs)
     reading.kinds.update(sums.kinds)
     reading.passed_over.update(sums.passed_over)
-    return Kept(sums.places, ledger, reading, frozenset(sums.keys))
+    return Kept(sums.places, ledger, reading, frozenset(sums.keys), frozenset(sums.skipped))
 
 
 # --- for people ------------------------------------------------------------------------------------------

@@ -56,7 +56,10 @@ class Job(NamedTuple):
 
 
 SMALL = 8 << 20
-"""Bytes as stored below which all records are looked at, and one process is enough."""
+"""Bytes as stored below which all records are looked at, and nothing is kept of local files."""
+
+LARGE = 512 << 20
+"""Bytes as stored from which on several processes pay for their start."""
 
 
 class Progress(NamedTuple):
@@ -166,7 +169,7 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     serial = getattr(
         source.reader, "serial", False
     )  # what AWS gives at a rate, more processes do not get sooner
-    if of_size < SMALL or serial:
+    if of_size < LARGE or serial:
         means = replace(means, executor=None)
     if of_size >= SMALL or source.remote:
         objects = _searched(objects, job.search) if job.search.own else objects
@@ -240,7 +243,7 @@ def _merged(
 ) -> Iterator[_Part]:
     """Adds part after part to `whole`; yields each when it is in."""
     days = list(dict.fromkeys(part.day for part in parts))
-    near = _near(days, {part.day for part in parts if part.kept is None})
+    near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
     day, fresh = "", 0
     for part, coming in _handed_out(reader, parts, job, means):
         if part.day != day:
@@ -251,11 +254,8 @@ def _merged(
         elif coming is None and cache is None:
             read_into(whole, reader, part.objects)
         else:
-            portion = coming.result() if coming else reduce(reader, part.objects, job)
-            again = whole.ledger.known(portion.ledger.keys)
-            if again:
-                portion = reduce(reader, part.objects, job, again)
-            elif cache and not (job.until and day >= job.until[:10]):
+            portion = _portion(part, coming, reader, job, whole)
+            if cache and not (job.until and day >= job.until[:10]):
                 cache.add(part.objects, portion.ledger, portion.reading)
                 fresh += 1
                 if fresh % FLUSHED == 0:
@@ -264,8 +264,19 @@ def _merged(
         yield part
 
 
+def _portion(
+    part: _Part, coming: Future[Portion] | None, reader: Reader, job: Job, whole: Portion
+) -> Portion:
+    """What a part gives beside what was read before it."""
+    if coming is None:
+        return reduce(reader, part.objects, job, whole.ledger.keys)
+    portion = coming.result()
+    again = whole.ledger.known(portion.ledger.keys)
+    return reduce(reader, part.objects, job, again) if again else portion
+
+
 def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
-    """The days whose records may be delivered again in something that is read now."""
+    """The days whose records may be delivered again in something that is read now, or was without them."""
     places = [i for i, day in enumerate(days) if day in fresh]
     reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
     return {days[i + n] for i in places for n in reach if 0 <= i + n < len(days)}
@@ -273,7 +284,7 @@ def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
 
 def _add_kept(part: _Part, kept: Kept, reader: Reader, job: Job, whole: Portion, *, near: bool) -> None:
     """Adds what the cache holds; reads it again where some of it was delivered in what is read now."""
-    if near and (again := whole.ledger.known(kept.keys)):
+    if near and (again := whole.ledger.known(kept.keys | kept.skipped)) != kept.skipped:
         whole.merge(reduce(reader, part.objects, job, again))
         return
     whole.merge(Portion(kept.ledger, kept.reading))

@@ -105,6 +105,8 @@ class Ledger:
     """Files of which only the records that hold the role were looked at: the counts are without the others."""
     skip: frozenset[str] = frozenset()
     """Keys of records that count as read already."""
+    skipped: set[str] = field(default_factory=set)
+    """Those of them that were met."""
     _seen: list[set[str]] = field(default_factory=lambda: [set()], compare=False)
     """Keys of the records read, those of the newest day last."""
     _own_shared: set[str] = field(default_factory=set)
@@ -120,8 +122,12 @@ class Ledger:
         """Adds one record."""
         self.records += 1
         key = record.eventID or _fingerprint(record)
-        if any(key in seen for seen in self._seen) or key in self.skip:
+        if any(key in seen for seen in self._seen):
             self.duplicates += 1
+            return
+        if key in self.skip:
+            self.duplicates += 1
+            self.skipped.add(key)
             return
         self._seen[-1].add(key)
         caller = caller_of(record)

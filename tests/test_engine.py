@@ -41,6 +41,7 @@ ONE_ROLE = Job(ROLE.fits, search=ROLE.sought)
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policygen.engine, "SMALL", 0)
+    monkeypatch.setattr(policygen.engine, "LARGE", 0)
 
 
 class Shuffled(FileSource):
@@ -340,6 +341,12 @@ def test_what_is_delivered_again_days_later_counts_once_from_the_cache_too(
     again.write_bytes(path.read_bytes())
     found, _ = cached(tmp_path / "cache", logs)
     assert same(found, whole)
+    # Both are kept now, each without what the other counts; and when the first is gone, the second counts.
+    warm, read = cached(tmp_path / "cache", logs)
+    assert same(warm, whole)
+    assert read == []
+    path.unlink()
+    assert same(cached(tmp_path / "cache", logs)[0], whole)
 
 
 KILLED = """

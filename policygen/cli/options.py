@@ -79,6 +79,13 @@ def talk_of(*, quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else say
 
 
+def _deaf() -> None:
+    """Lets Ctrl-C stop the command and not its workers one by one, each with a word of its own."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Means]:
     """By what means logs are read, for as long as they are: progress, and processes where there is much to read."""
@@ -106,7 +113,7 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf) as executor:
         try:
             yield Means(executor=executor, ahead=2 * workers, say=say, talk=talk_of(quiet=quiet), cache=keep)
         finally:

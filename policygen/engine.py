@@ -54,6 +54,10 @@ class Job(NamedTuple):
     until: str = ""
     search: Search = Search()
 
+    def keeps(self, day: str) -> bool:
+        """Whether all events of what was published on a day count: what is kept knows of no end of a window."""
+        return not self.until or "" < day < self.until[:10]
+
 
 SMALL = 8 << 20
 """Bytes as stored below which all records are looked at, and nothing is kept of local files."""
@@ -212,9 +216,7 @@ class _Part(NamedTuple):
 
 def _parts(objects: Sequence[LogObject], job: Job, cache: Cache | None) -> list[_Part]:
     """The objects in parts, by day."""
-    # What is kept is of whole days: it knows of no end within one.
-    whole_days = [one for one in objects if not job.until or "" < one.day < job.until[:10]]
-    kept = [_Part(*one) for one in cache.take(whole_days)] if cache else []
+    kept = [_Part(*one) for one in cache.take([o for o in objects if job.keeps(o.day)])] if cache else []
     known = {one.where for part in kept for one in part.objects}
     fresh = [_Part(chunk) for chunk in _chunks(one for one in objects if one.where not in known)]
     return sorted([*kept, *fresh], key=lambda part: part.day)
@@ -255,7 +257,7 @@ def _merged(
             read_into(whole, reader, part.objects)
         else:
             portion = _portion(part, coming, reader, job, whole)
-            if cache and not (job.until and day >= job.until[:10]):
+            if cache and job.keeps(day):
                 cache.add(part.objects, portion.ledger, portion.reading)
                 fresh += 1
                 if fresh % FLUSHED == 0:

@@ -349,6 +349,20 @@ def test_what_is_delivered_again_days_later_counts_once_from_the_cache_too(
     assert same(cached(tmp_path / "cache", logs)[0], whole)
 
 
+def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for path in TRAIL.rglob("*_20261124T*.json.gz"):
+        (logs / f"{path.stat().st_ino}.json.gz").write_bytes(path.read_bytes())  # no name tells its day
+        (logs / path.name).write_bytes(path.read_bytes())
+    early = ONE_ROLE._replace(until="2026-11-24T09:00:00Z")
+    cut, _ = cached(tmp_path / "cache", logs, early)
+    found, _ = cached(tmp_path / "cache", logs)
+    assert found.ledger.calls == run(open_source(logs), ONE_ROLE).ledger.calls
+    assert cut.ledger.calls == run(open_source(logs), early).ledger.calls != found.ledger.calls
+    assert cached(tmp_path / "cache", logs, early)[0].ledger.calls == cut.ledger.calls
+
+
 KILLED = """
 import sys, policygen.engine as engine
 from pathlib import Path

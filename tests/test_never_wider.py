@@ -44,7 +44,7 @@ def test_the_search_above_met_enough() -> None:
 
 def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
     grants = suggestions = 0
-    for number in range(25):
+    for number in range(16):
         chance = random.Random(number)
         pair = random_pair(chance)
         made = suggested(pair)
@@ -55,8 +55,8 @@ def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
         for grant in grants_in(made.policies):
             grants += 1
             assert inside_statements(grant, today), grant
-    assert suggestions > 12
-    assert grants > 100
+    assert suggestions > 7
+    assert grants > 60
 
 
 @pytest.mark.oracle

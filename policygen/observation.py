@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -135,7 +135,9 @@ def _read(
     account = wanted.account or (role.account if role else "")
     scope = _scope(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
-    job = Job(wanted.fits, name, wanted.name, until, wanted.sought._replace(account=account))
+    # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
+    sought = (replace(wanted, name=role.name) if role else wanted).sought
+    job = Job(wanted.fits, name, wanted.name, until, sought)
     portion = run(source, job, scope, means)
     if portion.ledger.searched and not portion.ledger.calls:
         portion = run(source, job._replace(search=Search()), scope, means)

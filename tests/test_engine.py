@@ -22,6 +22,7 @@ import policygen.engine
 from policygen.cache import Cache
 from policygen.cli.progress import Bar, describe
 from policygen.engine import Job, Means, Portion, Progress, run
+from policygen.errors import AwsError
 from policygen.ledger import nobody
 from policygen.selection import parse_role
 from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, open_source
@@ -178,10 +179,21 @@ def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
         text_of(by("wanted"), by("other"), separators=(", ", ": ")),
         b" " + text_of(by("wanted")),
         text_of(by("wanted"))[:-9],
+        text_of(by("other"), by("other"))[:-1],
+        text_of(by("other"), by("wanted"))[: len(text_of(by("other"))) - 1],
         text_of(by("wanted")).replace(b"GetObject", b"Get\xff"),
         json.dumps(by("wanted")).encode(),
     ],
-    ids=["indented", "spaced", "a space before", "cut", "no UTF-8", "a record alone"],
+    ids=[
+        "indented",
+        "spaced",
+        "a space before",
+        "cut",
+        "cut, without the text",
+        "cut before the text",
+        "no UTF-8",
+        "a record alone",
+    ],
 )
 def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
     assert search(text, wanting(b"wanted")) is None
@@ -315,6 +327,24 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(whole: Porti
     keep = Means(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
     assert same(run(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
     assert len(said) == 1
+
+
+def test_what_ends_in_the_middle_goes_on_from_there(whole: Portion, tmp_path: Path) -> None:
+    class Expiring(Counting):
+        def __call__(self, one: LogObject) -> Iterator[Batch]:
+            if len(self.read) == 60:
+                raise AwsError("the session expired", code="PG-E102")
+            return super().__call__(one)
+
+    source, expiring = open_source(TRAIL), Expiring()
+    assert isinstance(source, FileSource)
+    source.reader = expiring
+    keep = Means(cache=lambda one: Cache.of(tmp_path, one.name, one.select, lambda _: None))
+    with pytest.raises(AwsError):
+        run(source, ONE_ROLE._replace(name="a role"), means=keep)
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert len(read) < 120 - 40
 
 
 def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
     Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
     alone decides: a caller can write what looks like a record into the parameters of a call.
     """
-    if not data.startswith(_TRAIL_HEAD):
+    # What is cut may have held more: that is for the full reading to say.
+    if not (data.startswith(_TRAIL_HEAD) and data[-64:].rstrip().endswith(b"}]}")):
         return None
     hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _stands(data, hit, one))
     if not hits:

@@ -319,17 +319,26 @@ def _handed_out(
 def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:
     """The objects, to be searched, but for those that must tell more than their name does.
 
-    One of each account and region tells what kinds of events the trail holds; the newest tell the newest event.
+    The first and the largest of each account and region tell what kinds of events the trail holds; the newest tell
+    the newest event.
     """
     stamps = [published(one.name) for one in objects]
     recent = _before(max(stamps, default=""))
-    seen: set[tuple[str, str]] = set()
-    found = []
-    for one, stamp in zip(objects, stamps, strict=True):
-        place = (one.account, one.region)
-        known = "" < stamp < recent and place in seen
-        seen.add(place)
-        found.append(one._replace(search=search.of(one.account)) if known else one)
+    samples: set[str] = set()
+    for members in _by_place(objects).values():
+        samples |= {members[0].where, max(members, key=lambda one: one.size).where}
+    return [
+        one._replace(search=search.of(one.account))
+        if "" < stamp < recent and one.where not in samples
+        else one
+        for one, stamp in zip(objects, stamps, strict=True)
+    ]
+
+
+def _by_place(objects: Sequence[LogObject]) -> dict[tuple[str, str], list[LogObject]]:
+    found: dict[tuple[str, str], list[LogObject]] = {}
+    for one in objects:
+        found.setdefault((one.account, one.region), []).append(one)
     return found
 
 

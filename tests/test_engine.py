@@ -484,3 +484,22 @@ def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
         bar(Progress(second, 25, second, 25, second))
     bar.close()
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_the_first_the_largest_and_the_newest_are_read_whole() -> None:
+    class Listed(FileSource):
+        def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
+            for n, size in enumerate([5, 7, 99, 3, 2, 1]):
+                stamp = f"2026112{n // 2}T0{n}05Z"
+                name = f"123456789012_CloudTrail_us-east-1_{stamp}_0123456789abcdef.json.gz"
+                yield LogObject(name, str(n), size, "1", account="123456789012", region="us-east-1")
+
+    source, asked = Listed([]), dict[str, bool]()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        asked[one.where] = bool(one.search)
+        yield Batch(one.name)
+
+    source.reader = reader
+    run(source, ONE_ROLE)
+    assert [where for where, searched in sorted(asked.items()) if not searched] == ["0", "2", "5"]

@@ -10,6 +10,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -413,17 +414,20 @@ print("done", flush=True)
 def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, killed = random.Random(11), 0
+    chance, killed, longest = random.Random(11), 0, 0.0
     command = [sys.executable, "-c", KILLED, str(TRAIL), str(tmp_path)]
-    for _ in range(KILLS):
+    for turn in range(KILLS + 1):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
+            begin = time.monotonic()
             try:
-                process.wait(chance.uniform(0.0, 2.0))
+                # The first goes to its end, and tells how long that takes here.
+                process.wait(chance.uniform(0.0, longest) if turn else None)
             except subprocess.TimeoutExpired:
                 process.kill()
                 killed += 1
+            longest = longest or time.monotonic() - begin
             if "done" in process.stdout.read():
                 shutil.rmtree(tmp_path / "calls")
     assert killed >= KILLS // 3

@@ -243,7 +243,7 @@ def _path_members(operation: str) -> frozenset[str]:
 
 
 def _fields(templates: Iterable[Template]) -> list[Field]:
-    return [part for template in templates for part in template.parts if isinstance(part, Field)]
+    return [one for template in templates for one in template.fields]
 
 
 def _add_path(wanted: Projection, one: Field, lists: list[str]) -> None:

@@ -13,10 +13,11 @@ result is written as an IAM pattern with the log's own ``*``, ``?`` and ``${`` e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
+from itertools import chain, groupby, product
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from policygen import arn
@@ -39,7 +40,7 @@ class Text(NamedTuple):
         return self.text if self.wild else arn.escape(self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Scope:
     """Where fields are looked up: the item of an `each`, then the request's parameters, then the call."""
 
@@ -57,17 +58,14 @@ class Scope:
             return [value] if value else []
         return self.at(path_steps(path), path_head(path))
 
-    def at(self, steps: Steps, head: str) -> list[Any]:
-        """The values at the steps of a path that begins with `head`."""
+    def at(self, steps: Steps, member: str) -> list[Any]:
+        """The values at the steps of a path whose first member is called so, in lower case."""
         if self.item is not None:
-            if found := list(walk(self.item, steps)):
+            if found := values_at(self.item, steps):
                 return found
-        elif self.names is not None and head not in self.names:
+        elif self.names is not None and member not in self.names:
             return []
-        if len(steps) == 1 and not steps[0][1]:  # most paths name one member
-            value = lookup(self.call.params, steps[0][0])
-            return [] if value is None else [value]
-        return list(walk(self.call.params, steps))
+        return values_at(self.call.params, steps)
 
 
 Steps = tuple[tuple[str, bool], ...]
@@ -85,6 +83,18 @@ def path_steps(path: str) -> Steps:
 def path_head(path: str) -> str:
     """The first member name of a path, in lower case."""
     return path.split(".", 1)[0].removesuffix("[]").lower()
+
+
+def values_at(value: Any, steps: Steps) -> list[Any]:
+    """Values of `value` at the steps."""
+    found = value
+    for name, through in steps:
+        if through or not name or name == "*":
+            return list(walk(value, steps))
+        found = lookup(found, name)
+        if found is None:
+            return []
+    return [found]  # most paths go straight to one member
 
 
 def walk(value: Any, steps: Steps) -> Iterable[Any]:
@@ -123,34 +133,41 @@ class Field:
     """A path and its extractors."""
 
     path: str
-    filters: tuple[tuple[str, str], ...]
+    filters: tuple[tuple[extract.Extractor | None, str], ...]
+    """Extractors and their arguments, in order; None is ``or``, whose argument stands in for no value."""
     source: Literal["parameter", "call", "type"]
     """What the path names: a member of the request, a fact of the call, or a resource type (``@table``)."""
     steps: Steps
+    member: str
+    """The first member of the path, in lower case."""
     head: str
     """The member without which there is no value, in lower case; "" where there may be one all the same."""
 
-    def render(self, scope: Scope) -> list[Text]:
+    def render(self, scope: Scope) -> Sequence[Text]:
         """The field's values as text, each once, in the order found."""
-        if self.source == "type":
-            return list(scope.resources(self.path[1:]))
-        if self.source == "call":
-            value = extract.BUILTINS[self.path](scope.call)
-            values: list[Any] = [value] if value else []
+        if self.source == "parameter":
+            values = scope.at(self.steps, self.member)
+            if not self.filters and len(values) == 1 and type(values[0]) is str:
+                return (Text(values[0]),) if values[0] else ()  # most fields are so
+        elif self.source == "type":
+            return scope.resources(self.path[1:])
         else:
-            values = scope.at(self.steps, path_head(self.path))
-        if not self.filters and len(values) == 1 and type(values[0]) is str:
-            return [Text(values[0])] if values[0] else []  # most fields are so
+            value = extract.BUILTINS[self.path](scope.call)
+            values = [value] if value else []
         wild = False
-        for name, argument in self.filters:
-            if name == "or":
+        for extractor, argument in self.filters:
+            if extractor is None:
                 if not values:
                     values, wild = [argument], argument == "*"
-                continue
-            step = extract.EXTRACTORS[name]
-            values = [new for value in values for new in step(value, argument)]
-        texts = (scalar(value) for value in values)
-        return [Text(t, wild) for t in dict.fromkeys(t for t in texts if t)]
+            elif len(values) == 1:
+                values = list(extractor(values[0], argument))
+            elif values:
+                values = [new for value in values for new in extractor(value, argument)]
+        if len(values) == 1:
+            text = scalar(values[0])
+            return (Text(text, wild),) if text else ()
+        texts = [scalar(value) for value in values]
+        return [Text(text, wild) for text in dict.fromkeys(texts) if text]
 
 
 def scalar(value: Any) -> str:
@@ -163,32 +180,58 @@ def scalar(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """Text and facts of the call side by side, ``arn:{partition}:sqs:{region}:{account}:``."""
+
+    form: str
+    """The text with ``%s`` for each fact."""
+    read: Callable[[Call], tuple[str, ...]]
+
+    def render(self, scope: Scope) -> Sequence[Text]:
+        """The one text; none when a fact is missing."""
+        values = self.read(scope.call)
+        return (Text(self.form % values),) if all(values) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Text of the template itself."""
+
+    texts: tuple[Text, ...]
+
+    def render(self, _: Scope) -> Sequence[Text]:
+        """The text."""
+        return self.texts
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """Text with fields."""
 
     source: str
-    parts: tuple[Text | Field, ...]
+    fields: tuple[Field, ...]
+    pieces: tuple[Constant | Facts | Field, ...]
+    """What is put together, in order."""
     heads: frozenset[str]
     """Members of the request without which nothing can be rendered, in lower case."""
 
-    def render(self, scope: Scope) -> list[Text]:
+    def render(self, scope: Scope) -> Sequence[Text]:
         """Every combination of the fields' values; empty when a field has none."""
+        if len(self.pieces) == 1:
+            return self.pieces[0].render(scope)
         if self.heads and scope.item is None and scope.names is not None and not self.heads <= scope.names:
-            return []
-        single: list[Text] = []
-        choices: list[list[Text]] = []
+            return ()
+        choices = []
         size = 1
-        for part in self.parts:
-            if type(part) is Text:
-                found = [part]
-            elif not (found := part.render(scope)):  # type: ignore[union-attr]
-                return []
+        for piece in self.pieces:
+            found = piece.render(scope)
+            if not found:
+                return ()
             choices.append(found)
-            single.append(found[0])
             size *= len(found)
         if size == 1:
-            return [join(single)]
-        return [join(combination) for combination in product(*choices)] if size <= _MAX_VALUES else []
+            return (join([found[0] for found in choices]),)
+        return [join(combination) for combination in product(*choices)] if size <= _MAX_VALUES else ()
 
 
 def join(texts: Sequence[Text]) -> Text:
@@ -208,15 +251,44 @@ def parse_template(text: str) -> Template:
     Raises:
         ValueError: an extractor that does not exist.
     """
-    parts: list[Text | Field] = []
+    parts: list[str | Field] = []
     for i, piece in enumerate(_FIELD.split(text)):
-        if i % 2 == 0:
-            if piece:
-                parts.append(Text(piece, "*" in piece or "?" in piece))
-        else:
+        if i % 2:
             parts.append(parse_field(piece))
-    heads = frozenset(part.head for part in parts if isinstance(part, Field) and part.head)
-    return Template(text, tuple(parts), heads)
+        elif piece:
+            parts.append(piece)
+    fields = tuple(part for part in parts if isinstance(part, Field))
+    pieces = tuple(chain.from_iterable(_pieces(kind, run) for kind, run in groupby(parts, _kind)))
+    return Template(text, fields, pieces, frozenset(field.head for field in fields if field.head))
+
+
+def _kind(part: str | Field) -> Literal["fixed", "wild", "field"]:
+    if isinstance(part, str):
+        return "wild" if "*" in part or "?" in part else "fixed"
+    return "fixed" if part.path in _FACTS and not part.filters else "field"
+
+
+# Facts of a call that are attributes of it.
+_FACTS = frozenset({"partition", "region", "account"})
+
+
+def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | Facts | Field]:
+    """What a run of parts is rendered by: text and the call's facts at once, all else one by one."""
+    parts = list(run)
+    facts = [part.path for part in parts if isinstance(part, Field)]
+    if kind == "field":
+        yield from (part for part in parts if isinstance(part, Field))
+    elif facts:
+        form = "".join("%s" if isinstance(part, Field) else part.replace("%", "%%") for part in parts)
+        yield Facts(form, _reader(tuple(facts)))
+    else:
+        yield Constant(tuple(Text(part, kind == "wild") for part in parts if isinstance(part, str)))
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Call], tuple[str, ...]]:
+    if len(names) == 1:
+        return lambda call: (str(getattr(call, names[0])),)
+    return attrgetter(*names)
 
 
 @lru_cache(maxsize=8192)
@@ -224,19 +296,20 @@ def parse_field(text: str) -> Field:
     """A field from ``path|extractor|extractor:argument``."""
     # A "|" of a regular expression is written with a backslash.
     path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
-    steps = []
+    steps: list[tuple[extract.Extractor | None, str]] = []
     for one in filters:
         name, _, argument = one.partition(":")
         if name != "or" and name not in extract.EXTRACTORS:
             raise ValueError(f"no extractor named {name!r} in {text!r}")
-        steps.append((name, argument))
+        steps.append((extract.EXTRACTORS.get(name), argument))
     source: Literal["parameter", "call", "type"] = "parameter"
     if path in extract.BUILTINS:
         source = "call"
     elif path.startswith("@"):
         source = "type"
-    sure = source == "parameter" and all(name != "or" for name, _ in steps)
-    return Field(path, tuple(steps), source, path_steps(path), path_head(path) if sure else "")
+    sure = source == "parameter" and all(extractor for extractor, _ in steps)
+    head = path_head(path)
+    return Field(path, tuple(steps), source, path_steps(path), head, head if sure else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,18 +323,13 @@ class Test:
     def holds(self, scope: Scope) -> bool:
         """Whether the field is there (a bare ``false`` or empty text or list counts as absent)."""
         subject = self.subject
-        if (
-            subject.head
-            and scope.item is None
-            and scope.names is not None
-            and subject.head not in scope.names
-        ):
-            return False
         if self.values:
             return any(text.text in self.values for text in subject.render(scope))
         if subject.filters:
             return bool(subject.render(scope))
-        return any(present(value) for value in scope.values(subject.path))
+        if subject.source == "call":
+            return bool(extract.BUILTINS[subject.path](scope.call))
+        return any(map(present, scope.at(subject.steps, subject.member)))
 
 
 def present(value: Any) -> bool:

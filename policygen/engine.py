@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from policygen.cache import Cache, Kept
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
+from policygen.memory import uncollected
 from policygen.reading import Reading
 from policygen.sources import (
     EVERYTHING,
@@ -30,6 +31,7 @@ from policygen.sources import (
     Source,
 )
 from policygen.sources.layout import STAMP, published
+from policygen.spill import ROOM, Spill
 
 CHUNK_BYTES = 16 << 20
 """Bytes as stored that are read as one portion; a trail's files are packed seven to one."""
@@ -38,6 +40,12 @@ CHUNK_OBJECTS = 256
 
 FLUSHED = 8
 """Chunks after which the cache is written: what a killed process has to read again."""
+
+TELLING = 32 << 10
+"""Bytes as stored of some hundred events, enough to tell what kinds of events a trail holds."""
+
+_CHOICE = 8
+"""Objects among which the smallest of these is taken."""
 
 LATEST = 20
 """Minutes within which a trail delivers what happened (2.1.2): the newest event is in a file of the newest of them."""
@@ -108,12 +116,13 @@ def reduce(
 
 def read_into(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> None:
     """Adds objects to a portion."""
-    for one, batches in _read(reader, objects):
-        for batch in batches:
-            portion.reading.note(batch)
-            portion.ledger.add_all(batch.records)
-            if batch.searched:
-                portion.ledger.add_searched(one.day, one.region)
+    with uncollected():
+        for one, batches in _read(reader, objects):
+            for batch in batches:
+                portion.reading.note(batch)
+                portion.ledger.add_all(batch.records)
+                if batch.searched:
+                    portion.ledger.add_searched(one.day, one.region)
 
 
 def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
@@ -145,9 +154,11 @@ class Means:
     cache: Callable[[Job], Cache | None] = _no_cache
     """What keeps what objects gave."""
     say: Callable[[Progress], None] = _quiet
+    """Told of progress after each chunk."""
     talk: Callable[[str], None] = _silent
     """Told of what a source says of itself while it works."""
-    """Told of progress after each chunk."""
+    spill: Spill | None = None
+    """Where calls go when there are many, and all of them in the end; None to keep them in memory."""
 
 
 def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None = None) -> Portion:
@@ -166,6 +177,8 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     whole = Portion(Ledger(job.select, until=job.until))
     if isinstance(source, CallSource):
         source.fill(whole.ledger, job.role, scope, means.talk)
+        if means.spill:
+            means.spill.take(whole.ledger.calls)
         return whole
     objects = _listed(source, scope, whole.reading)
     read, size, of_size = 0, 0, sum(one.size for one in objects)
@@ -183,12 +196,16 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
         for part in _merged(source.reader, parts, job, whole, means, cache):
             read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
             means.say(Progress(read, len(objects), size, of_size, whole.ledger.records))
+            if means.spill and sum(map(len, whole.ledger.calls.values())) > ROOM:
+                means.spill.take(whole.ledger.calls)
     finally:
         if cache:
             cache.close()
     if not whole.reading.logs:
         raise source.nothing(whole.reading.kinds)
     whole.ledger.settle()
+    if means.spill:
+        means.spill.take(whole.ledger.calls)
     return whole
 
 
@@ -319,14 +336,16 @@ def _handed_out(
 def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:
     """The objects, to be searched, but for those that must tell more than their name does.
 
-    The first and the largest of each account and region tell what kinds of events the trail holds; the newest tell
-    the newest event.
+    The first of each account and region tells when its logs begin. An early and a late one with some hundred events
+    tell what kinds the trail holds, or the largest where all are small. The newest of all tell the newest event.
     """
     stamps = [published(one.name) for one in objects]
     recent = _before(max(stamps, default=""))
     samples: set[str] = set()
     for members in _by_place(objects).values():
-        samples |= {members[0].where, max(members, key=lambda one: one.size).where}
+        telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
+        ends = (telling[:_CHOICE], telling[-_CHOICE:])
+        samples |= {members[0].where, *(min(end, key=lambda one: one.size).where for end in ends)}
     return [
         one._replace(search=search.of(one.account))
         if "" < stamp < recent and one.where not in samples

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -261,27 +261,67 @@ def caller_of(record: Record) -> Principal | Ignored:
     )
 
 
+class Said(NamedTuple):
+    """What an event says in words that many others say as well: cleaned and judged once."""
+
+    source: str
+    name: str
+    region: str
+    outcome: Outcome
+    error: str
+    via: str
+    vpce: str
+
+
+def _said(
+    source: str | None,
+    name: str | None,
+    region: str | None,
+    code: str | None,
+    via: str | None,
+    vpce: str | None,
+) -> Said:
+    error = _SERVICE_PREFIX.sub("", clean_word(code)) if code else ""
+    plain = clean_word(source)
+    outcome = outcome_of(error, plain) if error else Outcome.USED
+    return Said(
+        plain, clean_word(name), clean_word(region), outcome, error, clean_word(via), clean_word(vpce)
+    )
+
+
+_said_before = lru_cache(maxsize=16384)(_said)
+_LONG = 1024
+"""Characters of words that are not remembered, since no real ones are as long."""
+
+
 def event_of(record: Record, principal: Principal) -> Event:
     """The event of a record that `caller_of` accepted."""
-    code = _SERVICE_PREFIX.sub("", clean_word(record.errorCode)) if record.errorCode else ""
-    source = clean_word(record.eventSource)
-    outcome = outcome_of(code, source) if code else Outcome.USED
-    denied = outcome is Outcome.DENIED
+    via = record.userIdentity.invokedBy if record.userIdentity else None
+    words = (
+        record.eventSource,
+        record.eventName,
+        record.awsRegion,
+        record.errorCode,
+        via,
+        record.vpcEndpointId,
+    )
+    said = (_said_before if sum(len(word) for word in words if word) < _LONG else _said)(*words)
+    denied = said.outcome is Outcome.DENIED
     return Event(
         id=clean(record.eventID, 128),
         shared_id=clean(record.sharedEventID, 128) if record.sharedEventID else "",
         time=record.eventTime or "",
-        source=source,
-        name=clean_word(record.eventName),
-        region=clean_word(record.awsRegion),
+        source=said.source,
+        name=said.name,
+        region=said.region,
         principal=principal,
-        outcome=outcome,
-        error=code,
-        denial=denial_of(code, (record.errorMessage or "")[:2048]) if denied else None,
+        outcome=said.outcome,
+        error=said.error,
+        denial=denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None,
         params=record.requestParameters,
         resources=_resources(record.resources) if record.resources else (),
-        via=clean_word(record.userIdentity.invokedBy) if record.userIdentity else "",
-        vpce=clean_word(record.vpcEndpointId),
+        via=said.via,
+        vpce=said.vpce,
         user_agent=clean_word(record.userAgent, 256),
         address=clean_word(record.sourceIPAddress),
         presigned=_QUERY_STRING.search(record.additionalEventData) is not None,
@@ -317,9 +357,11 @@ def _is_day(text: str) -> bool:
 
 def _resources(entries: list[Resource]) -> tuple[ResourceEntry, ...]:
     return tuple(
-        ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
-        for entry in entries
-        if entry.ARN
+        [
+            ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
+            for entry in entries
+            if entry.ARN
+        ]
     )
 
 

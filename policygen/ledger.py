@@ -122,9 +122,10 @@ class Ledger:
         """Adds one record."""
         self.records += 1
         key = record.eventID or _fingerprint(record)
-        if any(key in seen for seen in self._seen):
-            self.duplicates += 1
-            return
+        for seen in self._seen:
+            if key in seen:
+                self.duplicates += 1
+                return
         if key in self.skip:
             self.duplicates += 1
             self.skipped.add(key)

@@ -47,7 +47,7 @@ class RoleName:
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return Search()
-        return Search((Sought(self.name.encode()), *_CHANGES), (_COPY,), self.account)
+        return Search((Sought(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account)
 
 
 # Names as in `ledger.NOTED`; Lambda's API writes its date behind them.
@@ -61,7 +61,12 @@ _CHANGES = (
         rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
     ),
 )
-_COPY = Sought(b'"AWSAccount"', rb'"principalId":"AROA')
+
+
+def _copy_from(account: str) -> Sought:
+    """Copies of calls by roles of an account, or of any: type, id and account stand side by side (1.4.3)."""
+    where = rb'(?=.*"accountId":"%b")' % account.encode() if account else b""
+    return Sought(b'"AWSAccount"', where + rb'.*"principalId":"AROA')
 
 
 def parse_role(text: str) -> RoleName:

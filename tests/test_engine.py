@@ -22,7 +22,7 @@ import policygen.cache
 import policygen.engine
 from policygen.cache import Cache
 from policygen.cli.progress import Bar, describe
-from policygen.engine import Job, Means, Portion, Progress, run
+from policygen.engine import TELLING, Job, Means, Portion, Progress, run
 from policygen.errors import AwsError
 from policygen.ledger import nobody
 from policygen.selection import parse_role
@@ -490,10 +490,17 @@ def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_the_first_the_largest_and_the_newest_are_read_whole() -> None:
+@pytest.mark.parametrize(
+    ("sizes", "whole"),
+    [
+        ([5, 7, 99, 3, 2, 1], ["0", "2", "5"]),  # the first, the largest, the newest
+        ([5, TELLING + 9, TELLING, 3, TELLING * 9, 1], ["0", "2", "5"]),  # the smallest that tells, of few
+    ],
+)
+def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int], whole: list[str]) -> None:
     class Listed(FileSource):
         def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
-            for n, size in enumerate([5, 7, 99, 3, 2, 1]):
+            for n, size in enumerate(sizes):
                 stamp = f"2026112{n // 2}T0{n}05Z"
                 name = f"123456789012_CloudTrail_us-east-1_{stamp}_0123456789abcdef.json.gz"
                 yield LogObject(name, str(n), size, "1", account="123456789012", region="us-east-1")
@@ -506,4 +513,4 @@ def test_the_first_the_largest_and_the_newest_are_read_whole() -> None:
 
     source.reader = reader
     run(source, ONE_ROLE)
-    assert [where for where, searched in sorted(asked.items()) if not searched] == ["0", "2", "5"]
+    assert [where for where, searched in sorted(asked.items()) if not searched] == whole

@@ -1,0 +1,106 @@
+"""Calls of more roles than memory should hold, on disk until they are asked for, role by role.
+
+Calls go to one of a fixed number of files by the name of their role, so that everything of one name lies in one file
+and one file at a time is read back. What is written are sums and identifying parameters, as in the cache, into a
+folder that only the user can read and that is gone at the end.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from zlib import crc32
+
+import msgspec
+
+from policygen.access import RoleKey
+from policygen.calls import CallKey, Calls, Evidence
+from policygen.memory import uncollected
+
+PARTS = 64
+"""Files: with so many, one holds the calls of a few of a large account's roles."""
+
+ROOM = 10_000
+"""Calls that are held in memory before they are written, some 30 MB."""
+
+_Rows = list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Rows).decode
+
+
+class Spill:
+    """Takes calls as they come, and gives them back by the role's name. Used once, as a context manager."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: where the files are made; the system's temporary folder by default."""
+        self._folder = tempfile.TemporaryDirectory(prefix="policygen-", dir=folder)
+        self._names: dict[str, set[RoleKey]] = {}
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def take(self, calls: dict[RoleKey, Calls]) -> None:
+        """Writes calls and forgets them: the mapping is empty afterwards.
+
+        Raises:
+            OSError: the disk is full, or not writable.
+        """
+        with uncollected():
+            parts: dict[int, _Rows] = {}
+            for role, theirs in calls.items():
+                self._names.setdefault(_name(role), set()).add(role)
+                parts.setdefault(_part(role), []).append((role, list(theirs.items())))
+            for part, rows in parts.items():
+                data = _encode(rows)
+                with self._path(part).open("ab") as file:
+                    file.write(len(data).to_bytes(8, "big"))
+                    file.write(data)
+            calls.clear()
+
+    def names(self) -> dict[str, set[RoleKey]]:
+        """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""
+        return self._names
+
+    def by_name(self) -> Iterator[tuple[str, dict[RoleKey, Calls]]]:
+        """Each name with the calls of the roles so called, one file's in memory at a time."""
+        for part in range(PARTS):
+            with uncollected():
+                found = self._read(part)
+            for name in sorted(found):
+                yield name, found.pop(name)
+
+    def _read(self, part: int) -> dict[str, dict[RoleKey, Calls]]:
+        named: dict[str, dict[RoleKey, Calls]] = {}
+        for rows in self._rows(part):
+            for role, theirs in rows:
+                mine = named.setdefault(_name(role), {}).setdefault(role, {})
+                for key, evidence in theirs:
+                    mine[key] = mine[key] + evidence if key in mine else evidence
+        return named
+
+    def _rows(self, part: int) -> Iterator[_Rows]:
+        path = self._path(part)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            while size := file.read(8):
+                yield _decode(file.read(int.from_bytes(size, "big")))
+
+    def _path(self, part: int) -> Path:
+        return Path(self._folder.name) / f"{part:02}"
+
+
+def _name(role: RoleKey) -> str:
+    return (role.name or role.role_id).lower()
+
+
+def _part(role: RoleKey) -> int:
+    return crc32(_name(role).encode(errors="surrogatepass")) % PARTS

@@ -1,0 +1,65 @@
+"""Calls on disk: what comes back is what was taken, whatever the order and the splitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import policygen.engine
+import policygen.spill
+from policygen.access import RoleKey
+from policygen.calls import Calls
+from policygen.engine import Job, Means, run
+from policygen.sources import open_source
+from policygen.spill import Spill
+from tests.support import ROOT
+
+TRAIL = ROOT / "samples" / "trail"
+
+
+def everybody(_: RoleKey) -> bool:
+    return True
+
+
+def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
+    monkeypatch.setattr(policygen.engine, "ROOM", room)
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    with Spill() as spill:
+        whole = run(open_source(TRAIL), Job(everybody), means=Means(spill=spill))
+        assert whole.ledger.calls == {}
+        assert whole.ledger.roles
+        return dict(spill.by_name())
+
+
+@pytest.mark.parametrize("room", [0, 50, 1_000_000])
+def test_every_role_has_the_calls_that_memory_would_have_held(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = run(open_source(TRAIL), Job(everybody)).ledger.calls
+    found = spilled(room, monkeypatch)
+    assert {role: calls for named in found.values() for role, calls in named.items()} == held
+    assert all(role.name.lower() == name for name, named in found.items() for role in named if role.name)
+
+
+def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = RoleKey("111122223333", "AROAONE", "", "Orders")
+    two = RoleKey("111122223333", "AROATWO", "", "orders")
+    calls = next(iter(run(open_source(TRAIL), Job(everybody)).ledger.calls.values()))
+    with Spill() as spill:
+        spill.take({one: dict(calls)})
+        spill.take({two: dict(calls), one: dict(calls)})
+        ((name, found),) = spill.by_name()
+        assert (name, set(found)) == ("orders", {one, two})
+        assert spill.names() == {"orders": {one, two}}
+        assert {key: seen.count for key, seen in found[one].items()} == {
+            key: 2 * seen.count for key, seen in calls.items()
+        }
+
+
+def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
+    calls = run(open_source(TRAIL), Job(everybody)).ledger.calls
+    with Spill(tmp_path) as spill:
+        spill.take(calls)
+        assert [one.stat().st_mode & 0o077 for one in tmp_path.iterdir()] == [0]
+    assert list(tmp_path.iterdir()) == []

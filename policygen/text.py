@@ -50,3 +50,15 @@ def clean_word(text: str | None, limit: int = 128) -> str:
 
 
 _remembered = lru_cache(maxsize=8192)(clean)
+
+
+# What a JSON writer leaves raw and a terminal obeys: DEL, the C1 controls, marks that reorder or hide text.
+_RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def visible_json(text: str) -> str:
+    """JSON text of the same value without raw control and direction marks.
+
+    They can stand in its strings only, where an escape means the same to every reader.
+    """
+    return _RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -9,6 +9,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from policygen import report
+from policygen.analysis import Analysis
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 ACCOUNT = "123456789012"
@@ -316,3 +319,8 @@ def trails_of(short: str | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if isinstance(short, str):
         return {"all": ALL_DATA_EVENTS, "management": [trail({"name": "main"})]}[short]
     return [trail(one) for one in short]
+
+
+def rendered(name: str, analysis: Analysis, **options: bool) -> str:
+    """What an analysis looks like in a format."""
+    return report.render(name, report.plan(analysis), **options)

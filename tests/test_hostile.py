@@ -19,10 +19,10 @@ from policygen.analysis import Analysis, analyse
 from policygen.errors import PolicygenError
 from policygen.mapping import map_batch
 from policygen.policy.evaluate import evaluate
-from policygen.report import render
 from policygen.sources import open_source
 from policygen.text import printable
 from tests.support import ACCOUNT, ROLE, record, write_logs
+from tests.support import rendered as render
 from tests.test_cli import environment
 
 Short = dict[str, Any]

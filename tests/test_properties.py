@@ -28,12 +28,12 @@ from policygen.catalog import reference
 from policygen.catalog.rules import all_rules
 from policygen.errors import PolicygenError
 from policygen.ledger import Ledger
+from policygen.plan.making import document_of as as_dict
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.generalise import learn_patterns
-from policygen.report import render
-from policygen.report.everything import as_dict
 from policygen.sources import open_source
 from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
+from tests.support import rendered as render
 
 Short = dict[str, Any]
 

@@ -17,15 +17,16 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from policygen.account import load_snapshot
 from policygen.analysis import Analysis, analyse
 from policygen.errors import PolicygenError
-from policygen.report import FORMATS, SUFFIXES, format_of, render
-from policygen.report.everything import SCHEMA_VERSION
+from policygen.plan import SCHEMA_VERSION
+from policygen.report import FORMATS, SUFFIXES, format_of
 from tests.support import ROOT
+from tests.support import rendered as render
 from tests.test_suggest_cases import CASES, IDS
 from tests.test_suggest_cases import run as run_case
 
 SAMPLES = ROOT / "samples"
 SCREENS = ROOT / "tests" / "cases" / "screens"
-SCHEMA = json.loads((files("policygen.report") / "suggestion.schema.json").read_text("utf-8"))
+SCHEMA = json.loads((files("policygen.plan") / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 SNAPSHOT = load_snapshot(SAMPLES / "account.json")

@@ -22,11 +22,12 @@ from policygen.ledger import Ledger
 from policygen.observation import evidenced, examine
 from policygen.policy.compare import compare_policies
 from policygen.reading import Reading
-from policygen.report import compared, doctored, explained, findings, render
+from policygen.report import compared, doctored, explained, findings
 from policygen.report.lines import in_ascii
 from policygen.today import services_of
 from policygen.trail_table import coverage_table
 from tests.support import ROOT
+from tests.support import rendered as render
 from tests.test_reports import SCREENS, WIDTH, too_wide
 
 SAMPLES = ROOT / "samples"

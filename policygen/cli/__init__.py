@@ -37,6 +37,7 @@ app = typer.Typer(
 
 COMMANDS = (
     "suggest",
+    "report",
     "explain",
     "check",
     "diff",
@@ -45,6 +46,7 @@ COMMANDS = (
     "snapshot",
     "permissions",
     "services",
+    "schema",
     "data",
     "cache",
     "athena",

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from policygen.text import printable
 
 if TYPE_CHECKING:
     from policygen.observation import Observed
+    from policygen.plan import Plan
 
 
 def check_writable(path: Path) -> None:
@@ -54,6 +56,41 @@ def write_file(path: Path, text: str) -> None:
     finally:
         if temporary:  # still there after a failure or Ctrl-C only
             Path(temporary).unlink(missing_ok=True)
+
+
+def save_plan(folder: Path, plan: Plan) -> str:
+    """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
+    from policygen.plan import to_json
+
+    path = folder / f"{plan.role.name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(path, to_json(plan.document))
+    except (OSError, UsageError) as error:
+        return f"warning: the plan was not saved: {error}"
+    return f"Plan saved: {path}"
+
+
+def read_plans(paths: Sequence[Path]) -> list[Plan]:
+    """Saved plans; a folder stands for all the plans in it.
+
+    Raises:
+        UsageError: PG-E270, one is no plan; PG-E272, one cannot be read, or a folder holds none.
+    """
+    from policygen.plan import read_plan
+
+    found: list[Plan] = []
+    for path in paths:
+        files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if not files:
+            raise _unreadable(path, "the folder holds no .json file")
+        for file in files:
+            try:
+                data = file.read_bytes()
+            except OSError as error:
+                raise _unreadable(file, error.strerror or str(error)) from None
+            found.append(read_plan(data, str(file)))
+    return found
 
 
 def write_stdout(text: str, *, utf8: bool = False) -> None:
@@ -99,6 +136,14 @@ def ascii_only() -> bool:
     except (UnicodeEncodeError, LookupError):
         return True
     return False
+
+
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"cannot read the plan {printable(str(path))!r}: {reason}",
+        "plans are what suggest and batch save: plans/ROLE.json",
+        code="PG-E272",
+    )
 
 
 def _unwritable(path: Path, reason: str) -> UsageError:

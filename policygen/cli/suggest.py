@@ -73,6 +73,8 @@ def command(
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
+    plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),
+    no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Suggest the smallest policy for one role, prove it, and compare it with today's.
@@ -82,9 +84,16 @@ def command(
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
     from policygen.analysis import analyse
-    from policygen.cli.output import ascii_only, check_writable, summarise, write_file, write_stdout
+    from policygen.cli.output import (
+        ascii_only,
+        check_writable,
+        save_plan,
+        summarise,
+        write_file,
+        write_stdout,
+    )
     from policygen.errors import UsageError
-    from policygen.report import format_of, render
+    from policygen.report import format_of, known, plan, render
     from policygen.text import printable
 
     exports = [(path, format_of(str(path))) for path in export or []]
@@ -94,8 +103,7 @@ def command(
         raise UsageError(
             f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
         )
-    if format_ not in {"text", "json", "policy"}:
-        render(format_, None)  # type: ignore[arg-type]  # raises, naming the formats
+    known(format_)
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
@@ -118,8 +126,10 @@ def command(
         )
     if not quiet:
         summarise(analysis.observed)
-    options = {"show_all": show_all, "ascii_only": ascii_only()}
+    made, options = plan(analysis), {"show_all": show_all, "ascii_only": ascii_only()}
     for path, kind in exports:
-        write_file(path, render(kind, analysis, **options))
+        write_file(path, render(kind, made, **options))
         talk(f"wrote {path} ({kind})")
-    write_stdout(render(format_, analysis, **options), utf8=format_ != "text")
+    if not no_plan:
+        talk(save_plan(plans, made))
+    write_stdout(render(format_, made, **options), utf8=format_ != "text")

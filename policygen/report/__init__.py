@@ -1,4 +1,4 @@
-"""One file per output format; each renders an analysis to text and knows nothing of the others."""
+"""One file per output format; each renders a plan to text and knows nothing of the others."""
 
 from __future__ import annotations
 
@@ -9,23 +9,33 @@ from typing import cast
 
 from policygen.analysis import Analysis
 from policygen.errors import UsageError
+from policygen.plan import Plan, plan_of
+from policygen.plan.making import document_of
 from policygen.text import printable
 
 Render = Callable[..., str]
 
 FORMATS: Mapping[str, str] = {
-    "text": "policygen.report.screen",
-    "json": "policygen.report.everything",
+    "text": "policygen.report.text",
+    "json": "policygen.report.json",
     "policy": "policygen.report.document",
 }
-"""Name -> module with a function ``render(analysis, **options) -> str``."""
+"""Name -> module with a function ``render(plan, **options) -> str``."""
 
 SUFFIXES: Mapping[str, str] = {".txt": "text", ".json": "json", ".policy.json": "policy"}
 """What an exported file's name says of its format; the longest suffix wins."""
 
 
-def render(name: str, analysis: Analysis, **options: bool) -> str:
-    """An analysis in the named format; it ends with a line break.
+def plan(analysis: Analysis) -> Plan:
+    """The plan of an analysis, with its screen."""
+    from policygen.report.screen import draw
+
+    screen = {"short": draw(analysis), "all": draw(analysis, show_all=True)}
+    return plan_of({**document_of(analysis), "screen": screen})
+
+
+def known(name: str) -> str:
+    """The name of a format, if there is one.
 
     Raises:
         UsageError: PG-E207, no such format.
@@ -34,7 +44,16 @@ def render(name: str, analysis: Analysis, **options: bool) -> str:
         raise UsageError(
             f"no format {printable(name)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
         )
-    return cast("Render", import_module(FORMATS[name]).render)(analysis, **options)
+    return name
+
+
+def render(name: str, plan: Plan, **options: bool) -> str:
+    """A plan in the named format; it ends with a line break.
+
+    Raises:
+        UsageError: PG-E207, no such format.
+    """
+    return cast("Render", import_module(FORMATS[known(name)]).render)(plan, **options)
 
 
 def format_of(path: str) -> str:

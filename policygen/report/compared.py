@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from policygen.policy.compare import Comparison, Verdict, Witness
-from policygen.report.lines import in_ascii, more, visible_json, wrapped
-from policygen.text import printable
+from policygen.report.lines import in_ascii, more, wrapped
+from policygen.text import printable, visible_json
 
 _WORDS: dict[Verdict, str] = {
     "equal": "equal: they allow the same",

@@ -11,8 +11,8 @@ from policygen.account.model import Account, Trail
 from policygen.coverage import Coverage
 from policygen.ledger import Ledger
 from policygen.reading import Reading
-from policygen.report.lines import LISTED, in_ascii, minute, more, right, visible_json, wrapped
-from policygen.text import count, printable
+from policygen.report.lines import LISTED, in_ascii, minute, more, right, wrapped
+from policygen.text import count, printable, visible_json
 from policygen.trail_table import Line, one_command
 
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}

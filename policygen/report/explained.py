@@ -15,10 +15,9 @@ from policygen.report.lines import (
     places,
     short,
     sparks,
-    visible_json,
     wrapped,
 )
-from policygen.text import count, printable
+from policygen.text import count, printable, visible_json
 
 _LEAD = "             "
 

@@ -1,8 +1,7 @@
-"""Lines of the screen: widths, counts and short names, for every section alike; and JSON fit to be looked at."""
+"""Lines of the screen: widths, counts and short names, for every section alike."""
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,18 +10,6 @@ from policygen.text import count, printable
 WIDTH = 80
 LISTED = 6
 """How many entries of a long list are shown before "and N more"."""
-
-
-# What a JSON writer leaves raw and a terminal obeys: DEL, the C1 controls, marks that reorder or hide text.
-_RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
-
-def visible_json(text: str) -> str:
-    """JSON text of the same value without raw control and direction marks.
-
-    They can stand in its strings only, where an escape means the same to every reader.
-    """
-    return _RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def places(patterns: Iterable[Sequence[str]]) -> str:

@@ -20,19 +20,18 @@ from policygen.report.judgement import (
     render_risk,
     render_verdict,
 )
-from policygen.report.lines import LISTED, WIDTH, in_ascii, minute, more, right, wrapped
+from policygen.report.lines import LISTED, WIDTH, minute, more, right, wrapped
 from policygen.selectors import Answer
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
 
-def render(analysis: Analysis, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
+def draw(analysis: Analysis, *, show_all: bool = False) -> str:
     """The screen.
 
     Args:
         analysis: what to show.
         show_all: list every service and every resource; else the long lists are cut, with their number.
-        ascii_only: for terminals without Unicode.
     """
     lines = [
         *_head(analysis),
@@ -43,8 +42,7 @@ def render(analysis: Analysis, *, show_all: bool = False, ascii_only: bool = Fal
         *_findings(analysis.suggestion, show_all=show_all),
         *_next(analysis),
     ]
-    text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
-    return in_ascii(text) if ascii_only else text
+    return "\n".join(printable(line).rstrip() for line in lines) + "\n"
 
 
 def _head(analysis: Analysis) -> Iterator[str]:

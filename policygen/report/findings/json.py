@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from policygen.report.findings import Report
-from policygen.report.lines import visible_json
+from policygen.text import visible_json
 
 
 def render(report: Report) -> str:

@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 from policygen.gate import RULES, Finding, Rule
 from policygen.report.findings import Report
-from policygen.report.lines import visible_json
-from policygen.text import printable
+from policygen.text import printable, visible_json
 from policygen.version import VERSION
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -1,39 +1,36 @@
-"""Everything as JSON, for machines: documents, evidence with eventIDs, diff, proof, coverage.
-
-The shape is described by ``suggestion.schema.json`` beside this file; `SCHEMA_VERSION` changes with it, and
-only by addition.
-"""
+"""From an analysis to a plan: documents, evidence with eventIDs, diff, proof, coverage."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 from policygen.access import AccessRequest
+from policygen.account.model import Role
 from policygen.analysis import Analysis
 from policygen.calls import Evidence
+from policygen.catalog.names import label, service_prefix
 from policygen.catalog.reference import data_version
+from policygen.plan import SCHEMA_VERSION
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
 from policygen.reading import Reading
-from policygen.report.lines import visible_json
 from policygen.risk import Risk
 from policygen.suggestion import Suggestion
 from policygen.version import VERSION
 
-SCHEMA_VERSION = 1
 
-
-def render(analysis: Analysis, **_: bool) -> str:
-    """The suggestion as one JSON object with sorted keys."""
-    return visible_json(json.dumps(as_dict(analysis), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
-
-
-def as_dict(analysis: Analysis) -> dict[str, Any]:
-    """The suggestion as plain values."""
+def document_of(analysis: Analysis) -> dict[str, Any]:
+    """The suggestion as the plain values of a plan."""
     made = analysis.suggestion
     usage = made.usage
+    requests = [
+        _request(made, request, seen)
+        for table in (usage.requests, usage.asides)
+        for request, seen in table.items()
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
         "policygen": VERSION,
@@ -44,11 +41,8 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             **(_evidence(usage.events) if usage.events else {}),
             "calls": usage.calls,
             "regions": list(usage.regions),
-            "requests": [
-                _request(made, request, seen)
-                for table in (usage.requests, usage.asides)
-                for request, seen in table.items()
-            ],
+            "requests": requests,
+            "digest": _digest([usage.window.start, usage.window.end, requests]),
         },
         "policies": [{"name": p.name, "size": p.size, "document": p.to_dict()} for p in made.policies],
         "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
@@ -65,6 +59,13 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
             for keep in made.keeps
         ],
         "today": None if made.today is None else [_policy(policy) for policy in made.today],
+        "today_digest": None if made.today is None else _digest([_policy(policy) for policy in made.today]),
+        "trust": _trust(analysis.observed.role),
+        "calendar": _calendar(analysis),
+        "questions": [
+            {"type": kind, "names": names, "reason": reason}
+            for kind, (names, reason) in made.questions.items()
+        ],
         "changes": [
             {
                 "action": c.action,
@@ -148,6 +149,28 @@ def as_dict(analysis: Analysis) -> dict[str, Any]:
         "reading": _reading(analysis.reading, analysis),
         "notes": list(made.notes),
     }
+
+
+def _digest(value: Any) -> str:
+    """A hash of plain values, whatever the order of their keys."""
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _trust(role: Role | None) -> dict[str, Any] | None:
+    return None if role is None else {"services": list(role.trusted_services), "document": dict(role.trust)}
+
+
+def _calendar(analysis: Analysis) -> dict[str, Any]:
+    """Events of what looks like the workload, by service and day of the window."""
+    days = analysis.suggestion.usage.window.dates()
+    place = {day: i for i, day in enumerate(days)}
+    rows: dict[str, list[int]] = {}
+    for key, seen in analysis.observed.conduct.workload.items():
+        at = place.get(key.day)
+        if at is not None:
+            service = service_prefix(key.call.source) or label(key.call.source)
+            rows.setdefault(service, [0] * len(days))[at] += seen.count
+    return {"days": days, "rows": [{"service": name, "events": row} for name, row in sorted(rows.items())]}
 
 
 def _policy(policy: Policy) -> dict[str, Any]:

@@ -1,0 +1,18 @@
+"""The screen of a plan."""
+
+from __future__ import annotations
+
+from policygen.plan import Plan
+from policygen.report.lines import in_ascii
+
+
+def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
+    """The screen, as it was drawn when the plan was made.
+
+    Args:
+        plan: what to show.
+        show_all: with every service and every resource; else the long lists are cut, with their number.
+        ascii_only: for terminals without Unicode.
+    """
+    text = plan.screen.all if show_all else plan.screen.short
+    return in_ascii(text) if ascii_only else text

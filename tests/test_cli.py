@@ -318,7 +318,8 @@ def test_what_the_parser_refuses_is_wrong_usage(args: Sequence[str], world: Path
 def test_an_accepted_gap_is_named_on_stderr_and_on_the_screen(world: Path) -> None:
     done = run(world, *SUGGEST, "damaged", "--allow-incomplete")
     warning = "warning: not read whole: b.json.gz: gzip ends at byte 200"
-    assert (done.stderr, done.code) == (f"read 1 record in 2 files\n{warning}\n", 0)
+    saved = "Plan saved: plans/orders.json"
+    assert (done.stderr, done.code) == (f"read 1 record in 2 files\n{warning}\n{saved}\n", 0)
     assert "          not read whole: b.json.gz: gzip ends at byte 200\n" in done.stdout
 
 
@@ -342,7 +343,7 @@ def test_stdout_is_one_document_however_much_is_said_beside_it(world: Path) -> N
         world, *SUGGEST, "damaged", "--allow-incomplete", "-f", "policy", "--export", world / "noise.txt"
     )
     assert done.stdout == json.dumps(POLICY, indent=2) + "\n"
-    assert done.stderr.count("\n") == 3
+    assert done.stderr.count("\n") == 4
     assert done.code == 0
 
 
@@ -357,10 +358,66 @@ def test_exported_files_are_what_stdout_would_be(world: Path, tmp_path: Path) ->
     args = [arg for path in exports.values() for arg in ("--export", path)]
     done = run(world, *SUGGEST, "logs", *args)
     wrote = "".join(f"wrote {path} ({kind})\n" for kind, path in exports.items())
-    assert (done.stderr, done.code) == (f"read 1 record in 1 file\n{wrote}", 0)
+    saved = "Plan saved: plans/orders.json\n"
+    assert (done.stderr, done.code) == (f"read 1 record in 1 file\n{wrote}{saved}", 0)
     for kind, path in exports.items():
         assert path.read_text("utf-8") == run(world, *SUGGEST, "logs", "-q", "-f", kind).stdout
     assert sorted(tmp_path.iterdir()) == sorted(exports.values())
+
+
+def test_a_saved_plan_gives_every_format_again(world: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plans" / "orders.json"
+    done = run(world, *SUGGEST, "logs", "--plans", plan.parent)
+    assert done.stderr.endswith(f"Plan saved: {plan}\n")
+    for kind in ("text", "json", "policy"):
+        again = run(world, "report", plan, "-f", kind)
+        assert again == Done(run(world, *SUGGEST, "logs", "-q", "--no-plan", "-f", kind).stdout, "", 0)
+    assert run(world, "report", plan.parent).stdout == done.stdout
+    exported = run(world, "report", plan, "--export", tmp_path / "o.policy.json", "-q")
+    assert (exported.stdout, exported.stderr) == (done.stdout, "")
+    assert json.loads((tmp_path / "o.policy.json").read_text("utf-8")) == POLICY
+
+
+def test_a_plan_that_cannot_be_saved_costs_no_answer(world: Path, tmp_path: Path) -> None:
+    (tmp_path / "plans").write_text("a file", "utf-8")
+    done = run(world, *SUGGEST, "logs", "--plans", tmp_path / "plans", "-f", "policy")
+    assert (json.loads(done.stdout), done.code) == (POLICY, 0)
+    assert "warning: the plan was not saved" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "no such file or directory  PG-E272, exit 2"),
+        ("{", "is no plan: "),
+        ("[]", "it has no schema_version  PG-E270, exit 2"),
+        ('{"schema_version": 2}', "its schema_version is 2, this policygen reads 1  PG-E270, exit 2"),
+        ('{"schema_version": 1}', "PG-E270, exit 2"),
+    ],
+)
+def test_what_is_no_plan_is_refused(text: str | None, says: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    if text is not None:
+        plan.write_text(text, "utf-8")
+    done = run(tmp_path, "report", plan)
+    assert (done.stdout, done.code) == ("", 2)
+    assert says.lower() in done.stderr.lower()
+
+
+def test_a_folder_without_plans_and_two_plans_for_one_file_are_refused(world: Path, tmp_path: Path) -> None:
+    done = run(tmp_path, "report", tmp_path)
+    assert ("PG-E272" in done.stderr, done.code) == (True, 2)
+    plan = tmp_path / "orders.json"
+    run(world, *SUGGEST, "logs", "-q", "--plans", tmp_path)
+    done = run(tmp_path, "report", plan, plan, "--export", tmp_path / "o.txt")
+    assert ("PG-E271" in done.stderr, done.stdout, done.code) == (True, "", 2)
+
+
+def test_the_schema_of_a_plan_is_printed(tmp_path: Path) -> None:
+    assert run(tmp_path, "schema").stdout.startswith("plan ")
+    assert json.loads(run(tmp_path, "schema", "plan").stdout)["title"] == "policygen plan"
+    done = run(tmp_path, "schema", "plant")
+    assert ("no schema 'plant'  PG-E273, exit 2" in done.stderr, done.code) == (True, 2)
 
 
 def test_json_is_utf_8_and_the_screen_ascii_where_the_terminal_knows_no_more(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
         ("ignored",),
         ("passed_over",),
         ("other_principals",),
-    }:
+    } or at[-2:] == ("trust", "document"):
         return []
     return [(*at, key) for key in value] + [p for key in value for p in paths(value[key], (*at, key))]
 

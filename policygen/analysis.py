@@ -87,6 +87,21 @@ def analyse(
         on=on,
         means=means,
     )
+    return conclude(
+        seen, add_observed=add_observed, resources=resources, opened=opened, decisions=decisions, on=on
+    )
+
+
+def conclude(
+    seen: Observed,
+    *,
+    add_observed: bool = False,
+    resources: Mode = "pattern",
+    opened: Collection[str] = (),
+    decisions: Decisions | None = None,
+    on: date | None = None,
+) -> Analysis:
+    """The suggestion that follows from what was observed; arguments as for `analyse`."""
     made = suggest(
         seen.usage,
         seen.coverage,

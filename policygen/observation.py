@@ -86,22 +86,66 @@ def observe(
         PolicygenError: nothing found, incomplete evidence; see each function.
     """
     wanted = parse_role(role)
-    limit = _limit(days, until)
+    limit = limit_of(days, until)
     _check_accepted(accepted)
     today_role = account.role(wanted.arn or wanted.name) if account else None
     source = open_source(logs)
-    limit = limit or _today(source, on)
+    limit = limit or end_of(source, on)
     reading, ledger = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
     check_whole(reading, allow_incomplete=allow_incomplete)
-    chosen = choose(ledger, wanted, today_role.key if today_role else None)
+    return attribute(
+        reading,
+        ledger,
+        wanted,
+        days=days,
+        limit=limit,
+        account=account,
+        current=today_role,
+        allow_incomplete=allow_incomplete,
+        accepted=accepted,
+        until_given=bool(until),
+    )
+
+
+def attribute(
+    reading: Reading,
+    ledger: Ledger,
+    wanted: RoleName,
+    *,
+    days: int,
+    limit: str = "",
+    account: Account | None = None,
+    current: Role | None = None,
+    allow_incomplete: bool = False,
+    accepted: Collection[Sign] = (),
+    until_given: bool = False,
+) -> Observed:
+    """What was read, as it concerns one role; of several roles' calls, those of the one that is meant.
+
+    Args:
+        reading: what was read.
+        ledger: settled, with the role's calls among others.
+        wanted: the role.
+        days: length of the window.
+        limit: where it ends; "" for the newest event read.
+        account: as for `observe`.
+        current: the role as it is in the account; None where it is not known.
+        allow_incomplete: as for `observe`.
+        accepted: as for `observe`.
+        until_given: whether a person named the window's end.
+
+    Raises:
+        PolicygenError: the role did nothing that counts; see each function.
+    """
+    chosen = choose(ledger, wanted, current.key if current else None)
     window = window_of(days, limit or ledger.last)
     conduct = part(
         chosen.calls,
-        of_functions=today_role.only_functions if today_role else None,
+        of_functions=current.only_functions if current else None,
         notices=ledger.notices,
         accepted=accepted,
         until=window.end,
-        names=_function_names(account, today_role),
+        names=_function_names(account, current),
     )
     usage = usage_of(chosen.role, conduct.workload, window)
     if account:
@@ -112,13 +156,13 @@ def observe(
         raise _no_events(ledger, chosen, window, conduct)
     coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
-    if account and today_role:
-        today = today_of(today_role, account, allow_incomplete=allow_incomplete)
+    if account and current:
+        today = today_of(current, account, allow_incomplete=allow_incomplete)
     apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
-    return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, today_role, today, bool(until))
+    return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, current, today, until_given)
 
 
-def _today(source: Source, on: date | None) -> str:
+def end_of(source: Source, on: date | None) -> str:
     """The window's end where the user gave none: what is read from AWS ends today, files with their newest event."""
     return on.isoformat() if on and source.remote else ""
 
@@ -133,7 +177,7 @@ def _read(
 ) -> tuple[Reading, Ledger]:
     """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
     account = wanted.account or (role.account if role else "")
-    scope = _scope(days, until, account)
+    scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
     sought = (replace(wanted, name=role.name) if role else wanted).sought
@@ -144,7 +188,8 @@ def _read(
     return portion.reading, portion.ledger
 
 
-def _scope(days: int, until: str, account: str = "") -> Scope:
+def scope_of(days: int, until: str, account: str = "") -> Scope:
+    """What of a source a window needs."""
     if not until:
         return Scope(account=account)
     window = window_of(days, until)
@@ -176,11 +221,11 @@ def examine(
         NothingFoundError: PG-E302, no event of anybody.
         PolicygenError: as `observe` raises.
     """
-    limit = _limit(days, until)
+    limit = limit_of(days, until)
     key = account.role(role).key if account and role else None
     source = open_source(logs)
-    limit = limit or _today(source, on)
-    portion = run(source, Job(nobody, "nobody", until=limit), _scope(days, limit), means)
+    limit = limit or end_of(source, on)
+    portion = run(source, Job(nobody, "nobody", until=limit), scope_of(days, limit), means)
     reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):
@@ -193,7 +238,12 @@ def examine(
     return reading, ledger, _coverage(ledger, reading, window, account, key)
 
 
-def _limit(days: int, until: str) -> str:
+def limit_of(days: int, until: str) -> str:
+    """Where a window ends, as a date or time in UTC; "" where the newest event says it.
+
+    Raises:
+        UsageError: PG-E205 and PG-E206, no such window.
+    """
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
     return _until(until)

@@ -325,8 +325,29 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         msgspec.ValidationError: it has not the shape of a plan.
     """
     plan = msgspec.convert(dict(document), Plan)
+    plan.policies = tuple(_in_order(one) for one in plan.policies)
+    plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
     plan.document = dict(document)
     return plan
+
+
+_ORDER = (
+    "Version", "Id", "Statement", "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition",
+)  # fmt: skip
+
+
+def _in_order(policy: Document) -> Document:
+    """A policy as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
+    document = _sorted(policy.document)
+    statements = document.get("Statement")
+    if isinstance(statements, list):
+        document["Statement"] = [_sorted(one) if isinstance(one, dict) else one for one in statements]
+    return Document(policy.name, document)
+
+
+def _sorted(elements: dict[str, Any]) -> dict[str, Any]:
+    known = [name for name in _ORDER if name in elements]
+    return {name: elements[name] for name in (*known, *sorted(set(elements) - set(known)))}
 
 
 def read_plan(data: bytes, name: str) -> Plan:

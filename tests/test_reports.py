@@ -100,14 +100,19 @@ def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
     """Where the keys of our own objects are; keys that are data (conditions, counters) are left out."""
     if isinstance(value, list):
         return paths(value[0], (*at, 0)) if value else []
-    if not isinstance(value, dict) or at[-1:] in {
-        ("Condition",),
-        ("condition",),
-        ("context",),
-        ("ignored",),
-        ("passed_over",),
-        ("other_principals",),
-    } or at[-2:] == ("trust", "document"):
+    if (
+        not isinstance(value, dict)
+        or at[-1:]
+        in {
+            ("Condition",),
+            ("condition",),
+            ("context",),
+            ("ignored",),
+            ("passed_over",),
+            ("other_principals",),
+        }
+        or at[-2:] == ("trust", "document")
+    ):
         return []
     return [(*at, key) for key in value] + [p for key in value for p in paths(value[key], (*at, key))]
 

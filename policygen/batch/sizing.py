@@ -1,0 +1,180 @@
+"""One role of many: its suggestion from what was read of all, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import NamedTuple
+
+from policygen.access import RoleKey
+from policygen.account.model import Account, Role
+from policygen.analysis import Analysis, conclude
+from policygen.plan.rows import Row, Verdict
+from policygen.batch.select import Target
+from policygen.calls import Calls
+from policygen.conduct import Sign
+from policygen.decisions import Decisions
+from policygen.errors import GateError, PolicygenError
+from policygen.ledger import Ledger, nobody
+from policygen.observation import attribute
+from policygen.plan import Plan
+from policygen.policy.generalise import Mode
+from policygen.reading import Reading
+from policygen.report import plan
+from policygen.selection import RoleName
+from policygen.text import printable
+from policygen.usage import window_of
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """What all roles of a batch have in common. Picklable."""
+
+    reading: Reading
+    ledger: Ledger
+    """Settled, without calls."""
+    days: int
+    limit: str = ""
+    until_given: bool = False
+    account: Account | None = None
+    allow_incomplete: bool = False
+    add_observed: bool = False
+    resources: Mode = "pattern"
+    accepted: Collection[Sign] = ()
+    decisions: Decisions | None = None
+    on: date | None = None
+
+
+class Result(NamedTuple):
+    """What became of one role."""
+
+    row: Row
+    plan: Plan | None = None
+
+
+def shared_ledger(ledger: Ledger) -> Ledger:
+    """A ledger without calls and without the keys of the records that were read."""
+    names = ("until", "ignored", "principals", "days", "regions", "data_types", "management", "notices")
+    sums = ("roles", "records", "duplicates", "first", "last", "searched")
+    return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})
+
+
+def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
+    """The row and the plan of one role; never raises for what is wrong with one role.
+
+    Args:
+        sizing: what all roles have in common.
+        target: the role.
+        calls: of the roles that are called like it.
+    """
+    role = target.current
+    if role and (why := _not_editable(role)):
+        return Result(_row(target, "fixed", why))
+    own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
+    if not own:
+        return Result(_without_calls(sizing, target))
+    ledger = replace(sizing.ledger, calls=own)
+    name = RoleName(target.name, target.account, target.arn)
+    try:
+        seen = attribute(
+            sizing.reading,
+            ledger,
+            name,
+            days=sizing.days,
+            limit=sizing.limit,
+            account=sizing.account if role else None,
+            current=role,
+            allow_incomplete=sizing.allow_incomplete,
+            accepted=sizing.accepted,
+            until_given=sizing.until_given,
+        )
+        made = conclude(
+            seen,
+            add_observed=sizing.add_observed,
+            resources=sizing.resources,
+            decisions=sizing.decisions,
+            on=sizing.on,
+        )
+    except PolicygenError as error:
+        return Result(_refused(target, error, own))
+    found = plan(made)
+    return Result(_sized(target, made, found), found)
+
+
+def _not_editable(role: Role) -> str:
+    """Why nobody can edit a role here, and what to edit instead (1.3.10); "" if one can."""
+    if role.service_linked:
+        return "service-linked: IAM lets nobody edit it; its service owns it"
+    if role.sso_managed:
+        return "made by IAM Identity Center: change the permission set, not the role"
+    return ""
+
+
+def _without_calls(sizing: Sizing, target: Target) -> Row:
+    """A role of which the logs show no call: not used, or not seen."""
+    window = window_of(sizing.days, sizing.limit or sizing.ledger.last)
+    used = target.current.last_used[:10] if target.current else ""
+    if used and used >= window.start:
+        why = f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here?"
+        return _row(target, "failed", why)
+    since = f"; IAM saw it used last on {used}" if used else ""
+    return _row(target, "unused", f"no call in {sizing.days} days{since}")
+
+
+def _refused(target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
+    """A role for which there is no suggestion."""
+    verdict: Verdict = "failed"
+    if error.code == "PG-E365":
+        verdict = "fixed"
+    elif error.code == "PG-E301":
+        verdict = "unused" if "looks like the workload" not in error.message else "review"
+    elif error.code in {"PG-E303", "PG-E304", "PG-E311"}:
+        verdict = "review"
+    last = max((seen.last for theirs in calls.values() for seen in theirs.values()), default="")
+    events = sum(seen.count for theirs in calls.values() for seen in theirs.values())
+    hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
+    return _row(
+        target, verdict, printable(f"{error.message}{hint}"), code=error.code, last_call=last, events=events
+    )
+
+
+def _sized(target: Target, made: Analysis, found: Plan) -> Row:
+    one = made.suggestion
+    blind = len({keep.action for keep in found.keeps if keep.kind == "unknown"})
+    verdict: Verdict = one.strength.verdict if one.strength else "review"
+    reason = one.strength.reasons[0].sentence if one.strength else ""
+    if found.today is not None and all(change.now == change.proposed for change in found.changes):
+        verdict, reason = "unchanged", "today's policies are what the evidence asks for"
+    return _row(
+        target,
+        verdict,
+        printable(reason),
+        arn=one.role.arn,
+        last_call=found.evidence.last,
+        events=found.evidence.count,
+        actions_now=found.actions_now,
+        actions_proposed=found.actions_proposed,
+        escalations_closed=None if found.today is None else _escalations(found.risks.removed),
+        escalations_left=_escalations(found.risks.left),
+        days=found.strength.days_active if found.strength else 0,
+        questions=len(found.questions) + len(one.seasonal) + bool(blind),
+        blind=blind,
+        plan=target.file,
+    )
+
+
+def _escalations(risks: Collection[object]) -> int:
+    return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
+
+
+def _row(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: object) -> Row:
+    return Row(
+        role=target.name,
+        account=target.account,
+        arn=target.arn or arn,
+        path=target.current.path if target.current else "",
+        verdict=verdict,
+        reason=reason,
+        **figures,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,92 @@
+"""One row a role: what became of it, in figures and in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+import msgspec
+
+Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
+
+SAYS: Mapping[Verdict, str] = {
+    "ready": "nothing is left to ask",
+    "review": "blind spots or questions",
+    "wait": "too little evidence to cut anything",
+    "unchanged": "today's policies are what the evidence asks for",
+    "unused": "no call; listed, never removed",
+    "fixed": "cannot be edited here, and what to edit instead",
+    "failed": "no answer, and why",
+}
+"""What each verdict means, in the order in which they are shown."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one role. Counts are None where they are not known."""
+
+    role: str
+    account: str
+    arn: str = ""
+    path: str = ""
+    verdict: Verdict
+    reason: str
+    code: str = ""
+    """Of the error, where there was one: ``PG-E304``."""
+    last_call: str = ""
+    """ISO 8601, UTC; "" where the logs show none."""
+    events: int = 0
+    actions_now: int | None = None
+    actions_proposed: int | None = None
+    escalations_closed: int | None = None
+    escalations_left: int | None = None
+    days: int = 0
+    """Of the window with events of the role."""
+    questions: int = 0
+    """What is left for a person to decide."""
+    blind: int = 0
+    """Actions kept because the logs could not have shown their use."""
+    plan: str = ""
+    """Name of its files, without a suffix; "" where there is no plan."""
+
+    @property
+    def cut(self) -> float | None:
+        """The part of today's actions that goes, in percent."""
+        if not self.actions_now or self.actions_proposed is None:
+            return None
+        return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Rows as they are shown: what can be acted on first, and of that what loses most."""
+    ranks = {verdict: i for i, verdict in enumerate(get_args(Verdict))}
+    return sorted(
+        rows, key=lambda row: (ranks[row.verdict], -(row.actions_now or 0), row.role.lower(), row.account)
+    )
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """The rows of one verdict, added up."""
+
+    verdict: Verdict
+    roles: int
+    actions_now: int
+    actions_proposed: int
+    escalations_closed: int
+
+
+def totals(rows: Iterable[Row]) -> list[Totals]:
+    """The sums of each verdict that there is, in order."""
+    groups: dict[Verdict, list[Row]] = {verdict: [] for verdict in get_args(Verdict)}
+    for row in rows:
+        groups[row.verdict].append(row)
+    return [
+        Totals(
+            verdict,
+            len(members),
+            sum(row.actions_now or 0 for row in members if row.actions_proposed is not None),
+            sum(row.actions_proposed or 0 for row in members),
+            sum(row.escalations_closed or 0 for row in members),
+        )
+        for verdict, members in groups.items()
+        if members
+    ]

@@ -1,0 +1,124 @@
+"""The rows of a batch: as a screen, as CSV, as Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from policygen.plan.rows import SAYS, Row, in_order, totals
+from policygen.report.cells import plain
+from policygen.report.lines import WIDTH, wrapped
+from policygen.text import count, printable
+
+SHOWN = 6
+"""Roles on the screen; all are in the table's file."""
+
+_NAME = 20
+_COLUMNS = f"{'last call':>11}{'now':>8}{'new':>7}{'cut %':>8}{'escal':>7}  verdict"
+
+
+def screen(rows: Sequence[Row], head: str, places: Sequence[str], end: str, *, show_all: bool = False) -> str:
+    """The screen of `batch`.
+
+    Args:
+        rows: of all roles.
+        head: what was read, in a line.
+        places: where everything is, one line each.
+        end: the newest event, from which ages count.
+        show_all: every role and not the first few.
+    """
+    ordered = in_order(rows)
+    shown = ordered if show_all else ordered[:SHOWN]
+    lines = [*wrapped("", head), "", f"{'role':<{_NAME}}{_COLUMNS}"]
+    for row in shown:
+        lines += _line(row, end)
+    if len(shown) < len(ordered):
+        lines.append(f"{len(ordered) - len(shown):,} more (--all lists them)")
+    lines += [*(line for place in places for line in wrapped("", place, "  ")), ""]
+    for one in totals(rows):
+        if one.actions_now:
+            cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
+            what = f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %)"
+            if one.escalations_closed:
+                what += f", {count(one.escalations_closed, 'escalation path')} closed"
+        else:
+            what = SAYS[one.verdict]
+        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", what)
+    return "\n".join(printable(line).rstrip() for line in lines) + "\n"
+
+
+def _line(row: Row, end: str) -> list[str]:
+    name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
+    cut = "–" if row.cut is None else f"{row.cut:.1f}"
+    escalations = row.escalations_closed if row.escalations_closed is not None else row.escalations_left
+    figures = (
+        f"{age(row.last_call, end):>11}{_figure(row.actions_now):>8}{_figure(row.actions_proposed):>7}"
+        f"{cut:>8}{_figure(escalations):>7}"
+    )
+    lead = f"{name:<{_NAME}}{figures}  "
+    verdict = row.verdict + (f", {count(row.questions, 'question')}" if row.questions else "")
+    return [f"{lead}{verdict}"[:WIDTH]]
+
+
+def _figure(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def age(time: str, end: str) -> str:
+    """How long before `end` a time is, in its largest unit; both ISO 8601 in UTC."""
+    if not time:
+        return "never"
+    seconds = int((_moment(end) - _moment(time)).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "0 min"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+COLUMNS = (*Row.__struct_fields__, "cut_percent")
+_NUMBERS = {
+    "events", "days", "questions", "blind", "actions_now", "actions_proposed", "escalations_closed",
+    "escalations_left",
+}  # fmt: skip
+
+
+def records(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Each row as plain values, in order."""
+    return [
+        msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
+        for row in in_order(rows)
+    ]
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """The rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for record in records(rows):
+        writer.writerow([plain(record[name]) for name in COLUMNS])
+    return text.getvalue()
+
+
+def to_parquet(rows: Sequence[Row]) -> bytes:
+    """The rows as Parquet, with the types of their fields."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def kind(name: str) -> pa.DataType:
+        if name == "cut_percent":
+            return pa.float64()
+        return pa.int64() if name in _NUMBERS else pa.string()
+
+    schema = pa.schema([(name, kind(name)) for name in COLUMNS])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records(rows), schema=schema), buffer, compression="zstd")
+    return buffer.getvalue()

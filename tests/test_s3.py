@@ -32,7 +32,7 @@ from urllib3.response import HTTPResponse
 import policygen.sources
 from policygen.account.needs import AUTO_ACTIONS, BUCKET_ACTIONS
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
-from policygen.sources import EVERYTHING, Batch, LogObject, LogSource, Scope, open_source, s3
+from policygen.sources import EVERYTHING, Batch, LogObject, LogSource, Scope, Sought, open_source, s3
 from policygen.sources.ahead import in_order
 from policygen.sources.auto import choose, open_auto
 from policygen.sources.bucket import Access, forget_clients
@@ -713,6 +713,22 @@ def test_what_is_called_is_what_is_declared(wire: Wire) -> None:
         "cloudtrail:GetEventSelectors",
         "cloudtrail:GetTrailStatus",
     }
+
+
+def test_an_object_is_searched_for_what_is_wanted_of_it(wire: Wire) -> None:
+    content = json.dumps({"Records": [record(1), record(2)]}, separators=(",", ":"))
+    put("trail", key_of(ACCOUNTS[0], "eu-west-1", "2026-11-24"), body=gzip.compress(content.encode()))
+    source = open_source("s3://trail")
+    assert isinstance(source, LogSource)
+    (one,) = source.objects()
+    assert isinstance(one, LogObject)
+    found = {
+        text: [
+            (len(batch.records), batch.searched) for batch in source.reader(one._replace(search=(sought,)))
+        ]
+        for text, sought in ((text, Sought(text)) for text in (b"id-1", b"nobody"))
+    }
+    assert found == {b"id-1": [(1, True)], b"nobody": [(0, True)]}
 
 
 # --- obstore -------------------------------------------------------------------------------------

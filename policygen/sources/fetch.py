@@ -17,7 +17,7 @@ from policygen.account.session import open_session, user_agent
 from policygen.sources import Batch, Damage, LogObject
 from policygen.sources.ahead import in_order
 from policygen.sources.bucket import Access, client_of, failed, is_cut
-from policygen.sources.unpack import LIMIT, Packed, read_bytes
+from policygen.sources.unpack import LIMIT, read_stored
 
 ATTEMPTS = 3
 """How often an object is asked for whose stream breaks; refusals and throttles are botocore's to repeat."""
@@ -203,4 +203,4 @@ class S3Reader:
         if isinstance(one, Batch):
             yield one
         else:
-            yield from read_bytes(Packed(one.name, one.claims), data, size=len(data))
+            yield from read_stored(one, data)

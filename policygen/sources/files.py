@@ -15,7 +15,7 @@ from pathlib import Path
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.sources import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
 from policygen.sources.layout import delivered, is_log_name, kind_of_name
-from policygen.sources.unpack import CHUNK, LIMIT, looks_like_log, packed, read_bytes, reason_of
+from policygen.sources.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
 from policygen.text import printable
 
 
@@ -147,4 +147,4 @@ def read_file(one: LogObject) -> Iterator[Batch]:
     except OSError as error:
         yield Batch.damaged(one.name, Damage(None, reason_of(error)))
         return
-    yield from read_bytes(packed(one), data, size=len(data))
+    yield from read_stored(one, data)

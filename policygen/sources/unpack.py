@@ -77,11 +77,6 @@ class Packed(NamedTuple):
     search: tuple[Sought, ...] = ()
 
 
-def packed(one: LogObject) -> Packed:
-    """An object as its bytes are read."""
-    return Packed(one.name, one.claims, one.search)
-
-
 def reason_of(error: Exception) -> str:
     """An error in one printable line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
@@ -92,6 +87,11 @@ def reason_of(error: Exception) -> str:
 def looks_like_log(head: bytes) -> bool:
     """Whether the first bytes of a file may be those of a log, whatever its name."""
     return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(envelope.without_bom(head)) is not None
+
+
+def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
+    """The batches of an object's bytes as stored."""
+    yield from read_bytes(Packed(one.name, one.claims, one.search), data, size=len(data))
 
 
 def read_bytes(file: Packed, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:

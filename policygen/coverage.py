@@ -62,7 +62,7 @@ class Coverage:
     logged_regions: frozenset[str] | None
     """Regions that are logged; None for all of them, or where the trails are not known."""
     incomplete: tuple[str, ...] = ()
-    """Files that could not be read whole."""
+    """What could not be read whole or was not proved, a phrase each."""
     gaps: tuple[str, ...] = ()
     """Days of the window on which no event of any caller was read: a warning, for nothing says why."""
     stopped: tuple[Gap, ...] = ()
@@ -265,7 +265,7 @@ def coverage_of(
         days: date -> events read, of any caller.
         regions: regions of the events read.
         trails: the account's trails, None where they are not known.
-        incomplete: names of files that could not be read whole.
+        incomplete: what could not be read whole or was not proved, a phrase each.
         role: whose permissions are asked about; selectors may leave its sessions out.
         changes: what the logs tell of changes to trails, of any time.
         data_seen: data event type -> events of any caller read in the window.

@@ -193,7 +193,7 @@ def scope_of(days: int, until: str, account: str = "") -> Scope:
     if not until:
         return Scope(account=account)
     window = window_of(days, until)
-    return Scope(window.start, window.end[:10], account)
+    return Scope(window.start, until[:10], account, until if len(until) > len("2026-11-24") else "")
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from policygen.errors import IncompleteError
@@ -25,9 +26,14 @@ class Reading:
     """(file, byte, reason)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """(file, reason) of single records."""
+    unproved: list[tuple[str, str]] = field(default_factory=list)
+    """(what, reason): log files, or stretches of time, that were to be proved and are not."""
 
     def note(self, batch: Batch) -> None:
         """Adds one batch."""
+        if batch.unproved:
+            self.unproved.append((batch.name, batch.unproved))
+            return
         self.files += 1
         self.logs += batch.kind == "log"
         self.kinds[batch.kind] += batch.kind != "log"
@@ -44,22 +50,28 @@ class Reading:
         self.passed_over.update(other.passed_over)
         self.damaged += other.damaged
         self.unreadable += other.unreadable
+        self.unproved += other.unproved
 
     @property
     def holes(self) -> tuple[str, ...]:
-        """Names of what could not be read whole, each with its reason."""
-        files = [f"{name}: {reason}" for name, _, reason in self.damaged]
-        return (*files, *(f"{name}: {reason}" for name, reason in self.unreadable))
+        """What could not be read whole, and what was not proved, each with its reason."""
+        unread = [*((name, reason) for name, _, reason in self.damaged), *self.unreadable]
+        return (
+            *(f"not read whole: {name}: {reason}" for name, reason in unread),
+            *(f"not proved: {name}: {reason}" for name, reason in self.unproved),
+        )
 
 
 def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
     """Stops where the evidence has holes.
 
     Raises:
-        IncompleteError: PG-W311, a file is damaged or a record unreadable.
+        IncompleteError: PG-W311, a file is damaged or a record unreadable; PG-W312, no digest vouches for something.
     """
     if allow_incomplete or not reading.holes:
         return
+    if not (reading.damaged or reading.unreadable):
+        raise _unproved([f"{name}: {reason}" for name, reason in reading.unproved])
     total = count(reading.files, "log file")
     if reading.damaged:
         _, byte, reason = reading.damaged[0]
@@ -79,4 +91,16 @@ def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
         "a policy made without them could be too small: fetch them again",
         "or accept the gap with --allow-incomplete",
         code="PG-W311",
+    )
+
+
+def _unproved(holes: Sequence[str]) -> IncompleteError:
+    more = [f"and {len(holes) - 5} more"] if len(holes) > 5 else []
+    return IncompleteError(
+        f"no digest proves {holes[0]}",
+        *holes[1:5],
+        *more,
+        "--until and --days narrow the window to what is proved",
+        "or accept what is not with --allow-incomplete",
+        code="PG-W312",
     )

@@ -279,7 +279,7 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength
         events=usage.events.count if usage.events else 0,
         weak=usage.events.weak if usage.events else 0,
         gaps=[
-            *(f"not read whole: {hole}" for hole in coverage.incomplete),
+            *coverage.incomplete,
             *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
         ],
         open_points=OpenPoints(

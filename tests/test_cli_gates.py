@@ -233,9 +233,10 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         2,
         said(
             "no command 'map' that asks AWS  PG-E222, exit 2",
-            "there are: suggest --logs s3://BUCKET, suggest --logs auto, suggest --logs lookup:, "
-            "suggest --logs logs:GROUP, suggest --logs athena:DATABASE.TABLE, suggest --live, snapshot, "
-            "snapshot --last-accessed, snapshot --organization, doctor --live; all others work on files",
+            "there are: suggest --logs s3://BUCKET, suggest --logs auto, suggest --verify-digests, "
+            "suggest --logs lookup:, suggest --logs logs:GROUP, suggest --logs athena:DATABASE.TABLE, "
+            "suggest --live, snapshot, snapshot --last-accessed, snapshot --organization, doctor --live; "
+            "all others work on files",
         ),
     ),
     "an unknown format of permissions": (("permissions", "-f", "yaml"), 2, no_format("yaml", "policy, text")),

@@ -85,6 +85,14 @@ _AUTO_NEEDS = (
     *_BUCKET_NEEDS,
 )
 
+# Beside what reading the log files needs. Buckets and prefixes are not known before.
+_DIGEST_NEEDS = (
+    Need("cloudtrail:ListPublicKeys", "*", "the keys that digests are signed with, region by region"),
+    Need("s3:ListBucket", "arn:{partition}:s3:::*", "which digests a bucket has for the window"),
+    Need("s3:GetObject", "arn:{partition}:s3:::*/AWSLogs/*/CloudTrail-Digest/*", "the digests"),
+    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "digests that are encrypted with a key", True),
+)
+
 _LOOKUP_NEEDS = (
     Need("cloudtrail:LookupEvents", "*", "the management events of the last 90 days, region by region"),
     Need("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
@@ -119,6 +127,7 @@ _ATHENA_NEEDS = (
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
     "suggest --logs auto": _AUTO_NEEDS,
+    "suggest --verify-digests": _DIGEST_NEEDS,
     "suggest --logs lookup:": _LOOKUP_NEEDS,
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
@@ -150,6 +159,9 @@ ORGANIZATION_ACTIONS = actions(_ORGANIZATION_NEEDS)
 
 BUCKET_ACTIONS = actions(_BUCKET_NEEDS)
 """What reading logs from a bucket needs; ``kms:Decrypt`` is asked for by S3, where logs are encrypted."""
+
+DIGEST_ACTIONS = actions(_DIGEST_NEEDS)
+"""What digests and their keys need, beside the log files themselves."""
 
 AUTO_ACTIONS = actions(_AUTO_NEEDS)
 """What finding the trails of an account and reading their logs needs."""

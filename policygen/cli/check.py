@@ -14,6 +14,7 @@ from policygen.cli.options import (
     DecisionsOption,
     IncompleteOption,
     JobsOption,
+    KeysOption,
     LiveOption,
     LogsOption,
     MaxScanOption,
@@ -23,6 +24,7 @@ from policygen.cli.options import (
     RoleOption,
     SnapshotOption,
     UntilOption,
+    VerifyOption,
     account_of,
     decisions_of,
     means_of,
@@ -56,6 +58,8 @@ def command(
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
     decisions: DecisionsOption = None,
+    verify_digests: VerifyOption = False,
+    public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
@@ -87,7 +91,7 @@ def command(
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk, max_scan)
+    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         seen = observe(
             source,

@@ -10,6 +10,7 @@ from policygen.cli.options import (
     DaysOption,
     IncompleteOption,
     JobsOption,
+    KeysOption,
     LogsOption,
     MaxScanOption,
     NoCacheOption,
@@ -17,6 +18,7 @@ from policygen.cli.options import (
     QuietOption,
     SnapshotOption,
     UntilOption,
+    VerifyOption,
     means_of,
     source_of,
     talk_of,
@@ -41,6 +43,8 @@ def command(
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
+    verify_digests: VerifyOption = False,
+    public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
@@ -74,7 +78,7 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    source = source_of(logs, profile, talk, max_scan)
+    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         reading, ledger, coverage = examine(
             source,

@@ -43,7 +43,8 @@ LiveOption = Annotated[
 ]
 ProfileOption = Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")]
 IncompleteOption = Annotated[
-    bool, typer.Option("--allow-incomplete", help="Go on where files are damaged or parts unknown.")
+    bool,
+    typer.Option("--allow-incomplete", help="Go on where files are damaged, or parts unknown or unproved."),
 ]
 AcceptOption = Annotated[
     list[str] | None,
@@ -65,6 +66,16 @@ MaxScanOption = Annotated[
 ]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes that read logs; 0: one a core.", min=0)
+]
+VerifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--verify-digests", help="Check log files against CloudTrail's digests; needs policygen[verify]."
+    ),
+]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option("--public-keys", help="Folder of CloudTrail's public keys, for digests in folders."),
 ]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Read all logs again, and keep nothing of them.")
@@ -122,19 +133,36 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
 
 
 def source_of(
-    logs: list[str] | None, profile: str, talk: Callable[[str], None], max_scan: str = ""
+    logs: list[str] | None,
+    profile: str,
+    talk: Callable[[str], None],
+    max_scan: str = "",
+    *,
+    verify: bool = False,
+    keys: Path | None = None,
 ) -> Source:
     """The log source that was named, by default the trails of the caller's account; what it says of itself is talk.
 
     Raises:
-        PolicygenError: there is no such source, or it cannot be opened.
+        PolicygenError: there is no such source, it cannot be opened, or it has no digests to verify it by.
     """
+    from policygen.errors import UsageError
     from policygen.sources import Asking, open_source
 
+    if keys and not verify:
+        raise UsageError(
+            "--public-keys without --verify-digests: there is nothing to check with them",
+            "give both, or neither",
+            code="PG-E234",
+        )
     source = open_source(logs or ["auto"], Asking(profile, _bytes(max_scan)))
     for note in source.notes:
         talk(note)
-    return source
+    if not verify:
+        return source
+    from policygen.sources.verified import verified
+
+    return verified(source, keys, talk)
 
 
 def _bytes(text: str) -> int | None:

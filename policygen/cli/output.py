@@ -123,7 +123,7 @@ def summarise(observed: Observed) -> None:
         )
     say("; ".join(parts))
     for hole in reading.holes[:5]:
-        say(f"warning: not read whole: {hole}")
+        say(f"warning: {hole}")
     if len(reading.holes) > 5:
         say(f"warning: and {len(reading.holes) - 5:,} more")
 

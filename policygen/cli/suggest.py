@@ -16,6 +16,7 @@ from policygen.cli.options import (
     IncompleteOption,
     JobsOption,
     KeepOption,
+    KeysOption,
     LiveOption,
     LogsOption,
     MaxScanOption,
@@ -25,6 +26,7 @@ from policygen.cli.options import (
     RoleOption,
     SnapshotOption,
     UntilOption,
+    VerifyOption,
     account_of,
     decisions_of,
     means_of,
@@ -70,6 +72,8 @@ def command(
     drop: DropOption = None,
     decisions: DecisionsOption = None,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    verify_digests: VerifyOption = False,
+    public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
     no_cache: NoCacheOption = False,
@@ -107,7 +111,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk, max_scan)
+    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
         analysis = analyse(
             source,

@@ -53,7 +53,7 @@ def _logs(one: Health) -> Iterator[str]:
     if one.coverage.gaps:
         yield from wrapped("          ", f"without an event of anyone: {_few(one.coverage.gaps)}")
     for hole in one.reading.holes[:LISTED]:
-        yield from wrapped("          ", f"not read whole: {hole}")
+        yield from wrapped("          ", hole)
     yield from more(len(one.reading.holes), LISTED)
 
 
@@ -171,7 +171,7 @@ def as_dict(one: Health) -> dict[str, Any]:
         "roles": len(one.ledger.roles),
         "days_with_events": one.coverage.days_with_events,
         "days_without_events": list(one.coverage.gaps),
-        "not_read_whole": list(one.reading.holes),
+        "incomplete": list(one.reading.holes),
         "account": one.account.account_id if one.account else None,
         "trails": None if one.coverage.trails is None else list(one.coverage.trails),
         "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in one.coverage.stopped],

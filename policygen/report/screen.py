@@ -96,7 +96,7 @@ def _coverage(made: Suggestion) -> Iterator[str]:
         if states:
             yield from wrapped("          ", f"data events: {', '.join(states)}")
     for hole in seen.incomplete[:LISTED]:
-        yield from wrapped("          ", f"not read whole: {hole}")
+        yield from wrapped("          ", hole)
     if len(seen.incomplete) > LISTED:
         yield f"          and {len(seen.incomplete) - LISTED} more"
 

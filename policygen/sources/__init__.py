@@ -79,6 +79,8 @@ class Batch:
     size: int = 0
     searched: bool = False
     """Whether only records that hold what was searched for are here, and it is not known what the others are."""
+    unproved: str = ""
+    """Why nothing proves what this names, though it can be read; then it is no file but tells of some. "" otherwise."""
 
     @classmethod
     def passed(cls, name: str, kind: str, size: int = 0) -> Batch:
@@ -135,6 +137,8 @@ class LogObject(NamedTuple):
     """When it was published, a date in UTC; these three are "" where its name does not tell."""
     search: tuple[Sought, ...] = ()
     """What a record must hold to be wanted, one of these; all records are wanted where it is empty."""
+    hashes: frozenset[str] = frozenset()
+    """SHA-256 in hex, one of which its unpacked content must have to be read; any will do where it is empty."""
 
 
 class Scope(NamedTuple):
@@ -145,6 +149,8 @@ class Scope(NamedTuple):
     last: str = ""
     account: str = ""
     """Whose role is looked at."""
+    until: str = ""
+    """When the window ends within its last day, ISO 8601 in UTC; "" for the end of that day."""
 
 
 EVERYTHING = Scope()

@@ -197,6 +197,23 @@ def signing_string(digest: Digest, sha256: str) -> bytes:
     return "\n".join(lines).encode()
 
 
+def require_cryptography() -> None:
+    """Stops where signatures cannot be checked.
+
+    Raises:
+        UsageError: the package cryptography is not installed (PG-E231).
+    """
+    try:
+        import cryptography.exceptions
+        import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "signatures of digests cannot be checked: the package cryptography is not installed",
+            "pip install 'policygen[verify]'",
+            code="PG-E231",
+        ) from error
+
+
 def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
     """Whether `signature` was made over `signed` with the private half of `key` (2.2.4).
 
@@ -208,18 +225,13 @@ def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
     Raises:
         UsageError: the package cryptography is not installed (PG-E231).
     """
-    try:
-        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.serialization import load_der_public_key
-    except ImportError as error:
-        raise UsageError(
-            "signatures of digests cannot be checked: the package cryptography is not installed",
-            "pip install 'policygen[verify]'",
-            code="PG-E231",
-        ) from error
+    require_cryptography()
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         public = load_der_public_key(key)
         if not isinstance(public, RSAPublicKey):

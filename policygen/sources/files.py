@@ -118,8 +118,11 @@ def _file(
     elif kind := kind_of_name(path.as_posix()):
         yield Batch.passed(name, kind)
     else:
-        # As git tells a changed file from an unchanged one; what is no regular file gives its bytes once.
-        version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" if regular else ""
+        # As git tells a changed file from an unchanged one: nobody can set back the time of the last change of
+        # its inode. What is no regular file gives its bytes once.
+        version = (
+            f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
+        )
         yield LogObject(name, str(path.absolute()), status.st_size, version, claims, *delivered(path.name))
 
 

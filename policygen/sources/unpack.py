@@ -20,6 +20,7 @@ from typing import NamedTuple, cast
 
 from policygen.record import Record
 from policygen.sources import Batch, Damage, LogObject, Sought, Unreadable, envelope
+from policygen.sources.chain import Verdict
 from policygen.sources.layout import is_log_name, kind_of_name
 from policygen.sources.search import search
 from policygen.text import printable
@@ -90,8 +91,12 @@ def looks_like_log(head: bytes) -> bool:
 
 
 def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
-    """The batches of an object's bytes as stored."""
-    yield from read_bytes(Packed(one.name, one.claims, one.search), data, size=len(data))
+    """The batches of an object's bytes as stored; damage alone where its digest does not vouch for these bytes."""
+    damage = Verdict("valid", hashes=one.hashes).damage(data) if one.hashes else None
+    if damage:
+        yield Batch.damaged(one.name, damage, len(data))
+    else:
+        yield from read_bytes(Packed(one.name, one.claims, one.search), data, size=len(data))
 
 
 def read_bytes(file: Packed, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:

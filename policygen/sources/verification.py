@@ -14,6 +14,9 @@ from policygen.sources.digest import DigestFile, digest_name, moment, plain_name
 from policygen.sources.layout import delivered
 from policygen.text import count, printable
 
+DELIVERY = 20 / 60
+"""Hours within which a trail delivers what happened (2.1.2)."""
+
 _MINUTE = re.compile(r"_(20\d{6}T\d{4})Z_")
 _BELOW = re.compile(r".*/AWSLogs/(?:o-[a-z0-9]+(?:/|$))?(.*)", re.DOTALL)
 _SHOWN = 5
@@ -33,32 +36,22 @@ class Verification:
         """What to do with a log object: hand its bytes to `Verdict.damage` before they are unpacked."""
         return self.verdicts.get(one.where, self._unknown)
 
-    @property
-    def unproved(self) -> tuple[str, ...]:
-        """Where the log files are that no digest vouches for, and none speaks against."""
-        return tuple(where for where, verdict in self.verdicts.items() if verdict.status == "gap")
-
     def holes(self) -> Iterator[Batch]:
         """One damaged batch for each stretch of time, and each log file, that was tampered with or lost."""
         for hour in self.hours:
             if hour.status == "invalid":
                 yield Batch.damaged(
-                    hour.digest or _named(hour), Damage(None, f"the digest is invalid: {hour.reason}")
+                    hour.digest or named(hour), Damage(None, f"the digest is invalid: {hour.reason}")
                 )
         for name in self.missing:
             yield Batch.damaged(name, Damage(None, "a digest lists it, but it is not there"))
 
-    def summary(self, altered: int = 0) -> tuple[str, ...]:
-        """Lines for a person: what was proved, and what was not.
-
-        Args:
-            altered: how many files `Verdict.damage` refused although a digest lists them.
-        """
+    def summary(self) -> tuple[str, ...]:
+        """Lines for a person: what digests vouch for, before the log files themselves are read, and what not."""
         found = Counter(verdict.status for verdict in self.verdicts.values())
-        total = len(self.verdicts)
-        lines = [f"{found['valid'] - altered:,} of {count(total, 'log file')} validated"]
-        if refused := found["invalid"] + altered:
-            lines.append(f"{count(refused, 'log file')} refused")
+        lines = [f"{found['valid']:,} of {count(len(self.verdicts), 'log file')} listed by valid digests"]
+        if found["invalid"]:
+            lines.append(f"{count(found['invalid'], 'log file')} refused")
         if found["gap"]:
             lines.append(f"{count(found['gap'], 'log file')} that no digest vouches for")
         if self.missing:
@@ -68,7 +61,7 @@ class Verification:
             lines.append(f"signatures of {unsigned:,} of {count(len(digests), 'digest')} were not checked")
         for status in ("invalid", "gap"):
             stretches = [hour for hour in self.hours if hour.status == status]
-            lines += [f"{status}: {_named(hour)}: {hour.reason}" for hour in stretches[:_SHOWN]]
+            lines += [f"{status}: {named(hour)}: {hour.reason}" for hour in stretches[:_SHOWN]]
             if len(stretches) > _SHOWN:
                 lines.append(f"{status}: and {len(stretches) - _SHOWN:,} more")
         return tuple(lines)
@@ -118,17 +111,19 @@ def verify(
 
 
 def window(scope: Scope) -> Window:
-    """The time that a scope's days are."""
+    """The time that a scope is."""
     start = f"{scope.first}T00:00:00Z" if scope.first else ""
     end = shifted(f"{scope.last}T00:00:00Z", 24) if scope.last else ""
-    return Window(start, end)
+    return Window(start, scope.until or end)
 
 
 def reach(scope: Scope, objects: Iterable[LogObject]) -> Scope:
     """A scope with all days on which its log objects were published: what came late has digests of its own day."""
     days = [one.day for one in objects if one.day]
     return scope._replace(
-        first=scope.first and min([scope.first, *days]), last=scope.last and max([scope.last, *days])
+        first=scope.first and min([scope.first, *days]),
+        last=scope.last and max([scope.last, *days]),
+        until="",
     )
 
 
@@ -155,9 +150,7 @@ class _Unlisted:
         self._invalid = [hour for hour in report.hours if hour.status == "invalid"]
 
     def verdict(self, where: str) -> Verdict:
-        name = plain_name(where)
-        told, minute = delivered(name), _MINUTE.search(name)
-        time = moment(f"{minute[1]}00Z") if minute else ""
+        told, time = delivered(plain_name(where)), minute(where)
         if not (told.account and time):
             return Verdict("gap", "its name is not one that a trail gives")
         # What is delivered at the end of an hour may be listed in the next digest.
@@ -173,8 +166,15 @@ class _Unlisted:
         return Verdict("gap", "no digest speaks of its time")
 
 
-def _named(hour: Hour) -> str:
+def named(hour: Hour) -> str:
+    """A stretch of time in words."""
     return f"{hour.account} {hour.region} {hour.start} to {hour.end}"
+
+
+def minute(where: str) -> str:
+    """When a log file was published, by its name: ISO 8601 in UTC; "" where that does not tell."""
+    found = _MINUTE.search(plain_name(where))
+    return moment(f"{found[1]}00Z") if found else ""
 
 
 def _below(places: Sequence[str]) -> tuple[str, ...]:
@@ -184,11 +184,12 @@ def _below(places: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_asked(name: str, scope: Scope, below: Sequence[str]) -> bool:
-    told = delivered(name)
+    """Whether a log file may hold what happened in the window: the last of it is delivered after its end."""
+    told, time, (start, end) = delivered(name), minute(name), window(scope)
     path = f"{told.account}/CloudTrail/{told.region}/{told.day.replace('-', '/')}/{name}.gz"
     return (
         any(path.startswith(place) for place in below)
         and (not scope.account or told.account == scope.account)
-        and (scope.first <= told.day)
-        and (not scope.last or told.day <= scope.last)
+        and start <= time
+        and (not end or time <= shifted(end, DELIVERY))
     )

@@ -229,13 +229,18 @@ def examine(
     reading, ledger = portion.reading, portion.ledger
     check_whole(reading, allow_incomplete=allow_incomplete)
     if not (limit or ledger.last):
-        raise NothingFoundError(
-            f"no event of any caller in {count(reading.files, 'file')}",
-            "give the folder that the trail delivers to: its AWSLogs, or any part of it",
-            code="PG-E302",
-        )
+        raise nobody_seen(reading)
     window = window_of(days, limit or ledger.last)
     return reading, ledger, _coverage(ledger, reading, window, account, key)
+
+
+def nobody_seen(reading: Reading) -> NothingFoundError:
+    """The error for logs without one event of anybody."""
+    return NothingFoundError(
+        f"no event of any caller in {count(reading.files, 'file')}",
+        "give the folder that the trail delivers to: its AWSLogs, or any part of it",
+        code="PG-E302",
+    )
 
 
 def limit_of(days: int, until: str) -> str:

@@ -12,10 +12,10 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from policygen.access import RoleKey
-from policygen.plan.rows import Row
 from policygen.batch.select import Target
 from policygen.batch.sizing import Result, Sizing, right_size
 from policygen.calls import Calls
+from policygen.plan.rows import Row
 from policygen.spill import Spill
 
 Work = tuple[Target, dict[RoleKey, Calls]]

@@ -10,15 +10,15 @@ from typing import NamedTuple
 from policygen.access import RoleKey
 from policygen.account.model import Account, Role
 from policygen.analysis import Analysis, conclude
-from policygen.plan.rows import Row, Verdict
 from policygen.batch.select import Target
 from policygen.calls import Calls
 from policygen.conduct import Sign
 from policygen.decisions import Decisions
 from policygen.errors import GateError, PolicygenError
-from policygen.ledger import Ledger, nobody
+from policygen.ledger import Ledger
 from policygen.observation import attribute
 from policygen.plan import Plan
+from policygen.plan.rows import Row, Verdict
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading
 from policygen.report import plan
@@ -51,13 +51,6 @@ class Result(NamedTuple):
 
     row: Row
     plan: Plan | None = None
-
-
-def shared_ledger(ledger: Ledger) -> Ledger:
-    """A ledger without calls and without the keys of the records that were read."""
-    names = ("until", "ignored", "principals", "days", "regions", "data_types", "management", "notices")
-    sums = ("roles", "records", "duplicates", "first", "last", "searched")
-    return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})
 
 
 def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:

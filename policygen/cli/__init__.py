@@ -37,6 +37,7 @@ app = typer.Typer(
 
 COMMANDS = (
     "suggest",
+    "batch",
     "report",
     "explain",
     "check",

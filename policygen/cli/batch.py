@@ -26,6 +26,7 @@ from policygen.cli.options import (
     QuietOption,
     SnapshotOption,
     UntilOption,
+    account_of,
     decisions_of,
     means_of,
     signs_of,
@@ -37,11 +38,14 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.batch import Sizing
+    from policygen.plan.rows import Batch
     from policygen.policy.generalise import Mode
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")] = Path("out"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
+    ] = Path("out"),
     logs: LogsOption = None,
     days: DaysOption = 30,
     until: UntilOption = "",
@@ -95,13 +99,143 @@ def command(
     policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
     """
     from policygen.batch import Sizing, run
-    from policygen.batch.folder import Folder
+    from policygen.batch.reading import read
     from policygen.batch.select import Choice, targets
-    from policygen.batch.sizing import read, shared_ledger
-    from policygen.cli.output import ascii_only, summarise_batch, write_stdout
+    from policygen.cli.folder import Folder, table_of
+    from policygen.cli.output import ascii_only, write_stdout
     from policygen.cli.progress import Bar
+    from policygen.errors import UsageError
     from policygen.report import known
     from policygen.report.batch import screen
     from policygen.report.lines import in_ascii
     from policygen.spill import Spill
-'''
+    from policygen.text import printable
+    from policygen.usage import window_of
+
+    known(format_)
+    if resources not in {"exact", "pattern", "type"}:
+        raise UsageError(
+            f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
+        )
+    talk = talk_of(quiet=quiet)
+    folder = Folder(out, format_)
+    last = folder.last()
+    if retry_failed and last is None:
+        raise UsageError(
+            f"--retry-failed: no batch was made in {printable(str(out))!r}", "run it without", code="PG-E275"
+        )
+    on = datetime.now(UTC).date()
+    decided = decisions_of(decisions, keep, drop)
+    account = account_of(snapshot, "", profile, talk, live=live)
+    choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
+    source = source_of(logs, profile, talk, max_scan)
+    with Spill() as spill, means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+        found = read(
+            source,
+            spill,
+            choice,
+            days=days,
+            until=until,
+            allow_incomplete=allow_incomplete,
+            on=on,
+            means=means,
+        )
+        window = window_of(days, found.limit or found.ledger.last)
+        chosen = targets(found.ledger.roles, account, choice)
+        kept = (
+            [] if last is None or not retry_failed else [row for row in last.rows if row.verdict != "failed"]
+        )
+        if retry_failed:
+            again = (
+                {(row.role, row.account) for row in last.rows if row.verdict == "failed"} if last else set()
+            )
+            chosen = [one for one in chosen if (one.name, one.account) in again]
+        sizing = Sizing(
+            reading=found.reading,
+            ledger=found.ledger,
+            days=days,
+            limit=found.limit,
+            until_given=bool(until),
+            account=account,
+            allow_incomplete=allow_incomplete,
+            add_observed=add_observed,
+            resources=cast("Mode", resources),
+            accepted=tuple(signs_of(accept)),
+            decisions=decided,
+            on=on,
+        )
+        folder.begin([*(one.file for one in chosen), *(row.plan for row in kept if row.plan)])
+        rows, bar = list(kept), Bar()
+        with _workers(sizing, jobs if len(chosen) > _FEW else 1) as executor:
+            for result in run(sizing, chosen, spill, executor):
+                folder.put(result)
+                rows.append(result.row)
+                if not quiet:
+                    bar.roles(len(rows) - len(kept), len(chosen))
+        bar.close()
+    table = table_of(
+        rows,
+        start=window.start,
+        end=window.end,
+        days=window.days,
+        account=account.account_id if account else "",
+        records=found.ledger.records,
+        files=found.reading.files,
+        incomplete=found.reading.holes,
+    )
+    folder.end(table)
+    text = screen(table, str(out), show_all=show_all)
+    write_stdout(in_ascii(text) if ascii_only() else text)
+    check_failed(table, allow_incomplete=allow_incomplete)
+
+
+_FEW = 8
+"""Roles below which a second process does not pay for its start."""
+
+
+def check_failed(table: Batch, *, allow_incomplete: bool) -> None:
+    """Ends with exit 3 where a role failed: the answer is there, and it is not of every role.
+
+    Raises:
+        IncompleteError: PG-W313.
+    """
+    from policygen.errors import IncompleteError
+    from policygen.text import count
+
+    failed = [row for row in table.rows if row.verdict == "failed"]
+    if failed and not allow_incomplete:
+        raise IncompleteError(
+            f"{count(len(failed), 'role')} failed: {failed[0].role}: {failed[0].reason}",
+            "all others are written; mend the cause and run the same command with --retry-failed",
+            "or accept it with --allow-incomplete",
+            code="PG-W313",
+        )
+
+
+@contextmanager
+def _workers(sizing: Sizing, jobs: int) -> Iterator[Executor | None]:
+    """Processes that right-size roles; None for this one."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from policygen.cli.options import cores
+
+    workers = jobs or cores()
+    if workers == 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(sizing,)) as executor:
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(sizing: Sizing) -> None:
+    """A worker's first step."""
+    from policygen.batch import share
+    from policygen.cli.options import deaf
+
+    deaf()
+    share(sizing)

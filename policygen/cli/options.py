@@ -90,7 +90,14 @@ def talk_of(*, quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else say
 
 
-def _deaf() -> None:
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def deaf() -> None:
     """Lets Ctrl-C stop the command and not its workers one by one, each with a word of its own."""
     import signal
 
@@ -101,14 +108,12 @@ def _deaf() -> None:
 def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Means]:
     """By what means logs are read, for as long as they are: progress, and processes where there is much to read."""
     import multiprocessing
-    import os
     from concurrent.futures import ProcessPoolExecutor
 
     from policygen.cli.progress import Bar
     from policygen.engine import Means
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = jobs or cores
+    workers = jobs or cores()
     bar = Bar()
 
     def keep(job: Job) -> Cache | None:
@@ -124,7 +129,7 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=deaf) as executor:
         try:
             yield Means(executor=executor, ahead=2 * workers, say=say, talk=talk_of(quiet=quiet), cache=keep)
         finally:
@@ -189,7 +194,14 @@ def _bytes(text: str) -> int | None:
 def account_of(
     snapshot: Path | None, role: str, profile: str, talk: Callable[[str], None], *, live: bool
 ) -> Account | None:
-    """The account of the snapshot, or of the role as it is in AWS; None where neither was asked for.
+    """The account of the snapshot, or what AWS says now; None where neither was asked for.
+
+    Args:
+        snapshot: a file.
+        role: the one role that is read from AWS; "" for the account with all its roles.
+        profile: of AWS.
+        talk: told what is read.
+        live: whether AWS is asked.
 
     Raises:
         PolicygenError: PG-E208, both were asked for; what reading them raises.
@@ -202,6 +214,12 @@ def account_of(
         from policygen.account import load_snapshot
 
         return load_snapshot(snapshot)
+    if live and not role:
+        from policygen.account.live import take_snapshot
+        from policygen.account.session import open_session
+        from policygen.account.snapshot import to_account
+
+        return to_account(take_snapshot(open_session(profile or None), say=talk))
     if live:
         from policygen.account.live import read_role
         from policygen.account.session import open_session

@@ -33,7 +33,7 @@ def check_writable(path: Path) -> None:
         raise _unwritable(path, f"no permission to write into {str(folder)!r}")
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, content: str | bytes) -> None:
     """Writes a file by a rename, so that a failure leaves the old one, or none.
 
     Raises:
@@ -42,11 +42,9 @@ def write_file(path: Path, text: str) -> None:
     check_writable(path)
     temporary = ""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
             temporary = file.name
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)

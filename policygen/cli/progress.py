@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ class Bar:
 
     def __call__(self, state: Progress) -> None:
         """Shows a state, if enough time went by since the last one."""
+        self._show(lambda seconds: describe(state, seconds))
+
+    def roles(self, done: int, total: int) -> None:
+        """Shows how many roles are done."""
+        self._show(lambda seconds: describe_roles(done, total, seconds))
+
+    def _show(self, describe: Callable[[float], str]) -> None:
         now = time.monotonic()
         if now - self._shown < (REDRAWN if self._terminal else EVERY):
             return
         self._shown = now
-        line = describe(state, now - self._begin)
+        line = describe(now - self._begin)
         if self._terminal:
             sys.stderr.write(f"\r{line:<79.79}")
             self._open = True
@@ -55,6 +63,12 @@ def describe(state: Progress, seconds: float) -> str:
         f"read {state.objects:,} of {state.of_objects:,} files, "
         f"{state.size / 1e6:,.0f} of {state.of_size / 1e6:,.0f} MB, {state.records:,} records{left}"
     )
+
+
+def describe_roles(done: int, total: int, seconds: float) -> str:
+    """One line: roles done, and the time that is left."""
+    left = f", {_span(seconds / done * (total - done))} left" if 0 < done < total else ""
+    return f"right-sized {done:,} of {total:,} roles{left}"
 
 
 def _span(seconds: float) -> str:

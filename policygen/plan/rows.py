@@ -64,6 +64,31 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     )
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of a batch and what they rest on: ``batch.json``, described by ``batch.schema.json``."""
+
+    schema_version: int
+    policygen: str
+    iam_data: str
+    start: str
+    """First day of the window."""
+    end: str
+    """Its end, a date or a time in UTC."""
+    days: int
+    account: str
+    """Whose policies were known; "" where they were not, so that all rests on the evidence alone."""
+    records: int
+    files: int
+    incomplete: tuple[str, ...]
+    """What could not be read whole, or was not proved."""
+    rows: tuple[Row, ...]
+
+    @property
+    def end_time(self) -> str:
+        """The end of the window as a time, from which ages count."""
+        return self.end if "T" in self.end else f"{self.end}T23:59:59Z"
+
+
 class Totals(msgspec.Struct, frozen=True):
     """The rows of one verdict, added up."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
-from policygen.plan.rows import SAYS, Row, in_order, totals
+from policygen.plan.rows import SAYS, Batch, Row, Totals, in_order, totals
 from policygen.report.cells import plain
 from policygen.report.lines import WIDTH, wrapped
 from policygen.text import count, printable
@@ -18,50 +18,76 @@ SHOWN = 6
 """Roles on the screen; all are in the table's file."""
 
 _NAME = 20
-_COLUMNS = f"{'last call':>11}{'now':>8}{'new':>7}{'cut %':>8}{'escal':>7}  verdict"
+_COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verdict"
 
 
-def screen(rows: Sequence[Row], head: str, places: Sequence[str], end: str, *, show_all: bool = False) -> str:
+def screen(batch: Batch, out: str, *, show_all: bool = False) -> str:
     """The screen of `batch`.
 
     Args:
-        rows: of all roles.
-        head: what was read, in a line.
-        places: where everything is, one line each.
-        end: the newest event, from which ages count.
+        batch: all rows.
+        out: the folder with everything.
         show_all: every role and not the first few.
     """
-    ordered = in_order(rows)
+    ordered = in_order(batch.rows)
     shown = ordered if show_all else ordered[:SHOWN]
-    lines = [*wrapped("", head), "", f"{'role':<{_NAME}}{_COLUMNS}"]
-    for row in shown:
-        lines += _line(row, end)
+    lines = [*wrapped("", _head(batch)), *_warnings(batch), "", f"{'role':<{_NAME}}{_COLUMNS}"]
+    lines += [_line(row, batch.end_time) for row in shown]
     if len(shown) < len(ordered):
-        lines.append(f"{len(ordered) - len(shown):,} more (--all lists them)")
-    lines += [*(line for place in places for line in wrapped("", place, "  ")), ""]
-    for one in totals(rows):
-        if one.actions_now:
-            cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
-            what = f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %)"
-            if one.escalations_closed:
-                what += f", {count(one.escalations_closed, 'escalation path')} closed"
-        else:
-            what = SAYS[one.verdict]
-        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", what)
+        lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
+    lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
+    for one in totals(ordered):
+        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
+    lines += ["", *_next(ordered, out)]
     return "\n".join(printable(line).rstrip() for line in lines) + "\n"
 
 
-def _line(row: Row, end: str) -> list[str]:
+def _head(batch: Batch) -> str:
+    accounts = sorted({row.account for row in batch.rows})
+    where = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    return (
+        f"{where}  {count(len(batch.rows), 'role')}, {count(batch.days, 'day')} to {batch.end[:10]}, "
+        f"{count(batch.records, 'record')} in {count(batch.files, 'file')}"
+    )
+
+
+def _warnings(batch: Batch) -> Iterator[str]:
+    if not batch.account:
+        yield "Today's policies are not known: all rests on the evidence alone (--snapshot, --live)"
+    if batch.incomplete:
+        yield from wrapped(
+            "", f"{count(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "
+        )
+
+
+def _sum(one: Totals) -> str:
+    if not one.actions_now:
+        return SAYS[one.verdict]
+    cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
+    paths = f", {count(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+    return f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+
+
+def _next(rows: Sequence[Row], out: str) -> Iterator[str]:
+    yield "Next"
+    if any(row.verdict == "failed" for row in rows):
+        yield f"  policygen batch … --out {out} --retry-failed    only what failed"
+    if named := next((row for row in rows if row.plan), None):
+        yield f"  policygen report {out}/plans/{named.plan}.json"
+    yield "Nothing in AWS was changed."
+
+
+def _line(row: Row, end: str) -> str:
     name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
     cut = "–" if row.cut is None else f"{row.cut:.1f}"
     escalations = row.escalations_closed if row.escalations_closed is not None else row.escalations_left
     figures = (
-        f"{age(row.last_call, end):>11}{_figure(row.actions_now):>8}{_figure(row.actions_proposed):>7}"
-        f"{cut:>8}{_figure(escalations):>7}"
+        f"{age(row.last_call, end):>10}{_figure(row.actions_now):>7}{_figure(row.actions_proposed):>7}"
+        f"{cut:>7}{_figure(escalations):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
     verdict = row.verdict + (f", {count(row.questions, 'question')}" if row.questions else "")
-    return [f"{lead}{verdict}"[:WIDTH]]
+    return f"{lead}{verdict}"[:WIDTH]
 
 
 def _figure(number: int | None) -> str:

@@ -1,0 +1,87 @@
+"""The one pass over the logs, whose calls wait on disk role by role."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from policygen.access import RoleKey
+from policygen.batch.select import Choice
+from policygen.engine import Job, Means, run
+from policygen.ledger import Ledger, nobody
+from policygen.observation import end_of, limit_of, nobody_seen, scope_of
+from policygen.reading import Reading, check_whole
+from policygen.sources import Source
+from policygen.spill import Spill
+
+
+class Asked(NamedTuple):
+    """Roles by name and account, as the logs tell them; a `Select` that can be pickled."""
+
+    names: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+
+    def fits(self, role: RoleKey) -> bool:
+        """Whether a role's calls are wanted."""
+        if self.accounts and role.account not in self.accounts:
+            return False
+        # The name may be known from another record only.
+        return not (self.names and role.name) or any(
+            fnmatchcase(role.name.lower(), glob.lower()) for glob in self.names
+        )
+
+
+class Read(NamedTuple):
+    """What was read of all roles, but for their calls."""
+
+    reading: Reading
+    ledger: Ledger
+    limit: str
+    """Where the window ends, "" for the newest event."""
+
+
+def read(
+    source: Source,
+    spill: Spill,
+    choice: Choice,
+    *,
+    days: int,
+    until: str = "",
+    allow_incomplete: bool = False,
+    on: date | None = None,
+    means: Means | None = None,
+) -> Read:
+    """Reads the logs once; the calls are in `spill` afterwards.
+
+    Args:
+        source: of the logs.
+        spill: where calls wait.
+        choice: roles whose calls are wanted.
+        days: length of the window.
+        until: where it ends, "" for the newest event read.
+        allow_incomplete: go on where files are damaged.
+        on: the day it is, on which a window of logs from AWS ends.
+        means: by which the logs are read.
+
+    Raises:
+        PolicygenError: nothing found, or the evidence has holes.
+    """
+    limit = limit_of(days, until) or end_of(source, on)
+    asked = Asked(tuple(choice.names), tuple(choice.accounts))
+    # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.
+    name = f"every role {asked}" if source.remote else ""
+    means = replace(means or Means(), spill=spill)
+    portion = run(source, Job(asked.fits, name, until=limit), scope_of(days, limit), means)
+    check_whole(portion.reading, allow_incomplete=allow_incomplete)
+    if not (limit or portion.ledger.last):
+        raise nobody_seen(portion.reading)
+    return Read(portion.reading, _without_keys(portion.ledger), limit)
+
+
+def _without_keys(ledger: Ledger) -> Ledger:
+    """The sums alone, without the keys of the records that were read: what goes to every process."""
+    names = ("until", "ignored", "principals", "days", "regions", "data_types", "management", "notices")
+    sums = ("roles", "records", "duplicates", "first", "last", "searched")
+    return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})

@@ -1,0 +1,133 @@
+"""The folder of a batch: every file whole or not there, the same bytes for the same inputs, nothing left of before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from policygen.cli.output import write_file
+from policygen.errors import UsageError
+from policygen.plan import SCHEMA_VERSION, to_json
+from policygen.plan.rows import Batch, in_order
+from policygen.text import printable
+
+if TYPE_CHECKING:
+    from policygen.batch import Result
+
+TABLE = "batch.json"
+_STARTED = ".batch-started.json"
+"""Names of files that a batch which did not end may have written."""
+
+
+class Folder:
+    """Where a batch writes."""
+
+    def __init__(self, path: Path, format_: str) -> None:
+        """`format_`: of the policies."""
+        from policygen.report import suffix_of
+
+        self.path = path
+        self.format = format_
+        self.places = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
+
+    def last(self) -> Batch | None:
+        """What the last batch in this folder found; None where there was none.
+
+        Raises:
+            UsageError: PG-E276, the file is not what a batch writes.
+        """
+        path = self.path / TABLE
+        if not path.exists():
+            return None
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Batch)
+        except (OSError, msgspec.DecodeError) as error:
+            raise UsageError(
+                f"cannot read {printable(str(path))!r}: {error}",
+                "remove it, or name another folder with --out",
+                code="PG-E276",
+            ) from None
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Makes the folder, and notes what will be written.
+
+        Raises:
+            UsageError: PG-E220, it cannot be written.
+        """
+        try:
+            for place in self.places:
+                (self.path / place).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {printable(str(self.path))!r}: {error.strerror or error}",
+                "name a folder that is yours with --out",
+                code="PG-E220",
+            ) from None
+        names = sorted({*names, *self._before()})
+        write_file(self.path / _STARTED, json.dumps(names, indent=0) + "\n")
+
+    def put(self, result: Result) -> None:
+        """Writes one role's files."""
+        from policygen.report import render
+
+        if result.plan is None:
+            return
+        name = result.row.plan
+        texts = {
+            "plans": to_json(result.plan.document),
+            "roles": render("html", result.plan),
+            "policies": render(self.format, result.plan),
+        }
+        for place, text in texts.items():
+            write_file(self.path / place / f"{name}{self.places[place]}", text)
+
+    def end(self, batch: Batch) -> None:
+        """Writes the tables and the index, and removes what earlier batches left."""
+        from policygen.report.batch import to_csv, to_parquet
+        from policygen.report.index import render_index
+
+        self._sweep({row.plan for row in batch.rows if row.plan})
+        write_file(self.path / "roles.csv", to_csv(batch.rows))
+        write_file(self.path / "roles.parquet", to_parquet(batch.rows))
+        write_file(self.path / TABLE, to_json(msgspec.to_builtins(batch)))
+        for name, page in render_index(batch).items():
+            write_file(self.path / name, page)
+        (self.path / _STARTED).unlink(missing_ok=True)
+
+    def _before(self) -> Iterable[str]:
+        """Names of files that earlier batches wrote here."""
+        last = self.last()
+        names = {row.plan for row in last.rows if row.plan} if last else set()
+        with suppress(OSError, ValueError):
+            names |= set(json.loads((self.path / _STARTED).read_text("utf-8")))
+        return names
+
+    def _sweep(self, names: set[str]) -> None:
+        """Removes the files of roles that are no longer among them, in whatever form they were."""
+        from policygen.report import SUFFIXES
+
+        suffixes = {".json", *SUFFIXES}
+        for name in set(self._before()) - names:
+            for place in self.places:
+                for file in (self.path / place).glob("*"):
+                    if file.name.removeprefix(name) in suffixes:
+                        file.unlink()
+
+
+def table_of(rows: Iterable[object], **about: object) -> Batch:
+    """The table of a batch."""
+    from policygen.catalog.reference import data_version
+    from policygen.version import VERSION
+
+    return Batch(
+        schema_version=SCHEMA_VERSION,
+        policygen=VERSION,
+        iam_data=data_version(),
+        rows=tuple(in_order(rows)),  # type: ignore[arg-type]
+        **about,  # type: ignore[arg-type]
+    )

@@ -6,6 +6,7 @@ right-sized is a row with its reason: nothing is left out, and no data never bec
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -15,6 +16,7 @@ from policygen.access import RoleKey
 from policygen.batch.select import Target
 from policygen.batch.sizing import Result, Sizing, right_size
 from policygen.calls import Calls
+from policygen.memory import uncollected
 from policygen.plan.rows import Row
 from policygen.spill import Spill
 
@@ -30,12 +32,18 @@ def share(sizing: Sizing) -> None:
     """Gives a process what all roles have in common; a pool's initializer."""
     global _shared  # noqa: PLW0603 - a worker's only state, set once before its first role
     _shared = sizing
+    gc.freeze()  # it stays: the collector need not walk through it
 
 
 def _of_worker(target: Target, calls: dict[RoleKey, Calls]) -> Result:
     if _shared is None:
         raise RuntimeError("share() was not called in this process")
-    return right_size(_shared, target, calls)
+    return _right_size(_shared, target, calls)
+
+
+def _right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
+    with uncollected():
+        return right_size(sizing, target, calls)
 
 
 def run(
@@ -54,7 +62,7 @@ def run(
         waiting.setdefault(target.name.lower(), []).append(target)
     work = _work(waiting, spill)
     if executor is None:
-        yield from (right_size(sizing, *one) for one in work)
+        yield from (_right_size(sizing, *one) for one in work)
     else:
         yield from _handed_out(work, executor)
     rest: dict[RoleKey, Calls] = {}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from policygen.access import RoleKey
 from policygen.account.model import Account, Role
@@ -17,11 +17,11 @@ from policygen.decisions import Decisions
 from policygen.errors import GateError, PolicygenError
 from policygen.ledger import Ledger
 from policygen.observation import attribute
-from policygen.plan import Plan
+from policygen.plan import Plan, to_json
 from policygen.plan.rows import Row, Verdict
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading
-from policygen.report import plan
+from policygen.report import plan, render
 from policygen.selection import RoleName
 from policygen.text import printable
 from policygen.usage import window_of
@@ -44,13 +44,16 @@ class Sizing:
     accepted: Collection[Sign] = ()
     decisions: Decisions | None = None
     on: date | None = None
+    forms: Mapping[str, str] = field(default_factory=dict)
+    """What is written of each plan: place -> name of a format; ``plan`` is the plan itself."""
 
 
 class Result(NamedTuple):
     """What became of one role."""
 
     row: Row
-    plan: Plan | None = None
+    texts: Mapping[str, str] = {}
+    """Place -> what is written there; empty where there is no plan."""
 
 
 def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
@@ -62,9 +65,9 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         calls: of the roles that are called like it.
     """
     role = target.current
-    if role and (why := _not_editable(role)):
-        return Result(_row(target, "fixed", why))
     own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
+    if role and (why := _not_editable(role)):
+        return Result(_row(target, "fixed", why, **_use(own)))
     if not own:
         return Result(_without_calls(sizing, target))
     ledger = replace(sizing.ledger, calls=own)
@@ -92,7 +95,13 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
     except PolicygenError as error:
         return Result(_refused(target, error, own))
     found = plan(made)
-    return Result(_sized(target, made, found), found)
+    return Result(
+        _sized(target, made, found), {place: _text(form, found) for place, form in sizing.forms.items()}
+    )
+
+
+def _text(form: str, found: Plan) -> str:
+    return to_json(found.document) if form == "plan" else render(form, found)
 
 
 def _not_editable(role: Role) -> str:
@@ -124,12 +133,17 @@ def _refused(target: Target, error: PolicygenError, calls: dict[RoleKey, Calls])
         verdict = "unused" if "looks like the workload" not in error.message else "review"
     elif error.code in {"PG-E303", "PG-E304", "PG-E311"}:
         verdict = "review"
-    last = max((seen.last for theirs in calls.values() for seen in theirs.values()), default="")
-    events = sum(seen.count for theirs in calls.values() for seen in theirs.values())
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
-    return _row(
-        target, verdict, printable(f"{error.message}{hint}"), code=error.code, last_call=last, events=events
-    )
+    return _row(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
+
+
+def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
+    """How much was seen of a role that has no suggestion, whatever its window."""
+    seen = [one for theirs in calls.values() for one in theirs.values()]
+    return {
+        "last_call": max((one.last for one in seen), default=""),
+        "events": sum(one.count for one in seen),
+    }
 
 
 def _sized(target: Target, made: Analysis, found: Plan) -> Row:
@@ -161,7 +175,7 @@ def _escalations(risks: Collection[object]) -> int:
     return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
 
 
-def _row(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: object) -> Row:
+def _row(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> Row:
     return Row(
         role=target.name,
         account=target.account,
@@ -169,5 +183,5 @@ def _row(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figu
         path=target.current.path if target.current else "",
         verdict=verdict,
         reason=reason,
-        **figures,  # type: ignore[arg-type]
+        **figures,
     )

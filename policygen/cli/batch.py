@@ -163,6 +163,7 @@ def command(
             accepted=tuple(signs_of(accept)),
             decisions=decided,
             on=on,
+            forms=folder.forms,
         )
         folder.begin([*(one.file for one in chosen), *(row.plan for row in kept if row.plan)])
         rows, bar = list(kept), Bar()

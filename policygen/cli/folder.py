@@ -32,7 +32,7 @@ class Folder:
         from policygen.report import suffix_of
 
         self.path = path
-        self.format = format_
+        self.forms = {"plans": "plan", "roles": "html", "policies": format_}
         self.places = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
 
     def last(self) -> Batch | None:
@@ -73,18 +73,8 @@ class Folder:
 
     def put(self, result: Result) -> None:
         """Writes one role's files."""
-        from policygen.report import render
-
-        if result.plan is None:
-            return
-        name = result.row.plan
-        texts = {
-            "plans": to_json(result.plan.document),
-            "roles": render("html", result.plan),
-            "policies": render(self.format, result.plan),
-        }
-        for place, text in texts.items():
-            write_file(self.path / place / f"{name}{self.places[place]}", text)
+        for place, text in result.texts.items():
+            write_file(self.path / place / f"{result.row.plan}{self.places[place]}", text)
 
     def end(self, batch: Batch) -> None:
         """Writes the tables and the index, and removes what earlier batches left."""

@@ -20,6 +20,7 @@ SCHEMA_VERSION = 1
 
 SCHEMAS: Mapping[str, tuple[str, str, str]] = {
     "plan": ("policygen.plan", "plan.schema.json", "plans, and suggest --format json"),
+    "batch": ("policygen.plan", "batch.schema.json", "batch.json, the rows of a batch"),
 }
 """Name -> package, file, and what has that shape."""
 
@@ -380,6 +381,9 @@ def _no_plan(name: str, reason: str) -> UsageError:
     )
 
 
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
 def to_json(document: Mapping[str, Any]) -> str:
     """A plan's text: sorted keys, two spaces, nothing raw that a terminal obeys."""
-    return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    return visible_json(msgspec.json.format(_encode(document), indent=2).decode()) + "\n"

@@ -53,7 +53,7 @@ def _head(batch: Batch) -> str:
 
 def _warnings(batch: Batch) -> Iterator[str]:
     if not batch.account:
-        yield "Today's policies are not known: all rests on the evidence alone (--snapshot, --live)"
+        yield "Today's policies are not known: this is the evidence alone (--snapshot, --live)"
     if batch.incomplete:
         yield from wrapped(
             "", f"{count(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "

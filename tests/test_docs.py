@@ -78,6 +78,25 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: st
     assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
 
 
+GUIDES = ("first-role.md", "batch.md")
+
+
+def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    done = []
+    for page in GUIDES:
+        for block in re.findall(r"^```\n(.*?)\n```", (ROOT / "docs" / page).read_text("utf-8"), re.S | re.M):
+            for line in block.splitlines():
+                made = subprocess.run(
+                    [sys.executable, "-m", *shlex.split(line)], cwd=tmp_path, capture_output=True, text=True,
+                    check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                )  # fmt: skip
+                assert (line, made.returncode, made.stderr if made.returncode else "") == (line, 0, "")
+                done.append(line)
+    assert len(done) >= 12
+    assert (tmp_path / "out" / "index.html").exists()
+
+
 def test_the_python_of_the_readme_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

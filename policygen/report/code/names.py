@@ -1,0 +1,40 @@
+"""Names of resources and classes, made from a role's name: valid in every language, different for different roles."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+_PLAIN = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
+# Words that begin with a letter can be joined and taken apart again, so no two plain names give one identifier.
+# All other names get a few digits of their hash; numbers after an identifier are therefore free for parts.
+_LONGEST = 64
+
+
+def snake(name: str) -> str:
+    """``orders_api`` for ``orders-api``, ``orders_api_7a5c59b4`` for ``Orders.API``."""
+    return "_".join(word.lower() for word in _words(name))
+
+
+def pascal(name: str) -> str:
+    """``OrdersApi`` for ``orders-api``, ``OrdersAPI7a5c59b4`` for ``Orders.API``."""
+    return "".join(word[:1].upper() + word[1:] for word in _words(name))
+
+
+def kebab(name: str) -> str:
+    """``orders-api`` for ``orders-api``, ``orders-api-7a5c59b4`` for ``Orders.API``."""
+    return "-".join(word.lower() for word in _words(name))
+
+
+def numbered(stem: str, count: int, between: str = "") -> list[str]:
+    """A name for each of `count` parts: the stem itself where there is one."""
+    return [stem] if count == 1 else [f"{stem}{between}{number}" for number in range(1, count + 1)]
+
+
+def _words(name: str) -> list[str]:
+    words = re.findall("[A-Za-z0-9]+", name[:_LONGEST])
+    if not words or not words[0][0].isalpha():
+        words = ["role", *words]
+    if _PLAIN.fullmatch(name) and len(name) <= _LONGEST:
+        return words
+    return [*words, sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]]

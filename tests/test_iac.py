@@ -283,12 +283,10 @@ def test_roles_of_like_names_do_not_share_an_identifier(
     assert make(one) != make(other)
 
 
-def test_a_plain_role_keeps_a_plain_identifier() -> None:
-    assert (snake("orders-api"), pascal("orders-api"), kebab("orders-api")) == (
-        "orders_api",
-        "OrdersApi",
-        "orders-api",
-    )
+def test_a_plain_role_keeps_a_plain_identifier_and_others_get_digits_of_their_hash() -> None:
+    made = [make(name) for name in ("orders-api", "Orders.API") for make in (snake, pascal, kebab)]
+    assert made[:3] == ["orders_api", "OrdersApi", "orders-api"]
+    assert made[3:] == ["orders_api_b4d5160e", "OrdersAPIB4d5160e", "orders-api-b4d5160e"]
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

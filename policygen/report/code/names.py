@@ -12,17 +12,17 @@ _LONGEST = 64
 
 
 def snake(name: str) -> str:
-    """``orders_api`` for ``orders-api``, ``orders_api_7a5c59b4`` for ``Orders.API``."""
+    """``orders_api`` for ``orders-api``, ``orders_api_b4d5160e`` for ``Orders.API``."""
     return "_".join(word.lower() for word in _words(name))
 
 
 def pascal(name: str) -> str:
-    """``OrdersApi`` for ``orders-api``, ``OrdersAPI7a5c59b4`` for ``Orders.API``."""
+    """``OrdersApi`` for ``orders-api``, ``OrdersAPIB4d5160e`` for ``Orders.API``."""
     return "".join(word[:1].upper() + word[1:] for word in _words(name))
 
 
 def kebab(name: str) -> str:
-    """``orders-api`` for ``orders-api``, ``orders-api-7a5c59b4`` for ``Orders.API``."""
+    """``orders-api`` for ``orders-api``, ``orders-api-b4d5160e`` for ``Orders.API``."""
     return "-".join(word.lower() for word in _words(name))
 
 

@@ -220,7 +220,8 @@ def suggest(
     grants = essential(table, kept_grants)
     mattering = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
     denies, shortened = fitted_denies(deny_statements(bounds or ()), mattering)
-    policies = _documents(grants, needed, kept_grants, denies, bounds, name)
+    managed = f"{name}-{usage.role.name or usage.role.role_id}"
+    policies = _documents(grants, needed, kept_grants, denies, bounds, (name, managed))
     counts = {request: requests[request].count for request in needed}
     before, boundary = (today.policies, today.boundary) if today else (None, None)
     guardrails, account = (today.guardrails, today.account) if today else ((), "")
@@ -379,16 +380,16 @@ def _documents(
     kept: Sequence[Grant],
     denies: Sequence[Statement],
     bounds: Sequence[Policy] | None,
-    name: str,
+    names: tuple[str, str],
 ) -> tuple[Policy, ...]:
     """The documents; kept actions are written by today's patterns where their names fit no inline policy."""
     named = name_statements([*statements_of(grants), *denies])
-    if bounds is None or Policy(tuple(named), name=name).size <= INLINE_LIMIT:
-        return pack(named, name)
+    if bounds is None or Policy(tuple(named)).size <= INLINE_LIMIT:
+        return pack(named, *names)
     fixed = set(kept)
     few = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
     shorter = [grant for grant in grants if grant not in fixed] + few
     # A pattern of one statement may hold names of another, so that these say nothing more.
     while (needless := next(spare(shorter, needed, kept), None)) is not None:
         shorter.remove(needless)
-    return pack(name_statements([*statements_of(shorter), *denies]), name)
+    return pack(name_statements([*statements_of(shorter), *denies]), *names)

@@ -123,12 +123,14 @@ def title(prefix: str) -> str:
     return short.upper() if len(short) <= 3 else short[:1].upper() + short[1:]
 
 
-def pack(statements: Sequence[Statement], name: str) -> tuple[Policy, ...]:
+def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple[Policy, ...]:
     """Policies that hold the statements: one where it fits inline, else managed ones.
 
     Args:
         statements: in the order in which they are to stand.
-        name: the policy's name; several are numbered.
+        name: the policy's name.
+        managed: what several are called, with their number; they are managed ones, so their names are the account's
+            and not the role's. The same as `name` by default.
 
     Raises:
         GateError: PG-E402, more than `MANAGED_COUNT` managed policies, or one statement that fits none.
@@ -153,7 +155,7 @@ def pack(statements: Sequence[Statement], name: str) -> tuple[Policy, ...]:
             code="PG-E402",
         )
     return tuple(
-        Policy(tuple(name_statements(_unnamed(members))), name=f"{name}-{i}")
+        Policy(tuple(name_statements(_unnamed(members))), name=f"{managed or name}-{i}")
         for i, members in enumerate(bins, 1)
     )
 

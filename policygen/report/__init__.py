@@ -19,10 +19,29 @@ FORMATS: Mapping[str, str] = {
     "text": "policygen.report.text",
     "json": "policygen.report.json",
     "policy": "policygen.report.document",
+    "terraform": "policygen.report.terraform",
+    "terraform-data": "policygen.report.terraform_data",
+    "cloudformation": "policygen.report.cloudformation",
+    "sam": "policygen.report.sam",
+    "cdk-ts": "policygen.report.cdk_ts",
+    "cdk-py": "policygen.report.cdk_py",
+    "serverless": "policygen.report.serverless",
 }
 """Name -> module with a function ``render(plan, **options) -> str``."""
 
-SUFFIXES: Mapping[str, str] = {".txt": "text", ".json": "json", ".policy.json": "policy"}
+SUFFIXES: Mapping[str, str] = {
+    ".txt": "text",
+    ".json": "json",
+    ".policy.json": "policy",
+    ".tf": "terraform",
+    ".data.tf": "terraform-data",
+    ".yaml": "cloudformation",
+    ".yml": "cloudformation",
+    ".sam.yaml": "sam",
+    ".ts": "cdk-ts",
+    ".py": "cdk-py",
+    "serverless.yml": "serverless",
+}
 """What an exported file's name says of its format; the longest suffix wins."""
 
 
@@ -71,3 +90,13 @@ def format_of(path: str) -> str:
         f"suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}",
         code="PG-E207",
     )
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of files in a format.
+
+    Raises:
+        UsageError: PG-E207, no such format.
+    """
+    known(name)
+    return next((suffix for suffix, kind in SUFFIXES.items() if kind == name), f".{name}")

@@ -144,6 +144,21 @@ def test_suggest_live_asks_iam_what_was_used_last_and_only_reads(
     assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
 
 
+def test_batch_live_reads_the_account_at_once_and_only_reads(
+    session: boto3.Session, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = logs_of(an_account(session), tmp_path)
+    asked.clear()
+    screen = policygen("batch", "-l", logs, "--live", "--out", tmp_path / "out", "-j", "1")
+    assert "1 role, 30 days" in screen
+    plan = json.loads((tmp_path / "out" / "plans" / "orders.json").read_text("utf-8"))
+    assert {one["action"] for one in plan["changes"]} >= {"dynamodb:GetItem", "ec2:DescribeInstances"}
+    assert plan["coverage"]["trails"] == ["main"]
+    assert asked.count("iam:GetAccountAuthorizationDetails") >= 1
+    assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
+
+
 def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(
     session: boto3.Session, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,3 +97,12 @@ def test_documents_say_exactly_the_grants_with_unique_valid_sids(grants: list[Gr
         assert len(sids) == len(set(sids))
         assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
     assert documents(list(reversed(grants))) == policies
+
+
+def test_managed_policies_have_names_of_their_own_in_the_account() -> None:
+    statements = name_statements(statements_of(tables(200)))
+    names = [policy.name for policy in pack(statements, "policygen", "policygen-orders")]
+    assert names == [f"policygen-orders-{i}" for i in range(1, len(names) + 1)]
+    assert len(names) > 1
+    (alone,) = pack(name_statements(statements_of(tables(3))), "policygen", "policygen-orders")
+    assert alone.name == "policygen"

@@ -132,6 +132,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
     "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
+    "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),

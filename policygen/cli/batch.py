@@ -126,7 +126,7 @@ def command(
         )
     on = datetime.now(UTC).date()
     decided = decisions_of(decisions, keep, drop)
-    account = account_of(snapshot, "", profile, talk, live=live)
+    account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
     choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
     source = source_of(logs, profile, talk, max_scan)
     with Spill() as spill, means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:

@@ -102,6 +102,13 @@ class Keep(msgspec.Struct, frozen=True):
     remedy: str = ""
     command: str = ""
     note: str = ""
+    visible: bool = False
+    """Whether the logs would have shown its use."""
+
+    @property
+    def service(self) -> str:
+        """The action's service prefix."""
+        return self.action.split(":", 1)[0].lower()
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -150,6 +157,7 @@ class Suspect(Seen, frozen=True, kw_only=True):
     sign: str
     event: str
     accepted: bool
+    function: str = ""
     sessions: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     user_agents: tuple[str, ...] = ()
@@ -172,6 +180,14 @@ class Reason(msgspec.Struct, frozen=True):
     sentence: str
 
 
+class Rhythm(msgspec.Struct, frozen=True):
+    """A permission whose days follow a rule."""
+
+    action: str
+    kind: str
+    sentence: str
+
+
 class Strength(msgspec.Struct, frozen=True):
     """What the evidence is worth."""
 
@@ -183,6 +199,7 @@ class Strength(msgspec.Struct, frozen=True):
     curve: tuple[int, ...]
     last_new: str
     once: tuple[str, ...]
+    rhythms: tuple[Rhythm, ...] = ()
 
 
 class Risk(msgspec.Struct, frozen=True):
@@ -246,6 +263,46 @@ class Question(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What IAM's last-accessed report says of an action."""
+
+    action: str
+    says: str
+
+
+class Aside(Seen, frozen=True, kw_only=True):
+    """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
+
+    action: str
+    resource: str
+    grade: str
+    allowed: bool
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What could not be met exactly with a statement of today."""
+
+    action: str
+    resource: str
+    statement: str
+    why: str
+
+
+class Barred(msgspec.Struct, frozen=True):
+    """An action that today's policies grant and a bound never allows."""
+
+    action: str
+    by: str
+
+
+class Predecessor(msgspec.Struct, frozen=True):
+    """A deleted role of the same name, left out."""
+
+    role_id: str
+    events: int
+    last: str
+
+
 class Screen(msgspec.Struct, frozen=True):
     """What a terminal shows."""
 
@@ -292,6 +349,11 @@ class Plan(msgspec.Struct, kw_only=True):
     coverage: Coverage
     notes: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
+    seasonal: tuple[Said, ...] = ()
+    asides: tuple[Aside, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    barred: tuple[Barred, ...] = ()
+    predecessors: tuple[Predecessor, ...] = ()
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None

@@ -11,8 +11,10 @@ from policygen.access import AccessRequest
 from policygen.account.model import Role
 from policygen.analysis import Analysis
 from policygen.calls import Evidence
+from policygen.catalog import reference
 from policygen.catalog.names import label, service_prefix
 from policygen.catalog.reference import data_version
+from policygen.keeps import Keep
 from policygen.plan import SCHEMA_VERSION
 from policygen.policy.document import Policy
 from policygen.policy.grants import Grant
@@ -55,6 +57,7 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
                 "remedy": keep.blind_spot.remedy if keep.blind_spot else "",
                 "command": keep.blind_spot.command if keep.blind_spot else "",
                 "note": keep.note,
+                "visible": _visible(made, keep),
             }
             for keep in made.keeps
         ],
@@ -108,6 +111,11 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
             | _evidence(seen)
             for one, seen in made.conduct.suspects.items()
         ],
+        "seasonal": _seasonal(made),
+        "asides": [
+            _name(one.request) | {"grade": one.request.grade, "allowed": one.allowed} | _evidence(one.evidence)
+            for one in made.asides()
+        ],
         "set_apart": [
             _name(request) | _evidence(seen)
             for request, seen in (made.apart.requests.items() if made.apart else ())
@@ -158,6 +166,25 @@ def _digest(value: Any) -> str:
 
 def _trust(role: Role | None) -> dict[str, Any] | None:
     return None if role is None else {"services": list(role.trusted_services), "document": dict(role.trust)}
+
+
+def _visible(made: Suggestion, keep: Keep) -> bool:
+    """Whether the logs would show the use of what is kept: configuration may ask for what they show as well."""
+    if keep.blind_spot:
+        return False
+    known = reference.action(keep.grant.action)
+    reads = known is not None and not known.writes
+    return made.coverage.verdict(keep.grant.action, keep.grant.resource, reads).visible
+
+
+def _seasonal(made: Suggestion) -> list[dict[str, str]]:
+    """What goes although IAM saw it before the window; what stays on other resources does not go."""
+    stays = {change.action for change in made.changes if change.proposed}
+    return [
+        {"action": action, "says": why}
+        for action, why in sorted(made.seasonal.items())
+        if action not in stays
+    ]
 
 
 def _calendar(analysis: Analysis) -> dict[str, Any]:

@@ -113,7 +113,9 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
         ],
         "seasonal": _seasonal(made),
         "asides": [
-            _name(one.request) | {"grade": one.request.grade, "allowed": one.allowed} | _evidence(one.evidence)
+            _name(one.request)
+            | {"grade": one.request.grade, "allowed": one.allowed}
+            | _evidence(one.evidence)
             for one in made.asides()
         ],
         "set_apart": [

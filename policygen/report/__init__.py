@@ -26,6 +26,7 @@ FORMATS: Mapping[str, str] = {
     "cdk-ts": "policygen.report.cdk_ts",
     "cdk-py": "policygen.report.cdk_py",
     "serverless": "policygen.report.serverless",
+    "html": "policygen.report.html",
 }
 """Name -> module with a function ``render(plan, **options) -> str``."""
 
@@ -41,6 +42,7 @@ SUFFIXES: Mapping[str, str] = {
     ".ts": "cdk-ts",
     ".py": "cdk-py",
     "serverless.yml": "serverless",
+    ".html": "html",
 }
 """What an exported file's name says of its format; the longest suffix wins."""
 

@@ -20,7 +20,7 @@ from policygen.report.judgement import (
     render_risk,
     render_verdict,
 )
-from policygen.report.lines import LISTED, WIDTH, minute, more, right, wrapped
+from policygen.report.lines import LISTED, WIDTH, denied_by, minute, more, right, wrapped
 from policygen.selectors import Answer
 from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
@@ -166,7 +166,7 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
             yield from wrapped("  x ", what, "    ")
             yield from wrapped(
                 "      why   ",
-                f"{_denied_by(wanted.policy_type, explicit=wanted.explicit)} ({count(seen.count, 'call')})",
+                f"{denied_by(wanted.policy_type, explicit=wanted.explicit)} ({count(seen.count, 'call')})",
             )
         yield from more(len(usage.wanted), limit)
     yield from _apart(made, limit)
@@ -271,16 +271,6 @@ def _asides(made: Suggestion, limit: int | None) -> Iterator[str]:
             granted = "the proposal allows it" if allowed else "the proposal does not allow it"
             yield from wrapped("      why   ", f"{events}, {calls}; {granted}")
         yield from more(len(groups), limit)
-
-
-def _denied_by(policy_type: str, *, explicit: bool) -> str:
-    if not policy_type:
-        return "the message names no policy"
-    if explicit:
-        return f"explicit deny, {policy_type} policy"
-    if policy_type == "identity-based":
-        return "no identity-based policy allows it"
-    return f"{policy_type}: an identity policy would not help"
 
 
 def _next(analysis: Analysis) -> Iterator[str]:

@@ -1,0 +1,128 @@
+"""Pages: one self-contained HTML file each, from templates beside this file.
+
+Nothing is fetched and nothing is sent: the policy in the page's head forbids all but the style and the script that
+the page carries, named by their hashes. Names from logs are escaped by the template engine, after control and
+direction marks have been written out. Without scripts a page is complete; the script filters, sorts and copies.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from policygen.text import count, printable, visible_json
+from policygen.version import VERSION
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+LONGEST = 600
+"""Characters of a name that are shown; what is cut is counted."""
+
+VERDICTS: dict[str, tuple[str, str]] = {
+    "ready": ("ready", "the evidence suffices, and nothing is left to decide"),
+    "review": ("review", "the days suffice, and something is left for a person to decide"),
+    "wait": ("wait", "more days of evidence would change the answer"),
+    "unused": ("unused", "no call in the window; listed, never removed"),
+    "unchanged": ("unchanged", "today's policies already are what the evidence asks for"),
+    "failed": ("failed", "no answer was found; the reason stands beside it"),
+    "not-editable": ("not editable", "the role's policies are not its owner's to change"),
+}
+"""Verdict -> its word, and what it means; its sign is in the style."""
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page from a template of this folder."""
+    return _environment().get_template(template).render(values)
+
+
+def shown(text: str) -> str:
+    """A text on a page: one line, without marks that nobody sees; a very long one is cut, with its length."""
+    text = printable(text)
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}… ({len(text):,} characters) …{text[-LONGEST // 4 :]}"
+
+
+def fair(sizes: Iterable[int], budget: int) -> int:
+    """How many entries each list may show so that all together show no more than the budget.
+
+    Lists that are shorter leave what they do not need to the others; one entry of each is always shown.
+    """
+    left, ordered = budget, sorted(sizes)
+    for i, size in enumerate(ordered):
+        share = left // (len(ordered) - i)
+        if size > share:
+            return max(1, share)
+        left -= size
+    return max([1, *ordered])
+
+
+def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup:
+    """A policy as IAM takes it, for a ``pre``: what is copied from the page is the policy.
+
+    Args:
+        document: the policy.
+        dense: a statement a line; else an entry a line.
+    """
+    from markupsafe import Markup
+
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if dense and isinstance(document.get("Statement"), list):
+        lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["Statement"])
+        head = json.dumps({key: value for key, value in document.items() if key != "Statement"})
+        text = f'{head[:-1]}, "Statement": [\n{lines}\n]}}'
+    return Markup(html.escape(visible_json(text), quote=False))  # noqa: S704 escaped
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=PackageLoader("policygen.report.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,
+    )
+    style, script = _asset("page.css"), _asset("page.js")
+    made.globals |= {
+        "style": Markup(style),  # noqa: S704 ours
+        "script": Markup(script),  # noqa: S704 ours
+        "security": (
+            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+        "version": VERSION,
+        "verdicts": VERDICTS,
+    }
+    made.filters |= {"n": _number, "count": count, "minute": _minute, "policy": document_text}
+    return made
+
+
+def _asset(name: str) -> str:
+    return (files("policygen.report.pages") / "templates" / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _minute(time: str) -> str:
+    """An ISO time to the minute, without the T."""
+    return time[:16].replace("T", " ")

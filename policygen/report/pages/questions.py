@@ -1,0 +1,93 @@
+"""What a plan leaves to a person, and what the logs cannot show, in groups that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policygen.plan import Keep, Plan
+from policygen.text import count
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One decision."""
+
+    about: str
+    what: str
+    why: str
+    option: str
+    """Of suggest, to decide otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Permissions that are kept for one reason."""
+
+    why: str
+    remedy: str
+    command: str
+    actions: tuple[str, ...]
+    notes: tuple[str, ...]
+    blind_spot: str
+
+
+def questions_of(plan: Plan) -> tuple[Question, ...]:
+    """The decisions that the screen asks for: types of names, seasonal use, services with blind spots."""
+    found = [
+        Question(
+            one.type,
+            f"{count(one.names, 'name')} written as seen",
+            one.reason,
+            f"--open {one.type}",
+        )
+        for one in plan.questions
+    ]
+    found += _seasonal(plan)
+    services: dict[str, list[tuple[str, str]]] = {}
+    for change in plan.changes:
+        if change.kind == "unknown":
+            services.setdefault(change.service, []).append((change.action, change.why))
+    for service, members in services.items():
+        option = f"--drop {members[0][0]}" if len(members) == 1 else f"--drop '{service}:*'"
+        found.append(
+            Question(
+                service,
+                f"{count(len(members), 'permission')} kept as today",
+                "; ".join(sorted({why for _, why in members})),
+                option,
+            )
+        )
+    return tuple(found)
+
+
+def _seasonal(plan: Plan) -> list[Question]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in plan.seasonal:
+        groups.setdefault((one.action.split(":", 1)[0], one.says), []).append(one.action)
+    return [
+        Question(
+            service,
+            f"{count(len(actions), 'permission')} removed",
+            says,
+            f"--keep {actions[0]}" if len(actions) == 1 else f"--keep '{service}:*'",
+        )
+        for (service, says), actions in groups.items()
+    ]
+
+
+def kept(plan: Plan, *kinds: str) -> tuple[Group, ...]:
+    """What is kept without evidence, by its reason; the largest group first."""
+    groups: dict[tuple[str, str, str, str], list[Keep]] = {}
+    for keep in plan.keeps:
+        if keep.kind in kinds:
+            groups.setdefault((keep.blind_spot or "", keep.why, keep.remedy, keep.command), []).append(keep)
+    made = [
+        Group(why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot)
+        for (spot, why, remedy, command), members in groups.items()
+    ]
+    return tuple(sorted(made, key=lambda group: (-len(group.actions), group.why, group.remedy)))
+
+
+def _names(keeps: Sequence[Keep]) -> tuple[str, ...]:
+    return tuple(sorted({keep.action for keep in keeps}))

@@ -1,0 +1,58 @@
+// Filters, sorts and copies; the page is complete without it.
+"use strict";
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+for (const box of all("[data-filter]")) {
+  const rows = all(`#${box.dataset.filter} > tbody > tr`);
+  const text = rows.map((row) => row.textContent.toLowerCase());
+  const [find, kind, status] = ["input", "select", "[role=status]"].map((one) => box.querySelector(one));
+  const apply = () => {
+    const words = find.value.toLowerCase().split(/\s+/);
+    let shown = 0;
+    rows.forEach((row, i) => {
+      const fits = (!kind.value || row.dataset.kind === kind.value) && words.every((word) => text[i].includes(word));
+      row.hidden = !fits;
+      shown += fits;
+    });
+    status.textContent = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
+  };
+  find.addEventListener("input", apply);
+  kind.addEventListener("change", apply);
+  box.hidden = false;
+}
+
+for (const table of all("table.sortable")) {
+  const heads = all("thead th", table);
+  const key = (row, at) => row.cells[at].dataset.sort ?? row.cells[at].textContent.trim().replaceAll(",", "");
+  heads.forEach((head, at) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      heads.forEach((one) => one.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const order = new Intl.Collator("en", { numeric: true }).compare;
+      const rows = all(":scope > tbody > tr", table);
+      rows.sort((a, b) => order(key(a, at), key(b, at)) * (up ? 1 : -1));
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
+for (const button of all("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    const label = button.firstChild;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      label.data = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      label.data = "Selected: copy it now";
+    }
+    setTimeout(() => { label.data = "Copy"; }, 3000);
+  });
+}

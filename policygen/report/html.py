@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from policygen.conduct import SHOWN_ONLY, SIGNS
@@ -13,7 +14,7 @@ from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.lines import denied_by
 from policygen.report.pages import charts, document_text, fair, fill
 from policygen.report.pages.changes import WORDS, bars_of, changes_of, place
-from policygen.report.pages.heat import edges, heat_of
+from policygen.report.pages.heat import LEVELS, edges, heat_of
 from policygen.report.pages.questions import kept, questions_of
 from policygen.text import count
 
@@ -23,16 +24,18 @@ LIMITS = {
     "once": 40,
     "blind": 40,
     "commands": 8,
-    "findings": 40,
+    "findings": 25,
     "risks": 30,
     "user_names": 60,
 }
 """Most entries of each table; what is left out is counted, and the plan's JSON is named."""
-_DENSE = 40_000
+_TIPS = 600
+"""Days with events up to which each says its number when it is pointed at."""
+_DENSE = 20_000
 """Characters of the proposal above which a statement stands in one line."""
 _TODAY = 40_000
 """Characters of today's documents that are shown, all together."""
-_BLIND_NAMES = 800
+_BLIND_NAMES = 600
 
 _ANCHORS = {
     "blind-spots": "blind",
@@ -156,6 +159,8 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
             else "decisions are waiting"
             if questions
             else "nothing to decide"
+            if plan.today is not None
+            else "nothing to decide, as far as the evidence alone tells"
         ),
     }
 
@@ -185,6 +190,7 @@ def escalations(risks: Sequence[Risk]) -> int:
 def _activity(plan: Plan) -> dict[str, Any]:
     heat = heat_of(plan)
     levels = edges(heat.rows)
+    tips = sum(1 for row in heat.rows for n in row.events if n) <= _TIPS
     legend = [
         (charts.swatch("z"), "no event; it would have been seen"),
         (charts.swatch("x"), "no event; cannot tell"),
@@ -192,19 +198,24 @@ def _activity(plan: Plan) -> dict[str, Any]:
     lows = (1, *(edge + 1 for edge in levels))
     legend += [
         (charts.swatch(i), f"{low:,}" if low == high else f"{low:,} to {high:,}")
-        for i, (low, high) in enumerate(zip(lows, levels, strict=False), 1)
+        for i, (low, high) in enumerate(zip(lows, levels, strict=False), LEVELS - len(levels) + 1)
     ]
     strength = plan.strength
     drawn = bool(strength and strength.curve and strength.curve[-1])
     return {
         "heat": heat,
         "patterns": charts.definitions(len(heat.columns)),
-        "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
+        "strips": [(row, charts.strip(row, heat.columns, levels, tips=tips)) for row in heat.rows],
         "axis": charts.axis(heat.columns),
         "legend": legend,
         "curve": charts.curve(strength.curve) if strength and drawn else "",
-        "curve_axis": charts.axis(plan.calendar.days),
+        "curve_axis": charts.axis(_days(plan)),
     }
+
+
+def _days(plan: Plan) -> list[str]:
+    start = date.fromisoformat(plan.window.start)
+    return [(start + timedelta(days=n)).isoformat() for n in range(plan.window.days)]
 
 
 def _services(plan: Plan) -> dict[str, Any]:

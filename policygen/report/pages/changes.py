@@ -23,10 +23,14 @@ WORDS: Mapping[str, str] = {
 }
 """Kind of change -> what the page calls it, in the page's order."""
 
-ROWS, NAMES, PATTERNS = 150, 1_200, 200
+ROWS, NAMES, PATTERNS = 150, 1_200, 140
 """Most rows, names of permissions, and resource patterns with their evidence."""
 _USED = {"narrowed", "unchanged", "added", "granted"}
-_SIGNS: Mapping[str, str] = {**{str(kind): sign for kind, sign in SYMBOLS.items()}, "removed": "−", "granted": "+"}
+_SIGNS: Mapping[str, str] = {
+    **{str(kind): sign for kind, sign in SYMBOLS.items()},
+    "removed": "−",
+    "granted": "+",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from policygen.report.pages.heat import Row
+from policygen.report.pages.heat import LEVELS, Row
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -23,7 +23,7 @@ _LABELS = 5
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 State = Literal["z", "x"] | int
-"""A cell: ``z`` no event, ``x`` no event that would prove anything, else the level of its events from 1 on."""
+"""A cell: ``z`` no event, ``x`` no event and no proof of anything, else a level, `LEVELS` for the most events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +50,32 @@ def day_label(day: str) -> str:
 
 def states(row: Row, edges: Sequence[int]) -> list[State]:
     """The cells of a service; a day with events has a level even where others may not have been seen."""
+    lowest = LEVELS - len(edges) + 1
     return [
-        bisect_left(edges, n) + 1 if n else "x" if blind else "z"
+        lowest + bisect_left(edges, n) if n else "x" if blind else "z"
         for n, blind in zip(row.events, row.blind, strict=True)
     ]
 
 
-def strip(row: Row, columns: Sequence[str], edges: Sequence[int]) -> Markup:
-    """One row of the heat map."""
-    parts = []
-    for state, start, length in _spans(states(row, edges)):
-        place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="{CELL}"'
-        if isinstance(state, int):
+def strip(row: Row, columns: Sequence[str], edges: Sequence[int], *, tips: bool = True) -> Markup:
+    """One row of the heat map; with `tips` each day with events says how many when it is pointed at."""
+    cells, parts = states(row, edges), []
+    for start, length in _spans(cells, alone=tips):
+        state, tip = cells[start], ""
+        name = f"h{state}" if isinstance(state, int) else state
+        if tips and isinstance(state, int):
             tip = f"<title>{day_label(columns[start])}: {row.events[start]:,}</title>"
-            parts.append(f'<rect class="h{state}" {place}>{tip}</rect>')
-        else:
-            parts.append(f'<rect class="{state}" {place}/>')
+        place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="{CELL}"'
+        parts.append(
+            f'<rect class="{name}" {place}>{tip}</rect>' if tip else f'<rect class="{name}" {place}/>'
+        )
     parts.append(f'<rect class="gaps" width="100%" height="{CELL}"/>')
     return _svg("strip", parts)
 
 
 def axis(columns: Sequence[str]) -> Markup:
     """The days under a strip, a few of them named."""
-    step = -(-len(columns) // _LABELS)
+    step = max(1, -(-len(columns) // _LABELS))
     return _svg(
         "axis",
         (
@@ -136,14 +139,13 @@ def curve(numbers: Sequence[int]) -> Markup:
     return _svg("curve", parts)
 
 
-def _spans(cells: Sequence[State]) -> Iterator[tuple[State, int, int]]:
-    """(state, start, length); empty neighbours of one kind together, each day with events by itself."""
+def _spans(cells: Sequence[State], *, alone: bool) -> Iterator[tuple[int, int]]:
+    """(start, length) of equal neighbours; `alone`: each cell with events by itself."""
     for start, length in _runs(cells):
-        if isinstance(cells[start], int):
-            for i in range(start, start + length):
-                yield cells[i], i, 1
+        if alone and isinstance(cells[start], int):
+            yield from ((i, 1) for i in range(start, start + length))
         else:
-            yield cells[start], start, length
+            yield start, length
 
 
 def _runs(values: Sequence[State] | Sequence[int]) -> Iterator[tuple[int, int]]:

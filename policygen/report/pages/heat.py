@@ -15,6 +15,8 @@ DAILY = 92
 SERVICES, CELLS = 24, 1_200
 """Most services that are shown, and most cells; what is left out is counted."""
 
+LEVELS = 5
+
 _SINCE = re.compile(r"visible since (\d{4}-\d{2}-\d{2})")
 _NEVER = "9999-12-31"
 
@@ -84,10 +86,10 @@ def heat_of(plan: Plan) -> Heat:
     return Heat(columns, step, tuple(rows[:limit]), tuple(rows[limit:]), tuple(sorted(unlogged)))
 
 
-def edges(rows: Sequence[Row], levels: int = 5) -> tuple[int, ...]:
-    """The most events of each level of a logarithmic ramp; small numbers have fewer levels."""
+def edges(rows: Sequence[Row]) -> tuple[int, ...]:
+    """The most events of each level of a logarithmic ramp; small numbers have fewer levels, the upper ones."""
     top = max((n for row in rows for n in row.events), default=0)
-    return tuple(sorted({round(top ** (i / levels)) for i in range(1, levels + 1)})) if top else ()
+    return tuple(sorted({round(top ** (i / LEVELS)) for i in range(1, LEVELS + 1)})) if top else ()
 
 
 def _visible_since(removed: Sequence[Change], *, seen: bool) -> str:

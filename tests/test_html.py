@@ -1,0 +1,591 @@
+"""The pages: what stands in them, that nothing is fetched and nothing breaks out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policygen.plan import Plan, plan_of
+from policygen.report import render
+from policygen.report.html import LIMITS, role_page
+from policygen.report.index import PAGE, render_index, row_of
+from policygen.report.pages import VERDICTS, fair
+from policygen.report.pages.changes import changes_of
+from policygen.report.pages.charts import states
+from policygen.report.pages.heat import CELLS, edges, heat_of
+from policygen.report.pages.heat import Row as HeatRow
+from policygen.report.pages.questions import kept, questions_of
+from tests.pages import (
+    HOSTILE,
+    PAGES,
+    SECTIONS,
+    WINDOW,
+    document,
+    everything,
+    first_index,
+    index,
+    number,
+    page,
+    plan,
+    read,
+    rows,
+)
+from tests.support import ROOT
+from tests.test_reports import EVERY_SAMPLE
+
+ROLE_LIMIT, INDEX_LIMIT = 300_000, 400_000
+EVERY_PAGE = pytest.mark.parametrize("name", list(PAGES))
+
+SOURCES = set(
+    re.findall(r'source = "(https://[^"]+)"', (files("policygen") / "risk.toml").read_text("utf-8"))
+)
+"""The pages that a risk's name may lead to."""
+
+
+# --- a page by itself ----------------------------------------------------------------------------
+
+
+@EVERY_PAGE
+def test_a_page_asks_for_nothing_and_allows_only_what_it_carries(name: str) -> None:
+    root = read(page(name))
+    (policy,) = root.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    allowed = policy.attributes["content"]
+    assert allowed.startswith("default-src 'none'; ")
+    assert not re.search(r"unsafe|https?:|\*|data:", allowed)
+    for kind in ("style", "script"):
+        (one,) = root.all(kind)
+        digest = base64.b64encode(hashlib.sha256(one.text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in allowed
+        assert not re.search(r"https?:|@import|url\((?!#)", one.text)
+    for node in root.all():
+        assert not {
+            key for key in node.attributes if key.startswith("on") or key in {"src", "style", "srcset"}
+        }
+        assert node.tag not in {"link", "iframe", "object", "embed", "img", "base", "form"}
+        if address := node.attributes.get("href"):
+            assert node.tag == "a"
+            own = re.match(r"#[a-z]|(\.\./)?index\.html$|roles/|roles\.csv$", address)
+            assert own or address in SOURCES, address
+
+
+@EVERY_PAGE
+def test_a_page_is_sound_for_keyboards_and_screen_readers(name: str) -> None:
+    root = read(page(name))
+    (whole,) = root.all("html")
+    assert whole.attributes["lang"] == "en"
+    assert [len(root.all(tag)) for tag in ("h1", "main", "header", "footer")] == [1] * 4
+    assert root.all("head")[0].all("title")[0].text
+    ids = Counter(node.attributes["id"] for node in root.all() if "id" in node.attributes)
+    assert set(ids.values()) == {1}
+    assert [a.attributes["href"] for a in root.all("a") if a.attributes["href"].startswith("#")
+            and a.attributes["href"][1:] not in ids] == []  # fmt: skip
+    levels = [int(node.tag[1]) for node in root.all() if re.fullmatch("h[1-6]", node.tag)]
+    assert [b for a, b in pairwise(levels) if b > a + 1] == []
+    for head in root.all("th"):
+        assert head.attributes["scope"] in {"col", "row"}
+    assert all(picture.attributes.get("aria-hidden") == "true" for picture in root.all("svg"))
+    for place in root.all():
+        if "tabindex" in place.attributes and place.tag != "main":
+            assert place.attributes["aria-label"]
+    for control in ("input", "select"):
+        assert len(root.all(control)) == sum(len(label.all(control)) for label in root.all("label"))
+    # Without the script there is no control that does nothing.
+    assert all("hidden" in box.attributes for box in root.all("div", class_="filter"))
+    assert all("hidden" in button.attributes for button in root.all("button"))
+
+
+@EVERY_PAGE
+def test_a_page_has_the_same_bytes_each_time(name: str) -> None:
+    assert PAGES[name]() == page(name)
+
+
+def test_a_page_depends_on_its_plan_alone(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(everything().document))
+    code = (
+        "import sys; from pathlib import Path; from policygen.plan import read_plan; "
+        "from policygen.report.html import role_page; "
+        f"sys.stdout.buffer.write(role_page(read_plan(Path({str(path)!r}).read_bytes(), 'p')).encode())"
+    )
+    for seed in ("1", "2"):
+        made = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo"},
+            capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert made.stdout.decode() == page("everything")
+
+
+# --- strangers' texts ----------------------------------------------------------------------------
+
+
+def test_hostile_names_stay_text() -> None:
+    root = read(page("everything"))
+    plain = read(page("role"))
+    assert {node.tag for node in root.all()} <= {node.tag for node in plain.all()} | {"ul", "br"}
+    assert len(root.all("script")) == len(root.all("style")) == 1
+    words = root.text
+    for name in ("script", "style", "image", "entities", "template", "comment", "quotes"):
+        assert HOSTILE[name] in words, name
+    assert "49" not in re.findall(r"\b49\b", root.all("section", id="unmapped")[0].text)
+    assert HOSTILE["direction"] not in words
+    assert "safe\\u202egnp.exe\\u2066\\u200f" in words
+    assert "a\\x1b]0;title\\x07\\x00b" in words
+    assert not re.search(
+        "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]", page("everything")
+    )
+    assert root.all("h1")[0].text == HOSTILE["image"]
+    assert "javascript:" not in "".join(a.attributes["href"] for a in root.all("a"))
+
+
+def test_a_very_long_name_is_cut_and_its_length_is_told() -> None:
+    (section,) = read(page("everything")).all("section", id="unmapped")
+    assert "… (1,000 characters) …" in section.text
+    assert "n" * 301 not in section.text
+
+
+def test_a_copied_policy_is_the_policy_whatever_its_names() -> None:
+    found = everything()
+    root = read(page("everything"))
+    for i, one in enumerate(found.policies, 1):
+        (shown,) = root.all("pre", id=f"policy-{i}")
+        assert json.loads(shown.text) == one.document
+
+
+@EVERY_SAMPLE
+def test_a_copied_policy_is_the_plan_s(role: str, today: bool) -> None:
+    root = read(render("html", plan(role, today)))
+    found = [
+        json.loads(root.all("pre", id=f"policy-{i + 1}")[0].text)
+        for i in range(len(plan(role, today).policies))
+    ]
+    assert found == [one.document for one in plan(role, today).policies]
+
+
+def test_hostile_roles_stay_text_in_the_index() -> None:
+    found = [
+        row for text in HOSTILE.values()
+        for row in index(1, name=text, path=f"/{text}/", reason=text, link=f"roles/{len(text)}.html")
+    ]  # fmt: skip
+    root = read(first_index(found))
+    names = [cell.text for cell in root.all("table", id="role-table")[0].all("th", scope="row")]
+    assert names[2].startswith(HOSTILE["image"])
+    assert {node.tag for node in root.all()} == {node.tag for node in read(page("index")).all()}
+
+
+# --- sizes ---------------------------------------------------------------------------------------
+
+
+@EVERY_SAMPLE
+def test_the_page_of_a_real_role_is_small(role: str, today: bool) -> None:
+    assert len(render("html", plan(role, today)).encode()) < ROLE_LIMIT
+
+
+def grown(document: dict[str, Any], times: int) -> dict[str, Any]:
+    """The plan with each list of findings so many times as long, each entry under a name of its own."""
+    named = {"action", "event", "function", "sign", "type", "resource", "why", "service", "rule"}
+    for key in ("keeps", "changes", "missing", "wanted_but_denied", "unmapped", "suspects", "users", "questions",
+                "losses", "barred", "asides", "grants"):  # fmt: skip
+        document[key] = [
+            {k: f"{v}{i}" if i and k in named - {"sign"} else v for k, v in one.items()}
+            for i in range(times)
+            for one in document[key]
+        ]
+    for group in (
+        document["evidence"]["requests"],
+        document["calendar"]["rows"],
+        document["risks"]["removed"],
+    ):
+        group[:] = [
+            {k: f"{v}{i}" if i and k in named - {"why"} else v for k, v in one.items()}
+            for i in range(times)
+            for one in group
+        ]
+    return document
+
+
+def test_the_page_of_a_huge_role_is_cut_and_says_so() -> None:
+    made = grown(document(), 40)
+    found = plan_of(made)
+    text = role_page(found)
+    assert len(text.encode()) < ROLE_LIMIT
+    root = read(text)
+    changes = changes_of(found)
+    assert changes.omitted
+    (section,) = root.all("section", id="changes")
+    left = sum(len(line.actions) for line in changes.omitted)
+    assert (
+        f"Not in the table: {len(changes.omitted):,} rows with {left:,} actions; the plan's JSON"
+        in section.words
+    )
+    assert len(rows(section.all("table", id="change-table")[0])) == len(changes.lines)
+    shown = sum(len(line.actions) for line in changes.lines)
+    assert shown + left == len(found.changes)
+    (risks,) = root.all("section", id="risks")
+    assert (
+        f"And {17 * 40 - LIMITS['risks']:,} risks more; the plan's JSON has them all under risks.removed"
+        in " ".join(risks.words.split())
+    )
+
+
+def test_an_index_of_a_thousand_roles_is_small() -> None:
+    assert len(first_index(index(1_000)).encode()) < INDEX_LIMIT
+
+
+@given(st.lists(st.integers(0, 500), max_size=60), st.integers(1, 800))
+def test_a_budget_is_shared_fairly(sizes: list[int], budget: int) -> None:
+    limit = fair(sizes, budget)
+    shown = sum(min(size, limit) for size in sizes)
+    assert shown <= max(budget, len(sizes))
+    # Nothing is left out that would have had room.
+    if any(size > limit for size in sizes):
+        assert sum(min(size, limit + 1) for size in sizes) > budget
+
+
+# --- what a page says ----------------------------------------------------------------------------
+
+
+@EVERY_SAMPLE
+def test_the_tables_say_what_the_plan_says(role: str, today: bool) -> None:
+    found = plan(role, today)
+    root = read(render("html", found))
+    cards = {
+        card.all("h3")[0].text: " ".join(card.all("p", class_="big")[0].words.split())
+        for card in root.all("div", class_="card")
+    }
+    closed = sum(1 for risk in found.risks.removed if risk.family == "escalation")
+    left = sum(1 for risk in found.risks.left if risk.family == "escalation")
+    if found.today is None:
+        assert cards["Actions allowed"] == f"{found.actions_proposed:,}"
+        assert cards["Escalation paths"] == f"{left:,}"
+    else:
+        assert (
+            cards["Actions allowed"] == f"{found.actions_now:,} → today, proposed {found.actions_proposed:,}"
+        )
+        assert cards["Escalation paths"] == f"{closed + left:,} → today, proposed {left:,}"
+    # The heat map's totals and its twin are the calendar.
+    sums = {one.service: one.events for one in found.calendar.rows}
+    (section,) = root.all("section", id="activity")
+    drawn = rows(section.all("table", class_="heat")[0])
+    assert {name: number(total) for name, _, total, _ in drawn if number(total)} == {
+        name: sum(events) for name, events in sums.items()
+    }
+    (twin,) = section.all("table", class_="numbers")
+    services = [head.text for head in twin.all("thead")[0].all("th")][1:]
+    assert services == [row[0] for row in drawn]
+    for i, (day, *cells) in enumerate(rows(twin)):
+        assert day == found.calendar.days[i]
+        for service, cell in zip(services, cells, strict=True):
+            events = sums.get(service, (0,) * 99)[i]
+            assert cell == f"{events:,}" if events else cell in {"0", "?"}
+    # Permissions by service are counted from the changes, the seen ones from the requests.
+    if found.today is not None:
+        now, new = Counter[str](), Counter[str]()
+        for change in found.changes:
+            now[change.service] += bool(change.now)
+            new[change.service] += bool(change.proposed)
+        for name, before, after, _ in rows(root.all("table", class_="services")[0]):
+            assert (number(before), number(after)) == (now[name], new[name])
+    times = Counter[str]()
+    for request in found.evidence.requests:
+        times[request.action] += request.count if request.written_as else 0
+    for kind, action, _, number_, _, _ in rows(root.all("table", id="change-table")[0]):
+        if kind.split()[1] in {"narrowed", "unchanged", "granted"}:
+            assert number(number_) == times[action.replace(" ", "")]
+
+
+def numbers(text: str) -> set[int]:
+    """All numbers of a text, with the comma between thousands and without."""
+    return {number(one) for one in re.findall(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+", text)}
+
+
+def counted(found: Plan) -> Iterator[int]:
+    """Numbers that a page may derive from its plan: how many there are of a kind, and how often they were seen."""
+    kinds, services, reasons = Counter[str](), Counter[Any](), Counter[Any]()
+    for change in found.changes:
+        kinds[change.kind] += 1
+        services[change.service, "now"] += bool(change.now)
+        services[change.service, "proposed"] += bool(change.proposed)
+        services[change.service, "used"] += change.kind in {"narrowed", "unchanged"}
+        services[change.service, change.kind] += 1
+        reasons[change.kind, change.service, change.why, change.now == change.proposed] += 1
+    granted = Counter(action.split(":")[0] for action in {grant.action for grant in found.grants})
+    hidden = Counter(service for service, _ in {(k.service, k.action) for k in found.keeps if not k.visible})
+    whys = {(k.kind, k.why, k.remedy, k.command, k.action) for k in found.keeps}
+    reason = Counter(one[:-1] for one in whys)
+    times, names, behind = Counter[Any](), Counter[Any](), Counter[Any]()
+    groups = {c.action: (c.kind, c.service, c.why, c.now == c.proposed) for c in found.changes}
+    for request in found.evidence.requests:
+        if request.written_as:
+            times[request.action] += request.count
+            times[request.action, request.written_as] += request.count
+            names[request.action, request.written_as] += 1
+            behind[groups.get(request.action)] += request.count
+    signs = Counter[str]()
+    for one in found.suspects:
+        signs[one.sign] += one.count
+    gone, left = (Counter(risk.family for risk in risks) for risks in (found.risks.removed, found.risks.left))
+    for counter in (
+        kinds,
+        services,
+        reasons,
+        granted,
+        hidden,
+        reason,
+        times,
+        names,
+        behind,
+        signs,
+        gone,
+        left,
+    ):
+        yield from counter.values()
+    for families in (gone, left):
+        yield from (sum(families.values()), sum(families.values()) - families["escalation"])
+    yield gone["escalation"] + left["escalation"]
+    yield from (sum(row.events) for row in found.calendar.rows)
+    yield from (len(user.actions) for user in found.users)
+    yield from (len(json.dumps(one.document, separators=(",", ":"))) for one in found.today or ())
+    yield from (
+        found.actions_proposed,
+        found.actions_now or 0,
+        len(found.today or ()),
+        len(found.evidence.regions),
+    )
+    yield len({keep.action for keep in found.keeps if keep.kind == "unknown"})
+
+
+def cut_away(found: Plan) -> Iterator[int]:
+    """How much tables leave out, and the steps of the ramp."""
+    changes, heat, asked = changes_of(found), heat_of(found), questions_of(found)
+    yield from (len(changes.lines), len(changes.omitted), sum(len(one.actions) for one in changes.omitted))
+    for line in changes.lines:
+        yield from (len(line.actions) - changes.names, len(line.proposed) - 3, len(line.now) - 3)
+    blind = kept(found, "unknown")
+    names = fair((len(group.actions) for group in blind[: LIMITS["blind"]]), 600)
+    yield from (len(group.actions) - names for group in blind)
+    yield from (len(blind) - LIMITS["blind"], len(asked), len(asked) - LIMITS["questions"], len(heat.omitted))
+    yield from (len({change.service for change in found.changes}) - LIMITS["services"],)
+    yield len(found.risks.removed) - LIMITS["risks"]
+    yield from (step for edge in edges(heat.rows) for step in (edge, edge + 1))
+
+
+@EVERY_SAMPLE
+def test_every_number_of_a_page_is_in_its_plan(role: str, today: bool) -> None:
+    """As it stands there, or as a count or a sum of what stands there; nothing else but two limits of IAM."""
+    found = plan(role, today)
+    digest = found.evidence.digest
+    text = read(render("html", found)).words.replace(digest, "").replace(digest[:12], "")
+    if found.actions_now:
+        share = f"{100 * (found.actions_now - found.actions_proposed) / found.actions_now:.1f} %"
+        assert share in text
+        text = text.replace(share, "")
+    known = numbers(json.dumps(found.document)) | {*counted(found), *cut_away(found), 6_144, 10_240}
+    assert numbers(text) - known == set()
+
+
+def test_the_page_asks_as_many_questions_as_the_screen() -> None:
+    for role in ("orders-api", "deploy-ci", "bastion", "image-resizer"):
+        found = plan(role)
+        asked = re.search(r"^Your call \((\d+)\)$", found.screen.short, re.M)
+        assert asked
+        assert len(questions_of(found)) == int(asked[1])
+
+
+def test_the_sections_come_in_the_agreed_order_and_the_list_leads_to_each() -> None:
+    root = read(page("everything"))
+    assert [one.attributes["id"] for one in root.all("section")] == ["glance", *SECTIONS]
+    (contents,) = root.all("nav", class_="toc")
+    assert [a.attributes["href"][1:] for a in contents.all("a")] == SECTIONS
+
+
+def test_what_was_looked_for_and_not_found_is_named() -> None:
+    text = " ".join(read(page("role")).all("section", id="method")[0].words.split())
+    assert "Looked for, and not found: calls that were wanted and denied" in text
+    assert "calls that do not look like the workload" not in text
+
+
+def test_without_today_s_policies_every_place_says_so() -> None:
+    root = read(page("evidence alone"))
+    for name in ("services", "changes", "blind", "risks", "policies", "trust"):
+        assert "the evidence alone" in root.all("section", id=name)[0].words, name
+    assert "cannot be checked without today's policies" in root.all("section", id="proof")[0].words
+    assert "not known what the logs could have shown" in root.all("section", id="activity")[0].words
+    cells = {cell for row in rows(root.all("table", class_="numbers")[0]) for cell in row}
+    assert "?" in cells
+    assert "0" not in cells
+
+
+def test_a_promise_that_does_not_hold_is_said_with_its_counter_examples() -> None:
+    (section,) = read(page("everything")).all("section", id="proof")
+    (broken,) = section.all("li", class_="broken")
+    assert "not held" in broken.text
+    assert len(broken.all("li")) == 20
+    assert "And 10 counter-examples more" in " ".join(broken.words.split())
+
+
+def test_a_command_that_replaces_selectors_comes_with_its_warning() -> None:
+    text = " ".join(read(page("role")).all("section", id="blind")[0].words.split())
+    assert "Each command replaces all selectors of its trail, so run one of them only." in text
+
+
+# --- the heat map --------------------------------------------------------------------------------
+
+
+def calendar(days: int = 10, **changes: Any) -> dict[str, Any]:
+    """A plan with events of s3 on the first day, and with what today allows of s3, sqs and sns."""
+    made = document()
+    dates = [f"2026-11-{day:02}" for day in range(1, days + 1)]
+    made["window"] = {"start": dates[0], "end": f"{dates[-1]}T23:00:00Z", "days": days}
+    made["calendar"] = {"days": dates, "rows": [{"service": "s3", "events": [9] + [0] * (days - 1)}]}
+    made["keeps"] = [keep for keep in made["keeps"] if keep["action"] == "sqs:SendMessage"]
+    made["changes"] = [
+        {"action": action, "kind": kind, "now": ["*"], "proposed": [], "why": why}
+        for action, kind, why in (
+            ("s3:PutObject", "removed", "visible, 0 calls"),
+            ("sqs:SendMessage", "unknown", "sqs data events are off"),
+            ("sns:Publish", "removed", "visible since 2026-11-04, 0 calls"),
+            ("dax:Query", "removed", "IAM saw no attempt at dax from 2025-10-20 to 2026-11-24"),
+        )
+    ]
+    made["coverage"] |= changes
+    return made
+
+
+def drawn(made: dict[str, Any]) -> dict[str, str]:
+    heat = heat_of(plan_of(made))
+    return {row.service: "".join(map(str, states(row, edges(heat.rows)))) for row in heat.rows}
+
+
+def test_a_day_without_events_is_a_zero_where_a_use_would_have_been_seen_and_hatched_where_not() -> None:
+    assert drawn(calendar()) == {
+        "s3": "5" + "z" * 9,
+        "sqs": "x" * 10,  # a permission is kept that the logs cannot show
+        "sns": "xxx" + "z" * 7,  # visible since the fourth
+        "dax": "x" * 10,  # goes by IAM's word, not by that of the logs
+    }
+
+
+def test_a_day_that_was_not_logged_is_hatched_for_all_but_what_was_seen() -> None:
+    stopped = [{"trail": "t", "start": "2026-11-01T05:00:00Z", "end": "2026-11-02T01:00:00Z"}]
+    made = drawn(calendar(stopped=stopped, days_without_events=["2026-11-06"]))
+    assert made["s3"] == "5x" + "zzz" + "x" + "zzzz"
+
+
+def test_without_today_s_policies_no_zero_means_anything() -> None:
+    made = calendar()
+    made["today"], made["changes"] = None, []
+    assert drawn(made)["s3"] == "5" + "x" * 9
+
+
+def test_long_windows_are_drawn_by_week_and_wide_roles_are_cut() -> None:
+    made = document()
+    days = [f"20{20 + i // 360}-{i // 30 % 12 + 1:02}-{i % 30 % 28 + 1:02}" for i in range(400)]
+    made["calendar"] = {
+        "days": days,
+        "rows": [{"service": f"s{i:03}", "events": [i] * 400} for i in range(1, 90)],
+    }
+    heat = heat_of(plan_of(made))
+    assert heat.step == 7
+    assert len(heat.columns) == 58
+    assert heat.rows[0].events == (89 * 7,) * 57 + (89,)
+    assert len(heat.rows) * len(heat.columns) <= CELLS + 6 * 58
+    assert len(heat.rows) + len(heat.omitted) >= 89
+    text = " ".join(read(role_page(plan_of(made))).all("section", id="activity")[0].words.split())
+    assert (
+        f"Not drawn: {len(heat.omitted)} services with {sum(row.total for row in heat.omitted):,} events"
+        in text
+    )
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=60))
+def test_more_events_are_never_paler(events: list[int]) -> None:
+    row = HeatRow("s3", tuple(events), (False,) * len(events), 0)
+    found = states(row, edges([row]))
+    levels = [(n, state) for n, state in zip(events, found, strict=True) if isinstance(state, int)]
+    assert [n for n, state in zip(events, found, strict=True) if state == "z"] == [
+        n for n in events if n == 0
+    ]
+    assert all(a <= b for (_, a), (_, b) in pairwise(sorted(levels)))
+    assert {state for _, state in levels} <= set(range(1, 6))
+
+
+# --- the index -----------------------------------------------------------------------------------
+
+
+def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
+    found = [
+        *index(14),
+        *index(1, now=None, proposed=None, link="", last="", verdict="failed", name="ci-deployer"),
+    ]
+    root = read(first_index(found))
+    shown = rows(root.all("table", id="role-table")[0])
+    assert [row[0].split()[0] for row in shown] == [row.name for row in found]
+    assert shown[0] == ["payments-stream-consumer-0 /service-role/", "ready", "2026-11-24 22:36", "9,412", "21", "99.8",
+                        "14 → 0", "30", "0", found[0].reason]  # fmt: skip
+    assert shown[-1][2:7] == ["never", "–", "–", "–", "14 → 0"]
+    cards = " ".join(" ".join(card.words.split()) for card in root.all("div", class_="card"))
+    assert (
+        f"{sum(row.now or 0 for row in found[:14]):,} → today, proposed {14 * 21} of 14 roles with a proposal"
+        in cards
+    )
+    assert f"{15 * 14:,} closed, 7 left" in cards
+    verdicts = rows(root.all("table", class_="sums")[0])
+    assert {row[0]: number(row[1]) for row in verdicts} == {
+        VERDICTS[verdict][0]: number for verdict, number in Counter(row.verdict for row in found).items()
+    }
+    links = [a.attributes["href"] for a in root.all("table", id="role-table")[0].all("a")]
+    assert links == [row.link for row in found if row.link]
+
+
+def test_a_row_of_another_account_says_so() -> None:
+    (row,) = rows(
+        read(first_index(index(1, arn="arn:aws:iam::444455556666:role/a", path="/", name="a"))).all(
+            "table", id="role-table"
+        )[0]
+    )
+    assert row[0] == "a 444455556666 /"
+
+
+def test_an_index_of_many_roles_has_pages() -> None:
+    pages = render_index(index(2 * PAGE + 1), "111122223333", WINDOW)
+    assert list(pages) == ["index.html", "index-2.html", "index-3.html"]
+    sizes = [len(rows(read(text).all("table", id="role-table")[0])) for text in pages.values()]
+    assert sizes == [PAGE, PAGE, 1]
+    for name, text in pages.items():
+        root = read(text)
+        assert f"{2 * PAGE + 1:,} IAM roles" in root.all("h1")[0].text  # totals are of all
+        links = {a.attributes["href"] for a in root.all("a") if a.attributes["href"].startswith("index")}
+        assert links == set(pages) - {name}
+    assert "Rows 4,001 to 4,001 of 4,001" in read(pages["index-3.html"]).words
+
+
+def test_a_row_is_made_from_a_plan() -> None:
+    row = row_of(plan(), "roles/orders-api.html")
+    assert (row.name, row.path, row.account) == ("orders-api", "/service-role/", "111122223333")
+    assert (row.now, row.proposed, row.cut) == (519, plan().actions_proposed, "83.4")
+    assert (row.closed, row.left, row.verdict, row.questions) == (1, 0, "review", 11)
+    assert row.last == plan().evidence.last
+    alone = row_of(plan("orders-api", False), verdict="unchanged")
+    assert (alone.now, alone.cut, alone.verdict) == (None, "–", "unchanged")
+
+
+def test_every_verdict_has_its_sign_in_the_style() -> None:
+    (style,) = read(page("index")).all("style")
+    signs = dict(re.findall(r'\.v-([a-z-]+)::before \{ content: "(.) "', style.text))
+    assert set(signs) | {"review"} == set(VERDICTS)
+    assert len({*signs.values(), "?"}) == len(VERDICTS)

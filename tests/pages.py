@@ -8,11 +8,11 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan import Plan, Window, plan_of
+from policygen.plan import Plan, plan_of
+from policygen.plan.rows import SAYS, Batch, Row
 from policygen.report import plan as plan_of_analysis
-from policygen.report.html import role_page
-from policygen.report.index import Row, render_index
-from policygen.report.pages import VERDICTS
+from policygen.report import render
+from policygen.report.index import render_index
 from tests.test_reports import sample
 
 HOSTILE = {
@@ -30,8 +30,6 @@ HOSTILE = {
 SECTIONS = ["proof", "call", "activity", "services", "learning", "changes", "blind", "denied", "missing", "unmapped",
             "suspects", "others", "risks", "users", "policies", "trust", "method"]  # fmt: skip
 """The parts of a role's page, in their order."""
-
-WINDOW = Window("2026-10-26", "2026-11-24T22:36:06Z", 30)
 
 
 @cache
@@ -140,23 +138,24 @@ def number(text: str) -> int:
 
 def index(count: int, **changes: Any) -> list[Row]:
     """Rows as long as real ones are."""
-    kinds = list(VERDICTS)
+    kinds = list(SAYS)
     return [
         Row(
             **{
-                "name": f"payments-stream-consumer-{i}",
+                "role": f"payments-stream-consumer-{i}",
+                "account": "111122223333",
                 "arn": f"arn:aws:iam::111122223333:role/service-role/payments-stream-consumer-{i}",
                 "path": "/service-role/",
-                "last": "2026-11-24T22:36:06Z",
-                "now": 9_412 + i,
-                "proposed": 21,
-                "closed": 14,
-                "left": i % 2,
-                "days": 30,
                 "verdict": kinds[i % len(kinds)],
                 "reason": "30 days of evidence, last new permission 22 days before the end",
+                "last_call": "2026-11-24T22:36:06Z",
+                "actions_now": 9_412 + i,
+                "actions_proposed": 21,
+                "escalations_closed": 14,
+                "escalations_left": i % 2,
+                "days": 30,
                 "questions": i % 3,
-                "link": f"roles/payments-stream-consumer-{i}.html",
+                "plan": f"payments-stream-consumer-{i}",
                 **changes,
             }
         )
@@ -164,17 +163,39 @@ def index(count: int, **changes: Any) -> list[Row]:
     ]
 
 
-def first_index(found: list[Row], **options: Any) -> str:
-    return render_index(found, "111122223333", WINDOW, events=7_541, csv="roles.csv", **options)["index.html"]
+def batch(found: list[Row], **changes: Any) -> Batch:
+    return Batch(
+        **{
+            "schema_version": 1,
+            "policygen": "0.1.0",
+            "iam_data": "0.1.202610271",
+            "start": "2026-10-26",
+            "end": "2026-11-24T22:36:06Z",
+            "days": 30,
+            "account": "111122223333",
+            "records": 7_541,
+            "files": 122,
+            "incomplete": (),
+            "rows": tuple(found),
+            **changes,
+        }
+    )
+
+
+def first_index(found: list[Row], **changes: Any) -> str:
+    return render_index(batch(found, **changes))["index.html"]
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
-    "role": lambda: role_page(plan(), home="../index.html"),
-    "administrator": lambda: role_page(plan("deploy-ci")),
-    "evidence alone": lambda: role_page(plan("orders-api", False)),
-    "everything": lambda: role_page(everything()),
+    "role": lambda: render("html", plan(), indexed=True),
+    "administrator": lambda: render("html", plan("deploy-ci")),
+    "evidence alone": lambda: render("html", plan("orders-api", False)),
+    "everything": lambda: render("html", everything()),
     "index": lambda: first_index(index(40)),
     "empty index": lambda: first_index([]),
+    "index without today": lambda: first_index(
+        index(4, actions_now=None, account=""), account="", incomplete=("a", "b")
+    ),
 }
 
 

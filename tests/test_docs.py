@@ -78,7 +78,7 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: st
     assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
 
 
-GUIDES = ("first-role.md", "batch.md")
+GUIDES = ("first-role.md", "batch.md", "report.md")
 
 
 def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from policygen.plan.rows import Row, Verdict
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading
 from policygen.report import plan, render
+from policygen.report.pages.questions import questions_of
 from policygen.selection import RoleName
 from policygen.text import printable
 from policygen.usage import window_of
@@ -101,7 +102,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
 
 
 def _text(form: str, found: Plan) -> str:
-    return to_json(found.document) if form == "plan" else render(form, found)
+    return to_json(found.document) if form == "plan" else render(form, found, indexed=True)
 
 
 def _not_editable(role: Role) -> str:
@@ -165,7 +166,7 @@ def _sized(target: Target, made: Analysis, found: Plan) -> Row:
         escalations_closed=None if found.today is None else _escalations(found.risks.removed),
         escalations_left=_escalations(found.risks.left),
         days=found.strength.days_active if found.strength else 0,
-        questions=len(found.questions) + len(one.seasonal) + bool(blind),
+        questions=len(questions_of(found)),
         blind=blind,
         plan=target.file,
     )

@@ -54,17 +54,12 @@ _ANCHORS = {
 """Reason for a verdict -> the section that shows it."""
 
 
-def render(plan: Plan, **_: bool) -> str:
-    """The page of a plan, by itself."""
-    return role_page(plan)
-
-
-def role_page(plan: Plan, home: str = "") -> str:
+def render(plan: Plan, *, indexed: bool = False, **_: bool) -> str:
     """The page of a plan.
 
     Args:
         plan: what to show.
-        home: address of the index of roles, "" without one.
+        indexed: whether an index of roles stands in the folder above, to which the page leads back.
     """
     questions, suspects, others = questions_of(plan), _suspects(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
@@ -72,7 +67,7 @@ def role_page(plan: Plan, home: str = "") -> str:
     return fill(
         "role.html.j2",
         plan=plan,
-        home=home,
+        indexed=indexed,
         contents=sections,
         absent=absent,
         ids={name for name, _ in sections},
@@ -139,7 +134,7 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
         cut = f"{'−' if change >= 0 else '+'}{abs(change):.1f} %, from today's policies to the proposal"
     else:
         cut = "today's policies allow nothing"
-    closed, left = escalations(plan.risks.removed), escalations(plan.risks.left)
+    closed, left = _escalations(plan.risks.removed), _escalations(plan.risks.left)
     more_closed, more_left = len(plan.risks.removed) - closed, len(plan.risks.left) - left
     if plan.today is None:
         risk = f"in the proposal, beside {count(more_left, 'other risk')}; today's are not known"
@@ -182,8 +177,7 @@ def _families(risks: Sequence[Risk]) -> str:
     )
 
 
-def escalations(risks: Sequence[Risk]) -> int:
-    """How many paths to more rights there are."""
+def _escalations(risks: Sequence[Risk]) -> int:
     return sum(1 for risk in risks if risk.family == "escalation")
 
 

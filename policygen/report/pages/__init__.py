@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 LONGEST = 600
 """Characters of a name that are shown; what is cut is counted."""
 
-VERDICTS: dict[str, tuple[str, str]] = {
-    "ready": ("ready", "the evidence suffices, and nothing is left to decide"),
-    "review": ("review", "the days suffice, and something is left for a person to decide"),
-    "wait": ("wait", "more days of evidence would change the answer"),
-    "unused": ("unused", "no call in the window; listed, never removed"),
-    "unchanged": ("unchanged", "today's policies already are what the evidence asks for"),
-    "failed": ("failed", "no answer was found; the reason stands beside it"),
-    "not-editable": ("not editable", "the role's policies are not its owner's to change"),
-}
-"""Verdict -> its word, and what it means; its sign is in the style."""
-
 
 def fill(template: str, **values: Any) -> str:
     """A page from a template of this folder."""
@@ -105,7 +94,6 @@ def _environment() -> Environment:
             "base-uri 'none'; form-action 'none'"
         ),
         "version": VERSION,
-        "verdicts": VERDICTS,
     }
     made.filters |= {"n": _number, "count": count, "minute": _minute, "policy": document_text}
     return made

@@ -86,8 +86,10 @@ def _line(row: Row, end: str) -> str:
         f"{cut:>7}{_figure(escalations):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
-    verdict = row.verdict + (f", {count(row.questions, 'question')}" if row.questions else "")
-    return f"{lead}{verdict}"[:WIDTH]
+    asked = f", {count(row.questions, 'question')}" if row.questions else ""
+    if len(lead) + len(row.verdict) + len(asked) > WIDTH:
+        asked = f", {row.questions:,} open"
+    return f"{lead}{row.verdict}{asked}"[:WIDTH]
 
 
 def _figure(number: int | None) -> str:

@@ -33,7 +33,7 @@ class Group:
 
 
 def questions_of(plan: Plan) -> tuple[Question, ...]:
-    """The decisions that the screen asks for: types of names, seasonal use, services with blind spots."""
+    """The decisions that the screen asks for: types of names, seasonal use, services with blind spots, most first."""
     found = [
         Question(
             one.type,
@@ -48,7 +48,7 @@ def questions_of(plan: Plan) -> tuple[Question, ...]:
     for change in plan.changes:
         if change.kind == "unknown":
             services.setdefault(change.service, []).append((change.action, change.why))
-    for service, members in services.items():
+    for service, members in sorted(services.items(), key=lambda one: (-len(one[1]), one[0])):
         option = f"--drop {members[0][0]}" if len(members) == 1 else f"--drop '{service}:*'"
         found.append(
             Question(

@@ -29,6 +29,8 @@ SIGNS: Mapping[Sign, str] = {
 
 SHOWN_ONLY: frozenset[Sign] = frozenset({"after-quiet"})
 """Signs that are put to a person and leave nothing out: by themselves they look like a job that runs once a month."""
+SET_APART = "seen only in calls that were set apart"
+"""Why a permission goes that only odd usage shows."""
 HABIT_DAYS = 5
 """Days on which one manner was seen with the same function, from which on it is a habit of the workload …"""
 HABIT_SHARE = 0.1

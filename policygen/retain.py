@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from policygen.access import AccessRequest
 from policygen.account.model import unqualified
 from policygen.catalog.names import label, service_prefix
+from policygen.conduct import SET_APART
 from policygen.coverage import Coverage
 from policygen.decisions import Rule, apply_keeps, dropped
 from policygen.keeps import Keep, unknown_keeps
@@ -93,9 +94,7 @@ def retain(
     decided = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, name, now)]
     removed, found = dict(judged.removed), []
     used_apart = {request.action for one in seen for request in one.requests}
-    removed |= {
-        action: "seen only in calls that were set apart" for action in removed if action in used_apart
-    }
+    removed |= {action: SET_APART for action in removed if action in used_apart}
     for keep in (*inside, *as_today, *judged.keeps):
         rule = dropped(rules, name, keep.grant.action, keep.grant.resource)
         if rule:

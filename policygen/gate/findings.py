@@ -66,8 +66,17 @@ RULES: Mapping[str, Rule] = {
             "observed, and not allowed today either",
             "Something else allowed it, or the policies changed after the call.",
         ),
+        Rule(
+            "PG401",
+            "warning",
+            "escalation path",
+            "Whoever gets hold of the role can take more rights than it has.",
+        ),
+        Rule("PG402", "warning", "way to data", "Whoever gets hold of the role can carry data away."),
+        Rule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
+"""All rules; PG4xx are about what a plan says of today's policies, and no finding of `check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,8 @@ class Finding:
     file: str
     place: Place
     resource: str = ""
+    key: str = ""
+    """What is the same in the next run, where the subject is not, as one that counts actions; else ""."""
 
     @property
     def level(self) -> Level:

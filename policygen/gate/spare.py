@@ -91,7 +91,7 @@ def _unused(
     for (rule, why), members in groups.items():
         subject = members[0] if len(members) == 1 else f"{len(members)} actions of {shown}"
         fix = RULES[rule].help[0].lower() + RULES[rule].help[1:].rstrip(".")
-        listed = "" if len(members) == 1 else _some(members)
+        listed = some(members)
         yield Finding(RULES[rule], subject, f"{why}{listed}", fix, source.name, place)
 
 
@@ -159,7 +159,8 @@ def _meet(statement: Statement, pattern: str) -> bool:
     return any(arn.overlaps(one, pattern) for one in statement.resources)
 
 
-def _some(names: Sequence[str]) -> str:
-    if not names:
+def some(names: Sequence[str]) -> str:
+    """A few of several names in brackets, and how many there are beside them; one stands for itself."""
+    if len(names) < 2:
         return ""
     return f" ({', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''})"

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.policy.diff import Kind
+from policygen.risk import Family
 from policygen.text import printable, visible_json
 
 SCHEMA_VERSION = 1
@@ -115,7 +117,7 @@ class Change(msgspec.Struct, frozen=True):
     """What becomes of one action."""
 
     action: str
-    kind: str
+    kind: Kind
     now: tuple[str, ...]
     proposed: tuple[str, ...]
     why: str
@@ -207,7 +209,7 @@ class Risk(msgspec.Struct, frozen=True):
 
     rule: str
     title: str
-    family: str
+    family: Family
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     source: str
@@ -303,6 +305,25 @@ class Predecessor(msgspec.Struct, frozen=True):
     last: str
 
 
+class Dropped(msgspec.Struct, frozen=True):
+    """An observed request that a decision is about, and where the decision stands."""
+
+    action: str
+    resource: str
+    rule: str
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """What people's decisions did to what was observed, and which did nothing."""
+
+    losses: tuple[Dropped, ...] = ()
+    """Dropped although used."""
+    spared: tuple[Dropped, ...] = ()
+    """Kept although a drop matches."""
+    expired: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
 class Screen(msgspec.Struct, frozen=True):
     """What a terminal shows."""
 
@@ -353,12 +374,15 @@ class Plan(msgspec.Struct, kw_only=True):
     asides: tuple[Aside, ...] = ()
     losses: tuple[Loss, ...] = ()
     barred: tuple[Barred, ...] = ()
+    decisions: Decisions = Decisions()
     predecessors: tuple[Predecessor, ...] = ()
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
     screen: Screen = Screen()
     document: dict[str, Any] = {}
+    file: str = ""
+    """Where it is saved, as it was named; "" for nowhere."""
 
     @property
     def verdict(self) -> str:
@@ -381,8 +405,8 @@ class Plan(msgspec.Struct, kw_only=True):
         return len({grant.action.lower() for grant in self.grants})
 
 
-def plan_of(document: Mapping[str, Any]) -> Plan:
-    """A plan from its plain values.
+def plan_of(document: Mapping[str, Any], file: str = "") -> Plan:
+    """A plan from its plain values, and where it is saved.
 
     Raises:
         msgspec.ValidationError: it has not the shape of a plan.
@@ -390,7 +414,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
     plan = msgspec.convert(dict(document), Plan)
     plan.policies = tuple(_in_order(one) for one in plan.policies)
     plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
-    plan.document = dict(document)
+    plan.document, plan.file = dict(document), file
     return plan
 
 
@@ -418,7 +442,7 @@ def read_plan(data: bytes, name: str) -> Plan:
 
     Args:
         data: the file's bytes.
-        name: for messages.
+        name: the file's, as it was given.
 
     Raises:
         UsageError: PG-E270, no plan, or of a version to come.
@@ -430,7 +454,7 @@ def read_plan(data: bytes, name: str) -> Plan:
         if document["schema_version"] != SCHEMA_VERSION:
             version = printable(str(document["schema_version"]))[:20]
             raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
-        return plan_of(document)
+        return plan_of(document, name)
     except (ValueError, RecursionError) as error:  # msgspec's errors among them
         raise _no_plan(name, printable(str(error))[:120]) from None
 

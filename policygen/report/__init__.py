@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
-from typing import cast
+from typing import TYPE_CHECKING
 
-from policygen.analysis import Analysis
 from policygen.errors import UsageError
-from policygen.plan import Plan, plan_of
-from policygen.plan.making import document_of
 from policygen.text import printable
 
-Render = Callable[..., str]
+if TYPE_CHECKING:
+    from policygen.analysis import Analysis
+    from policygen.plan import Plan
 
 FORMATS: Mapping[str, str] = {
     "text": "policygen.report.text",
@@ -27,8 +26,16 @@ FORMATS: Mapping[str, str] = {
     "cdk-py": "policygen.report.cdk_py",
     "serverless": "policygen.report.serverless",
     "html": "policygen.report.html",
+    "markdown": "policygen.report.markdown",
+    "csv": "policygen.report.csv",
+    "sarif": "policygen.report.sarif",
+    "junit": "policygen.report.junit",
+    "github": "policygen.report.github",
 }
-"""Name -> module with a function ``render(plan, **options) -> str``."""
+"""Name -> module with a function ``render(plan, **options) -> str``.
+
+Where several plans make one document the module also has ``render_all(plans, **options) -> str``.
+"""
 
 SUFFIXES: Mapping[str, str] = {
     ".txt": "text",
@@ -43,27 +50,33 @@ SUFFIXES: Mapping[str, str] = {
     ".py": "cdk-py",
     "serverless.yml": "serverless",
     ".html": "html",
+    ".md": "markdown",
+    ".csv": "csv",
+    ".sarif": "sarif",
+    ".xml": "junit",
 }
 """What an exported file's name says of its format; the longest suffix wins."""
 
 
 def plan(analysis: Analysis) -> Plan:
     """The plan of an analysis, with its screen."""
+    from policygen.plan import plan_of
+    from policygen.plan.making import document_of
     from policygen.report.screen import draw
 
     screen = {"short": draw(analysis), "all": draw(analysis, show_all=True)}
     return plan_of({**document_of(analysis), "screen": screen})
 
 
-def known(name: str) -> str:
+def known(name: str, formats: Collection[str] = FORMATS) -> str:
     """The name of a format, if there is one.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    if name not in FORMATS:
+    if name not in formats:
         raise UsageError(
-            f"no format {printable(name)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
+            f"no format {printable(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
         )
     return name
 
@@ -74,7 +87,19 @@ def render(name: str, plan: Plan, **options: bool) -> str:
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return cast("Render", import_module(FORMATS[known(name)]).render)(plan, **options)
+    return render_all(name, [plan], **options)
+
+
+def render_all(name: str, plans: Sequence[Plan], **options: bool) -> str:
+    """Plans in the named format: one document where the format can hold several plans, else one after the other.
+
+    Raises:
+        UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
+    """
+    module = import_module(FORMATS[known(name)])
+    if hasattr(module, "render_all"):
+        return str(module.render_all(plans, **options))
+    return "\n".join(module.render(plan, **options) for plan in plans)
 
 
 def format_of(path: str) -> str:

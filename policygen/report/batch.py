@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from policygen.plan.rows import SAYS, Batch, Row, Totals, in_order, totals
-from policygen.report.cells import plain
+from policygen.report.cells import table
 from policygen.report.lines import WIDTH, wrapped
 from policygen.text import count, printable
 
@@ -128,12 +127,7 @@ def records(rows: Sequence[Row]) -> list[dict[str, object]]:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """The rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for record in records(rows):
-        writer.writerow([plain(record[name]) for name in COLUMNS])
-    return text.getvalue()
+    return table(COLUMNS, ([record[name] for name in COLUMNS] for record in records(rows)))
 
 
 def to_parquet(rows: Sequence[Row]) -> bytes:

@@ -1,11 +1,21 @@
-"""Cells of tables that spreadsheets open: text that is no formula, whoever wrote it."""
+"""Tables that spreadsheets open: text that is no formula, whoever wrote it.
+
+UTF-8 without a byte order mark: the mark would stand before the first column's name for every other reader, and our
+own words are ASCII. Only old versions of Excel then show the other letters of a name wrongly.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
 from policygen.text import printable
 
-# What a spreadsheet takes for the start of a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What a spreadsheet takes for the start of a formula (https://owasp.org/www-community/attacks/CSV_Injection). The same
+# behind a semicolon: where that is the local separator, a cell begins there, quotes or not.
+_FORMULA = re.compile("(^|;)(?= *[=+\\-@\t\r\n＝＋－＠])")
 
 
 def plain(value: object) -> str:
@@ -16,5 +26,13 @@ def plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    text = str(value)
-    return printable(f"'{text}" if text.startswith(_FORMULA) else text)
+    return printable(_FORMULA.sub(r"\1'", str(value)))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV (RFC 4180), its columns' names first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([plain(value) for value in row] for row in rows)
+    return text.getvalue()

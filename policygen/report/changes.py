@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from policygen import arn
 from policygen.access import AccessRequest
 from policygen.calls import Evidence, total
 from policygen.policy.diff import Change
-from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, wrapped
+from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, where, wrapped
 from policygen.suggestion import Suggestion
 from policygen.text import count
 
@@ -86,14 +85,14 @@ def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_
         before = [c for c in (*used, *gone) if c.now]
         yield from wrapped(
             f"  ~ {service}  ",
-            f"{count(len(before), 'action')} on {_where(c.now for c in before)} → "
-            f"{len(used)} on {_where(c.proposed for c in used)}",
+            f"{count(len(before), 'action')} on {where(c.now for c in before)} → "
+            f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
         )
         yield from _evidence_lines(made, used, show_all=show_all)
         for change in used:
             if change.kind == "added":
-                yield from wrapped(f"  + {change.action}  ", f"on {_where([change.proposed])}", "      ")
+                yield from wrapped(f"  + {change.action}  ", f"on {where([change.proposed])}", "      ")
                 yield from wrapped("      why   ", change.why)
         yield from drop
         drop = []
@@ -110,35 +109,13 @@ def _kept(
 ) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
-    place = "kept as today" if same else f"narrowed to {_where(c.proposed for c in members)}"
+    place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
     yield from wrapped(f"  {symbol} {service}  ", f"{count(len(members), 'action')} {place}", "      ")
     yield from wrapped("      keep  ", _names(members, show_all=show_all))
     for why in sorted({c.why for c in members}):
         yield from wrapped("      why   ", why)
     for note in sorted({keep.note for keep in made.keeps if keep.note and keep.grant.action in names}):
         yield from wrapped("      note  ", note)
-
-
-def _where(actions: Iterable[Sequence[str]]) -> str:
-    """The resources of some actions in words; what a NotResource leaves out is no place, but all others are."""
-    named: set[str] = set()
-    broad: set[tuple[str, ...]] = set()
-    for patterns in actions:
-        left_out = tuple(text[1:] for text in patterns if text.startswith("!"))
-        broad |= {left_out} if left_out else set()
-        # A name beside them is worth a word only where it brings back some of what is left out.
-        named |= {
-            text
-            for text in patterns
-            if not text.startswith("!") and (not left_out or any(arn.overlaps(text, one) for one in left_out))
-        }
-    if not broad:
-        return places([sorted(named)])
-    some = "some of " if len(broad) > 1 else ""
-    lacking = {text for one in broad for text in one}
-    words = f"everything but {some}{count(len(lacking), 'resource') if some else places(broad)}"
-    parts = ["*"] * ("*" in named) + [words] + [places([sorted(named - {"*"})])] * bool(named - {"*"})
-    return ", and ".join(parts)
 
 
 def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from policygen import arn
 from policygen.text import count, printable
 
 WIDTH = 80
@@ -20,6 +21,28 @@ def places(patterns: Iterable[Sequence[str]]) -> str:
     if len(distinct) <= 2:
         return " and ".join(short(text) for text in distinct)
     return count(len(distinct), "resource")
+
+
+def where(actions: Iterable[Sequence[str]]) -> str:
+    """The resources of some actions in words; what a NotResource leaves out is no place, but all others are."""
+    named: set[str] = set()
+    broad: set[tuple[str, ...]] = set()
+    for patterns in actions:
+        left_out = tuple(text[1:] for text in patterns if text.startswith("!"))
+        broad |= {left_out} if left_out else set()
+        # A name beside them is worth a word only where it brings back some of what is left out.
+        named |= {
+            text
+            for text in patterns
+            if not text.startswith("!") and (not left_out or any(arn.overlaps(text, one) for one in left_out))
+        }
+    if not broad:
+        return places([sorted(named)])
+    some = "some of " if len(broad) > 1 else ""
+    lacking = {text for one in broad for text in one}
+    words = f"everything but {some}{count(len(lacking), 'resource') if some else places(broad)}"
+    parts = ["*"] * ("*" in named) + [words] + [places([sorted(named - {"*"})])] * bool(named - {"*"})
+    return ", and ".join(parts)
 
 
 def short(pattern: str) -> str:
@@ -66,6 +89,17 @@ def more(count: int, limit: int | None) -> Iterator[str]:
     """The line that counts what was cut."""
     if limit is not None and count > limit:
         yield f"    and {count - limit} more (--all lists them)"
+
+
+def denied_by(policy_type: str, *, explicit: bool) -> str:
+    """What refused a call, as far as its error message says."""
+    if not policy_type:
+        return "the message names no policy"
+    if explicit:
+        return f"explicit deny, {policy_type} policy"
+    if policy_type == "identity-based":
+        return "no identity-based policy allows it"
+    return f"{policy_type}: an identity policy would not help"
 
 
 _SPARKS = "▁▂▃▄▅▆▇█"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from functools import reduce
 from operator import add
 
@@ -11,6 +11,7 @@ from policygen.calls import Evidence
 from policygen.catalog.names import label, service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.conduct import SHOWN_ONLY, SIGNS, Sign, Suspect
+from policygen.policy.document import Policy
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.changes import render_changes
 from policygen.report.judgement import (
@@ -107,7 +108,7 @@ def _state(answers: Collection[Answer]) -> str:
 
 def _result(made: Suggestion) -> Iterator[str]:
     new_actions = {grant.action.lower() for grant in made.grants}
-    stars = _stars(statement.resources for policy in made.policies for statement in policy.statements)
+    stars = _stars(made.policies)
     size = sum(policy.size for policy in made.policies)
     paths = escalations(made.risks_left)
     room = (
@@ -122,9 +123,7 @@ def _result(made: Suggestion) -> Iterator[str]:
     else:
         before = len(made.now)
         cut = f"−{100 * (before - len(new_actions)) / before:.1f} %" if before else ""
-        old_stars = _stars(
-            s.resources for policy in made.today for s in policy.statements if s.effect == "Allow"
-        )
+        old_stars = _stars(made.today)
         old_size = sum(policy.size for policy in made.today)
         yield f"{'Result':<20}{'now':>12}{'proposed':>11}{'change':>11}"
         yield f"{'  actions allowed':<20}{before:>12,}{len(new_actions):>11,}{cut:>11}"
@@ -136,8 +135,9 @@ def _result(made: Suggestion) -> Iterator[str]:
         yield from wrapped(f"  {'✔' if check.held else '✘'} ", f"{check.promise}: {check.finding}", "    ")
 
 
-def _stars(resources: Iterable[Sequence[str]]) -> int:
-    return sum(1 for one in resources if "*" in one)
+def _stars(policies: Iterable[Policy]) -> int:
+    """Statements that allow something on everything; a Deny on everything is no risk."""
+    return sum("*" in one.resources for p in policies for one in p.statements if one.effect == "Allow")
 
 
 def _signed(number: int) -> str:

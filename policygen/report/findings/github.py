@@ -1,9 +1,12 @@
 """Findings as workflow commands of GitHub Actions, which become annotations on the lines.
 
-Source: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+Sources: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from policygen.gate import Finding
 from policygen.report.findings import Report
@@ -12,11 +15,15 @@ from policygen.text import printable
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render(report: Report) -> str:
-    """A line a finding, then the verdict as a plain line."""
-    lines = [_line(one) for one in report.findings]
-    verdict = f"{report.failed} of {len(report.findings)} fail the gate" if report.failed else "gate passed"
-    return "\n".join([*lines, f"policygen {printable(report.role)}: {verdict}"]) + "\n"
+def render(*reports: Report) -> str:
+    """A line a finding, the worst first, then the verdict as a plain line; GitHub shows ten of a level and step."""
+    return "".join(f"{line}\n" for report in reports for line in _lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield from map(_line, report.findings)
+    # In a line that is no command the runner looks for commands of an older kind, wherever they begin.
+    yield f"policygen {printable(report.role)}: {report.verdict}".replace("##[", "# #[")
 
 
 def _line(one: Finding) -> str:

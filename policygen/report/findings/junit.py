@@ -12,8 +12,15 @@ from policygen.text import printable
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(report: Report) -> str:
-    """One suite; warnings below the gate's level are passed cases with their text in ``system-out``."""
+def render(*reports: Report) -> str:
+    """A suite a report; what is below the report's level is a passed case with its text in ``system-out``."""
+    root = Xml.Element("testsuites")
+    root.extend(_suite(report) for report in reports)
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(report: Report) -> Xml.Element:
     from policygen.gate import gated
 
     failing = {id(one) for one in (gated(report.findings, report.fail_on) if report.fail_on else ())}
@@ -45,10 +52,7 @@ def render(report: Report) -> str:
         ("skipped", skipped),
     ):
         suite.set(key, str(value))
-    root = Xml.Element("testsuites")
-    root.append(suite)
-    Xml.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+    return suite
 
 
 def _text(text: str) -> str:

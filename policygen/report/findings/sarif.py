@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from policygen.errors import UsageError
 from policygen.gate import RULES, Finding, Rule
 from policygen.report.findings import Report
 from policygen.text import printable, visible_json
@@ -20,12 +21,30 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _SEVERITY = {"error": "7.5", "warning": "5.0", "note": "1.0"}
 LIMIT = 5_000
 """Results that GitHub shows of a run."""
+RUNS = 20
+"""Runs that GitHub takes in one file."""
 
 
-def render(report: Report) -> str:
-    """One run; paths are as they were given, which in a repository means relative to its root."""
-    shown = report.findings[:LIMIT]
+def render(*reports: Report) -> str:
+    """A run a report; paths are as they were given, which in a repository means relative to its root.
+
+    Raises:
+        UsageError: PG-E281, more runs than GitHub takes.
+    """
+    if len(reports) > RUNS:
+        raise UsageError(
+            f"SARIF of {len(reports)} plans: GitHub refuses a file of more than {RUNS} runs",
+            f"give {RUNS} plans a time, and upload each file",
+            code="PG-E281",
+        )
+    found = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
+    return visible_json(json.dumps(found, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _run(report: Report) -> dict[str, Any]:
     names = list(RULES)
+    # One category a role and a command, so that several do not replace each other's results.
+    whose = "" if report.command == "check" else f"{report.command}/"
     run: dict[str, Any] = {
         "tool": {
             "driver": {
@@ -34,15 +53,13 @@ def render(report: Report) -> str:
                 "rules": [_rule(rule) for rule in RULES.values()],
             }
         },
-        # One category a role, so that several roles do not replace each other's results.
-        "automationDetails": {"id": f"policygen/{report.account}/{report.role}/"},
+        "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(report, one, names) for one in shown],
+        "results": [_result(report, one, names) for one in report.findings[:LIMIT]],
     }
     if len(report.findings) > LIMIT:
         run["properties"] = {"omitted": len(report.findings) - LIMIT}
-    found = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return visible_json(json.dumps(found, indent=2, ensure_ascii=False)) + "\n"
+    return run
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -59,12 +76,12 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
     place = {"startLine": one.place.line, "startColumn": one.place.column}
-    known = printable("\x1f".join((report.role, one.rule.id, one.subject, one.resource)))
+    known = printable("\x1f".join((report.role, one.rule.id, one.key or one.subject, one.resource)))
     return {
         "ruleId": one.rule.id,
         "ruleIndex": names.index(one.rule.id),
         "level": one.level,
-        "message": {"text": f"{one.rule.title}: {one.subject}. {one.message}. Fix: {one.fix}."},
+        "message": {"text": _literal(f"{one.rule.title}: {one.subject}. {one.message}. Fix: {one.fix}.")},
         "locations": [
             {
                 "physicalLocation": {
@@ -75,6 +92,11 @@ def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
         ],
         "partialFingerprints": {"policygen/v1": hashlib.sha256(known.encode()).hexdigest()},
     }
+
+
+def _literal(text: str) -> str:
+    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (3.11.6)."""
+    return printable(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _uri(name: str) -> str:

@@ -1,0 +1,183 @@
+"""Markdown as GitHub reads it: text of strangers that stays text, fences that nothing closes, and a limit on it all.
+
+GitHub makes more of text than CommonMark does: ``@name`` calls people, ``#12``, ``GH-12``, addresses and commit ids
+become links, ``$…$`` a formula, ``:name:`` a picture. In code it does none of it. So what is not plainly a word or a
+number is written as code, and nothing is escaped sign by sign.
+
+Sources: https://github.github.com/gfm/ and
+https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from policygen.text import count, printable
+
+LIMIT = 60_000
+"""Bytes of a comment; GitHub refuses one of more than 65,536 characters."""
+NAME = 200
+"""Characters of a name that are shown; the whole of it is in the policy and in the plan."""
+LONG = 12
+"""Items of a section from which on it is folded."""
+SENTENCE = 600
+"""Characters of a sentence that are shown."""
+
+_RUN = re.compile("`+")
+_WORD = re.compile(
+    r"(?P<open>\(?)(?P<core>[A-Za-z]+(?:[-'][A-Za-z]+)*|\d{1,3}(?:,\d{3})*(?:\.\d+)?|\d{1,6}(?:/\d{1,6})?"
+    r"|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?|[→–−…%])(?P<end>[.,;:?)]{0,2})"
+)
+_COMMIT = re.compile("[0-9a-fA-F]{7,40}")
+_ITEM = re.compile(r"\d+[.)]+")
+
+
+def marker(*parts: str) -> str:
+    """The line by which a comment is found again; it is not shown."""
+    return f"<!-- policygen:{':'.join(quote(part[:NAME], safe='') for part in parts)} -->"
+
+
+def code(text: str) -> str:
+    """Text as a code span, in one line."""
+    shown = printable(text)
+    shown = shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
+    if not shown:
+        return ""
+    ticks = "`" * (_longest(shown) + 1)
+    # One blank on each side is taken off again, and keeps backticks of the text from those around it.
+    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
+
+
+def prose(text: str) -> str:
+    """A sentence: its plain words as they are, names and all else as code."""
+    shown = printable(text)
+    shown = shown if len(shown) <= SENTENCE else shown[: SENTENCE - 1] + "…"
+    return " ".join(map(_word, shown.split()))
+
+
+def _word(word: str) -> str:
+    found = _WORD.fullmatch(word)
+    if found and not _COMMIT.fullmatch(found["core"]) and not _ITEM.fullmatch(word):
+        return word
+    core = word.rstrip(".,;:)") or word
+    lead = "(" if core.startswith("(") and len(core) > 1 else ""
+    return f"{lead}{code(core[len(lead) :])}{word[len(core) :]}"
+
+
+def row(*cells: str) -> str:
+    """A row of a table; a pipe in a cell ends it even in code."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def fence(texts: Iterable[str]) -> str:
+    """What opens and closes a block of code that holds such texts."""
+    return "`" * max(3, 1 + max(map(_longest, texts), default=0))
+
+
+def _longest(text: str) -> int:
+    return max((len(run) for run in _RUN.findall(text)), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a comment that can be cut at its end, at whole items."""
+
+    head: str = ""
+    items: Sequence[str] = ()
+    opening: str = ""
+    """Stands before the items, if there are any, and `closing` behind them: a fence, the head of a table."""
+    closing: str = ""
+    end: str = ""
+    noun: str = "line"
+    rest: str = ""
+    """Where what was cut can be read, as Markdown."""
+
+    def text(self, room: int | None = None) -> str:
+        """The section with as many items as there is room for, in bytes; None for all."""
+        kept = list(self.items) if room is None else list(_fitting(self.items, room))
+        cut = len(self.items) - len(kept)
+        body = _lines(self.opening, *kept, self.closing).rstrip("\n") if kept else ""
+        rest = f"And {count(cut, self.noun)} more, left out of this comment: {self.rest}" if cut else ""
+        return "\n\n".join(part for part in (self.head, body, rest, self.end) if part)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(map(_size, self.items))
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(text for text in texts if text)
+
+
+def _fitting(items: Iterable[str], room: int) -> Iterator[str]:
+    for item in items:
+        room -= _size(item)
+        if room < 0:
+            return
+        yield item
+
+
+def _size(text: str) -> int:
+    return len(text.encode()) + 1
+
+
+def part(
+    title: str,
+    items: Sequence[str],
+    *,
+    noun: str,
+    rest: str,
+    opening: str = "",
+    closing: str = "",
+    end: str = "",
+    folded: bool | None = None,
+) -> Iterator[Section]:
+    """A section with a title, if there is anything in it.
+
+    Args:
+        title: words of our own; in a summary nothing is read as Markdown.
+        items: what can be cut.
+        noun: of an item.
+        rest: where what was cut can be read, as Markdown.
+        opening: stands before the items.
+        closing: stands behind them.
+        end: stands at the end.
+        folded: whether it opens on a click only; None: where it is long.
+    """
+    if not items:
+        return
+    if len(items) > LONG if folded is None else folded:
+        head, end = f"<details><summary>{title}</summary>", "\n\n".join(filter(None, [end, "</details>"]))
+    else:
+        head = f"#### {title}"
+    yield Section(head, items, opening, closing, end, noun, rest)
+
+
+def comment(sections: Sequence[Section], limit: int = LIMIT) -> str:
+    """The sections one after the other; where they are too long, the longest are cut to the same length."""
+    text = _joined(section.text() for section in sections)
+    if _size(text) <= limit:
+        return text
+    frame = _size(_joined(section.text(0) for section in sections))
+    room = _level([section.size for section in sections], limit - frame)
+    return _joined(section.text(room) for section in sections)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def _level(sizes: Sequence[int], room: int) -> int:
+    """The length to which all that is longer must be cut so that all together have room."""
+    left = len(sizes)
+    for size in sorted(sizes):
+        if size * left > room:
+            return max(0, room // left)
+        room -= size
+        left -= 1
+    return max(sizes, default=0)

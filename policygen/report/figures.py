@@ -1,0 +1,78 @@
+"""Figures of a plan that several formats show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+from policygen.plan import Document, Plan
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Figure(NamedTuple):
+    """One row of the result: today and proposed; None where today's policies are not known."""
+
+    name: str
+    now: int | None
+    proposed: int
+
+
+class Uses(NamedTuple):
+    """How often an action was asked for, and when last, ISO 8601 in UTC."""
+
+    calls: int
+    last: str
+
+
+def figures(plan: Plan) -> tuple[Figure, ...]:
+    """The result in four rows, as the screen has them."""
+    left = _paths(plan, closed=False)
+    known = plan.today is not None
+    return (
+        Figure("actions allowed", plan.actions_now, plan.actions_proposed),
+        Figure("escalation paths", left + _paths(plan, closed=True) if known else None, left),
+        Figure("statements on *", _stars(plan.today or ()) if known else None, _stars(plan.policies)),
+        Figure("characters", sum(map(_size, plan.today or ())) if known else None, plan.size),
+    )
+
+
+def _paths(plan: Plan, *, closed: bool) -> int:
+    risks = plan.risks.removed if closed else plan.risks.left
+    return sum(1 for one in risks if one.family == "escalation")
+
+
+def _stars(policies: Iterable[Document]) -> int:
+    return sum(
+        1
+        for policy in policies
+        for statement in _listed(policy.document.get("Statement"))
+        if statement.get("Effect") == "Allow" and "*" in _listed(statement.get("Resource"))
+    )
+
+
+def _listed(value: object) -> list:  # type: ignore[type-arg]
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _size(policy: Document) -> int:
+    return len(json.dumps(policy.document, separators=(",", ":"), ensure_ascii=False))
+
+
+def uses(plan: Plan) -> Mapping[str, Uses]:
+    """Action -> its use, of all that the workload was seen to ask for."""
+    found: dict[str, Uses] = {}
+    for one in plan.evidence.requests:
+        before = found.get(one.action, Uses(0, ""))
+        found[one.action] = Uses(before.calls + one.count, max(before.last, one.last))
+    return found
+
+
+def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    """Values by key, in the order in which they come."""
+    found: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found

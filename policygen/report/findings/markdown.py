@@ -1,0 +1,43 @@
+"""The gate's findings as the comment of a pull request."""
+
+from __future__ import annotations
+
+from policygen.gate import Finding
+from policygen.report.commonmark import Section, code, comment, marker, part, prose, row
+from policygen.report.findings import Report
+from policygen.report.lines import minute
+
+
+def render(report: Report) -> str:
+    """The verdict, then a table of findings, the worst first, cut where a comment has no more room."""
+    verdict = "failed" if report.failed else "passed"
+    files = ", ".join(map(code, report.files[:6])) + (
+        f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
+    )
+    head = [
+        marker(report.command, report.account, report.role),
+        f"### policygen: {code(report.role)} in {code(report.account)}: gate **{verdict}**",
+        f"{report.verdict}, in {files}.",
+        f"Evidence: {report.days_with_events} of {report.days} days, last call {prose(minute(report.last))}.",
+    ]
+    columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
+    section = part(
+        "Findings",
+        [_row(one) for one in report.findings],
+        opening="\n".join(columns),
+        noun="finding",
+        rest=f"{code('policygen check … -f json')} prints all",
+        folded=False,
+    )
+    return comment([Section("\n\n".join(head)), *section])
+
+
+def _row(one: Finding) -> str:
+    return row(
+        one.level,
+        one.rule.id,
+        f"{prose(one.rule.title)}: {code(one.subject)}",
+        code(f"{one.file}:{one.place.line}:{one.place.column}"),
+        prose(one.message),
+        prose(one.fix),
+    )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from policygen import cli
+from policygen.report import FORMATS, SUFFIXES
 from tests.support import ACCOUNT, ROLE, ROOT, SHARED, snapshot, write_logs
 
 OTHER = "210987654321"
@@ -227,15 +228,15 @@ error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220,
     "an export of an unknown suffix": (
         (*SUGGEST, "logs", "--export", "x.yaml"),
         2,
-        """\
+        f"""\
 error: the name 'x.yaml' says no format  PG-E207, exit 2
-  hint: suffixes: .json (json), .policy.json (policy), .txt (text)
+  hint: suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}
 """,
     ),
     "an unknown format": (
         (*SUGGEST, "logs", "-f", "yaml"),
         2,
-        "error: no format 'yaml'  PG-E207, exit 2\n  hint: there are: json, policy, text\n",
+        f"error: no format 'yaml'  PG-E207, exit 2\n  hint: there are: {', '.join(sorted(FORMATS))}\n",
     ),
     "an unknown format of map": (
         ("map", "logs", "-f", "csv"),

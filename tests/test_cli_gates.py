@@ -136,7 +136,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
     "an unknown format of check": (
         (*CHECK, "-f", "xml"),
         2,
-        no_format("xml", "github, json, junit, sarif, text"),
+        no_format("xml", "github, json, junit, markdown, sarif, text"),
     ),
     "a policy that is not there": (
         ("check", "nothing.json", *ON),

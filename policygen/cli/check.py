@@ -23,6 +23,7 @@ from policygen.cli.options import (
     QuietOption,
     RoleOption,
     SnapshotOption,
+    SummaryOption,
     UntilOption,
     VerifyOption,
     account_of,
@@ -33,6 +34,7 @@ from policygen.cli.options import (
     talk_of,
 )
 from policygen.cli.policies import policies_of
+from policygen.report.findings import FORMATS
 
 if TYPE_CHECKING:
     from policygen.gate import Level
@@ -53,8 +55,9 @@ def command(
         str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
     ] = "error",
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="What stdout gets: text, json, sarif, junit, github.")
+        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
     ] = "text",
+    summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
     accept: AcceptOption = None,
     decisions: DecisionsOption = None,
@@ -69,11 +72,12 @@ def command(
 
     policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
     """
-    from policygen.cli.output import ascii_only, summarise, write_stdout
+    from policygen.cli.output import add_to_summary, ascii_only, summarise, summary_file, write_stdout
     from policygen.errors import UsageError
     from policygen.gate import LEVELS, check, gated
     from policygen.observation import evidenced, observe
-    from policygen.report.findings import FORMATS, Report, render
+    from policygen.report import known
+    from policygen.report.findings import Report, render
     from policygen.report.lines import in_ascii
     from policygen.text import printable
 
@@ -83,10 +87,8 @@ def command(
             "there are: error, warning, note, never",
             code="PG-E218",
         )
-    if format_ not in FORMATS:
-        raise UsageError(
-            f"no format {printable(format_)!r}", f"there are: {', '.join(sorted(FORMATS))}", code="PG-E207"
-        )
+    known(format_, FORMATS)
+    step = summary_file() if summary else None
     sources = [source for path in policies for source in policies_of(path)]
     decided = decisions_of(decisions, None, None)
     talk = talk_of(quiet=quiet)
@@ -119,6 +121,8 @@ def command(
         days_with_events=seen.coverage.days_with_events,
         last=seen.usage.events.last if seen.usage.events else "",
     )
+    if step:
+        talk(add_to_summary(step, [render("markdown", report)]))
     text = render(format_, report)
     if format_ == "text" and ascii_only():
         text = in_ascii(text)

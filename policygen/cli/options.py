@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from policygen.report import FORMATS, SUFFIXES
+
 if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.cache import Cache
@@ -79,6 +81,15 @@ KeysOption = Annotated[
 ]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Read all logs again, and keep nothing of them.")
+]
+FormatOption = Annotated[str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")]
+ExportOption = Annotated[
+    list[Path] | None,
+    typer.Option("--export", help=f"Also write a file; {', '.join(SUFFIXES)}; repeatable."),
+]
+SummaryOption = Annotated[
+    bool,
+    typer.Option("--summary", help="Also add the markdown to $GITHUB_STEP_SUMMARY, in GitHub Actions."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 

@@ -56,11 +56,16 @@ def write_file(path: Path, content: str | bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def plan_file(folder: Path, plan: Plan) -> Path:
+    """Where a plan is saved in a folder: under its role's name."""
+    return folder / f"{plan.role.name}.json"
+
+
 def save_plan(folder: Path, plan: Plan) -> str:
     """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
     from policygen.plan import to_json
 
-    path = folder / f"{plan.role.name}.json"
+    path = plan_file(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_file(path, to_json(plan.document))
@@ -96,12 +101,63 @@ def write_stdout(text: str, *, utf8: bool = False) -> None:
 
     Args:
         text: the artefact.
-        utf8: it is JSON, which has one encoding whatever the terminal's (RFC 8259, 8.1).
+        utf8: it is for machines: one encoding and one end of line whatever the terminal's (RFC 8259, 8.1).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8" if utf8 else None, errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace")
+        if utf8:
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+STEP = "GITHUB_STEP_SUMMARY"
+STEP_LIMIT = 1 << 20
+"""Bytes that GitHub takes of a step; of more than that it shows nothing.
+
+Source: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
+"""
+
+
+def summary_file() -> Path:
+    """The file in which a step of GitHub Actions collects its summary.
+
+    Raises:
+        UsageError: PG-E282, this is no such step; PG-E220, the file cannot be written.
+    """
+    name = os.environ.get(STEP)
+    if not name:
+        raise UsageError(
+            f"--summary: {STEP} is not set",
+            "a step of GitHub Actions has it; elsewhere --export FILE.md or -f markdown gives the same text",
+            code="PG-E282",
+        )
+    check_writable(Path(name))
+    return Path(name)
+
+
+def add_to_summary(path: Path, pages: Sequence[str]) -> str:
+    """Appends pages of Markdown, as many as a step may show; returns what to say of it.
+
+    Raises:
+        UsageError: PG-E220, the system refused, with its reason.
+    """
+    try:
+        room = STEP_LIMIT - 200 - (path.stat().st_size if path.exists() else 0)
+        kept: list[str] = []
+        for page in pages:
+            room -= len(page.encode()) + 1
+            if room < 0:
+                break
+            kept.append(page)
+        left_out = len(pages) - len(kept)
+        if left_out:
+            kept.append(f"And {left_out:,} more, for which a summary has no room.\n")
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write("".join(f"{page}\n" for page in kept))
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from None
+    return f"added {len(pages) - left_out} of {len(pages)} to the summary of the step"
 
 
 def summarise(observed: Observed) -> None:

@@ -7,18 +7,14 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.options import QuietOption, talk_of
+from policygen.cli.options import ExportOption, FormatOption, QuietOption, SummaryOption, talk_of
 
 
 def command(
     plans: Annotated[list[Path], typer.Argument(help="Plans that suggest or batch saved.")],
-    format_: Annotated[
-        str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy …")
-    ] = "text",
-    export: Annotated[
-        list[Path] | None,
-        typer.Option("--export", help="Also write a file, of one plan; type by suffix; repeatable."),
-    ] = None,
+    format_: FormatOption = "text",
+    export: ExportOption = None,
+    summary: SummaryOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -27,15 +23,26 @@ def command(
     policygen report plans/orders-api.json
 
     policygen report plans/orders-api.json -f policy > orders-api.json
+
+    policygen report plans/ -f sarif > policygen.sarif
     """
-    from policygen.cli.output import ascii_only, check_writable, read_plans, write_file, write_stdout
+    from policygen.cli.output import (
+        add_to_summary,
+        ascii_only,
+        check_writable,
+        read_plans,
+        summary_file,
+        write_file,
+        write_stdout,
+    )
     from policygen.errors import UsageError
-    from policygen.report import format_of, known, render
+    from policygen.report import format_of, known, render, render_all
 
     exports = [(path, format_of(str(path))) for path in export or []]
     for path, _ in exports:
         check_writable(path)
     known(format_)
+    step = summary_file() if summary else None
     found = read_plans(plans)
     if exports and len(found) > 1:
         raise UsageError(
@@ -48,4 +55,6 @@ def command(
     for path, kind in exports:
         write_file(path, render(kind, found[0], **options))
         talk(f"wrote {path} ({kind})")
-    write_stdout("\n".join(render(format_, one, **options) for one in found), utf8=format_ != "text")
+    if step:
+        talk(add_to_summary(step, [render("markdown", one) for one in found]))
+    write_stdout(render_all(format_, found, **options), utf8=format_ != "text")

@@ -13,6 +13,8 @@ from policygen.cli.options import (
     DaysOption,
     DecisionsOption,
     DropOption,
+    ExportOption,
+    FormatOption,
     IncompleteOption,
     JobsOption,
     KeepOption,
@@ -25,6 +27,7 @@ from policygen.cli.options import (
     QuietOption,
     RoleOption,
     SnapshotOption,
+    SummaryOption,
     UntilOption,
     VerifyOption,
     account_of,
@@ -47,13 +50,9 @@ def command(
     snapshot: SnapshotOption = None,
     live: LiveOption = False,
     profile: ProfileOption = "",
-    format_: Annotated[
-        str, typer.Option("--format", "-f", help="What stdout gets: text, json, policy.")
-    ] = "text",
-    export: Annotated[
-        list[Path] | None,
-        typer.Option("--export", help="Also write a file; .txt, .json, .policy.json; repeatable."),
-    ] = None,
+    format_: FormatOption = "text",
+    export: ExportOption = None,
+    summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
     add_observed: Annotated[
         bool,
@@ -89,10 +88,13 @@ def command(
     """
     from policygen.analysis import analyse
     from policygen.cli.output import (
+        add_to_summary,
         ascii_only,
         check_writable,
+        plan_file,
         save_plan,
         summarise,
+        summary_file,
         write_file,
         write_stdout,
     )
@@ -108,6 +110,7 @@ def command(
             f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
         )
     known(format_)
+    step = summary_file() if summary else None
     decided = decisions_of(decisions, keep, drop)
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
@@ -131,9 +134,13 @@ def command(
     if not quiet:
         summarise(analysis.observed)
     made, options = plan(analysis), {"show_all": show_all, "ascii_only": ascii_only()}
+    if not no_plan:
+        made.file = str(plan_file(plans, made))
     for path, kind in exports:
         write_file(path, render(kind, made, **options))
         talk(f"wrote {path} ({kind})")
     if not no_plan:
         talk(save_plan(plans, made))
+    if step:
+        talk(add_to_summary(step, [render("markdown", made)]))
     write_stdout(render(format_, made, **options), utf8=format_ != "text")

@@ -27,6 +27,8 @@ SENTENCE = 600
 """Characters of a sentence that are shown."""
 
 _RUN = re.compile("`+")
+_LONG_RUN = re.compile("`{17,}")
+"""More backticks than a name ever has; GitHub's parser knows no code span within more than 80."""
 _WORD = re.compile(
     r"(?P<open>\(?)(?P<core>[A-Za-z]+(?:[-'][A-Za-z]+)*|\d{1,3}(?:,\d{3})*(?:\.\d+)?|\d{1,6}(?:/\d{1,6})?"
     r"|\d{4}-\d\d-\d\d|\d\d:\d\d(?::\d\d)?|[→–−…%])(?P<end>[.,;:?)]{0,2})"
@@ -37,12 +39,12 @@ _ITEM = re.compile(r"\d+[.)]+")
 
 def marker(*parts: str) -> str:
     """The line by which a comment is found again; it is not shown."""
-    return f"<!-- policygen:{':'.join(quote(part[:NAME], safe='') for part in parts)} -->"
+    return f"<!-- policygen:{':'.join(quote(printable(part)[:NAME], safe='') for part in parts)} -->"
 
 
 def code(text: str) -> str:
     """Text as a code span, in one line."""
-    shown = printable(text)
+    shown = _LONG_RUN.sub("`" * 16 + "…", printable(text))
     shown = shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
     if not shown:
         return ""
@@ -164,6 +166,7 @@ def comment(sections: Sequence[Section], limit: int = LIMIT) -> str:
     if _size(text) <= limit:
         return text
     frame = _size(_joined(section.text(0) for section in sections))
+    frame += sum(_size(section.opening) + _size(section.closing) + 2 for section in sections)
     room = _level([section.size for section in sections], limit - frame)
     return _joined(section.text(room) for section in sections)
 

@@ -35,7 +35,8 @@ def _suite(report: Report) -> Xml.Element:
             file=_text(one.file),
             line=str(one.place.line),
         )
-        text = _text(f"{one.message}\nfix: {one.fix}\n{one.file}:{one.place.line}:{one.place.column}")
+        place = f"{one.file}:{one.place.line}:{one.place.column}"
+        text = "\n".join(map(_text, (one.message, f"fix: {one.fix}", place)))
         if id(one) in failing:
             Xml.SubElement(case, "failure", message=_text(one.rule.title), type=one.rule.id).text = text
         elif one.level == "note":
@@ -56,4 +57,5 @@ def _suite(report: Report) -> Xml.Element:
 
 
 def _text(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", "\n".join(printable(line) for line in text.split("\n")))
+    """Text of anybody in one line."""
+    return _FORBIDDEN.sub("\ufffd", printable(text))

@@ -230,7 +230,7 @@ error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220,
         2,
         f"""\
 error: the name 'x.yaml' says no format  PG-E207, exit 2
-  hint: suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}
+  hint: suffixes: {", ".join(f"{suffix} ({kind})" for suffix, kind in sorted(SUFFIXES.items()))}
 """,
     ),
     "an unknown format": (

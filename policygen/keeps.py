@@ -17,6 +17,7 @@ from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import Coverage
+from policygen.policy.diff import VISIBLE
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 from policygen.text import count
@@ -155,7 +156,7 @@ class _Judge:
             why = f"visible on {count(found.days, 'day')} only, since {found.since}"
             return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
         whole = found.days >= self._coverage.window.days
-        return None, "visible, 0 calls" if whole else f"visible since {found.since}, 0 calls"
+        return None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls"
 
     def _without(self, service: str) -> bool:
         """Whether the role did not use a service at all: none of its events was read, and some would have been."""

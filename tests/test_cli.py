@@ -226,10 +226,10 @@ error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220,
         f"error: cannot write 'no/x.json': there is no folder 'no'  PG-E220, exit 2\n  hint: {UNWRITABLE}\n",
     ),
     "an export of an unknown suffix": (
-        (*SUGGEST, "logs", "--export", "x.yaml"),
+        (*SUGGEST, "logs", "--export", "x.docx"),
         2,
         f"""\
-error: the name 'x.yaml' says no format  PG-E207, exit 2
+error: the name 'x.docx' says no format  PG-E207, exit 2
   hint: suffixes: {", ".join(f"{suffix} ({kind})" for suffix, kind in sorted(SUFFIXES.items()))}
 """,
     ),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import csv
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as Xml
 
 import pytest
 
@@ -20,6 +23,7 @@ from policygen.cli import COMMANDS, EPILOG
 from policygen.conduct import SIGNS
 from policygen.gate import RULES
 from tests.support import ROOT
+from tests.test_pull_requests import PAGE, bash, settled
 
 README = ROOT / "README.md"
 SCREEN = re.compile(r"<!-- screen: policygen (?P<words>.+?) -->\n```text\n(?P<shown>.*?)```\n", re.S)
@@ -95,6 +99,28 @@ def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
                 done.append(line)
     assert len(done) >= 12
     assert (tmp_path / "out" / "index.html").exists()
+
+
+def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path) -> None:
+    place = settled(tmp_path)
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 9
+    assert all(line.startswith("policygen ") for line in commands)
+    step = place / "summary.md"
+    for line in commands:
+        done = bash(place, line, GITHUB_STEP_SUMMARY=str(step))
+        assert done.code == 0, (line, done.stderr)
+    assert step.read_text("utf-8").count("<!-- policygen:suggest:") == 3
+    assert len(json.loads((place / "policygen.sarif").read_text("utf-8"))["runs"]) == 2
+    assert len(Xml.parse(place / "junit.xml").getroot()) == 2
+    with (place / "permissions.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["role"] for row in csv.DictReader(file)} == {"orders-api", "image-resizer"}
+    assert (
+        (place / "comment.md")
+        .read_text("utf-8")
+        .startswith("<!-- policygen:suggest:111122223333:orders-api -->")
+    )
 
 
 def test_the_python_of_the_readme_runs(

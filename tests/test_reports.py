@@ -257,7 +257,7 @@ def test_the_suffix_says_the_format(name: str, kind: str) -> None:
     assert set(FORMATS) - set(SUFFIXES.values()) == {"github"}  # its place is the log of a step
 
 
-@pytest.mark.parametrize("name", ["a.yaml", "json", "", "a.json/b", "policy.json.gz"])
+@pytest.mark.parametrize("name", ["a.docx", "json", "", "a.json/b", "policy.json.gz"])
 def test_an_unknown_suffix_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(PolicygenError) as caught:
         format_of(name)

@@ -103,6 +103,8 @@ def everything() -> str:
         one | places | {"kind": kind} for kind in ("narrowed", "unchanged", "kept", "unknown", "added")
     ]
     found["changes"] += [one | {"kind": kind, "proposed": []} for kind in ("removed", "missing")]
+    found["changes"] += [one | {"action": "s3:Idle", "why": "IAM saw no attempt at s3 from 2025-10-20"}]
+    found["changes"] += [one | {"action": "s3:GetObject", "why": "used, and dropped by drop[0]"}]
     found["changes"] += [one | {"action": "s3:Scan", "why": "seen only in calls that were set apart"}]
     risk = found["risks"]["removed"][0]
     found["risks"]["left"] = [risk | {"family": kind} for kind in ("escalation", "exfiltration", "exposure")]
@@ -172,6 +174,8 @@ TEXTS: Mapping[str, str] = {
     "half a pair": "a\ud800b",
     "a thousand characters": "n" * 1000,
     "a thousand backticks": "`" * 1000,
+    "a thousand wide characters": "\U0001f3ad" * 1000,
+    "a thousand words that are code": "@ " * 1000,
     "more backticks than GitHub's parser counts": "`" * 90 + " @octocat www.evil.example " + "`" * 300 + "\n@octocat",
 }  # fmt: skip
 HOSTILE = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -279,6 +283,7 @@ def assert_dead(page: Page) -> None:
 @HOSTILE
 def test_nothing_in_a_comment_is_alive(text: str, parser: Callable[[str], str]) -> None:
     made = render("markdown", hostile_plan(text))
+    assert len(made.encode()) <= LIMIT
     page = Page(parser(made))
     assert_dead(page)
     tame = Page(parser(render("markdown", hostile_plan("x"))))
@@ -524,6 +529,7 @@ EXPECTED = [
     ("PG402", None),
     ("PG403", None),
     ("PG101", None),
+    ("PG106", "s3:Idle"),
     ("PG102", None),
     ("PG302", "s3:GetObject"),
     ("PG302", "s3:PutObject"),
@@ -537,6 +543,7 @@ def test_a_plan_with_everything_has_every_rule_that_a_plan_can_have() -> None:
     pairs = {(one.rule.id, one.subject) for one in found} | {(one.rule.id, None) for one in found}
     assert [one for one in EXPECTED if one not in pairs] == []
     assert {one.rule.id for one in found} == {rule for rule, _ in EXPECTED}
+    assert ("PG106", "s3:GetObject") not in pairs  # it was used: a finding of its own says so
     levels = [one.level for one in found]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
     assert {one.file for one in found} == {"plans/x.json"}
@@ -545,7 +552,9 @@ def test_a_plan_with_everything_has_every_rule_that_a_plan_can_have() -> None:
 def test_a_finding_is_known_again_when_only_counts_have_changed() -> None:
     before = json.loads(everything())
     after = json.loads(everything())
-    (gone,) = [one for one in after["changes"] if one["kind"] == "removed" and one["action"] != "s3:Scan"]
+    (gone,) = [
+        one for one in after["changes"] if one["kind"] == "removed" and one["why"].startswith("visible")
+    ]
     after["changes"].append(gone | {"action": gone["action"] + "s"})
     for one in after["suspects"]:
         one["count"] += 1
@@ -578,7 +587,10 @@ def test_findings_add_up_to_what_the_plan_says(role: str, today: bool) -> None:
         )
 
     kinds = Counter(one.kind for one in made.changes)
-    assert members("PG101", "PG103") == kinds["removed"]
+    assert members("PG101", "PG103", "PG106") == kinds["removed"]
+    assert members("PG101") == sum(
+        one.kind == "removed" and one.why.startswith("visible") for one in made.changes
+    )
     assert by_rule["PG102"] == sum(
         one.kind in {"narrowed", "kept"} and one.now != one.proposed for one in made.changes
     )

@@ -44,6 +44,12 @@ RULES: Mapping[str, Rule] = {
             "PG104", "warning", "allowed under a condition only", "The logs do not tell the keys it asks for."
         ),
         Rule("PG105", "error", "wider than today's policies", "A right-sized policy grants nothing new."),
+        Rule(
+            "PG106",
+            "warning",
+            "granted, and given up for a stated reason",
+            "The logs alone do not say so: IAM's own record does, or a person, or the service was not used at all.",
+        ),
         Rule("PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."),
         Rule(
             "PG202",
@@ -76,7 +82,7 @@ RULES: Mapping[str, Rule] = {
         Rule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
-"""All rules; PG4xx are about what a plan says of today's policies, and no finding of `check`."""
+"""All rules; PG106 and PG4xx are about what a plan says of today's policies, and no finding of `check`."""
 
 
 @dataclass(frozen=True, slots=True)

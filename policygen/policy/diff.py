@@ -21,6 +21,10 @@ SYMBOLS: Mapping[Kind, str] = {
 }  # fmt: skip
 
 
+VISIBLE = "visible"
+"""How the reason of a removal begins where the logs would have shown a use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What becomes of one action."""
@@ -81,7 +85,7 @@ def _kind(
     kept: Mapping[Grant, tuple[Kind, str]],
 ) -> tuple[Kind, str]:
     if not new:
-        return "removed", "visible, 0 calls"
+        return "removed", f"{VISIBLE}, 0 calls"
     reasons = [kept[grant] for grant in members if grant in kept]
     if added := next((reason for reason in reasons if reason[0] == "added"), None):
         return added

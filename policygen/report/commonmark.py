@@ -23,7 +23,7 @@ NAME = 200
 """Characters of a name that are shown; the whole of it is in the policy and in the plan."""
 LONG = 12
 """Items of a section from which on it is folded."""
-SENTENCE = 600
+SENTENCE = 300
 """Characters of a sentence that are shown."""
 
 _RUN = re.compile("`+")

@@ -13,6 +13,7 @@ from policygen.conduct import SET_APART, SHOWN_ONLY
 from policygen.gate import LEVELS, RULES, Finding, Level, gated
 from policygen.gate.spare import some
 from policygen.plan import Change, Keep, Plan, Risk, Suspect
+from policygen.policy.diff import VISIBLE
 from policygen.policy.places import Place
 from policygen.report.figures import grouped
 from policygen.report.findings import Report
@@ -24,7 +25,20 @@ FAIL_ON: Level = "warning"
 FAMILIES: Mapping[Family, str] = {"escalation": "PG401", "exfiltration": "PG402", "exposure": "PG403"}
 """Family of a risk -> the rule of its findings."""
 
-_ORDER = ("PG201", "PG105", "PG203", "PG103", "PG401", "PG402", "PG403", "PG101", "PG102", "PG302", "PG301")
+_ORDER = (
+    "PG201",
+    "PG105",
+    "PG203",
+    "PG103",
+    "PG401",
+    "PG402",
+    "PG403",
+    "PG101",
+    "PG106",
+    "PG102",
+    "PG302",
+    "PG301",
+)
 _TAKE = "take the suggestion"
 
 
@@ -87,7 +101,9 @@ def _call(one: Suspect) -> tuple[str, str]:
 def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     """What the suggestion takes away, narrows and adds."""
     seasonal = {one.action: one.says for one in plan.seasonal}
-    gone = ((_gone(one), one) for one in plan.changes if one.kind == "removed")
+    dropped = {one.action for one in plan.decisions.losses}  # of which there is a finding of its own
+    removed = (one for one in plan.changes if one.kind == "removed" and one.action not in dropped)
+    gone = ((_gone(one), one) for one in removed)
     for (rule, service), changes in sorted(grouped(gone).items(), key=lambda one: -len(one[1])):
         names = [one.action for one in changes]
         reasons = sorted(
@@ -118,7 +134,9 @@ def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
 
 
 def _gone(one: Change) -> tuple[str, str]:
-    return "PG103" if one.why == SET_APART else "PG101", one.service
+    """The rule of what goes: what the logs could not have shown is never called unused."""
+    rule = "PG103" if one.why == SET_APART else "PG101" if one.why.startswith(VISIBLE) else "PG106"
+    return rule, one.service
 
 
 def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.cache import Cache, Kept
+from policygen.errors import PolicygenError
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
 from policygen.memory import uncollected
 from policygen.reading import Reading
@@ -32,6 +33,7 @@ from policygen.sources import (
 )
 from policygen.sources.layout import STAMP, published
 from policygen.spill import ROOM, Spill
+from policygen.text import clean
 
 CHUNK_BYTES = 16 << 20
 """Bytes as stored that are read as one portion; a trail's files are packed seven to one."""
@@ -264,16 +266,16 @@ def _merged(
     days = list(dict.fromkeys(part.day for part in parts))
     near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
     day, fresh = "", 0
-    for part, coming in _handed_out(reader, parts, job, means):
+    for part, given in _handed_out(reader, parts, job, means):
         if part.day != day:
             day = part.day
             whole.ledger.next_day()
         if part.kept:
             _add_kept(part, part.kept, reader, job, whole, near=day in near)
-        elif coming is None and cache is None:
+        elif given is None and cache is None:
             read_into(whole, reader, part.objects)
         else:
-            portion = _portion(part, coming, reader, job, whole)
+            portion = _portion(part, given, reader, job, whole)
             if cache and job.keeps(day):
                 cache.add(part.objects, portion.ledger, portion.reading)
                 fresh += 1
@@ -283,15 +285,12 @@ def _merged(
         yield part
 
 
-def _portion(
-    part: _Part, coming: Future[Portion] | None, reader: Reader, job: Job, whole: Portion
-) -> Portion:
+def _portion(part: _Part, given: Portion | None, reader: Reader, job: Job, whole: Portion) -> Portion:
     """What a part gives beside what was read before it."""
-    if coming is None:
+    if given is None:
         return reduce(reader, part.objects, job, whole.ledger.keys)
-    portion = coming.result()
-    again = whole.ledger.known(portion.ledger.keys)
-    return reduce(reader, part.objects, job, again) if again else portion
+    again = whole.ledger.known(given.ledger.keys)
+    return reduce(reader, part.objects, job, again) if again else given
 
 
 def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
@@ -313,24 +312,53 @@ def _add_kept(part: _Part, kept: Kept, reader: Reader, job: Job, whole: Portion,
 
 def _handed_out(
     reader: Reader, parts: Iterable[_Part], job: Job, means: Means
-) -> Iterator[tuple[_Part, Future[Portion] | None]]:
-    if means.executor is None:
-        for part in parts:
-            yield part, None
-        return
+) -> Iterator[tuple[_Part, Portion | None]]:
+    """Each part with what a worker gave of it; None for what is to be read here."""
+    told: set[str] = set()
     waiting: deque[tuple[_Part, Future[Portion] | None]] = deque()
     try:
         for part in parts:
-            coming = None if part.kept else means.executor.submit(reduce, reader, part.objects, job)
-            waiting.append((part, coming))
-            if len(waiting) >= means.ahead:
-                yield waiting.popleft()
+            waiting.append((part, None if part.kept else _submitted(reader, part, job, means, told)))
+            if means.executor is None or len(waiting) >= means.ahead:
+                yield _given(*waiting.popleft(), means, told)
         while waiting:
-            yield waiting.popleft()
+            yield _given(*waiting.popleft(), means, told)
     finally:
         for _, coming in waiting:
             if coming:
                 coming.cancel()
+
+
+def _submitted(reader: Reader, part: _Part, job: Job, means: Means, told: set[str]) -> Future[Portion] | None:
+    if means.executor is None:
+        return None
+    try:
+        return means.executor.submit(reduce, reader, part.objects, job)
+    except Exception as error:  # a pool or a cluster that is gone
+        _tell_lost(error, means, told)
+        return None
+
+
+def _given(
+    part: _Part, coming: Future[Portion] | None, means: Means, told: set[str]
+) -> tuple[_Part, Portion | None]:
+    """A part with what a worker gave of it. A worker that was killed gives nothing, or all of it from another one."""
+    try:
+        return part, coming.result() if coming else None
+    except PolicygenError:  # the source's own word
+        raise
+    except Exception as error:  # each kind of executor has its own for a lost worker
+        _tell_lost(error, means, told)
+        return part, None
+
+
+def _tell_lost(error: Exception, means: Means, told: set[str]) -> None:
+    """Says once for each kind of error that workers fail."""
+    kind = type(error).__name__
+    if kind not in told:
+        told.add(kind)
+        words = clean(" ".join(str(error).split()), 200)
+        means.talk(f"warning: a worker failed ({kind}: {words}): what it had to read is read here")
 
 
 def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:

@@ -7,6 +7,8 @@ is one next step, the most likely first.
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class PolicygenError(Exception):
     """An expected failure.
@@ -24,6 +26,10 @@ class PolicygenError(Exception):
         self.message = message
         self.hints = hints
         self.code = code
+
+    def __reduce__(self) -> tuple[partial[PolicygenError], tuple[()]]:
+        # It may be raised in another process, and an exception is made again from what it was called with.
+        return partial(type(self), self.message, *self.hints, code=self.code), ()
 
 
 class GateError(PolicygenError):

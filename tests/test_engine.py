@@ -8,6 +8,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -121,6 +122,50 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
     assert days == sorted(days)
     assert told[-1].objects == told[-1].of_objects == sum(map(len, handed))
     assert [state.size for state in told] == sorted(state.size for state in told)
+
+
+class Elsewhere:
+    """Reads files, but in any process but the one that made it: there something happens instead. Picklable."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self.here, self.happens = os.getpid(), happens
+
+    def __call__(self, one: LogObject) -> Iterator[Batch]:
+        if os.getpid() != self.here and "20261110T" in one.name:
+            self.happens()
+        return read_file(one)
+
+
+def expire() -> None:
+    raise AwsError("the session expired", "log in again", code="PG-E102")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_costs_time_and_nothing_else(
+    whole: Portion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    source, said = open_source(TRAIL), list[str]()
+    source.reader = Elsewhere(die)
+    with ProcessPoolExecutor(2) as executor:
+        found = run(source, EVERY_RECORD, means=Means(executor, talk=said.append))
+    assert same(found, whole)
+    assert found.ledger.records == whole.ledger.records
+    assert [line.partition(":")[0] for line in said] == ["warning"]
+    assert "BrokenProcessPool" in said[0]
+
+
+def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    source = open_source(TRAIL)
+    source.reader = Elsewhere(expire)
+    with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
+        run(source, EVERY_RECORD, means=Means(executor))
+    assert (caught.value.message, caught.value.hints) == ("the session expired", ("log in again",))
+    assert caught.value.code == "PG-E102"
 
 
 def test_jobs_and_readers_cross_processes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -143,6 +144,7 @@ def suggest_role(
     resources: Mode = "pattern",
     opened: Collection[str] = (),
     accepted: Collection[Sign] = (),
+    executor: Executor | None = None,
 ) -> Suggestion:
     """The smallest policy for one role, as the command line suggests it.
 
@@ -157,6 +159,7 @@ def suggest_role(
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
         accepted: signs of odd usage that a person has looked at; `policygen.conduct.SIGNS` names them.
+        executor: where the logs are read, if they are large: processes, or a cluster's; None for this process.
 
     Raises:
         PolicygenError: as the command line would print it.
@@ -173,14 +176,22 @@ def suggest_role(
         resources=resources,
         opened=opened,
         accepted=accepted,
+        means=_means(executor),
     ).suggestion
 
 
-def roles_in(logs: str | Path | Sequence[str | Path]) -> dict[RoleKey, int]:
-    """The roles seen in logs and the number of events of each, most first."""
-    ledger = run(open_source(_paths(logs)), Job(nobody)).ledger
+def roles_in(
+    logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
+) -> dict[RoleKey, int]:
+    """The roles seen in logs and the number of events of each, most first; `executor` as for `suggest_role`."""
+    ledger = run(open_source(_paths(logs)), Job(nobody), means=_means(executor)).ledger
     return dict(sorted(ledger.roles.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
     return [logs] if isinstance(logs, str | Path) else list(logs)
+
+
+def _means(executor: Executor | None) -> Means:
+    """Enough for an executor of many workers, since none tells how many it has."""
+    return Means(executor, ahead=32)

@@ -10,6 +10,7 @@ import typer
 
 from policygen.cli.options import (
     AcceptOption,
+    DaskOption,
     DaysOption,
     DecisionsOption,
     IncompleteOption,
@@ -65,6 +66,7 @@ def command(
     public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
+    dask: DaskOption = "",
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -94,7 +96,7 @@ def command(
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
     source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         seen = observe(
             source,
             role,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from policygen.cli.options import (
+    DaskOption,
     DaysOption,
     IncompleteOption,
     JobsOption,
@@ -47,6 +48,7 @@ def command(
     public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
+    dask: DaskOption = "",
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -79,7 +81,7 @@ def command(
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
     source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         reading, ledger, coverage = examine(
             source,
             days=days,

@@ -9,6 +9,7 @@ import typer
 
 from policygen.cli.options import (
     AcceptOption,
+    DaskOption,
     DaysOption,
     DecisionsOption,
     DropOption,
@@ -55,6 +56,7 @@ def command(
     public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
+    dask: DaskOption = "",
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -75,7 +77,7 @@ def command(
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
     source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,

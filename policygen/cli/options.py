@@ -12,6 +12,8 @@ import typer
 from policygen.report import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from policygen.account.model import Account
     from policygen.cache import Cache
     from policygen.conduct import Sign
@@ -79,6 +81,9 @@ KeysOption = Annotated[
     Path | None,
     typer.Option("--public-keys", help="Folder of CloudTrail's public keys, for digests in folders."),
 ]
+DaskOption = Annotated[
+    str, typer.Option("--dask", help="Scheduler of a Dask cluster that reads logs, as tcp://HOST:8786.")
+]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Read all logs again, and keep nothing of them.")
 ]
@@ -116,15 +121,15 @@ def deaf() -> None:
 
 
 @contextmanager
-def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Means]:
-    """By what means logs are read, for as long as they are: progress, and processes where there is much to read."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str = "") -> Iterator[Means]:
+    """By what means logs are read, for as long as they are: progress, and processes where there is much to read.
 
+    Raises:
+        UsageError: PG-E208, both processes and a cluster were asked for; what `cluster_at` raises.
+    """
     from policygen.cli.progress import Bar
     from policygen.engine import Means
 
-    workers = jobs or cores()
     bar = Bar()
 
     def keep(job: Job) -> Cache | None:
@@ -134,18 +139,40 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True) -> Iterator[Mea
         return Cache.of(cache_folder(), f"{job.name}\0{job.search}", job.select, warn) if cached else None
 
     say = (lambda _: None) if quiet else bar
+    with _workers(jobs, dask) as (executor, workers):
+        try:
+            yield Means(executor, 2 * workers, keep, say, talk_of(quiet=quiet))
+        finally:
+            bar.close()
+
+
+@contextmanager
+def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
+    """Where logs are read, None for this process, and by how many at once."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from policygen.errors import UsageError
+
+    if dask and jobs:
+        raise UsageError("--jobs and --dask exclude each other", "give one of them", code="PG-E208")
+    if dask:
+        from policygen.cli.cluster import cluster_at
+
+        with cluster_at(dask) as (executor, threads):
+            yield executor, max(threads, 4)  # a cluster may grow while it is asked
+        return
+    workers = jobs or cores()
     if workers == 1:
-        yield Means(say=say, talk=talk_of(quiet=quiet), cache=keep)
-        bar.close()
+        yield None, 1
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=deaf) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=deaf) as pool:
         try:
-            yield Means(executor=executor, ahead=2 * workers, say=say, talk=talk_of(quiet=quiet), cache=keep)
+            yield pool, workers
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
-            bar.close()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def source_of(

@@ -10,6 +10,7 @@ import typer
 
 from policygen.cli.options import (
     AcceptOption,
+    DaskOption,
     DaysOption,
     DecisionsOption,
     DropOption,
@@ -75,6 +76,7 @@ def command(
     public_keys: KeysOption = None,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
+    dask: DaskOption = "",
     no_cache: NoCacheOption = False,
     plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
@@ -115,7 +117,7 @@ def command(
     talk = talk_of(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
     source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,

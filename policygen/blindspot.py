@@ -69,11 +69,22 @@ class Restrictions:
             return BlindSpot(
                 "window-not-covered", "", "what the trails logged is not known", "give newer logs"
             )
+        if not any(trail.arn for trail in active):
+            return self._not_held(asked, active, service)
         if self._answer(asked, frozenset({"delivery"})) == "all":
             return BlindSpot("window-not-covered", "", self._undelivered(active), "wait, or --days fewer")
         if self._answer(asked, frozenset({"delivery", "place"})) == "all":
             return self._out_of_place(active, service)
         return self._filtered(asked, active, service)
+
+    def _not_held(self, asked: Sequence[Question], active: Sequence[Trail], service: str) -> BlindSpot:
+        """What AWS keeps by itself is no trail: nothing makes it hold more."""
+        names = ", ".join(trail.name for trail in active)
+        if asked[0].data_type:
+            why = f"{service} data events: the {names} has none"
+            return BlindSpot("trail-not-read", "", why, "read the trail that logs them: --logs auto")
+        why = f"only the {names} was read, the permission holds elsewhere too"
+        return BlindSpot("region-not-read", "", why, "--logs lookup: reads all regions")
 
     def _undelivered(self, active: Iterable[Trail]) -> str:
         failing = [

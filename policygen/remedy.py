@@ -87,8 +87,8 @@ def _without_empty(value: Any) -> Any:
 
 
 def _command(trail: Trail, account: str, operation: str, option: str, *rest: str) -> str:
-    if any(printable(text) != text for text in (trail.name, trail.arn, trail.home_region)):
-        return ""  # no name that AWS gives; nobody should paste it
+    if not trail.arn or any(printable(text) != text for text in (trail.name, trail.arn, trail.home_region)):
+        return ""  # none of AWS's trails, or no name that AWS gives; nobody should paste it
     owner = _owner(trail, account)
     if owner and not _ACCOUNT.fullmatch(owner):
         return ""  # it would stand in a comment, where nothing is quoted

@@ -9,20 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from policygen.account import load_snapshot
 from policygen.account.session import open_session
+from policygen.analysis import analyse
+from policygen.coverage import coverage_of
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.sources import EVERYTHING, Batch, LogObject, Scope
 from policygen.sources.history import ABREAST, WAITS, Connection, HistoryReader, Pace
 from policygen.sources.lookup import LookupReader, LookupSource, open_lookup
 from policygen.sources.stretch import Stretch
+from policygen.usage import window_of
 from tests.fake_aws import ACCOUNT, Clock, FakeAws, Refused
-from tests.support import record
+from tests.support import ROLE, record, snapshot, trails_of
 
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 DAY = Scope(first="2026-11-20", last="2026-11-20")
@@ -569,3 +574,36 @@ def test_what_is_no_region_is_a_usage_error(spec: str) -> None:
 def test_nothing_is_asked_of_aws_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boto3, "Session", None)
     assert open_lookup(["lookup:"], profile="admin").now.tzinfo is UTC
+
+
+# --- what it cannot hold -------------------------------------------------------------------------
+
+
+def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_log(tmp_path: Path) -> None:
+    allowed = {"Effect": "Allow", "Action": ["iam:GetRole", "iam:ListRoles", "s3:GetObject"], "Resource": "*"}
+    role = {"policies": [{"Version": "2012-10-17", "Statement": [allowed]}], "trails": trails_of("all")}
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(snapshot(role)))
+    events = [event(day, f"2026-11-{day:02}T10:00:00Z") for day in range(1, 24)]
+    for one in events:
+        one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"readOnly": True})
+    aws = fake(History(events), opted(us_east_1="opt-in-not-required"))
+    made = analyse(source(aws), ROLE, days=20, account=load_snapshot(path), on=NOW.date()).suggestion
+    granted = {action for statement in made.policy.statements for action in statement.actions}
+    assert granted == {"iam:GetRole", "s3:GetObject"}
+    spot = made.coverage.verdict("s3:GetObject").spot
+    assert spot is not None
+    assert (spot.id, spot.why) == ("trail-not-read", "s3 data events: the event history has none")
+    assert made.coverage.verdict("iam:ListRoles").visible
+
+
+def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
+    held = source(fake(History([])), "eu-west-1").trails
+    window = window_of(3, "2026-11-24")
+    days = {f"2026-11-{day}": 1 for day in (22, 23, 24)}
+    found = coverage_of(window, days, ("eu-west-1", "us-east-1"), held, management={"read": 1, "write": 1})
+    assert found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible
+    assert found.verdict("iam:CreateRole").visible
+    spot = found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-3:123456789012:q").spot
+    assert spot is not None
+    assert (spot.id, spot.command) == ("region-not-read", "")

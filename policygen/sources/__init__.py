@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from policygen.account.model import Trail
 from policygen.errors import PolicygenError, UsageError
 from policygen.ledger import Ledger
 from policygen.record import Record
@@ -171,6 +172,11 @@ class LogSource(ABC):
         """What the user should know of the source, in sentences; complete when its objects were listed."""
         return ()
 
+    @property
+    def trails(self) -> Sequence[Trail] | None:
+        """What decided which events are in it, where that is not the account's trails; None where it is."""
+        return None
+
     @abstractmethod
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
         """What there is to read, in a stable order; batches account for what is knowingly no log, or not readable.
@@ -213,6 +219,11 @@ class CallSource(ABC):
     def notes(self) -> Sequence[str]:
         """What the user should know of the source, in sentences; complete when it was asked."""
         return ()
+
+    @property
+    def trails(self) -> Sequence[Trail] | None:
+        """What decided which events are in it, where that is not the account's trails; None where it is."""
+        return None
 
     @abstractmethod
     def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:

@@ -14,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from policygen.account.model import Trail
 from policygen.account.session import open_session
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.sources import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
@@ -40,6 +42,23 @@ _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d{1,2}")
 _GLOBAL = {"aws": ("us-east-1",), "aws-cn": ("cn-north-1",), "aws-us-gov": ("us-gov-west-1",)}
 _NOT_ENABLED = "region-not-enabled"
 _INVALID, _DENIED = "PG-E101", "PG-E110"
+_HISTORY = Trail(
+    name="event history",
+    arn="",
+    home_region="",
+    multi_region=True,
+    organization=False,
+    global_events=True,
+    bucket="",
+    prefix="",
+    logging=True,
+    started="",
+    stopped="",
+    delivery_error="",
+    selectors=({"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []},),
+    advanced=None,
+    raw={},
+)
 
 
 def open_lookup(
@@ -158,6 +177,18 @@ class LookupSource(LogSource):
             f"{count(regions * days, 'request')} at least, {count(-(-days // PER_SECOND), 'second')} or more"
         )
         return (*always, f"{rate}: {least}, and 2.8 hours for a million events of one region")
+
+    @property
+    def trails(self) -> tuple[Trail, ...]:
+        """The history itself: all management events whatever trails select, and no others (2.3)."""
+        if not self.regions:
+            return (_HISTORY,)
+        aws = self._connection.aws
+        named = sorted({*self.regions, *_GLOBAL.get(aws.partition, ())})
+        return tuple(
+            replace(_HISTORY, name=f"{_HISTORY.name} of {one}", home_region=one, multi_region=False)
+            for one in named
+        )
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
         """A stretch for each region and day, by region, then day.

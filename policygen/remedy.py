@@ -3,7 +3,9 @@
 AWS replaces all selectors of a trail at once, so a command carries those that the trail has, basic ones written
 as advanced ones. Without them there is no command: "" stands for one that cannot be given. A trail of another
 account, an organization's, cannot be changed from a member (3.4.1): a comment says in which account the command runs.
-Source: AWS CLI Command Reference, cloudtrail put-event-selectors, update-trail, create-trail, start-logging.
+An event data store of CloudTrail Lake that stands for a trail is changed by commands of its own.
+Source: AWS CLI Command Reference, cloudtrail put-event-selectors, update-trail, create-trail, start-logging,
+update-event-data-store, start-event-data-store-ingestion.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def start(trails: Sequence[Trail], account: str) -> str:
 def widen(trails: Sequence[Trail], account: str) -> str:
     """The command that makes a trail one of all regions, with the events of global services."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
-        flags = ("--is-multi-region-trail", "--include-global-service-events")
+        wider = ["--is-multi-region-trail", "--include-global-service-events"]
+        flags = ["--multi-region-enabled"] if _is_store(trail) else wider
         return _command(trail, account, "update-trail", "--name", *flags)
     return ""
 
@@ -86,6 +89,17 @@ def _without_empty(value: Any) -> Any:
     return [_without_empty(inner) for inner in value] if isinstance(value, list) else value
 
 
+_OF_STORES = {
+    "put-event-selectors": "update-event-data-store",
+    "start-logging": "start-event-data-store-ingestion",
+    "update-trail": "update-event-data-store",
+}
+
+
+def _is_store(trail: Trail) -> bool:
+    return ":eventdatastore/" in trail.arn
+
+
 def _command(trail: Trail, account: str, operation: str, option: str, *rest: str) -> str:
     if not trail.arn or any(printable(text) != text for text in (trail.name, trail.arn, trail.home_region)):
         return ""  # none of AWS's trails, or no name that AWS gives; nobody should paste it
@@ -96,5 +110,7 @@ def _command(trail: Trail, account: str, operation: str, option: str, *rest: str
     # another account's trail is named by its ARN (CloudTrail API Reference, PutEventSelectors, TrailName).
     region = ["--region", trail.home_region] if trail.home_region else []
     name = trail.arn if owner else trail.name
+    if _is_store(trail):
+        operation, option, name = _OF_STORES[operation], "--event-data-store", trail.arn
     command = shlex.join(["aws", "cloudtrail", operation, option, name, *region, *rest])
     return f"{command}  # in account {owner}" if owner else command

@@ -24,6 +24,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def size(number: float) -> str:
+    """Bytes in words: ``1.2 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}" if unit != "bytes" else f"{number:,.0f} bytes"
+        number /= 1000
+    return f"{number:,.3g} TB"
+
+
 def printable(text: str) -> str:
     """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
     return _UNSAFE.sub(_visible, text)

@@ -70,6 +70,7 @@ _CODES: Mapping[str, _Kind] = {
     "SignatureDoesNotMatch": "invalid",
     "UnrecognizedClientException": "invalid",
     "BandwidthLimitExceeded": "throttled",
+    "MaxConcurrentQueriesException": "throttled",
     "PriorRequestNotComplete": "throttled",
     "RequestLimitExceeded": "throttled",
     "RequestThrottled": "throttled",

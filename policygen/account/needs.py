@@ -1,4 +1,4 @@
-"""The permissions that policygen itself needs, command by command: all only read, but Athena writes its results.
+"""The permissions that policygen itself needs, command by command: all only read, but queries write their results.
 
 ``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}``
 to fill in; ``*`` where IAM knows no narrower one, or where the names are not known before they are read.
@@ -124,6 +124,20 @@ _ATHENA_NEEDS = (
     Need("s3:PutObject", "arn:{partition}:s3:::*/*", "the results, which Athena writes where you say"),
 )
 
+_STORE = "arn:{partition}:cloudtrail:*:{account}:eventdatastore/*"
+
+_LAKE_NEEDS = (
+    Need("cloudtrail:GetEventDataStore", _STORE, "which events the store holds, and since when"),
+    Need("cloudtrail:StartQuery", _STORE, "the three queries, or four of an organisation's store"),
+    Need("cloudtrail:DescribeQuery", _STORE, "whether they are done, and what they read"),
+    Need("cloudtrail:GetQueryResults", _STORE, "what they found"),
+    Need("cloudtrail:CancelQuery", _STORE, "to stop one", True),
+    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "a store that is encrypted with a key", True),
+    Need(
+        "kms:GenerateDataKey", "arn:{partition}:kms:*:*:key/*", "its results, which are encrypted too", True
+    ),
+)
+
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
     "suggest --logs auto": _AUTO_NEEDS,
@@ -131,6 +145,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "suggest --logs lookup:": _LOOKUP_NEEDS,
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
+    "suggest --logs lake:ARN": _LAKE_NEEDS,
     "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,

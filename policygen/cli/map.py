@@ -48,7 +48,7 @@ def command(
     source = open_source([str(path) for path in logs])
     if isinstance(source, CallSource):
         raise UsageError(
-            "map shows record by record, and Athena gives sums",
+            "map shows record by record, and this source gives sums",
             "give files, s3:// or lookup:",
             code="PG-E202",
         )

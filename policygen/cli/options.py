@@ -27,7 +27,8 @@ LogsOption = Annotated[
     typer.Option(
         "--logs",
         "-l",
-        help="Files, folders, s3://BUCKET, lookup:, logs:GROUP or auto (the account's trails); repeatable.",
+        help="Files, folders, s3://BUCKET, lookup:, logs:GROUP, athena:DATABASE.TABLE, lake:ARN or auto (the "
+        "account's trails); repeatable.",
         show_default="auto",
     ),
 ]

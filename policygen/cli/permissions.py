@@ -28,7 +28,7 @@ def command(
     ] = False,
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, policy.")] = "text",
 ) -> None:
-    """Print the permissions that policygen needs; all of them only read, but that Athena writes results.
+    """Print the permissions that policygen needs; all of them only read, but that queries write results.
 
     Work on files needs none.
 

@@ -285,6 +285,12 @@ def _athena(specs: Sequence[str], how: Asking) -> CallSource:
     return open_athena(specs, profile=how.profile, max_scan=how.max_scan)
 
 
+def _lake(specs: Sequence[str], how: Asking) -> CallSource:
+    from policygen.sources.lake import open_lake
+
+    return open_lake(specs, profile=how.profile, max_scan=how.max_scan)
+
+
 Source = LogSource | CallSource
 Opener = Callable[[Sequence[str], Asking], Source]
 
@@ -293,6 +299,7 @@ SCHEMES: dict[str, Opener] = {
     "athena": _athena,
     "auto": _auto,
     "file": _files,
+    "lake": _lake,
     "logs": _logs,
     "lookup": _lookup,
     "s3": _s3,

@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,6 +34,8 @@ from policygen.text import printable
 
 if TYPE_CHECKING:
     from boto3 import Session
+
+Answer = TypeVar("Answer")
 
 ABREAST = 4
 """Days of one region that `read_many` reads side by side."""
@@ -74,7 +76,7 @@ def is_hopeless(error: AwsError) -> bool:
     return error.code in _HOPELESS
 
 
-def patiently(ask: Callable[[], Page], sleep: Callable[[float], None]) -> Page:
+def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
     """What `ask` gives, asked again as long as AWS throttles it, for about a minute.
 
     Raises:

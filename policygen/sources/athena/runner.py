@@ -15,7 +15,7 @@ from policygen.account.session import Aws
 from policygen.errors import AwsError, GateError, UsageError
 from policygen.reduction import Row
 from policygen.sources.athena.table import Table, read_table
-from policygen.text import clean, printable
+from policygen.text import clean, printable, size
 
 PRICE = 5.0
 """US dollars for a terabyte scanned: the list price of most regions (https://aws.amazon.com/athena/pricing/)."""
@@ -120,7 +120,7 @@ class Runner:
     def bill(self) -> str:
         """What was read and what it costs, in words."""
         cost = self.scanned / 1e12 * PRICE
-        return f"Athena read {_size(self.scanned)}, about ${cost:.2f} at ${PRICE:g} a terabyte"
+        return f"Athena read {size(self.scanned)}, about ${cost:.2f} at ${PRICE:g} a terabyte"
 
     def check_room(self) -> None:
         """Stops before a query that reads as much again as the one before, where that would be too much.
@@ -129,7 +129,7 @@ class Runner:
             GateError: PG-E522.
         """
         if self.max_scan is not None and 2 * self.scanned > self.max_scan:
-            raise self._too_much(f"the next query would read {_size(self.scanned)} again")
+            raise self._too_much(f"the next query would read {size(self.scanned)} again")
 
     def _client(self) -> Any:
         return self.aws.client("athena", self.place.region)
@@ -195,7 +195,7 @@ class Runner:
 
     def _too_much(self, what: str) -> GateError:
         return GateError(
-            f"{_size(self.scanned)} read, {_size(self.max_scan or 0)} allowed: {what}",
+            f"{size(self.scanned)} read, {size(self.max_scan or 0)} allowed: {what}",
             "ask for fewer days, or for one account: a table with partitions reads only these",
             f"or allow more: about ${2 * self.scanned / 1e12 * PRICE:.2f} at ${PRICE:g} a terabyte in all",
             code="PG-E522",
@@ -216,11 +216,3 @@ def _failed(query: str, status: Mapping[str, Any]) -> AwsError:
         "a damaged log file stops every query: leave its days out, or read the bucket itself",
         code="PG-E521",
     )
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count:,.0f} bytes"
-        count /= 1000
-    return f"{count:,.3g} TB"

@@ -50,9 +50,9 @@ def survey_sql(table: Table, asked: Question) -> str:
         for number, part in enumerate(PARTS)
     ]
     names = [column.name for column in SURVEY_COLUMNS]
-    wanted = f"({_own(asked)} OR {{useridentity.type}} = 'AWSAccount')" if asked.role else "FALSE"
+    wanted = f"({of_role(asked)} OR {{useridentity.type}} = 'AWSAccount')" if asked.role else "FALSE"
     columns = [
-        (column.name, column.sql.replace("{wanted}", wanted).replace("{noted}", _noted()))
+        (column.name, column.sql.replace("{wanted}", wanted).replace("{noted}", noted()))
         for column in SURVEY_COLUMNS
     ]
     columns.append(("late", _late(asked)))
@@ -89,7 +89,7 @@ def calls_sql(
     columns += [("session_name", SESSION), ("address", "{sourceipaddress}")]
     names = ", ".join([*(column.name for column in CALL_COLUMNS if column.name != "parameters"), "copied"])
     query = [
-        _once(table, asked, columns, where=[f"({_own(asked)}{foreign})", f"NOT ({_late(asked)})"]) + ",",
+        _once(table, asked, columns, where=[f"({of_role(asked)}{foreign})", f"NOT ({_late(asked)})"]) + ",",
         "cut AS (",
         f"  SELECT {names}, session_name, address, time, id,",
         "{cut} AS parameters",
@@ -153,7 +153,7 @@ def _once(table: Table, asked: Question, columns: Sequence[tuple[str, str]], whe
     )
 
 
-def _own(asked: Question) -> str:
+def of_role(asked: Question) -> str:
     """Events of a role of this name; which role is meant is decided in Python."""
     if not _ROLE_NAME.fullmatch(asked.role):
         return "FALSE"  # no role is called so
@@ -177,7 +177,8 @@ def _late(asked: Question) -> str:
     return f"substr({{eventtime}}, 1, {len(asked.until)}) > {literal(asked.until)}"
 
 
-def _noted() -> str:
+def noted() -> str:
+    """Events of any caller that say something about the evidence itself (`ledger.NOTED`)."""
     return " OR ".join(
         f"({{eventsource}} = {literal(source)}"
         f" AND regexp_like({{eventname}}, {literal(f'^({names.pattern})$')}))"

@@ -68,6 +68,8 @@ def started(at: Path, *, failures: int = 3) -> Iterator[Started]:
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(failures),
+        # How long a result is asked for of a worker that may be dead.
+        "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s",
     }
     local = ("--host", "127.0.0.1", "--no-dashboard")
     told = at / "address"
@@ -203,10 +205,13 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
         assert said[0].startswith("warning: a worker failed (KilledWorker: ")
 
 
-def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(whole: Portion, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
+    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 1)
     said: list[str] = []
-    with started(tmp_path) as one, Client(one.address, timeout=1, set_as_default=False) as client:
-        means = Means(client.get_executor(), ahead=100, talk=said.append)
+    with started(tmp_path) as one, cluster_at(one.address) as (executor, _):
+        means = Means(executor, talk=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
     assert found.ledger.records == whole.ledger.records

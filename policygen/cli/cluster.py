@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.errors import UsageError
 from policygen.text import clean, printable
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from distributed import Client
 
 PATIENCE = 10
@@ -24,6 +24,28 @@ class Cluster(NamedTuple):
 
     executor: Executor
     threads: int
+
+
+class Submitting(Executor):
+    """Gives Dask's own futures, not those of ``Client.get_executor``.
+
+    The latter wait for ever where the scheduler dies while a result is on its way (seen with distributed 2026.8).
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """See `concurrent.futures.Executor.submit`.
+
+        Raises:
+            ConnectionError: the scheduler is gone, for a while or for good.
+        """
+        # Not "pure": nothing that another user's run left on the cluster is taken for an answer.
+        future = self._client.submit(fn, *args, pure=False, **kwargs)
+        if self._client.status != "running":
+            raise ConnectionError("the scheduler cannot be reached")
+        return future
 
 
 @contextmanager
@@ -42,6 +64,8 @@ def cluster_at(address: str) -> Iterator[Cluster]:
             "pip install 'policygen[dask]'",
             code="PG-E225",
         ) from error
+    # What it has to say of lost connections, with tracebacks, the engine says in its own words.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (
@@ -54,8 +78,7 @@ def cluster_at(address: str) -> Iterator[Cluster]:
         ) from error
     with client:
         _check_workers(client)
-        # Not "pure": nothing that another user's run left on the cluster is taken for an answer.
-        yield Cluster(client.get_executor(pure=False), sum(client.nthreads().values()))
+        yield Cluster(Submitting(client), sum(client.nthreads().values()))
 
 
 def answers_of() -> tuple[str, str]:

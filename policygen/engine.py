@@ -7,7 +7,6 @@ were published, so that what is delivered twice is found without remembering eve
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.cache import Cache, Kept
-from policygen.errors import PolicygenError
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
 from policygen.memory import uncollected
 from policygen.reading import Reading
@@ -33,7 +31,7 @@ from policygen.sources import (
 )
 from policygen.sources.layout import STAMP, published
 from policygen.spill import ROOM, Spill
-from policygen.text import clean
+from policygen.workers import handed_out
 
 CHUNK_BYTES = 16 << 20
 """Bytes as stored that are read as one portion; a trail's files are packed seven to one."""
@@ -85,6 +83,8 @@ class Progress(NamedTuple):
     """Bytes as stored."""
     of_size: int
     records: int
+    matches: int | None = None
+    """Events of the role; None where no one role is asked for."""
 
 
 @dataclass(slots=True)
@@ -193,11 +193,13 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     if of_size >= SMALL or source.remote:
         objects = _searched(objects, job.search) if job.search.own else objects
         cache = means.cache(job) if job.name else None
+    means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.ledger, job)))
     try:
         parts = _parts(objects, job, cache)
         for part in _merged(source.reader, parts, job, whole, means, cache):
             read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
-            means.say(Progress(read, len(objects), size, of_size, whole.ledger.records))
+            found = _matches(whole.ledger, job)
+            means.say(Progress(read, len(objects), size, of_size, whole.ledger.records, found))
             if means.spill and sum(map(len, whole.ledger.calls.values())) > ROOM:
                 means.spill.take(whole.ledger.calls)
     finally:
@@ -209,6 +211,11 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     if means.spill:
         means.spill.take(whole.ledger.calls)
     return whole
+
+
+def _matches(ledger: Ledger, job: Job) -> int | None:
+    """Events of the role that is asked for."""
+    return sum(n for role, n in ledger.roles.items() if job.select(role)) if job.role else None
 
 
 def _listed(source: LogSource, scope: Scope, reading: Reading) -> list[LogObject]:
@@ -311,54 +318,17 @@ def _add_kept(part: _Part, kept: Kept, reader: Reader, job: Job, whole: Portion,
 
 
 def _handed_out(
-    reader: Reader, parts: Iterable[_Part], job: Job, means: Means
+    reader: Reader, parts: Sequence[_Part], job: Job, means: Means
 ) -> Iterator[tuple[_Part, Portion | None]]:
     """Each part with what a worker gave of it; None for what is to be read here."""
-    told: set[str] = set()
-    waiting: deque[tuple[_Part, Future[Portion] | None]] = deque()
-    try:
-        for part in parts:
-            waiting.append((part, None if part.kept else _submitted(reader, part, job, means, told)))
-            if means.executor is None or len(waiting) >= means.ahead:
-                yield _given(*waiting.popleft(), means, told)
-        while waiting:
-            yield _given(*waiting.popleft(), means, told)
-    finally:
-        for _, coming in waiting:
-            if coming:
-                coming.cancel()
+    executor = means.executor
+    if executor is None:
+        return ((part, None) for part in parts)
 
+    def submit(part: _Part) -> Future[Portion] | None:
+        return None if part.kept else executor.submit(reduce, reader, part.objects, job)
 
-def _submitted(reader: Reader, part: _Part, job: Job, means: Means, told: set[str]) -> Future[Portion] | None:
-    if means.executor is None:
-        return None
-    try:
-        return means.executor.submit(reduce, reader, part.objects, job)
-    except Exception as error:  # a pool or a cluster that is gone
-        _tell_lost(error, means, told)
-        return None
-
-
-def _given(
-    part: _Part, coming: Future[Portion] | None, means: Means, told: set[str]
-) -> tuple[_Part, Portion | None]:
-    """A part with what a worker gave of it. A worker that was killed gives nothing, or all of it from another one."""
-    try:
-        return part, coming.result() if coming else None
-    except PolicygenError:  # the source's own word
-        raise
-    except Exception as error:  # each kind of executor has its own for a lost worker
-        _tell_lost(error, means, told)
-        return part, None
-
-
-def _tell_lost(error: Exception, means: Means, told: set[str]) -> None:
-    """Says once for each kind of error that workers fail."""
-    kind = type(error).__name__
-    if kind not in told:
-        told.add(kind)
-        words = clean(" ".join(str(error).split()), 200)
-        means.talk(f"warning: a worker failed ({kind}: {words}): what it had to read is read here")
+    return handed_out(parts, submit, means.ahead, means.talk)
 
 
 def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:

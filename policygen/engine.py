@@ -179,10 +179,12 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     whole = Portion(Ledger(job.select, until=job.until))
     if isinstance(source, CallSource):
         source.fill(whole.ledger, job.role, scope, means.talk)
+        whole.reading.trails = source.trails
         if means.spill:
             means.spill.take(whole.ledger.calls)
         return whole
     objects = _listed(source, scope, whole.reading)
+    whole.reading.trails = source.trails
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None
     serial = getattr(

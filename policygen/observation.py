@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policygen.access import RoleKey
-from policygen.account.model import Account, Role, Trail
+from policygen.account.model import Account, Role
 from policygen.conduct import SIGNS, Conduct, Sign, part
 from policygen.coverage import Coverage, coverage_of
 from policygen.decisions import Decisions
@@ -154,7 +154,7 @@ def attribute(
         )
     if usage.events is None:
         raise _no_events(ledger, chosen, window, conduct)
-    coverage = _coverage(ledger, reading, window, _trails(source, account), chosen.role)
+    coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
     if account and current:
         today = today_of(current, account, allow_incomplete=allow_incomplete)
@@ -231,7 +231,7 @@ def examine(
     if not (limit or ledger.last):
         raise nobody_seen(reading)
     window = window_of(days, limit or ledger.last)
-    return reading, ledger, _coverage(ledger, reading, window, _trails(source, account), key)
+    return reading, ledger, _coverage(ledger, reading, window, account, key)
 
 
 def nobody_seen(reading: Reading) -> NothingFoundError:
@@ -254,24 +254,15 @@ def limit_of(days: int, until: str) -> str:
     return _until(until)
 
 
-def _trails(source: Source, account: Account | None) -> Sequence[Trail] | None:
-    """What decided which events were read: the source's own, or the account's trails; None where it is not known."""
-    own = source.trails
-    return own if own is not None or account is None else account.trails
-
-
 def _coverage(
-    ledger: Ledger,
-    reading: Reading,
-    window: Window,
-    trails: Sequence[Trail] | None,
-    role: RoleKey | None,
+    ledger: Ledger, reading: Reading, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
+    trails = account.trails if account else None
     return coverage_of(
         window,
         ledger.days,
         ledger.regions,
-        trails,
+        trails if reading.trails is None else reading.trails,
         reading.holes,
         role=role,
         changes=_trail_changes(ledger),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from policygen.account.model import Trail
 from policygen.errors import IncompleteError
 from policygen.sources import Batch
 from policygen.text import count, printable
@@ -26,6 +27,8 @@ class Reading:
     """(file, byte, reason)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """(file, reason) of single records."""
+    trails: Sequence[Trail] | None = None
+    """What decided which events are in it, where that is not the account's trails; None where it is."""
     unproved: list[tuple[str, str]] = field(default_factory=list)
     """(what, reason): log files, or stretches of time, that were to be proved and are not."""
 

@@ -18,6 +18,8 @@ from policygen.account import load_snapshot
 from policygen.account.needs import NEEDS
 from policygen.account.session import Aws
 from policygen.analysis import analyse
+from policygen.batch.reading import read as batch_read
+from policygen.batch.select import Choice
 from policygen.cli import app
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.ledger import Ledger, nobody
@@ -27,6 +29,7 @@ from policygen.sources.athena.sql import Question
 from policygen.sources.history import WAITS
 from policygen.sources.lake import Lake, LakeSource, Store, parse_store
 from policygen.sources.lake.sql import SURVEYS, records_sql, survey_sql
+from policygen.spill import Spill
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import ROLE, ROOT, record, snapshot, trails_of
 from tests.test_athena import odd, sample_rows
@@ -538,6 +541,13 @@ def test_only_the_permissions_that_are_listed_are_used() -> None:
     needed = {need.action for need in NEEDS["suggest --logs lake:ARN"] if not need.optional}
     assert {f"cloudtrail:{one.operation}" for one in aws.requests} == needed
     assert len(aws.asked("StartQuery")) == 4
+
+
+def test_a_store_is_not_asked_for_every_role() -> None:
+    aws = FakeLake(FEW)
+    with Spill() as spill, pytest.raises(UsageError) as caught:
+        batch_read(aws.source(), spill, Choice(), days=30)
+    assert (caught.value.code, aws.requests) == ("PG-E202", [])
 
 
 def test_a_limit_that_cannot_be_kept_is_refused() -> None:

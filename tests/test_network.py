@@ -142,6 +142,9 @@ def test_others_are_not_taken_for_them(host: str) -> None:
 
 ON_FILES: dict[str, tuple[str, ...]] = {
     "suggest": ("-r", "orders-api", *LOGS),
+    "batch": (*LOGS, "-o", "out", "--jobs", "1"),
+    "report": ("plans/orders-api.json", "-q"),
+    "schema": (),
     "explain": ("dynamodb:GetItem", "-r", "orders-api", *LOGS),
     "check": ("-", "-r", "orders-api", *LOGS),
     "doctor": LOGS,
@@ -167,6 +170,8 @@ def test_every_command_that_works_on_files_is_tried() -> None:
 def test_work_on_files_asks_nobody(command: str, asked: list[str], tmp_path: Path) -> None:
     for name in ("a.json", "b.json", "policy.json"):
         (tmp_path / name).write_text(json.dumps(DOCUMENT))
+    if command == "report":
+        policygen("suggest", *ON_FILES["suggest"])
     words = [word if word != "-" else "policy.json" for word in ON_FILES[command]]
     done = policygen(command, *words)
     assert done.exit_code == (1 if command == "check" else 0), done.output  # what is checked is too little

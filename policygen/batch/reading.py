@@ -10,10 +10,11 @@ from typing import NamedTuple
 from policygen.access import RoleKey
 from policygen.batch.select import Choice
 from policygen.engine import Job, Means, run
+from policygen.errors import UsageError
 from policygen.ledger import Ledger, nobody
 from policygen.observation import end_of, limit_of, nobody_seen, scope_of
 from policygen.reading import Reading, check_whole
-from policygen.sources import Source
+from policygen.sources import CallSource, Source
 from policygen.spill import Spill
 
 
@@ -66,8 +67,15 @@ def read(
         means: by which the logs are read.
 
     Raises:
+        UsageError: the source is asked for one role at a time (PG-E202).
         PolicygenError: nothing found, or the evidence has holes.
     """
+    if isinstance(source, CallSource):
+        raise UsageError(
+            "batch reads records, and this source is asked for the calls of one role at a time",
+            "give files, s3://, auto or lookup:",
+            code="PG-E202",
+        )
     limit = limit_of(days, until) or end_of(source, on)
     asked = Asked(tuple(choice.names), tuple(choice.accounts))
     # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.

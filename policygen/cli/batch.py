@@ -12,6 +12,7 @@ import typer
 
 from policygen.cli.options import (
     AcceptOption,
+    DaskOption,
     DaysOption,
     DecisionsOption,
     DropOption,
@@ -89,6 +90,7 @@ def command(
     show_all: Annotated[bool, typer.Option("--all", help="List every role on the screen.")] = False,
     max_scan: MaxScanOption = "",
     jobs: JobsOption = 0,
+    dask: DaskOption = "",
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -129,7 +131,7 @@ def command(
     account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
     choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
     source = source_of(logs, profile, talk, max_scan)
-    with Spill() as spill, means_of(quiet=quiet, jobs=jobs, cached=not no_cache) as means:
+    with Spill() as spill, means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         found = read(
             source,
             spill,

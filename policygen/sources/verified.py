@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from policygen.account.model import Trail
 from policygen.account.session import Aws, open_session
 from policygen.errors import PolicygenError, UsageError
 from policygen.sources import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope, Source
@@ -89,6 +90,11 @@ class VerifiedSource(LogSource):
     def notes(self) -> Sequence[str]:
         """What the source itself says."""
         return self._source.notes
+
+    @property
+    def trails(self) -> Sequence[Trail] | None:
+        """As the source says."""
+        return self._source.trails
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
         """What the source gives; what is damaged or unproved by its digests is told by batches.

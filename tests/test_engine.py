@@ -22,7 +22,6 @@ import pytest
 import policygen.cache
 import policygen.engine
 from policygen.cache import Cache
-from policygen.cli.progress import Bar, describe
 from policygen.engine import TELLING, Job, Means, Portion, Progress, run
 from policygen.errors import AwsError
 from policygen.ledger import nobody
@@ -505,34 +504,6 @@ def test_a_cache_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "calls").write_text("a file where the folder should be")
     code, said = policygen_says(tmp_path, "cache", "--clear")
     assert (code, "PG-E223" in said) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("state", "line"),
-    [
-        (Progress(3, 10, 0, 0, 7), "read 3 of 10 files, 0 of 0 MB, 7 records"),
-        (
-            Progress(1_204, 3_112, 30_000_000, 120_000_000, 412_000),
-            "read 1,204 of 3,112 files, 30 of 120 MB, 412,000 records, 0:30 left",
-        ),
-        (Progress(1, 9, 1, 4000, 1), "read 1 of 9 files, 0 of 0 MB, 1 records, 11:06:30 left"),
-    ],
-)
-def test_progress_says_how_far_it_is_and_how_long_it_takes(state: Progress, line: str) -> None:
-    assert describe(state, 10.0) == line
-
-
-def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = 0.0
-    monkeypatch.setattr("policygen.cli.progress.time.monotonic", lambda: now)
-    bar = Bar()
-    for second in range(25):
-        now = float(second)
-        bar(Progress(second, 25, second, 25, second))
-    bar.close()
-    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from importlib import import_module
 
 import typer
 
+from policygen.cli.progress import LINE
 from policygen.errors import PolicygenError
 from policygen.text import printable
 from policygen.version import VERSION
@@ -71,6 +72,7 @@ def root(
 
 def say(line: str) -> None:
     """A line of talk, on stderr."""
+    LINE.clear()
     print(printable(line), file=sys.stderr, flush=True)
 
 
@@ -85,11 +87,14 @@ def report_error(error: PolicygenError) -> int:
 def _ended(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose ends from outside, Ctrl-C and a closed pipe, have their own exit codes.
 
-    They are met here because further up typer would take them for its own, with other codes and no word.
+    They are met here because further up typer would take them for its own, with other codes and no word. A terminal
+    gets a sign of life before anything is imported that takes its time.
     """
 
     @wraps(command)
     def run(*args: object, **options: object) -> None:
+        if options.get("quiet") is False:
+            LINE.show("starting")
         try:
             command(*args, **options)
         except KeyboardInterrupt:
@@ -101,6 +106,8 @@ def _ended(command: Callable[..., None]) -> Callable[..., None]:
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(nowhere, stream.fileno())
             raise typer.Exit(141) from None
+        finally:
+            LINE.clear()
 
     return run
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from policygen.cli.progress import LINE
+
 if TYPE_CHECKING:
     from policygen.mapping import Row
 
@@ -52,6 +54,7 @@ def command(
             "give files, s3:// or lookup:",
             code="PG-E202",
         )
+    LINE.clear()
     for batch in source.read():
         reading.note(batch)
         for row in map_batch(batch, wanted, seen, why=why):

@@ -128,10 +128,12 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str = "")
     Raises:
         UsageError: PG-E208, both processes and a cluster were asked for; what `cluster_at` raises.
     """
-    from policygen.cli.progress import Bar
+    from policygen.cli.progress import LINE, Bar
     from policygen.engine import Means
 
     bar = Bar()
+    if not quiet:
+        LINE.show("looking for log files")
 
     def keep(job: Job) -> Cache | None:
         from policygen.cache import Cache, cache_folder

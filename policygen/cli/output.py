@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policygen.cli.progress import LINE
 from policygen.errors import UsageError
 from policygen.text import printable
 
@@ -107,6 +108,7 @@ def write_stdout(text: str, *, utf8: bool = False) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
         if utf8:
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    LINE.clear()
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -169,7 +169,7 @@ _FAMILIES = {
 
 def _families(risks: Sequence[Risk]) -> str:
     """Numbers by family: ``1 escalation path, 8 ways to data``."""
-    numbers = Counter(risk.family for risk in risks)
+    numbers = Counter[str](risk.family for risk in risks)
     return ", ".join(
         f"{numbers[family]:,} {words[numbers[family] != 1]}"
         for family, words in _FAMILIES.items()
@@ -298,16 +298,16 @@ def _suspects(plan: Plan) -> list[Mapping[str, Any]]:
 
 def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     """(title, lines, where in the JSON) of what is rare."""
-    decisions = plan.document.get("decisions") or {}
-    if dropped := decisions.get("losses"):
-        lines = [f"{one['action']} on {one['resource']}, by {one['rule']}" for one in dropped]
+    decisions = plan.decisions
+    if decisions.losses:
+        lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]
         yield "Dropped although used: these calls will fail", lines, "decisions.losses"
     idle = [
-        f"{one['action']} on {one['resource']} was seen in use: {one['rule']} does not drop it"
-        for one in decisions.get("spared", ())
+        f"{one.action} on {one.resource} was seen in use: {one.rule} does not drop it"
+        for one in decisions.spared
     ]
-    idle += [f"{rule} has expired and does not apply" for rule in decisions.get("expired", ())]
-    idle += [f"{rule} is about nothing this role has or does" for rule in decisions.get("unused", ())]
+    idle += [f"{rule} has expired and does not apply" for rule in decisions.expired]
+    idle += [f"{rule} is about nothing this role has or does" for rule in decisions.unused]
     if idle:
         yield "Decisions without effect", idle, "decisions"
     if plan.losses:

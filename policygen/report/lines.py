@@ -56,17 +56,6 @@ def minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def denied_by(policy_type: str, *, explicit: bool) -> str:
-    """What refused a call, as far as the message of the error tells."""
-    if not policy_type:
-        return "the message names no policy"
-    if explicit:
-        return f"explicit deny, {policy_type} policy"
-    if policy_type == "identity-based":
-        return "no identity-based policy allows it"
-    return f"{policy_type}: an identity policy would not help"
-
-
 def right(left: str, right: str) -> str:
     """Text at the left margin and text at the right one."""
     gap = WIDTH - len(left) - len(right)

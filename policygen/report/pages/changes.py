@@ -146,7 +146,7 @@ def _used(plan: Plan, change: Change, requests: Sequence[Request]) -> Line:
     for request in requests:
         groups.setdefault(request.written_as or "", []).append(request)
     return Line(
-        change.kind,
+        change.kind if plan.today is not None else "granted",
         change.service,
         (change.action,),
         change.now,
@@ -212,6 +212,10 @@ def _granted(plan: Plan) -> list[Change]:
     for action, grants in sorted(groups.items()):
         reasons = [keeps.get((grant.action, grant.resource)) for grant in grants]
         kept = next((reason for reason in reasons if reason), None)
-        kind, why = ("kept", kept.why) if kept and all(reasons) else ("granted", "observed")
-        made.append(Change(action, kind, (), tuple(grant.resource for grant in grants), why))
+        resources = tuple(grant.resource for grant in grants)
+        made.append(
+            Change(action, "kept", (), resources, kept.why)
+            if kept and all(reasons)
+            else Change(action, "added", (), resources, "observed")
+        )
     return made

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from policygen.plan import Change, Plan
+from policygen.policy.diff import VISIBLE
 
 DAILY = 92
 """Days up to which a column is a day; in longer windows it is a week."""
@@ -17,7 +18,7 @@ SERVICES, CELLS = 24, 1_200
 
 LEVELS = 5
 
-_SINCE = re.compile(r"visible since (\d{4}-\d{2}-\d{2})")
+_SINCE = re.compile(VISIBLE + r" since (\d{4}-\d{2}-\d{2})")
 _NEVER = "9999-12-31"
 
 
@@ -96,7 +97,7 @@ def _visible_since(removed: Sequence[Change], *, seen: bool) -> str:
     """The first day from which no event of a service means no use; what goes says since when it was visible."""
     if not removed:
         return "" if seen else _NEVER
-    whys = [change.why for change in removed if change.why.startswith("visible")]
+    whys = [change.why for change in removed if change.why.startswith(VISIBLE)]
     if not whys:
         return _NEVER
     return max((found.group(1) for why in whys if (found := _SINCE.match(why))), default="")

@@ -29,7 +29,7 @@ from policygen.plan import Plan, plan_of
 from policygen.policy.places import Place
 from policygen.report import commonmark, findings, render, render_all
 from policygen.report.cells import plain
-from policygen.report.commonmark import LIMIT, Section, code, comment, prose, row
+from policygen.report.commonmark import LIMIT, Section, code, comment, fence, prose, row
 from policygen.report.csv import COLUMNS
 from policygen.report.figures import figures
 from policygen.report.review import report_of
@@ -316,6 +316,17 @@ def test_a_code_span_shows_its_text_wherever_it_stands(text: str, parser: Callab
         page = Page(parser(f"{made}\n"))
         assert_dead(page)
         assert printable(text) in page.code
+
+
+@READ_BACK
+@given(st.lists(st.sampled_from(["```", "````", "~~~", "    ", "</code>", "x", "`" * 200]), max_size=6))
+def test_a_fence_holds_every_text(parser: Callable[[str], str], lines: list[str]) -> None:
+    ticks = fence(lines)
+    text = "\n".join(lines)
+    page = Page(parser(f"{ticks}json\n{text}\n{ticks}\n"))
+    assert page.tags["pre"] == 1
+    assert page.text.strip() == ""
+    assert page.code == ["", text + "\n"]
 
 
 @READ_BACK
@@ -610,7 +621,10 @@ def test_every_family_of_risks_has_a_rule() -> None:
 
 
 def test_a_plan_that_is_nowhere_is_named_where_suggest_would_save_it() -> None:
-    assert report_of(plan_of(plan("bastion").document)).files == ["plans/bastion.json"]
+    nowhere = plan_of(plan("bastion").document)
+    assert report_of(nowhere).files == ["plans/bastion.json"]
+    assert "All of it: `policygen suggest -r bastion … -f text`" in render("markdown", nowhere)
+    assert "All of it: `policygen report plans/bastion.json -f text`" in render("markdown", plan("bastion"))
 
 
 # --- SARIF -----------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from policygen.policy.diff import Kind
 from policygen.report.commonmark import Section, code, comment, fence, marker, part, prose, row
 from policygen.report.figures import Uses, figures, grouped, uses
 from policygen.report.lines import denied_by, minute, where
-from policygen.report.review import file_of
 from policygen.text import count, printable, visible_json
 
 SERVICES = 15
@@ -32,7 +31,9 @@ def render(plan: Plan, **_: bool) -> str:
 
 def _all(plan: Plan, kind: str) -> str:
     """The command that shows what a comment has no room for."""
-    return code(f"policygen report {shlex.quote(file_of(plan))} -f {kind}")
+    if plan.file:
+        return code(f"policygen report {shlex.quote(plan.file)} -f {kind}")
+    return code(f"policygen suggest -r {shlex.quote(plan.role.name)} … -f {kind}")
 
 
 def _head(plan: Plan) -> str:
@@ -51,7 +52,7 @@ def _head(plan: Plan) -> str:
         ),
         "\n".join(_figures(plan)),
         f"Evidence: {count(seen.count, 'event')} on {plan.coverage.days_with_events} of {days}{last}.",
-        "" if plan.today else "Today's policies are not known: this rests on the evidence alone.",
+        "Today's policies are not known: this rests on the evidence alone." if plan.today is None else "",
         *(f"Note: {prose(note)}" for note in plan.notes[:SHOWN]),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -66,7 +67,7 @@ def _figures(plan: Plan) -> Iterator[str]:
 
 def _foot(plan: Plan) -> str:
     versions = f"policygen {code(plan.policygen)}, IAM data {code(plan.iam_data)}"
-    return f"<sub>{versions}. Nothing in AWS was changed. The plan: {_all(plan, 'text')}</sub>"
+    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_all(plan, 'text')}</sub>"
 
 
 def _losses(plan: Plan) -> Iterator[Section]:
@@ -89,7 +90,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
     staying = [name for name, members in services.items() if any(one.proposed for one in members)]
     more = len(staying) - SERVICES
     yield from part(
-        "Changes by service" if plan.today else "Grants by service",
+        "Grants by service" if plan.today is None else "Changes by service",
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
         rest=_all(plan, "csv"),
@@ -98,7 +99,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         folded=False,
     )
     lines = [line for name, members in services.items() for line in _service(name, members, used)]
-    kinds = Counter(change.kind for change in changes) if plan.today else {}
+    kinds = {} if plan.today is None else Counter(change.kind for change in changes)
     words = ", ".join(f"{number:,} {_KINDS[kind]}" for kind, number in sorted(kinds.items()))
     ticks = fence(lines)
     yield from part(

@@ -37,17 +37,8 @@ def _rows(plan: Plan) -> Iterator[Sequence[object]]:
             why = "observed" if seen.calls else "kept without evidence"
             yield *role, _service(action), action, "granted", "", _listed(sorted(set(patterns))), *seen, why
     for one in plan.missing:
-        yield (
-            *role,
-            _service(one.action),
-            one.action,
-            "missing",
-            "",
-            "",
-            one.count,
-            one.last,
-            _on(one.resource, one.cause),
-        )
+        service, why = _service(one.action), _on(one.resource, one.cause)
+        yield *role, service, one.action, "missing", "", "", one.count, one.last, why
     for wanted in plan.wanted_but_denied:
         why = _on(wanted.resource, denied_by(wanted.policy_type, explicit=wanted.explicit))
         asked = wanted.action or wanted.event

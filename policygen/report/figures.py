@@ -65,6 +65,8 @@ def uses(plan: Plan) -> Mapping[str, Uses]:
     """Action -> its use, of all that the workload was seen to ask for."""
     found: dict[str, Uses] = {}
     for one in plan.evidence.requests:
+        if one.grade in {"hint", "indirect"}:  # shown, and not asked for
+            continue
         before = found.get(one.action, Uses(0, ""))
         found[one.action] = Uses(before.calls + one.count, max(before.last, one.last))
     return found

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from policygen.plan import Document, Plan
+from policygen.plan import Plan
+from policygen.plan.model import Document
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

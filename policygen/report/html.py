@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from policygen.conduct import SHOWN_ONLY, SIGNS
-from policygen.plan import Plan, Risk, Suspect
+from policygen.plan import Plan
+from policygen.plan.model import Risk, Suspect
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.lines import denied_by
 from policygen.report.pages import charts, document_text, fair, fill

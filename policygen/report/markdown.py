@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.conduct import SHOWN_ONLY
-from policygen.plan import Change, Document, Plan, Risk, Said
+from policygen.plan import Plan
+from policygen.plan.model import Change, Document, Risk, Said
 from policygen.policy.diff import Kind
 from policygen.report.commonmark import Section, code, comment, fence, marker, part, prose, row
 from policygen.report.figures import Uses, figures, grouped, uses

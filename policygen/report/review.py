@@ -12,7 +12,8 @@ from functools import partial
 from policygen.conduct import SET_APART, SHOWN_ONLY
 from policygen.gate import LEVELS, RULES, Finding, Level, gated
 from policygen.gate.spare import some
-from policygen.plan import Change, Keep, Plan, Risk, Suspect
+from policygen.plan import Plan
+from policygen.plan.model import Change, Keep, Risk, Suspect
 from policygen.policy.diff import VISIBLE
 from policygen.policy.places import Place
 from policygen.report.figures import grouped

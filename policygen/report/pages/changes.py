@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from policygen.plan import Change, Grant, Plan, Request
+from policygen.plan import Plan
+from policygen.plan.model import Change, Grant, Request
 from policygen.policy.diff import SYMBOLS
 from policygen.report.pages import fair
 from policygen.report.pages.charts import Bar

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from policygen.plan import Change, Plan
+from policygen.plan import Plan
+from policygen.plan.model import Change
 from policygen.policy.diff import VISIBLE
 
 DAILY = 92

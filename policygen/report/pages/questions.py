@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policygen.plan import Keep, Plan
+from policygen.plan import Plan
+from policygen.plan.model import Keep
 from policygen.text import count
 
 

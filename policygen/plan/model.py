@@ -1,0 +1,388 @@
+"""The shape of a plan: what each of its parts holds, typed for those who read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from policygen.policy.diff import Kind
+from policygen.risk import Family
+
+
+class Role(msgspec.Struct, frozen=True):
+    """Who the policy is for; "" for what is not known."""
+
+    account: str
+    role_id: str
+    arn: str
+    name: str
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Whole days in UTC, both ends included."""
+
+    start: str
+    end: str
+    days: int
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and when something was seen."""
+
+    count: int = 0
+    days: int = 0
+    first: str = ""
+    last: str = ""
+    event_ids: tuple[str, ...] = ()
+    weak: int = 0
+
+
+class Request(Seen, frozen=True, kw_only=True):
+    """An access request and its evidence."""
+
+    action: str
+    resource: str
+    type: str = ""
+    grade: str = "required"
+    written_as: str | None = None
+    rule: str | None = None
+    why: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+class Evidence(Seen, frozen=True, kw_only=True):
+    """The role's events in the window, and what they asked for."""
+
+    calls: int
+    regions: tuple[str, ...]
+    requests: tuple[Request, ...]
+    digest: str = ""
+    """A hash of the window and of all that was seen in it."""
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A policy: its name and IAM's document."""
+
+    name: str
+    document: dict[str, Any]
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """One action on one resource pattern."""
+
+    action: str
+    resource: str
+    not_resource: tuple[str, ...] = ()
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """A grant without evidence, and why it stays."""
+
+    action: str
+    resource: str
+    kind: str
+    why: str
+    blind_spot: str | None = None
+    remedy: str = ""
+    command: str = ""
+    note: str = ""
+    visible: bool = False
+    """Whether the logs would have shown its use."""
+
+    @property
+    def service(self) -> str:
+        """The action's service prefix."""
+        return self.action.split(":", 1)[0].lower()
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What becomes of one action."""
+
+    action: str
+    kind: Kind
+    now: tuple[str, ...]
+    proposed: tuple[str, ...]
+    why: str
+
+    @property
+    def service(self) -> str:
+        """The action's service prefix."""
+        return self.action.split(":", 1)[0].lower()
+
+
+class Missing(Seen, frozen=True, kw_only=True):
+    """Observed, but not allowed by today's policies, and not granted."""
+
+    action: str
+    resource: str
+    cause: str
+
+
+class Wanted(Seen, frozen=True, kw_only=True):
+    """Asked for and refused."""
+
+    action: str
+    resource: str
+    policy_type: str
+    explicit: bool
+    event: str
+
+
+class Unmapped(Seen, frozen=True, kw_only=True):
+    """A call that no rule turns into access requests."""
+
+    event: str
+    why: str
+
+
+class Suspect(Seen, frozen=True, kw_only=True):
+    """Calls that do not look like the workload."""
+
+    sign: str
+    event: str
+    accepted: bool
+    function: str = ""
+    sessions: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    user_agents: tuple[str, ...] = ()
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One promise and whether it holds."""
+
+    promise: str
+    held: bool
+    finding: str
+    counter_examples: tuple[str, ...] = ()
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why the verdict is what it is."""
+
+    id: str
+    verdict: str
+    sentence: str
+
+
+class Rhythm(msgspec.Struct, frozen=True):
+    """A permission whose days follow a rule."""
+
+    action: str
+    kind: str
+    sentence: str
+
+
+class Strength(msgspec.Struct, frozen=True):
+    """What the evidence is worth."""
+
+    verdict: str
+    reasons: tuple[Reason, ...]
+    days: int
+    days_covered: int
+    days_active: int
+    curve: tuple[int, ...]
+    last_new: str
+    once: tuple[str, ...]
+    rhythms: tuple[Rhythm, ...] = ()
+
+
+class Risk(msgspec.Struct, frozen=True):
+    """A named risk."""
+
+    rule: str
+    title: str
+    family: Family
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    source: str
+
+
+class Risks(msgspec.Struct, frozen=True):
+    """The risks that go and those that stay."""
+
+    removed: tuple[Risk, ...] = ()
+    left: tuple[Risk, ...] = ()
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """When a trail did not log."""
+
+    trail: str
+    start: str
+    end: str
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """What the logs can show."""
+
+    days: int
+    days_with_events: int
+    regions: tuple[str, ...]
+    trails: tuple[str, ...] | None
+    data_event_types: tuple[str, ...] | None
+    days_without_events: tuple[str, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+
+class ServiceDays(msgspec.Struct, frozen=True):
+    """Events of one service, day by day."""
+
+    service: str
+    events: tuple[int, ...]
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """Events of what looks like the workload, by service and day."""
+
+    days: tuple[str, ...] = ()
+    rows: tuple[ServiceDays, ...] = ()
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A resource type whose names may be new next time."""
+
+    type: str
+    names: int
+    reason: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What IAM's last-accessed report says of an action."""
+
+    action: str
+    says: str
+
+
+class Aside(Seen, frozen=True, kw_only=True):
+    """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
+
+    action: str
+    resource: str
+    grade: str
+    allowed: bool
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What could not be met exactly with a statement of today."""
+
+    action: str
+    resource: str
+    statement: str
+    why: str
+
+
+class Barred(msgspec.Struct, frozen=True):
+    """An action that today's policies grant and a bound never allows."""
+
+    action: str
+    by: str
+
+
+class Predecessor(msgspec.Struct, frozen=True):
+    """A deleted role of the same name, left out."""
+
+    role_id: str
+    events: int
+    last: str
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """An observed request that a decision is about, and where the decision stands."""
+
+    action: str
+    resource: str
+    rule: str
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """What people's decisions did to what was observed, and which did nothing."""
+
+    losses: tuple[Dropped, ...] = ()
+    """Dropped although used."""
+    spared: tuple[Dropped, ...] = ()
+    """Kept although a drop matches."""
+    expired: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+class Screen(msgspec.Struct, frozen=True):
+    """What a terminal shows."""
+
+    short: str = ""
+    all: str = ""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A function that uses the role, "" for others, and what it uses."""
+
+    function: str
+    actions: tuple[str, ...]
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """Who may assume the role."""
+
+    services: tuple[str, ...] = ()
+    document: dict[str, Any] = {}
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """One role's suggestion, typed; `document` is all of it as plain values."""
+
+    schema_version: int
+    policygen: str
+    iam_data: str
+    role: Role
+    window: Window
+    evidence: Evidence
+    policies: tuple[Document, ...]
+    grants: tuple[Grant, ...]
+    keeps: tuple[Keep, ...]
+    today: tuple[Document, ...] | None
+    changes: tuple[Change, ...]
+    missing: tuple[Missing, ...]
+    wanted_but_denied: tuple[Wanted, ...]
+    unmapped: tuple[Unmapped, ...]
+    suspects: tuple[Suspect, ...] = ()
+    users: tuple[User, ...] = ()
+    strength: Strength | None = None
+    risks: Risks = Risks()
+    proof: tuple[Check, ...]
+    coverage: Coverage
+    notes: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    seasonal: tuple[Said, ...] = ()
+    asides: tuple[Aside, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    barred: tuple[Barred, ...] = ()
+    decisions: Decisions = Decisions()
+    predecessors: tuple[Predecessor, ...] = ()
+    calendar: Calendar = Calendar()
+    trust: Trust | None = None
+    today_digest: str | None = None
+    screen: Screen = Screen()
+    document: dict[str, Any] = {}
+    file: str = ""
+    """Where it is saved, as it was named; "" for nowhere."""
+
+    @property
+    def verdict(self) -> str:
+        """``ready``, ``review`` or ``wait``."""
+        return self.strength.verdict if self.strength else ""
+
+    @property
+    def size(self) -> int:
+        """Characters of all proposed documents that count against IAM's quotas."""
+        return sum(int(one["size"]) for one in self.document["policies"])
+
+    @property
+    def actions_now(self) -> int | None:
+        """Actions that today's policies allow; None where they are not known."""
+        return None if self.today is None else sum(1 for change in self.changes if change.now)
+
+    @property
+    def actions_proposed(self) -> int:
+        """Actions that the proposal allows."""
+        return len({grant.action.lower() for grant in self.grants})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.plan import Plan
 from policygen.report.cells import table
-from policygen.report.figures import Uses, grouped, uses
+from policygen.report.figures import Uses, all_changes, uses
 from policygen.report.lines import denied_by
 
 COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "calls", "last", "why")
@@ -27,15 +27,11 @@ def render_all(plans: Sequence[Plan], **_: bool) -> str:
 def _rows(plan: Plan) -> Iterator[Sequence[object]]:
     role, used = (plan.role.name, plan.role.account), uses(plan)
     none = Uses(0, "")
-    for change in plan.changes:
+    for change in all_changes(plan):
+        becomes = "granted" if plan.today is None and change.kind == "added" else change.kind
         seen = used.get(change.action, none)
         places = _listed(change.now), _listed(change.proposed)
-        yield *role, change.service, change.action, change.kind, *places, *seen, change.why
-    if plan.today is None:
-        for action, patterns in sorted(grouped((one.action, one.resource) for one in plan.grants).items()):
-            seen = used.get(action, none)
-            why = "observed" if seen.calls else "kept without evidence"
-            yield *role, _service(action), action, "granted", "", _listed(sorted(set(patterns))), *seen, why
+        yield *role, change.service, change.action, becomes, *places, *seen, change.why
     for one in plan.missing:
         service, why = _service(one.action), _on(one.resource, one.cause)
         yield *role, service, one.action, "missing", "", "", one.count, one.last, why

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from policygen.plan import Plan
-from policygen.plan.model import Document
+from policygen.plan.model import Change, Document
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -71,6 +71,23 @@ def uses(plan: Plan) -> Mapping[str, Uses]:
         before = found.get(one.action, Uses(0, ""))
         found[one.action] = Uses(before.calls + one.count, max(before.last, one.last))
     return found
+
+
+def all_changes(plan: Plan) -> tuple[Change, ...]:
+    """What becomes of each action; where today's policies are not known, as if nothing had been before."""
+    return plan.changes if plan.today is not None else tuple(_granted(plan))
+
+
+def _granted(plan: Plan) -> Iterator[Change]:
+    keeps = {(keep.action, keep.resource): keep for keep in plan.keeps}
+    for action, grants in sorted(grouped((one.action, one) for one in plan.grants).items()):
+        places = tuple(one.resource for one in grants)
+        reasons = [keeps.get((action, place)) for place in places]
+        kept = next((reason for reason in reasons if reason), None)
+        if kept and all(reasons):
+            yield Change(action, "kept", (), places, kept.why)
+        else:
+            yield Change(action, "added", (), places, "observed")
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

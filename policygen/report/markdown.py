@@ -13,7 +13,7 @@ from policygen.plan import Plan
 from policygen.plan.model import Change, Document, Risk, Said
 from policygen.policy.diff import Kind
 from policygen.report.commonmark import Section, code, comment, fence, marker, part, prose, row
-from policygen.report.figures import Uses, figures, grouped, uses
+from policygen.report.figures import Uses, all_changes, figures, grouped, uses
 from policygen.report.lines import denied_by, minute, where
 from policygen.text import count, printable, visible_json
 
@@ -86,7 +86,7 @@ def _losses(plan: Plan) -> Iterator[Section]:
 
 def _changes(plan: Plan) -> Iterator[Section]:
     used = uses(plan)
-    changes = plan.changes or tuple(_granted(plan))
+    changes = all_changes(plan)
     services = _by_service(changes)
     staying = [name for name, members in services.items() if any(one.proposed for one in members)]
     more = len(staying) - SERVICES
@@ -129,12 +129,6 @@ _SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "rem
 
 def _columns(*names: str) -> str:
     return "\n".join([row(*names), row(*("--:" if name == "calls" else ":--" for name in names))])
-
-
-def _granted(plan: Plan) -> Iterator[Change]:
-    """The grants, where there are no policies of today to compare them with."""
-    for action, places in sorted(grouped((one.action, one.resource) for one in plan.grants).items()):
-        yield Change(action, "added", (), tuple(sorted(set(places))), "kept without evidence")
 
 
 def _by_service(changes: Iterable[Change]) -> dict[str, list[Change]]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policygen.plan import Plan
-from policygen.plan.model import Change, Grant, Request
+from policygen.plan.model import Change, Request
 from policygen.policy.diff import SYMBOLS
+from policygen.report.figures import all_changes
 from policygen.report.pages import fair
 from policygen.report.pages.charts import Bar
 
@@ -90,7 +91,7 @@ class Changes:
 
 def changes_of(plan: Plan) -> Changes:
     """The table of a plan; without today's policies, what is granted stands for what changes."""
-    changes = plan.changes if plan.today is not None else _granted(plan)
+    changes = all_changes(plan)
     requests = _granted_requests(plan.evidence.requests)
     lines = [
         _used(plan, change, requests.get(change.action.lower(), ()))
@@ -118,7 +119,7 @@ def changes_of(plan: Plan) -> Changes:
 def bars_of(plan: Plan) -> tuple[Bar, ...]:
     """Permissions by service, now and proposed; the widest first."""
     found: dict[str, Counter[str]] = {}
-    for change in plan.changes if plan.today is not None else _granted(plan):
+    for change in all_changes(plan):
         numbers = found.setdefault(change.service, Counter())
         numbers["now"] += bool(change.now)
         if change.proposed:
@@ -201,22 +202,3 @@ def _granted_requests(requests: Iterable[Request]) -> dict[str, list[Request]]:
         if request.written_as is not None:
             found.setdefault(request.action.lower(), []).append(request)
     return found
-
-
-def _granted(plan: Plan) -> list[Change]:
-    """What is granted, as if nothing had been before."""
-    keeps = {(keep.action, keep.resource): keep for keep in plan.keeps}
-    groups: dict[str, list[Grant]] = {}
-    for grant in plan.grants:
-        groups.setdefault(grant.action, []).append(grant)
-    made = []
-    for action, grants in sorted(groups.items()):
-        reasons = [keeps.get((grant.action, grant.resource)) for grant in grants]
-        kept = next((reason for reason in reasons if reason), None)
-        resources = tuple(grant.resource for grant in grants)
-        made.append(
-            Change(action, "kept", (), resources, kept.why)
-            if kept and all(reasons)
-            else Change(action, "added", (), resources, "observed")
-        )
-    return made

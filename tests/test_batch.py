@@ -94,6 +94,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+FEW = ("--name", "orders-*", "--name", "bastion", "--name", "stock-*")
+"""Four roles, where it does not matter which."""
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("few") / "out"
+    assert batch(out, *FEW).code == 0
+    return out
+
+
 def test_every_role_of_the_samples_gets_what_its_story_asks_for(made: Path) -> None:
     assert verdicts(made) == STORY
     rows = {row.role: row for row in table(made).rows}
@@ -131,9 +142,8 @@ def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes_with_any_number_of_processes(made: Path, tmp_path: Path) -> None:
-    for jobs in (1, 2):
-        assert batch(tmp_path / "out", "-j", jobs).code == 0
-        assert bytes_of(tmp_path / "out") == bytes_of(made)
+    assert batch(tmp_path / "out", "-j", 1).code == 0  # the other was made with a process a core
+    assert bytes_of(tmp_path / "out") == bytes_of(made)
 
 
 def test_the_table_has_the_shape_that_its_schema_tells(made: Path) -> None:
@@ -175,10 +185,10 @@ def half_written(out: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_a_batch_that_was_stopped_and_started_again_ends_with_the_same_bytes(
-    how: signal.Signals, made: Path, tmp_path: Path
+    how: signal.Signals, few: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    arguments = ("batch", "--logs", LOGS, "--snapshot", ACCOUNT, "--out", out, "-q", "-j", 1)
+    arguments = ("batch", "--logs", LOGS, "--snapshot", ACCOUNT, "--out", out, "-q", "-j", 1, *FEW)
     process = subprocess.Popen(
         command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
@@ -192,13 +202,13 @@ def test_a_batch_that_was_stopped_and_started_again_ends_with_the_same_bytes(
     assert "Traceback" not in said
     assert not (out / "index.html").exists()
     assert half_written(out) == []
-    assert batch(out).code == 0
-    assert bytes_of(out) == bytes_of(made)
+    assert batch(out, *FEW).code == 0
+    assert bytes_of(out) == bytes_of(few)
 
 
-def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(made: Path, tmp_path: Path) -> None:
+def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert batch(out).code == 0
+    assert batch(out, *FEW).code == 0
     (out / "plans" / "mine.json").write_text("{}", "utf-8")
     assert batch(out, "--name", "orders-*", "-f", "json").code == 0
     assert verdicts(out) == {("orders-api", PRODUCTION): "review"}
@@ -278,16 +288,16 @@ def unknown_policy(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_role_that_fails_stops_no_other_and_can_be_tried_again(made: Path, tmp_path: Path) -> None:
+def test_one_role_that_fails_stops_no_other_and_can_be_tried_again(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = batch(out, account=unknown_policy(tmp_path))
+    done = batch(out, *FEW, account=unknown_policy(tmp_path))
     assert done.code == 3
     assert "error: 1 role failed: bastion: the document of" in done.stderr
     assert "PG-W313, exit 3" in done.stderr
-    assert verdicts(out) == {**STORY, ("bastion", PRODUCTION): "failed"}
-    again = batch(out, "--retry-failed")
+    assert verdicts(out) == {**verdicts(few), ("bastion", PRODUCTION): "failed"}
+    again = batch(out, *FEW, "--retry-failed")
     assert (again.stderr, again.code) == ("", 0)
-    assert bytes_of(out) == bytes_of(made)
+    assert bytes_of(out) == bytes_of(few)
 
 
 def test_a_failure_may_be_accepted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import distributed
 import pytest
 from distributed import Client
 from distributed.cfexecutor import ClientExecutor
@@ -241,6 +243,8 @@ def test_a_scheduler_that_does_not_answer_is_an_error(address: str, monkeypatch:
     error = refusal(address)
     assert (error.code, error.exit_code) == ("PG-E226", 2)
     assert "\x1b" not in error.message
+    # Or it would close itself at any time, within a lock of the next client too, and wait for ever.
+    assert [one for one in gc.get_objects() if isinstance(one, distributed.Client)] == []
 
 
 def test_workers_of_another_version_are_not_asked(cluster: Started, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -69,18 +68,14 @@ def cluster_at(address: str) -> Iterator[Cluster]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except Exception as error:  # a wrong address, port and version each have a class of their own
-        words = _words(error)
-    else:
-        words = ""
-    if words:
-        # What is left of the client closes itself when it is collected: now, and not within a lock of the next one.
-        gc.collect()
+    except (
+        Exception
+    ) as error:  # a wrong address, a wrong port and a wrong version each have a class of their own
         raise UsageError(
-            f"no Dask scheduler answers at {printable(address)[:80]!r}: {words}",
+            f"no Dask scheduler answers at {printable(address)[:80]!r}: {_words(error)}",
             "give the address that the scheduler prints when it starts: --dask tcp://HOST:8786",
             code="PG-E226",
-        )
+        ) from error
     with client:
         _check_workers(client)
         yield Cluster(Submitting(client), sum(client.nthreads().values()))

@@ -22,7 +22,7 @@ from policygen.spill import Spill
 
 Work = tuple[Target, dict[RoleKey, Calls]]
 
-AHEAD = 8
+AHEAD = 4
 """Roles handed out before the first is taken back, so that memory stays bounded."""
 
 _shared: Sizing | None = None

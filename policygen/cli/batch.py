@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.batch import Sizing
-    from policygen.plan.rows import Batch
+    from policygen.batch.select import Target
+    from policygen.plan.rows import Batch, Row
     from policygen.policy.generalise import Mode
 
 
@@ -131,27 +132,19 @@ def command(
     account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
     choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
     source = source_of(logs, profile, talk, max_scan)
-    with Spill() as spill, means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        found = read(
-            source,
-            spill,
-            choice,
-            days=days,
-            until=until,
-            allow_incomplete=allow_incomplete,
-            on=on,
-            means=means,
-        )
-        window = window_of(days, found.limit or found.ledger.last)
-        chosen = targets(found.ledger.roles, account, choice)
-        kept = (
-            [] if last is None or not retry_failed else [row for row in last.rows if row.verdict != "failed"]
-        )
-        if retry_failed:
-            again = (
-                {(row.role, row.account) for row in last.rows if row.verdict == "failed"} if last else set()
+    with Spill() as spill:
+        with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+            found = read(
+                source,
+                spill,
+                choice,
+                days=days,
+                until=until,
+                allow_incomplete=allow_incomplete,
+                on=on,
+                means=means,
             )
-            chosen = [one for one in chosen if (one.name, one.account) in again]
+        chosen, rows = _left(targets(found.ledger.roles, account, choice), last if retry_failed else None)
         sizing = Sizing(
             reading=found.reading,
             ledger=found.ledger,
@@ -167,15 +160,16 @@ def command(
             on=on,
             forms=folder.forms,
         )
-        folder.begin([*(one.file for one in chosen), *(row.plan for row in kept if row.plan)])
-        rows, bar = list(kept), Bar()
+        folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
+        bar = Bar()
         with _workers(sizing, jobs if len(chosen) > _FEW else 1) as executor:
-            for result in run(sizing, chosen, spill, executor):
+            for done, result in enumerate(run(sizing, chosen, spill, executor), 1):
                 folder.put(result)
                 rows.append(result.row)
                 if not quiet:
-                    bar.roles(len(rows) - len(kept), len(chosen))
+                    bar.roles(done, len(chosen))
         bar.close()
+    window = window_of(days, found.limit or found.ledger.last)
     table = table_of(
         rows,
         start=window.start,
@@ -190,6 +184,15 @@ def command(
     text = screen(table, str(out), show_all=show_all)
     write_stdout(in_ascii(text) if ascii_only() else text)
     check_failed(table, allow_incomplete=allow_incomplete)
+
+
+def _left(chosen: list[Target], last: Batch | None) -> tuple[list[Target], list[Row]]:
+    """The roles to right-size, and the rows that stay as they are: of the last batch, all that did not fail."""
+    if last is None:
+        return chosen, []
+    failed = {(row.role, row.account) for row in last.rows if row.verdict == "failed"}
+    rows = [row for row in last.rows if row.verdict != "failed"]
+    return [one for one in chosen if (one.name, one.account) in failed], rows
 
 
 _FEW = 8

@@ -22,15 +22,23 @@ from policygen.engine import Job, Means, run
 from policygen.reading import check_whole
 from policygen.selection import parse_role
 from policygen.sources import open_source
+from policygen.spill import Spill
 logs, role, cache = sys.argv[1:]
-name = parse_role(role) if role else None
-job = Job(name.fits, role, search=name.sought) if name else Job(lambda _: True, "all")
-keep = Means(cache=lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None)
-done = run(open_source(logs), job, means=keep)
-check_whole(done.reading, allow_incomplete=False)
-ledger = done.ledger
-events = sum(evidence.count for calls in ledger.calls.values() for evidence in calls.values())
-print(json.dumps({"records": ledger.records, "events": events, "groups": sum(map(len, ledger.calls.values()))}))
+kept = lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None
+with Spill() as spill:
+    if role:
+        name = parse_role(role)
+        done = run(open_source(logs), Job(name.fits, role, search=name.sought), means=Means(cache=kept))
+        found = list(done.ledger.calls.values())
+    else:
+        done = run(open_source(logs), Job(lambda _: True), means=Means(spill=spill))
+        found = (calls for _, roles in spill.by_name() for calls in roles.values())
+    check_whole(done.reading, allow_incomplete=False)
+    events = groups = 0
+    for calls in found:
+        groups += len(calls)
+        events += sum(evidence.count for evidence in calls.values())
+print(json.dumps({"records": done.ledger.records, "events": events, "groups": groups}))
 """
 
 POLICYGEN, PLAIN = "policygen", "gzip + json"
@@ -38,7 +46,7 @@ POLICYGEN, PLAIN = "policygen", "gzip + json"
 OURS = {
     "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", ""],
     "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
-    "again": [sys.executable, "-c", _READ, "{logs}", "", "{cache}"],
+    "again": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
 }
 """policygen's pass for each job. ``again`` is run twice: first, not timed, over all days but the last."""
 

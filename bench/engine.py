@@ -157,7 +157,7 @@ def check(found: Sequence[Measured]) -> None:
     """
     plain = {one.job: one.events for one in found if one.name == PLAIN}
     for one in found:
-        wanted = plain.get("all roles" if one.job == "again" else one.job)
+        wanted = plain.get("one role" if one.job == "again" else one.job)
         if one.name == POLICYGEN and wanted is not None and one.events != wanted:
             raise SystemExit(f"{one.job}: policygen counts {one.events} events, plain Python {wanted}")
 

@@ -13,7 +13,7 @@ JOBS = {
     "floor": "unpack every file",
     "one role": "one role, cold",
     "all roles": "all roles, cold",
-    "again": "all roles, one new day of 30",
+    "again": "one role, one new day of 30",
 }
 """How a job is called in the table, in its order."""
 
@@ -54,7 +54,7 @@ def table(found: Sequence[Measured]) -> str:
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for job, what in JOBS.items():
-        plain = cpu.get((PLAIN, "all roles" if job == "again" else job))
+        plain = cpu.get((PLAIN, "one role" if job == "again" else job))
         rows = [one for one in found if one.job == job]
         for one in sorted(rows, key=lambda one: cpu[one.name, one.job]):
             own = cpu[one.name, one.job]

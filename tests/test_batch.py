@@ -141,6 +141,11 @@ def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
         assert {path.name.removesuffix(suffix) for path in (made / place).iterdir()} == planned
 
 
+def test_a_batch_s_folder_stands_for_its_plans(few: Path) -> None:
+    written = list(csv.DictReader(run("report", few, "-f", "csv", "-q").stdout.splitlines()))
+    assert {(row["role"], row["account"]) for row in written} == set(verdicts(few))
+
+
 def test_the_same_inputs_give_the_same_bytes_with_any_number_of_processes(made: Path, tmp_path: Path) -> None:
     assert batch(tmp_path / "out", "-j", 1).code == 0  # the other was made with a process a core
     assert bytes_of(tmp_path / "out") == bytes_of(made)

@@ -85,7 +85,8 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
 
     found: list[Plan] = []
     for path in paths:
-        files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        folder = path / "plans" if (path / "plans").is_dir() else path  # a batch's folder stands for its plans
+        files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
         if not files:
             raise _unreadable(path, "the folder holds no .json file")
         for file in files:

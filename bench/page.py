@@ -129,8 +129,8 @@ most of all in the number of files: what counts here are the ratios.
 *What a role did* is, in every pass, groups of calls with their count, first and last time. A group is the role,
 event source, event name, region, error, service between, day, identifying parameters and ARNs.
 
-- **policygen** keeps more of each group: users, sessions, addresses, event ids. Calls of all roles go to disk and come back
-  role by role, as in `policygen batch`.
+- **policygen** keeps more of each group: users, sessions, addresses, event ids. Calls of all roles go to
+  disk and come back role by role, as in `policygen batch`.
 - **gzip + json** (plain Python) is `bench/passes/reference.py`: the shortest program that counts the same events.
   It shares no code with policygen, and the benchmark stops where the two count differently.
 - **DuckDB**, **pandas** and **jq** make the same groups but do less: they count duplicates and other accounts'

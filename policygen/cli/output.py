@@ -85,7 +85,9 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
 
     found: list[Plan] = []
     for path in paths:
-        folder = path / "plans" if (path / "plans").is_dir() else path  # a batch's folder stands for its plans
+        folder = (
+            path / "plans" if (path / "plans").is_dir() else path
+        )  # a batch's folder stands for its plans
         files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
         if not files:
             raise _unreadable(path, "the folder holds no .json file")

@@ -17,7 +17,9 @@ import msgspec
 
 from policygen.access import RoleKey
 from policygen.calls import CallKey, Calls, Evidence
+from policygen.errors import UsageError
 from policygen.memory import uncollected
+from policygen.text import printable
 
 PARTS = 64
 """Files: with so many, one holds the calls of a few of a large account's roles."""
@@ -51,7 +53,7 @@ class Spill:
         """Writes calls and forgets them: the mapping is empty afterwards.
 
         Raises:
-            OSError: the disk is full, or not writable.
+            UsageError: PG-E278, the disk is full, or not writable.
         """
         with uncollected():
             parts: dict[int, _Rows] = {}
@@ -59,11 +61,20 @@ class Spill:
                 self._names.setdefault(_name(role), set()).add(role)
                 parts.setdefault(_part(role), []).append((role, list(theirs.items())))
             for part, rows in parts.items():
-                data = _encode(rows)
-                with self._path(part).open("ab") as file:
-                    file.write(len(data).to_bytes(8, "big"))
-                    file.write(data)
+                self._write(part, _encode(rows))
             calls.clear()
+
+    def _write(self, part: int, data: bytes) -> None:
+        try:
+            with self._path(part).open("ab") as file:
+                file.write(len(data).to_bytes(8, "big"))
+                file.write(data)
+        except OSError as error:
+            raise UsageError(
+                f"calls cannot wait in {printable(self._folder.name)!r}: {error.strerror or error}",
+                "name a folder with room for temporary files in TMPDIR",
+                code="PG-E278",
+            ) from None
 
     def names(self) -> dict[str, set[RoleKey]]:
         """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""

@@ -71,3 +71,15 @@ def visible_json(text: str) -> str:
     They can stand in its strings only, where an escape means the same to every reader.
     """
     return _RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+_IN_NAMES = re.compile(r"[^\w+=,@.-]", re.ASCII)
+
+
+def file_name(text: str) -> str:
+    """A name from a log as the name of a file: IAM's characters as they are, all others written out, and no path.
+
+    A role of IAM has at most 64 characters of these; a log may hold anything.
+    """
+    name = _IN_NAMES.sub(lambda found: f"%{ord(found.group()):x}", text[:100])
+    return f"%2e{name[1:]}" if name.startswith(".") else name or "%"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from policygen.access import RoleKey
 from policygen.account.model import Account, Role
 from policygen.errors import NothingFoundError, UsageError
-from policygen.text import count, printable
+from policygen.text import count, file_name, printable
 
 
 class Target(NamedTuple):
@@ -119,10 +120,17 @@ def _of_logs(role: RoleKey) -> Target:
 
 
 def _with_files(found: Sequence[Target]) -> list[Target]:
-    """Names of files, which no two share on any file system."""
-    names = [target.name.lower() for target in found]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    return [
-        one._replace(file=f"{one.name}-{one.account}" if one.name.lower() in twice else one.name)
-        for one in found
-    ]
+    """Names of files, which no two share on any file system: with the account where two roles have the name."""
+    plain = Counter(file_name(target.name).lower() for target in found)
+    used: set[str] = set()
+    named = []
+    for one in found:
+        name = file_name(one.name)
+        if plain[name.lower()] > 1:
+            name = f"{name}-{file_name(one.account)}"
+        file, number = name, 2
+        while file.lower() in used or (file != file_name(one.name) and plain[file.lower()]):
+            file, number = f"{name}-{number}", number + 1
+        used.add(file.lower())
+        named.append(one._replace(file=file))
+    return named

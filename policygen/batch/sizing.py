@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
+import msgspec
+
 from policygen.access import RoleKey
-from policygen.account.model import Account, Role
+from policygen.account.model import Account
 from policygen.analysis import Analysis, conclude
 from policygen.batch.select import Target
 from policygen.calls import Calls
@@ -16,7 +18,7 @@ from policygen.conduct import Sign
 from policygen.decisions import Decisions
 from policygen.errors import GateError, PolicygenError
 from policygen.ledger import Ledger
-from policygen.observation import attribute
+from policygen.observation import Observed, attribute
 from policygen.plan import Plan, to_json
 from policygen.plan.rows import Row, Verdict
 from policygen.policy.generalise import Mode
@@ -67,7 +69,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
     """
     role = target.current
     own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
-    if role and (why := _not_editable(role)):
+    if why := _not_editable(sizing, target):
         return Result(_row(target, "fixed", why, **_use(own)))
     if not own:
         return Result(_without_calls(sizing, target))
@@ -86,54 +88,95 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
             accepted=sizing.accepted,
             until_given=sizing.until_given,
         )
-        made = conclude(
-            seen,
-            add_observed=sizing.add_observed,
-            resources=sizing.resources,
-            decisions=sizing.decisions,
-            on=sizing.on,
-        )
+        made, unfit = _concluded(sizing, seen, sizing.decisions or Decisions())
     except PolicygenError as error:
-        return Result(_refused(target, error, own))
+        return Result(_refused(sizing, target, error, own))
     found = plan(made)
-    return Result(
-        _sized(target, made, found), {place: _text(form, found) for place, form in sizing.forms.items()}
-    )
+    row = _sized(target, made, found)
+    if unfit:
+        row = msgspec.structs.replace(
+            row, reason=f"{row.reason}; nothing of it to keep by {', '.join(unfit)}"
+        )
+    return Result(row, {place: _text(form, found) for place, form in sizing.forms.items()})
+
+
+def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[Analysis, list[str]]:
+    """The suggestion, and where those keep rules stand that are about many roles and fit nothing of this one."""
+    unfit: list[str] = []
+    while True:
+        try:
+            made = conclude(
+                seen,
+                add_observed=sizing.add_observed,
+                resources=sizing.resources,
+                decisions=decisions,
+                on=sizing.on,
+            )
+        except PolicygenError as error:
+            general = (
+                one
+                for one in decisions.rules
+                if one.kind == "keep" and (one.flag or set(one.role) & set("*?"))
+            )
+            rule = next((one for one in general if error.message.startswith(f"{one.where} keeps ")), None)
+            if error.code != "PG-E364" or rule is None:
+                raise
+            unfit.append(printable(rule.where))
+            decisions = replace(decisions, rules=tuple(one for one in decisions.rules if one is not rule))
+        else:
+            return made, unfit
 
 
 def _text(form: str, found: Plan) -> str:
     return to_json(found.document) if form == "plan" else render(form, found, indexed=True)
 
 
-def _not_editable(role: Role) -> str:
-    """Why nobody can edit a role here, and what to edit instead (1.3.10); "" if one can."""
-    if role.service_linked:
+def _not_editable(sizing: Sizing, target: Target) -> str:
+    """Why nobody can edit a role here, or shall, and what to edit instead (1.3.10); "" if one can."""
+    path = target.arn.partition(":role")[2]
+    if path.startswith("/aws-service-role/"):
         return "service-linked: IAM lets nobody edit it; its service owns it"
-    if role.sso_managed:
+    if path.startswith("/aws-reserved/sso.amazonaws.com/"):
         return "made by IAM Identity Center: change the permission set, not the role"
+    if sizing.decisions and (rule := sizing.decisions.protection(target.name)):
+        return printable(f"protected by {rule.where}: {rule.reason}")
     return ""
 
 
-def _without_calls(sizing: Sizing, target: Target) -> Row:
-    """A role of which the logs show no call: not used, or not seen."""
+def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
+    """A role of which the logs show no call in the window: not used, or not seen.
+
+    "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
+    """
     window = window_of(sizing.days, sizing.limit or sizing.ledger.last)
-    used = target.current.last_used[:10] if target.current else ""
-    if used and used >= window.start:
-        why = f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here?"
-        return _row(target, "failed", why)
+    current = target.current
+    used = current.last_used[:10] if current else ""
+    known = current.key.role_id if current else ""
+    if window.start <= used <= window.end[:10]:
+        why = (
+            f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
+            "or was it used only for what no trail logs?"
+        )
+        return _row(target, "failed", why, **use)
+    if known and any(role.role_id == known and not role.name for role in sizing.ledger.roles):
+        return _row(target, "wait", "seen only in another account's log, which does not name it", **use)
+    if not any(role.account == target.account for role in sizing.ledger.roles):
+        return _row(target, "failed", f"no call by any role of account {target.account} was read", **use)
+    covered = sum(1 for day in window.dates() if sizing.ledger.days.get(day))
+    if covered < window.days or sizing.reading.holes:
+        hole = "; not all was read" if sizing.reading.holes else ""
+        why = f"no call on the {covered} of {window.days} days of which records were read{hole}"
+        return _row(target, "wait", why, **use)
     since = f"; IAM saw it used last on {used}" if used else ""
-    return _row(target, "unused", f"no call in {sizing.days} days{since}")
+    return _row(target, "unused", f"no call in {sizing.days} days{since}", **use)
 
 
-def _refused(target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
+def _refused(sizing: Sizing, target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
     """A role for which there is no suggestion."""
-    verdict: Verdict = "failed"
-    if error.code == "PG-E365":
-        verdict = "fixed"
-    elif error.code == "PG-E301":
-        verdict = "unused" if "looks like the workload" not in error.message else "review"
-    elif error.code in {"PG-E303", "PG-E304", "PG-E311"}:
-        verdict = "review"
+    if error.code == "PG-E301" and "looks like the workload" not in error.message:
+        return _without_calls(sizing, target, **_use(calls))
+    review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
+    verdict: Verdict = "review" if error.code in review else "failed"
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
     return _row(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
 
@@ -152,8 +195,14 @@ def _sized(target: Target, made: Analysis, found: Plan) -> Row:
     blind = len({keep.action for keep in found.keeps if keep.kind == "unknown"})
     verdict: Verdict = one.strength.verdict if one.strength else "review"
     reason = one.strength.reasons[0].sentence if one.strength else ""
-    if found.today is not None and all(change.now == change.proposed for change in found.changes):
-        verdict, reason = "unchanged", "today's policies are what the evidence asks for"
+    if found.today is None:
+        verdict = "wait" if verdict == "wait" else "review"
+        reason = f"today's policies are not known: what no log shows may be missing; {reason}"
+    elif all(change.now == change.proposed for change in found.changes):
+        if verdict == "ready":
+            verdict, reason = "unchanged", "today's policies are what the evidence asks for"
+        else:
+            reason = f"nothing would change; {reason}"
     return _row(
         target,
         verdict,

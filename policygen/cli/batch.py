@@ -38,10 +38,12 @@ from policygen.cli.options import (
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from policygen.account.model import Account
     from policygen.batch import Sizing
     from policygen.batch.select import Target
     from policygen.plan.rows import Batch, Row
     from policygen.policy.generalise import Mode
+    from policygen.usage import Window
 
 
 def command(
@@ -144,6 +146,9 @@ def command(
                 on=on,
                 means=means,
             )
+        window = window_of(days, found.limit or found.ledger.last)
+        if retry_failed and last:
+            _check_same(last, window, account)
         chosen, rows = _left(targets(found.ledger.roles, account, choice), last if retry_failed else None)
         sizing = Sizing(
             reading=found.reading,
@@ -169,7 +174,6 @@ def command(
                 if not quiet:
                     bar.roles(done, len(chosen))
         bar.close()
-    window = window_of(days, found.limit or found.ledger.last)
     table = table_of(
         rows,
         start=window.start,
@@ -191,8 +195,28 @@ def _left(chosen: list[Target], last: Batch | None) -> tuple[list[Target], list[
     if last is None:
         return chosen, []
     failed = {(row.role, row.account) for row in last.rows if row.verdict == "failed"}
-    rows = [row for row in last.rows if row.verdict != "failed"]
-    return [one for one in chosen if (one.name, one.account) in failed], rows
+    again = [one for one in chosen if (one.name, one.account) in failed]
+    named = {(one.name, one.account) for one in again}
+    return again, [row for row in last.rows if (row.role, row.account) not in named]
+
+
+def _check_same(last: Batch, window: Window, account: Account | None) -> None:
+    """Rows of different windows or accounts do not stand under one heading.
+
+    Raises:
+        UsageError: PG-E275.
+    """
+    from policygen.errors import UsageError
+
+    own = account.account_id if account else ""
+    if (last.start, last.end, last.account) != (window.start, window.end, own):
+        raise UsageError(
+            f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
+            f"{last.account or 'not known'}; this one is of {window.start} to {window.end[:10]}, account "
+            f"{own or 'not known'}",
+            "give the same window and account, or run it without --retry-failed",
+            code="PG-E275",
+        )
 
 
 _FEW = 8

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from policygen.batch import Result
 
 TABLE = "batch.json"
+_LOCK = ".batch-lock"
 _STARTED = ".batch-started.json"
 """Names of files that a batch which did not end may have written."""
 
@@ -68,8 +69,29 @@ class Folder:
                 "name a folder that is yours with --out",
                 code="PG-E220",
             ) from None
+        self._lock()
         names = sorted({*names, *self._before()})
         write_file(self.path / _STARTED, json.dumps(names, indent=0) + "\n")
+
+    def _lock(self) -> None:
+        """Holds the folder until the process ends, however it ends.
+
+        Raises:
+            UsageError: PG-E277, another batch writes here.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows: two batches at once are the user's to avoid
+            return
+        self._held = (self.path / _LOCK).open("w")
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another batch is writing into {printable(str(self.path))!r}",
+                "wait for it, or name another folder with --out",
+                code="PG-E277",
+            ) from None
 
     def put(self, result: Result) -> None:
         """Writes one role's files."""
@@ -88,25 +110,29 @@ class Folder:
         for name, page in render_index(batch).items():
             write_file(self.path / name, page)
         (self.path / _STARTED).unlink(missing_ok=True)
+        (self.path / _LOCK).unlink(missing_ok=True)
 
     def _before(self) -> Iterable[str]:
         """Names of files that earlier batches wrote here."""
         last = self.last()
         names = {row.plan for row in last.rows if row.plan} if last else set()
-        with suppress(OSError, ValueError):
-            names |= set(json.loads((self.path / _STARTED).read_text("utf-8")))
+        with suppress(OSError, msgspec.DecodeError):
+            names |= set(msgspec.json.decode((self.path / _STARTED).read_bytes(), type=list[str]))
         return names
 
     def _sweep(self, names: set[str]) -> None:
-        """Removes the files of roles that are no longer among them, in whatever form they were."""
+        """Removes what earlier batches wrote of roles that are no longer among them, and policies in other forms."""
         from policygen.report import SUFFIXES
 
-        suffixes = {".json", *SUFFIXES}
-        for name in set(self._before()) - names:
-            for place in self.places:
-                for file in (self.path / place).glob("*"):
-                    if file.name.removeprefix(name) in suffixes:
-                        file.unlink()
+        for place, own in self.places.items():
+            living = {f"{name}{own}" for name in names}
+            suffixes = {own, *SUFFIXES} if place == "policies" else {own}
+            for file in {
+                f"{name}{suffix}" for name in {*self._before(), *names} for suffix in suffixes
+            } - living:
+                path = self.path / place / file
+                if path.is_file():
+                    path.unlink()
 
 
 def table_of(rows: Iterable[object], **about: object) -> Batch:

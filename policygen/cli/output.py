@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from policygen.cli.progress import LINE
 from policygen.errors import UsageError
-from policygen.text import printable
+from policygen.text import file_name, printable
 
 if TYPE_CHECKING:
     from policygen.observation import Observed
@@ -59,7 +59,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 def plan_file(folder: Path, plan: Plan) -> Path:
     """Where a plan is saved in a folder: under its role's name."""
-    return folder / f"{plan.role.name}.json"
+    return folder / f"{file_name(plan.role.name)}.json"
 
 
 def save_plan(folder: Path, plan: Plan) -> str:

@@ -37,6 +37,7 @@ def command(
     )
     from policygen.errors import UsageError
     from policygen.report import format_of, known, render, render_all
+    from policygen.text import printable
 
     exports = [(path, format_of(str(path))) for path in export or []]
     for path, _ in exports:
@@ -52,9 +53,21 @@ def command(
         )
     options = {"show_all": show_all, "ascii_only": ascii_only()}
     talk = talk_of(quiet=quiet)
-    for path, kind in exports:
-        write_file(path, render(kind, found[0], **options))
+    try:
+        files = [(path, kind, render(kind, found[0], **options)) for path, kind in exports]
+        parts = [render("markdown", one) for one in found] if step else []
+        text = render_all(format_, found, **options)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        # A plan that policygen saved has none of this; one that somebody edited may have anything.
+        names = ", ".join(printable(str(path)) for path in plans[:3])
+        raise UsageError(
+            f"a plan cannot be rendered: {names}: {printable(str(error))[:80]} ({type(error).__name__})",
+            "it is not as suggest or batch saved it: make it again",
+            code="PG-E270",
+        ) from None
+    for path, kind, written in files:
+        write_file(path, written)
         talk(f"wrote {path} ({kind})")
     if step:
-        talk(add_to_summary(step, [render("markdown", one) for one in found]))
-    write_stdout(render_all(format_, found, **options), utf8=format_ != "text")
+        talk(add_to_summary(step, parts))
+    write_stdout(text, utf8=format_ != "text")

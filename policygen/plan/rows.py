@@ -108,8 +108,8 @@ def totals(rows: Iterable[Row]) -> list[Totals]:
         Totals(
             verdict,
             len(members),
-            sum(row.actions_now or 0 for row in members if row.actions_proposed is not None),
-            sum(row.actions_proposed or 0 for row in members),
+            sum(row.actions_now or 0 for row in members if row.cut is not None),
+            sum(row.actions_proposed or 0 for row in members if row.cut is not None),
             sum(row.escalations_closed or 0 for row in members),
         )
         for verdict, members in groups.items()

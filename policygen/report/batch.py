@@ -79,10 +79,9 @@ def _next(rows: Sequence[Row], out: str) -> Iterator[str]:
 def _line(row: Row, end: str) -> str:
     name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
     cut = "–" if row.cut is None else f"{row.cut:.1f}"
-    escalations = row.escalations_closed if row.escalations_closed is not None else row.escalations_left
     figures = (
         f"{age(row.last_call, end):>10}{_figure(row.actions_now):>7}{_figure(row.actions_proposed):>7}"
-        f"{cut:>7}{_figure(escalations):>7}"
+        f"{cut:>7}{_figure(row.escalations_closed):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
     asked = f", {count(row.questions, 'question')}" if row.questions else ""

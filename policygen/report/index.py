@@ -54,6 +54,6 @@ def _sums(rows: Sequence[Row]) -> dict[str, int]:
         "now": sum(row.actions_now or 0 for row in compared),
         "proposed": sum(row.actions_proposed or 0 for row in compared),
         "closed": sum(row.escalations_closed or 0 for row in rows),
-        "left": sum(row.escalations_left or 0 for row in rows),
+        "left": sum(row.escalations_left or 0 for row in rows if row.escalations_closed is not None),
         "questions": sum(row.questions for row in rows),
     }

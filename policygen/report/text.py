@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policygen.plan import Plan
 from policygen.report.lines import in_ascii
+from policygen.text import printable
 
 
 def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
@@ -14,5 +15,6 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_:
         show_all: with every service and every resource; else the long lists are cut, with their number.
         ascii_only: for terminals without Unicode.
     """
-    text = plan.screen.all if show_all else plan.screen.short
+    drawn = plan.screen.all if show_all else plan.screen.short
+    text = "".join(f"{printable(line)}\n" for line in drawn.splitlines())  # a file may hold anything
     return in_ascii(text) if ascii_only else text

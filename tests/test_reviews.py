@@ -541,6 +541,7 @@ EXPECTED = [
     ("PG403", None),
     ("PG101", None),
     ("PG106", "s3:Idle"),
+    ("PG303", "not all evidence was read or proved"),
     ("PG102", None),
     ("PG302", "s3:GetObject"),
     ("PG302", "s3:PutObject"),
@@ -549,8 +550,27 @@ EXPECTED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("fields", "subject"),
+    [
+        ({"today": None}, "today's policies are not known"),
+        ({"coverage": {"incomplete": ["not proved: b.json.gz"]}}, "not all evidence was read or proved"),
+        ({"strength": {"verdict": "wait"}}, "too little evidence"),
+    ],
+)
+def test_a_plan_that_rests_on_too_little_is_not_green(fields: dict[str, Any], subject: str) -> None:
+    document = json.loads(everything())
+    for name, value in fields.items():
+        document[name] = document[name] | value if isinstance(value, dict) else value
+    report = report_of(plan_of(document))
+    assert [one.subject for one in report.findings if one.rule.id == "PG303"] == [subject]
+    assert report.failed
+
+
 def test_a_plan_with_everything_has_every_rule_that_a_plan_can_have() -> None:
-    found = report_of(plan_of(json.loads(everything()), "plans/x.json")).findings
+    document = json.loads(everything())
+    document["coverage"]["incomplete"] = ["not read whole: a.json.gz: cut"]
+    found = report_of(plan_of(document, "plans/x.json")).findings
     pairs = {(one.rule.id, one.subject) for one in found} | {(one.rule.id, None) for one in found}
     assert [one for one in EXPECTED if one not in pairs] == []
     assert {one.rule.id for one in found} == {rule for rule, _ in EXPECTED}

@@ -73,6 +73,12 @@ RULES: Mapping[str, Rule] = {
             "Something else allowed it, or the policies changed after the call.",
         ),
         Rule(
+            "PG303",
+            "warning",
+            "the answer rests on less than it should",
+            "Give what is missing and make the plan again: green must not mean that nothing was known.",
+        ),
+        Rule(
             "PG401",
             "warning",
             "escalation path",
@@ -82,7 +88,7 @@ RULES: Mapping[str, Rule] = {
         Rule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
-"""All rules; PG106 and PG4xx are about what a plan says of today's policies, and no finding of `check`."""
+"""All rules; PG106, PG303 and PG4xx are about what a plan says of today's policies, and no finding of `check`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ _ORDER = (
     "PG403",
     "PG101",
     "PG106",
+    "PG303",
     "PG102",
     "PG302",
     "PG301",
@@ -48,7 +49,9 @@ def report_of(plan: Plan) -> Report:
     file = file_of(plan)
     write = partial(Finding, file=file, place=Place(1, 1))
     found = [
-        finding for part in (_calls, _changes, _risks, _blind, _elsewhere) for finding in part(plan, write)
+        finding
+        for part in (_calls, _changes, _risks, _knowledge, _blind, _elsewhere)
+        for finding in part(plan, write)
     ]
     found.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
     return Report(
@@ -71,6 +74,31 @@ def file_of(plan: Plan) -> str:
     A role has no place in a repository, and whoever reads SARIF or annotations asks for one.
     """
     return plan.file or f"plans/{plan.role.name}.json"
+
+
+def _knowledge(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """What the answer should rest on and does not."""
+    if plan.today is None:
+        yield write(
+            rule=RULES["PG303"],
+            subject="today's policies are not known",
+            message="nothing of them was judged, and what no log shows may be missing",
+            fix="give them: --snapshot account.json, or --live",
+        )
+    if plan.coverage.incomplete:
+        yield write(
+            rule=RULES["PG303"],
+            subject="not all evidence was read or proved",
+            message=f"{count(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
+            fix="fetch again what is missing, and make the plan again",
+        )
+    if plan.verdict == "wait" and plan.strength:
+        yield write(
+            rule=RULES["PG303"],
+            subject="too little evidence",
+            message=plan.strength.reasons[0].sentence,
+            fix="wait, or give older logs",
+        )
 
 
 def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ from policygen.stored import call_of, rows_in, rows_of, table_of
 Place = tuple[str, str]
 """Where an object is, and its version."""
 
-_FORM = "2"
+_FORM = "3"
 """Changes when the form of a pack does."""
 
 _MANY = 16
@@ -67,6 +67,7 @@ class _Sums(msgspec.Struct):
     regions: dict[str, int]
     data_types: dict[str, int]
     management: dict[str, int]
+    account_days: dict[str, int]
     notices: list[Notice]
     foreign: list[tuple[str, str, Event]]
     own_shared: list[str]
@@ -89,7 +90,7 @@ class _Pack(msgspec.Struct):
     portions: list[_Sums]
 
 
-_COUNTED = ("ignored", "principals", "days", "regions", "data_types", "management")
+_COUNTED = ("ignored", "principals", "days", "regions", "data_types", "management", "account_days")
 
 
 @cache

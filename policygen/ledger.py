@@ -72,7 +72,7 @@ NOTED = {
 DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered, so that what is delivered twice counts once."""
 
-_COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management")
+_COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management", "account_days")
 
 
 @dataclass(slots=True)
@@ -96,6 +96,8 @@ class Ledger:
     """CloudTrail resource type -> data events of it, of any caller."""
     management: Counter[str] = field(default_factory=Counter)
     """``read`` and ``write`` -> management events, of any caller."""
+    account_days: Counter[str] = field(default_factory=Counter, compare=False)
+    """``ACCOUNT DATE`` -> records delivered to an account; empty where a source tells sums only."""
     notices: list[Notice] = field(default_factory=list)
     records: int = 0
     duplicates: int = 0
@@ -219,6 +221,7 @@ class Ledger:
 
     def _note(self, record: Record, time: str) -> None:
         self.days[time[:10]] += 1
+        self.account_days[f"{clean_word(record.recipientAccountId)} {time[:10]}"] += 1
         self.regions[clean_word(record.awsRegion)] += 1
         self.last = max(self.last, time)
         if time < self.first or not self.first:

@@ -25,7 +25,7 @@ PARTS = 64
 """Files: with so many, one holds the calls of a few of a large account's roles."""
 
 ROOM = 10_000
-"""Calls that are held in memory before they are written, some 30 MB."""
+"""Calls that are held in memory before they are written, some 20 MB."""
 
 _Rows = list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]
 

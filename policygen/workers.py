@@ -38,7 +38,7 @@ def handed_out(
         if kind not in told:
             told.add(kind)
             words = clean(" ".join(str(error).split()), 200)
-            talk(f"warning: a worker failed ({kind}: {words}): what it had to read is read here")
+            talk(f"warning: a worker failed ({kind}: {words}): what it had to do is done here")
 
     def handed(item: Item) -> Future[Result] | None:
         try:

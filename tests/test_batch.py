@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,11 +24,17 @@ import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+import policygen.batch
 from policygen.access import RoleKey
+from policygen.account import load_snapshot
+from policygen.batch import Result, Sizing, Target, right_size
+from policygen.batch.reading import read
 from policygen.batch.select import Choice, targets
 from policygen.plan.rows import SAYS, Batch, Row, in_order, totals
 from policygen.report.batch import age, screen, to_csv, to_parquet
 from policygen.report.cells import plain
+from policygen.sources import open_source
+from policygen.spill import Spill
 from tests.support import ROOT, crowd, write_logs
 
 SAMPLES = ROOT / "samples"
@@ -218,8 +227,10 @@ def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(tmp_path: Pat
     out = tmp_path / "out"
     assert batch(out, *FEW).code == 0
     (out / "plans" / "mine.json").write_text("{}", "utf-8")
+    (out / "policies" / "orders-api.md").write_text("my notes", "utf-8")
     assert batch(out, "--name", "orders-*", "-f", "json").code == 0
     assert verdicts(out) == {("orders-api", PRODUCTION): "review"}
+    assert sorted(one.name for one in (out / "policies").iterdir()) == ["orders-api.json", "orders-api.md"]
     assert sorted(one.name for one in (out / "plans").iterdir()) == ["mine.json", "orders-api.json"]
     assert [one.name for one in (out / "roles").iterdir()] == ["orders-api.html"]
 
@@ -334,14 +345,31 @@ def test_logs_of_another_account_do_not_make_a_role_unused(tmp_path: Path) -> No
     assert batch(tmp_path / "out", "--allow-incomplete", logs=staging).code == 0
     for role in ("audit-reader", "legacy-export"):
         row = row_of(tmp_path / "out", role)
-        assert row.verdict == "wait"
-        assert "no call on the" in row.reason
+        assert (row.verdict, row.reason) == ("failed", f"no record of account {PRODUCTION} was read")
+
+
+def test_days_of_another_account_do_not_count_as_read(tmp_path: Path) -> None:
+    (staging,) = LOGS.rglob(STAGING)
+    logs = tmp_path / "logs"
+    shutil.copytree(staging, logs / STAGING)
+    (folder,) = LOGS.rglob(f"{PRODUCTION}/CloudTrail/eu-west-1")
+    newest = max(folder.rglob("*_20261124T*.json.gz"))
+    shutil.copy(newest, logs)
+    assert batch(tmp_path / "out", logs=logs).code in {0, 3}
+    row = row_of(tmp_path / "out", "audit-reader")
+    assert row.verdict == "wait"
+    assert re.fullmatch(
+        r"no call on the [12] of 30 days of which records of its account were read", row.reason
+    )
 
 
 def test_unused_asks_for_records_of_every_day(tmp_path: Path) -> None:
     assert batch(tmp_path / "out", "--name", "audit-*", "--days", "90").code == 0
     row = row_of(tmp_path / "out", "audit-reader")
-    assert (row.verdict, row.reason) == ("wait", "no call on the 46 of 90 days of which records were read")
+    assert (row.verdict, row.reason) == (
+        "wait",
+        "no call on the 46 of 90 days of which records of its account were read",
+    )
 
 
 def test_a_protected_role_is_fixed_also_without_calls(tmp_path: Path) -> None:
@@ -404,6 +432,50 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
     for form in ("html", "markdown", "serverless"):
         done = run("report", path, "-f", form)
         assert ("PG-E270, exit 2" in done.stderr or done.code == 0, done.code in {0, 2}) == (True, True)
+
+
+def sizing_of_the_samples(spill: Spill) -> tuple[Sizing, list[Target]]:
+    found = read(open_source(LOGS), spill, Choice(), days=30)
+    known = load_snapshot(ACCOUNT)
+    chosen = targets(found.ledger.roles, known, Choice(["orders-*", "bastion", "audit-*"]))
+    return Sizing(found.reading, found.ledger, 30, account=known), chosen
+
+
+def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(sizing: Sizing, target: Target, calls: Any) -> Result:
+        if target.name == "bastion":
+            raise KeyError("what was in the log")
+        return right_size(sizing, target, calls)
+
+    monkeypatch.setattr(policygen.batch, "right_size", broken)
+    with Spill() as spill:
+        rows = {one.row.role: one.row for one in policygen.batch.run(*sizing_of_the_samples(spill), spill)}
+    assert {name: row.verdict for name, row in rows.items()} == {
+        "orders-api": "review", "bastion": "failed", "audit-reader": "unused",
+    }  # fmt: skip
+    assert rows["bastion"].code == "PG-E999"
+    assert "what was in the log" not in rows["bastion"].reason
+
+
+class Lost(Executor):
+    """Processes that are killed."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenProcessPool("killed"))
+        return future
+
+
+def test_what_a_killed_process_had_to_do_is_done_all_the_same() -> None:
+    said: list[str] = []
+    with Spill() as spill:
+        sizing, chosen = sizing_of_the_samples(spill)
+        alone = sorted(one.row.role for one in policygen.batch.run(sizing, chosen, spill))
+        found = sorted(
+            one.row.role for one in policygen.batch.run(sizing, chosen, spill, Lost(), said.append)
+        )
+    assert found == alone == ["audit-reader", "bastion", "orders-api"]
+    assert said == ["warning: a worker failed (BrokenProcessPool: killed): what it had to do is done here"]
 
 
 @cache

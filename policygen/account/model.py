@@ -16,6 +16,10 @@ from policygen.errors import NothingFoundError
 from policygen.policy.document import Policy
 from policygen.text import clean
 
+SERVICE_LINKED = "/aws-service-role/"
+SSO_MANAGED = "/aws-reserved/sso.amazonaws.com/"
+"""Paths that IAM gives to roles which nobody edits there (1.3.10)."""
+
 Levels = tuple[tuple[Policy, ...], ...]
 """Policies of an organisation, by level: the root first, the account last."""
 
@@ -99,14 +103,12 @@ class Role:
     @property
     def service_linked(self) -> bool:
         """Owned by an AWS service: IAM lets nobody edit it (1.3.10)."""
-        return self.path.startswith("/aws-service-role/")
+        return self.path.startswith(SERVICE_LINKED)
 
     @property
     def sso_managed(self) -> bool:
         """Made by IAM Identity Center from a permission set, which would undo an edit (1.3.10)."""
-        return self.name.startswith("AWSReservedSSO_") and self.path.startswith(
-            "/aws-reserved/sso.amazonaws.com/"
-        )
+        return self.name.startswith("AWSReservedSSO_") and self.path.startswith(SSO_MANAGED)
 
 
 @dataclass(frozen=True, slots=True)

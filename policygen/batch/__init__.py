@@ -7,18 +7,17 @@ right-sized is a row with its reason: nothing is left out, and no data never bec
 from __future__ import annotations
 
 import gc
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import Any
 
 from policygen.access import RoleKey
 from policygen.batch.select import Target
-from policygen.batch.sizing import Result, Sizing, right_size
+from policygen.batch.sizing import Result, Sizing, right_size, row_of
 from policygen.calls import Calls
 from policygen.memory import uncollected
 from policygen.plan.rows import Row
 from policygen.spill import Spill
+from policygen.workers import handed_out
 
 Work = tuple[Target, dict[RoleKey, Calls]]
 
@@ -42,12 +41,20 @@ def _of_worker(target: Target, calls: dict[RoleKey, Calls]) -> Result:
 
 
 def _right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
-    with uncollected():
-        return right_size(sizing, target, calls)
+    try:
+        with uncollected():
+            return right_size(sizing, target, calls)
+    except Exception as error:  # a bug with one role stops no other; what was in the log is not shown
+        why = f"policygen has a bug: {type(error).__name__}; suggest -r {target.arn or target.name} shows it"
+        return Result(row_of(target, "failed", why, code="PG-E999"))
 
 
 def run(
-    sizing: Sizing, targets: Iterable[Target], spill: Spill, executor: Executor | None = None
+    sizing: Sizing,
+    targets: Iterable[Target],
+    spill: Spill,
+    executor: Executor | None = None,
+    talk: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Result]:
     """The result of each role: first of those with calls, in the order of the disk, then of the others.
 
@@ -56,37 +63,24 @@ def run(
         targets: the roles.
         spill: their calls.
         executor: where roles are right-sized, of processes in which `share` was called; None for this process.
+        talk: told where a process was lost; what it had to do is done here.
     """
     waiting: dict[str, list[Target]] = {}
     for target in targets:
         waiting.setdefault(target.name.lower(), []).append(target)
-    work = _work(waiting, spill)
-    if executor is None:
-        yield from (_right_size(sizing, *one) for one in work)
-    else:
-        yield from _handed_out(work, executor)
-    rest: dict[RoleKey, Calls] = {}
-    yield from (right_size(sizing, one, rest) for members in waiting.values() for one in members)
+
+    def submit(one: Work) -> Future[Result] | None:
+        return executor.submit(_of_worker, *one) if executor else None
+
+    for one, result in handed_out(_work(waiting, spill), submit, AHEAD if executor else 1, talk):
+        yield result or _right_size(sizing, *one)
+    yield from (_right_size(sizing, one, {}) for members in waiting.values() for one in members)
 
 
 def _work(waiting: dict[str, list[Target]], spill: Spill) -> Iterator[Work]:
     for name, calls in spill.by_name():
         for target in waiting.pop(name, ()):
             yield target, calls
-
-
-def _handed_out(work: Iterable[Work], executor: Executor) -> Iterator[Result]:
-    coming: deque[Future[Any]] = deque()
-    try:
-        for one in work:
-            coming.append(executor.submit(_of_worker, *one))
-            if len(coming) >= AHEAD:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-    finally:
-        for future in coming:
-            future.cancel()
 
 
 __all__ = ["AHEAD", "Result", "Row", "Sizing", "Target", "right_size", "run", "share"]

@@ -90,6 +90,16 @@ def read(
 
 def _without_keys(ledger: Ledger) -> Ledger:
     """The sums alone, without the keys of the records that were read: what goes to every process."""
-    names = ("until", "ignored", "principals", "days", "regions", "data_types", "management", "notices")
+    names = (
+        "until",
+        "ignored",
+        "principals",
+        "days",
+        "regions",
+        "data_types",
+        "management",
+        "account_days",
+        "notices",
+    )
     sums = ("roles", "records", "duplicates", "first", "last", "searched")
     return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import RoleKey
-from policygen.account.model import Account
+from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
 from policygen.analysis import Analysis, conclude
 from policygen.batch.select import Target
 from policygen.calls import Calls
@@ -70,7 +70,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
     role = target.current
     own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
     if why := _not_editable(sizing, target):
-        return Result(_row(target, "fixed", why, **_use(own)))
+        return Result(row_of(target, "fixed", why, **_use(own)))
     if not own:
         return Result(_without_calls(sizing, target))
     ledger = replace(sizing.ledger, calls=own)
@@ -134,9 +134,9 @@ def _text(form: str, found: Plan) -> str:
 def _not_editable(sizing: Sizing, target: Target) -> str:
     """Why nobody can edit a role here, or shall, and what to edit instead (1.3.10); "" if one can."""
     path = target.arn.partition(":role")[2]
-    if path.startswith("/aws-service-role/"):
+    if path.startswith(SERVICE_LINKED):
         return "service-linked: IAM lets nobody edit it; its service owns it"
-    if path.startswith("/aws-reserved/sso.amazonaws.com/"):
+    if path.startswith(SSO_MANAGED):
         return "made by IAM Identity Center: change the permission set, not the role"
     if sizing.decisions and (rule := sizing.decisions.protection(target.name)):
         return printable(f"protected by {rule.where}: {rule.reason}")
@@ -157,18 +157,20 @@ def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
             f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
             "or was it used only for what no trail logs?"
         )
-        return _row(target, "failed", why, **use)
+        return row_of(target, "failed", why, **use)
     if known and any(role.role_id == known and not role.name for role in sizing.ledger.roles):
-        return _row(target, "wait", "seen only in another account's log, which does not name it", **use)
-    if not any(role.account == target.account for role in sizing.ledger.roles):
-        return _row(target, "failed", f"no call by any role of account {target.account} was read", **use)
-    covered = sum(1 for day in window.dates() if sizing.ledger.days.get(day))
+        return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
+    covered = sum(1 for day in window.dates() if sizing.ledger.account_days.get(f"{target.account} {day}"))
+    if not covered:
+        return row_of(target, "failed", f"no record of account {target.account} was read", **use)
     if covered < window.days or sizing.reading.holes:
         hole = "; not all was read" if sizing.reading.holes else ""
-        why = f"no call on the {covered} of {window.days} days of which records were read{hole}"
-        return _row(target, "wait", why, **use)
+        why = (
+            f"no call on the {covered} of {window.days} days of which records of its account were read{hole}"
+        )
+        return row_of(target, "wait", why, **use)
     since = f"; IAM saw it used last on {used}" if used else ""
-    return _row(target, "unused", f"no call in {sizing.days} days{since}", **use)
+    return row_of(target, "unused", f"no call in {sizing.days} days{since}", **use)
 
 
 def _refused(sizing: Sizing, target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
@@ -178,7 +180,7 @@ def _refused(sizing: Sizing, target: Target, error: PolicygenError, calls: dict[
     review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
     verdict: Verdict = "review" if error.code in review else "failed"
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
-    return _row(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
+    return row_of(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
 
 
 def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _sized(target: Target, made: Analysis, found: Plan) -> Row:
             verdict, reason = "unchanged", "today's policies are what the evidence asks for"
         else:
             reason = f"nothing would change; {reason}"
-    return _row(
+    return row_of(
         target,
         verdict,
         printable(reason),
@@ -225,7 +227,8 @@ def _escalations(risks: Collection[object]) -> int:
     return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
 
 
-def _row(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> Row:
+def row_of(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> Row:
+    """The row of a role, with what else is known of it."""
     return Row(
         role=target.name,
         account=target.account,

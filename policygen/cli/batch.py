@@ -168,7 +168,7 @@ def command(
         folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
         bar = Bar()
         with _workers(sizing, jobs if len(chosen) > _FEW else 1) as executor:
-            for done, result in enumerate(run(sizing, chosen, spill, executor), 1):
+            for done, result in enumerate(run(sizing, chosen, spill, executor, talk), 1):
                 folder.put(result)
                 rows.append(result.row)
                 if not quiet:
@@ -182,6 +182,7 @@ def command(
         account=account.account_id if account else "",
         records=found.ledger.records,
         files=found.reading.files,
+        format=format_,
         incomplete=found.reading.holes,
     )
     folder.end(table)

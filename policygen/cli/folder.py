@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
 _STARTED = ".batch-started.json"
-"""Names of files that a batch which did not end may have written."""
+"""Files that a batch which did not end may have written."""
 
 
 class Folder:
@@ -33,6 +33,8 @@ class Folder:
         from policygen.report import suffix_of
 
         self.path = path
+        self.format = format_
+        self._old: set[str] = set()
         self.forms = {"plans": "plan", "roles": "html", "policies": format_}
         self.places = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
 
@@ -63,15 +65,16 @@ class Folder:
         try:
             for place in self.places:
                 (self.path / place).mkdir(parents=True, exist_ok=True)
+            self._lock()
         except OSError as error:
             raise UsageError(
                 f"cannot write {printable(str(self.path))!r}: {error.strerror or error}",
                 "name a folder that is yours with --out",
                 code="PG-E220",
             ) from None
-        self._lock()
-        names = sorted({*names, *self._before()})
-        write_file(self.path / _STARTED, json.dumps(names, indent=0) + "\n")
+        self._old = self._before()
+        files = sorted({*_files(names, self.places), *self._old})
+        write_file(self.path / _STARTED, json.dumps(files, indent=0) + "\n")
 
     def _lock(self) -> None:
         """Holds the folder until the process ends, however it ends.
@@ -103,36 +106,36 @@ class Folder:
         from policygen.report.batch import to_csv, to_parquet
         from policygen.report.index import render_index
 
-        self._sweep({row.plan for row in batch.rows if row.plan})
         write_file(self.path / "roles.csv", to_csv(batch.rows))
         write_file(self.path / "roles.parquet", to_parquet(batch.rows))
         write_file(self.path / TABLE, to_json(msgspec.to_builtins(batch)))
         for name, page in render_index(batch).items():
             write_file(self.path / name, page)
+        for file in self._old - _files((row.plan for row in batch.rows), self.places):
+            if (self.path / file).is_file():
+                (self.path / file).unlink()
         (self.path / _STARTED).unlink(missing_ok=True)
         (self.path / _LOCK).unlink(missing_ok=True)
 
-    def _before(self) -> Iterable[str]:
-        """Names of files that earlier batches wrote here."""
+    def _before(self) -> set[str]:
+        """Files that earlier batches wrote here, as far as they are noted."""
+        from policygen.report import FORMATS, suffix_of
+
+        files: set[str] = set()
         last = self.last()
-        names = {row.plan for row in last.rows if row.plan} if last else set()
+        if last and last.format in FORMATS:
+            places = self.places | {"policies": suffix_of(last.format)}
+            files |= _files((row.plan for row in last.rows), places)
         with suppress(OSError, msgspec.DecodeError):
-            names |= set(msgspec.json.decode((self.path / _STARTED).read_bytes(), type=list[str]))
-        return names
+            noted = msgspec.json.decode((self.path / _STARTED).read_bytes(), type=list[str])
+            # A note may be anybody's: only files in the places of a batch are a batch's.
+            files |= {one for one in noted if one.count("/") == 1 and one.split("/")[0] in self.places}
+        return {one for one in files if not one.endswith("/..")}
 
-    def _sweep(self, names: set[str]) -> None:
-        """Removes what earlier batches wrote of roles that are no longer among them, and policies in other forms."""
-        from policygen.report import SUFFIXES
 
-        for place, own in self.places.items():
-            living = {f"{name}{own}" for name in names}
-            suffixes = {own, *SUFFIXES} if place == "policies" else {own}
-            for file in {
-                f"{name}{suffix}" for name in {*self._before(), *names} for suffix in suffixes
-            } - living:
-                path = self.path / place / file
-                if path.is_file():
-                    path.unlink()
+def _files(names: Iterable[str], places: Mapping[str, str]) -> set[str]:
+    """What is written of roles whose files have these names, below the folder."""
+    return {f"{place}/{name}{suffix}" for name in names if name for place, suffix in places.items()}
 
 
 def table_of(rows: Iterable[object], **about: object) -> Batch:

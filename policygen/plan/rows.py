@@ -79,6 +79,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Whose policies were known; "" where they were not, so that all rests on the evidence alone."""
     records: int
     files: int
+    format: str = "policy"
+    """Of the files in ``policies``."""
     incomplete: tuple[str, ...]
     """What could not be read whole, or was not proved."""
     rows: tuple[Row, ...]

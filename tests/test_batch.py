@@ -260,6 +260,8 @@ def test_roles_are_chosen(asked: tuple[str, ...], roles: set[tuple[str, str]], t
         (("--name", "nobody"), "none of 12 roles fits --name 'nobody'  PG-E312, exit 4"),
         (("--tag", "owner=nobody"), "PG-E312, exit 4"),
         (("--retry-failed",), "no batch was made in"),
+        (("--verify-digests",), "PG-W312, exit 3"),  # the samples' digest is not signed, and vouches for few
+        (("--public-keys", "keys"), "PG-E234, exit 2"),
         (("--resources", "some"), "--resources is 'some'  PG-E215, exit 2"),
         (("-f", "xml"), "no format 'xml'  PG-E207, exit 2"),
     ],

@@ -19,6 +19,7 @@ from policygen.cli.options import (
     IncompleteOption,
     JobsOption,
     KeepOption,
+    KeysOption,
     LiveOption,
     LogsOption,
     MaxScanOption,
@@ -27,6 +28,7 @@ from policygen.cli.options import (
     QuietOption,
     SnapshotOption,
     UntilOption,
+    VerifyOption,
     account_of,
     decisions_of,
     means_of,
@@ -95,6 +97,8 @@ def command(
     jobs: JobsOption = 0,
     dask: DaskOption = "",
     no_cache: NoCacheOption = False,
+    verify_digests: VerifyOption = False,
+    public_keys: KeysOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Right-size every role of an account: one pass over the logs, a plan, a page and a policy for each role.
@@ -133,7 +137,7 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
     choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
-    source = source_of(logs, profile, talk, max_scan)
+    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with Spill() as spill:
         with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
             found = read(

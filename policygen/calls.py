@@ -14,7 +14,7 @@ import msgspec
 from policygen.access import Call, Denial, ResourceEntry
 from policygen.arn import partition_of
 from policygen.catalog.projection import project
-from policygen.events import Event, Outcome, parameters, partition_of_arn
+from policygen.events import Event, Outcome, Principal, Said, parameters, partition_of_arn
 from policygen.user import User, user_of
 
 SAMPLES = 5
@@ -46,29 +46,10 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             last=max(self.last, other.last),
             days=self.days | other.days,
             samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
-            sessions=_few(self.sessions | other.sessions),
-            agents=_few(self.agents | other.agents),
-            addresses=_few(self.addresses | other.addresses),
+            sessions=few(self.sessions | other.sessions),
+            agents=few(self.agents | other.agents),
+            addresses=few(self.addresses | other.addresses),
             weak=self.weak + other.weak,
-        )
-
-    def again(self, event: Event) -> Evidence:
-        """With one more event of the same day: `self + evidence_of(event)`, made in fewer steps."""
-        sample = (event.time, event.id)
-        full = len(self.samples) >= SAMPLES and sample >= self.samples[-1]
-        known = event.principal.session in self.sessions and event.user_agent in self.agents
-        if not (full and known and event.address in self.addresses):
-            return self + evidence_of(event, event.time[:10])
-        return Evidence(
-            self.count + 1,
-            min(self.first, event.time),
-            max(self.last, event.time),
-            self.days,
-            self.samples,
-            self.sessions,
-            self.agents,
-            self.addresses,
-            self.weak + (event.outcome is Outcome.WEAK),
         )
 
     @property
@@ -83,16 +64,17 @@ def evidence_of(event: Event, day: str) -> Evidence:
         count=1,
         first=event.time,
         last=event.time,
-        days=_one(day),
+        days=at_most_one(day),
         samples=((event.time, event.id),),
-        sessions=_one(event.principal.session),
-        agents=_one(event.user_agent),
-        addresses=_one(event.address),
+        sessions=at_most_one(event.principal.session),
+        agents=at_most_one(event.user_agent),
+        addresses=at_most_one(event.address),
         weak=int(event.outcome is Outcome.WEAK),
     )
 
 
-def _few(texts: frozenset[str]) -> frozenset[str]:
+def few(texts: frozenset[str]) -> frozenset[str]:
+    """The first of some texts, at most `SAMPLES`."""
     return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
 
 
@@ -149,24 +131,37 @@ _remembered = lru_cache(maxsize=32768)(_identifying)
 
 def call_id(event: Event) -> CallId:
     """The call an event belongs to."""
-    role = event.principal.role
-    arn = (role.arn if role else "") or next((r.arn for r in event.resources), "")
-    raw = bytes(event.params)
+    return call_of(event.said, event.principal, event.denial, bytes(event.params), event.resources)
+
+
+def call_of(
+    said: Said, who: Principal, denial: Denial | None, params: bytes, resources: tuple[ResourceEntry, ...]
+) -> CallId:
+    """The call an event belongs to that says this.
+
+    Args:
+        said: its words.
+        who: its caller.
+        denial: what it says of a denial.
+        params: its requestParameters, JSON as delivered.
+        resources: its resources.
+    """
+    arn = (who.role.arn if who.role else "") or next((r.arn for r in resources), "")
     # The calls of a workload repeat; what is long seldom does.
-    params = (_remembered if len(raw) < 512 else _identifying)(event.source, event.name, raw)
+    known = (_remembered if len(params) < 512 else _identifying)(said.source, said.name, params)
     return CallId(
-        source=event.source,
-        name=event.name,
-        region=event.region,
-        account=event.principal.account,
-        partition=partition_of_arn(arn) if arn else partition_of(event.region),
-        outcome=event.outcome,
-        error=event.error,
-        denial=event.denial,
-        via=event.via,
-        vpce=event.vpce,
-        params=params,
-        resources=event.resources,
+        said.source,
+        said.name,
+        said.region,
+        who.account,
+        partition_of_arn(arn) if arn else partition_of(said.region),
+        said.outcome,
+        said.error,
+        denial,
+        said.via,
+        said.vpce,
+        known,
+        resources,
     )
 
 
@@ -181,14 +176,22 @@ class CallKey(NamedTuple):
 Calls = dict[CallKey, Evidence]
 
 
+def count_in(calls: Calls, key: CallKey, evidence: Evidence) -> None:
+    """Adds evidence of a call to what there is of it."""
+    old = calls.get(key)
+    calls[key] = evidence if old is None else old + evidence
+
+
 def call_key(event: Event) -> CallKey:
     """What an event is added up under."""
     who = event.principal
-    outside = ":" in event.address or event.address[-1:].isdigit()
-    user = user_of(who.function, who.session, event.user_agent, event.via, outside, event.presigned)
+    user = user_of(
+        who.function, who.session, event.user_agent, event.said.via, event.outside, event.presigned
+    )
     return CallKey(call_id(event), event.time[:10], user)
 
 
 @lru_cache(maxsize=65536)
-def _one(text: str) -> frozenset[str]:
+def at_most_one(text: str) -> frozenset[str]:
+    """A text as a set; the empty set for none."""
     return frozenset((text,)) if text else frozenset()

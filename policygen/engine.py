@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from policygen.cache import Cache, Kept
 from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
-from policygen.memory import uncollected
+from policygen.memory import sweep, uncollected
 from policygen.reading import Reading
+from policygen.record import Record
 from policygen.sources import (
     EVERYTHING,
     Batch,
@@ -119,12 +120,17 @@ def reduce(
 def read_into(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> None:
     """Adds objects to a portion."""
     with uncollected():
-        for one, batches in _read(reader, objects):
-            for batch in batches:
-                portion.reading.note(batch)
-                portion.ledger.add_all(batch.records)
-                if batch.searched:
-                    portion.ledger.add_searched(one.day, one.region)
+        portion.ledger.add_all(_records(portion, reader, objects))
+
+
+def _records(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
+    """The records of objects; what else is to be known of these goes into the portion."""
+    for one, batches in _read(reader, objects):
+        for batch in batches:
+            portion.reading.note(batch)
+            if batch.searched:
+                portion.ledger.add_searched(one.day, one.region)
+            yield from batch.records
 
 
 def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
@@ -197,13 +203,14 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
         cache = means.cache(job) if job.name else None
     means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.ledger, job)))
     try:
-        parts = _parts(objects, job, cache)
-        for part in _merged(source.reader, parts, job, whole, means, cache):
-            read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
-            found = _matches(whole.ledger, job)
-            means.say(Progress(read, len(objects), size, of_size, whole.ledger.records, found))
-            if means.spill and sum(map(len, whole.ledger.calls.values())) > ROOM:
-                means.spill.take(whole.ledger.calls)
+        with uncollected():
+            for part in _merged(source.reader, _parts(objects, job, cache), job, whole, means, cache):
+                read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
+                found = _matches(whole.ledger, job)
+                means.say(Progress(read, len(objects), size, of_size, whole.ledger.records, found))
+                if means.spill and sum(map(len, whole.ledger.calls.values())) > ROOM:
+                    means.spill.take(whole.ledger.calls)
+                sweep()
     finally:
         if cache:
             cache.close()

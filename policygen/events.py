@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import Denial, ResourceEntry, RoleKey
-from policygen.record import Record, Resource, UserIdentity
+from policygen.record import ABSENT, Record, Resource, UserIdentity
 from policygen.text import clean, clean_word
 
 
@@ -47,6 +48,18 @@ class Principal:
     """The copy that the resource's account received of another account's call (1.4.4)."""
 
 
+class Said(NamedTuple):
+    """What an event says in words that many others say as well: cleaned and judged once."""
+
+    source: str
+    name: str
+    region: str
+    outcome: Outcome
+    error: str
+    via: str
+    vpce: str
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One API call, attributed and judged. A struct, for a trail has millions."""
 
@@ -54,22 +67,38 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     shared_id: str
     time: str
     """ISO 8601 in UTC, to the second."""
-    source: str
-    name: str
-    region: str
+    said: Said
     principal: Principal
-    outcome: Outcome
-    error: str
     denial: Denial | None
     params: msgspec.Raw
     resources: tuple[ResourceEntry, ...]
-    via: str
-    vpce: str
     user_agent: str
     address: str = ""
     """sourceIPAddress: an address, or the DNS name of a service."""
+    outside: bool = False
+    """Whether that is an address."""
     presigned: bool = False
     """The signature came in the URL: whoever was given the link used it, as its maker meant."""
+
+    @property
+    def source(self) -> str:
+        """eventSource."""
+        return self.said.source
+
+    @property
+    def name(self) -> str:
+        """eventName."""
+        return self.said.name
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the event proves."""
+        return self.said.outcome
+
+    @property
+    def error(self) -> str:
+        """errorCode without ``Client.`` or ``Server.``; "" for success."""
+        return self.said.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,18 +290,6 @@ def caller_of(record: Record) -> Principal | Ignored:
     )
 
 
-class Said(NamedTuple):
-    """What an event says in words that many others say as well: cleaned and judged once."""
-
-    source: str
-    name: str
-    region: str
-    outcome: Outcome
-    error: str
-    via: str
-    vpce: str
-
-
 def _said(
     source: str | None,
     name: str | None,
@@ -294,8 +311,8 @@ _LONG = 1024
 """Characters of words that are not remembered, since no real ones are as long."""
 
 
-def event_of(record: Record, principal: Principal) -> Event:
-    """The event of a record that `caller_of` accepted."""
+def said_of(record: Record) -> Said:
+    """The words of a record that `caller_of` accepted."""
     via = record.userIdentity.invokedBy if record.userIdentity else None
     words = (
         record.eventSource,
@@ -305,26 +322,36 @@ def event_of(record: Record, principal: Principal) -> Event:
         via,
         record.vpcEndpointId,
     )
-    said = (_said_before if sum(len(word) for word in words if word) < _LONG else _said)(*words)
+    return (_said_before if sum([len(word) for word in words if word]) < _LONG else _said)(*words)
+
+
+def denial_in(record: Record, said: Said) -> Denial | None:
+    """What the record says of a denial; None where there was none."""
     denied = said.outcome is Outcome.DENIED
+    return denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None
+
+
+def agent_of(record: Record) -> str:
+    """The user agent, cleaned."""
+    return clean_word(record.userAgent, 256)
+
+
+def event_of(record: Record, principal: Principal) -> Event:
+    """The event of a record that `caller_of` accepted."""
+    said = said_of(record)
     return Event(
-        id=clean(record.eventID, 128),
-        shared_id=clean(record.sharedEventID, 128) if record.sharedEventID else "",
-        time=record.eventTime or "",
-        source=said.source,
-        name=said.name,
-        region=said.region,
-        principal=principal,
-        outcome=said.outcome,
-        error=said.error,
-        denial=denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None,
-        params=record.requestParameters,
-        resources=_resources(record.resources) if record.resources else (),
-        via=said.via,
-        vpce=said.vpce,
-        user_agent=clean_word(record.userAgent, 256),
-        address=clean_word(record.sourceIPAddress),
-        presigned=_QUERY_STRING.search(record.additionalEventData) is not None,
+        clean(record.eventID, 128),
+        clean(record.sharedEventID, 128) if record.sharedEventID else "",
+        record.eventTime or "",
+        said,
+        principal,
+        denial_in(record, said),
+        record.requestParameters,
+        resources_of(record.resources),
+        agent_of(record),
+        clean_word(record.sourceIPAddress),
+        is_outside(record),
+        is_presigned(record),
     )
 
 
@@ -344,7 +371,12 @@ def _not_a_call(record: Record) -> str:
 
 def _is_time(text: str) -> bool:
     """Whether this is CloudTrail's time, ``2026-11-24T22:36:07Z``."""
-    return _CLOCK.fullmatch(text, 10) is not None and _is_day(text[:10])
+    return has_clock(text) and _is_day(text[:10])
+
+
+def has_clock(time: str) -> bool:
+    """Whether a time of day stands behind the ten characters of a date."""
+    return _CLOCK.fullmatch(time, 10) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -355,7 +387,10 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _resources(entries: list[Resource]) -> tuple[ResourceEntry, ...]:
+def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...]:
+    """A record's resources that have an ARN."""
+    if not entries:
+        return ()
     return tuple(
         [
             ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
@@ -363,6 +398,18 @@ def _resources(entries: list[Resource]) -> tuple[ResourceEntry, ...]:
             if entry.ARN
         ]
     )
+
+
+def is_presigned(record: Record) -> bool:
+    """Whether the signature came in the URL."""
+    more = record.additionalEventData
+    return more is not ABSENT and _QUERY_STRING.search(more) is not None
+
+
+def is_outside(record: Record) -> bool:
+    """Whether the call came from an IP address, and not from what is named as a service."""
+    address = record.sourceIPAddress
+    return address is not None and (address[-1:].isdigit() or ":" in address)
 
 
 def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:

@@ -15,14 +15,19 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import RoleKey
-from policygen.calls import Calls, call_key, evidence_of
+from policygen.calls import Calls, call_key, count_in, evidence_of
 from policygen.events import (
     Event,
     Ignored,
+    Principal,
     caller_of,
     event_of,
+    has_clock,
+    is_outside,
+    is_presigned,
 )
 from policygen.record import Record
+from policygen.tally import Kind, Tally
 from policygen.text import clean, clean_word
 
 Select = Callable[[RoleKey], bool]
@@ -72,6 +77,9 @@ NOTED = {
 DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered, so that what is delivered twice counts once."""
 
+ROOM = 16_384
+"""Tallies and kinds that are held before they are made calls, some 30 MB."""
+
 _COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management", "account_days")
 
 
@@ -115,48 +123,115 @@ class Ledger:
     _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
     _selected: dict[RoleKey, bool] = field(default_factory=dict)
 
-    def add_all(self, records: Iterable[Record]) -> None:
-        """Adds records; those already seen by eventID count as duplicates (2.1.7)."""
-        for record in records:
-            self.add(record)
-
     def add(self, record: Record) -> None:
         """Adds one record."""
-        self.records += 1
-        key = record.eventID or _fingerprint(record)
+        self.add_all((record,))
+
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Adds records; those already seen by eventID count as duplicates (2.1.7)."""
+        kinds: dict[tuple[Any, ...], Kind] = {}
+        held = 0
+        for record in records:
+            self.records += 1
+            time = record.eventTime or ""
+            if self._is_known(record.eventID or _fingerprint(record)):
+                continue
+            if not has_clock(time) or (self.until and self._is_late(time)):
+                self._leave_out(record, time)
+                continue
+            # All that `Kind` reads of a record; what differs from one record to the next is not in it.
+            like = (
+                record.userIdentity,
+                record.eventSource,
+                record.eventName,
+                record.errorCode,
+                record.errorMessage,
+                time[:10],
+                record.awsRegion,
+                record.userAgent,
+                record.recipientAccountId,
+                record.vpcEndpointId,
+                record.eventType,
+                record.eventCategory,
+                record.readOnly,
+                is_outside(record),
+                is_presigned(record),
+            )
+            kind = kinds.get(like)
+            if kind is None:
+                kind = kinds[like] = Kind(record, self._wanted)
+                held += 1
+            caller = kind.caller
+            if isinstance(caller, Ignored):
+                self.ignored[caller.reason] += 1
+                continue
+            touched = (bytes(record.requestParameters) if kind.kept else b"", record.resources)
+            tally = kind.tallies.get(touched)
+            if tally is None:
+                tally = kind.tallies[touched] = Tally()
+                held += 1
+            tally.add(time, record.eventID, record.sourceIPAddress)
+            if record.eventSource in NOTED:
+                self.notice(record, time)
+            if caller.role is not None and (caller.foreign or record.sharedEventID):
+                self._add_shared(record, caller)
+            if held > ROOM:
+                self._take(kinds.values())
+                kinds.clear()
+                held = 0
+        self._take(kinds.values())
+
+    def _is_known(self, key: str) -> bool:
+        """Whether the record of this key counts already; if not, it does from now on."""
         for seen in self._seen:
             if key in seen:
                 self.duplicates += 1
-                return
+                return True
         if key in self.skip:
             self.duplicates += 1
             self.skipped.add(key)
-            return
+            return True
         self._seen[-1].add(key)
+        return False
+
+    def _is_late(self, time: str) -> bool:
+        return time > self.until and time[: len(self.until)] > self.until
+
+    def _leave_out(self, record: Record, time: str) -> None:
+        """Counts a record that is none of a caller, or that is of a time after the window."""
         caller = caller_of(record)
         if isinstance(caller, Ignored):
             self.ignored[caller.reason] += 1
-            return
-        time = record.eventTime or ""  # CloudTrail's form, or the record would be none of a caller
-        if self.until and time > self.until and time[: len(self.until)] > self.until:
+        else:
             self.ignored["after the window"] += 1
             self.notice(record, time)  # a later change tells what a trail was before it (3.4.6)
+
+    def _add_shared(self, record: Record, caller: Principal) -> None:
+        """Notes a call of which there is a copy for another account, or which is that copy (1.4.4)."""
+        if not caller.foreign:
+            self._own_shared.add(clean(record.sharedEventID, 128))
             return
-        self._note(record, time)
-        role = caller.role
-        if role is None:
-            self.principals[caller.kind or "unknown"] += 1
-        elif caller.foreign:
-            event = event_of(record, caller)
-            # The raw parameters share the file's memory: copied, or the file would stay.
-            copied = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
-            self._foreign[event.shared_id or event.id, event.id] = copied
-        else:
-            if record.sharedEventID:
-                self._own_shared.add(clean(record.sharedEventID, 128))
-            self.roles[role] += 1
-            if self._wanted(role):
-                self._count(role, event_of(record, caller))
+        event = event_of(record, caller)
+        # The raw parameters share the file's memory: copied, or the file would stay.
+        copied = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
+        self._foreign[event.shared_id or event.id, event.id] = copied
+
+    def _take(self, kinds: Iterable[Kind]) -> None:
+        """Adds what was counted of each kind."""
+        for kind in kinds:
+            caller = kind.caller
+            if isinstance(caller, Ignored):
+                continue
+            events = self._note(kind)
+            role = caller.role
+            if role is None:
+                self.principals[caller.kind or "unknown"] += events
+            elif not caller.foreign:
+                self.roles[role] += events
+            if role is not None and kind.kept:
+                calls = self.calls.setdefault(role, {})
+                for key, evidence in kind.calls(caller):
+                    count_in(calls, key, evidence)
 
     def add_searched(self, day: str, region: str) -> None:
         """Adds a file that was searched for some records: it shows that its day and region were read."""
@@ -199,7 +274,7 @@ class Ledger:
         for role, calls in other.calls.items():
             mine = self.calls.setdefault(role, {})
             for key, evidence in calls.items():
-                mine[key] = mine[key] + evidence if key in mine else evidence
+                count_in(mine, key, evidence)
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         self.notices += other.notices
@@ -219,30 +294,29 @@ class Ledger:
             found = self._selected[role] = self.select(role)
         return found
 
-    def _note(self, record: Record, time: str) -> None:
-        self.days[time[:10]] += 1
-        self.account_days[f"{clean_word(record.recipientAccountId)} {time[:10]}"] += 1
-        self.regions[clean_word(record.awsRegion)] += 1
-        self.last = max(self.last, time)
-        if time < self.first or not self.first:
-            self.first = time
-        if record.eventCategory == "Data":
-            self.data_types.update({entry.type for entry in record.resources or () if entry.type})
+    def _note(self, kind: Kind) -> int:
+        """Counts the events of a kind, whoever made them; returns how many."""
+        events, first, last = 0, self.first or "~", self.last
+        for tally in kind.tallies.values():
+            events += tally.count
+            first, last = min(first, tally.first), max(last, tally.last)
+        self.first, self.last = first, last
+        self.days[kind.day] += events
+        self.account_days[f"{kind.account} {kind.day}"] += events
+        self.regions[kind.region] += events
+        if kind.data:
+            for (_, resources), tally in kind.tallies.items():
+                for type_ in {entry.type for entry in resources or () if entry.type}:
+                    self.data_types[type_] += tally.count
         else:
-            self.management["read" if record.readOnly else "write"] += 1
-        self.notice(record, time)
+            self.management["read" if kind.reads else "write"] += events
+        return events
 
     def notice(self, record: Record, time: str) -> None:
         """Keeps a record that says something about the evidence itself; others are left."""
         noted = NOTED.get(record.eventSource or "")
         if noted and noted.fullmatch(record.eventName or ""):
             self.notices.append(_notice(record, time))
-
-    def _count(self, role: RoleKey, event: Event) -> None:
-        calls = self.calls.setdefault(role, {})
-        key = call_key(event)
-        old = calls.get(key)
-        calls[key] = evidence_of(event, key.day) if old is None else old.again(event)
 
     def settle(self) -> None:
         """Attributes other accounts' copies whose own copy was not delivered (1.4.4). Once, after reading."""
@@ -255,7 +329,8 @@ class Ledger:
                 role = by_id.get(role.role_id, role)
                 self.roles[role] += 1
                 if self._wanted(role):
-                    self._count(role, event)
+                    call = call_key(event)
+                    count_in(self.calls.setdefault(role, {}), call, evidence_of(event, call.day))
         self._foreign.clear()
         self.notices.sort()
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+ABSENT = msgspec.Raw(b"null")
+"""What stands for JSON that a record does not have."""
+
 
 class _Wire(msgspec.Struct, frozen=True, gc=False):
     """Frozen wire struct: no cycles, so the garbage collector need not look at millions of them."""
@@ -71,15 +74,14 @@ class Record(_Wire, frozen=True, gc=False):
     eventCategory: str | None = None  # noqa: N815
     awsRegion: str | None = None  # noqa: N815
     userIdentity: UserIdentity | None = None  # noqa: N815
-    requestParameters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
-    resources: list[Resource] | None = None
+    requestParameters: msgspec.Raw = ABSENT  # noqa: N815
+    resources: tuple[Resource, ...] | None = None
     errorCode: str | None = None  # noqa: N815
     errorMessage: str | None = None  # noqa: N815
     userAgent: str | None = None  # noqa: N815
-    additionalEventData: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    additionalEventData: msgspec.Raw = ABSENT  # noqa: N815
     sourceIPAddress: str | None = None  # noqa: N815
     vpcEndpointId: str | None = None  # noqa: N815
     recipientAccountId: str | None = None  # noqa: N815
     sharedEventID: str | None = None  # noqa: N815
     readOnly: bool | None = None  # noqa: N815
-    managementEvent: bool | None = None  # noqa: N815

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import RoleKey
-from policygen.calls import Evidence, call_key
+from policygen.calls import Evidence, call_key, count_in
 from policygen.events import Ignored, Outcome, caller_of, event_of
 from policygen.ledger import Ledger
 from policygen.record import Record
@@ -257,7 +257,7 @@ def count_calls(ledger: Ledger, survey: Survey, rows: Iterable[Row]) -> None:
             addresses=frozenset(clean_word(one) for one in addresses),
             weak=count if event.outcome is Outcome.WEAK else 0,
         )
-        calls[key] = calls[key] + evidence if key in calls else evidence
+        count_in(calls, key, evidence)
 
 
 def _note_caller(ledger: Ledger, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:

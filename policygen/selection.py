@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policygen.access import RoleKey
-from policygen.calls import Calls
+from policygen.calls import Calls, count_in
 from policygen.errors import NothingFoundError, UsageError
 from policygen.ledger import Ledger
 from policygen.sources import Search, Sought
@@ -59,14 +59,19 @@ _CHANGES = (
     Sought(
         b"20150331",
         rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
+        before=32,
+        behind=0,
     ),
 )
 
 
 def _copy_from(account: str) -> Sought:
     """Copies of calls by roles of an account, or of any: type, id and account stand side by side (1.4.3)."""
-    where = rb'(?=.*"accountId":"%b")' % account.encode() if account else b""
-    return Sought(b'"AWSAccount"', where + rb'.*"principalId":"AROA')
+    if account:
+        # In another account's log this one's number is rarer than copies.
+        number = b'"accountId":"%b"' % account.encode()
+        return Sought(number, rb'(?=.*"AWSAccount").*"principalId":"AROA', before=256)
+    return Sought(b'"AWSAccount"', rb'"principalId":"AROA')
 
 
 def parse_role(text: str) -> RoleName:
@@ -178,7 +183,7 @@ def _by_identity(found: dict[RoleKey, Calls]) -> dict[tuple[str, str], tuple[Rol
 def _merge(a: Calls, b: Calls) -> Calls:
     merged = dict(a)
     for key, evidence in b.items():
-        merged[key] = merged[key] + evidence if key in merged else evidence
+        count_in(merged, key, evidence)
     return merged
 
 

@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 
 from policygen.access import RoleKey
-from policygen.calls import CallKey, Calls, Evidence
+from policygen.calls import CallKey, Calls, Evidence, count_in
 from policygen.errors import UsageError
 from policygen.memory import uncollected
 from policygen.text import printable
@@ -94,7 +94,7 @@ class Spill:
             for role, theirs in rows:
                 mine = named.setdefault(_name(role), {}).setdefault(role, {})
                 for key, evidence in theirs:
-                    mine[key] = mine[key] + evidence if key in mine else evidence
+                    count_in(mine, key, evidence)
         return named
 
     def _rows(self, part: int) -> Iterator[_Rows]:

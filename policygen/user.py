@@ -46,6 +46,7 @@ _INTERACTIVE = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
     """The manner of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
     if via or (_SERVICE.fullmatch(agent) and not outside):

@@ -211,6 +211,15 @@ def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
     assert sought.of("") == ROLE.sought.of("444455556666") == (*sought.own, *sought.others)
 
 
+def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
+    copy = {"type": "AWSAccount", "principalId": "AROA1EXAMPLE:some-session", "accountId": "111122223333"}
+    copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
+    owned = by("other", resources=[{"accountId": "111122223333"}])
+    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").sought.of("444455556666")
+    (found,) = search(text_of(owned, copied, by("third")), sought) or ()
+    assert found.eventName == "Copied"
+
+
 def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     forged = by("wanted")
     text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))

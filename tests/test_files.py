@@ -246,7 +246,7 @@ def test_a_refusal_by_the_system_is_damage(tmp_path: Path, monkeypatch: pytest.M
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     found = batches(tmp_path)
     assert [batch.damage for batch in found] == [
         Damage(None, "permission denied"),

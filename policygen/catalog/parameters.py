@@ -52,11 +52,15 @@ def thing(kind: str) -> str:
 @lru_cache(maxsize=16384)
 def names_operation(kind: str, operation: str) -> bool:
     """Whether an operation is called by a type, in words of its own: ``DescribeClusters`` by cluster, not by ``es``."""
-    letters = "".join(f"{letter}[^A-Za-z0-9]*" for letter in thing(kind))
-    found = re.finditer(letters, operation, re.I)
-    return bool(letters) and any(
-        not one.group()[0].islower() and not re.match("(?!s)[a-z]", operation[one.end() :]) for one in found
+    return bool(thing(kind)) and any(
+        not one.group()[0].islower() and not re.match("(?!s)[a-z]", operation[one.end() :])
+        for one in _letters(thing(kind)).finditer(operation)
     )
+
+
+@lru_cache(maxsize=4096)
+def _letters(name: str) -> re.Pattern[str]:
+    return re.compile("".join(f"{letter}[^A-Za-z0-9]*" for letter in name), re.I)
 
 
 @lru_cache(maxsize=16384)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from policygen.catalog import reference
 from policygen.catalog.names import botocore_facts
@@ -24,6 +24,19 @@ Tree = dict[str, "Tree"]
 """Lower-case member names to what is kept below them; an empty tree keeps the value itself."""
 
 
+class Member(NamedTuple):
+    """What is kept of a member at the top of the parameters, by its name."""
+
+    tree: Tree | None
+    """What is kept below it, an empty tree for all; None where no rule reads it."""
+    role: Tree | None
+    """The same for a member by which a role is handed over."""
+    named: bool
+    """Whether its name may fill an ARN pattern."""
+    arns: bool
+    """Whether an ARN in it may be a resource of the call."""
+
+
 @dataclass(slots=True)
 class Projection:
     """What to keep of one event's parameters."""
@@ -35,6 +48,25 @@ class Projection:
     """Members by which a role is handed over."""
     arns: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
+    _members: dict[str, Member] = field(default_factory=dict)
+
+    def member(self, name: str) -> Member:
+        """What is kept of a member, by its name as logged."""
+        found = self._members.get(name)
+        if found is None:
+            found = Member(
+                self.tree.get(name.lower(), self.tree.get("*")),
+                self.roles.get(name.lower(), self.roles.get("*")),
+                bool(self.names) and _named(name, self.names),
+                self.arns and normalise(name) not in FREE_TEXT,
+            )
+            if len(self._members) < _MEMBERS:  # a caller can make up names
+                self._members[name] = found
+        return found
+
+
+_MEMBERS = 256
+_ABSENT: Any = object()
 
 
 def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = True) -> dict[str, Any]:
@@ -47,35 +79,37 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
         arns: whether there is an ARN among them at all, if the caller knows.
     """
     wanted = projection(source, name)
-    kept: dict[str, Any] = _members(params, wanted.tree) if wanted.tree else {}
-    if wanted.names:
-        _keep_named(kept, params, wanted.names)
-    if arns and wanted.roles:
-        _keep_roles(kept, params, wanted.roles)
-    if arns and wanted.arns:
-        for key, value in params.items():
-            if normalise(key) not in FREE_TEXT and (found := _arns(value)) is not None:
-                kept[key] = _union(kept.get(key), found)
+    kept: dict[str, Any] = {}
+    for key, value in params.items():
+        member = wanted.member(key)
+        if isinstance(value, str):
+            if (
+                member.tree is not None
+                or (value and member.named)
+                or (arns and (member.role is not None or (member.arns and value.startswith("arn:"))))
+            ):
+                kept[key] = value
+        elif (found := _keep(wanted, member, value, arns=arns)) is not _ABSENT:
+            kept[key] = found
     return kept
 
 
-def _keep_roles(kept: dict[str, Any], params: Mapping[str, Any], roles: Tree) -> None:
-    """Keeps members that hand over a role, from the top and from inside one object around the request."""
-    for key, value in _members(params, roles).items():
-        kept[key] = _union(kept.get(key), value)
-    for key, value in params.items():
-        if isinstance(value, Mapping) and (inner := _members(value, roles)):
-            kept[key] = _union(kept.get(key), inner)
-
-
-def _keep_named(kept: dict[str, Any], params: Mapping[str, Any], names: frozenset[str]) -> None:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            inner = {k: v for k, v in value.items() if _named(k, names) and _scalars(v)}
-            if inner:
-                kept[key] = _union(kept.get(key), inner)
-        elif key not in kept and _named(key, names) and _scalars(value):
-            kept[key] = value
+def _keep(wanted: Projection, member: Member, value: Any, *, arns: bool) -> Any:
+    """What is kept of a value that is no text; `_ABSENT` for nothing."""
+    kept = _ABSENT if member.tree is None else _prune(value, member.tree)
+    if isinstance(value, Mapping):
+        if inner := {k: v for k, v in value.items() if _named(k, wanted.names) and _scalars(v)}:
+            kept = _union(kept, inner)
+        # A role is handed over from the top, or from inside one object around the request.
+        if arns and (inner := _members(value, wanted.roles)):
+            kept = _union(kept, inner)
+    elif kept is _ABSENT and member.named and _scalars(value):
+        kept = value
+    if arns and member.role is not None:
+        kept = _union(kept, _prune(value, member.role))
+    if arns and member.arns and (found := _arns(value)) is not None:
+        kept = _union(kept, found)
+    return kept
 
 
 def _named(key: str, names: frozenset[str]) -> bool:
@@ -153,7 +187,7 @@ def _arns(value: Any, depth: int = 8) -> Any:
 
 def _union(kept: Any, more: Any) -> Any:
     """Two prunings of the same value as one; the first wins where both hold the value."""
-    if kept is None:
+    if kept is None or kept is _ABSENT:
         return more
     if isinstance(kept, dict) and isinstance(more, dict):
         return kept | {key: _union(kept.get(key), value) for key, value in more.items()}

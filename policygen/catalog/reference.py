@@ -35,12 +35,21 @@ class ArnPattern:
     """The placeholders that name the resource: not partition, region and account."""
     literals: int
     """Number of literal characters, a star taken off; the more, the more specific."""
-    strict: re.Pattern[str]
-    """Placeholders match within one path segment."""
-    loose: re.Pattern[str]
-    """Names may hold slashes, the last one anything: object keys, role paths, log groups, stream labels."""
     head: str
     """How an ARN's resource part begins, up to the first placeholder: nothing else needs to be compared."""
+    _strict: str
+    _loose: str
+
+    # Compiled when they are first asked for: most types of a service never are.
+    @property
+    def strict(self) -> re.Pattern[str]:
+        """Placeholders match within one path segment."""
+        return _compiled(self._strict)
+
+    @property
+    def loose(self) -> re.Pattern[str]:
+        """Names may hold slashes, the last one anything: object keys, role paths, log groups, stream labels."""
+        return _compiled(self._loose)
 
     def match(self, arn: str) -> dict[str, str] | None:
         """Placeholder values of `arn`, or None when it is not of this pattern."""
@@ -81,10 +90,15 @@ def compile_pattern(text: str) -> ArnPattern:
         names,
         own,
         size,
-        re.compile("".join(strict), re.S),
-        re.compile("".join(loose), re.S),
         head,
+        "".join(strict),
+        "".join(loose),
     )
+
+
+@lru_cache(maxsize=8192)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.S)
 
 
 @dataclass(frozen=True, slots=True)

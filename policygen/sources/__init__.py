@@ -99,7 +99,11 @@ class Sought(NamedTuple):
 
     text: bytes
     around: bytes = b""
-    """A regular expression that must be found from `BEFORE` bytes before it to `AFTER` bytes behind it; "" for any."""
+    """A regular expression that must be found around it; "" for any."""
+    before: int = 64
+    """Bytes before it in which that is looked for."""
+    behind: int = 256
+    """Bytes behind it, likewise."""
 
 
 class Search(NamedTuple):

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 import msgspec
 
@@ -40,10 +41,6 @@ else:
         return [start for _, start, _ in _searcher(text)(data)]
 
 
-BEFORE, AFTER = 64, 256
-"""Bytes around a text that is sought in which more is looked for."""
-
-
 class _Pieces(msgspec.Struct, frozen=True, gc=False):
     """A log file of which no record is decoded yet."""
 
@@ -71,22 +68,21 @@ def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
         return None
     try:
         pieces = _PIECES.decode(data).Records
-        found, at, end = [], 0, data.index(b"[") + 1
-        for piece in pieces:
-            start = end
-            end = start + len(memoryview(piece)) + 1  # its comma
-            if at < len(hits) and hits[at] < end:
-                found.append(RECORD.decode(piece))
-                at = bisect_left(hits, end, at)
+        # Where the comma behind each record is, and before them all the bracket.
+        sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
+        ends = [end + number for number, end in enumerate(sizes)]
+        if ends[-1] != data.rfind(b"]"):  # there is space between the records
+            return None
+        held = dict.fromkeys([bisect_left(ends, hit) for hit in hits])
+        found = [RECORD.decode(pieces[number - 1]) for number in held if number]
     except BAD_JSON:
         return None
-    # With space between the records the places are wrong, and so is the end.
-    return found if end == data.rfind(b"]") + 1 and all(map(is_plain, found)) else None
+    return found if all(map(is_plain, found)) else None
 
 
 def _stands(data: bytes, hit: int, wanted: Sought) -> bool:
     """Whether what must be around a hit is there."""
     if not wanted.around:
         return True
-    around = data[max(0, hit - BEFORE) : hit + len(wanted.text) + AFTER]
+    around = data[max(0, hit - wanted.before) : hit + len(wanted.text) + wanted.behind]
     return re.search(wanted.around, around) is not None

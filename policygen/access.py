@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 Grade = Literal["required", "optional", "hint", "indirect"]
 """How sure it is that AWS asked for this permission: it did; it may have; it often does; or another call shows
 that it was used although its own event was not logged (an encryption context names the object that was read).
@@ -35,7 +37,7 @@ class RoleKey(NamedTuple):
     name: str
 
 
-class ResourceEntry(NamedTuple):
+class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One entry of a record's `resources`: CloudFormation-style type, ARN, owner's account; "" where absent."""
 
     type: str

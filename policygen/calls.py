@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -86,7 +85,7 @@ def total(evidence: Iterable[Evidence]) -> Evidence | None:
     return result
 
 
-class CallId(NamedTuple):
+class CallId(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """What makes two events the same for IAM. `params` is canonical JSON of the identifying parameters."""
 
     source: str
@@ -126,7 +125,7 @@ def _identifying(source: str, name: str, params: bytes) -> bytes:
     return _encode(project(source, name, parameters(params), arns=b'"arn:' in params))
 
 
-_remembered = lru_cache(maxsize=32768)(_identifying)
+_remembered = lru_cache(maxsize=16384)(_identifying)
 
 
 def call_id(event: Event) -> CallId:
@@ -165,7 +164,7 @@ def call_of(
     )
 
 
-class CallKey(NamedTuple):
+class CallKey(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """What is added up apart: a call, the day in UTC, and who used the role's credentials in what manner."""
 
     call: CallId
@@ -191,7 +190,7 @@ def call_key(event: Event) -> CallKey:
     return CallKey(call_id(event), event.time[:10], user)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def at_most_one(text: str) -> frozenset[str]:
     """A text as a set; the empty set for none."""
     return frozenset((text,)) if text else frozenset()

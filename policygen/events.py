@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.access import Denial, ResourceEntry, RoleKey
-from policygen.record import ABSENT, Record, Resource, UserIdentity
+from policygen.record import Record, Resource, UserIdentity
 from policygen.text import clean, clean_word
 
 
@@ -306,7 +306,7 @@ def _said(
     )
 
 
-_said_before = lru_cache(maxsize=16384)(_said)
+_said_before = lru_cache(maxsize=8192)(_said)
 _LONG = 1024
 """Characters of words that are not remembered, since no real ones are as long."""
 
@@ -402,8 +402,7 @@ def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...
 
 def is_presigned(record: Record) -> bool:
     """Whether the signature came in the URL."""
-    more = record.additionalEventData
-    return more is not ABSENT and _QUERY_STRING.search(more) is not None
+    return _QUERY_STRING.search(record.additionalEventData) is not None
 
 
 def is_outside(record: Record) -> bool:

@@ -35,25 +35,23 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
     name = suggestion.role.name
     rows = [
         {
-            "day": day,
+            "day": key.day,
             "role": name,
-            "region": call.region,
-            "event_source": call.source,
-            "event_name": call.name,
-            "outcome": str(call.outcome),
-            "error": call.error or None,
-            "via": call.via or None,
-            "vpce": call.vpce or None,
-            "user": user.function or None,
-            "manner": user.manner,
-            "params": call.params.decode(),
+            "region": key.call.region,
+            "event_source": key.call.source,
+            "event_name": key.call.name,
+            "outcome": str(key.call.outcome),
+            "error": key.call.error or None,
+            "via": key.call.via or None,
+            "vpce": key.call.vpce or None,
+            "user": key.user.function or None,
+            "manner": key.user.manner,
+            "params": key.call.params.decode(),
             "n": evidence.count,
             "first": evidence.first,
             "last": evidence.last,
         }
-        for (call, day, user), evidence in sorted(
-            suggestion.usage.daily.items(), key=lambda one: (one[0].day, str(one[0]))
-        )
+        for key, evidence in sorted(suggestion.usage.daily.items(), key=lambda one: (one[0].day, str(one[0])))
     ]
     columns = [
         "day",

@@ -26,7 +26,7 @@ from policygen.events import (
     is_outside,
     is_presigned,
 )
-from policygen.record import Record
+from policygen.record import ABSENT, Record
 from policygen.tally import Kind, Tally
 from policygen.text import clean, clean_word
 
@@ -155,7 +155,7 @@ class Ledger:
                 record.eventCategory,
                 record.readOnly,
                 is_outside(record),
-                is_presigned(record),
+                record.additionalEventData is not ABSENT and is_presigned(record),
             )
             kind = kinds.get(like)
             if kind is None:

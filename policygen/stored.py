@@ -66,7 +66,8 @@ _JSON = {"denial", "params", "resources", "samples", "sessions", "agents", "addr
 def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
     """The rows of some calls, by role, so that one role's lie together."""
     for role in sorted(calls):
-        for (call, day, user), seen in calls[role].items():
+        for key, seen in calls[role].items():
+            call, user = key.call, key.user
             yield Row(
                 portion,
                 role.account,
@@ -85,7 +86,7 @@ def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
                 call.vpce,
                 call.params,
                 _json(call.resources),
-                day,
+                key.day,
                 user.function,
                 user.manner,
                 seen.count,

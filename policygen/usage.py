@@ -104,8 +104,8 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
     """
     daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
     by_call: dict[CallId, dict[str, Evidence]] = {}
-    for (call, _, user), evidence in daily.items():
-        _add(by_call.setdefault(call, {}), user.function, evidence)
+    for key, evidence in daily.items():
+        _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
     tally = _Tally()
     for call in sorted(by_call, key=_order):
         tally.add(call, by_call[call])

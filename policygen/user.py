@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 Manner = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
 """``runtime``: an SDK that names Lambda's environment; ``service``: an AWS service with the role's rights;
@@ -15,7 +17,7 @@ Manner = Literal["runtime", "service", "platform", "presigned", "interactive", "
 ``interactive``: a command line, console or browser; ``other``."""
 
 
-class User(NamedTuple):
+class User(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What the credentials of a call were issued to, and how they were used."""
 
     function: str = ""
@@ -58,7 +60,7 @@ def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
     return "interactive" if _INTERACTIVE.search(agent) else "other"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def user_of(
     function: str, session: str, agent: str, via: str, outside: bool = False, presigned: bool = False
 ) -> User:

@@ -18,7 +18,6 @@ from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +29,7 @@ from policygen.events import Event
 from policygen.ledger import Ledger, Notice, Select
 from policygen.reading import Reading
 from policygen.sources import LogObject
-from policygen.stored import call_of, rows_in, rows_of, table_of
+from policygen.stored import call_of, rows_in, rows_of, to_parquet
 
 Place = tuple[str, str]
 """Where an object is, and its version."""
@@ -210,12 +209,7 @@ def _hash(data: bytes) -> str:
 
 
 def _write(folder: Path, kept: Sequence[Kept]) -> Path:
-    import pyarrow.parquet as pq
-
-    rows = [row for i, one in enumerate(kept) for row in rows_of(i, one.ledger.calls)]
-    buffer = BytesIO()
-    pq.write_table(table_of(rows), buffer, compression="zstd")
-    calls = buffer.getvalue()
+    calls = to_parquet([row for i, one in enumerate(kept) for row in rows_of(i, one.ledger.calls)])
     sums = msgspec.json.encode(_Pack(_hash(calls), [_sums(one) for one in kept]))
     packed = gzip.compress(sums, 5, mtime=0)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -232,9 +226,6 @@ def _write(folder: Path, kept: Sequence[Kept]) -> Path:
 
 
 def _read(pack: Path, select: Select) -> list[Kept]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     packed = (pack / "sums.json.gz").read_bytes()
     calls = (pack / "calls.parquet").read_bytes()
     if _hash(packed) != pack.name:
@@ -243,7 +234,7 @@ def _read(pack: Path, select: Select) -> list[Kept]:
     if _hash(calls) != found.calls:
         raise ValueError(pack.name)
     kept = [_kept(one, select) for one in found.portions]
-    for row in rows_in(pq.read_table(pa.BufferReader(calls))):
+    for row in rows_in(calls):
         role, key, evidence = call_of(row)
         kept[row.portion].ledger.calls.setdefault(role, {})[key] = evidence
     return kept

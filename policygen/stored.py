@@ -5,7 +5,10 @@ What is kept are sums: no record, and of a call's parameters those that identify
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -132,24 +135,40 @@ def call_of(row: Row) -> tuple[RoleKey, CallKey, Evidence]:
     return role, CallKey(call, row.day, User(row.function, manner)), evidence
 
 
-def table_of(rows: Iterable[Row]) -> pa.Table:
-    """Rows as an Arrow table."""
+def to_parquet(rows: Iterable[Row]) -> bytes:
+    """Rows as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [() for _ in Row._fields]
+    made = [_column(name, values) for name, values in zip(Row._fields, columns, strict=True)]
+    out = BytesIO()
+    pq.write_table(pa.Table.from_arrays(made, list(Row._fields)), out, compression="zstd")
+    return out.getvalue()
+
+
+def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
+    """A column, out of its buffers: `pa.array` would load pandas, which takes longer than a small cache does."""
     import pyarrow as pa
 
-    kinds: Callable[[str], Any] = lambda name: (  # noqa: E731
-        pa.int64() if name in _NUMBERS else pa.binary() if name in _JSON else pa.string()
-    )
-    columns: Iterable[Any] = zip(*rows, strict=True)
-    schema = pa.schema([(name, kinds(name)) for name in Row._fields])
-    listed = [list(column) for column in columns] or [[] for _ in Row._fields]
-    return pa.table(dict(zip(Row._fields, listed, strict=True)), schema=schema)
+    if name in _NUMBERS:
+        return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
+    binary = name in _JSON
+    texts = values if binary else [value.encode(errors="surrogatepass") for value in values]
+    offsets = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.binary() if binary else pa.string(), len(values), buffers)
 
 
-def rows_in(table: pa.Table) -> Iterable[Row]:
-    """The rows of an Arrow table.
+def rows_in(data: bytes) -> Iterable[Row]:
+    """The rows of a Parquet file of calls.
 
     Raises:
-        KeyError, ValueError: it is no table of calls.
+        KeyError, ValueError, OSError: it is none.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(pa.BufferReader(data)).read()
     columns = [table.column(name).to_pylist() for name in Row._fields]
     return map(Row._make, zip(*columns, strict=True))

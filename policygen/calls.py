@@ -51,6 +51,10 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             weak=self.weak + other.weak,
         )
 
+    def taken_back(self) -> Evidence:
+        """What takes this out of a sum that holds it twice, when it is added: the rest is there anyway."""
+        return msgspec.structs.replace(self, count=-self.count, weak=-self.weak)
+
     @property
     def event_ids(self) -> tuple[str, ...]:
         """eventIDs to look up in the log."""

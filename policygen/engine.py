@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
 from policygen.cache import Cache, Kept
-from policygen.ledger import DAYS_REMEMBERED, Ledger, Select
+from policygen.ledger import DAYS_REMEMBERED, Ledger, Select, key_of
 from policygen.memory import sweep, uncollected
 from policygen.reading import Reading
 from policygen.record import Record
@@ -30,8 +29,8 @@ from policygen.sources import (
     Search,
     Source,
 )
-from policygen.sources.layout import STAMP, published
-from policygen.spill import ROOM, Spill
+from policygen.sources.sampling import searched
+from policygen.spill import ROOM, Packed, Spill, pack
 from policygen.workers import handed_out
 
 CHUNK_BYTES = 16 << 20
@@ -41,15 +40,6 @@ CHUNK_OBJECTS = 256
 
 FLUSHED = 8
 """Chunks after which the cache is written: what a killed process has to read again."""
-
-TELLING = 32 << 10
-"""Bytes as stored of some hundred events, enough to tell what kinds of events a trail holds."""
-
-_CHOICE = 8
-"""Objects among which the smallest of these is taken."""
-
-LATEST = 20
-"""Minutes within which a trail delivers what happened (2.1.2): the newest event is in a file of the newest of them."""
 
 
 class Job(NamedTuple):
@@ -72,7 +62,10 @@ SMALL = 8 << 20
 """Bytes as stored below which all records are looked at, and nothing is kept of local files."""
 
 LARGE = 512 << 20
-"""Bytes as stored from which on several processes pay for their start."""
+"""Bytes as stored from which on several processes pay for their start, where records are searched for one role."""
+
+HARDER = 16
+"""How many times as long it takes where every record is looked at."""
 
 
 class Progress(NamedTuple):
@@ -94,6 +87,8 @@ class Portion:
 
     ledger: Ledger
     reading: Reading = field(default_factory=Reading)
+    packed: Packed | None = None
+    """The ledger's calls, where they were taken out of it to be put on disk."""
 
     def merge(self, other: Portion) -> None:
         """Adds what other objects gave."""
@@ -117,6 +112,13 @@ def reduce(
     return portion
 
 
+def reduce_and_pack(reader: Reader, objects: Sequence[LogObject], job: Job) -> Portion:
+    """The kernel for calls that go to disk: packed where they were made, not where they are written."""
+    portion = reduce(reader, objects, job)
+    portion.packed = pack(portion.ledger.calls)
+    return portion
+
+
 def read_into(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> None:
     """Adds objects to a portion."""
     with uncollected():
@@ -137,6 +139,9 @@ def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObj
     """Each object with its batches; several at a time where the reader can, since a network makes it wait."""
     many = getattr(reader, "read_many", None)
     yield from many(objects) if many else ((one, reader(one)) for one in objects)
+
+
+Kernel = Callable[[Reader, Sequence[LogObject], Job], Portion]
 
 
 def _quiet(_: Progress) -> None:
@@ -196,10 +201,10 @@ def run(source: Source, job: Job, scope: Scope = EVERYTHING, means: Means | None
     serial = getattr(
         source.reader, "serial", False
     )  # what AWS gives at a rate, more processes do not get sooner
-    if of_size < LARGE or serial:
+    if of_size < (LARGE if job.search.own else LARGE // HARDER) or serial:
         means = replace(means, executor=None)
     if of_size >= SMALL or source.remote:
-        objects = _searched(objects, job.search) if job.search.own else objects
+        objects = searched(objects, job.search) if job.search.own else objects
         cache = means.cache(job) if job.name else None
     means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.ledger, job)))
     try:
@@ -282,7 +287,9 @@ def _merged(
     days = list(dict.fromkeys(part.day for part in parts))
     near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
     day, fresh = "", 0
-    for part, given in _handed_out(reader, parts, job, means):
+    # What is kept needs the calls themselves.
+    kernel = reduce_and_pack if means.spill and not cache else reduce
+    for part, given in _handed_out(reader, parts, job, kernel, means):
         if part.day != day:
             day = part.day
             whole.ledger.next_day()
@@ -291,22 +298,38 @@ def _merged(
         elif given is None and cache is None:
             read_into(whole, reader, part.objects)
         else:
-            portion = _portion(part, given, reader, job, whole)
+            portion = _portion(part, given, reader, job, whole, kept=cache is not None)
             if cache and job.keeps(day):
                 cache.add(part.objects, portion.ledger, portion.reading)
                 fresh += 1
                 if fresh % FLUSHED == 0:
                     cache.flush()
             whole.merge(portion)
+            if portion.packed and means.spill:
+                means.spill.put(portion.packed)
         yield part
 
 
-def _portion(part: _Part, given: Portion | None, reader: Reader, job: Job, whole: Portion) -> Portion:
-    """What a part gives beside what was read before it."""
+def _portion(
+    part: _Part, given: Portion | None, reader: Reader, job: Job, whole: Portion, *, kept: bool
+) -> Portion:
+    """What a part gives beside what was read before it; `kept` where that is to be kept apart from the rest."""
     if given is None:
         return reduce(reader, part.objects, job, whole.ledger.keys)
     again = whole.ledger.known(given.ledger.keys)
-    return reduce(reader, part.objects, job, again) if again else given
+    if again and kept:
+        return reduce(reader, part.objects, job, again)
+    if again:
+        given.ledger.take_back(_of(reader, part.objects, job, again))
+    return given
+
+
+def _of(reader: Reader, objects: Sequence[LogObject], job: Job, keys: Collection[str]) -> Ledger:
+    """What some records alone give."""
+    ledger = Ledger(job.select, until=job.until)
+    batches = (batch for _, batches in _read(reader, objects) for batch in batches)
+    ledger.add_all(one for batch in batches for one in batch.records if key_of(one) in keys)
+    return ledger
 
 
 def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
@@ -327,7 +350,7 @@ def _add_kept(part: _Part, kept: Kept, reader: Reader, job: Job, whole: Portion,
 
 
 def _handed_out(
-    reader: Reader, parts: Sequence[_Part], job: Job, means: Means
+    reader: Reader, parts: Sequence[_Part], job: Job, kernel: Kernel, means: Means
 ) -> Iterator[tuple[_Part, Portion | None]]:
     """Each part with what a worker gave of it; None for what is to be read here."""
     executor = means.executor
@@ -335,41 +358,6 @@ def _handed_out(
         return ((part, None) for part in parts)
 
     def submit(part: _Part) -> Future[Portion] | None:
-        return None if part.kept else executor.submit(reduce, reader, part.objects, job)
+        return None if part.kept else executor.submit(kernel, reader, part.objects, job)
 
     return handed_out(parts, submit, means.ahead, means.talk)
-
-
-def _searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:
-    """The objects, to be searched, but for those that must tell more than their name does.
-
-    The first of each account and region tells when its logs begin. An early and a late one with some hundred events
-    tell what kinds the trail holds, or the largest where all are small. The newest of all tell the newest event.
-    """
-    stamps = [published(one.name) for one in objects]
-    recent = _before(max(stamps, default=""))
-    samples: set[str] = set()
-    for members in _by_place(objects).values():
-        telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
-        ends = (telling[:_CHOICE], telling[-_CHOICE:])
-        samples |= {members[0].where, *(min(end, key=lambda one: one.size).where for end in ends)}
-    return [
-        one._replace(search=search.of(one.account))
-        if "" < stamp < recent and one.where not in samples
-        else one
-        for one, stamp in zip(objects, stamps, strict=True)
-    ]
-
-
-def _by_place(objects: Sequence[LogObject]) -> dict[tuple[str, str], list[LogObject]]:
-    found: dict[tuple[str, str], list[LogObject]] = {}
-    for one in objects:
-        found.setdefault((one.account, one.region), []).append(one)
-    return found
-
-
-def _before(stamp: str) -> str:
-    """`LATEST` minutes earlier."""
-    if not stamp:
-        return ""
-    return (datetime.strptime(stamp, STAMP) - timedelta(minutes=LATEST)).strftime(STAMP)

@@ -121,7 +121,7 @@ class Ledger:
     """Keys of the records read, those of the newest day last."""
     _own_shared: set[str] = field(default_factory=set)
     _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
-    _selected: dict[RoleKey, bool] = field(default_factory=dict)
+    _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
 
     def add(self, record: Record) -> None:
         """Adds one record."""
@@ -134,7 +134,7 @@ class Ledger:
         for record in records:
             self.records += 1
             time = record.eventTime or ""
-            if self._is_known(record.eventID or _fingerprint(record)):
+            if self._is_known(key_of(record)):
                 continue
             if not has_clock(time) or (self.until and self._is_late(time)):
                 self._leave_out(record, time)
@@ -287,6 +287,22 @@ class Ledger:
         self._own_shared |= other._own_shared
         self._foreign |= other._foreign
 
+    def take_back(self, other: Ledger) -> None:
+        """Takes out what another ledger counted of some of the same records, since they count elsewhere.
+
+        A record that comes twice says the same twice: only what is counted has to go, from a call even below zero
+        until the sum is whole.
+        """
+        for role, calls in other.calls.items():
+            mine = self.calls.setdefault(role, {})
+            for key, evidence in calls.items():
+                count_in(mine, key, evidence.taken_back())
+        for name in _COUNTERS:
+            getattr(self, name).subtract(getattr(other, name))
+        for notice in other.notices:
+            self.notices.remove(notice)
+        self.duplicates += other.records - other.duplicates
+
     def _wanted(self, role: RoleKey) -> bool:
         """`select`, asked once a role."""
         found = self._selected.get(role)
@@ -348,6 +364,6 @@ def _notice(record: Record, time: str) -> Notice:
     )
 
 
-def _fingerprint(record: Record) -> str:
-    """What tells a record without eventID from another: all that was read of it."""
-    return repr(record)
+def key_of(record: Record) -> str:
+    """What tells a record from others: its eventID, or all that was read of it where it has none."""
+    return record.eventID or repr(record)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -28,6 +29,15 @@ ROOM = 10_000
 """Calls that are held in memory before they are written, some 20 MB."""
 
 _Rows = list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]
+
+
+class Packed(NamedTuple):
+    """Calls as they are written, so that they need not be made again where they only pass through."""
+
+    parts: dict[int, bytes]
+    """Number of a file -> what belongs into it."""
+    roles: tuple[RoleKey, ...]
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Rows).decode
@@ -55,14 +65,14 @@ class Spill:
         Raises:
             UsageError: PG-E278, the disk is full, or not writable.
         """
-        with uncollected():
-            parts: dict[int, _Rows] = {}
-            for role, theirs in calls.items():
-                self._names.setdefault(_name(role), set()).add(role)
-                parts.setdefault(_part(role), []).append((role, list(theirs.items())))
-            for part, rows in parts.items():
-                self._write(part, _encode(rows))
-            calls.clear()
+        self.put(pack(calls))
+
+    def put(self, packed: Packed) -> None:
+        """Writes calls that were packed, perhaps elsewhere; raises as `take` does."""
+        for role in packed.roles:
+            self._names.setdefault(_name(role), set()).add(role)
+        for part, data in packed.parts.items():
+            self._write(part, data)
 
     def _write(self, part: int, data: bytes) -> None:
         try:
@@ -107,6 +117,17 @@ class Spill:
 
     def _path(self, part: int) -> Path:
         return Path(self._folder.name) / f"{part:02}"
+
+
+def pack(calls: dict[RoleKey, Calls]) -> Packed:
+    """Packs calls and forgets them: the mapping is empty afterwards."""
+    with uncollected():
+        parts: dict[int, _Rows] = {}
+        for role, theirs in calls.items():
+            parts.setdefault(_part(role), []).append((role, list(theirs.items())))
+        packed = Packed({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
+        calls.clear()
+    return packed
 
 
 def _name(role: RoleKey) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policygen.access import RoleKey
 from policygen.calls import Calls, call_key, count_in, evidence_of
 from policygen.events import Event, read_event
-from policygen.ledger import Ledger
+from policygen.ledger import Ledger, key_of
 from policygen.record import Record
 
 ISSUER = {"type": "Role", "principalId": "AROAEXAMPLE1", "accountId": "111122223333", "userName": "orders"}
@@ -122,3 +122,26 @@ def test_it_does_not_matter_where_the_records_are_parted(records: list[Record], 
     for ledger in (whole, parts):
         ledger.settle()
     assert whole == parts
+
+
+@given(RECORDS, RECORDS, st.sets(st.integers(0, 24)))
+def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
+    one: list[Record], more: list[Record], again: set[int]
+) -> None:
+    other = [*more, *(one[i] for i in again if i < len(one))]
+    # What comes twice under one eventID says the same.
+    first = {record.eventID: record for record in reversed([*one, *other])}
+    one, other = ([first[record.eventID] for record in part] for part in (one, other))
+    whole, mine, theirs, both = (Ledger(everybody) for _ in range(4))
+    whole.add_all([*one, *other])
+    mine.add_all(one)
+    theirs.add_all(other)
+    met = mine.known(theirs.keys)
+    both.add_all(record for record in other if key_of(record) in met)
+    theirs.take_back(both)
+    mine.merge(theirs)
+    for ledger in (whole, mine):
+        ledger.settle()
+        for counts in (ledger.days, ledger.roles, ledger.regions, ledger.ignored, ledger.data_types):
+            assert all(number > 0 for number in counts.values())
+    assert mine == whole

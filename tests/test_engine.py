@@ -22,12 +22,13 @@ import pytest
 import policygen.cache
 import policygen.engine
 from policygen.cache import Cache
-from policygen.engine import TELLING, Job, Means, Portion, Progress, run
+from policygen.engine import Job, Means, Portion, Progress, run
 from policygen.errors import AwsError
 from policygen.ledger import nobody
 from policygen.selection import parse_role
 from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, open_source
 from policygen.sources.files import FileSource, read_file
+from policygen.sources.sampling import TELLING, searched
 from policygen.sources.search import search
 from tests.support import ROOT, record
 

@@ -16,7 +16,7 @@ from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator, Guardrails
 from policygen.policy.expand import actions_matching
 from policygen.policy.generalise import Written
-from policygen.policy.grants import Grant, coverage_table, inside_statements, is_pattern
+from policygen.policy.grants import Grant, GrantIndex, coverage_table, inside_statements, is_pattern
 from policygen.policy.meet import allow_statements, deny_statements
 from policygen.text import count
 
@@ -140,43 +140,6 @@ def _allow_only(policies: Iterable[Policy]) -> Policy:
     return Policy(tuple(allow_statements(policies)))
 
 
-class _Index:
-    """Grants by action, those with a pattern of actions by service, so that few have to be compared."""
-
-    def __init__(self, grants: Iterable[Grant]) -> None:
-        self._named: dict[str, list[Grant]] = {}
-        self._services: dict[str, list[Grant]] = {}
-        self._wild: dict[str, list[Grant]] = {}
-        for grant in grants:
-            if is_pattern(grant.action):
-                self._wild.setdefault(_service(grant), []).append(grant)
-            else:
-                self._named.setdefault(_key(grant), []).append(grant)
-            self._services.setdefault(_service(grant), []).append(grant)
-
-    def holding(self, grant: Grant) -> Iterator[Grant]:
-        """The grants that grant all that this one does."""
-        named = () if is_pattern(grant.action) else self._named.get(_key(grant), ())
-        wild = (*self._wild.get(_service(grant), ()), *self._wild.get("*", ()))
-        return (other for other in (*named, *wild) if grant.inside(other))
-
-    def held_by(self, grant: Grant) -> Iterator[Grant]:
-        """The grants all of which this one grants."""
-        if not is_pattern(grant.action):
-            return (other for other in self._named.get(_key(grant), ()) if other.inside(grant))
-        service = _service(grant)
-        groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
-        return (other for members in groups for other in members if other.inside(grant))
-
-
-def _service(grant: Grant) -> str:
-    return grant.action.partition(":")[0].lower()
-
-
-def _key(grant: Grant) -> str:
-    return grant.action.lower()
-
-
 def spare(
     grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
 ) -> Iterator[Grant]:
@@ -188,7 +151,7 @@ def spare(
         keeps: grants kept without evidence.
     """
     table, everything = coverage_table(grants, requests), set(grants)
-    written, kept = _Index(grants), _Index(keeps)
+    written, kept = GrantIndex(grants), GrantIndex(keeps)
     for grant in grants:
         # A keep that no other grant holds, or a request that no other grant allows.
         alone = (k for k in kept.held_by(grant) if all(one == grant for one in written.holding(k)))
@@ -214,9 +177,11 @@ def _nothing_unseen(
         patterns.setdefault(request.action.lower(), set()).add(written.pattern)
         if not Grant(request.action, written.pattern).covers(request):
             failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
-    kept = _Index(keeps)
+    kept = GrantIndex(keeps)
     for grant in grants:
-        seen = any(arn.contains(pattern, grant.resource) for pattern in patterns.get(_key(grant), ()))
+        seen = any(
+            arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ())
+        )
         # A pattern of actions stands for kept ones only: each action that IAM knows and it matches.
         known = actions_matching(grant.action) if is_pattern(grant.action) else (grant.action,)
         if not (seen and not grant.excluded) and not all(

@@ -6,7 +6,7 @@ was made for, or the reason it is kept without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,7 +80,11 @@ def is_pattern(action: str) -> bool:
 
 
 def _covers_action(wide: str, narrow: str) -> bool:
-    return wide.lower() == narrow.lower() or (is_pattern(wide) and arn.action_contains(wide, narrow))
+    return (
+        wide == narrow
+        or wide.lower() == narrow.lower()
+        or (is_pattern(wide) and arn.action_contains(wide, narrow))
+    )
 
 
 def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
@@ -150,11 +154,48 @@ def widest(grants: Iterable[Grant]) -> list[Grant]:
     for members in by_action.values():
         for grant in members:
             others = (other for other in members if other is not grant)
-            if not any(
+            if len(members) == 1 or not any(
                 grant.inside(other) and (not other.inside(grant) or other < grant) for other in others
             ):
                 kept.append(grant)
     return sorted(kept)
+
+
+class GrantIndex:
+    """Grants by action, those with a pattern of actions by service, so that few have to be compared."""
+
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        self._named: dict[str, list[Grant]] = {}
+        self._services: dict[str, list[Grant]] = {}
+        self._wild: dict[str, list[Grant]] = {}
+        for grant in grants:
+            service = _service(grant.action)
+            if is_pattern(grant.action):
+                self._wild.setdefault(service, []).append(grant)
+            else:
+                self._named.setdefault(grant.action.lower(), []).append(grant)
+            self._services.setdefault(service, []).append(grant)
+
+    def about(self, action: str) -> tuple[Grant, ...]:
+        """The grants whose action may hold an action, or a pattern of actions."""
+        named = () if is_pattern(action) else self._named.get(action.lower(), ())
+        return (*named, *self._wild.get(_service(action), ()), *self._wild.get("*", ()))
+
+    def holding(self, grant: Grant) -> Iterator[Grant]:
+        """The grants that grant all that this one does."""
+        return (other for other in self.about(grant.action) if grant.inside(other))
+
+    def held_by(self, grant: Grant) -> Iterator[Grant]:
+        """The grants all of which this one grants."""
+        if not is_pattern(grant.action):
+            return (one for one in self._named.get(grant.action.lower(), ()) if one.inside(grant))
+        service = _service(grant.action)
+        groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
+        return (other for members in groups for other in members if other.inside(grant))
+
+
+def _service(action: str) -> str:
+    return action.partition(":")[0].lower()
 
 
 def holds(grant: Grant, request: AccessRequest) -> Truth:
@@ -208,15 +249,11 @@ class CoverageTable:
 
 def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverageTable:
     """The table of these grants and requests."""
-    by_action: dict[str, list[Grant]] = {}
-    wild: list[Grant] = []
-    of_grant: dict[Grant, list[AccessRequest]] = {}
-    for grant in grants:
-        (wild if is_pattern(grant.action) else by_action.setdefault(grant.action.lower(), [])).append(grant)
-        of_grant[grant] = []
+    of_grant: dict[Grant, list[AccessRequest]] = {grant: [] for grant in grants}
     of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
+    written = GrantIndex(of_grant)
     for request in requests:
-        found = {g: holds(g, request) for g in (*by_action.get(request.action.lower(), ()), *wild)}
+        found = {grant: holds(grant, request) for grant in written.about(request.action)}
         of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
         for grant in of_request[request]:
             of_grant[grant].append(request)

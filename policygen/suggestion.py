@@ -123,6 +123,8 @@ class Suggestion:
 
     def asides(self) -> list[Aside]:
         """What is not granted for its own sake, without what was observed directly as well."""
+        if not self.usage.asides:
+            return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
         evaluator = Evaluator(self.policies)
         return [

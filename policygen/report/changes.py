@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
 from policygen.calls import Evidence, total
+from policygen.keeps import service_of
 from policygen.policy.diff import Change
 from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, where, wrapped
 from policygen.suggestion import Suggestion
@@ -17,12 +18,31 @@ _FEW = 3
 _MANY = 12
 
 
+class _Told:
+    """What of a suggestion is looked up service by service."""
+
+    def __init__(self, made: Suggestion) -> None:
+        self.evidence = made.usage.requests
+        self.written = made.written
+        self.granted = {(grant.action, grant.resource) for grant in made.grants}
+        self.notes = [(keep.grant.action, keep.note) for keep in made.keeps if keep.note]
+        self._requests: dict[str, list[AccessRequest]] = {}
+        for request in self.evidence:
+            self._requests.setdefault(service_of(request.action), []).append(request)
+
+    def requests(self, service: str) -> Sequence[AccessRequest]:
+        """The observed requests of a service, in order."""
+        return self._requests.get(service, ())
+
+
 def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
     """The section; with ``show_all`` every service and resource is listed."""
+    told = _Told(made)
     if made.now is None:
         yield "Grants"
-        for service, requests in _by_service(made.grants_by_request()):
-            yield from _used(made, service, requests, made.grants_by_request(), show_all=show_all)
+        evidence = made.grants_by_request()
+        for service, requests in _by_service(evidence):
+            yield from _used(made, told, service, requests, evidence, show_all=show_all)
         for keep in made.keeps:
             yield from wrapped(f"  = {keep.grant.action}  ", f"on {short(keep.grant.resource)}", "      ")
             yield from wrapped("      why   ", keep.why)
@@ -40,10 +60,10 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
         elif kinds <= {"removed", "unknown"}:
             blind[service] = changes
         else:
-            yield from _service(made, service, changes, show_all=show_all)
+            yield from _service(told, service, changes, show_all=show_all)
     if show_all or len(blind) <= _FEW:
         for service, changes in blind.items():
-            yield from _service(made, service, changes, show_all=show_all)
+            yield from _service(told, service, changes, show_all=show_all)
     else:
         yield from _blind(blind)
     removed = {name: gone for name, gone in removed.items() if gone}
@@ -76,7 +96,7 @@ def _drops(gone: Sequence[Change]) -> Iterator[str]:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _service(told: _Told, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
     used = [c for c in changes if c.kind in {"narrowed", "unchanged", "added"}]
     gone = [c for c in changes if c.kind == "removed"]
@@ -89,7 +109,7 @@ def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_
             f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
         )
-        yield from _evidence_lines(made, used, show_all=show_all)
+        yield from _evidence_lines(told, service, used, show_all=show_all)
         for change in used:
             if change.kind == "added":
                 yield from wrapped(f"  + {change.action}  ", f"on {where([change.proposed])}", "      ")
@@ -99,13 +119,13 @@ def _service(made: Suggestion, service: str, changes: Sequence[Change], *, show_
     for symbol, kind in (("=", "kept"), ("?", "unknown")):
         members = [c for c in changes if c.kind == kind]
         if members:
-            yield from _kept(made, symbol, service, members, show_all=show_all)
+            yield from _kept(told, symbol, service, members, show_all=show_all)
             yield from drop
             drop = []
 
 
 def _kept(
-    made: Suggestion, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
+    told: _Told, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
 ) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
@@ -114,14 +134,14 @@ def _kept(
     yield from wrapped("      keep  ", _names(members, show_all=show_all))
     for why in sorted({c.why for c in members}):
         yield from wrapped("      why   ", why)
-    for note in sorted({keep.note for keep in made.keeps if keep.note and keep.grant.action in names}):
+    for note in sorted({note for action, note in told.notes if action in names}):
         yield from wrapped("      note  ", note)
 
 
-def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _evidence_lines(told: _Told, service: str, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     names = {change.action for change in used}
-    requests = [r for r in made.usage.requests if r.action in names]
-    seen = total(made.usage.requests[request] for request in requests)
+    requests = [request for request in told.requests(service) if request.action in names]
+    seen = total(told.evidence[request] for request in requests)
     tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""
     words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
     shown = words if show_all else words[:4]
@@ -130,7 +150,7 @@ def _evidence_lines(made: Suggestion, used: Sequence[Change], *, show_all: bool)
     if len(shown) < len(words):
         yield f"            and more (--all lists them; {len(used)} in all)"
     yield from _maybe(requests, show_all=show_all)
-    yield from _rules(made, requests, show_all=show_all)
+    yield from _rules(told, requests, show_all=show_all)
 
 
 def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
@@ -147,16 +167,15 @@ def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str
         )
 
 
-def _rules(made: Suggestion, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+def _rules(told: _Told, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
     """The declared generalisations in use: the rule and the patterns that it wrote.
 
     What a rule writes is cut to today's policies, so a pattern is its work only where a grant still has it.
     """
-    granted = {(grant.action, grant.resource) for grant in made.grants}
     rules: dict[str, set[str]] = {}
     for request in requests:
-        written = made.written.get(request)
-        if written and written.rule and (request.action, written.pattern) in granted:
+        written = told.written.get(request)
+        if written and written.rule and (request.action, written.pattern) in told.granted:
             rules.setdefault(written.rule, set()).add(short(written.pattern))
     for rule, patterns in sorted(rules.items()):
         shown = sorted(patterns) if show_all else sorted(patterns)[:3]
@@ -233,6 +252,7 @@ def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, 
 
 def _used(
     made: Suggestion,
+    told: _Told,
     service: str,
     requests: Sequence[AccessRequest],
     evidence: dict[AccessRequest, Evidence],
@@ -252,7 +272,7 @@ def _used(
     for i, line in enumerate(words):
         yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else tail)
     yield from _maybe(requests, show_all=show_all)
-    yield from _rules(made, requests, show_all=show_all)
+    yield from _rules(told, requests, show_all=show_all)
 
 
 def _names(changes: Sequence[Change], *, show_all: bool) -> str:

@@ -253,9 +253,10 @@ _ASIDES = {
 
 def _asides(made: Suggestion, limit: int | None) -> Iterator[str]:
     """What is shown and not granted for its own sake, names of one parent together."""
+    asides = made.asides()
     for grade, title in _ASIDES.items():
         groups: dict[tuple[bool, str, str], list[Aside]] = {}
-        for one in made.asides():
+        for one in asides:
             if one.request.grade == grade:
                 parent = one.request.resource.split("/", 1)[0]
                 groups.setdefault((one.allowed, one.request.action, parent), []).append(one)

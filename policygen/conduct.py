@@ -180,7 +180,8 @@ def _after_quiet(calls: Calls, notices: Sequence[Notice]) -> Iterable[CallKey]:
             kinds.setdefault((key.call.source, key.call.name), []).append(key)
     firsts = sorted({min(key.day for key in keys) for keys in kinds.values()})
     active = sorted({key.day for key in calls})
-    deployed = sorted(notice.time[:10] for notice in notices if _deploys(notice, calls))
+    functions = frozenset(key.user.function for key in calls) - {""}
+    deployed = {notice.time[:10] for notice in notices if _deploys(notice, functions)}
     for keys in kinds.values():
         days = {key.day for key in keys}
         day = min(days)
@@ -197,12 +198,11 @@ def _days(start: str, end: str) -> int:
     return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
 
 
-def _deploys(notice: Notice, calls: Calls) -> bool:
-    """Whether it changed the code of a function that used the role, or may have."""
+def _deploys(notice: Notice, functions: Collection[str]) -> bool:
+    """Whether it changed the code of one of the functions that used the role, or may have."""
     if notice.source != "lambda.amazonaws.com" or notice.error:
         return False
     name = notice.parameters.get("functionName")
-    functions = {key.user.function for key in calls if key.user.function}
     if not isinstance(name, str) or not functions:
         return True
     short = name.rsplit(":function:", 1)[-1].split(":")[0]

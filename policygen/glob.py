@@ -36,6 +36,7 @@ Token = str | Wild
 """One character, or a wildcard."""
 
 _REPEATED = frozenset({Wild.SOME, Wild.SOME_INSIDE, Wild.VARIABLE})
+_INSIDE = frozenset({Wild.ONE_INSIDE, Wild.SOME_INSIDE})
 _UNIT = {Wild.SOME: Wild.ONE, Wild.SOME_INSIDE: Wild.ONE_INSIDE, Wild.VARIABLE: Wild.ONE}
 
 
@@ -96,7 +97,7 @@ def _admits(token: Token, character: str) -> bool:
     """`character` is "" for any character that no pattern of the question names."""
     if isinstance(token, str):
         return token == character
-    return character != ":" if token in (Wild.ONE_INSIDE, Wild.SOME_INSIDE) else True
+    return character != ":" if token in _INSIDE else True
 
 
 def _meet(a: Token, b: Token) -> Token | None:
@@ -163,16 +164,11 @@ def _included(narrow: tuple[Token, ...], *wides: tuple[Token, ...]) -> bool:
         for c in alphabet
     }
 
-    def closed(mask: int) -> int:
-        while (grown := mask | (mask & repeated) << 1) != mask:
-            mask = grown
-        return mask
-
     def step(mask: int, character: str) -> int:
         mask &= admitting[character]
-        return closed((mask & ~repeated) << 1 | mask & repeated)
+        return _rippled((mask & ~repeated) << 1 | mask & repeated, repeated)
 
-    agenda = [(0, closed(sum(1 << start for start in starts)))]
+    agenda = [(0, _rippled(sum(1 << start for start in starts), repeated))]
     seen = set(agenda)
     while agenda:
         position, mask = agenda.pop()
@@ -210,18 +206,38 @@ def _moves(a: Sequence[Token], b: Sequence[Token], i: int, j: int) -> list[tuple
 
 
 def meets(a: tuple[Token, ...], b: tuple[Token, ...]) -> bool:
-    """Whether two patterns share a name: reachability of the end in their product."""
+    """Whether two patterns share a name: the positions of `b` that go with each position of `a`, as a bit mask."""
     start = _common_prefix(a, b)
-    agenda, seen = [(start, start)], set[tuple[int, int]]()
-    while agenda:
-        i, j = agenda.pop()
-        if i == len(a) and j == len(b):
-            return True
-        for to_i, to_j, _ in _moves(a, b, i, j):
-            if (to_i, to_j) not in seen:
-                seen.add((to_i, to_j))
-                agenda.append((to_i, to_j))
-    return False
+    a, b = a[start:], b[start:]
+    places: dict[Token, int] = {}
+    for i, token in enumerate(b):
+        places[token] = places.get(token, 0) | 1 << i
+    everywhere = (1 << len(b)) - 1
+    repeated = sum(places.get(token, 0) for token in _REPEATED)
+    inside = places.get(Wild.ONE_INSIDE, 0) | places.get(Wild.SOME_INSIDE, 0)
+    wild = repeated | places.get(Wild.ONE, 0) | inside
+
+    def taking(one: Token) -> int:
+        """Where `b` has a token that shares a character with this one."""
+        if isinstance(one, str):
+            return places.get(one, 0) | (wild & ~inside if one == ":" else wild)
+        return everywhere & ~places.get(":", 0) if one in _INSIDE else everywhere
+
+    reached = _rippled(1, repeated)
+    for token in a:
+        if token in _REPEATED:
+            reached = _rippled(reached, taking(token) | repeated)
+        else:
+            taken = reached & taking(token)
+            reached = _rippled((taken & ~repeated) << 1 | taken & repeated, repeated)
+    return reached > everywhere
+
+
+def _rippled(mask: int, through: int) -> int:
+    """The positions of a mask, and those that follow them one after the other by way of others."""
+    while (grown := mask | (mask & through) << 1) != mask:
+        mask = grown
+    return mask
 
 
 def intersection(a: tuple[Token, ...], b: tuple[Token, ...]) -> set[tuple[Token, ...]] | None:

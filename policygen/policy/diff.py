@@ -7,8 +7,8 @@ added. What was observed but today's identity policies do not allow is *missing*
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple
 
 from policygen import arn
 from policygen.policy.document import Statement
@@ -25,8 +25,7 @@ VISIBLE = "visible"
 """How the reason of a removal begins where the logs would have shown a use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What becomes of one action."""
 
     action: str
@@ -64,11 +63,12 @@ def compare(
         proposed.setdefault(grant.action.lower(), []).append(grant)
     names = {name.lower(): name for name in today}
     names |= {grant.action.lower(): grant.action for members in proposed.values() for grant in members}
+    together = cache(_together)  # thousands of actions stand in the same few statements
     changes = []
     for folded, action in sorted(names.items()):
-        now = _together((s.resources, s.not_resources) for s in today.get(action, ()))
+        now = together(tuple((s.resources, s.not_resources) for s in today.get(action, ())))
         members = proposed.get(folded, [])
-        new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
+        new = together(tuple((g.excluded or (g.resource,), bool(g.excluded)) for g in members))
         kind, why = _kind(now, new, members, kept)
         if kind == "removed" and removed:
             why = removed.get(action, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from policygen import arn
@@ -11,8 +12,16 @@ from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import BOUNDARY, Guardrails, level_name
 
 
-def actions_matching(pattern: str) -> Iterator[str]:
-    """Every known action that an Action pattern matches; the pattern's own text where IAM knows none."""
+@lru_cache(maxsize=4096)
+def actions_matching(pattern: str) -> tuple[str, ...]:
+    """Every known action that an Action pattern matches; the pattern's own text where IAM knows none.
+
+    Remembered, since the policies of an account write the same patterns again and again.
+    """
+    return tuple(_matching(pattern))
+
+
+def _matching(pattern: str) -> Iterator[str]:
     prefix, colon, name = pattern.partition(":")
     if not colon:
         names = reference.prefixes() if pattern == "*" else ()
@@ -31,13 +40,12 @@ def actions_matching(pattern: str) -> Iterator[str]:
             yield action
 
 
-def statement_actions(statement: Statement) -> Iterator[str]:
+def statement_actions(statement: Statement) -> Iterable[str]:
     """The known actions a statement speaks about."""
-    if not statement.not_actions:
-        yield from dict.fromkeys(a for pattern in statement.actions for a in actions_matching(pattern))
-        return
-    left_out = {action for pattern in statement.actions for action in actions_matching(pattern)}
-    yield from (action for action in actions_matching("*") if action not in left_out)
+    found = dict.fromkeys(action for pattern in statement.actions for action in actions_matching(pattern))
+    if statement.not_actions:
+        return (action for action in actions_matching("*") if action not in found)
+    return found
 
 
 class Effective(NamedTuple):

@@ -56,6 +56,15 @@ class Statement:
             }
         return element
 
+    @property
+    def size(self) -> int:
+        """Its characters in a minified document."""
+        return len(_minified(self.to_dict()))
+
+
+def _minified(element: Mapping[str, Any]) -> str:
+    return json.dumps(element, separators=(",", ":"), ensure_ascii=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -75,8 +84,9 @@ class Policy:
 
     def to_json(self, indent: Literal[2] | None = None) -> str:
         """The policy document as text: minified, or indented for people."""
-        separators = (",", ":") if indent is None else (",", ": ")
-        return json.dumps(self.to_dict(), indent=indent, separators=separators, ensure_ascii=False)
+        if indent is None:
+            return _minified(self.to_dict())
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     @property
     def size(self) -> int:

@@ -140,13 +140,15 @@ def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple
         return (whole,)
     pieces = [piece for statement in statements for piece in _split(statement)]
     bins: list[list[Statement]] = []
+    room: list[int] = []
     for piece in pieces:
-        for members in bins:
-            if Policy((*members, piece)).size <= MANAGED_LIMIT:
-                members.append(piece)
-                break
-        else:
-            bins.append([piece])
+        size = piece.size + len(",")
+        fitting = next((i for i, left in enumerate(room) if size <= left), len(bins))
+        if fitting == len(bins):
+            bins.append([])
+            room.append(MANAGED_LIMIT - Policy(()).size + len(","))
+        bins[fitting].append(piece)
+        room[fitting] -= size
     if len(bins) > MANAGED_COUNT:
         raise GateError(
             f"the policy needs {len(bins)} managed policies of {MANAGED_LIMIT:,} characters, "

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from policygen.access import RoleKey
 from policygen.account.model import Trail
@@ -24,8 +26,7 @@ from policygen.selectors import Answer, every
 from policygen.usage import Window
 
 
-@dataclass(frozen=True, slots=True)
-class Observability:
+class Observability(NamedTuple):
     """Whether the use of a permission would have been seen."""
 
     visible: bool
@@ -199,8 +200,7 @@ class Coverage:
 
     def _days(self, since: str) -> int:
         """Days from `since` on of which any event was read."""
-        days = (date.fromisoformat(self.window.end[:10]) - date.fromisoformat(since)).days + 1
-        return days - sum(1 for gap in self.gaps if gap >= since) if self.days_with_events else days
+        return _days_from(since, self.window.end[:10], self.gaps if self.days_with_events else ())
 
     def _short(self, action: str, since: str) -> BlindSpot:
         why = f"the trails show it only since {since}"
@@ -226,6 +226,12 @@ class Coverage:
             why += ", and none was read"
         remedy = "give an account snapshot with --snapshot"
         return Observability(False, "", 0, BlindSpot("trail-unknown", action, why, remedy))
+
+
+@lru_cache(maxsize=1024)
+def _days_from(since: str, end: str, gaps: tuple[str, ...]) -> int:
+    days = (date.fromisoformat(end) - date.fromisoformat(since)).days + 1
+    return days - sum(1 for gap in gaps if gap >= since)
 
 
 _COARSE = frozenset({"eventSource", "readOnly", "region", "userIdentity.arn"})

@@ -100,7 +100,7 @@ class _Judge:
         self._absent: dict[str, bool] = {}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
-        self._min_days = min_days
+        self._min_days, self._whole = min_days, coverage.window.days
 
     def action(self, action: str, statements: Sequence[Statement]) -> None:
         """Judges one action."""
@@ -110,11 +110,13 @@ class _Judge:
         if said and said.kind != "silent":
             self.judged.said[action] = said.why
         for statement in statements:
-            for grant in _as_today(action, statement):
+            excluded = statement.resources if statement.not_resources else ()
+            for resource in ("*",) if excluded else statement.resources:
                 spot, why = doubt, ""
                 if spot is None:
-                    spot, why = self._seen(action, known, grant.resource, said)
+                    spot, why = self._seen(action, known, resource, said)
                 if spot:
+                    grant = Grant(action, resource, statement.conditions, excluded)
                     self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
                 else:
                     self.judged.removed.setdefault(action, why)
@@ -155,7 +157,7 @@ class _Judge:
         if found.days < self._min_days:
             why = f"visible on {count(found.days, 'day')} only, since {found.since}"
             return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
-        whole = found.days >= self._coverage.window.days
+        whole = found.days >= self._whole
         return None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls"
 
     def _without(self, service: str) -> bool:
@@ -180,9 +182,3 @@ _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Impor
 def service_of(action: str) -> str:
     """An action's service prefix."""
     return action.split(":", 1)[0].lower()
-
-
-def _as_today(action: str, statement: Statement) -> list[Grant]:
-    if statement.not_resources:
-        return [Grant(action, "*", statement.conditions, statement.resources)]
-    return [Grant(action, resource, statement.conditions) for resource in statement.resources]

@@ -134,7 +134,12 @@ class Action:
     @property
     def writes(self) -> bool:
         """Whether the action changes something."""
-        return any(level.strip() not in {"Read", "List"} for level in self.access_level.split(","))
+        return _writes(self.access_level)
+
+
+@cache
+def _writes(access_level: str) -> bool:
+    return any(level.strip() not in {"Read", "List"} for level in access_level.split(","))
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,8 @@ class _Statements:
         """Those whose Action or NotAction element covers an action."""
         service = action.split(":", 1)[0].lower()
         if service not in self._of:
-            self._of[service] = [(s, _patterns(s, service)) for s in self._all]
+            named = ((s, _patterns(s, service)) for s in self._all)
+            self._of[service] = [(s, patterns) for s, patterns in named if patterns or s.not_actions]
         for statement, patterns in self._of[service]:
             if any(arn.action_matches(one, action) for one in patterns) != statement.not_actions:
                 yield statement

@@ -95,7 +95,13 @@ def _environment() -> Environment:
         ),
         "version": VERSION,
     }
-    made.filters |= {"n": _number, "count": count, "minute": _minute, "policy": document_text}
+    made.filters |= {
+        "n": _number,
+        "count": count,
+        "minute": _minute,
+        "policy": document_text,
+        "words": _words,
+    }
     return made
 
 
@@ -109,6 +115,13 @@ def _hash(text: str) -> str:
 
 def _number(value: int) -> str:
     return f"{value:,}"
+
+
+def _words(names: Iterable[str]) -> Markup:
+    """Names as a page shows them, with spaces between: at once, since there are thousands."""
+    from markupsafe import escape
+
+    return escape(" ".join(map(shown, names)))
 
 
 def _minute(time: str) -> str:

@@ -64,8 +64,7 @@ def plan(analysis: Analysis) -> Plan:
     from policygen.plan.making import document_of
     from policygen.report.screen import draw
 
-    screen = {"short": draw(analysis), "all": draw(analysis, show_all=True)}
-    return plan_of({**document_of(analysis), "screen": screen})
+    return plan_of({**document_of(analysis), "screen": draw(analysis)})
 
 
 def known(name: str, formats: Collection[str] = FORMATS) -> str:

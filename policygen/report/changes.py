@@ -18,10 +18,15 @@ _FEW = 3
 _MANY = 12
 
 
-class _Told:
-    """What of a suggestion is looked up service by service."""
+class Told:
+    """A suggestion as the section tells it, service by service: put together once for a short and a long screen."""
 
     def __init__(self, made: Suggestion) -> None:
+        self.made = made
+        self.services: dict[str, list[Change]] = {}
+        for change in made.changes:
+            self.services.setdefault(change.service, []).append(change)
+        self.seasonal = _seasonal(made)
         self.evidence = made.usage.requests
         self.written = made.written
         self.granted = {(grant.action, grant.resource) for grant in made.grants}
@@ -35,25 +40,22 @@ class _Told:
         return self._requests.get(service, ())
 
 
-def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
+def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
     """The section; with ``show_all`` every service and resource is listed."""
-    told = _Told(made)
+    made = told.made
     if made.now is None:
         yield "Grants"
         evidence = made.grants_by_request()
         for service, requests in _by_service(evidence):
-            yield from _used(made, told, service, requests, evidence, show_all=show_all)
+            yield from _used(told, service, requests, evidence, show_all=show_all)
         for keep in made.keeps:
             yield from wrapped(f"  = {keep.grant.action}  ", f"on {short(keep.grant.resource)}", "      ")
             yield from wrapped("      why   ", keep.why)
         return
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
-    services: dict[str, list[Change]] = {}
-    for change in made.changes:
-        services.setdefault(change.service, []).append(change)
     removed: dict[str, list[Change]] = {}
     blind: dict[str, list[Change]] = {}
-    for service, changes in services.items():
+    for service, changes in told.services.items():
         kinds = {change.kind for change in changes}
         if kinds <= {"removed", "missing"}:
             removed[service] = [change for change in changes if change.kind == "removed"]
@@ -69,10 +71,7 @@ def render_changes(made: Suggestion, *, show_all: bool) -> Iterator[str]:
     removed = {name: gone for name, gone in removed.items() if gone}
     if removed:
         yield from _removed(removed, show_all=show_all)
-    asked = [
-        name for name, changes in services.items() if any(change.kind == "unknown" for change in changes)
-    ]
-    yield from _questions(made, asked)
+    yield from _questions(told)
 
 
 def _blind(services: Mapping[str, Sequence[Change]]) -> Iterator[str]:
@@ -96,7 +95,7 @@ def _drops(gone: Sequence[Change]) -> Iterator[str]:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _service(told: _Told, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _service(told: Told, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
     used = [c for c in changes if c.kind in {"narrowed", "unchanged", "added"}]
     gone = [c for c in changes if c.kind == "removed"]
@@ -125,7 +124,7 @@ def _service(told: _Told, service: str, changes: Sequence[Change], *, show_all: 
 
 
 def _kept(
-    told: _Told, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
+    told: Told, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
 ) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
@@ -138,7 +137,7 @@ def _kept(
         yield from wrapped("      note  ", note)
 
 
-def _evidence_lines(told: _Told, service: str, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _evidence_lines(told: Told, service: str, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in told.requests(service) if request.action in names]
     seen = total(told.evidence[request] for request in requests)
@@ -167,7 +166,7 @@ def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str
         )
 
 
-def _rules(told: _Told, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+def _rules(told: Told, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
     """The declared generalisations in use: the rule and the patterns that it wrote.
 
     What a rule writes is cut to today's policies, so a pattern is its work only where a grant still has it.
@@ -191,9 +190,11 @@ def _removed(removed: Mapping[str, Sequence[Change]], *, show_all: bool) -> Iter
     yield from _drops([change for gone in removed.values() for change in gone])
 
 
-def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
+def _questions(told: Told) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
-    total = len(asked) + len(made.questions) + len(_seasonal(made))
+    made = told.made
+    asked = [name for name, changes in told.services.items() if any(one.kind == "unknown" for one in changes)]
+    total = len(asked) + len(made.questions) + len(told.seasonal)
     if not total:
         return
     yield ""
@@ -203,7 +204,7 @@ def _questions(made: Suggestion, asked: Sequence[str]) -> Iterator[str]:
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
-    for (service, why), actions in list(_seasonal(made).items())[:LISTED]:
+    for (service, why), actions in list(told.seasonal.items())[:LISTED]:
         names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
         yield from wrapped("  ? ", f"{names} go; {why}", "    ")
         what = actions[0] if len(actions) == 1 else f"'{service}:*'"
@@ -234,7 +235,7 @@ def _seasonal(made: Suggestion) -> dict[tuple[str, str], list[str]]:
 
     One that loses some of its resources and stays on others does not go.
     """
-    stays = {change.action for change in made.changes if change.proposed}
+    stays = {change.action for change in made.changes if change.proposed} if made.seasonal else set()
     groups: dict[tuple[str, str], list[str]] = {}
     for action, why in made.seasonal.items():
         if action in stays:
@@ -251,15 +252,14 @@ def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, 
 
 
 def _used(
-    made: Suggestion,
-    told: _Told,
+    told: Told,
     service: str,
     requests: Sequence[AccessRequest],
     evidence: dict[AccessRequest, Evidence],
     *,
     show_all: bool,
 ) -> Iterator[str]:
-    patterns = {grant.resource for grant in made.grants if grant.action.split(":", 1)[0] == service}
+    patterns = {grant.resource for grant in told.made.grants if grant.action.split(":", 1)[0] == service}
     actions = sorted({request.action for request in requests}, key=str.lower)
     seen = total(evidence[request] for request in requests)
     tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""

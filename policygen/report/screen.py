@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import add
 
@@ -13,7 +13,7 @@ from policygen.catalog.visibility import data_types
 from policygen.conduct import SHOWN_ONLY, SIGNS, Sign, Suspect
 from policygen.policy.document import Policy
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
-from policygen.report.changes import render_changes
+from policygen.report.changes import Told, render_changes
 from policygen.report.judgement import (
     escalations,
     render_decisions,
@@ -27,23 +27,18 @@ from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
 
-def draw(analysis: Analysis, *, show_all: bool = False) -> str:
-    """The screen.
-
-    Args:
-        analysis: what to show.
-        show_all: list every service and every resource; else the long lists are cut, with their number.
-    """
-    lines = [
-        *_head(analysis),
-        "",
-        *_result(analysis.suggestion),
-        "",
-        *render_changes(analysis.suggestion, show_all=show_all),
-        *_findings(analysis.suggestion, show_all=show_all),
-        *_next(analysis),
-    ]
-    return "\n".join(printable(line).rstrip() for line in lines) + "\n"
+def draw(analysis: Analysis) -> dict[str, str]:
+    """The screen, ``all`` with every service and every resource; ``short`` with long lists cut, and their number."""
+    made = analysis.suggestion
+    told, asides = Told(made), made.asides()
+    before, after = [*_head(analysis), "", *_result(made), ""], list(_next(analysis))
+    screens = {}
+    for name, show_all in (("short", False), ("all", True)):
+        changes = render_changes(told, show_all=show_all)
+        found = _findings(made, asides, limit=None if show_all else LISTED)
+        lines = (*before, *changes, *found, *after)
+        screens[name] = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    return screens
 
 
 def _head(analysis: Analysis) -> Iterator[str]:
@@ -144,9 +139,8 @@ def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else f"+{number}" if number else "0"
 
 
-def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
+def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -> Iterator[str]:
     usage = made.usage
-    limit = None if show_all else LISTED
     yield from render_decisions(made, limit=limit)
     yield from render_losses(made, limit=limit)
     if made.missing:
@@ -171,7 +165,7 @@ def _findings(made: Suggestion, *, show_all: bool) -> Iterator[str]:
         yield from more(len(usage.wanted), limit)
     yield from _apart(made, limit)
     yield from _users(made, limit)
-    yield from _asides(made, limit)
+    yield from _asides(made, asides, limit)
     if usage.unmapped:
         yield from ("", f"Not mapped to IAM actions ({len(usage.unmapped)}): decide by hand")
         for unmapped, seen in list(usage.unmapped.items())[:limit]:
@@ -251,9 +245,8 @@ _ASIDES = {
 }
 
 
-def _asides(made: Suggestion, limit: int | None) -> Iterator[str]:
+def _asides(made: Suggestion, asides: Sequence[Aside], limit: int | None) -> Iterator[str]:
     """What is shown and not granted for its own sake, names of one parent together."""
-    asides = made.asides()
     for grade, title in _ASIDES.items():
         groups: dict[tuple[bool, str, str], list[Aside]] = {}
         for one in asides:

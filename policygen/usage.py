@@ -120,7 +120,7 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         unmapped=tally.unmapped,
         no_permission=tally.no_permission,
         unauthenticated=tally.unauthenticated,
-        events=total(daily.values()),
+        events=total(evidence for users in by_call.values() for evidence in users.values()),
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,

@@ -42,8 +42,8 @@ class Resolver:
     """Finds the ARNs of resource types for one call; each type is resolved once."""
 
     __slots__ = (
-        "_call", "_found", "_general", "_operation", "_owner", "_owners", "_rules", "_scope", "_shallow",
-        "names", "service",
+        "_call", "_found", "_general", "_operation", "_owner", "_owners", "_rules", "_shallow", "names",
+        "service",
     )  # fmt: skip
 
     def __init__(self, call: Call, service: Service, rules: ServiceRules | None, operation: str) -> None:
@@ -53,7 +53,6 @@ class Resolver:
         self._operation = operation
         self._found: dict[tuple[str, str], Found] = {}
         self._general: dict[tuple[str, str], Found] = {}
-        self._scope: Scope | None = None
         self._shallow: dict[str, list[str]] | None = None
         self._owner: str | None = None
         self._owners: dict[str, str] | None = None
@@ -61,12 +60,8 @@ class Resolver:
         """The request's member names in lower case."""
 
     def scope(self, item: Any = None) -> Scope:
-        """Where this call's templates look up their fields."""
-        if item is not None:
-            return Scope(self._call, item, self._arns_of, self.names)
-        if self._scope is None:
-            self._scope = Scope(self._call, None, self._arns_of, self.names)
-        return self._scope
+        """Where this call's templates look up their fields. Not kept: each would hold the other in memory."""
+        return Scope(self._call, item, self._arns_of, self.names)
 
     def _arns_of(self, kind: str) -> tuple[Text, ...]:
         return self.find(kind).arns

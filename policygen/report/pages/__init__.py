@@ -63,8 +63,9 @@ def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup
     """
     from markupsafe import Markup
 
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    if dense and isinstance(document.get("Statement"), list):
+    if not (dense and isinstance(document.get("Statement"), list)):
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+    else:
         lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["Statement"])
         head = json.dumps({key: value for key, value in document.items() if key != "Statement"})
         text = f'{head[:-1]}, "Statement": [\n{lines}\n]}}'

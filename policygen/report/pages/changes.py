@@ -118,12 +118,12 @@ def changes_of(plan: Plan) -> Changes:
 
 def bars_of(plan: Plan) -> tuple[Bar, ...]:
     """Permissions by service, now and proposed; the widest first."""
+    alike = Counter((one.service, one.kind, bool(one.now), bool(one.proposed)) for one in all_changes(plan))
     found: dict[str, Counter[str]] = {}
-    for change in all_changes(plan):
-        numbers = found.setdefault(change.service, Counter())
-        numbers["now"] += bool(change.now)
-        if change.proposed:
-            numbers["used" if change.kind in _USED else change.kind] += 1
+    for (service, kind, now, proposed), number in alike.items():
+        numbers = found.setdefault(service, Counter())
+        numbers["now"] += number * now
+        numbers["used" if kind in _USED else kind] += number * proposed
     made = [Bar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
     return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 

@@ -213,17 +213,23 @@ def contains(wide: str, narrow: str) -> bool:
     return wide == narrow or includes(resource_glob(wide), resource_glob(narrow))
 
 
+@lru_cache(maxsize=1 << 15)
+def service_of(action: str) -> str:
+    """The service prefix of an action or of a pattern of actions, in lower case; ``*`` for that of all services."""
+    return action.partition(":")[0].lower()
+
+
 @lru_cache(maxsize=1 << 10)
 def _by_service(patterns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {}
     for pattern in patterns:
-        groups.setdefault(pattern.partition(":")[0].lower(), []).append(pattern)
+        groups.setdefault(service_of(pattern), []).append(pattern)
     return {service: tuple(members) for service, members in groups.items()}
 
 
 def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
     """Those of many Action patterns that can have to do with an action or a pattern of actions: of its service."""
-    service = action.partition(":")[0].lower()
+    service = service_of(action)
     if len(patterns) < 8 or service == "*":
         return patterns
     groups = _by_service(patterns)

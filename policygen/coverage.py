@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from policygen.access import RoleKey
 from policygen.account.model import Trail
-from policygen.arn import parse, partition_of
+from policygen.arn import parse, partition_of, service_of
 from policygen.blindspot import BlindSpot, Restrictions
 from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
@@ -102,7 +102,7 @@ class Coverage:
             )
         if self.trails is None:
             return self._without_trails(action, seen, reads_only)
-        service = action.partition(":")[0].lower()
+        service = service_of(action)
         # Most permissions are settled without a look at names and resources, and there are few such questions.
         for filters in (self.filters & _COARSE, self.filters):
             asked = questions(action, seen, resource, reads_only, filters, self.identity)

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Literal
 
 from policygen.access import AccessRequest
+from policygen.arn import service_of
 from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
@@ -177,8 +178,3 @@ class _Judge:
 
 
 _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")
-
-
-def service_of(action: str) -> str:
-    """An action's service prefix."""
-    return action.split(":", 1)[0].lower()

@@ -191,22 +191,25 @@ class _Statements:
     """Statements, so sorted that an action is compared with the patterns of its service only."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        self._all = list(statements)
+        self._all = [(statement, _by_service(statement)) for statement in statements]
         self._of: dict[str, list[tuple[Statement, tuple[str, ...]]]] = {}
 
     def about(self, action: str) -> Iterator[Statement]:
         """Those whose Action or NotAction element covers an action."""
-        service = action.split(":", 1)[0].lower()
+        service = arn.service_of(action)
         if service not in self._of:
-            named = ((s, _patterns(s, service)) for s in self._all)
+            named = ((s, (*own.get(service, ()), *own.get("*", ()))) for s, own in self._all)
             self._of[service] = [(s, patterns) for s, patterns in named if patterns or s.not_actions]
         for statement, patterns in self._of[service]:
             if any(arn.action_matches(one, action) for one in patterns) != statement.not_actions:
                 yield statement
 
 
-def _patterns(statement: Statement, service: str) -> tuple[str, ...]:
-    return tuple(a for a in statement.actions if a.partition(":")[0].lower() in (service, "*"))
+def _by_service(statement: Statement) -> Mapping[str, Sequence[str]]:
+    groups: dict[str, list[str]] = {}
+    for action in statement.actions:
+        groups.setdefault(arn.service_of(action), []).append(action)
+    return groups
 
 
 def _truth(statement: Statement, facts: Facts) -> Truth:

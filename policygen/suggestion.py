@@ -8,12 +8,13 @@ from datetime import date
 from typing import NamedTuple
 
 from policygen.access import AccessRequest, RoleKey
+from policygen.arn import service_of
 from policygen.calls import Evidence
 from policygen.conduct import Conduct
 from policygen.coverage import Coverage
 from policygen.decisions import Decisions, Rule, Spared, drop_observed, unused_rules
 from policygen.decisions import Loss as DroppedUse
-from policygen.keeps import Keep, service_of
+from policygen.keeps import Keep
 from policygen.policy.conditions import Truth
 from policygen.policy.diff import Change, Kind, compare
 from policygen.policy.document import Conditions, Policy, Statement, conditions_of

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from policygen.arn import service_of
 from policygen.policy.diff import Kind
 from policygen.risk import Family
 
@@ -93,7 +94,7 @@ class Keep(msgspec.Struct, frozen=True):
     @property
     def service(self) -> str:
         """The action's service prefix."""
-        return self.action.split(":", 1)[0].lower()
+        return service_of(self.action)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -108,7 +109,7 @@ class Change(msgspec.Struct, frozen=True):
     @property
     def service(self) -> str:
         """The action's service prefix."""
-        return self.action.split(":", 1)[0].lower()
+        return service_of(self.action)
 
 
 class Missing(Seen, frozen=True, kw_only=True):

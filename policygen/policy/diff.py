@@ -7,10 +7,10 @@ added. What was observed but today's identity policies do not allow is *missing*
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Literal, NamedTuple
 
 from policygen import arn
+from policygen.arn import service_of
 from policygen.policy.document import Statement
 from policygen.policy.grants import Grant
 
@@ -39,7 +39,7 @@ class Change(NamedTuple):
     @property
     def service(self) -> str:
         """The action's service prefix."""
-        return self.action.split(":", 1)[0].lower()
+        return service_of(self.action)
 
 
 def compare(
@@ -62,13 +62,19 @@ def compare(
     for grant in grants:
         proposed.setdefault(grant.action.lower(), []).append(grant)
     names = {name.lower(): name for name in today}
-    names |= {grant.action.lower(): grant.action for members in proposed.values() for grant in members}
-    together = cache(_together)  # thousands of actions stand in the same few statements
+    names |= {folded: members[-1].action for folded, members in proposed.items()}
+    places: dict[tuple[int, ...], tuple[str, ...]] = {}
     changes = []
-    for folded, action in sorted(names.items()):
-        now = together(tuple((s.resources, s.not_resources) for s in today.get(action, ())))
-        members = proposed.get(folded, [])
-        new = together(tuple((g.excluded or (g.resource,), bool(g.excluded)) for g in members))
+    for folded in sorted(names):
+        action = names[folded]
+        statements = today.get(action, ())
+        # Thousands of actions stand in the same few statements.
+        same = tuple(map(id, statements))
+        if same not in places:
+            places[same] = _together((s.resources, s.not_resources) for s in statements)
+        now = places[same]
+        members = proposed.get(folded, ())
+        new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members) if members else ()
         kind, why = _kind(now, new, members, kept)
         if kind == "removed" and removed:
             why = removed.get(action, why)
@@ -86,7 +92,7 @@ def _kind(
 ) -> tuple[Kind, str]:
     if not new:
         return "removed", f"{VISIBLE}, 0 calls"
-    reasons = [kept[grant] for grant in members if grant in kept]
+    reasons = [reason for grant in members if (reason := kept.get(grant))]
     if added := next((reason for reason in reasons if reason[0] == "added"), None):
         return added
     unknown = next((reason for reason in reasons if reason[0] == "unknown"), None)

@@ -159,16 +159,15 @@ def _covers(statement: Statement, resource: str) -> bool:
 
 def _granted(policies: Sequence[Policy]) -> dict[str, list[Statement]]:
     """Action -> the Allow statements that grant it, unless an unconditional Deny takes it away everywhere."""
-    found: dict[str, dict[Statement, None]] = {}
+    found: dict[str, list[Statement]] = {}
     barred: set[str] = set()
-    for policy in policies:
-        for statement in policy.statements:
-            if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
-                for action in statement_actions(statement):
-                    found.setdefault(action, {})[statement] = None
-            if _takes_all(statement):
-                barred.update(statement_actions(statement))
-    return {action: list(found[action]) for action in sorted(found, key=str.lower) if action not in barred}
+    for statement in dict.fromkeys(statement for policy in policies for statement in policy.statements):
+        if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
+            for action in statement_actions(statement):
+                found.setdefault(action, []).append(statement)
+        if _takes_all(statement):
+            barred.update(statement_actions(statement))
+    return {action: found[action] for action in sorted(found, key=str.lower) if action not in barred}
 
 
 def _takes_all(statement: Statement) -> bool:

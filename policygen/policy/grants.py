@@ -169,7 +169,7 @@ class GrantIndex:
         self._services: dict[str, list[Grant]] = {}
         self._wild: dict[str, list[Grant]] = {}
         for grant in grants:
-            service = _service(grant.action)
+            service = arn.service_of(grant.action)
             if is_pattern(grant.action):
                 self._wild.setdefault(service, []).append(grant)
             else:
@@ -179,7 +179,7 @@ class GrantIndex:
     def about(self, action: str) -> tuple[Grant, ...]:
         """The grants whose action may hold an action, or a pattern of actions."""
         named = () if is_pattern(action) else self._named.get(action.lower(), ())
-        return (*named, *self._wild.get(_service(action), ()), *self._wild.get("*", ()))
+        return (*named, *self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
 
     def holding(self, grant: Grant) -> Iterator[Grant]:
         """The grants that grant all that this one does."""
@@ -189,13 +189,9 @@ class GrantIndex:
         """The grants all of which this one grants."""
         if not is_pattern(grant.action):
             return (one for one in self._named.get(grant.action.lower(), ()) if one.inside(grant))
-        service = _service(grant.action)
+        service = arn.service_of(grant.action)
         groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
         return (other for members in groups for other in members if other.inside(grant))
-
-
-def _service(action: str) -> str:
-    return action.partition(":")[0].lower()
 
 
 def holds(grant: Grant, request: AccessRequest) -> Truth:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
+from policygen.arn import service_of
 from policygen.calls import Evidence, total
-from policygen.keeps import service_of
 from policygen.policy.diff import Change
 from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, where, wrapped
 from policygen.suggestion import Suggestion

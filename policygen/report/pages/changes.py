@@ -177,23 +177,18 @@ def _grouped(changes: Iterable[Change], requests: Mapping[str, Sequence[Request]
     for change in changes:
         same = change.now == change.proposed
         groups.setdefault((change.kind, change.service, change.why, same), []).append(change)
-    return [
-        Line(
-            kind,
-            service,
-            tuple(change.action for change in members),
-            _all(change.now for change in members),
-            _all(change.proposed for change in members),
-            (why,),
-            sum(r.count for change in members for r in requests.get(change.action.lower(), ())),
-            max((r.last for change in members for r in requests.get(change.action.lower(), ())), default=""),
-        )
-        for (kind, service, why, _), members in groups.items()
-    ]
+    lines = []
+    for (kind, service, why, _), members in groups.items():
+        actions = tuple(change.action for change in members)
+        seen = [one for action in actions for one in requests.get(action.lower(), ())]
+        now, proposed = _all(change.now for change in members), _all(change.proposed for change in members)
+        times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
+        lines.append(Line(kind, service, actions, now, proposed, (why,), times, last))
+    return lines
 
 
-def _all(places: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    return tuple(sorted({pattern for patterns in places for pattern in patterns}))
+def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({pattern for patterns in set(places) for pattern in patterns}))
 
 
 def _granted_requests(requests: Iterable[Request]) -> dict[str, list[Request]]:

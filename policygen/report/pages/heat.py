@@ -67,7 +67,9 @@ def heat_of(plan: Plan) -> Heat:
     used = {row.service: row.events for row in plan.calendar.rows}
     removed: dict[str, list[Change]] = {}
     for change in plan.changes:
-        removed.setdefault(change.service, []).extend([change] if change.kind == "removed" else [])
+        gone = removed.setdefault(change.service, [])
+        if change.kind == "removed":
+            gone.append(change)
 
     def row(service: str) -> Row:
         events = used.get(service, (0,) * len(days))
@@ -98,7 +100,7 @@ def _visible_since(removed: Sequence[Change], *, seen: bool) -> str:
     """The first day from which no event of a service means no use; what goes says since when it was visible."""
     if not removed:
         return "" if seen else _NEVER
-    whys = [change.why for change in removed if change.why.startswith(VISIBLE)]
+    whys = {change.why for change in removed if change.why.startswith(VISIBLE)}
     if not whys:
         return _NEVER
     return max((found.group(1) for why in whys if (found := _SINCE.match(why))), default="")

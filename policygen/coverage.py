@@ -85,6 +85,17 @@ class Coverage:
     management: Mapping[str, int] | None = None
     """``read`` and ``write`` -> management events of anyone that were read; None where that was not counted."""
     _memo: dict[object, tuple[str, BlindSpot | None]] = field(default_factory=dict, repr=False, compare=False)
+    _settled: dict[tuple[str, bool], Observability] = field(default_factory=dict, repr=False, compare=False)
+    """Verdicts on permissions that are on everything: not more than IAM has actions."""
+
+    def of(self, role: RoleKey) -> Coverage | None:
+        """The coverage of another role of the same logs and account; None where a selector tells the two apart.
+
+        What is settled for one holds for the other: an account's roles have the same thousands of permissions.
+        """
+        if role.account != self.account or "userIdentity.arn" in self.filters:
+            return None
+        return replace(self, identity=_sessions(role, self.known), _memo={})
 
     def verdict(self, action: str, resource: str = "*", reads_only: bool = False) -> Observability:
         """Whether, and since when, the use of a permission would have been seen.
@@ -94,6 +105,14 @@ class Coverage:
             resource: the Resource pattern that the permission has.
             reads_only: whether IAM says that the action only reads.
         """
+        if resource != "*":
+            return self._verdict(action, resource, reads_only)
+        found = self._settled.get((action, reads_only))
+        if found is None:
+            found = self._settled[action, reads_only] = self._verdict(action, resource, reads_only)
+        return found
+
+    def _verdict(self, action: str, resource: str, reads_only: bool) -> Observability:
         seen = visibility_of(action)
         if seen.kind in _NEVER:
             why, remedy = _NEVER[seen.kind]
@@ -303,7 +322,7 @@ def coverage_of(
     if trails is None:
         return coverage
     whole = (one for one in types_of(active) | set(data_types()) if coverage.logs(one) == "all")
-    return replace(coverage, data_types=frozenset(whole), _memo={})
+    return replace(coverage, data_types=frozenset(whole), _memo={}, _settled={})
 
 
 def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[Era, ...]:

@@ -119,6 +119,7 @@ def attribute(
     allow_incomplete: bool = False,
     accepted: Collection[Sign] = (),
     until_given: bool = False,
+    alike: Coverage | None = None,
 ) -> Observed:
     """What was read, as it concerns one role; of several roles' calls, those of the one that is meant.
 
@@ -133,6 +134,7 @@ def attribute(
         allow_incomplete: as for `observe`.
         accepted: as for `observe`.
         until_given: whether a person named the window's end.
+        alike: the coverage of another role, made from the same arguments.
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
@@ -154,7 +156,9 @@ def attribute(
         )
     if usage.events is None:
         raise _no_events(ledger, chosen, window, conduct)
-    coverage = _coverage(ledger, reading, window, account, chosen.role)
+    coverage = alike.of(chosen.role) if alike else None
+    if coverage is None:
+        coverage = _coverage(ledger, reading, window, account, chosen.role)
     today: Today | None = None
     if account and current:
         today = today_of(current, account, allow_incomplete=allow_incomplete)

@@ -382,6 +382,28 @@ def test_thousands_of_permissions_come_down_to_few_questions() -> None:
     assert len(coverage._memo) < len(names) / 20
 
 
+def test_what_is_settled_for_one_role_holds_for_others_that_no_selector_tells_apart() -> None:
+    def made(name: str, *trails: dict[str, Any], account: str = ACCOUNT) -> Coverage:
+        known = to_account(snapshot({"trails": list(trails)})).trails
+        role = RoleKey(account, f"AROA{name}", f"arn:aws:iam::{account}:role/{name}", name)
+        return coverage_of(WINDOW, dict.fromkeys(WINDOW.dates(), 1), ["us-east-1"], known, role=role)
+
+    def role_of(coverage: Coverage, name: str, account: str = ACCOUNT) -> Coverage | None:
+        return coverage.of(RoleKey(account, f"AROA{name}", f"arn:aws:iam::{account}:role/{name}", name))
+
+    first = made("first", s3_only(resources_ARN=BUCKET))
+    names = [name for prefix in ("s3", "iam", "logs") for name in reference.action_names(prefix)]
+    places = ("*", f"{B}b/*", f"{B}b2/*")
+    asked = [(name, place, reads) for name in names for place in places for reads in (True, False)]
+    told = [first.verdict(*one) for one in asked]
+    second, alone = role_of(first, "second"), made("second", s3_only(resources_ARN=BUCKET))
+    assert second == alone
+    assert second
+    assert [second.verdict(*one) for one in asked] == [alone.verdict(*one) for one in asked] == told
+    assert role_of(first, "second", "999999999999") is None
+    assert role_of(made("first", s3_only(userIdentity_arn=OTHERS)), "second") is None
+
+
 def test_the_table_says_what_is_on_and_gives_a_command_for_what_is_not() -> None:
     made = basic(exclude=("kms.amazonaws.com",), s3=["arn:aws:s3:::x/"], ddb=["arn:aws:dynamodb"])
     lines = {

@@ -15,6 +15,7 @@ from policygen.analysis import Analysis, conclude
 from policygen.batch.select import Target
 from policygen.calls import Calls
 from policygen.conduct import Sign
+from policygen.coverage import Coverage
 from policygen.decisions import Decisions
 from policygen.errors import GateError, PolicygenError
 from policygen.ledger import Ledger
@@ -49,6 +50,8 @@ class Sizing:
     on: date | None = None
     forms: Mapping[str, str] = field(default_factory=dict)
     """What is written of each plan: place -> name of a format; ``plan`` is the plan itself."""
+    coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
+    """By account, and whether it is known: that of the first role, of which others take what holds for them too."""
 
 
 class Result(NamedTuple):
@@ -75,6 +78,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         return Result(_without_calls(sizing, target))
     ledger = replace(sizing.ledger, calls=own)
     name = RoleName(target.name, target.account, target.arn)
+    place = target.account, role is not None
     try:
         seen = attribute(
             sizing.reading,
@@ -87,7 +91,9 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
             allow_incomplete=sizing.allow_incomplete,
             accepted=sizing.accepted,
             until_given=sizing.until_given,
+            alike=sizing.coverages.get(place),
         )
+        sizing.coverages.setdefault(place, seen.coverage)
         made, unfit = _concluded(sizing, seen, sizing.decisions or Decisions())
     except PolicygenError as error:
         return Result(_refused(sizing, target, error, own))
@@ -97,7 +103,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         row = msgspec.structs.replace(
             row, reason=f"{row.reason}; nothing of it to keep by {', '.join(unfit)}"
         )
-    return Result(row, {place: _text(form, found) for place, form in sizing.forms.items()})
+    return Result(row, {where: _text(form, found) for where, form in sizing.forms.items()})
 
 
 def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[Analysis, list[str]]:

@@ -64,8 +64,12 @@ def right(left: str, right: str) -> str:
 
 def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
     """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
+    text = printable(text)
+    if text and text == text.strip() and len(lead) + len(text) <= WIDTH:
+        yield lead + text  # most are so
+        return
     yield from textwrap.wrap(
-        printable(text),
+        text,
         WIDTH,
         initial_indent=lead,
         subsequent_indent=" " * len(lead) if indent is None else indent,

@@ -24,20 +24,31 @@ Work = tuple[Target, dict[RoleKey, Calls]]
 AHEAD = 4
 """Roles handed out before the first is taken back, so that memory stays bounded."""
 
-_shared: Sizing | None = None
+Put = Callable[[Result], None]
+"""Writes the texts of a role."""
+
+_shared: tuple[Sizing, Put] | None = None
 
 
-def share(sizing: Sizing) -> None:
-    """Gives a process what all roles have in common; a pool's initializer."""
+def share(sizing: Sizing, put: Put) -> None:
+    """Gives a process what all roles have in common; a pool's initializer.
+
+    Args:
+        sizing: what all roles have in common.
+        put: takes a role's texts, which are some megabytes, where they are made; its row alone goes back.
+    """
     global _shared  # noqa: PLW0603 - a worker's only state, set once before its first role
-    _shared = sizing
+    _shared = sizing, put
     gc.freeze()  # it stays: the collector need not walk through it
 
 
 def _of_worker(target: Target, calls: dict[RoleKey, Calls]) -> Result:
     if _shared is None:
         raise RuntimeError("share() was not called in this process")
-    return _right_size(_shared, target, calls)
+    sizing, put = _shared
+    result = _right_size(sizing, target, calls)
+    put(result)
+    return Result(result.row)
 
 
 def _right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
@@ -57,6 +68,8 @@ def run(
     talk: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Result]:
     """The result of each role: first of those with calls, in the order of the disk, then of the others.
+
+    What a worker put is not in its result.
 
     Args:
         sizing: what all roles have in common.
@@ -83,4 +96,4 @@ def _work(waiting: dict[str, list[Target]], spill: Spill) -> Iterator[Work]:
             yield target, calls
 
 
-__all__ = ["AHEAD", "Result", "Row", "Sizing", "Target", "right_size", "run", "share"]
+__all__ = ["AHEAD", "Put", "Result", "Row", "Sizing", "Target", "right_size", "run", "share"]

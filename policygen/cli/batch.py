@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
-    from policygen.batch import Sizing
+    from policygen.batch import Put, Sizing
     from policygen.batch.select import Target
     from policygen.plan.rows import Batch, Row
     from policygen.policy.generalise import Mode
@@ -171,9 +171,10 @@ def command(
         )
         folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
         bar = Bar()
-        with _workers(sizing, jobs if len(chosen) > _FEW else 1) as executor:
+        put = folder.put
+        with _workers(sizing, put, jobs if len(chosen) > _FEW else 1) as executor:
             for done, result in enumerate(run(sizing, chosen, spill, executor, talk), 1):
-                folder.put(result)
+                put(result)
                 rows.append(result.row)
                 if not quiet:
                     bar.roles(done, len(chosen))
@@ -248,8 +249,8 @@ def check_failed(table: Batch, *, allow_incomplete: bool) -> None:
 
 
 @contextmanager
-def _workers(sizing: Sizing, jobs: int) -> Iterator[Executor | None]:
-    """Processes that right-size roles; None for this one."""
+def _workers(sizing: Sizing, put: Put, jobs: int) -> Iterator[Executor | None]:
+    """Processes that right-size roles and write their files; None for this one."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -260,17 +261,19 @@ def _workers(sizing: Sizing, jobs: int) -> Iterator[Executor | None]:
         yield None
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(sizing,)) as executor:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_begin, initargs=(sizing, put)
+    ) as executor:
         try:
             yield executor
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(sizing: Sizing) -> None:
+def _begin(sizing: Sizing, put: Put) -> None:
     """A worker's first step."""
     from policygen.batch import share
     from policygen.cli.options import deaf
 
     deaf()
-    share(sizing)
+    share(sizing, put)

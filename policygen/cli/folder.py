@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,10 @@ class Folder:
                 code="PG-E277",
             ) from None
 
-    def put(self, result: Result) -> None:
-        """Writes one role's files."""
-        for place, text in result.texts.items():
-            write_file(self.path / place / f"{result.row.plan}{self.places[place]}", text)
+    @property
+    def put(self) -> Callable[[Result], None]:
+        """Writes one role's files, in this process or another."""
+        return partial(_put, self.path, self.places)
 
     def end(self, batch: Batch) -> None:
         """Writes the tables and the index, and removes what earlier batches left."""
@@ -131,6 +132,11 @@ class Folder:
             # A note may be anybody's: only files in the places of a batch are a batch's.
             files |= {one for one in noted if one.count("/") == 1 and one.split("/")[0] in self.places}
         return {one for one in files if not one.endswith("/..")}
+
+
+def _put(path: Path, places: Mapping[str, str], result: Result) -> None:
+    for place, text in result.texts.items():
+        write_file(path / place / f"{result.row.plan}{places[place]}", text)
 
 
 def _files(names: Iterable[str], places: Mapping[str, str]) -> set[str]:

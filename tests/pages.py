@@ -45,6 +45,9 @@ def document(role: str = "orders-api", today: bool = True) -> dict[str, Any]:
 
 VOID = {"meta", "link", "br", "wbr", "input", "img", "hr", "col"}
 
+CLOSED_BY = {"td": {"td", "th"}, "th": {"td", "th"}, "tr": {"td", "th", "tr"}, "li": {"li"}}
+"""Beginning of an element -> what HTML lets it close."""
+
 
 class Node:
     """An element: its name, its attributes, and what is in it."""
@@ -92,8 +95,8 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} is given twice"
         node = Node(tag, {name: value or "" for name, value in attrs})
-        if tag in {"td", "th", "tr"}:
-            self._imply({"td", "th"} if tag != "tr" else {"td", "th", "tr"})
+        if tag in CLOSED_BY:
+            self._imply(CLOSED_BY[tag])
         self.open[-1].inside.append(node)
         if tag not in VOID:
             self.open.append(node)
@@ -102,13 +105,15 @@ class Reader(HTMLParser):
         self.open[-1].inside.append(Node(tag, {name: value or "" for name, value in attrs}))
 
     def _imply(self, closed: set[str]) -> None:
-        """Closes cells and rows that HTML lets stay open."""
+        """Closes cells, rows and items that HTML lets stay open."""
         while self.open[-1].tag in closed:
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         if tag in {"tr", "tbody", "thead", "tfoot"}:
             self._imply({"td", "th"} if tag == "tr" else {"td", "th", "tr"})
+        if tag == "ul":
+            self._imply({"li"})
         assert self.open[-1].tag == tag, f"</{tag}> closes {self.open[-1].tag}"
         self.open.pop()
 

@@ -28,7 +28,7 @@ from policygen.ledger import nobody
 from policygen.selection import parse_role
 from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, open_source
 from policygen.sources.files import FileSource, read_file
-from policygen.sources.sampling import TELLING, searched
+from policygen.sources.sampling import TELLING
 from policygen.sources.search import search
 from tests.support import ROOT, record
 

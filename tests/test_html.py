@@ -21,12 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.plan import Plan, plan_of
+from policygen.plan.model import Change
 from policygen.plan.rows import SAYS
+from policygen.policy.diff import SYMBOLS
 from policygen.report import render
 from policygen.report.html import LIMITS
 from policygen.report.index import PAGE, render_index
 from policygen.report.pages import fair
-from policygen.report.pages.changes import changes_of
+from policygen.report.pages.changes import WORDS, changes_of
 from policygen.report.pages.charts import states
 from policygen.report.pages.heat import CELLS, edges, heat_of
 from policygen.report.pages.heat import Row as HeatRow
@@ -99,7 +101,9 @@ def test_a_page_is_sound_for_keyboards_and_screen_readers(name: str) -> None:
     assert [b for a, b in pairwise(levels) if b > a + 1] == []
     for head in root.all("th"):
         assert head.attributes["scope"] in {"col", "row"}
-    assert all(picture.attributes.get("aria-hidden") == "true" for picture in root.all("svg"))
+    hidden = root.all("svg", **{"aria-hidden": "true"})
+    parts = {id(part) for picture in hidden for part in picture.all("svg")}
+    assert {id(picture) for picture in root.all("svg")} == {*map(id, hidden), *parts}
     for place in root.all():
         if "tabindex" in place.attributes and place.tag != "main":
             assert place.attributes["aria-label"]
@@ -243,6 +247,83 @@ def test_the_page_of_a_huge_role_is_cut_and_says_so() -> None:
     )
 
 
+def busy(operations: int) -> Plan:
+    """A role that used so many operations of 90 services on every day, and has as many more of 300 services unused."""
+    made = document()
+    days = made["calendar"]["days"]
+    services = [f"service-{i}" for i in range(300)]
+    used = [f"{services[i % 90]}:DescribeReservedInstances{i:04}" for i in range(operations)]
+    arn = "arn:aws:{}:eu-central-1:111122223333:instance/orders-api-{}"
+    made["calendar"]["rows"] = [
+        {"service": name, "events": [1_209 + i for i in range(len(days))]} for name in services[:90]
+    ]
+    made["changes"] = [
+        {
+            "action": action,
+            "kind": "narrowed",
+            "now": ["*"],
+            "proposed": [arn.format(action.split(":")[0], place) for place in range(4)],
+            "why": "observed",
+        }
+        for action in used
+    ] + [
+        {
+            "action": f"{services[i % 300]}:Put{i}",
+            "kind": ("removed", "unknown")[i % 2],
+            "now": ["*"],
+            "proposed": ["*"] * (i % 2),
+            "why": ("visible, 0 calls", "never in CloudTrail")[i % 2],
+        }
+        for i in range(operations)
+    ]
+    request = made["evidence"]["requests"][0]
+    request |= {"event_ids": [f"{i:08}-ee0e-4b20-851c-690bcc092dfa" for i in range(3)]}
+    made["evidence"]["requests"] = [
+        request | {"action": action, "resource": place, "written_as": place}
+        for action in used
+        for place in (arn.format(action.split(":")[0], place) for place in range(4))
+    ]
+    return plan_of(made)
+
+
+def test_a_page_grows_by_little_for_each_operation_and_then_no_more() -> None:
+    sizes = {number: len(render("html", busy(number)).encode()) for number in (30, 60, 300, 2_000)}
+    assert sizes[60] - sizes[30] < 30 * 700
+    assert sizes[2_000] - sizes[300] < 1_000
+    assert sizes[2_000] < 200_000
+
+
+def test_documents_that_are_too_long_are_named_with_the_command_that_prints_them() -> None:
+    made = document()
+    (policy,) = made["policies"]
+    made["policies"] = [policy | {"name": name, "size": 40_000} for name in ("first", "second", "third")]
+    (section,) = read(render("html", plan_of(made))).all("section", id="policies")
+    shown = [one.attributes["id"] for one in section.all("pre") if "id" in one.attributes]
+    assert shown == ["policy-1", "policy-2"]
+    assert [one.attributes["data-copy"] for one in section.all("button")] == shown
+    text = " ".join(section.words.split())
+    assert "third 40,000 characters as IAM counts, of 6,144 Too long for this page" in text
+    assert "has it under policies , and policygen report -f policy prints it" in text
+    assert len(section.all("details")) == len(made["today"])
+    assert text.count("the plan's JSON has it under today") == len(made["today"])
+
+
+def test_services_of_which_the_same_becomes_for_one_reason_share_a_row_where_rows_are_many() -> None:
+    found = busy(300)
+    made, root = changes_of(found), read(render("html", found))
+    assert [len(line.services) for line in made.lines if line.services] == [150, 150]
+    assert sum(len(line.actions) for line in (*made.lines, *made.omitted)) == len(found.changes)
+    assert {line.kind for line in made.omitted} == {"narrowed"}
+    assert "Services that share a reason share a row." in root.words
+    shown = rows(root.all("table", id="change-table")[0])
+    assert shown[-1][:2] == [
+        "removed",
+        f"150 services, 150 actions {' '.join(sorted(f'service-{i} (1)' for i in range(0, 300, 2)))}",
+    ]
+    assert not changes_of(busy(30)).shared
+    assert "share a row" not in read(render("html", busy(30))).words
+
+
 def test_an_index_of_a_thousand_roles_is_small() -> None:
     assert len(first_index(index(1_000)).encode()) < INDEX_LIMIT
 
@@ -305,7 +386,7 @@ def test_the_tables_say_what_the_plan_says(role: str, today: bool) -> None:
     for request in found.evidence.requests:
         times[request.action] += request.count if request.written_as else 0
     for kind, action, _, number_, _, _ in rows(root.all("table", id="change-table")[0]):
-        if kind.split()[1] in {"narrowed", "unchanged", "granted"}:
+        if kind in {"narrowed", "unchanged", "granted"}:
             assert number(number_) == times[action.replace(" ", "")]
 
 
@@ -314,22 +395,36 @@ def numbers(text: str) -> set[int]:
     return {number(one) for one in re.findall(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+", text)}
 
 
+def _row(change: Change) -> tuple[str, str, str, bool]:
+    """What the changes of one row have in common: kind, service, reason, and whether all stays."""
+    return change.kind, change.service, change.why, change.now == change.proposed
+
+
 def counted(found: Plan) -> Iterator[int]:
     """Numbers that a page may derive from its plan: how many there are of a kind, and how often they were seen."""
-    kinds, services, reasons = Counter[str](), Counter[Any](), Counter[Any]()
+    kinds, services, reasons, shared = Counter[str](), Counter[Any](), Counter[Any](), Counter[Any]()
+    places: dict[Any, tuple[set[str], set[str]]] = {}
     for change in found.changes:
+        now, proposed = places.setdefault(_row(change), (set(), set()))
+        now.update(change.now)
+        proposed.update(change.proposed)
+    for key, (now, proposed) in places.items():
+        shared["services", key[0], key[2], *map(frozenset, (now, proposed))] += 1
+    for change in found.changes:
+        same = places[_row(change)]
+        shared["actions", change.kind, change.why, *map(frozenset, same)] += 1
         kinds[change.kind] += 1
         services[change.service, "now"] += bool(change.now)
         services[change.service, "proposed"] += bool(change.proposed)
         services[change.service, "used"] += change.kind in {"narrowed", "unchanged"}
         services[change.service, change.kind] += 1
-        reasons[change.kind, change.service, change.why, change.now == change.proposed] += 1
+        reasons[_row(change)] += 1
     granted = Counter(action.split(":")[0] for action in {grant.action for grant in found.grants})
     hidden = Counter(service for service, _ in {(k.service, k.action) for k in found.keeps if not k.visible})
     whys = {(k.kind, k.why, k.remedy, k.command, k.action) for k in found.keeps}
     reason = Counter(one[:-1] for one in whys)
     times, names, behind = Counter[Any](), Counter[Any](), Counter[Any]()
-    groups = {c.action: (c.kind, c.service, c.why, c.now == c.proposed) for c in found.changes}
+    groups = {c.action: _row(c) for c in found.changes}
     for request in found.evidence.requests:
         if request.written_as:
             times[request.action] += request.count
@@ -344,6 +439,7 @@ def counted(found: Plan) -> Iterator[int]:
         kinds,
         services,
         reasons,
+        shared,
         granted,
         hidden,
         reason,
@@ -375,9 +471,14 @@ def cut_away(found: Plan) -> Iterator[int]:
     changes, heat, asked = changes_of(found), heat_of(found), questions_of(found)
     yield from (len(changes.lines), len(changes.omitted), sum(len(one.actions) for one in changes.omitted))
     for line in changes.lines:
-        yield from (len(line.actions) - changes.names, len(line.proposed) - 3, len(line.now) - 3)
+        yield from (
+            len(line.actions) - changes.names,
+            len(line.services) - changes.services,
+            len(line.proposed) - 3,
+            len(line.now) - 3,
+        )
     blind = kept(found, "unknown")
-    names = fair((len(group.actions) for group in blind[: LIMITS["blind"]]), 600)
+    names = fair((len(group.actions) for group in blind[: LIMITS["blind"]]), 500)
     yield from (len(group.actions) - names for group in blind)
     yield from (len(blind) - LIMITS["blind"], len(asked), len(asked) - LIMITS["questions"], len(heat.omitted))
     yield from (len({change.service for change in found.changes}) - LIMITS["services"],)
@@ -591,3 +692,14 @@ def test_every_verdict_has_its_sign_in_the_style() -> None:
     signs = dict(re.findall(r'\.v-([a-z-]+)::before \{ content: "(.) "', style.text))
     assert set(signs) | {"review"} == set(SAYS)
     assert len({*signs.values(), "?"}) == len(SAYS)
+
+
+def test_every_change_has_the_screen_s_sign_in_the_style() -> None:
+    (style,) = read(page("role")).all("style")
+    signs = {
+        kind: sign
+        for kinds, sign in re.findall(r'(\.changes \[data-kind=[^{]*) \{ content: "(.) " / ""', style.text)
+        for kind in re.findall(r"\[data-kind=([a-z]+)\] td:first-child::before", kinds)
+    }
+    assert signs == {**SYMBOLS, "granted": "+", "removed": "−"}
+    assert set(signs) == set(WORDS)

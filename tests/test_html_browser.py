@@ -146,6 +146,26 @@ def test_the_tables_are_filtered_and_sorted_with_the_keyboard_alone(chromium: An
         assert visit.wrong == []
 
 
+def test_a_cell_of_the_heat_map_says_its_number_when_it_is_pointed_at(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "role") as visit:
+        strip = visit.page.locator("svg.strip").nth(1)
+        before = strip.screenshot()
+        strip.hover()
+        (calendar,) = (row for row in plan().calendar.rows if row.service == "kms")
+        days = plan().calendar.days
+        tips = strip.locator("title").all_text_contents()
+        assert tips == [f"{day}: {number}" for day, number in zip(days, calendar.events, strict=True)]
+        pointed = "document.elementsFromPoint({x}, {y})[0].querySelector('title').textContent"
+        box = strip.bounding_box()
+        assert box is not None
+        for i, tip in enumerate(tips):
+            place = {"x": box["x"] + box["width"] * (i + 0.5) / len(tips), "y": box["y"] + box["height"] / 2}
+            assert visit.page.evaluate(pointed.format(**place)) == tip
+        visit.page.mouse.move(0, 0)
+        assert strip.screenshot() == before
+        assert visit.wrong == []
+
+
 def test_a_policy_is_copied_whole(chromium: Any, folder: Path) -> None:
     with Visit(chromium, folder, "role", permissions=["clipboard-read", "clipboard-write"]) as visit:
         button = visit.page.locator("#policies .copy").first

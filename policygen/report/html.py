@@ -30,13 +30,11 @@ LIMITS = {
     "user_names": 60,
 }
 """Most entries of each table; what is left out is counted, and the plan's JSON is named."""
-_TIPS = 600
-"""Days with events up to which each says its number when it is pointed at."""
 _DENSE = 20_000
 """Characters of the proposal above which a statement stands in one line."""
-_TODAY = 40_000
-"""Characters of today's documents that are shown, all together."""
-_BLIND_NAMES = 600
+_DOCUMENTS, _TODAY = 90_000, 40_000
+"""Characters of documents that are shown: all together, those proposed first, and of those of today."""
+_BLIND_NAMES = 500
 
 _ANCHORS = {
     "blind-spots": "blind",
@@ -185,7 +183,6 @@ def _escalations(risks: Sequence[Risk]) -> int:
 def _activity(plan: Plan) -> dict[str, Any]:
     heat = heat_of(plan)
     levels = edges(heat.rows)
-    tips = sum(1 for row in heat.rows for n in row.events if n) <= _TIPS
     legend = [
         (charts.swatch("z"), "no event; it would have been seen"),
         (charts.swatch("x"), "no event; cannot tell"),
@@ -200,7 +197,7 @@ def _activity(plan: Plan) -> dict[str, Any]:
     return {
         "heat": heat,
         "patterns": charts.definitions(len(heat.columns)),
-        "strips": [(row, charts.strip(row, heat.columns, levels, tips=tips)) for row in heat.rows],
+        "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
         "axis": charts.axis(heat.columns),
         "legend": legend,
         "curve": charts.curve(strength.curve) if strength and drawn else "",
@@ -247,16 +244,12 @@ def _blind(plan: Plan) -> dict[str, Any]:
 
 def _documents(plan: Plan) -> dict[str, Any]:
     limit = INLINE_LIMIT if len(plan.policies) == 1 else MANAGED_LIMIT
-    proposed = [
-        {
-            "name": one.name,
-            "size": raw["size"],
-            "limit": limit,
-            "text": document_text(one.document, dense=plan.size > _DENSE),
-        }
-        for one, raw in zip(plan.policies, plan.document["policies"], strict=True)
-    ]
-    today, room = [], _TODAY
+    proposed, today, room = [], [], _DOCUMENTS
+    for one, raw in zip(plan.policies, plan.document["policies"], strict=True):
+        room -= raw["size"]
+        text = document_text(one.document, dense=plan.size > _DENSE) if room >= 0 else ""
+        proposed.append({"name": one.name, "size": raw["size"], "limit": limit, "text": text})
+    room = min(room, _TODAY)
     for one in plan.today or ():
         size = len(json.dumps(one.document, separators=(",", ":"), ensure_ascii=False))
         room -= size

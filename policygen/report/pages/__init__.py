@@ -66,10 +66,14 @@ def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup
     if not (dense and isinstance(document.get("Statement"), list)):
         text = json.dumps(document, indent=2, ensure_ascii=False)
     else:
-        lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in document["Statement"])
-        head = json.dumps({key: value for key, value in document.items() if key != "Statement"})
-        text = f'{head[:-1]}, "Statement": [\n{lines}\n]}}'
+        lines = ",\n".join(_dense(one) for one in document["Statement"])
+        head = _dense({key: value for key, value in document.items() if key != "Statement"})
+        text = f'{head[:-1]},"Statement":[\n{lines}\n]}}'
     return Markup(html.escape(visible_json(text), quote=False))  # noqa: S704 escaped
+
+
+def _dense(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
@@ -100,6 +104,7 @@ def _environment() -> Environment:
         "n": _number,
         "count": count,
         "minute": _minute,
+        "by_service": _by_service,
         "policy": document_text,
         "words": _words,
     }
@@ -128,3 +133,12 @@ def _words(names: Iterable[str]) -> Markup:
 def _minute(time: str) -> str:
     """An ISO time to the minute, without the T."""
     return time[:16].replace("T", " ")
+
+
+def _by_service(actions: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
+    """Actions by service, without its prefix."""
+    found: dict[str, list[str]] = {}
+    for action in actions:
+        service, _, name = action.partition(":")
+        found.setdefault(service, []).append(name)
+    return found.items()

@@ -1,15 +1,17 @@
-"""The table of changes: a row for each permission that was used, a row for what else a service has for one reason."""
+"""The table of changes: a row for each permission that was used, a row for what else a service has for one reason.
+
+Where that is too long, services that share a reason share a row: nothing need be left out for them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policygen.plan import Plan
 from policygen.plan.model import Change, Request
-from policygen.policy.diff import SYMBOLS
-from policygen.report.figures import all_changes
+from policygen.report.figures import all_changes, grouped
 from policygen.report.pages import fair
 from policygen.report.pages.charts import Bar
 
@@ -25,14 +27,11 @@ WORDS: Mapping[str, str] = {
 }
 """Kind of change -> what the page calls it, in the page's order."""
 
-ROWS, NAMES, PATTERNS = 150, 1_200, 140
-"""Most rows, names of permissions, and resource patterns with their evidence."""
+ROWS, NAMES, PATTERNS, EVENT_IDS = 150, 900, 140, 140
+"""Most rows, names of services and permissions, resource patterns with their evidence, and eventIDs of those."""
+_SAMPLES = 3
+"""Most eventIDs of one pattern."""
 _USED = {"narrowed", "unchanged", "added", "granted"}
-_SIGNS: Mapping[str, str] = {
-    **{str(kind): sign for kind, sign in SYMBOLS.items()},
-    "removed": "−",
-    "granted": "+",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,8 @@ class Line:
     times: int = 0
     last: str = ""
     patterns: tuple[Pattern, ...] = ()
-
-    @property
-    def symbol(self) -> str:
-        """As on the screen."""
-        return _SIGNS[self.kind]
+    services: tuple[tuple[str, int], ...] = ()
+    """Of a row that several share: each, and how many of the actions are its own."""
 
     @property
     def word(self) -> str:
@@ -73,7 +69,9 @@ class Line:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The actions without their service."""
+        """The actions without their service, or the services."""
+        if self.services:
+            return tuple(f"{service} ({number:,})" for service, number in self.services)
         return tuple(action.split(":", 1)[1] for action in self.actions)
 
 
@@ -84,35 +82,47 @@ class Changes:
     lines: tuple[Line, ...]
     omitted: tuple[Line, ...]
     names: int
-    """Names shown of one row."""
+    """Actions named of one row of a service."""
+    services: int
+    """Services named of one row that several share."""
     patterns: int
     """Patterns with evidence shown of one row."""
+    event_ids: int
+    """EventIDs shown of one pattern."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether services share rows."""
+        return any(line.services for line in (*self.lines, *self.omitted))
 
 
 def changes_of(plan: Plan) -> Changes:
     """The table of a plan; without today's policies, what is granted stands for what changes."""
     changes = all_changes(plan)
     requests = _granted_requests(plan.evidence.requests)
-    lines = [
+    used = [
         _used(plan, change, requests.get(change.action.lower(), ()))
         for change in changes
         if change.kind in _USED
     ]
-    lines += _grouped((change for change in changes if change.kind not in _USED), requests)
+    others = _grouped((change for change in changes if change.kind not in _USED), requests)
+    if len(used) + len(others) > ROWS:
+        others = _shared(others)
     order = list(WORDS)
-    lines.sort(
-        key=lambda one: (
-            order.index(one.kind),
-            -len(one.actions) if one.kind not in _USED else 0,
-            one.actions,
-        )
-    )
-    shown = lines[:ROWS]
+    used.sort(key=lambda one: (order.index(one.kind), one.actions))
+    others.sort(key=lambda one: (order.index(one.kind), -len(one.actions), one.actions))
+    limit = fair((len(used), len(others)), ROWS)
+    shown = (*used[:limit], *others[:limit])
+    sharing = [len(line.services) for line in shown if line.services]
+    services = min(sum(sharing), NAMES)
+    patterns = fair((len(line.patterns) for line in shown), PATTERNS)
     return Changes(
-        tuple(shown),
-        tuple(lines[ROWS:]),
-        fair((len(line.actions) for line in shown), NAMES),
-        fair((len(line.patterns) for line in shown), PATTERNS),
+        shown,
+        (*used[limit:], *others[limit:]),
+        fair((len(line.actions) for line in shown if not line.services), NAMES - services),
+        fair(sharing, NAMES),
+        patterns,
+        fair((len(one.event_ids) for line in shown for one in line.patterns[:patterns]), EVENT_IDS),
     )
 
 
@@ -168,7 +178,7 @@ def _pattern(pattern: str, requests: Sequence[Request]) -> Pattern:
         sum(request.count for request in requests),
         latest.last,
         next((request.rule for request in requests if request.rule), ""),
-        requests[0].event_ids[:3],
+        requests[0].event_ids[:_SAMPLES],
     )
 
 
@@ -185,6 +195,26 @@ def _grouped(changes: Iterable[Change], requests: Mapping[str, Sequence[Request]
         times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
         lines.append(Line(kind, service, actions, now, proposed, (why,), times, last))
     return lines
+
+
+def _shared(lines: Iterable[Line]) -> list[Line]:
+    """One row for all services of which the same becomes for the same reason."""
+    groups = grouped(((one.kind, one.whys, one.now, one.proposed), one) for one in lines)
+    return [_joined(members) if len(members) > 1 else members[0] for members in groups.values()]
+
+
+def _joined(lines: Sequence[Line]) -> Line:
+    numbers = Counter[str]()
+    for one in lines:
+        numbers[one.service] += len(one.actions)
+    return replace(
+        lines[0],
+        service="",
+        actions=tuple(sorted(action for one in lines for action in one.actions)),
+        times=sum(one.times for one in lines),
+        last=max(one.last for one in lines),
+        services=tuple(sorted(numbers.items())),
+    )
 
 
 def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -57,20 +57,22 @@ def states(row: Row, edges: Sequence[int]) -> list[State]:
     ]
 
 
-def strip(row: Row, columns: Sequence[str], edges: Sequence[int], *, tips: bool = True) -> Markup:
-    """One row of the heat map; with `tips` each day with events says how many when it is pointed at."""
-    cells, parts = states(row, edges), []
-    for start, length in _spans(cells, alone=tips):
-        state, tip = cells[start], ""
-        name = f"h{state}" if isinstance(state, int) else state
-        if tips and isinstance(state, int):
-            tip = f"<title>{day_label(columns[start])}: {row.events[start]:,}</title>"
-        place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="{CELL}"'
-        parts.append(
-            f'<rect class="{name}" {place}>{tip}</rect>' if tip else f'<rect class="{name}" {place}/>'
-        )
-    parts.append(f'<rect class="gaps" width="100%" height="{CELL}"/>')
-    return _svg("strip", parts)
+def strip(row: Row, columns: Sequence[str], edges: Sequence[int]) -> Markup:
+    """One row of the heat map: a path for each level, above a ground that says what an absence of events means."""
+    levels: dict[int, list[str]] = {}
+    cells = states(row, edges)
+    for start, length in _runs(cells):
+        if isinstance(state := cells[start], int):
+            levels.setdefault(state, []).append(f"M{start} 0h{length}")
+    # Hatching keeps its size: it has no place in the picture that is stretched.
+    ground = [] if all(row.blind) else ['<rect class="z" width="100%" height="100%"/>']
+    for start, length in _runs(row.blind):
+        if row.blind[start]:
+            place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="100%"'
+            ground.append(f'<rect class="x" {place}/>')
+    paths = "".join(f'<path class="h{level}" d="{"".join(d)}"/>' for level, d in sorted(levels.items()))
+    used = [_stretched(f"0 -.5 {len(columns)} 1", paths)] if paths else []
+    return _svg("strip", [*ground, *used, '<rect class="gaps" width="100%" height="100%"/>'])
 
 
 def axis(columns: Sequence[str]) -> Markup:
@@ -121,17 +123,9 @@ def bars(one: Bar, top: int) -> Markup:
 def curve(numbers: Sequence[int]) -> Markup:
     """The learning curve: the permissions known by each day, as steps."""
     top = max(numbers)
-    parts, before = [], 0
-    for start, length in _runs(numbers):
-        number = numbers[start]
-        y, y0 = _height(number, top), _height(before, top)
-        left, right = _part(start, len(numbers)), _part(start + length, len(numbers))
-        width = _part(length, len(numbers))
-        parts.append(f'<rect class="area" x="{left}" width="{width}" y="{y}" height="{CURVE - y}"/>')
-        if number != before:
-            parts.append(f'<line x1="{left}" x2="{left}" y1="{y0}" y2="{y}"/>')
-        parts.append(f'<line x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
-        before = number
+    line = f"M0 {CURVE}" + "".join(f"V{_height(numbers[at], top)}h{length}" for at, length in _runs(numbers))
+    paths = f'<path class="area" d="{line}V{CURVE}"/><path class="line" d="{line}"/>'
+    parts = [_stretched(f"0 0 {len(numbers)} {CURVE}", paths)]
     first, last = numbers[0], numbers[-1]
     if first and first != last:
         parts.append(f'<text y="{_height(first, top) - 6}">{first:,}</text>')
@@ -139,16 +133,7 @@ def curve(numbers: Sequence[int]) -> Markup:
     return _svg("curve", parts)
 
 
-def _spans(cells: Sequence[State], *, alone: bool) -> Iterator[tuple[int, int]]:
-    """(start, length) of equal neighbours; `alone`: each cell with events by itself."""
-    for start, length in _runs(cells):
-        if alone and isinstance(cells[start], int):
-            yield from ((i, 1) for i in range(start, start + length))
-        else:
-            yield start, length
-
-
-def _runs(values: Sequence[State] | Sequence[int]) -> Iterator[tuple[int, int]]:
+def _runs(values: Sequence[State] | Sequence[int] | Sequence[bool]) -> Iterator[tuple[int, int]]:
     """(start, length) of equal neighbours."""
     start = 0
     for i in range(1, len(values) + 1):
@@ -167,8 +152,13 @@ def _part(number: int, whole: int) -> str:
     return f"{100 * number / whole:.2f}".rstrip("0").rstrip(".") + "%"
 
 
+def _stretched(box: str, paths: str) -> str:
+    """A part of a picture in units of its columns, where one path says what would take a rectangle a day."""
+    return f'<svg viewBox="{box}" preserveAspectRatio="none">{paths}</svg>'
+
+
 def _svg(kind: str, parts: Iterable[str]) -> Markup:
     """Built from numbers and dates alone: no text of a plan goes in."""
     from markupsafe import Markup
 
-    return Markup(f'<svg class="{kind}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>')  # noqa: S704
+    return Markup(f'<svg class="{kind}" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704

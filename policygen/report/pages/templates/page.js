@@ -1,4 +1,4 @@
-// Filters, sorts and copies; the page is complete without it.
+// Filters, sorts, copies, and says the numbers of cells that are pointed at; the page is complete without it.
 "use strict";
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -56,3 +56,17 @@ for (const button of all("[data-copy]")) {
     setTimeout(() => { label.data = "Copy"; }, 3000);
   });
 }
+
+// The numbers stand in the table below the picture.
+all("svg.strip").forEach((strip, at) => strip.addEventListener("pointerenter", () => {
+  const days = all(".numbers > tbody > tr");
+  days.forEach((day, i) => {
+    const cell = document.createElementNS(strip.namespaceURI, "rect");
+    const place = { x: `${100 * i / days.length}%`, width: `${100 / days.length}%`, height: "100%", fill: "transparent" };
+    Object.entries(place).forEach(([name, value]) => cell.setAttribute(name, value));
+    const tip = document.createElementNS(strip.namespaceURI, "title");
+    tip.textContent = `${day.cells[0].textContent}: ${day.cells[at + 1].textContent}`;
+    cell.append(tip);
+    strip.append(cell);
+  });
+}, { once: true }));

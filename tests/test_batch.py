@@ -223,9 +223,9 @@ def test_a_batch_that_was_stopped_and_started_again_ends_with_the_same_bytes(
     assert bytes_of(out) == bytes_of(few)
 
 
-def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(tmp_path: Path) -> None:
+def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert batch(out, *FEW).code == 0
+    shutil.copytree(few, out)
     (out / "plans" / "mine.json").write_text("{}", "utf-8")
     (out / "policies" / "orders-api.md").write_text("my notes", "utf-8")
     assert batch(out, "--name", "orders-*", "-f", "json").code == 0
@@ -342,9 +342,12 @@ def test_no_two_roles_share_a_file() -> None:
     assert {one.name: one.file for one in found}["job-111122223333"] == "job-111122223333"
 
 
+UNUSED = ("--name", "audit-*", "--name", "legacy-*")
+
+
 def test_logs_of_another_account_do_not_make_a_role_unused(tmp_path: Path) -> None:
     (staging,) = LOGS.rglob(STAGING)
-    assert batch(tmp_path / "out", "--allow-incomplete", logs=staging).code == 0
+    assert batch(tmp_path / "out", *UNUSED, "--allow-incomplete", logs=staging).code == 0
     for role in ("audit-reader", "legacy-export"):
         row = row_of(tmp_path / "out", role)
         assert (row.verdict, row.reason) == ("failed", f"no record of account {PRODUCTION} was read")
@@ -357,7 +360,7 @@ def test_days_of_another_account_do_not_count_as_read(tmp_path: Path) -> None:
     (folder,) = LOGS.rglob(f"{PRODUCTION}/CloudTrail/eu-west-1")
     newest = max(folder.rglob("*_20261124T*.json.gz"))
     shutil.copy(newest, logs)
-    assert batch(tmp_path / "out", logs=logs).code in {0, 3}
+    assert batch(tmp_path / "out", *UNUSED, logs=logs).code in {0, 3}
     row = row_of(tmp_path / "out", "audit-reader")
     assert row.verdict == "wait"
     assert re.fullmatch(
@@ -397,18 +400,19 @@ def test_rows_of_two_windows_do_not_stand_together(few: Path, tmp_path: Path) ->
     assert bytes_of(out) == bytes_of(few)
 
 
-def test_a_retry_of_some_keeps_the_failures_of_others(tmp_path: Path) -> None:
+def test_a_retry_of_some_keeps_the_failures_of_others(failed: tuple[Path, Done], tmp_path: Path) -> None:
+    shutil.copytree(failed[0], tmp_path / "out")
     broken = unknown_policy(tmp_path)
-    assert batch(tmp_path / "out", *FEW, account=broken).code == 3
     done = batch(tmp_path / "out", "--name", "orders-*", "--retry-failed", account=broken)
     assert done.code == 3
     assert row_of(tmp_path / "out", "bastion").verdict == "failed"
 
 
-def test_another_form_of_policies_takes_the_place_of_the_last(tmp_path: Path) -> None:
+def test_another_form_of_policies_takes_the_place_of_the_last(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for form in ("policy", "terraform"):
-        assert batch(out, "--name", "orders-*", "-f", form).code == 0
+    shutil.copytree(few, out)
+    assert (out / "policies" / "orders-api.policy.json").exists()
+    assert batch(out, "--name", "orders-*", "-f", "terraform").code == 0
     assert [one.name for one in (out / "policies").iterdir()] == ["orders-api.tf"]
 
 
@@ -498,9 +502,19 @@ def unknown_policy(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_role_that_fails_stops_no_other_and_can_be_tried_again(few: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A batch in which bastion fails, and what was said of it."""
+    place = tmp_path_factory.mktemp("failed")
+    return place / "out", batch(place / "out", *FEW, account=unknown_policy(place))
+
+
+def test_one_role_that_fails_stops_no_other_and_can_be_tried_again(
+    few: Path, failed: tuple[Path, Done], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    done = batch(out, *FEW, account=unknown_policy(tmp_path))
+    shutil.copytree(failed[0], out)
+    done = failed[1]
     assert done.code == 3
     assert "error: 1 role failed: bastion: the document of" in done.stderr
     assert "PG-W313, exit 3" in done.stderr

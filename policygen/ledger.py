@@ -78,7 +78,7 @@ DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered, so that what is delivered twice counts once."""
 
 ROOM = 16_384
-"""Tallies and kinds that are held before they are made calls, some 30 MB."""
+"""Tallies and kinds that are held before they are made calls, some 30 MB; long parameters count for more."""
 
 _COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management", "account_days")
 
@@ -132,6 +132,10 @@ class Ledger:
         kinds: dict[tuple[Any, ...], Kind] = {}
         held = 0
         for record in records:
+            if held > ROOM:
+                self._take(kinds.values())
+                kinds.clear()
+                held = 0
             self.records += 1
             time = record.eventTime or ""
             if self._is_known(key_of(record)):
@@ -169,16 +173,12 @@ class Ledger:
             tally = kind.tallies.get(touched)
             if tally is None:
                 tally = kind.tallies[touched] = Tally()
-                held += 1
+                held += 1 + len(touched[0]) // 2048
             tally.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in NOTED:
                 self.notice(record, time)
             if caller.role is not None and (caller.foreign or record.sharedEventID):
                 self._add_shared(record, caller)
-            if held > ROOM:
-                self._take(kinds.values())
-                kinds.clear()
-                held = 0
         self._take(kinds.values())
 
     def _is_known(self, key: str) -> bool:

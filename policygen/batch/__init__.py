@@ -21,7 +21,7 @@ from policygen.workers import handed_out
 
 Work = tuple[Target, dict[RoleKey, Calls]]
 
-AHEAD = 4
+AHEAD = 16
 """Roles handed out before the first is taken back, so that memory stays bounded."""
 
 Put = Callable[[Result], None]

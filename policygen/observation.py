@@ -151,8 +151,9 @@ def attribute(
     )
     usage = usage_of(chosen.role, conduct.workload, window)
     if account:
+        passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
-            usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn}
+            usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
     if usage.events is None:
         raise _no_events(ledger, chosen, window, conduct)

@@ -30,6 +30,7 @@ from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sough
 from policygen.sources.files import FileSource, read_file
 from policygen.sources.sampling import TELLING
 from policygen.sources.search import search
+from policygen.spill import Spill
 from tests.support import ROOT, record
 
 KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
@@ -103,6 +104,24 @@ def test_a_copy_of_a_file_counts_once_whoever_reads_it(
         found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
         assert same(found, whole)
         assert found.ledger.duplicates > whole.ledger.duplicates
+        assert found.ledger.roles == whole.ledger.roles
+        assert found.ledger.days == whole.ledger.days
+
+
+def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
+    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    for path in TRAIL.rglob("*.json.gz"):
+        other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
+        (tmp_path / other).write_bytes(path.read_bytes())
+    with Spill() as spill, ProcessPoolExecutor(2) as executor:
+        found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=Means(executor, spill=spill, ahead=3))
+        calls = {role: calls for _, roles in spill.by_name() for role, calls in roles.items()}
+    assert calls == whole.ledger.calls
+    assert found.ledger.roles == whole.ledger.roles
+    one, other = found.ledger, whole.ledger
+    assert one.records - one.duplicates == other.records - other.duplicates
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:

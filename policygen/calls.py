@@ -13,7 +13,8 @@ import msgspec
 from policygen.access import Call, Denial, ResourceEntry
 from policygen.arn import partition_of
 from policygen.catalog.projection import project
-from policygen.events import Event, Outcome, Principal, Said, parameters, partition_of_arn
+from policygen.events import Event, Principal, Said, parameters, partition_of_arn
+from policygen.outcome import Outcome
 from policygen.user import User, user_of
 
 SAMPLES = 5

@@ -14,8 +14,8 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from policygen.calls import CallKey, Calls, Evidence, total
-from policygen.events import Outcome
 from policygen.ledger import Notice
+from policygen.outcome import Outcome
 from policygen.user import User
 
 Sign = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]

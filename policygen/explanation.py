@@ -13,8 +13,8 @@ from policygen.access import AccessRequest
 from policygen.calls import CallId, Evidence, total
 from policygen.catalog import reference
 from policygen.errors import UsageError
-from policygen.events import Outcome
 from policygen.keeps import Keep
+from policygen.outcome import Outcome
 from policygen.policy.document import Policy, Statement
 from policygen.policy.expand import statement_actions
 from policygen.suggestion import Suggestion

@@ -10,7 +10,8 @@ from policygen import catalog
 from policygen.access import GRANTED, Requested
 from policygen.calls import CallId, call_id
 from policygen.catalog.locate import rule_place, step_place
-from policygen.events import Event, Ignored, Outcome, read_event
+from policygen.events import Event, Ignored, read_event
+from policygen.outcome import Outcome
 from policygen.record import Record
 from policygen.selection import RoleName
 from policygen.sources import Batch

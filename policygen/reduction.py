@@ -16,8 +16,9 @@ import msgspec
 
 from policygen.access import RoleKey
 from policygen.calls import Evidence, call_key, count_in
-from policygen.events import Ignored, Outcome, caller_of, event_of
+from policygen.events import Ignored, caller_of, event_of
 from policygen.ledger import Ledger
+from policygen.outcome import Outcome
 from policygen.record import Record
 from policygen.text import clean, clean_word
 

@@ -15,7 +15,7 @@ import msgspec
 
 from policygen.access import Denial, ResourceEntry, RoleKey
 from policygen.calls import CallId, CallKey, Calls, Evidence
-from policygen.events import Outcome
+from policygen.outcome import Outcome
 from policygen.user import User
 
 if TYPE_CHECKING:

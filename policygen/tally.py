@@ -13,7 +13,6 @@ from policygen.access import RoleKey
 from policygen.calls import SAMPLES, CallKey, Evidence, at_most_one, call_of, few
 from policygen.events import (
     Ignored,
-    Outcome,
     Principal,
     agent_of,
     caller_of,
@@ -23,6 +22,7 @@ from policygen.events import (
     resources_of,
     said_of,
 )
+from policygen.outcome import Outcome
 from policygen.record import Record, Resource
 from policygen.text import clean, clean_word
 from policygen.user import user_of

@@ -12,7 +12,7 @@ from typing import Any
 from policygen import catalog
 from policygen.access import GRANTED, AccessRequest, Denial, Origin, RoleKey
 from policygen.calls import CallId, CallKey, Calls, Evidence, total
-from policygen.events import Outcome
+from policygen.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

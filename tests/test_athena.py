@@ -22,8 +22,8 @@ from policygen.access import RoleKey
 from policygen.account.session import Aws
 from policygen.catalog.rules import all_rules
 from policygen.errors import AwsError, GateError, PolicygenError, UsageError
-from policygen.events import outcome_of
 from policygen.ledger import Ledger
+from policygen.outcome import outcome_of
 from policygen.sources import Batch, open_source
 from policygen.sources.athena import Place, Question, Runner, fill, parse_place
 from policygen.sources.athena.ddl import ddl

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.access import Denial
-from policygen.events import Event, Ignored, Outcome, denial_of, outcome_of, parameters, read_event
+from policygen.events import Event, Ignored, parameters, read_event
+from policygen.outcome import Outcome, denial_of, outcome_of
 from policygen.record import Record
 from tests.support import ROOT, SHARED, record
 

@@ -320,7 +320,10 @@ def _portion(
     if again and kept:
         return reduce(reader, part.objects, job, again)
     if again:
-        given.ledger.take_back(_of(reader, part.objects, job, again))
+        met = _of(reader, part.objects, job, again)
+        if met.keys != again:  # not all could be read a second time
+            return reduce(reader, part.objects, job, again)
+        given.ledger.take_back(met)
     return given
 
 

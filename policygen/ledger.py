@@ -299,8 +299,7 @@ class Ledger:
                 count_in(mine, key, evidence.taken_back())
         for name in _COUNTERS:
             getattr(self, name).subtract(getattr(other, name))
-        for notice in other.notices:
-            self.notices.remove(notice)
+        self.notices = [*(Counter(self.notices) - Counter(other.notices)).elements()]
         self.duplicates += other.records - other.duplicates
 
     def _wanted(self, role: RoleKey) -> bool:

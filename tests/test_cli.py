@@ -107,7 +107,7 @@ error: 1 of 1 log file is damaged: JSON ends in the middle of a value at byte 40
   hint: a policy made without them could be too small: fetch them again
   hint: or accept the gap with --allow-incomplete
 """
-UNWRITABLE = "nothing was written; name a file in a folder that exists and is yours"
+UNWRITABLE = "this file was not written; name one in a folder that exists, has room and is yours"
 TWO = f"""\
 error: role 'orders' is in 2 accounts: {ACCOUNT}, {OTHER}  PG-E204, exit 2
   hint: --role arn:aws:iam::{ACCOUNT}:role/orders

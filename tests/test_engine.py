@@ -26,7 +26,7 @@ from policygen.engine import Job, Means, Portion, Progress, run
 from policygen.errors import AwsError
 from policygen.ledger import nobody
 from policygen.selection import parse_role
-from policygen.sources import EVERYTHING, Batch, LogObject, Scope, Search, Sought, open_source
+from policygen.sources import EVERYTHING, Batch, Damage, LogObject, Scope, Search, Sought, open_source
 from policygen.sources.files import FileSource, read_file
 from policygen.sources.sampling import TELLING
 from policygen.sources.search import search
@@ -122,6 +122,28 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
     assert found.ledger.roles == whole.ledger.roles
     one, other = found.ledger, whole.ledger
     assert one.records - one.duplicates == other.records - other.duplicates
+
+
+def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
+    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 1)
+    path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
+    (tmp_path / other).write_bytes(path.read_bytes())
+    read: set[str] = set()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        gone = one.where in read and Path(one.where).name in {path.name, other}
+        read.add(one.where)
+        yield from [Batch.damaged(one.name, Damage(None, "gone"))] if gone else read_file(one)
+
+    source = FileSource([TRAIL, tmp_path])
+    source.reader = reader
+    found = run(source, EVERY_RECORD, means=Means(ThreadPoolExecutor(2)))
+    assert [reason for _, _, reason in found.reading.damaged] == ["gone"]
+    assert found.ledger.calls == whole.ledger.calls
+    assert found.ledger.roles == whole.ledger.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,6 @@ def _unreadable(path: Path, reason: str) -> UsageError:
 def _unwritable(path: Path, reason: str) -> UsageError:
     return UsageError(
         f"cannot write {printable(str(path))!r}: {reason}",
-        "nothing was written; name a file in a folder that exists and is yours",
+        "this file was not written; name one in a folder that exists, has room and is yours",
         code="PG-E220",
     )

@@ -93,13 +93,19 @@ def test_the_order_of_the_files_changes_nothing(whole: Portion) -> None:
     assert same(run(Shuffled([TRAIL]), ONE_ROLE), whole)
 
 
+def copied(path: Path, folder: Path) -> str:
+    """The name of a copy, as if the trail had delivered the file again."""
+    other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
+    (folder / other).write_bytes(path.read_bytes())
+    return other
+
+
 def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
-    other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
-    (tmp_path / other).write_bytes(path.read_bytes())
+    copied(path, tmp_path)
     for means in (Means(), Means(ThreadPoolExecutor(2))):
         found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
         assert same(found, whole)
@@ -113,8 +119,7 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
 ) -> None:
     monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
     for path in TRAIL.rglob("*.json.gz"):
-        other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
-        (tmp_path / other).write_bytes(path.read_bytes())
+        copied(path, tmp_path)
     with Spill() as spill, ProcessPoolExecutor(2) as executor:
         found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=Means(executor, spill=spill, ahead=3))
         calls = {role: calls for _, roles in spill.by_name() for role, calls in roles.items()}
@@ -129,8 +134,7 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
 ) -> None:
     monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
-    other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
-    (tmp_path / other).write_bytes(path.read_bytes())
+    other = copied(path, tmp_path)
     read: set[str] = set()
 
     def reader(one: LogObject) -> Iterator[Batch]:

@@ -80,6 +80,11 @@ def needs_wildcard(text: str) -> bool:
     return _UNSTORABLE.search(text) is not None
 
 
+def is_name(pattern: str) -> bool:
+    """Whether a Resource pattern is the one name that it matches: no wildcard, no variable, no part left out."""
+    return not ("*" in pattern or "?" in pattern or "$" in pattern) and pattern.count(":") >= _SEGMENTS - 1
+
+
 def quote(text: str) -> str:
     """`text` with the characters that are special in a pattern written so that they are not (4.3.4)."""
     return _SPECIAL.sub(lambda found: f"${{{found.group()}}}", text)
@@ -210,7 +215,7 @@ def contains(wide: str, narrow: str) -> bool:
     True is an exact answer. False also stands for "not proven": a variable in `wide`, or two patterns
     so entangled that the search was cut.
     """
-    return wide == narrow or includes(resource_glob(wide), resource_glob(narrow))
+    return wide in (narrow, "*") or includes(resource_glob(wide), resource_glob(narrow))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -257,7 +262,7 @@ def action_contains(wide: str, narrow: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def overlaps(a: str, b: str) -> bool:
     """Whether some name is matched by both Resource patterns; a variable may have any value."""
-    return meets(resource_glob(a).tokens, resource_glob(b).tokens)
+    return "*" in (a, b) or meets(resource_glob(a).tokens, resource_glob(b).tokens)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -21,8 +21,10 @@ from policygen.arn import parse, partition_of, service_of
 from policygen.blindspot import BlindSpot, Restrictions
 from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
+from policygen.policy.diff import VISIBLE
 from policygen.question import GLOBAL, LEADERS, Question, Relaxed, answer, filters_of, questions, types_of
 from policygen.selectors import Answer, every
+from policygen.text import count
 from policygen.usage import Window
 
 
@@ -36,6 +38,15 @@ class Observability(NamedTuple):
     """Days from then on, 0 if not visible."""
     spot: BlindSpot | None = None
     """Why the evidence cannot tell; None if visible."""
+
+
+class Silence(NamedTuple):
+    """What it means that the use of a permission was not seen."""
+
+    spot: BlindSpot | None
+    """Why it means nothing; None if it was visible for long enough."""
+    why: str
+    """Since when it was visible, "" if it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,8 @@ class Coverage:
     _memo: dict[object, tuple[str, BlindSpot | None]] = field(default_factory=dict, repr=False, compare=False)
     _settled: dict[tuple[str, bool], Observability] = field(default_factory=dict, repr=False, compare=False)
     """Verdicts on permissions that are on everything: not more than IAM has actions."""
+    _silences: dict[tuple[str, int], Silence] = field(default_factory=dict, repr=False, compare=False)
+    """The same in words, by the days that are asked for."""
 
     def of(self, role: RoleKey) -> Coverage | None:
         """The coverage of another role of the same logs and account; None where a selector tells the two apart.
@@ -111,6 +124,31 @@ class Coverage:
         if found is None:
             found = self._settled[action, reads_only] = self._verdict(action, resource, reads_only)
         return found
+
+    def silence(self, action: str, resource: str, reads_only: bool, min_days: int) -> Silence:
+        """What it means that no use of a permission was seen; arguments as for `verdict`.
+
+        Args:
+            min_days: days for which it must have been visible before that means anything.
+        """
+        if resource != "*":
+            return self._silence(action, resource, reads_only, min_days)
+        found = self._silences.get((action, min_days))
+        if found is None:
+            found = self._silences[action, min_days] = self._silence(action, resource, reads_only, min_days)
+        return found
+
+    def _silence(self, action: str, resource: str, reads_only: bool, min_days: int) -> Silence:
+        found = self.verdict(action, resource, reads_only)
+        if found.spot:
+            return Silence(found.spot, "")
+        if found.days < min_days:
+            why = f"visible on {count(found.days, 'day')} only, since {found.since}"
+            return Silence(
+                BlindSpot("window-not-covered", action, why, f"wait for {min_days} days of it"), ""
+            )
+        whole = found.days >= self.window.days
+        return Silence(None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls")
 
     def _verdict(self, action: str, resource: str, reads_only: bool) -> Observability:
         seen = visibility_of(action)
@@ -322,7 +360,7 @@ def coverage_of(
     if trails is None:
         return coverage
     whole = (one for one in types_of(active) | set(data_types()) if coverage.logs(one) == "all")
-    return replace(coverage, data_types=frozenset(whole), _memo={}, _settled={})
+    return replace(coverage, data_types=frozenset(whole), _memo={}, _settled={}, _silences={})
 
 
 def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[Era, ...]:

@@ -18,10 +18,8 @@ from policygen.blindspot import BlindSpot
 from policygen.catalog import reference
 from policygen.catalog.visibility import hidden_pass_role
 from policygen.coverage import Coverage
-from policygen.policy.diff import VISIBLE
-from policygen.policy.document import Statement
+from policygen.policy.document import Conditions, Statement
 from policygen.policy.grants import Grant
-from policygen.text import count
 from policygen.witness import Witness
 
 
@@ -83,6 +81,10 @@ def unknown_keeps(
     return judge.judged
 
 
+_Place = tuple[str, Conditions, tuple[str, ...]]
+"""Resource, conditions and excluded resources: where a statement grants its actions."""
+
+
 class _Judge:
     """Judges actions one by one, each on the resources that today's statements name."""
 
@@ -98,29 +100,33 @@ class _Judge:
         self.judged = Judged([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
         self._services = {*services, *unmapped}
+        self._places: dict[int, list[_Place]] = {}
         self._absent: dict[str, bool] = {}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
-        self._min_days, self._whole = min_days, coverage.window.days
+        self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
+        self._min_days = min_days
 
     def action(self, action: str, statements: Sequence[Statement]) -> None:
         """Judges one action."""
         known = reference.action(action)
-        doubt = self._doubt(action, known)
+        doubt = None
+        if known is None or service_of(action) in self._doubted:
+            doubt = self._doubt(action, known)
         said = self._testify(action) if self._testify else None
         if said and said.kind != "silent":
             self.judged.said[action] = said.why
-        for statement in statements:
-            excluded = statement.resources if statement.not_resources else ()
-            for resource in ("*",) if excluded else statement.resources:
-                spot, why = doubt, ""
-                if spot is None:
-                    spot, why = self._seen(action, known, resource, said)
-                if spot:
-                    grant = Grant(action, resource, statement.conditions, excluded)
-                    self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
-                else:
-                    self.judged.removed.setdefault(action, why)
+        # Thousands of actions stand in the same few statements.
+        places = self._places.get(id(statements))
+        if places is None:
+            places = self._places[id(statements)] = _places(statements)
+        for resource, conditions, excluded in places:
+            spot, why = (doubt, "") if doubt else self._seen(action, known, resource, said)
+            if spot:
+                grant = Grant(action, resource, conditions, excluded)
+                self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
+            else:
+                self.judged.removed.setdefault(action, why)
         if action in self.judged.removed and said and said.kind == "seasonal":
             self.judged.seasonal[action] = said.why
 
@@ -146,20 +152,18 @@ class _Judge:
         self, action: str, known: reference.Action | None, resource: str, said: Witness | None
     ) -> tuple[BlindSpot | None, str]:
         """Why the use on a resource could not be known; else None and why its absence means something."""
-        found = self._coverage.verdict(action, resource, known is not None and not known.writes)
         if said and said.kind == "used_unseen":
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
-        if said and said.kind == "idle" and not found.visible and self._speaks(said):
-            return None, said.why
-        if found.spot and found.spot.id == "no-event" and self._without(service_of(action)):
+        reads_only = known is not None and not known.writes
+        found = self._coverage.silence(action, resource, reads_only, self._min_days)
+        spot = found.spot
+        if spot and said and said.kind == "idle":
+            visible = self._coverage.verdict(action, resource, reads_only).visible
+            if not visible and self._speaks(said):
+                return None, said.why
+        if spot and spot.id == "no-event" and self._without(service_of(action)):
             return None, "no event of it is known, and the role never used its service"
-        if found.spot:
-            return found.spot, ""
-        if found.days < self._min_days:
-            why = f"visible on {count(found.days, 'day')} only, since {found.since}"
-            return BlindSpot("window-not-covered", action, why, f"wait for {self._min_days} days of it"), ""
-        whole = found.days >= self._whole
-        return None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls"
+        return found
 
     def _without(self, service: str) -> bool:
         """Whether the role did not use a service at all: none of its events was read, and some would have been."""
@@ -175,6 +179,14 @@ class _Judge:
         first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
         end = date.fromisoformat(self._coverage.window.end[:10])
         return last >= end and (last - first).days + 1 >= self._min_days
+
+
+def _places(statements: Sequence[Statement]) -> list[_Place]:
+    found: list[_Place] = []
+    for statement in statements:
+        excluded = statement.resources if statement.not_resources else ()
+        found += ((r, statement.conditions, excluded) for r in (("*",) if excluded else statement.resources))
+    return found
 
 
 _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

@@ -201,9 +201,10 @@ def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
 def _never_wider(
     grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy], added: Sequence[Policy]
 ) -> Check:
+    wider = beyond(grants, today)
     failed = [
         f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
-        for grant in beyond(grants, (*today, *added))
+        for grant in (beyond(grants, (*today, *added)) if added else wider)
     ]
     denies = deny_statements(policies)
     carried = {entry for statement in denies for entry in _entries(statement)}
@@ -213,8 +214,8 @@ def _never_wider(
         if not _entries(statement) <= carried and not any(_bars_more(deny, statement) for deny in denies)
     ]
     finding = "allows nothing that the current policies do not allow"
-    if wider := len(beyond(grants, today)):
-        finding = f"but for {count(wider, 'grant')} added as asked, {finding}"
+    if wider:
+        finding = f"but for {count(len(wider), 'grant')} added as asked, {finding}"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
 
 

@@ -21,7 +21,7 @@ from policygen.policy.document import Conditions, Policy, Statement, conditions_
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
-from policygen.policy.grants import Grant, coverage_table, essential, holds, widest
+from policygen.policy.grants import Grant, GrantIndex, coverage_table, essential, holds, widest
 from policygen.policy.meet import (
     Loss,
     Met,
@@ -333,14 +333,12 @@ def _left_as_today(
     """
     if bounds is None:
         return list(needed), []
-    by_action: dict[str, list[Grant]] = {}
-    for grant in observed:
-        by_action.setdefault(grant.action.lower(), []).append(grant)
+    index = GrantIndex(observed)
     covered, keeps = [], []
     why = "used; today's statement has a policy variable or NotResource that names cannot replace"
     for request in needed:
         covering = {
-            g: holds(g, request) for g in by_action.get(request.action.lower(), ()) if g.covers(request)
+            g: holds(g, request) for g in index.about(request.action, request.resource) if g.covers(request)
         }
         if covering:
             covered.append(request)

@@ -58,30 +58,36 @@ def compare(
         missing: actions that were seen in use, but not as today's policies allow them.
         removed: action -> why it need not be kept, where more is to say than that it was not seen.
     """
+    removed = removed or {}
     proposed: dict[str, list[Grant]] = {}
     for grant in grants:
         proposed.setdefault(grant.action.lower(), []).append(grant)
     names = {name.lower(): name for name in today}
     names |= {folded: members[-1].action for folded, members in proposed.items()}
-    places: dict[tuple[int, ...], tuple[str, ...]] = {}
+    places: dict[int, tuple[str, ...]] = {}
     changes = []
     for folded in sorted(names):
         action = names[folded]
         statements = today.get(action, ())
         # Thousands of actions stand in the same few statements.
-        same = tuple(map(id, statements))
-        if same not in places:
-            places[same] = _together((s.resources, s.not_resources) for s in statements)
-        now = places[same]
-        members = proposed.get(folded, ())
-        new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members) if members else ()
-        kind, why = _kind(now, new, members, kept)
-        if kind == "removed" and removed:
-            why = removed.get(action, why)
-        if kind == "removed" and action in missing:
+        now = places.get(id(statements))
+        if now is None:
+            now = places[id(statements)] = _together((s.resources, s.not_resources) for s in statements)
+        members = proposed.get(folded)
+        new: tuple[str, ...] = ()
+        kind: Kind = "removed"
+        if members:
+            new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
+            kind, why = _kind(now, new, members, kept)
+        elif action in missing:
             kind, why = "missing", "seen on resources that today's policies do not allow"
+        else:
+            why = removed.get(action, _UNSEEN)
         changes.append(Change(action, kind, now, new, why))
     return tuple(changes)
+
+
+_UNSEEN = f"{VISIBLE}, 0 calls"
 
 
 def _kind(
@@ -90,8 +96,6 @@ def _kind(
     members: Sequence[Grant],
     kept: Mapping[Grant, tuple[Kind, str]],
 ) -> tuple[Kind, str]:
-    if not new:
-        return "removed", f"{VISIBLE}, 0 calls"
     reasons = [reason for grant in members if (reason := kept.get(grant))]
     if added := next((reason for reason in reasons if reason[0] == "added"), None):
         return added

@@ -123,6 +123,7 @@ class Evaluator:
         self._base = base
         self._complete = complete
         self._facts = facts_of(base, complete=complete)
+        self._asks = any(rule.asks for layer in self._layers for rule in layer.rules)
         self._concerned: dict[str, list[_Concerned]] = {}
 
     def evaluate(self, request: AccessRequest) -> Decision:
@@ -132,7 +133,7 @@ class Evaluator:
         statement, and is denied when a Deny touches any part of it.
         """
         facts = self._facts
-        if request.context:
+        if request.context and self._asks:
             facts = facts_of(self._base, request.context, complete=self._complete)
         layers = self._layers_for(request.action)
         if self._account and _owner(request.resource) not in ("", self._account):
@@ -254,6 +255,11 @@ class _Rule(NamedTuple):
     """Both, as written."""
     variables: tuple[str, ...]
     """The patterns with policy variables."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything but action and resource is looked at."""
+        return bool(self.statement.conditions or self.variables)
 
     def concerns(self, action: str) -> bool:
         """Whether the Action or NotAction element covers `action`."""

@@ -51,15 +51,18 @@ def statement_actions(statement: Statement) -> Iterable[str]:
 class Effective(NamedTuple):
     """What identity policies grant within their bounds. Both are sorted by action."""
 
-    allowed: dict[str, list[Statement]]
-    """Action -> the Allow statements that grant it on something that every bound can allow."""
+    allowed: dict[str, tuple[Statement, ...]]
+    """Action -> the Allow statements that grant it on something that every bound can allow.
+
+    Actions that stand in the same statements have the same tuple: what is made of one may serve for thousands.
+    """
     barred: dict[str, str]
     """Action that identity policies grant and a bound never allows -> which: ``the permissions boundary``."""
 
 
 def allowed_actions(
     policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
-) -> dict[str, list[Statement]]:
+) -> dict[str, tuple[Statement, ...]]:
     """Action -> the Allow statements that grant it on anything; sorted by action.
 
     An action that a Deny without conditions takes away on every resource is not in it, nor one that the
@@ -84,7 +87,7 @@ def effective_actions(
     found = _granted(list(policies))
     bounds = [] if boundary is None else [_Bound(BOUNDARY, [boundary])]
     bounds += [_Bound(level_name(level), level) for level in guardrails]
-    allowed: dict[str, list[Statement]] = {}
+    allowed: dict[str, tuple[Statement, ...]] = {}
     barred: dict[str, str] = {}
     for action, statements in found.items():
         left = statements
@@ -107,13 +110,13 @@ class _Bound:
         self._allows = [_Spoken(s) for s in statements if s.effect == "Allow"]
         self._denies = [_Spoken(s) for s in statements if s.effect == "Deny" and not s.conditions]
 
-    def reaching(self, action: str, statements: Sequence[Statement]) -> list[Statement]:
+    def reaching(self, action: str, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """The statements of which something that they grant of an action can be allowed."""
         allows = [s.statement for s in self._allows if s.concerns(action)]
         denies = [s.statement for s in self._denies if s.concerns(action)]
         if not denies and any(not one.not_resources and "*" in one.resources for one in allows):
-            return list(statements)
-        return [
+            return statements
+        return tuple(
             statement
             for statement in statements
             if any(
@@ -121,7 +124,7 @@ class _Bound:
                 and not any(_covers(one, resource) for one in denies)
                 for resource in (["*"] if statement.not_resources else statement.resources)
             )
-        ]
+        )
 
 
 class _Spoken:
@@ -157,17 +160,31 @@ def _covers(statement: Statement, resource: str) -> bool:
     return any(arn.contains(pattern, resource) for pattern in statement.resources)
 
 
-def _granted(policies: Sequence[Policy]) -> dict[str, list[Statement]]:
+def _granted(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:
     """Action -> the Allow statements that grant it, unless an unconditional Deny takes it away everywhere."""
-    found: dict[str, list[Statement]] = {}
+    found: dict[str, tuple[Statement, ...]] = {}
     barred: set[str] = set()
     for statement in dict.fromkeys(statement for policy in policies for statement in policy.statements):
         if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
-            for action in statement_actions(statement):
-                found.setdefault(action, []).append(statement)
+            _join(found, statement)
         if _takes_all(statement):
             barred.update(statement_actions(statement))
     return {action: found[action] for action in sorted(found, key=str.lower) if action not in barred}
+
+
+def _join(found: dict[str, tuple[Statement, ...]], statement: Statement) -> None:
+    """Adds a statement to each of its actions; those that had the same ones before have the same ones after."""
+    alone = (statement,)
+    joined: dict[int, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
+    for action in statement_actions(statement):
+        before = found.get(action)
+        if before is None:
+            found[action] = alone
+            continue
+        known = joined.get(id(before))
+        if known is None:  # `before` is kept, so that no other tuple gets its id
+            known = joined[id(before)] = before, (*before, statement)
+        found[action] = known[1]
 
 
 def _takes_all(statement: Statement) -> bool:

@@ -6,7 +6,7 @@ was made for, or the reason it is kept without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -152,13 +152,38 @@ def widest(grants: Iterable[Grant]) -> list[Grant]:
     for grant in sorted(set(grants)):
         by_action.setdefault(grant.action.lower(), []).append(grant)
     for members in by_action.values():
+        if len(members) == 1:
+            kept += members
+            continue
+        places = _Places(members)
         for grant in members:
-            others = (other for other in members if other is not grant)
-            if len(members) == 1 or not any(
+            others = (other for other in places.about(grant.resource) if other is not grant)
+            if not any(
                 grant.inside(other) and (not other.inside(grant) or other < grant) for other in others
             ):
                 kept.append(grant)
     return sorted(kept)
+
+
+class _Places:
+    """Grants of one action by their resources, so that of many names few have to be compared."""
+
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        self._names: dict[str, list[Grant]] = {}
+        self._patterns: list[Grant] = []
+        for grant in grants:
+            if arn.is_name(grant.resource):
+                self._names.setdefault(grant.resource, []).append(grant)
+            else:
+                self._patterns.append(grant)
+
+    def about(self, resource: str) -> tuple[Grant, ...]:
+        """The grants that may hold a resource, or a pattern of resources, whole."""
+        return (*self._names.get(resource, ()), *self._patterns)
+
+
+_MANY = 4
+"""Grants of one action from which on they are looked up by their resources."""
 
 
 class GrantIndex:
@@ -168,6 +193,7 @@ class GrantIndex:
         self._named: dict[str, list[Grant]] = {}
         self._services: dict[str, list[Grant]] = {}
         self._wild: dict[str, list[Grant]] = {}
+        self._places: dict[str, _Places] = {}
         for grant in grants:
             service = arn.service_of(grant.action)
             if is_pattern(grant.action):
@@ -176,19 +202,35 @@ class GrantIndex:
                 self._named.setdefault(grant.action.lower(), []).append(grant)
             self._services.setdefault(service, []).append(grant)
 
-    def about(self, action: str) -> tuple[Grant, ...]:
-        """The grants whose action may hold an action, or a pattern of actions."""
-        named = () if is_pattern(action) else self._named.get(action.lower(), ())
+    def about(self, action: str, resource: str) -> tuple[Grant, ...]:
+        """The grants that may hold an action, or a pattern of actions, on a resource, or on a pattern of them."""
+        named = () if is_pattern(action) else self._about(action.lower(), resource)
         return (*named, *self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
+
+    def _about(self, folded: str, resource: str) -> Sequence[Grant]:
+        members = self._named.get(folded, ())
+        if len(members) < _MANY:
+            return members
+        places = self._places.get(folded)
+        if places is None:
+            places = self._places[folded] = _Places(members)
+        return places.about(resource)
 
     def holding(self, grant: Grant) -> Iterator[Grant]:
         """The grants that grant all that this one does."""
-        return (other for other in self.about(grant.action) if grant.inside(other))
+        return (other for other in self.about(grant.action, grant.resource) if grant.inside(other))
 
     def held_by(self, grant: Grant) -> Iterator[Grant]:
         """The grants all of which this one grants."""
         if not is_pattern(grant.action):
-            return (one for one in self._named.get(grant.action.lower(), ()) if one.inside(grant))
+            folded = grant.action.lower()
+            # A name holds nothing but itself; what a pattern holds may be any.
+            named = (
+                self._about(folded, grant.resource)
+                if arn.is_name(grant.resource)
+                else self._named.get(folded, ())
+            )
+            return (one for one in named if one.inside(grant))
         service = arn.service_of(grant.action)
         groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
         return (other for members in groups for other in members if other.inside(grant))
@@ -249,7 +291,7 @@ def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -
     of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
     written = GrantIndex(of_grant)
     for request in requests:
-        found = {grant: holds(grant, request) for grant in written.about(request.action)}
+        found = {grant: holds(grant, request) for grant in written.about(request.action, request.resource)}
         of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
         for grant in of_request[request]:
             of_grant[grant].append(request)

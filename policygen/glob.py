@@ -8,7 +8,7 @@ not about the strings at hand. What text becomes which tokens is the business of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -158,11 +158,13 @@ def _included(narrow: tuple[Token, ...], *wides: tuple[Token, ...]) -> bool:
     starts = [sum(len(tokens) + 1 for tokens in wides[:n]) for n in range(len(wides))]
     ends = sum(1 << i for i, token in enumerate(wide) if token is None)
     alphabet = {token for token in (*narrow, *wide) if isinstance(token, str)} | {":", ""}
-    repeated = sum(1 << i for i, token in enumerate(wide) if token in _REPEATED)
-    admitting = {
-        c: sum(1 << i for i, token in enumerate(wide) if token is not None and _admits(token, c))
-        for c in alphabet
-    }
+    places: dict[Token | None, int] = {}
+    for i, token in enumerate(wide):
+        places[token] = places.get(token, 0) | 1 << i
+    repeated = _union(places, _REPEATED)
+    inside = _union(places, _INSIDE)
+    crossing = _union(places, Wild) & ~inside
+    admitting = {c: places.get(c, 0) | crossing | (0 if c == ":" else inside) for c in alphabet}
 
     def step(mask: int, character: str) -> int:
         mask &= admitting[character]
@@ -188,6 +190,14 @@ def _included(narrow: tuple[Token, ...], *wides: tuple[Token, ...]) -> bool:
     return True
 
 
+def _union(places: Mapping[Token | None, int], tokens: Iterable[Token]) -> int:
+    """Where any of some tokens stands, as a bit mask."""
+    found = 0
+    for token in tokens:
+        found |= places.get(token, 0)
+    return found
+
+
 def _moves(a: Sequence[Token], b: Sequence[Token], i: int, j: int) -> list[tuple[int, int, Token | None]]:
     """Steps of the product of two patterns from positions `i`, `j`: where to, and the token taken."""
     x = a[i] if i < len(a) else None
@@ -209,12 +219,12 @@ def meets(a: tuple[Token, ...], b: tuple[Token, ...]) -> bool:
     """Whether two patterns share a name: the positions of `b` that go with each position of `a`, as a bit mask."""
     start = _common_prefix(a, b)
     a, b = a[start:], b[start:]
-    places: dict[Token, int] = {}
+    places: dict[Token | None, int] = {}
     for i, token in enumerate(b):
         places[token] = places.get(token, 0) | 1 << i
     everywhere = (1 << len(b)) - 1
-    repeated = sum(places.get(token, 0) for token in _REPEATED)
-    inside = places.get(Wild.ONE_INSIDE, 0) | places.get(Wild.SOME_INSIDE, 0)
+    repeated = _union(places, _REPEATED)
+    inside = _union(places, _INSIDE)
     wild = repeated | places.get(Wild.ONE, 0) | inside
 
     def taking(one: Token) -> int:

@@ -175,6 +175,8 @@ class _Access:
         reaches: Iterable[_Reach] = [_Reach("*")]
         for layer in self._allows:
             concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
+            if not concerned:
+                return
             reaches = dict.fromkeys(cut for reach in reaches for s in concerned for cut in _within(reach, s))
         denies = [s for s in self._denies.about(action) if _truth(s, facts) is Truth.TRUE]
         for deny in denies:

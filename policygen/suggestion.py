@@ -21,7 +21,7 @@ from policygen.policy.document import Conditions, Policy, Statement, conditions_
 from policygen.policy.evaluate import Evaluator
 from policygen.policy.expand import effective_actions
 from policygen.policy.generalise import Mode, Written, generalise, questions
-from policygen.policy.grants import Grant, GrantIndex, coverage_table, essential, holds, widest
+from policygen.policy.grants import Grant, GrantIndex, coverage_table, essential, widest
 from policygen.policy.meet import (
     Loss,
     Met,
@@ -337,9 +337,7 @@ def _left_as_today(
     covered, keeps = [], []
     why = "used; today's statement has a policy variable or NotResource that names cannot replace"
     for request in needed:
-        covering = {
-            g: holds(g, request) for g in index.about(request.action, request.resource) if g.covers(request)
-        }
+        covering = index.covering(request)
         if covering:
             covered.append(request)
         if Truth.TRUE not in covering.values():

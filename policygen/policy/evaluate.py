@@ -23,6 +23,7 @@ from policygen.arn import (
     parse,
     quote,
     resource_glob,
+    service_of,
 )
 from policygen.glob import Wild
 from policygen.policy.conditions import (
@@ -125,6 +126,7 @@ class Evaluator:
         self._facts = facts_of(base, complete=complete)
         self._asks = any(rule.asks for layer in self._layers for rule in layer.rules)
         self._concerned: dict[str, list[_Concerned]] = {}
+        self._spoken: dict[str, list[_Layer]] = {}
 
     def evaluate(self, request: AccessRequest) -> Decision:
         """The decision about `request`.
@@ -163,13 +165,16 @@ class Evaluator:
         """Per layer, the Deny and the Allow rules whose Action element covers `action`."""
         found = self._concerned.get(action)
         if found is None:
+            service = service_of(action)
+            if service not in self._spoken:
+                self._spoken[service] = [layer.about(service) for layer in self._layers]
             found = [
                 _Concerned(
                     name,
                     [r for r in rules if r.statement.effect == "Deny" and r.concerns(action)],
                     [r for r in rules if r.statement.effect == "Allow" and r.concerns(action)],
                 )
-                for name, rules in self._layers
+                for name, rules in self._spoken[service]
             ]
             self._concerned[action] = found
         return found
@@ -232,6 +237,13 @@ class _Layer(NamedTuple):
     name: str
     rules: list[_Rule]
 
+    def about(self, service: str) -> _Layer:
+        """The layer with the rules that may speak about a service's actions."""
+        near = {service, "*"}
+        return _Layer(
+            self.name, [r for r in self.rules if r.statement.not_actions or not near.isdisjoint(r.services)]
+        )
+
 
 class _Concerned(NamedTuple):
     """The rules of a layer that speak about one action."""
@@ -255,6 +267,8 @@ class _Rule(NamedTuple):
     """Both, as written."""
     variables: tuple[str, ...]
     """The patterns with policy variables."""
+    services: frozenset[str]
+    """Of the actions that the statement lists."""
 
     @property
     def asks(self) -> bool:
@@ -334,6 +348,7 @@ def _rule(statement: Statement, label: str, policy: str) -> _Rule:
         globs=tuple(p for p, glob in compiled.items() if glob.literal is None and p not in variables),
         patterns=tuple(pattern for pattern in compiled if pattern not in variables),
         variables=variables,
+        services=frozenset(map(service_of, statement.actions)),
     )
 
 

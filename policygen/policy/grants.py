@@ -6,8 +6,9 @@ was made for, or the reason it is kept without any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from policygen import arn
@@ -170,20 +171,21 @@ class _Places:
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._names: dict[str, list[Grant]] = {}
-        self._patterns: list[Grant] = []
+        self._patterns: list[tuple[Callable[[str], bool], Grant]] = []
         for grant in grants:
             if arn.is_name(grant.resource):
                 self._names.setdefault(grant.resource, []).append(grant)
             else:
-                self._patterns.append(grant)
+                self._patterns.append((arn.resource_glob(grant.resource).matches, grant))
 
-    def about(self, resource: str) -> tuple[Grant, ...]:
+    def about(self, resource: str) -> list[Grant]:
         """The grants that may hold a resource, or a pattern of resources, whole."""
-        return (*self._names.get(resource, ()), *self._patterns)
+        return [*self._names.get(resource, ()), *(grant for _, grant in self._patterns)]
 
-
-_MANY = 4
-"""Grants of one action from which on they are looked up by their resources."""
+    def naming(self, name: str) -> list[Grant]:
+        """The grants that are for a resource."""
+        wide = (grant for matches, grant in self._patterns if matches(name) and not grant.excluded)
+        return [*self._names.get(name, ()), *wide]
 
 
 class GrantIndex:
@@ -191,58 +193,72 @@ class GrantIndex:
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._named: dict[str, list[Grant]] = {}
-        self._services: dict[str, list[Grant]] = {}
         self._wild: dict[str, list[Grant]] = {}
         self._places: dict[str, _Places] = {}
         for grant in grants:
-            service = arn.service_of(grant.action)
             if is_pattern(grant.action):
-                self._wild.setdefault(service, []).append(grant)
+                self._wild.setdefault(arn.service_of(grant.action), []).append(grant)
             else:
                 self._named.setdefault(grant.action.lower(), []).append(grant)
-            self._services.setdefault(service, []).append(grant)
 
-    def about(self, action: str, resource: str) -> tuple[Grant, ...]:
-        """The grants that may hold an action, or a pattern of actions, on a resource, or on a pattern of them."""
-        named = () if is_pattern(action) else self._about(action.lower(), resource)
-        return (*named, *self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
-
-    def _about(self, folded: str, resource: str) -> Sequence[Grant]:
-        members = self._named.get(folded, ())
-        if len(members) < _MANY:
-            return members
-        places = self._places.get(folded)
-        if places is None:
-            places = self._places[folded] = _Places(members)
-        return places.about(resource)
+    def covering(self, request: AccessRequest) -> dict[Grant, Truth]:
+        """The grants for a request, and whether each allows it: UNKNOWN where its conditions read keys that the
+        record does not tell.
+        """
+        wide = self._patterns_about(request.action)
+        members = self._named.get(request.action.lower(), ())
+        if request.wild or len(members) == 1:
+            found = [grant for grant in (*members, *wide) if grant.covers(request)]
+        else:
+            found = [grant for grant in wide if grant.covers(request)]
+            if members:
+                found += self._placed(request.action.lower()).naming(request.resource)
+        return {grant: _truth(grant, request) for grant in found}
 
     def holding(self, grant: Grant) -> Iterator[Grant]:
         """The grants that grant all that this one does."""
-        return (other for other in self.about(grant.action, grant.resource) if grant.inside(other))
+        named: Sequence[Grant] = ()
+        if not is_pattern(grant.action):
+            named = self._named.get(grant.action.lower(), ())
+            if len(named) > 1:
+                named = self._placed(grant.action.lower()).about(grant.resource)
+        return (other for other in (*named, *self._patterns_about(grant.action)) if grant.inside(other))
 
     def held_by(self, grant: Grant) -> Iterator[Grant]:
         """The grants all of which this one grants."""
-        if not is_pattern(grant.action):
-            folded = grant.action.lower()
-            # A name holds nothing but itself; what a pattern holds may be any.
-            named = (
-                self._about(folded, grant.resource)
-                if arn.is_name(grant.resource)
-                else self._named.get(folded, ())
-            )
-            return (one for one in named if one.inside(grant))
-        service = arn.service_of(grant.action)
-        groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
-        return (other for members in groups for other in members if other.inside(grant))
+        if is_pattern(grant.action):
+            service = arn.service_of(grant.action)
+            groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
+            return (other for members in groups for other in members if other.inside(grant))
+        named: Sequence[Grant] = self._named.get(grant.action.lower(), ())
+        if len(named) > 1 and arn.is_name(grant.resource):  # nothing but itself is inside a name
+            named = self._placed(grant.action.lower()).about(grant.resource)
+        return (one for one in named if one.inside(grant))
+
+    @cached_property
+    def _services(self) -> dict[str, list[Grant]]:
+        found: dict[str, list[Grant]] = {}
+        for members in (*self._named.values(), *self._wild.values()):
+            found.setdefault(arn.service_of(members[0].action), []).extend(members)
+        return found
+
+    def _placed(self, folded: str) -> _Places:
+        places = self._places.get(folded)
+        if places is None:
+            places = self._places[folded] = _Places(self._named[folded])
+        return places
+
+    def _patterns_about(self, action: str) -> tuple[Grant, ...]:
+        """The grants with a pattern of actions that may hold an action."""
+        if not self._wild:
+            return ()
+        return (*self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
 
 
-def holds(grant: Grant, request: AccessRequest) -> Truth:
-    """Whether a grant allows a request; UNKNOWN where its conditions read keys that the record does not tell."""
-    if not grant.covers(request):
-        return Truth.FALSE
-    return (
-        evaluate_conditions(grant.conditions, facts_of(request.context)) if grant.conditions else Truth.TRUE
-    )
+def _truth(grant: Grant, request: AccessRequest) -> Truth:
+    if not grant.conditions:
+        return Truth.TRUE
+    return evaluate_conditions(grant.conditions, facts_of(request.context))
 
 
 def essential(table: CoverageTable, fixed: Iterable[Grant] = ()) -> list[Grant]:
@@ -291,7 +307,7 @@ def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -
     of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
     written = GrantIndex(of_grant)
     for request in requests:
-        found = {grant: holds(grant, request) for grant in written.about(request.action, request.resource)}
+        found = written.covering(request)
         of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
         for grant in of_request[request]:
             of_grant[grant].append(request)

@@ -16,7 +16,7 @@ from policygen.policy.document import Policy, Statement
 from policygen.policy.evaluate import Evaluator, Guardrails
 from policygen.policy.expand import actions_matching
 from policygen.policy.generalise import Written
-from policygen.policy.grants import Grant, GrantIndex, coverage_table, inside_statements, is_pattern
+from policygen.policy.grants import Grant, GrantIndex, coverage_table, is_pattern, outside
 from policygen.policy.meet import allow_statements, deny_statements
 from policygen.text import count
 
@@ -194,8 +194,7 @@ def _nothing_unseen(
 
 def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
     """The grants that the Allow statements of the policies do not hold whole, one alone or several together."""
-    allowed = allow_statements(policies)
-    return [grant for grant in grants if not inside_statements(grant, allowed)]
+    return outside(grants, allow_statements(policies))
 
 
 def _never_wider(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from policygen import arn
@@ -115,6 +115,27 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
         return False
     holding = [s for s in concerned if not s.not_actions and _holds_resource(s, grant.resource)]
     return arn.action_contained_in_union(grant.action, [a for s in holding for a in s.actions])
+
+
+def outside(grants: Iterable[Grant], statements: Sequence[Statement]) -> list[Grant]:
+    """The grants that are not `inside_statements`."""
+
+    @cache
+    def holding(resource: str, conditions: Conditions) -> list[Statement]:
+        """The statements that hold a place whole, on everything: thousands of kept actions are in the same one."""
+        return [
+            _unbound(s)
+            for s in statements
+            if s.effect == "Allow" and _holds_resource(s, resource) and implies(conditions, s.conditions)
+        ]
+
+    def inside(grant: Grant) -> bool:
+        alone = () if grant.excluded else holding(grant.resource, grant.conditions)
+        return any(grant_contained(grant.action, "*", (), s) for s in alone) or inside_statements(
+            grant, statements
+        )
+
+    return [grant for grant in grants if not inside(grant)]
 
 
 def _holds_resource(statement: Statement, resource: str) -> bool:

@@ -87,8 +87,10 @@ def _by_service(names: Iterable[str]) -> dict[str, set[str]]:
 def _cover(names: set[str], candidates: Iterable[str], whole: Callable[[str], bool]) -> list[str]:
     """Candidates that are wholly kept and name several of `names`, none of them spare, and the names left over."""
     left, chosen = set(names), list[str]()
+    folded = {name: name.lower() for name in names}
     for pattern in candidates:
-        matched = {name for name in left if arn.action_matches(pattern, name)}
+        matches = arn.action_glob(pattern).matches
+        matched = {name for name in left if matches(folded[name])}
         if len(matched) > 1 and whole(pattern):
             left -= matched
             chosen.append(pattern)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import product
 
 from policygen import arn
@@ -117,7 +118,7 @@ def _sufficient(
     call that was made.
     """
     evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
-    before = None if today is None else bounded(today)
+    before = None if today is None else cache(partial(bounded, today))
     failed, uncertain = [], 0
     for request in requests:
         decision = (allows if request.wild else evaluator).evaluate(request)
@@ -125,7 +126,7 @@ def _sufficient(
             failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")
         elif not decision.certain:
             uncertain += 1
-            if before and not request.wild and before.evaluate(request).certain:
+            if before and not request.wild and before().evaluate(request).certain:
                 failed.append(
                     f"{request.action} on {request.resource}: allowed today whatever its conditions"
                 )

@@ -50,6 +50,8 @@ from policygen.strength import (
 from policygen.today import Missing, Today, allowed_today
 from policygen.usage import Usage
 
+_ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
+
 
 class Aside(NamedTuple):
     """A request that is shown and not granted for its own sake, and whether the proposal allows it all the same."""
@@ -234,6 +236,9 @@ def suggest(
     kinds: dict[Grant, tuple[Kind, str]] = {
         keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in keeps
     }
+    if today and extra:  # else it is proved that nothing is
+        kinds |= dict.fromkeys(beyond(grants, today.policies), _ADDED)
+    gone = {**retained.removed, **_lost(after.losses)}
     expired = decisions.expired(usage.role.name, day)
     decided = Decided(after.losses, after.spared, expired, unused_rules(rules, now, usage.requests))
     before_risks = risks(today.policies, boundary, guardrails, account) if today else ()
@@ -249,7 +254,7 @@ def suggest(
         missing=tuple(missing),
         today=today.policies if today else None,
         now=now,
-        changes=_changes(grants, kinds, {**retained.removed, **_lost(after.losses)}, missing, today, now),
+        changes=() if now is None else compare(now, grants, kinds, {m.request.action for m in missing}, gone),
         proof=proof,
         predecessors=predecessors,
         notes=today.notes if today else (),
@@ -355,22 +360,6 @@ def _evidence_policy(
     written = generalise(requests, resources, opened)
     grants = {Grant(r.action, written[r].pattern, _own_conditions(r)) for r in requests}
     return Policy(tuple(statements_of(sorted(grants))), name="observed")
-
-
-def _changes(
-    grants: Sequence[Grant],
-    kinds: Mapping[Grant, tuple[Kind, str]],
-    removed: Mapping[str, str],
-    missing: Sequence[Missing],
-    today: Today | None,
-    now: Mapping[str, Sequence[Statement]] | None,
-) -> tuple[Change, ...]:
-    if today is None or now is None:
-        return ()
-    wider: dict[Grant, tuple[Kind, str]] = dict.fromkeys(
-        beyond(grants, today.policies), ("added", "observed, not allowed today; added as asked")
-    )
-    return compare(now, grants, {**kinds, **wider}, {one.request.action for one in missing}, removed)
 
 
 def _documents(

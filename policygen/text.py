@@ -35,7 +35,7 @@ def size(number: float) -> str:
 
 def printable(text: str) -> str:
     """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
-    return _UNSAFE.sub(_visible, text)
+    return text if text.isprintable() else _UNSAFE.sub(_visible, text)  # most is; none of the unsafe ones is
 
 
 def clean(text: object, limit: int = 256) -> str:

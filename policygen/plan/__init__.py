@@ -90,13 +90,13 @@ def _no_plan(name: str, reason: str) -> UsageError:
     )
 
 
-_PLAIN = bytes((ord("\n"), *range(0x20, 0x7F)))
+_PLAIN = bytes(range(0x20, 0x7F))
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def to_json(document: Mapping[str, Any]) -> str:
     """A plan's text: sorted keys, two spaces, nothing raw that a terminal obeys."""
-    data = msgspec.json.format(_encode(document), indent=2)
-    text = data.decode() + "\n"
+    data = _encode(document)
     unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
+    text = (msgspec.json.format(data, indent=2) + b"\n").decode()
     return text if visible_json(unusual) == unusual else visible_json(text)

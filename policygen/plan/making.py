@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from policygen.access import AccessRequest
 from policygen.account.model import Role
 from policygen.analysis import Analysis
@@ -44,7 +46,7 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
             "calls": usage.calls,
             "regions": list(usage.regions),
             "requests": requests,
-            "digest": _digest([usage.window.start, usage.window.end, requests]),
+            "digest": _digest_of_seen([usage.window.start, usage.window.end, requests]),
         },
         "policies": [{"name": p.name, "size": p.size, "document": p.to_dict()} for p in made.policies],
         "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
@@ -163,7 +165,24 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
 
 def _digest(value: Any) -> str:
     """A hash of plain values, whatever the order of their keys."""
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return _hash(json.dumps(value, sort_keys=True).encode())
+
+
+def _digest_of_seen(value: Any) -> str:
+    """`_digest` of what was seen, which can be long and holds no fractions.
+
+    `json` writes it several times as slowly, and other bytes only where something has to be escaped.
+    """
+    data = msgspec.json.format(_encode(value), indent=0)
+    plain = data.isascii() and b"\\" not in data and b"\x7f" not in data
+    return _hash(data) if plain else _digest(value)
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _trust(role: Role | None) -> dict[str, Any] | None:

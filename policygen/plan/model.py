@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from policygen.arn import service_of
+from policygen.plan.alike import Alike, alike
 from policygen.policy.diff import Kind
 from policygen.risk import Family
 
@@ -329,7 +331,7 @@ class Trust(msgspec.Struct, frozen=True):
     document: dict[str, Any] = {}
 
 
-class Plan(msgspec.Struct, kw_only=True):
+class Plan(msgspec.Struct, kw_only=True, dict=True):
     """One role's suggestion, typed; `document` is all of it as plain values."""
 
     schema_version: int
@@ -378,12 +380,17 @@ class Plan(msgspec.Struct, kw_only=True):
         """Characters of all proposed documents that count against IAM's quotas."""
         return sum(int(one["size"]) for one in self.document["policies"])
 
-    @property
+    @cached_property
+    def alike(self) -> tuple[Alike, ...]:
+        """The changes in groups."""
+        return alike(self.changes)
+
+    @cached_property
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
-        return None if self.today is None else sum(1 for change in self.changes if change.now)
+        return None if self.today is None else sum([1 for change in self.changes if change.now])
 
-    @property
+    @cached_property
     def actions_proposed(self) -> int:
         """Actions that the proposal allows."""
         return len({grant.action.lower() for grant in self.grants})

@@ -62,9 +62,13 @@ def plan(analysis: Analysis) -> Plan:
     """The plan of an analysis, with its screen."""
     from policygen.plan import plan_of
     from policygen.plan.making import document_of
+    from policygen.report.changes import Told
     from policygen.report.screen import draw
 
-    return plan_of({**document_of(analysis), "screen": draw(analysis)})
+    told = Told(analysis.suggestion)
+    made = plan_of({**document_of(analysis), "screen": draw(analysis, told)})
+    made.alike = told.groups  # of the same changes
+    return made
 
 
 def known(name: str, formats: Collection[str] = FORMATS) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from policygen.access import AccessRequest
 from policygen.arn import service_of
 from policygen.calls import Evidence, total
-from policygen.policy.diff import Change
+from policygen.plan.alike import Alike, Change, alike, number
+from policygen.policy.diff import Kind
 from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, where, wrapped
 from policygen.suggestion import Suggestion
 from policygen.text import count
@@ -23,9 +24,10 @@ class Told:
 
     def __init__(self, made: Suggestion) -> None:
         self.made = made
-        self.services: dict[str, list[Change]] = {}
-        for change in made.changes:
-            self.services.setdefault(change.service, []).append(change)
+        self.groups = alike(made.changes)
+        self.services: dict[str, list[Alike]] = {}
+        for group in self.groups:
+            self.services.setdefault(group.service, []).append(group)
         self.seasonal = _seasonal(made)
         self.evidence = made.usage.requests
         self.written = made.written
@@ -53,19 +55,19 @@ def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
             yield from wrapped("      why   ", keep.why)
         return
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
-    removed: dict[str, list[Change]] = {}
-    blind: dict[str, list[Change]] = {}
-    for service, changes in told.services.items():
-        kinds = {change.kind for change in changes}
+    removed: dict[str, list[Alike]] = {}
+    blind: dict[str, list[Alike]] = {}
+    for service, groups in told.services.items():
+        kinds = {group.kind for group in groups}
         if kinds <= {"removed", "missing"}:
-            removed[service] = [change for change in changes if change.kind == "removed"]
+            removed[service] = [group for group in groups if group.kind == "removed"]
         elif kinds <= {"removed", "unknown"}:
-            blind[service] = changes
+            blind[service] = groups
         else:
-            yield from _service(told, service, changes, show_all=show_all)
+            yield from _service(told, service, groups, show_all=show_all)
     if show_all or len(blind) <= _FEW:
-        for service, changes in blind.items():
-            yield from _service(told, service, changes, show_all=show_all)
+        for service, groups in blind.items():
+            yield from _service(told, service, groups, show_all=show_all)
     else:
         yield from _blind(blind)
     removed = {name: gone for name, gone in removed.items() if gone}
@@ -74,34 +76,40 @@ def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
     yield from _questions(told)
 
 
-def _blind(services: Mapping[str, Sequence[Change]]) -> Iterator[str]:
+def _blind(services: Mapping[str, Sequence[Alike]]) -> Iterator[str]:
     """Services of which nothing was used and something could not have been seen, in one entry."""
-    kept = {name: sum(1 for c in changes if c.kind == "unknown") for name, changes in services.items()}
-    gone = [c for changes in services.values() for c in changes if c.kind == "removed"]
+    kept = {name: number(g for g in groups if g.kind == "unknown") for name, groups in services.items()}
+    gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
     yield from wrapped("  ? ", f"{count(len(kept), 'service')}  {names} … (--all lists them)", "      ")
     yield right(f"      keep  {count(sum(kept.values()), 'action')} kept as today", "not visible")
     yield from _drops(gone)
 
 
-def _drops(gone: Sequence[Change]) -> Iterator[str]:
+def _drops(gone: Sequence[Alike]) -> Iterator[str]:
     """How many actions go, a line a reason, the commonest first."""
-    reasons = Counter(change.why for change in gone)
-    for i, (why, number) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
-        lead = f"      {'drop' if i == 0 else '    '}  {count(number, 'action')}"
+    reasons = Counter[str]()
+    for group in gone:
+        reasons[group.why] += len(group.changes)
+    for i, (why, times) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
+        lead = f"      {'drop' if i == 0 else '    '}  {count(times, 'action')}"
         if len(lead) + len(why) + 2 <= WIDTH:
             yield right(lead, why)
         else:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _service(told: Told, service: str, changes: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _of(groups: Sequence[Alike], *kinds: Kind) -> list[Change]:
+    """The changes of some kinds, by action as all of them are."""
+    return sorted((c for g in groups if g.kind in kinds for c in g.changes), key=lambda c: c.action.lower())
+
+
+def _service(told: Told, service: str, groups: Sequence[Alike], *, show_all: bool) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
-    used = [c for c in changes if c.kind in {"narrowed", "unchanged", "added"}]
-    gone = [c for c in changes if c.kind == "removed"]
-    drop = list(_drops(gone))
+    used = _of(groups, "narrowed", "unchanged", "added")
+    drop = list(_drops([group for group in groups if group.kind == "removed"]))
     if used:
-        before = [c for c in (*used, *gone) if c.now]
+        before = [c for c in (*used, *_of(groups, "removed")) if c.now]
         yield from wrapped(
             f"  ~ {service}  ",
             f"{count(len(before), 'action')} on {where(c.now for c in before)} → "
@@ -115,9 +123,9 @@ def _service(told: Told, service: str, changes: Sequence[Change], *, show_all: b
                 yield from wrapped("      why   ", change.why)
         yield from drop
         drop = []
-    for symbol, kind in (("=", "kept"), ("?", "unknown")):
-        members = [c for c in changes if c.kind == kind]
-        if members:
+    kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
+    for symbol, kind in kinds:
+        if members := _of(groups, kind):
             yield from _kept(told, symbol, service, members, show_all=show_all)
             yield from drop
             drop = []
@@ -182,18 +190,18 @@ def _rules(told: Told, requests: Sequence[AccessRequest], *, show_all: bool) -> 
         yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
 
 
-def _removed(removed: Mapping[str, Sequence[Change]], *, show_all: bool) -> Iterator[str]:
-    names = sorted(removed, key=lambda name: (-len(removed[name]), name))
+def _removed(removed: Mapping[str, Sequence[Alike]], *, show_all: bool) -> Iterator[str]:
+    names = sorted(removed, key=lambda name: (-number(removed[name]), name))
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--all lists them)"
     yield from wrapped("  - ", f"{count(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
-    yield from _drops([change for gone in removed.values() for change in gone])
+    yield from _drops([group for gone in removed.values() for group in gone])
 
 
 def _questions(told: Told) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
     made = told.made
-    asked = [name for name, changes in told.services.items() if any(one.kind == "unknown" for one in changes)]
+    asked = [name for name, groups in told.services.items() if any(one.kind == "unknown" for one in groups)]
     total = len(asked) + len(made.questions) + len(told.seasonal)
     if not total:
         return

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from policygen.plan import Plan
+from policygen.plan.alike import Alike, alike
 from policygen.plan.model import Change, Document
 
 Key = TypeVar("Key")
@@ -76,6 +77,11 @@ def uses(plan: Plan) -> Mapping[str, Uses]:
 def all_changes(plan: Plan) -> tuple[Change, ...]:
     """What becomes of each action; where today's policies are not known, as if nothing had been before."""
     return plan.changes if plan.today is not None else tuple(_granted(plan))
+
+
+def all_alike(plan: Plan) -> tuple[Alike, ...]:
+    """`all_changes` in groups."""
+    return plan.alike if plan.today is not None else alike(all_changes(plan))
 
 
 def _granted(plan: Plan) -> Iterator[Change]:

@@ -27,7 +27,7 @@ def where(actions: Iterable[Sequence[str]]) -> str:
     """The resources of some actions in words; what a NotResource leaves out is no place, but all others are."""
     named: set[str] = set()
     broad: set[tuple[str, ...]] = set()
-    for patterns in actions:
+    for patterns in set(map(tuple, actions)):  # thousands of actions have the same
         left_out = tuple(text[1:] for text in patterns if text.startswith("!"))
         broad |= {left_out} if left_out else set()
         # A name beside them is worth a word only where it brings back some of what is left out.

@@ -27,10 +27,10 @@ from policygen.suggestion import Aside, Suggestion
 from policygen.text import count, printable
 
 
-def draw(analysis: Analysis) -> dict[str, str]:
+def draw(analysis: Analysis, told: Told) -> dict[str, str]:
     """The screen, ``all`` with every service and every resource; ``short`` with long lists cut, and their number."""
     made = analysis.suggestion
-    told, asides = Told(made), made.asides()
+    asides = made.asides()
     before, after = [*_head(analysis), "", *_result(made), ""], list(_next(analysis))
     screens = {}
     for name, show_all in (("short", False), ("all", True)):

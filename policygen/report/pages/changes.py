@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from policygen.arn import service_of
 from policygen.plan import Plan
+from policygen.plan.alike import Alike
 from policygen.plan.model import Change, Request
-from policygen.report.figures import all_changes, grouped
+from policygen.report.figures import all_alike, all_changes, grouped
 from policygen.report.pages import fair
 from policygen.report.pages.charts import Bar
 
@@ -101,11 +103,15 @@ def changes_of(plan: Plan) -> Changes:
     changes = all_changes(plan)
     requests = _granted_requests(plan.evidence.requests)
     used = [
-        _used(plan, change, requests.get(change.action.lower(), ()))
+        _used(plan, change, requests.get(change.service, {}).get(change.action.lower(), ()))
         for change in changes
         if change.kind in _USED
     ]
-    others = _grouped((change for change in changes if change.kind not in _USED), requests)
+    others = [
+        _unused(group, requests.get(group.service, {}))
+        for group in all_alike(plan)
+        if group.kind not in _USED
+    ]
     if len(used) + len(others) > ROWS:
         others = _shared(others)
     order = list(WORDS)
@@ -128,12 +134,13 @@ def changes_of(plan: Plan) -> Changes:
 
 def bars_of(plan: Plan) -> tuple[Bar, ...]:
     """Permissions by service, now and proposed; the widest first."""
-    alike = Counter((one.service, one.kind, bool(one.now), bool(one.proposed)) for one in all_changes(plan))
     found: dict[str, Counter[str]] = {}
-    for (service, kind, now, proposed), number in alike.items():
-        numbers = found.setdefault(service, Counter())
-        numbers["now"] += number * now
-        numbers["used" if kind in _USED else kind] += number * proposed
+    for group in all_alike(plan):
+        numbers = found.setdefault(group.service, Counter())
+        numbers["now"] += sum([1 for one in group.changes if one.now])
+        numbers["used" if group.kind in _USED else group.kind] += sum(
+            [1 for one in group.changes if one.proposed]
+        )
     made = [Bar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
     return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 
@@ -182,19 +189,12 @@ def _pattern(pattern: str, requests: Sequence[Request]) -> Pattern:
     )
 
 
-def _grouped(changes: Iterable[Change], requests: Mapping[str, Sequence[Request]]) -> list[Line]:
-    groups: dict[tuple[str, str, str, bool], list[Change]] = {}
-    for change in changes:
-        same = change.now == change.proposed
-        groups.setdefault((change.kind, change.service, change.why, same), []).append(change)
-    lines = []
-    for (kind, service, why, _), members in groups.items():
-        actions = tuple(change.action for change in members)
-        seen = [one for action in actions for one in requests.get(action.lower(), ())]
-        now, proposed = _all(change.now for change in members), _all(change.proposed for change in members)
-        times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
-        lines.append(Line(kind, service, actions, now, proposed, (why,), times, last))
-    return lines
+def _unused(group: Alike, requests: Mapping[str, Sequence[Request]]) -> Line:
+    actions = tuple([change.action for change in group.changes])
+    seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
+    now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
+    times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
+    return Line(group.kind, group.service, actions, now, proposed, (group.why,), times, last)
 
 
 def _shared(lines: Iterable[Line]) -> list[Line]:
@@ -221,9 +221,11 @@ def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({pattern for patterns in set(places) for pattern in patterns}))
 
 
-def _granted_requests(requests: Iterable[Request]) -> dict[str, list[Request]]:
-    found: dict[str, list[Request]] = {}
+def _granted_requests(requests: Iterable[Request]) -> dict[str, dict[str, list[Request]]]:
+    """By service and action in lower case."""
+    found: dict[str, dict[str, list[Request]]] = {}
     for request in requests:
         if request.written_as is not None:
-            found.setdefault(request.action.lower(), []).append(request)
+            actions = found.setdefault(service_of(request.action), {})
+            actions.setdefault(request.action.lower(), []).append(request)
     return found

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 from policygen.plan import Plan
-from policygen.plan.model import Change
+from policygen.plan.alike import Alike, number
 from policygen.policy.diff import VISIBLE
 
 DAILY = 92
@@ -65,27 +66,31 @@ def heat_of(plan: Plan) -> Heat:
     unlogged = _unlogged(plan)
     hidden = Counter(service for service, _ in {(k.service, k.action) for k in plan.keeps if not k.visible})
     used = {row.service: row.events for row in plan.calendar.rows}
-    removed: dict[str, list[Change]] = {}
-    for change in plan.changes:
-        gone = removed.setdefault(change.service, [])
-        if change.kind == "removed":
-            gone.append(change)
+    removed: dict[str, list[Alike]] = {}
+    for group in plan.alike:
+        gone = removed.setdefault(group.service, [])
+        if group.kind == "removed":
+            gone.append(group)
+
+    starts = range(0, len(days), step)
+    nothing = (0,) * len(starts)
+
+    @cache  # an administrator has hundreds of services, and few such days
+    def blind(since: str) -> tuple[bool, ...]:
+        dark = [day < since or day in unlogged for day in days]
+        return tuple(any(dark[i : i + step]) for i in starts)
 
     def row(service: str) -> Row:
-        events = used.get(service, (0,) * len(days))
         since = _NEVER
         if plan.today is not None and not hidden[service]:
             since = _visible_since(removed.get(service, ()), seen=service in used)
-        blind = [day < since or day in unlogged for day in days]
-        return Row(
-            service,
-            tuple(sum(events[i : i + step]) for i in range(0, len(days), step)),
-            tuple(any(blind[i : i + step]) for i in range(0, len(days), step)),
-            hidden[service],
-        )
+        events = used.get(service)
+        by_column = tuple(sum(events[i : i + step]) for i in starts) if events else nothing
+        return Row(service, by_column, blind(since), hidden[service])
 
     rows = [row(service) for service in {*used, *hidden, *removed}]
-    rows.sort(key=lambda one: (-one.total, -one.hidden, -len(removed.get(one.service, ())), one.service))
+    going = {service: number(gone) for service, gone in removed.items()}
+    rows.sort(key=lambda one: (-one.total, -one.hidden, -going.get(one.service, 0), one.service))
     limit = min(SERVICES, max(6, CELLS // max(1, len(columns))))
     return Heat(columns, step, tuple(rows[:limit]), tuple(rows[limit:]), tuple(sorted(unlogged)))
 
@@ -96,11 +101,11 @@ def edges(rows: Sequence[Row]) -> tuple[int, ...]:
     return tuple(sorted({round(top ** (i / LEVELS)) for i in range(1, LEVELS + 1)})) if top else ()
 
 
-def _visible_since(removed: Sequence[Change], *, seen: bool) -> str:
+def _visible_since(removed: Sequence[Alike], *, seen: bool) -> str:
     """The first day from which no event of a service means no use; what goes says since when it was visible."""
     if not removed:
         return "" if seen else _NEVER
-    whys = {change.why for change in removed if change.why.startswith(VISIBLE)}
+    whys = {group.why for group in removed if group.why.startswith(VISIBLE)}
     if not whys:
         return _NEVER
     return max((found.group(1) for why in whys if (found := _SINCE.match(why))), default="")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policygen.plan import Plan
+from policygen.plan.alike import Alike, number
 from policygen.plan.model import Keep
 from policygen.text import count
 
@@ -45,20 +46,15 @@ def questions_of(plan: Plan) -> tuple[Question, ...]:
         for one in plan.questions
     ]
     found += _seasonal(plan)
-    services: dict[str, list[tuple[str, str]]] = {}
-    for change in plan.changes:
-        if change.kind == "unknown":
-            services.setdefault(change.service, []).append((change.action, change.why))
-    for service, members in sorted(services.items(), key=lambda one: (-len(one[1]), one[0])):
-        option = f"--drop {members[0][0]}" if len(members) == 1 else f"--drop '{service}:*'"
-        found.append(
-            Question(
-                service,
-                f"{count(len(members), 'permission')} kept as today",
-                "; ".join(sorted({why for _, why in members})),
-                option,
-            )
-        )
+    services: dict[str, list[Alike]] = {}
+    for group in plan.alike:
+        if group.kind == "unknown":
+            services.setdefault(group.service, []).append(group)
+    for service, groups in sorted(services.items(), key=lambda one: (-number(one[1]), one[0])):
+        members = number(groups)
+        option = f"--drop {groups[0].changes[0].action}" if members == 1 else f"--drop '{service}:*'"
+        whys = "; ".join(sorted({one.why for one in groups}))
+        found.append(Question(service, f"{count(members, 'permission')} kept as today", whys, option))
     return tuple(found)
 
 

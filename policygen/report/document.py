@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from policygen.plan import Plan
-from policygen.text import visible_json
+from policygen.text import indented, visible_json
 
 
 def render(plan: Plan, **_: bool) -> str:
     """The document, or ``{"policies": [{"name", "document"}]}`` where it had to be split."""
     found = [{"name": one.name, "document": one.document} for one in plan.policies]
     document = found[0]["document"] if len(found) == 1 else {"policies": found}
-    return visible_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+    return visible_json(indented(document)) + "\n"

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from policygen.text import count, printable, visible_json
+from policygen.text import count, indented, printable, visible_json
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup
     from markupsafe import Markup
 
     if not (dense and isinstance(document.get("Statement"), list)):
-        text = json.dumps(document, indent=2, ensure_ascii=False)
+        text = indented(document)
     else:
         lines = ",\n".join(_dense(one) for one in document["Statement"])
         head = _dense({key: value for key, value in document.items() if key != "Statement"})

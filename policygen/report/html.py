@@ -14,9 +14,10 @@ from policygen.plan.model import Risk, Suspect
 from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.report.lines import denied_by
 from policygen.report.pages import charts, document_text, fair, fill
-from policygen.report.pages.changes import WORDS, bars_of, changes_of, place
+from policygen.report.pages.changes import WORDS, bars_of, changes_of
 from policygen.report.pages.heat import LEVELS, edges, heat_of
 from policygen.report.pages.questions import kept, questions_of
+from policygen.report.pages.rows import rows_of
 from policygen.text import count
 
 LIMITS = {
@@ -76,7 +77,6 @@ def render(plan: Plan, *, indexed: bool = False, **_: bool) -> str:
         others=others,
         functions=functions,
         families=_families,
-        where=lambda pattern: place(pattern, plan.role.account),
         refused=lambda one: denied_by(one.policy_type, explicit=one.explicit),
         **_cards(plan, len(questions)),
         **_activity(plan),
@@ -199,6 +199,7 @@ def _activity(plan: Plan) -> dict[str, Any]:
         "patterns": charts.definitions(len(heat.columns)),
         "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
         "axis": charts.axis(heat.columns),
+        "numbers": charts.numbers(heat.rows, heat.columns),
         "legend": legend,
         "curve": charts.curve(strength.curve) if strength and drawn else "",
         "curve_axis": charts.axis(_days(plan)),
@@ -224,6 +225,7 @@ def _changes(plan: Plan) -> dict[str, Any]:
     there = [kind for kind in WORDS if totals[kind]]
     return {
         "changes": changes,
+        "rows": rows_of(changes, plan.role.account),
         "kinds": [(kind, WORDS[kind]) for kind in there],
         "totals": [(WORDS[kind], totals[kind]) for kind in there],
         "omitted_actions": sum(len(line.actions) for line in changes.omitted),

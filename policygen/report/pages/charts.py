@@ -102,6 +102,20 @@ def definitions(columns: int) -> Markup:
     return _svg("patterns", [hatch, gaps])
 
 
+def numbers(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, Markup]]:
+    """The heat map in numbers: each column's day, and the cells of its row in a table."""
+    from markupsafe import Markup
+
+    said = [
+        [
+            f"<td>{n:,}" if n else "<td>?" if blind else "<td>0"
+            for n, blind in zip(row.events, row.blind, strict=True)
+        ]
+        for row in rows
+    ]
+    return [(day, Markup("".join([cells[i] for cells in said]))) for i, day in enumerate(columns)]  # noqa: S704
+
+
 def swatch(state: State) -> Markup:
     """A cell by itself, for the legend."""
     name = f"h{state}" if isinstance(state, int) else state

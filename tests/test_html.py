@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from policygen.plan import Plan, plan_of
 from policygen.plan.model import Change
@@ -27,12 +29,13 @@ from policygen.policy.diff import SYMBOLS
 from policygen.report import render
 from policygen.report.html import LIMITS
 from policygen.report.index import PAGE, render_index
-from policygen.report.pages import fair
-from policygen.report.pages.changes import WORDS, changes_of
+from policygen.report.pages import fair, shown
+from policygen.report.pages.changes import WORDS, Changes, Line, Pattern, changes_of
 from policygen.report.pages.charts import states
 from policygen.report.pages.heat import CELLS, edges, heat_of
 from policygen.report.pages.heat import Row as HeatRow
 from policygen.report.pages.questions import kept, questions_of
+from policygen.report.pages.rows import rows_of
 from tests.pages import (
     HOSTILE,
     PAGES,
@@ -155,6 +158,21 @@ def test_hostile_names_stay_text() -> None:
     )
     assert root.all("h1")[0].text == HOSTILE["image"]
     assert "javascript:" not in "".join(a.attributes["href"] for a in root.all("a"))
+
+
+@pytest.mark.parametrize("text", ["<i a='\">&", "\x1b\u202e</td>"], ids=["markup", "controls"])
+def test_a_stranger_s_text_is_escaped_wherever_it_stands_in_a_row(text: str) -> None:
+    def table(word: str) -> str:
+        actions = f"s3:{word}", f"s3:Get{word}"
+        pattern = Pattern(word, 2, 3, word, word, (word, word))
+        one = Line("removed", word, actions[:1], (word,), (), (word, word), 4, word, (pattern, pattern))
+        several = replace(one, actions=actions, now=(word,) * 4, proposed=(word,) * 5, patterns=())
+        shared = replace(several, service="", services=((word, 1), (f"a{word}", 1)), now=several.proposed)
+        return str(rows_of(Changes((one, several, shared), (), 1, 1, 1, 2), "123456789012"))
+
+    said = str(escape(shown(text)))
+    assert "<" not in said
+    assert table(text) == table("WORD").replace("WORD", said)
 
 
 def test_a_very_long_name_is_cut_and_its_length_is_told() -> None:

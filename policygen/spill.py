@@ -8,7 +8,7 @@ folder that only the user can read and that is gone at the end.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -28,7 +28,8 @@ PARTS = 64
 ROOM = 10_000
 """Calls that are held in memory before they are written, some 20 MB."""
 
-_Rows = list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]
+Pieces = dict[RoleKey, list[bytes]]
+"""Calls of each role in the pieces in which they were written: they cross to another process at little cost."""
 
 
 class Packed(NamedTuple):
@@ -40,7 +41,8 @@ class Packed(NamedTuple):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Rows).decode
+_pieces = msgspec.msgpack.Decoder(list[tuple[RoleKey, msgspec.Raw]]).decode
+_calls = msgspec.msgpack.Decoder(list[tuple[CallKey, Evidence]]).decode
 
 
 class Spill:
@@ -90,30 +92,23 @@ class Spill:
         """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""
         return self._names
 
-    def by_name(self) -> Iterator[tuple[str, dict[RoleKey, Calls]]]:
+    def by_name(self) -> Iterator[tuple[str, Pieces]]:
         """Each name with the calls of the roles so called, one file's in memory at a time."""
         for part in range(PARTS):
-            with uncollected():
-                found = self._read(part)
+            found = self._read(part)
             for name in sorted(found):
                 yield name, found.pop(name)
 
-    def _read(self, part: int) -> dict[str, dict[RoleKey, Calls]]:
-        named: dict[str, dict[RoleKey, Calls]] = {}
-        for rows in self._rows(part):
-            for role, theirs in rows:
-                mine = named.setdefault(_name(role), {}).setdefault(role, {})
-                for key, evidence in theirs:
-                    count_in(mine, key, evidence)
-        return named
-
-    def _rows(self, part: int) -> Iterator[_Rows]:
+    def _read(self, part: int) -> dict[str, Pieces]:
+        named: dict[str, Pieces] = {}
         path = self._path(part)
         if not path.exists():
-            return
+            return named
         with path.open("rb") as file:
             while size := file.read(8):
-                yield _decode(file.read(int.from_bytes(size, "big")))
+                for role, data in _pieces(file.read(int.from_bytes(size, "big"))):
+                    named.setdefault(_name(role), {}).setdefault(role, []).append(bytes(data))
+        return named
 
     def _path(self, part: int) -> Path:
         return Path(self._folder.name) / f"{part:02}"
@@ -122,12 +117,26 @@ class Spill:
 def pack(calls: dict[RoleKey, Calls]) -> Packed:
     """Packs calls and forgets them: the mapping is empty afterwards."""
     with uncollected():
-        parts: dict[int, _Rows] = {}
+        parts: dict[int, list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]] = {}
         for role, theirs in calls.items():
             parts.setdefault(_part(role), []).append((role, list(theirs.items())))
         packed = Packed({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
         calls.clear()
     return packed
+
+
+def unpack(pieces: Pieces) -> dict[RoleKey, Calls]:
+    """The calls of each role, added up: of what `Spill.by_name` gives."""
+    with uncollected():
+        return {role: _sum(theirs) for role, theirs in pieces.items()}
+
+
+def _sum(pieces: Iterable[bytes]) -> Calls:
+    calls: Calls = {}
+    for piece in pieces:
+        for key, evidence in _calls(piece):
+            count_in(calls, key, evidence)
+    return calls
 
 
 def _name(role: RoleKey) -> str:

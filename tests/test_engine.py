@@ -30,7 +30,7 @@ from policygen.sources import EVERYTHING, Batch, Damage, LogObject, Scope, Searc
 from policygen.sources.files import FileSource, read_file
 from policygen.sources.sampling import TELLING
 from policygen.sources.search import search
-from policygen.spill import Spill
+from policygen.spill import Spill, unpack
 from tests.support import ROOT, record
 
 KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
@@ -122,7 +122,7 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
         copied(path, tmp_path)
     with Spill() as spill, ProcessPoolExecutor(2) as executor:
         found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=Means(executor, spill=spill, ahead=3))
-        calls = {role: calls for _, roles in spill.by_name() for role, calls in roles.items()}
+        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack(own).items()}
     assert calls == whole.ledger.calls
     assert found.ledger.roles == whole.ledger.roles
     one, other = found.ledger, whole.ledger

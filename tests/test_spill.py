@@ -12,7 +12,7 @@ from policygen.access import RoleKey
 from policygen.calls import Calls
 from policygen.engine import Job, Means, run
 from policygen.sources import open_source
-from policygen.spill import Spill
+from policygen.spill import Spill, unpack
 from tests.support import ROOT
 
 TRAIL = ROOT / "samples" / "trail"
@@ -29,7 +29,7 @@ def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKe
         whole = run(open_source(TRAIL), Job(everybody), means=Means(spill=spill))
         assert whole.ledger.calls == {}
         assert whole.ledger.roles
-        return dict(spill.by_name())
+        return {name: unpack(pieces) for name, pieces in spill.by_name()}
 
 
 @pytest.mark.parametrize("room", [0, 50, 1_000_000])
@@ -49,7 +49,8 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
     with Spill() as spill:
         spill.take({one: dict(calls)})
         spill.take({two: dict(calls), one: dict(calls)})
-        ((name, found),) = spill.by_name()
+        ((name, pieces),) = spill.by_name()
+        found = unpack(pieces)
         assert (name, set(found)) == ("orders", {one, two})
         assert spill.names() == {"orders": {one, two}}
         assert {key: seen.count for key, seen in found[one].items()} == {

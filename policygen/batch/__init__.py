@@ -16,10 +16,11 @@ from policygen.batch.sizing import Result, Sizing, right_size, row_of
 from policygen.calls import Calls
 from policygen.memory import uncollected
 from policygen.plan.rows import Row
-from policygen.spill import Spill
+from policygen.spill import Pieces, Spill, unpack
 from policygen.workers import handed_out
 
-Work = tuple[Target, dict[RoleKey, Calls]]
+Work = tuple[Target, Pieces]
+"""A role, and its calls as they lie on the disk: who right-sizes it unpacks them."""
 
 AHEAD = 16
 """Roles handed out before the first is taken back, so that memory stays bounded."""
@@ -42,11 +43,11 @@ def share(sizing: Sizing, put: Put) -> None:
     gc.freeze()  # it stays: the collector need not walk through it
 
 
-def _of_worker(target: Target, calls: dict[RoleKey, Calls]) -> Result:
+def _of_worker(target: Target, pieces: Pieces) -> Result:
     if _shared is None:
         raise RuntimeError("share() was not called in this process")
     sizing, put = _shared
-    result = _right_size(sizing, target, calls)
+    result = _right_size(sizing, target, unpack(pieces))
     put(result)
     return Result(result.row)
 
@@ -85,15 +86,16 @@ def run(
     def submit(one: Work) -> Future[Result] | None:
         return executor.submit(_of_worker, *one) if executor else None
 
-    for one, result in handed_out(_work(waiting, spill), submit, AHEAD if executor else 1, talk):
-        yield result or _right_size(sizing, *one)
+    work = _work(waiting, spill)
+    for (target, pieces), result in handed_out(work, submit, AHEAD if executor else 1, talk):
+        yield result or _right_size(sizing, target, unpack(pieces))
     yield from (_right_size(sizing, one, {}) for members in waiting.values() for one in members)
 
 
 def _work(waiting: dict[str, list[Target]], spill: Spill) -> Iterator[Work]:
-    for name, calls in spill.by_name():
+    for name, pieces in spill.by_name():
         for target in waiting.pop(name, ()):
-            yield target, calls
+            yield target, {role: own for role, own in pieces.items() if role.account == target.account}
 
 
 __all__ = ["AHEAD", "Put", "Result", "Row", "Sizing", "Target", "right_size", "run", "share"]

@@ -41,7 +41,7 @@ class InScopeOf(_Wire, frozen=True, gc=False):
     credentialsIssuedTo: str | None = None  # noqa: N815
 
 
-class UserIdentity(_Wire, frozen=True, gc=False):
+class UserIdentity(_Wire, frozen=True, gc=False, cache_hash=True):
     """userIdentity: who called."""
 
     type: str | None = None

@@ -114,8 +114,9 @@ def reduce(
 
 def reduce_and_pack(reader: Reader, objects: Sequence[LogObject], job: Job) -> Portion:
     """The kernel for calls that go to disk: packed where they were made, not where they are written."""
-    portion = reduce(reader, objects, job)
-    portion.packed = pack(portion.ledger.calls)
+    with uncollected():  # until the calls are gone
+        portion = reduce(reader, objects, job)
+        portion.packed = pack(portion.ledger.calls)
     return portion
 
 

@@ -129,6 +129,7 @@ def read_into(portion: Portion, reader: Reader, objects: Sequence[LogObject]) ->
 def _records(portion: Portion, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
     """The records of objects; what else is to be known of these goes into the portion."""
     for one, batches in _read(reader, objects):
+        portion.ledger.place = one.where
         for batch in batches:
             portion.reading.note(batch)
             if batch.searched:
@@ -321,7 +322,8 @@ def _portion(
     if again and kept:
         return reduce(reader, part.objects, job, again)
     if again:
-        met = _of(reader, part.objects, job, again)
+        places = given.ledger.places(again)
+        met = _of(reader, [one for one in part.objects if one.where in places], job, again)
         if met.keys != again:  # not all could be read a second time
             return reduce(reader, part.objects, job, again)
         given.ledger.take_back(met)

@@ -117,8 +117,10 @@ class Ledger:
     """Keys of records that count as read already."""
     skipped: set[str] = field(default_factory=set)
     """Those of them that were met."""
-    _seen: list[set[str]] = field(default_factory=lambda: [set()], compare=False)
-    """Keys of the records read, those of the newest day last."""
+    place: str = field(default="", compare=False)
+    """Where the records are read that are added now."""
+    _seen: list[dict[str, str]] = field(default_factory=lambda: [{}], compare=False)
+    """Key of a record that was read -> where; those of the newest day last."""
     _own_shared: set[str] = field(default_factory=set)
     _foreign: dict[tuple[str, str], Event] = field(default_factory=dict)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
@@ -191,7 +193,7 @@ class Ledger:
             self.duplicates += 1
             self.skipped.add(key)
             return True
-        self._seen[-1].add(key)
+        self._seen[-1][key] = self.place
         return False
 
     def _is_late(self, time: str) -> bool:
@@ -244,7 +246,7 @@ class Ledger:
 
         Files are delivered again within days, if at all (2.1.2, 2.1.7), so that memory stays flat.
         """
-        self._seen.append(set())
+        self._seen.append({})
         del self._seen[1:-DAYS_REMEMBERED]
 
     @property
@@ -254,11 +256,15 @@ class Ledger:
 
     def known(self, keys: frozenset[str]) -> frozenset[str]:
         """Those of the keys that are of records read lately."""
-        return frozenset[str]().union(*(seen & keys for seen in self._seen))
+        return frozenset[str]().union(*(keys.intersection(seen) for seen in self._seen))
+
+    def places(self, keys: Iterable[str]) -> set[str]:
+        """Where the records of these keys were read, of those read lately."""
+        return {seen[key] for key in keys for seen in self._seen if key in seen}
 
     def remember(self, keys: frozenset[str]) -> None:
         """Takes records for read, though they were counted elsewhere."""
-        self._seen[-1] |= keys
+        self._seen[-1] |= dict.fromkeys(keys, "")
 
     @property
     def unsettled(self) -> tuple[set[str], dict[tuple[str, str], Event]]:
@@ -283,7 +289,8 @@ class Ledger:
         self.searched += other.searched
         self.last = max(self.last, other.last)
         self.first = min(self.first, other.first) if self.first and other.first else self.first or other.first
-        self._seen[-1] |= other.keys
+        for seen in other._seen:
+            self._seen[-1] |= seen
         self._own_shared |= other._own_shared
         self._foreign |= other._foreign
 

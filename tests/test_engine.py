@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -127,6 +128,26 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
     assert found.ledger.roles == whole.ledger.roles
     one, other = found.ledger, whole.ledger
     assert one.records - one.duplicates == other.records - other.duplicates
+
+
+def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
+    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
+    other = path.name.replace("_20261110T", "_20261111T")
+    shutil.copyfile(path, tmp_path / other)
+    read: Counter[str] = Counter()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        read[Path(one.where).name] += 1
+        yield from read_file(one)
+
+    source = FileSource([TRAIL, tmp_path])
+    source.reader = reader
+    found = run(source, EVERY_RECORD, means=Means(ThreadPoolExecutor(2)))
+    assert same(found, whole)
+    assert {name for name, times in read.items() if times > 1} == {other}
 
 
 def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(

@@ -22,7 +22,7 @@ from policygen.workers import handed_out
 Work = tuple[Target, Pieces]
 """A role, and its calls as they lie on the disk: who right-sizes it unpacks them."""
 
-AHEAD = 16
+AHEAD = 32
 """Roles handed out before the first is taken back, so that memory stays bounded."""
 
 Put = Callable[[Result], None]

@@ -19,6 +19,7 @@ from policygen.access import RoleKey
 from policygen.account.model import Trail
 from policygen.arn import parse, partition_of, service_of
 from policygen.blindspot import BlindSpot, Restrictions
+from policygen.catalog import reference
 from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.history import Gap, TrailChange, bounds, gaps, stretches, whole_day
 from policygen.policy.diff import VISIBLE
@@ -125,21 +126,17 @@ class Coverage:
             found = self._settled[action, reads_only] = self._verdict(action, resource, reads_only)
         return found
 
-    def silence(self, action: str, resource: str, reads_only: bool, min_days: int) -> Silence:
-        """What it means that no use of a permission was seen; arguments as for `verdict`.
-
-        Args:
-            min_days: days for which it must have been visible before that means anything.
-        """
+    def silence(self, action: str, resource: str, min_days: int) -> Silence:
+        """What it means that no use of a permission was seen, which asks for `min_days` of its being visible."""
         if resource != "*":
-            return self._silence(action, resource, reads_only, min_days)
+            return self._silence(action, resource, min_days)
         found = self._silences.get((action, min_days))
         if found is None:
-            found = self._silences[action, min_days] = self._silence(action, resource, reads_only, min_days)
+            found = self._silences[action, min_days] = self._silence(action, resource, min_days)
         return found
 
-    def _silence(self, action: str, resource: str, reads_only: bool, min_days: int) -> Silence:
-        found = self.verdict(action, resource, reads_only)
+    def _silence(self, action: str, resource: str, min_days: int) -> Silence:
+        found = self.verdict(action, resource, reference.reads_only(action))
         if found.spot:
             return Silence(found.spot, "")
         if found.days < min_days:

@@ -121,7 +121,7 @@ class _Judge:
         if places is None:
             places = self._places[id(statements)] = _places(statements)
         for resource, conditions, excluded in places:
-            spot, why = (doubt, "") if doubt else self._seen(action, known, resource, said)
+            spot, why = (doubt, "") if doubt else self._seen(action, resource, said)
             if spot:
                 grant = Grant(action, resource, conditions, excluded)
                 self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
@@ -148,17 +148,14 @@ class _Judge:
             return BlindSpot("tags-on-create", action, why, "decide by hand")
         return None
 
-    def _seen(
-        self, action: str, known: reference.Action | None, resource: str, said: Witness | None
-    ) -> tuple[BlindSpot | None, str]:
+    def _seen(self, action: str, resource: str, said: Witness | None) -> tuple[BlindSpot | None, str]:
         """Why the use on a resource could not be known; else None and why its absence means something."""
         if said and said.kind == "used_unseen":
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
-        reads_only = known is not None and not known.writes
-        found = self._coverage.silence(action, resource, reads_only, self._min_days)
+        found = self._coverage.silence(action, resource, self._min_days)
         spot = found.spot
         if spot and said and said.kind == "idle":
-            visible = self._coverage.verdict(action, resource, reads_only).visible
+            visible = self._coverage.verdict(action, resource, reference.reads_only(action)).visible
             if not visible and self._speaks(said):
                 return None, said.why
         if spot and spot.id == "no-event" and self._without(service_of(action)):

@@ -9,7 +9,7 @@ few is not seen.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -146,6 +146,9 @@ class _Reach(NamedTuple):
         return (self.pattern, *(f"!{text}" for text in self.excluded))
 
 
+_NO_FACTS = facts_of()
+
+
 class _Access:
     """Layers of policies, each of which has to allow, asked for one action after the other."""
 
@@ -167,7 +170,7 @@ class _Access:
         """Where an action is allowed; `passed_to` is the service that iam:PassRole is for."""
         key = (action, passed_to)
         if key not in self._known:
-            facts = facts_of(((_PASSED_TO, (passed_to,)),) if passed_to else ())
+            facts = facts_of(((_PASSED_TO, (passed_to,)),)) if passed_to else _NO_FACTS
             self._known[key] = list(self._reached(action, facts))
         return self._known[key]
 
@@ -197,16 +200,21 @@ class _Statements:
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self._all = [(statement, _by_service(statement)) for statement in statements]
-        self._of: dict[str, list[tuple[Statement, tuple[str, ...]]]] = {}
+        self._of: dict[str, list[tuple[Statement, list[Callable[[str], bool]]]]] = {}
 
     def about(self, action: str) -> Iterator[Statement]:
         """Those whose Action or NotAction element covers an action."""
         service = arn.service_of(action)
         if service not in self._of:
-            named = ((s, (*own.get(service, ()), *own.get("*", ()))) for s, own in self._all)
-            self._of[service] = [(s, patterns) for s, patterns in named if patterns or s.not_actions]
-        for statement, patterns in self._of[service]:
-            if any(arn.action_matches(one, action) for one in patterns) != statement.not_actions:
+            named = ((s, [*own.get(service, ()), *own.get("*", ())]) for s, own in self._all)
+            self._of[service] = [
+                (s, [arn.action_glob(one).matches for one in patterns])
+                for s, patterns in named
+                if patterns or s.not_actions
+            ]
+        folded = action.lower()
+        for statement, matchers in self._of[service]:
+            if any(matches(folded) for matches in matchers) != statement.not_actions:
                 yield statement
 
 
@@ -218,7 +226,7 @@ def _by_service(statement: Statement) -> Mapping[str, Sequence[str]]:
 
 
 def _truth(statement: Statement, facts: Facts) -> Truth:
-    return evaluate_conditions(statement.conditions, facts)
+    return evaluate_conditions(statement.conditions, facts) if statement.conditions else Truth.TRUE
 
 
 def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:

@@ -228,6 +228,12 @@ def action(name: str) -> Action | None:
     return known.action(short) if known else None
 
 
+def reads_only(name: str) -> bool:
+    """Whether IAM says that an action only reads; not of one that it does not know."""
+    known = action(name)
+    return known is not None and not known.writes
+
+
 def description(name: str) -> str:
     """What IAM's reference says that an action permits: ``create a table``; "" for one that it does not know."""
     prefix, _, short = name.partition(":")

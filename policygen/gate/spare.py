@@ -78,8 +78,7 @@ def _unused(
         if name in apart:
             groups.setdefault(("PG103", "calls were set apart"), []).append(name)
             continue
-        known = reference.action(name)
-        reads = known is not None and not known.writes
+        reads = reference.reads_only(name)
         places = ("*",) if statement.not_resources else statement.resources
         answers = [seen.coverage.verdict(name, place, reads) for place in places]
         spot = next((one.spot for one in answers if one.spot), None) or doubts.get(name.lower(), statement)

@@ -193,8 +193,7 @@ def _visible(made: Suggestion, keep: Keep) -> bool:
     """Whether the logs would show the use of what is kept: configuration may ask for what they show as well."""
     if keep.blind_spot:
         return False
-    known = reference.action(keep.grant.action)
-    reads = known is not None and not known.writes
+    reads = reference.reads_only(keep.grant.action)
     return made.coverage.verdict(keep.grant.action, keep.grant.resource, reads).visible
 
 

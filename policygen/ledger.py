@@ -77,8 +77,8 @@ NOTED = {
 DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered, so that what is delivered twice counts once."""
 
-ROOM = 16_384
-"""Tallies and kinds that are held before they are made calls, some 30 MB; long parameters count for more."""
+ROOM = 32_768
+"""Tallies and kinds that are held before they are made calls, some 40 MB; long parameters count for more."""
 
 _COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", "management", "account_days")
 

@@ -49,10 +49,10 @@ def document_of(analysis: Analysis) -> dict[str, Any]:
             "digest": _digest_of_seen([usage.window.start, usage.window.end, requests]),
         },
         "policies": [{"name": p.name, "size": p.size, "document": p.to_dict()} for p in made.policies],
-        "grants": [_grant(grant) | {"for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
+        "grants": [{**_grant(grant), "for": [_name(r) for r in seen]} for grant, seen in made.grants.items()],
         "keeps": [
-            _grant(keep.grant)
-            | {
+            {
+                **_grant(keep.grant),
                 "kind": keep.kind,
                 "why": keep.why,
                 "blind_spot": keep.blind_spot.id if keep.blind_spot else None,
@@ -241,22 +241,20 @@ def _name(request: AccessRequest) -> dict[str, Any]:
 
 def _request(made: Suggestion, request: AccessRequest, seen: Evidence) -> dict[str, Any]:
     written = made.written.get(request)
-    return (
-        _name(request)
-        | {
-            "type": request.resource_type,
-            "context": context_dict(request),
-            "grade": request.grade,
-            "pattern": request.wild,
-            "written_as": written.pattern if written else None,
-            "rule": written.rule if written else None,
-            "why": list(made.usage.reasons.get(request, ())),
-            "events": list(made.usage.sources.get(request, ())),
-            "sessions": sorted(seen.sessions),
-            "user_agents": sorted(seen.agents),
-        }
-        | _evidence(seen)
-    )
+    return {
+        **_name(request),
+        "type": request.resource_type,
+        "context": context_dict(request),
+        "grade": request.grade,
+        "pattern": request.wild,
+        "written_as": written.pattern if written else None,
+        "rule": written.rule if written else None,
+        "why": list(made.usage.reasons.get(request, ())),
+        "events": list(made.usage.sources.get(request, ())),
+        "sessions": sorted(seen.sessions),
+        "user_agents": sorted(seen.agents),
+        **_evidence(seen),
+    }
 
 
 def context_dict(request: AccessRequest) -> Mapping[str, str | list[str]]:

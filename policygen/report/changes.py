@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from policygen.access import AccessRequest
 from policygen.arn import service_of
-from policygen.calls import Evidence, total
+from policygen.calls import Evidence
 from policygen.plan.alike import Alike, Change, alike, number
 from policygen.policy.diff import Kind
 from policygen.report.lines import LISTED, WIDTH, minute, places, right, short, where, wrapped
@@ -148,8 +148,7 @@ def _kept(
 def _evidence_lines(told: Told, service: str, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in told.requests(service) if request.action in names]
-    seen = total(told.evidence[request] for request in requests)
-    tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""
+    tail = _seen([told.evidence[request] for request in requests])
     words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
     shown = words if show_all else words[:4]
     for i, line in enumerate(shown):
@@ -158,6 +157,13 @@ def _evidence_lines(told: Told, service: str, used: Sequence[Change], *, show_al
         yield f"            and more (--all lists them; {len(used)} in all)"
     yield from _maybe(requests, show_all=show_all)
     yield from _rules(told, requests, show_all=show_all)
+
+
+def _seen(evidence: Sequence[Evidence]) -> str:
+    if not evidence:
+        return ""
+    calls, last = sum(one.count for one in evidence), max(one.last for one in evidence)
+    return f"{count(calls, 'call')}, last {minute(last)}"
 
 
 def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
@@ -269,8 +275,7 @@ def _used(
 ) -> Iterator[str]:
     patterns = {grant.resource for grant in told.made.grants if grant.action.split(":", 1)[0] == service}
     actions = sorted({request.action for request in requests}, key=str.lower)
-    seen = total(evidence[request] for request in requests)
-    tail = f"{count(seen.count, 'call')}, last {minute(seen.last)}" if seen else ""
+    tail = _seen([evidence[request] for request in requests])
     yield from wrapped(
         f"  + {service}  ",
         f"{count(len(actions), 'action')} on {places([tuple(sorted(patterns))])}",

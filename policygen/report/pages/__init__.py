@@ -34,6 +34,8 @@ def fill(template: str, **values: Any) -> str:
 
 def shown(text: str) -> str:
     """A text on a page: one line, without marks that nobody sees; a very long one is cut, with its length."""
+    if len(text) <= LONGEST and text.isprintable():
+        return text  # as most is
     text = printable(text)
     if len(text) <= LONGEST:
         return text

@@ -50,7 +50,7 @@ def _row(line: Line, changes: Changes, account: str) -> Iterator[str]:
 
 def _names(names: Sequence[str], limit: int) -> str:
     more = f' <span class="dim">and {len(names) - limit:,} more</span>' if len(names) > limit else ""
-    return f"<code>{' '.join(map(_safe, names[:limit]))}</code>\n{more}"
+    return f"<code>{escape(' '.join(map(shown, names[:limit])))}</code>\n{more}"
 
 
 def _places(line: Line, account: str) -> Iterator[str]:

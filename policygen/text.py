@@ -7,11 +7,8 @@ through `printable` where they are shown.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
-
-import msgspec
 
 # C0 and C1 controls (ESC among them), and the bidirectional and invisible marks that reorder a line.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -74,14 +71,6 @@ def visible_json(text: str) -> str:
     They can stand in its strings only, where an escape means the same to every reader.
     """
     return _RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
-
-
-def indented(value: object) -> str:
-    """JSON over several lines, as `json` writes it with two spaces, in half of its time."""
-    try:
-        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
-    except ValueError:  # half a pair of surrogates, or no number
-        return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 _IN_NAMES = re.compile(r"[^\w+=,@.-]", re.ASCII)

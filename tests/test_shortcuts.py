@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policygen.plan import indented
 from policygen.plan.making import _digest_of_seen
 from policygen.report.lines import WIDTH, wrapped
-from policygen.text import indented, printable, visible_json
+from policygen.text import printable, visible_json
 
 WORDS = st.text(st.sampled_from("ab-→é漢"), min_size=1, max_size=90)
 SPACES = st.sampled_from([" ", " ", " ", "  ", "\xa0", "　", "\t"])

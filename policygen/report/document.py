@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from policygen.plan import Plan
-from policygen.text import indented, visible_json
+from policygen.plan import Plan, indented
+from policygen.text import visible_json
 
 
 def render(plan: Plan, **_: bool) -> str:

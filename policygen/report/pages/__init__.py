@@ -16,7 +16,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from policygen.text import count, indented, printable, visible_json
+from policygen.plan import indented
+from policygen.text import count, printable, visible_json
 from policygen.version import VERSION
 
 if TYPE_CHECKING:

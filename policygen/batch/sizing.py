@@ -20,7 +20,7 @@ from policygen.decisions import Decisions
 from policygen.errors import GateError, PolicygenError
 from policygen.ledger import Ledger
 from policygen.observation import Observed, attribute
-from policygen.plan import Plan, to_json
+from policygen.plan import Plan, to_bytes
 from policygen.plan.rows import Row, Verdict
 from policygen.policy.generalise import Mode
 from policygen.reading import Reading
@@ -58,8 +58,8 @@ class Result(NamedTuple):
     """What became of one role."""
 
     row: Row
-    texts: Mapping[str, str] = {}
-    """Place -> what is written there; empty where there is no plan."""
+    texts: Mapping[str, str | bytes] = {}
+    """Place -> what is written there, text in UTF-8; empty where there is no plan."""
 
 
 def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
@@ -103,7 +103,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         row = msgspec.structs.replace(
             row, reason=f"{row.reason}; nothing of it to keep by {', '.join(unfit)}"
         )
-    return Result(row, {where: _text(form, found) for where, form in sizing.forms.items()})
+    return Result(row, {where: _content(form, found) for where, form in sizing.forms.items()})
 
 
 def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[Analysis, list[str]]:
@@ -133,8 +133,8 @@ def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[An
             return made, unfit
 
 
-def _text(form: str, found: Plan) -> str:
-    return to_json(found.document) if form == "plan" else render(form, found, indexed=True)
+def _content(form: str, found: Plan) -> str | bytes:
+    return to_bytes(found.document) if form == "plan" else render(form, found, indexed=True)
 
 
 def _not_editable(sizing: Sizing, target: Target) -> str:

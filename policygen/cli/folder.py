@@ -13,7 +13,7 @@ import msgspec
 
 from policygen.cli.output import write_file
 from policygen.errors import UsageError
-from policygen.plan import SCHEMA_VERSION, to_json
+from policygen.plan import SCHEMA_VERSION, to_bytes
 from policygen.plan.rows import Batch, in_order
 from policygen.text import printable
 
@@ -109,7 +109,7 @@ class Folder:
 
         write_file(self.path / "roles.csv", to_csv(batch.rows))
         write_file(self.path / "roles.parquet", to_parquet(batch.rows))
-        write_file(self.path / TABLE, to_json(msgspec.to_builtins(batch)))
+        write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
         for name, page in render_index(batch).items():
             write_file(self.path / name, page)
         for file in self._old - _files((row.plan for row in batch.rows), self.places):

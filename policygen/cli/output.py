@@ -64,12 +64,12 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 def save_plan(folder: Path, plan: Plan) -> str:
     """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
-    from policygen.plan import to_json
+    from policygen.plan import to_bytes
 
     path = plan_file(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_file(path, to_json(plan.document))
+        write_file(path, to_bytes(plan.document))
     except (OSError, UsageError) as error:
         return f"warning: the plan was not saved: {error}"
     return f"Plan saved: {path}"

@@ -17,7 +17,7 @@ from policygen.errors import UsageError
 from policygen.plan.model import Document, Plan
 from policygen.text import printable, visible_json
 
-__all__ = ["SCHEMAS", "SCHEMA_VERSION", "Plan", "indented", "plan_of", "read_plan", "to_json"]
+__all__ = ["SCHEMAS", "SCHEMA_VERSION", "Plan", "indented", "plan_of", "read_plan", "to_bytes", "to_json"]
 
 SCHEMA_VERSION = 1
 
@@ -94,12 +94,17 @@ _PLAIN = bytes(range(0x20, 0x7F))
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def to_json(document: Mapping[str, Any]) -> str:
-    """A plan's text: sorted keys, two spaces, nothing raw that a terminal obeys."""
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """A plan's file: sorted keys, two spaces, nothing raw that a terminal obeys."""
     data = _encode(document)
+    text = msgspec.json.format(data, indent=2) + b"\n"
     unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
-    text = (msgspec.json.format(data, indent=2) + b"\n").decode()
-    return text if visible_json(unusual) == unusual else visible_json(text)
+    return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """A plan's text: that of its file."""
+    return to_bytes(document).decode()
 
 
 def indented(value: object) -> str:

@@ -22,7 +22,7 @@ from policygen.engine import Job, Means, run
 from policygen.reading import check_whole
 from policygen.selection import parse_role
 from policygen.sources import open_source
-from policygen.spill import Spill
+from policygen.spill import Spill, unpack
 logs, role, cache = sys.argv[1:]
 kept = lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None
 with Spill() as spill:
@@ -32,7 +32,7 @@ with Spill() as spill:
         found = list(done.ledger.calls.values())
     else:
         done = run(open_source(logs), Job(lambda _: True), means=Means(spill=spill))
-        found = (calls for _, roles in spill.by_name() for calls in roles.values())
+        found = (calls for _, pieces in spill.by_name() for calls in unpack(pieces).values())
     check_whole(done.reading, allow_incomplete=False)
     events = groups = 0
     for calls in found:

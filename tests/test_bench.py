@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ corpus: Any = importlib.import_module("corpus")
 reference: Any = importlib.import_module("reference")
 engine: Any = importlib.import_module("engine")
 page: Any = importlib.import_module("page")
+batch: Any = importlib.import_module("batch")
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +113,29 @@ def test_plain_python_and_the_ledger_count_the_same(logs: Path, ledger: Ledger) 
     assert sum(count for count, _, _ in alone.groups.values()) == alone.roles.total()
 
 
-def test_our_pass_counts_what_plain_python_counts(logs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["one role", "all roles"])
+def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path: Path) -> None:
     hot = corpus.hot_role(corpus.Shape(EVENTS))
     made = engine.Corpus(logs, {"hot_role": hot.arn})
-    ours = next(one for one in engine.contenders() if (one.name, one.job) == (engine.POLICYGEN, "one role"))
+    ours = next(one for one in engine.contenders() if (one.name, one.job) == (engine.POLICYGEN, job))
     run = engine.measure(ours, made, tmp_path)
-    assert run.said["events"] == reference.reduce(logs, hot.arn).roles.total()
+    wanted = hot.arn if job == "one role" else ""
+    assert run.said["events"] == reference.reduce(logs, wanted).roles.total()
     assert 10 < run.peak < 1000
     assert run.cpu > 0
+
+
+def test_a_batch_is_measured_beside_the_log_for_one_role(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["batch.py", "600", "12", "1"])
+    batch.main()
+    said = capfd.readouterr().out
+    found = re.search(r"batch of 12 roles, (\d+) plans: ([\d.]+) s", said)
+    assert found
+    assert int(found[1]) >= 5
+    assert float(found[2]) > 0
+    assert re.search(r"index: \d+ kB, largest page: [1-9]\d* kB", said)
 
 
 def test_the_last_day_comes_by_itself(logs: Path, tmp_path: Path) -> None:

@@ -205,8 +205,8 @@ class _Places:
 
     def naming(self, name: str) -> list[Grant]:
         """The grants that are for a resource."""
-        wide = (grant for matches, grant in self._patterns if matches(name) and not grant.excluded)
-        return [*self._names.get(name, ()), *wide]
+        wide = (grant for matches, grant in self._patterns if matches(name))
+        return [grant for grant in (*self._names.get(name, ()), *wide) if not grant.excluded]
 
 
 class GrantIndex:

@@ -26,7 +26,7 @@ ACCOUNT = "111122223333"
 _BATCH = """
 import contextlib, csv, json, sys
 from pathlib import Path
-from policygen.cli import main
+from policygen.cli.app import main
 logs, snapshot, out = sys.argv[1:]
 sys.argv = ["policygen", "batch", "--logs", logs, "--snapshot", snapshot, "--out", out, "--no-cache", "--quiet"]
 with open(Path(out).with_suffix(".txt"), "w") as screen, contextlib.redirect_stdout(screen):

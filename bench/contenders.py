@@ -17,12 +17,12 @@ PASSES = Path(__file__).resolve().parent / "passes"
 _READ = """
 import json, sys
 from pathlib import Path
-from policygen.cache import Cache
-from policygen.engine import Job, Means, run
-from policygen.reading import check_whole
-from policygen.selection import parse_role
-from policygen.sources import open_source
-from policygen.spill import Spill, unpack
+from policygen.logs.cache import Cache
+from policygen.logs.reader import Job, Means, run
+from policygen.logs.read_report import check_whole
+from policygen.evidence.role import parse_role
+from policygen.logs.registry import open_source
+from policygen.logs.calls.spill import Spill, unpack
 logs, role, cache = sys.argv[1:]
 kept = lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None
 with Spill() as spill:

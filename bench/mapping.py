@@ -22,13 +22,13 @@ import msgspec
 from corpus import contents, plan
 from org.roles import Shape
 
-from policygen import catalog
-from policygen.access import Call, ResourceEntry
-from policygen.calls import call_id
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
-from policygen.events import Event, read_event
-from policygen.sources import envelope
+from policygen.logs.calls.call import call_id
+from policygen.logs.decode import envelope
+from policygen.logs.events.event import Event, read_event
 
 ACCOUNT = "111122223333"
 

@@ -14,18 +14,18 @@ from policygen.version import VERSION
 __version__ = VERSION
 
 _HOME = {
-    "AccessRequest": "policygen.access:AccessRequest",
-    "Policy": "policygen.policy.document:Policy",
+    "AccessRequest": "policygen.iam.request:AccessRequest",
+    "Policy": "policygen.iam.document:Policy",
     "PolicygenError": "policygen.errors:PolicygenError",
-    "Suggestion": "policygen.suggestion:Suggestion",
-    "calls_frame": "policygen.frames:calls_frame",
-    "changes_frame": "policygen.frames:changes_frame",
-    "evaluate": "policygen.policy.evaluate:evaluate",
-    "load_snapshot": "policygen.account:load_snapshot",
-    "parse_policy": "policygen.policy.document:parse_policy",
-    "requests_frame": "policygen.frames:requests_frame",
-    "roles": "policygen.analysis:roles_in",
-    "suggest": "policygen.analysis:suggest_role",
+    "Suggestion": "policygen.rightsize.suggestion:Suggestion",
+    "calls_frame": "policygen.report.data.frames:calls_frame",
+    "changes_frame": "policygen.report.data.frames:changes_frame",
+    "evaluate": "policygen.iam.evaluate:evaluate",
+    "load_snapshot": "policygen.account.snapshot:load_snapshot",
+    "parse_policy": "policygen.iam.document:parse_policy",
+    "requests_frame": "policygen.report.data.frames:requests_frame",
+    "roles": "policygen.api:roles_in",
+    "suggest": "policygen.api:suggest_role",
 }
 
 __all__ = [
@@ -44,15 +44,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from policygen.access import AccessRequest
-    from policygen.account import load_snapshot
-    from policygen.analysis import roles_in as roles
-    from policygen.analysis import suggest_role as suggest
+    from policygen.account.snapshot import load_snapshot
+    from policygen.api import roles_in as roles
+    from policygen.api import suggest_role as suggest
     from policygen.errors import PolicygenError
-    from policygen.frames import calls_frame, changes_frame, requests_frame
-    from policygen.policy.document import Policy, parse_policy
-    from policygen.policy.evaluate import evaluate
-    from policygen.suggestion import Suggestion
+    from policygen.iam.document import Policy, parse_policy
+    from policygen.iam.evaluate import evaluate
+    from policygen.iam.request import AccessRequest
+    from policygen.report.data.frames import calls_frame, changes_frame, requests_frame
+    from policygen.rightsize.suggestion import Suggestion
 
 
 def __getattr__(name: str) -> Any:

@@ -14,10 +14,11 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from policygen.ledger import Ledger
-from policygen.reduction import Row
-from policygen.sources.athena import Question, fill
-from policygen.sources.athena.table import Partition, Table
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.sources.athena.source import fill
+from policygen.logs.sources.athena.sql import Question
+from policygen.logs.sources.athena.table import Partition, Table
+from policygen.logs.sources.sql_rows import Row
 
 TEXT = pa.string()
 _ISSUER = pa.struct([(name, TEXT) for name in ("type", "principalid", "arn", "accountid", "username")])

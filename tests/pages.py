@@ -8,11 +8,12 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan import Plan, plan_of
-from policygen.plan.rows import SAYS, Batch, Row
-from policygen.report import plan as plan_of_analysis
-from policygen.report import render
-from policygen.report.index import render_index
+from policygen.plan.batch_table import SAYS, Batch, Row
+from policygen.plan.io import plan_of
+from policygen.plan.model import Plan
+from policygen.report.formats import render
+from policygen.report.from_analysis import plan as plan_of_analysis
+from policygen.report.html.batch_index import render_index
 from tests.test_reports import sample
 
 HOSTILE = {

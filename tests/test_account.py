@@ -17,24 +17,25 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from policygen.account import (
-    Account,
-    last_accessed,
-    live,
-    load_snapshot,
-    organization,
-    reader,
-    to_account,
-    to_json,
-)
-from policygen.account.errors import is_aws_error, translate, translated
+from policygen.account import aws_reader as reader
+from policygen.account import last_accessed, live, organization
+from policygen.account.aws_errors import is_aws_error, translate, translated
+from policygen.account.aws_session import Aws, open_session
 from policygen.account.last_accessed import PAUSES
-from policygen.account.live import ROLE_ACTIONS, SNAPSHOT_ACTIONS, read_role, take_snapshot
-from policygen.account.needs import NEEDS, ORGANIZATION_ACTIONS, WITNESS_ACTIONS, actions
-from policygen.account.session import Aws, open_session
-from policygen.account.wire import Organization, Snapshot
-from policygen.catalog import reference
+from policygen.account.live import read_role, take_snapshot
+from policygen.account.model import Account
+from policygen.account.required_permissions import (
+    NEEDS,
+    ORGANIZATION_ACTIONS,
+    ROLE_ACTIONS,
+    SNAPSHOT_ACTIONS,
+    WITNESS_ACTIONS,
+    actions,
+)
+from policygen.account.snapshot import load_snapshot, to_account, to_json
+from policygen.account.snapshot_schema import Organization, Snapshot
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
+from policygen.iam import reference
 
 CASES = Path(__file__).parent / "cases" / "account"
 NOW = datetime(2026, 11, 24, 22, 31, tzinfo=UTC)

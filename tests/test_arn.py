@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from policygen import arn
-from policygen.arn import Arn, string_glob
-from policygen.glob import includes, includes_together, meets
+from policygen.iam import arn
+from policygen.iam.arn import Arn, string_glob
+from policygen.iam.pattern import includes, includes_together, meets
 
 # --- ARNs ---
 

@@ -18,18 +18,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from policygen.access import RoleKey
-from policygen.account.session import Aws
+from policygen.account.aws_session import Aws
 from policygen.catalog.rules import all_rules
 from policygen.errors import AwsError, GateError, PolicygenError, UsageError
-from policygen.ledger import Ledger
-from policygen.outcome import outcome_of
-from policygen.sources import Batch, open_source
-from policygen.sources.athena import Place, Question, Runner, fill, parse_place
-from policygen.sources.athena.ddl import ddl
-from policygen.sources.athena.sql import LONGEST, calls_sql, survey_sql
-from policygen.sources.athena.table import Partition, Table, read_table
-from policygen.user import user_of
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.events.credentials import user_of
+from policygen.logs.events.outcome import outcome_of
+from policygen.logs.registry import open_source
+from policygen.logs.source import Batch
+from policygen.logs.sources.athena.client import Place, Runner, parse_place
+from policygen.logs.sources.athena.ddl import ddl
+from policygen.logs.sources.athena.source import fill
+from policygen.logs.sources.athena.sql import LONGEST, Question, calls_sql, survey_sql
+from policygen.logs.sources.athena.table import Partition, Table, read_table
 from tests.support import ACCOUNT, ROLE, ROLE_ID, ROOT, record
 
 duckdb = pytest.importorskip("duckdb")
@@ -429,7 +431,7 @@ def test_a_value_that_is_not_of_its_form_makes_no_statement(more: dict[str, Any]
 
 
 def test_the_command_prints_the_statement() -> None:
-    from policygen.cli.athena import command
+    from policygen.cli.commands.athena import command
 
     app = typer.Typer()
     app.command()(command)

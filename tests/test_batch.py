@@ -24,17 +24,18 @@ import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-import policygen.batch
-from policygen.access import RoleKey
-from policygen.account import load_snapshot
-from policygen.batch import Result, Sizing, Target, right_size
-from policygen.batch.reading import read
-from policygen.batch.select import Choice, targets
-from policygen.plan.rows import SAYS, Batch, Row, in_order, totals
-from policygen.report.batch import age, screen, to_csv, to_parquet
-from policygen.report.cells import plain
-from policygen.sources import open_source
-from policygen.spill import Spill
+import policygen.batch.run
+from policygen.account.snapshot import load_snapshot
+from policygen.batch.read import read
+from policygen.batch.rightsize_role import Result, Sizing, right_size
+from policygen.batch.select import Choice, Target, targets
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.spill import Spill
+from policygen.logs.registry import open_source
+from policygen.plan.batch_table import SAYS, Batch, Row, in_order, totals
+from policygen.report.data.batch import to_csv, to_parquet
+from policygen.report.data.cells import plain
+from policygen.report.terminal.batch import age, screen
 from tests.support import ROOT, crowd, write_logs
 
 SAMPLES = ROOT / "samples"
@@ -453,9 +454,11 @@ def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytes
             raise KeyError("what was in the log")
         return right_size(sizing, target, calls)
 
-    monkeypatch.setattr(policygen.batch, "right_size", broken)
+    monkeypatch.setattr(policygen.batch.run, "right_size", broken)
     with Spill() as spill:
-        rows = {one.row.role: one.row for one in policygen.batch.run(*sizing_of_the_samples(spill), spill)}
+        rows = {
+            one.row.role: one.row for one in policygen.batch.run.run(*sizing_of_the_samples(spill), spill)
+        }
     assert {name: row.verdict for name, row in rows.items()} == {
         "orders-api": "review", "bastion": "failed", "audit-reader": "unused",
     }  # fmt: skip
@@ -476,9 +479,9 @@ def test_what_a_killed_process_had_to_do_is_done_all_the_same() -> None:
     said: list[str] = []
     with Spill() as spill:
         sizing, chosen = sizing_of_the_samples(spill)
-        alone = sorted(one.row.role for one in policygen.batch.run(sizing, chosen, spill))
+        alone = sorted(one.row.role for one in policygen.batch.run.run(sizing, chosen, spill))
         found = sorted(
-            one.row.role for one in policygen.batch.run(sizing, chosen, spill, Lost(), said.append)
+            one.row.role for one in policygen.batch.run.run(sizing, chosen, spill, Lost(), said.append)
         )
     assert found == alone == ["audit-reader", "bastion", "orders-api"]
     assert said == ["warning: a worker failed (BrokenProcessPool: killed): what it had to do is done here"]

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from policygen.engine import Job, run
-from policygen.ledger import Ledger
-from policygen.mapping import map_batch
-from policygen.sources import open_source
+from policygen.evidence.record_mapping import map_batch
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.reader import Job, run
+from policygen.logs.registry import open_source
 from tests.support import ROOT
 
 EVENTS = 2_000

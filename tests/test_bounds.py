@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.access import AccessRequest
-from policygen.policy.document import Policy, conditions_of, parse_policy
-from policygen.policy.expand import actions_matching, allowed_actions, effective_actions
-from policygen.policy.grants import Grant, inside_statements
-from policygen.policy.meet import Loss, allow_statements, meet_with_losses
-from policygen.policy.wildcards import by_wildcards
-from policygen.suggestion import suggest
-from policygen.today import Today, allowed_today
+from policygen.account.current import Today
+from policygen.iam.actions import actions_matching, allowed_actions, effective_actions
+from policygen.iam.document import Policy, allow_statements, conditions_of, parse_policy
+from policygen.iam.grants import Grant, inside_statements
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.current_access import allowed_today
+from policygen.rightsize.generate.intersect import Loss, meet_with_losses
+from policygen.rightsize.generate.wildcards import by_wildcards
+from policygen.rightsize.suggest import suggest
 from tests.oracle.cases import document, policy_of
 from tests.oracle.pairs import coverage, usage_of_requests
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from policygen import catalog
-from policygen.access import Call, ResourceEntry
-from policygen.catalog import reference
-from policygen.catalog.locate import rule_place, step_place
-from policygen.catalog.names import aliases, not_iam_sources, service_prefix
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
+from policygen.catalog.provenance import rule_place, step_place
 from policygen.catalog.rules import Example, ServiceRules, all_rules, file_text, read_rules
+from policygen.catalog.service_names import aliases, not_iam_sources, service_prefix
+from policygen.iam import reference
 from tests.support import ROOT
 
 ACCOUNT = "123456789012"
@@ -189,7 +189,7 @@ def test_generalised_types_name_placeholders_of_their_pattern(rules: ServiceRule
 
 
 def test_the_table_of_visibility_speaks_only_of_services_without_a_file() -> None:
-    table = tomllib.loads((ROOT / "policygen" / "catalog" / "visibility.toml").read_text("utf-8"))
+    table = tomllib.loads((ROOT / "policygen" / "catalog" / "data" / "visibility.toml").read_text("utf-8"))
     with_file = {rules.service for rules in RULES}
     assert not with_file & {*table["never"], *table["data"]}
 

@@ -13,10 +13,11 @@ from functools import cache
 
 import pytest
 
-from policygen.access import GRANTED
-from policygen.catalog import census, reference
-from policygen.catalog.names import botocore_facts
-from policygen.catalog.refresh import collect
+from policygen.catalog.build import completeness as census
+from policygen.catalog.build.botocore import collect
+from policygen.catalog.service_names import botocore_facts
+from policygen.iam import reference
+from policygen.iam.request import GRANTED
 from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "services.md"

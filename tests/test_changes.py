@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policygen.report.changes import Told, render_changes
+from policygen.report.terminal.changes import Told, render_changes
 from tests.support import ROOT
 from tests.test_suggest_cases import run
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
-from policygen.analysis import analyse
 from policygen.errors import NothingFoundError
-from policygen.suggestion import Suggestion
-from policygen.user import user_of
+from policygen.logs.events.credentials import user_of
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROLE, snapshot, write_logs
 
 GET = {

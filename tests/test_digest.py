@@ -26,11 +26,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
 
-from policygen.account.session import Aws
+from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, IncompleteError, UsageError
-from policygen.sources import Batch, Damage, LogObject, Scope
-from policygen.sources.chain import Hour, Keys, Report, Window, check, check_chain, shifted
-from policygen.sources.digest import (
+from policygen.logs.decode.object_key import delivered
+from policygen.logs.source import Batch, Damage, LogObject, Scope
+from policygen.logs.sources.files import FileSource
+from policygen.logs.verify.chain import Hour, Keys, Report, Window, check, check_chain, shifted
+from policygen.logs.verify.digest import (
     Digest,
     DigestFile,
     content_hash,
@@ -39,7 +41,7 @@ from policygen.sources.digest import (
     signing_string,
     verify_signature,
 )
-from policygen.sources.digest_store import (
+from policygen.logs.verify.store import (
     load_keys,
     local_digests,
     public_keys,
@@ -47,9 +49,7 @@ from policygen.sources.digest_store import (
     verify_files,
     verify_s3,
 )
-from policygen.sources.files import FileSource
-from policygen.sources.layout import delivered
-from policygen.sources.verification import verify
+from policygen.logs.verify.verification import verify
 
 ACCOUNT = "111122223333"
 BUCKET = "trail-bucket"

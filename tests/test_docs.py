@@ -17,11 +17,11 @@ import pytest
 
 import policygen
 from policygen import errors
-from policygen.account.live import ROLE_ACTIONS, SNAPSHOT_ACTIONS
+from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.catalog.rules import read_rules
-from policygen.cli import COMMANDS, EPILOG
-from policygen.conduct import SIGNS
-from policygen.gate import RULES
+from policygen.cli.app import COMMANDS, EPILOG
+from policygen.evidence.anomalies import SIGNS
+from policygen.rightsize.check.findings import RULES
 from tests.support import ROOT
 from tests.test_pull_requests import PAGE, bash, settled
 
@@ -193,7 +193,7 @@ def test_the_exit_codes_are_the_same_in_the_errors_the_help_and_the_documents() 
 
 def test_every_blind_spot_has_its_heading() -> None:
     ids: set[str] = set()
-    for name in ("coverage.py", "keeps.py"):
+    for name in ("evidence/coverage/coverage.py", "rightsize/keep/unobservable.py"):
         text = (ROOT / "policygen" / name).read_text("utf-8")
         ids |= set(re.findall(r'BlindSpot\(\s*f?"([^"]+)"', text))
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "blind-spots.md").read_text("utf-8"), re.M)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.errors import UsageError
-from policygen.policy.document import Policy, Statement, conditions_of, parse_policy
+from policygen.iam.document import Policy, Statement, conditions_of, parse_policy
 
 PLAIN = {
     "Version": "2012-10-17",

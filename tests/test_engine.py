@@ -20,18 +20,19 @@ from typing import Any
 
 import pytest
 
-import policygen.cache
-import policygen.engine
-from policygen.cache import Cache
-from policygen.engine import Job, Means, Portion, Progress, run
+import policygen.logs.cache
+import policygen.logs.reader
 from policygen.errors import AwsError
-from policygen.ledger import nobody
-from policygen.selection import parse_role
-from policygen.sources import EVERYTHING, Batch, Damage, LogObject, Scope, Search, Sought, open_source
-from policygen.sources.files import FileSource, read_file
-from policygen.sources.sampling import TELLING
-from policygen.sources.search import search
-from policygen.spill import Spill, unpack
+from policygen.evidence.role import parse_role
+from policygen.logs.cache import Cache
+from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.spill import Spill, unpack
+from policygen.logs.decode.search import search
+from policygen.logs.reader import Job, Means, Portion, Progress, run
+from policygen.logs.registry import open_source
+from policygen.logs.search_scope import TELLING
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, Scope, Search, Sought
+from policygen.logs.sources.files import FileSource, read_file
 from tests.support import ROOT, record
 
 KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
@@ -45,8 +46,8 @@ ONE_ROLE = Job(ROLE.fits, search=ROLE.sought)
 
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.engine, "SMALL", 0)
-    monkeypatch.setattr(policygen.engine, "LARGE", 0)
+    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
+    monkeypatch.setattr(policygen.logs.reader, "LARGE", 0)
 
 
 class Shuffled(FileSource):
@@ -84,7 +85,7 @@ def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: 
 def test_several_workers_give_the_same(
     job: Job, pool: Callable[[int], Executor], whole: Portion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
     with pool(2) as executor:
         assert same(run(open_source(TRAIL), job, means=Means(executor)), whole)
 
@@ -104,7 +105,7 @@ def copied(path: Path, folder: Path) -> str:
 def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     copied(path, tmp_path)
     for means in (Means(), Means(ThreadPoolExecutor(2))):
@@ -118,7 +119,7 @@ def test_a_copy_of_a_file_counts_once_whoever_reads_it(
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
     for path in TRAIL.rglob("*.json.gz"):
         copied(path, tmp_path)
     with Spill() as spill, ProcessPoolExecutor(2) as executor:
@@ -133,7 +134,7 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
 def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
     path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
     other = path.name.replace("_20261110T", "_20261111T")
     shutil.copyfile(path, tmp_path / other)
@@ -153,7 +154,7 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
 def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
     whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     other = copied(path, tmp_path)
     read: set[str] = set()
@@ -172,7 +173,7 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 4)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 4)
     handed: list[list[LogObject]] = []
 
     class Spy(ThreadPoolExecutor):
@@ -213,7 +214,7 @@ def die() -> None:
 def test_a_process_that_is_killed_costs_time_and_nothing_else(
     whole: Portion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
     source, said = open_source(TRAIL), list[str]()
     source.reader = Elsewhere(die)
     with ProcessPoolExecutor(2) as executor:
@@ -225,7 +226,7 @@ def test_a_process_that_is_killed_costs_time_and_nothing_else(
 
 
 def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
     source = open_source(TRAIL)
     source.reader = Elsewhere(expire)
     with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
@@ -427,13 +428,13 @@ def test_another_catalog_does_not_use_what_an_older_one_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached(tmp_path)
-    monkeypatch.setattr(policygen.cache, "catalog_version", lambda: "another")
+    monkeypatch.setattr(policygen.logs.cache, "catalog_version", lambda: "another")
     assert len(cached(tmp_path)[1]) > 100
 
 
 def test_many_packs_become_one(whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 8)
-    monkeypatch.setattr(policygen.engine, "FLUSHED", 1)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.reader, "FLUSHED", 1)
     cached(tmp_path)
     assert len(packs(tmp_path)) == 1
     found, read = cached(tmp_path)
@@ -515,12 +516,12 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys, policygen.engine as engine
+import sys, policygen.logs.reader as engine
 from pathlib import Path
-from policygen.cache import Cache
-from policygen.cli.progress import Bar, describe
-from policygen.selection import parse_role
-from policygen.sources import open_source
+from policygen.logs.cache import Cache
+from policygen.cli.console import Bar, describe
+from policygen.evidence.role import parse_role
+from policygen.logs.registry import open_source
 engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
 job = engine.Job(role.fits, "a role", search=role.sought)
@@ -551,7 +552,7 @@ def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
             if "done" in process.stdout.read():
                 shutil.rmtree(tmp_path / "calls")
     assert killed >= KILLS // 3
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
     found, _ = cached(tmp_path)
     assert same(found, whole)
 

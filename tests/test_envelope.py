@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.record import Record
-from policygen.sources import Damage
-from policygen.sources.envelope import Flaw, Item, Passed, items, to_record, trail, unwrap
+from policygen.logs.decode.envelope import Flaw, Item, Passed, items, to_record, trail, unwrap
+from policygen.logs.events.record import Record
+from policygen.logs.source import Damage
 
 
 def record(number: int = 1, **fields: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen import arn
-from policygen.access import AccessRequest
-from policygen.policy.document import Policy, Statement, conditions_of
-from policygen.policy.evaluate import Evaluator, evaluate, grant_contained
+from policygen.iam import arn
+from policygen.iam.document import Policy, Statement, conditions_of
+from policygen.iam.evaluate import Evaluator, evaluate, grant_contained
+from policygen.iam.request import AccessRequest
 from tests.oracle.cases import Case, load, policy_of
 
 CASES = load()

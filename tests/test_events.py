@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.access import Denial
-from policygen.events import Event, Ignored, parameters, read_event
-from policygen.outcome import Outcome, denial_of, outcome_of
-from policygen.record import Record
+from policygen.logs.events.event import Event, Ignored, parameters, read_event
+from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
+from policygen.logs.events.record import Record
 from tests.support import ROOT, SHARED, record
 
 DENIALS = json.loads((ROOT / "tests" / "cases" / "events" / "denials.json").read_text())

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
-from policygen.analysis import analyse
 from policygen.errors import PolicygenError
-from policygen.explanation import Explanation, explain
-from policygen.report.explained import as_dict, render_text
+from policygen.report.terminal.explain import as_dict, render_text
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.explain import Explanation, explain
 from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
 
 CASES = json.loads((ROOT / "tests" / "cases" / "explain" / "verdicts.json").read_text())

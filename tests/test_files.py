@@ -15,10 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import policygen.sources
+import policygen.logs.registry
 from policygen.errors import NothingFoundError, UsageError
-from policygen.record import Record
-from policygen.sources import Batch, Damage, Unreadable, open_source, unpack
+from policygen.logs.decode import unpack
+from policygen.logs.events.record import Record
+from policygen.logs.registry import open_source
+from policygen.logs.source import Batch, Damage, Unreadable
 from tests.test_envelope import record
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -334,7 +336,7 @@ def test_an_unknown_scheme_is_named_with_those_that_exist() -> None:
 
 
 def test_kinds_of_sources_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(policygen.sources.SCHEMES, "fake", lambda specs, _: open_source(tmp_path))
+    monkeypatch.setitem(policygen.logs.registry.SCHEMES, "fake", lambda specs, _: open_source(tmp_path))
     with pytest.raises(UsageError, match="different kinds"):
         open_source([tmp_path, "fake://x"])
 
@@ -446,8 +448,8 @@ def test_changed_bytes_are_reported_unless_every_record_is_whole(
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real records are not here")
 def test_every_real_record_is_read() -> None:
-    found = list(open_source(sorted((SHARED / "trails").glob("*/*.jsonl"))).read())
-    lines = sum(len(path.read_text().splitlines()) for path in (SHARED / "trails").glob("*/*.jsonl"))
+    found = list(open_source(sorted((SHARED / "trails").glob("*/events.jsonl"))).read())
+    lines = sum(len(path.read_text().splitlines()) for path in (SHARED / "trails").glob("*/events.jsonl"))
     assert not [batch.damage for batch in found if batch.damage]
     accounted = sum(len(b.records) + len(b.unreadable) + sum(b.passed_over.values()) for b in found)
     assert accounted == lines > 500

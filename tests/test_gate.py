@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
-from policygen.decisions import parse_decisions
-from policygen.gate import RULES, Finding, check, gated, source_of
-from policygen.observation import evidenced, observe
-from policygen.policy.document import parse_policy
-from policygen.policy.places import Place, places
-from policygen.report.findings import FORMATS, Report, render
+from policygen.evidence.observe import observe
+from policygen.iam.document import parse_policy
+from policygen.iam.locations import Place, places
+from policygen.report.findings.report import FORMATS, Report, render
+from policygen.rightsize.check.basis import evidenced
+from policygen.rightsize.check.check import check, gated
+from policygen.rightsize.check.findings import RULES, Finding, source_of
+from policygen.rightsize.decisions.load import parse_decisions
 from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
 
 CASES = json.loads((ROOT / "tests" / "cases" / "check" / "findings.json").read_text())

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen import arn
-from policygen.access import AccessRequest
-from policygen.arn import is_name
-from policygen.policy.conditions import Truth, evaluate_conditions, facts_of
-from policygen.policy.document import Conditions, Statement
-from policygen.policy.grants import Grant, GrantIndex, inside_statements, outside, widest
+from policygen.iam import arn
+from policygen.iam.arn import is_name
+from policygen.iam.conditions import Truth, evaluate_conditions, facts_of
+from policygen.iam.document import Conditions, Statement
+from policygen.iam.grants import Grant, GrantIndex, inside_statements, outside, widest
+from policygen.iam.request import AccessRequest
 
 _A, _B = "arn:aws:s3:::carts", "arn:aws:s3:::carts/2026"
 PLACES = (

@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 
 from policygen.account.model import Trail
 from policygen.account.snapshot import to_account
-from policygen.history import EVENTS, Stretch, TrailChange, bounds, gaps, stretches, whole_day
-from policygen.selectors import OBJECTS, Probe, logged
-from policygen.usage import window_of
+from policygen.evidence.coverage.selectors import OBJECTS, Probe, logged
+from policygen.evidence.coverage.trail_history import (
+    EVENTS,
+    Stretch,
+    TrailChange,
+    bounds,
+    gaps,
+    stretches,
+    whole_day,
+)
+from policygen.logs.window import window_of
 from tests.support import ACCOUNT, ROOT, snapshot
 
 CASES: Sequence[Mapping[str, Any]] = json.loads(

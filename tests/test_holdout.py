@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from policygen.access import AccessRequest
-from policygen.analysis import analyse
-from policygen.conduct import SIGNS
-from policygen.policy.evaluate import Evaluator
-from policygen.policy.grants import Grant
-from policygen.suggestion import Suggestion
+from policygen.evidence.anomalies import SIGNS
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROOT
 
 TRAIL = ROOT / "samples" / "trail"

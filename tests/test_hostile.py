@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from policygen import catalog
-from policygen.access import AccessRequest, Call, ResourceEntry
-from policygen.analysis import Analysis, analyse
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Call, ResourceEntry
 from policygen.errors import PolicygenError
-from policygen.mapping import map_batch
-from policygen.policy.evaluate import evaluate
-from policygen.sources import open_source
+from policygen.evidence.record_mapping import map_batch
+from policygen.iam.evaluate import evaluate
+from policygen.iam.request import AccessRequest
+from policygen.logs.registry import open_source
+from policygen.rightsize.analysis import Analysis, analyse
 from policygen.text import printable
 from tests.support import ACCOUNT, ROLE, record, write_logs
 from tests.support import rendered as render
@@ -438,7 +439,7 @@ def test_long_texts_of_strangers_do_not_fill_the_memory(tmp_path: Path) -> None:
     code = (
         "import re\n"
         "from pathlib import Path\n"
-        "from policygen.analysis import analyse\n"
+        "from policygen.rightsize.analysis import analyse\n"
         f"made = analyse([{str(tmp_path)!r}], {ROLE!r})\n"
         "assert made.suggestion.usage.events.count == 300\n"
         # Not getrusage: a child begins with its parent's peak.

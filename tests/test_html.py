@@ -22,20 +22,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from policygen.plan import Plan, plan_of
-from policygen.plan.model import Change
-from policygen.plan.rows import SAYS
-from policygen.policy.diff import SYMBOLS
-from policygen.report import render
-from policygen.report.html import LIMITS
-from policygen.report.index import PAGE, render_index
-from policygen.report.pages import fair, shown
-from policygen.report.pages.changes import WORDS, Changes, Line, Pattern, changes_of
-from policygen.report.pages.charts import states
-from policygen.report.pages.heat import CELLS, edges, heat_of
-from policygen.report.pages.heat import Row as HeatRow
-from policygen.report.pages.questions import kept, questions_of
-from policygen.report.pages.rows import rows_of
+from policygen.plan.batch_table import SAYS
+from policygen.plan.io import plan_of
+from policygen.plan.model import Change, Plan
+from policygen.plan.open_questions import kept, questions_of
+from policygen.report.formats import render
+from policygen.report.html.batch_index import PAGE, render_index
+from policygen.report.html.changes import WORDS, Changes, Line, Pattern, changes_of
+from policygen.report.html.charts import states
+from policygen.report.html.heatmap import CELLS, edges, heat_of
+from policygen.report.html.heatmap import Row as HeatRow
+from policygen.report.html.role_page import LIMITS
+from policygen.report.html.rows import rows_of
+from policygen.report.html.templating import fair, shown
+from policygen.rightsize.assess.changes import SYMBOLS
 from tests.pages import (
     HOSTILE,
     PAGES,
@@ -58,7 +58,9 @@ ROLE_LIMIT, INDEX_LIMIT = 300_000, 400_000
 EVERY_PAGE = pytest.mark.parametrize("name", list(PAGES))
 
 SOURCES = set(
-    re.findall(r'source = "(https://[^"]+)"', (files("policygen") / "risk.toml").read_text("utf-8"))
+    re.findall(
+        r'source = "(https://[^"]+)"', (files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8")
+    )
 )
 """The pages that a risk's name may lead to."""
 
@@ -126,8 +128,8 @@ def test_a_page_depends_on_its_plan_alone(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(everything().document))
     code = (
-        "import sys; from pathlib import Path; from policygen.plan import read_plan; "
-        "from policygen.report import render; "
+        "import sys; from pathlib import Path; from policygen.plan.io import read_plan; "
+        "from policygen.report.formats import render; "
         f"sys.stdout.buffer.write(render('html', read_plan(Path({str(path)!r}).read_bytes(), 'p')).encode())"
     )
     for seed in ("1", "2"):

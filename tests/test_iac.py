@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from policygen.errors import UsageError
-from policygen.report.code import quoted
-from policygen.report.code.names import kebab, pascal, snake
+from policygen.report.iac.common import quoted
+from policygen.report.iac.names import kebab, pascal, snake
 from tests.engines import Engine, node, python, stacks, terraform
 from tests.engines.meaning import meaning
 from tests.engines.plans import HOSTILE, SAMPLES, TEXTS, VARIABLES, Plan, of, plan, sample
@@ -28,7 +28,7 @@ FORMATS = ("terraform", "terraform_data", "cloudformation", "sam", "cdk_ts", "cd
 
 
 def render(format_: str, made: Plan) -> str:
-    text: str = import_module(f"policygen.report.{format_}").render(made)
+    text: str = import_module(f"policygen.report.iac.{format_}").render(made)
     return text
 
 

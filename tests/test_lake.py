@@ -13,23 +13,25 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from policygen.access import RoleKey
-from policygen.account import load_snapshot
-from policygen.account.needs import NEEDS
-from policygen.account.session import Aws
-from policygen.analysis import analyse
-from policygen.batch.reading import read as batch_read
+from policygen.account.aws_session import Aws
+from policygen.account.required_permissions import NEEDS
+from policygen.account.snapshot import load_snapshot
+from policygen.batch.read import read as batch_read
 from policygen.batch.select import Choice
-from policygen.cli import app
+from policygen.cli.app import app
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
-from policygen.ledger import Ledger, nobody
-from policygen.remedy import put_all, start, widen
-from policygen.sources import Asking, Scope, open_source
-from policygen.sources.athena.sql import Question
-from policygen.sources.history import WAITS
-from policygen.sources.lake import Lake, LakeSource, Store, parse_store
-from policygen.sources.lake.sql import SURVEYS, records_sql, survey_sql
-from policygen.spill import Spill
+from policygen.evidence.coverage.remediation import put_all, start, widen
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import Ledger, nobody
+from policygen.logs.calls.spill import Spill
+from policygen.logs.registry import Asking, open_source
+from policygen.logs.source import Scope
+from policygen.logs.sources.api.paging import WAITS
+from policygen.logs.sources.athena.sql import Question
+from policygen.logs.sources.lake.client import Lake, Store, parse_store
+from policygen.logs.sources.lake.source import LakeSource
+from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_sql
+from policygen.rightsize.analysis import analyse
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import ROLE, ROOT, record, snapshot, trails_of
 from tests.test_athena import odd, sample_rows
@@ -561,8 +563,8 @@ def test_a_limit_that_cannot_be_kept_is_refused() -> None:
 
 def test_the_command_line_reads_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = FakeLake(sample())
-    monkeypatch.setattr("policygen.sources.lake.open_session", lambda _: aws.session())
-    monkeypatch.setattr("policygen.sources.lake.asking.time.sleep", aws.clock.sleep)
+    monkeypatch.setattr("policygen.logs.sources.lake.source.open_session", lambda _: aws.session())
+    monkeypatch.setattr("policygen.logs.sources.lake.client.time.sleep", aws.clock.sleep)
     made = CliRunner().invoke(
         app,
         [

@@ -15,10 +15,10 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from policygen.account import load_snapshot
 from policygen.account.live import read_role
-from policygen.analysis import analyse
-from policygen.cli import app
+from policygen.account.snapshot import load_snapshot
+from policygen.cli.app import app
+from policygen.rightsize.analysis import analyse
 from tests.support import crowd, record, write_logs
 
 ACCOUNT = "123456789012"
@@ -203,7 +203,9 @@ def deliver(session: boto3.Session, bucket: str, records: list[dict[str, Any]]) 
 def test_from_credentials_to_a_policy_with_no_other_word(
     session: boto3.Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("policygen.sources.fetch.find_spec", lambda _: None)  # moto plays AWS for boto3 alone
+    monkeypatch.setattr(
+        "policygen.logs.sources.s3.fetch.find_spec", lambda _: None
+    )  # moto plays AWS for boto3 alone
     monkeypatch.setenv("POLICYGEN_CACHE", str(tmp_path))
     # moto makes no reports of what was used last.
     monkeypatch.setattr(

@@ -12,9 +12,9 @@ import pytest
 from moto import mock_aws
 
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
-from policygen.sources import EVERYTHING, Batch, LogObject, Scope
-from policygen.sources.history import Connection
-from policygen.sources.logs import PER_PAGE, Group, LogsSource, open_logs
+from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
+from policygen.logs.sources.api.cloudwatch import PER_PAGE, Group, LogsSource, open_logs
+from policygen.logs.sources.api.paging import Connection
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import record
 

@@ -16,16 +16,16 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from policygen.account import load_snapshot
-from policygen.account.session import open_session
-from policygen.analysis import analyse
-from policygen.coverage import coverage_of
+from policygen.account.aws_session import open_session
+from policygen.account.snapshot import load_snapshot
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
-from policygen.sources import EVERYTHING, Batch, LogObject, Scope
-from policygen.sources.history import ABREAST, WAITS, Connection, HistoryReader, Pace
-from policygen.sources.lookup import LookupReader, LookupSource, open_lookup
-from policygen.sources.stretch import Stretch
-from policygen.usage import window_of
+from policygen.evidence.coverage.coverage import coverage_of
+from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
+from policygen.logs.sources.api.days import Stretch
+from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
+from policygen.logs.sources.api.paging import ABREAST, WAITS, Connection, HistoryReader, Pace
+from policygen.logs.window import window_of
+from policygen.rightsize.analysis import analyse
 from tests.fake_aws import ACCOUNT, Clock, FakeAws, Refused
 from tests.support import ROLE, record, snapshot, trails_of
 
@@ -358,7 +358,7 @@ def test_a_text_that_is_no_record_is_unreadable_and_reaches_no_other(name: str) 
 
 
 def test_positions_count_on_through_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policygen.sources.history.BATCH", 4)
+    monkeypatch.setattr("policygen.logs.sources.api.paging.BATCH", 4)
     bad = event(0, "2026-11-20T00:00:00Z", CloudTrailEvent="?")  # the oldest, which comes last
     events = [event(number, f"2026-11-20T00:00:{number:02}Z") for number in range(1, 10)]
     batches = read_day(fake(History([bad, *events])))

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from policygen.access import AccessRequest
-from policygen.account import load_snapshot
-from policygen.analysis import analyse
+from policygen.account.current import Today
+from policygen.account.snapshot import load_snapshot
 from policygen.errors import PolicygenError
-from policygen.policy.document import Policy, parse_policy
-from policygen.policy.evaluate import Evaluator
-from policygen.policy.pack import MANAGED_COUNT
-from policygen.suggestion import Suggestion, suggest
-from policygen.today import Today
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.generate.pack import MANAGED_COUNT
+from policygen.rightsize.suggest import suggest
+from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROOT
 
 SECONDS = 60

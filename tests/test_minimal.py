@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from policygen import arn
-from policygen.access import AccessRequest
-from policygen.policy.document import Policy, Statement
-from policygen.policy.evaluate import Evaluator
-from policygen.policy.expand import actions_matching
-from policygen.policy.grants import Grant, inside_statements, is_pattern, overlaps_statement
-from policygen.policy.meet import allow_statements
-from policygen.suggestion import Suggestion
+from policygen.iam import arn
+from policygen.iam.actions import actions_matching
+from policygen.iam.document import Policy, Statement, allow_statements
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.grants import Grant, inside_statements, is_pattern, overlaps_statement
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.suggestion import Suggestion
 from tests.test_oracle_suggest import sample_suggestions
 from tests.test_suggest_cases import CASES, IDS, run
 

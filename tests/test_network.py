@@ -25,9 +25,9 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from policygen.account.live import read_role
-from policygen.cli import COMMANDS, app
+from policygen.cli.app import COMMANDS, app
 from policygen.errors import PolicygenError
-from policygen.sources.bucket import forget_clients
+from policygen.logs.sources.s3.client import forget_clients
 from tests.support import ROOT, crowd, record
 from tests.test_live import TABLE, an_account, deliver
 
@@ -190,7 +190,7 @@ def test_a_command_that_fails_asks_nobody_either(asked: list[str]) -> None:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch, keys: None, asked: list[str]) -> Iterator[list[str]]:
     """The hosts of the requests that botocore would send; moto answers them."""
-    monkeypatch.setattr("policygen.sources.fetch.find_spec", lambda _: None)
+    monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: None)
     # moto makes no reports of what was used last.
     monkeypatch.setattr(
         "policygen.account.live.read_role", lambda name, aws, say, **_: read_role(name, aws, say=say)

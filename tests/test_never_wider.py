@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.policy.grants import inside_statements
-from policygen.policy.meet import allow_statements
-from policygen.proof import grants_in
+from policygen.iam.document import allow_statements
+from policygen.iam.grants import inside_statements
+from policygen.rightsize.assess.proof import grants_in
 from tests.oracle.judge import available
 from tests.oracle.pairs import fault, questions, random_pair, suggested, verdict
 from tests.test_properties import bounded

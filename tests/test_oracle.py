@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from policygen.access import AccessRequest
-from policygen.policy.document import parse_policy
-from policygen.policy.evaluate import evaluate
+from policygen.iam.document import parse_policy
+from policygen.iam.evaluate import evaluate
+from policygen.iam.request import AccessRequest
 from tests.oracle.cases import Case, context_of, document, load
 from tests.oracle.judge import available, judge, row
 

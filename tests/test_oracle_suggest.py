@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from policygen.access import AccessRequest
-from policygen.account import load_snapshot
-from policygen.analysis import analyse, roles_in
-from policygen.catalog import reference
+from policygen.account.snapshot import load_snapshot
+from policygen.api import roles_in
 from policygen.errors import NothingFoundError
-from policygen.policy.evaluate import Evaluator
-from policygen.suggestion import Suggestion
+from policygen.iam import reference
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.suggestion import Suggestion
 from tests.oracle.judge import available, judge, row
 from tests.support import ROOT, SHARED
 from tests.test_suggest_cases import CASES, run

@@ -9,10 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.errors import GateError
-from policygen.policy.document import Policy, Statement
-from policygen.policy.grants import Grant
-from policygen.policy.pack import INLINE_LIMIT, MANAGED_LIMIT, name_statements, pack, statements_of
-from policygen.proof import grants_in
+from policygen.iam.document import Policy, Statement
+from policygen.iam.grants import Grant
+from policygen.rightsize.assess.proof import grants_in
+from policygen.rightsize.generate.pack import (
+    INLINE_LIMIT,
+    MANAGED_LIMIT,
+    name_statements,
+    pack,
+    statements_of,
+)
 
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/"
 

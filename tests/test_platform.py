@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from policygen.access import AccessRequest
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
-from policygen.catalog import reference
-from policygen.keeps import Keep
-from policygen.platform import SOURCE_FUNCTION, platform_keeps, warned
-from policygen.policy.document import conditions_of
-from policygen.pollers import features, unknown_sources
+from policygen.iam import reference
+from policygen.iam.document import conditions_of
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.keep.event_sources import features, unknown_sources
+from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.platform import SOURCE_FUNCTION, platform_keeps, warned
 from tests.support import ROOT
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"

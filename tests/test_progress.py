@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-import policygen.engine
-from policygen import cli
-from policygen.cli import progress
-from policygen.cli.progress import LINE, Bar, Line, describe
-from policygen.engine import Job, Means, Progress, run
-from policygen.ledger import nobody
-from policygen.selection import parse_role
-from policygen.sources import open_source
+import policygen.logs.reader
+from policygen.cli import app as cli
+from policygen.cli import console as progress
+from policygen.cli.console import LINE, Bar, Line, describe
+from policygen.evidence.role import parse_role
+from policygen.logs.calls.counts import nobody
+from policygen.logs.reader import Job, Means, Progress, run
+from policygen.logs.registry import open_source
 from tests.support import ROOT
 
 TRAIL, SNAPSHOT = ROOT / "samples" / "trail", ROOT / "samples" / "account.json"
@@ -57,7 +57,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
-        monkeypatch.setattr("policygen.cli.progress.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("policygen.cli.console.time.monotonic", lambda: self.now)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes(state: Progress, line
 def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
     told: list[Progress] = []
     found = run(open_source(TRAIL), Job(ROLE.fits, role=ROLE.name), means=Means(say=told.append))
     files, size = told[0].of_objects, told[0].of_size
@@ -184,7 +184,7 @@ def test_a_line_that_changes_is_for_terminals(capsys: pytest.CaptureFixture[str]
 MEASURED = """
 import io, sys, time
 from functools import wraps
-from policygen import cli
+from policygen.cli import app as cli
 class Terminal(io.StringIO):
     first, loaded = 0.0, set()
     def isatty(self):
@@ -205,7 +205,7 @@ sys.stderr = Terminal()
 try:
     cli.main()
 finally:
-    heavy = {"boto3", "msgspec", "pandas", "pyarrow", "policygen.analysis"} & sys.stderr.loaded
+    heavy = {"boto3", "msgspec", "pandas", "pyarrow", "policygen.rightsize.analysis"} & sys.stderr.loaded
     print(sys.stderr.first - begin, *heavy, file=sys.__stderr__)
 """
 

@@ -20,18 +20,17 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from policygen import arn
-from policygen.access import AccessRequest
 from policygen.account.snapshot import to_account
-from policygen.analysis import Analysis, analyse
-from policygen.catalog import reference
 from policygen.catalog.rules import all_rules
 from policygen.errors import PolicygenError
-from policygen.ledger import Ledger
-from policygen.plan.making import document_of as as_dict
-from policygen.policy.evaluate import Evaluator
-from policygen.policy.generalise import learn_patterns
-from policygen.sources import open_source
+from policygen.iam import arn, reference
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.registry import open_source
+from policygen.plan.build import document_of as as_dict
+from policygen.rightsize.analysis import Analysis, analyse
+from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
 from tests.support import rendered as render
 

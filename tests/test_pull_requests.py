@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from policygen.cli.output import STEP_LIMIT, add_to_summary
-from policygen.report import FORMATS, SUFFIXES
+from policygen.report.formats import FORMATS, SUFFIXES
 from tests.support import ROLE, ROOT, write_logs
 from tests.test_cli import READ, SUGGEST, Done, environment, run
 

@@ -12,7 +12,7 @@ import pytest
 
 from policygen.account.model import Trail
 from policygen.account.snapshot import to_account
-from policygen.remedy import put_selectors, start, widen
+from policygen.evidence.coverage.remediation import put_selectors, start, widen
 from tests.support import ACCOUNT, snapshot, trail
 
 CASES = json.loads((Path(__file__).parent / "cases/remedy/trails.json").read_text())

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from policygen.account import load_snapshot
-from policygen.analysis import Analysis, analyse
+from policygen.account.snapshot import load_snapshot
 from policygen.errors import PolicygenError
-from policygen.plan import SCHEMA_VERSION
-from policygen.report import FORMATS, SUFFIXES, format_of
+from policygen.plan.io import SCHEMA_VERSION
+from policygen.report.formats import FORMATS, SUFFIXES, format_of
+from policygen.rightsize.analysis import Analysis, analyse
 from tests.support import ROOT
 from tests.support import rendered as render
 from tests.test_suggest_cases import CASES, IDS

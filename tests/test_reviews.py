@@ -22,18 +22,21 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
-from policygen import report
 from policygen.errors import UsageError
-from policygen.gate import RULES, Finding
-from policygen.plan import Plan, plan_of
-from policygen.policy.places import Place
-from policygen.report import commonmark, findings, render, render_all
-from policygen.report.cells import plain
-from policygen.report.commonmark import LIMIT, Section, code, comment, fence, prose, row
-from policygen.report.csv import COLUMNS
+from policygen.iam.locations import Place
+from policygen.plan.io import plan_of
+from policygen.plan.model import Plan
+from policygen.report import from_analysis
+from policygen.report.data.cells import plain
+from policygen.report.data.csv import COLUMNS
 from policygen.report.figures import figures
-from policygen.report.review import report_of
-from policygen.risk import rules as risk_rules
+from policygen.report.findings import report as findings
+from policygen.report.findings.from_plan import report_of
+from policygen.report.formats import render, render_all
+from policygen.report.markdown import escape as commonmark
+from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
+from policygen.rightsize.assess.risk import rules as risk_rules
+from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import printable
 from policygen.version import VERSION
 from tests.support import ROOT
@@ -49,7 +52,7 @@ Values = dict[str, Any]
 @cache
 def plan(role: str, today: bool = True) -> Plan:
     """The plan of one of the samples' roles, as if it were saved in the repository."""
-    made = report.plan(sample(role, today))
+    made = from_analysis.plan(sample(role, today))
     return plan_of(made.document, f"plans/{made.role.name}.json")
 
 
@@ -634,7 +637,7 @@ def test_findings_add_up_to_what_the_plan_says(role: str, today: bool) -> None:
 
 
 def test_every_family_of_risks_has_a_rule() -> None:
-    from policygen.report.review import FAMILIES
+    from policygen.report.findings.from_plan import FAMILIES
 
     assert {one.family for one in risk_rules()} == set(FAMILIES)
     assert set(FAMILIES.values()) <= set(RULES)

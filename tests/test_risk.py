@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from policygen.access import AccessRequest
-from policygen.catalog import reference
-from policygen.policy.document import Policy, parse_policy
-from policygen.policy.evaluate import Evaluator
-from policygen.risk import Risk, compare_risks, risks, rules
+from policygen.iam import reference
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.assess.risk import Risk, compare_risks, risks, rules
 
 ROOT = Path(__file__).parent
 CASES = json.loads((ROOT / "cases/risk/policies.json").read_text())

@@ -29,16 +29,18 @@ from moto import mock_aws
 from moto.s3.models import s3_backends
 from urllib3.response import HTTPResponse
 
-import policygen.sources
-from policygen.account.needs import AUTO_ACTIONS, BUCKET_ACTIONS
+import policygen.logs.registry
+from policygen.account.required_permissions import AUTO_ACTIONS, BUCKET_ACTIONS
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
-from policygen.sources import EVERYTHING, Batch, LogObject, LogSource, Scope, Sought, open_source, s3
-from policygen.sources.ahead import in_order
-from policygen.sources.auto import choose, open_auto
-from policygen.sources.bucket import Access, forget_clients
-from policygen.sources.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, fetcher_of
-from policygen.sources.files import FileSource
-from policygen.sources.trail_folders import days_in
+from policygen.logs.registry import open_source
+from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, Scope, Sought
+from policygen.logs.sources.files import FileSource
+from policygen.logs.sources.s3 import source as s3
+from policygen.logs.sources.s3.auto import choose, open_auto
+from policygen.logs.sources.s3.client import Access, forget_clients
+from policygen.logs.sources.s3.discovery import days_in
+from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, fetcher_of
+from policygen.logs.sources.s3.prefetch import in_order
 from tests.test_envelope import record
 
 # --- Which source a spec names -------------------------------------------------------------------
@@ -57,7 +59,7 @@ def opened(spec: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Named([])
 
     for name in ("stream", "whole"):
-        monkeypatch.setitem(policygen.sources.SCHEMES, name, opener)
+        monkeypatch.setitem(policygen.logs.registry.SCHEMES, name, opener)
     source = open_source(spec)
     return seen if isinstance(source, Named) else []
 
@@ -162,7 +164,7 @@ def line() -> Iterator[list[Wire]]:
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
         # The Rust of obstore does not go through moto.
-        patch.setattr("policygen.sources.fetch.find_spec", lambda _: None)
+        patch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: None)
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
         using = [Wire()]
 
@@ -388,7 +390,7 @@ def test_a_url_that_a_path_library_has_tidied_still_names_its_bucket(wire: Wire)
 def test_a_search_through_too_many_folders_asks_for_the_right_one(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policygen.sources.trail_folders.SEARCHED", 20)
+    monkeypatch.setattr("policygen.logs.sources.s3.discovery.SEARCHED", 20)
     put("lake", *(f"table/day={number}/a.json" for number in range(50)))
     assert len(keys("s3://lake")) == 50  # partitions are no prefixes of trails
     put("lake", *(f"team-{number}/a.json" for number in range(50)))
@@ -679,7 +681,7 @@ def test_an_object_beyond_the_limit_is_not_fetched() -> None:
 
 
 def test_the_tools_own_calls_to_buckets_can_be_told_apart(wire: Wire) -> None:
-    from policygen.sources.bucket import client_of
+    from policygen.logs.sources.s3.client import client_of
 
     config = client_of(Access()).meta.config
     assert config.user_agent_extra.startswith("policygen/")
@@ -811,7 +813,7 @@ def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest
         "AWS_PROFILE",
     ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("policygen.sources.fetch.find_spec", lambda _: True)
+    monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: True)
     forget_clients()
     assert fetcher_of("auto", Access(region="eu-west-1")) == ObstoreFetcher(Access(region="eu-west-1"))
     assert fetcher_of("boto3", Access()) == Boto3Fetcher(Access())

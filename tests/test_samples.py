@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from policygen.account import load_snapshot
+from policygen.account.snapshot import load_snapshot
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 Record = dict[str, Any]

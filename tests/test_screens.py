@@ -10,22 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from policygen.account import load_snapshot
-from policygen.analysis import Analysis, analyse
-from policygen.cli.permissions import command as permissions
-from policygen.cli.policies import policies_of
-from policygen.coverage import Coverage
-from policygen.decisions import Decisions, parse_decisions, with_flags
-from policygen.explanation import explain
-from policygen.gate import check, gated
-from policygen.ledger import Ledger
-from policygen.observation import evidenced, examine
-from policygen.policy.compare import compare_policies
-from policygen.reading import Reading
-from policygen.report import compared, doctored, explained, findings
-from policygen.report.lines import in_ascii
-from policygen.today import services_of
-from policygen.trail_table import coverage_table
+from policygen.account.current import services_of
+from policygen.account.snapshot import load_snapshot
+from policygen.cli.commands.permissions import command as permissions
+from policygen.cli.policy_files import policies_of
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.table import coverage_table
+from policygen.evidence.observe import examine
+from policygen.iam.compare import compare_policies
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.read_report import Reading
+from policygen.report.findings import report as findings
+from policygen.report.terminal import diff as compared
+from policygen.report.terminal import doctor as doctored
+from policygen.report.terminal import explain as explained
+from policygen.report.terminal.layout import in_ascii
+from policygen.rightsize.analysis import Analysis, analyse
+from policygen.rightsize.check.basis import evidenced
+from policygen.rightsize.check.check import check, gated
+from policygen.rightsize.decisions.load import parse_decisions, with_flags
+from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.explain import explain
 from tests.support import ROOT
 from tests.support import rendered as render
 from tests.test_reports import SCREENS, WIDTH, too_wide

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.arn import contains
-from policygen.selectors import (
+from policygen.evidence.coverage.selectors import (
     OBJECTS,
     Answer,
     Probe,
@@ -22,6 +21,7 @@ from policygen.selectors import (
     logged_by_any,
     whole_category,
 )
+from policygen.iam.arn import contains
 from tests.support import ACCOUNT, ROOT
 
 TABLE: Mapping[str, Any] = json.loads(

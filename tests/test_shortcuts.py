@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.plan import indented
-from policygen.plan.making import _digest_of_seen
-from policygen.report.lines import WIDTH, wrapped
+from policygen.plan.build import _digest_of_seen
+from policygen.plan.io import indented
+from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.text import printable, visible_json
 
 WORDS = st.text(st.sampled_from("ab-→é漢"), min_size=1, max_size=90)

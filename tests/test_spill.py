@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import policygen.engine
-import policygen.spill
-from policygen.access import RoleKey
-from policygen.calls import Calls
-from policygen.engine import Job, Means, run
-from policygen.sources import open_source
-from policygen.spill import Spill, unpack
+import policygen.logs.calls.spill
+import policygen.logs.reader
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls
+from policygen.logs.calls.spill import Spill, unpack
+from policygen.logs.reader import Job, Means, run
+from policygen.logs.registry import open_source
 from tests.support import ROOT
 
 TRAIL = ROOT / "samples" / "trail"
@@ -23,8 +23,8 @@ def everybody(_: RoleKey) -> bool:
 
 
 def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
-    monkeypatch.setattr(policygen.engine, "ROOM", room)
-    monkeypatch.setattr(policygen.engine, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.reader, "ROOM", room)
+    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
     with Spill() as spill:
         whole = run(open_source(TRAIL), Job(everybody), means=Means(spill=spill))
         assert whole.ledger.calls == {}

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen import strength
-from policygen.access import AccessRequest
-from policygen.calls import Evidence
-from policygen.strength import OpenPoints, permission_days, rhythm_of, strength_of
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess import readiness as strength
+from policygen.rightsize.assess.readiness import OpenPoints, permission_days, rhythm_of, strength_of
 
 CASES = Path(__file__).parent / "cases/strength"
 PAGE = Path(__file__).parents[1] / "docs/evidence.md"

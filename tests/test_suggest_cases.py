@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
-from policygen.analysis import Analysis, analyse
-from policygen.decisions import Decisions, parse_decisions, with_flags
 from policygen.errors import PolicygenError
-from policygen.gate import check, source_of
-from policygen.observation import evidenced
-from policygen.policy.document import Conditions, parse_policy
+from policygen.iam.document import Conditions, parse_policy
+from policygen.rightsize.analysis import Analysis, analyse
+from policygen.rightsize.check.basis import evidenced
+from policygen.rightsize.check.check import check
+from policygen.rightsize.check.findings import source_of
+from policygen.rightsize.decisions.load import parse_decisions, with_flags
+from policygen.rightsize.decisions.model import Decisions
 from tests.support import ROLE, ROOT, crowd, snapshot, trails_of, write_logs
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))

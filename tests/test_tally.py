@@ -8,11 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.access import RoleKey
-from policygen.calls import Calls, call_key, count_in, evidence_of
-from policygen.events import Event, read_event
-from policygen.ledger import Ledger, key_of
-from policygen.record import Record
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls, call_key, count_in
+from policygen.logs.calls.counts import Ledger, key_of
+from policygen.logs.calls.evidence import evidence_of
+from policygen.logs.events.event import Event, read_event
+from policygen.logs.events.record import Record
 
 ISSUER = {"type": "Role", "principalId": "AROAEXAMPLE1", "accountId": "111122223333", "userName": "orders"}
 

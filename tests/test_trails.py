@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from policygen import arn
-from policygen.mapping import Row, map_batch
-from policygen.sources import open_source
+from policygen.evidence.record_mapping import Row, map_batch
+from policygen.iam import arn
+from policygen.logs.registry import open_source
 from tests.support import SHARED
 
 TRAILS = SHARED / "trails"
@@ -67,13 +67,15 @@ def test_the_resource_that_aws_named_is_inside_the_one_the_record_maps_to(tmp_pa
 
 # Invented for a test of another tool: no AWS service, no AWS API.
 INVENTED = {"someSource SomeEvent"}
+# Licence texts, and records that are known to get a wrong answer.
+APART = {"LICENSES", "found"}
 
 
 @needs_trails
 def test_every_genuine_call_of_the_real_trails_is_mapped_or_classed() -> None:
     unmapped = {
         f"{row.event_source} {row.event_name}"
-        for folder in sorted(path for path in TRAILS.iterdir() if path.name != "LICENSES" and path.is_dir())
+        for folder in sorted(path for path in TRAILS.iterdir() if path.name not in APART and path.is_dir())
         for batch in open_source(str(folder)).read()
         for row in map_batch(batch, None, set())
         if row.status == "unmapped"

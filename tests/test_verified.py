@@ -21,15 +21,15 @@ from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 
-import policygen.cli
-import policygen.engine
-from policygen.account.needs import DIGEST_ACTIONS
-from policygen.sources import LogObject, Scope
-from policygen.sources.bucket import forget_clients
-from policygen.sources.chain import Window, shifted
-from policygen.sources.files import FileSource, read_file
-from policygen.sources.verification import verify
-from policygen.sources.verified import VerifiedSource, unproved, verified
+import policygen.cli.app
+import policygen.logs.reader
+from policygen.account.required_permissions import DIGEST_ACTIONS
+from policygen.logs.source import LogObject, Scope
+from policygen.logs.sources.files import FileSource, read_file
+from policygen.logs.sources.s3.client import forget_clients
+from policygen.logs.verify.chain import Window, shifted
+from policygen.logs.verify.verification import verify
+from policygen.logs.verify.verified_source import VerifiedSource, unproved, verified
 from tests.support import record
 from tests.test_digest import (
     ACCOUNT,
@@ -83,7 +83,7 @@ def policygen_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     def run(*words: str | Path) -> Done:
         monkeypatch.setattr(sys, "argv", ["policygen", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            policygen.cli.main()
+            policygen.cli.app.main()
         return Done(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
@@ -408,14 +408,14 @@ def test_what_no_other_end_of_the_window_would_prove_gets_no_advice() -> None:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What little there is is kept, too; gives the names of the files that are read."""
-    monkeypatch.setattr(policygen.engine, "SMALL", 0)
+    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
     read: list[str] = []
 
     def reading(one: LogObject) -> Iterator[Any]:
         read.append(one.name)
         return read_file(one)
 
-    monkeypatch.setattr("policygen.sources.files.read_file", reading)
+    monkeypatch.setattr("policygen.logs.sources.files.read_file", reading)
     return read
 
 
@@ -475,7 +475,7 @@ def test_processes_check_what_they_read(
     folder: Folder, policygen_: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("SMALL", 0), ("LARGE", 0), ("CHUNK_OBJECTS", 3)):
-        monkeypatch.setattr(policygen.engine, name, value)
+        monkeypatch.setattr(policygen.logs.reader, name, value)
     whole = policygen_(*SUGGEST, *folder.words, "-j", "2")
     assert (whole.code, tables(whole)) == (0, list(range(8)))
     altered(folder)
@@ -526,7 +526,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("AWS_REGION", HERE)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
-    monkeypatch.setattr("policygen.sources.fetch.find_spec", lambda _: None)  # obstore's Rust passes moto by
+    monkeypatch.setattr(
+        "policygen.logs.sources.s3.fetch.find_spec", lambda _: None
+    )  # obstore's Rust passes moto by
 
     def asked(self: CloudTrailResponse) -> str:
         return made.list_public_keys(self)
@@ -723,7 +725,7 @@ def test_without_cryptography_nothing_is_read_and_the_extra_is_named(
 
 
 def test_a_scope_with_a_time_ends_with_it() -> None:
-    from policygen.sources.verification import reach, window
+    from policygen.logs.verify.verification import reach, window
 
     scope = Scope("2026-11-03", "2026-11-03", until="2026-11-03T12:31:00Z")
     assert window(scope) == Window("2026-11-03T00:00:00Z", "2026-11-03T12:31:00Z")

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from policygen.catalog import reference
-from policygen.catalog.action_events import collect, event_names
-from policygen.catalog.census import Row
+from policygen.catalog.action_events import event_names
+from policygen.catalog.build.action_events import collect
+from policygen.catalog.build.completeness import Row
 from policygen.catalog.rules import all_rules
 from policygen.catalog.visibility import count_kinds, event_arns, table, visibility_of
+from policygen.iam import reference
 from tests.support import ROOT
 
 CASES = json.loads((ROOT / "tests" / "cases" / "visibility" / "actions.json").read_text("utf-8"))
 LOCK = ROOT / "tests" / "cases" / "answers.tsv.gz"
-FILE = ROOT / "policygen" / "catalog" / "action_events.json"
+FILE = ROOT / "policygen" / "catalog" / "data" / "action_events.json"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["action"])
@@ -46,7 +47,7 @@ def test_every_row_of_visibility_names_its_source() -> None:
 
 
 def test_the_table_names_actions_that_exist() -> None:
-    raw = tomllib.loads((ROOT / "policygen" / "catalog" / "visibility.toml").read_text("utf-8"))
+    raw = tomllib.loads((ROOT / "policygen" / "catalog" / "data" / "visibility.toml").read_text("utf-8"))
     for name in ("unknown", "permission_only"):
         for prefix, rows in raw[name].items():
             assert [a for a in rows["actions"] if reference.action(f"{prefix}:{a}") is None] == []

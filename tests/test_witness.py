@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.account.model import LastAccessed, ServiceUse
-from policygen.usage import window_of
-from policygen.witness import witness
+from policygen.evidence.coverage.last_accessed import witness
+from policygen.logs.window import window_of
 from tests.support import ROOT
 
 CASES = json.loads((ROOT / "tests" / "cases" / "witness" / "last_accessed.json").read_text("utf-8"))

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from policygen.account.model import LastAccessed, ServiceUse
-from policygen.account.wire import AccessReport, Json
+from policygen.account.snapshot_schema import AccessReport, Json
 from policygen.errors import UsageError
 from policygen.text import clean
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from policygen.account.aws_reader import Reader, Say, managed_policy, pages, plain, referenced
+from policygen.account.aws_session import Aws
 from policygen.account.model import Account, no_role
-from policygen.account.needs import ROLE_ACTIONS, SNAPSHOT_ACTIONS
-from policygen.account.reader import Reader, Say, managed_policy, pages, plain, referenced
-from policygen.account.session import Aws
+from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.snapshot import VERSION, to_account
-from policygen.account.wire import Json
-from policygen.arn import parse
+from policygen.account.snapshot_schema import Json
+from policygen.iam.arn import parse
 from policygen.text import clean
 
 if TYPE_CHECKING:

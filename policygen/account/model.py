@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policygen.access import RoleKey
 from policygen.errors import NothingFoundError
-from policygen.policy.document import Policy
+from policygen.iam.document import Policy
+from policygen.iam.request import RoleKey
 from policygen.text import clean
 
 SERVICE_LINKED = "/aws-service-role/"

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from policygen.account.model import Levels
-from policygen.account.wire import Json, OrganizationPolicy
+from policygen.account.snapshot_schema import Json, OrganizationPolicy
 from policygen.errors import UsageError
-from policygen.policy.document import Policy, PolicyKind, parse_policy
+from policygen.iam.document import Policy, PolicyKind, parse_policy
 from policygen.text import printable
 
 SCP = "SERVICE_CONTROL_POLICY"

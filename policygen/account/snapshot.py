@@ -21,7 +21,6 @@ from urllib.parse import unquote
 
 import msgspec
 
-from policygen.access import RoleKey
 from policygen.account.last_accessed import report_of
 from policygen.account.model import (
     Account,
@@ -35,7 +34,7 @@ from policygen.account.model import (
     Trail,
 )
 from policygen.account.organization import levels_of
-from policygen.account.wire import (
+from policygen.account.snapshot_schema import (
     Access,
     AccessReport,
     Authorization,
@@ -51,9 +50,10 @@ from policygen.account.wire import (
     Snapshot,
     TrailEntry,
 )
-from policygen.arn import is_role, parse
 from policygen.errors import UsageError
-from policygen.policy.document import Policy, parse_policy
+from policygen.iam.arn import is_role, parse
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.request import RoleKey
 from policygen.text import clean, printable
 
 VERSION = 1

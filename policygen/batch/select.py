@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from policygen.access import RoleKey
 from policygen.account.model import Account, Role
 from policygen.errors import NothingFoundError, UsageError
+from policygen.iam.request import RoleKey
 from policygen.text import count, file_name, printable
 
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from policygen.access import Call
-from policygen.catalog.names import botocore_facts
+from policygen.catalog.call import Call
 from policygen.catalog.parameters import normalise
+from policygen.catalog.service_names import botocore_facts
 from policygen.catalog.template import Text, join, scalar
 
 _PART = re.compile(r"\{([^}]+)\}")

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from policygen.catalog import reference
-from policygen.catalog.names import botocore_facts
+from policygen.catalog.known_event import Plan, plan_of
 from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
-from policygen.catalog.plan import Plan, plan_of
-from policygen.catalog.reference import ResourceType
 from policygen.catalog.rules import PARAMETERS, Need
+from policygen.catalog.service_names import botocore_facts
 from policygen.catalog.template import Field, Template, scalar
+from policygen.iam import reference
+from policygen.iam.reference import ResourceType
 
 Tree = dict[str, "Tree"]
 """Lower-case member names to what is kept below them; an empty tree keeps the value itself."""

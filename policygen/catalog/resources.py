@@ -12,20 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from policygen import arn
-from policygen.access import Call, Context
-from policygen.catalog.parameters import (
-    EXACT,
-    GENERAL,
-    NEAR,
-    arns_in,
-    creates,
-    filling,
-    shallow,
-)
-from policygen.catalog.reference import ArnPattern, ResourceType, Service
+from policygen.catalog.call import Call
+from policygen.catalog.parameters import EXACT, GENERAL, NEAR, arns_in, creates, filling, shallow
 from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
 from policygen.catalog.template import Scope, Text, join, path_steps, walk
+from policygen.iam import arn
+from policygen.iam.reference import ArnPattern, ResourceType, Service
+from policygen.iam.request import Context
 
 
 class Found(NamedTuple):

@@ -14,8 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
-from policygen.access import Grade
 from policygen.catalog.template import Template, Test, parse_template, parse_test, path_head
+from policygen.iam.request import Grade
 
 Ways = tuple[str | Template, ...]
 """Ways to an ARN, in order: the steps ``resources[]`` and ``parameters``, or a template."""

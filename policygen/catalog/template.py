@@ -20,9 +20,9 @@ from itertools import chain, groupby, product
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
-from policygen import arn
-from policygen.access import Call
-from policygen.catalog import extract
+from policygen.catalog import extractors as extract
+from policygen.catalog.call import Call
+from policygen.iam import arn
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _MAX_VALUES = 512  # a hostile record must not multiply into millions of ARNs

@@ -50,7 +50,7 @@ MANAGEMENT = Visibility("management")
 @cache
 def table() -> Mapping[str, Any]:
     """The file of what no service file says."""
-    return tomllib.loads((files("policygen.catalog") / "visibility.toml").read_text("utf-8"))
+    return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:

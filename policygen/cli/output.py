@@ -5,56 +5,18 @@ from __future__ import annotations
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policygen.cli.progress import LINE
+from policygen.cli.console import LINE
 from policygen.errors import UsageError
+from policygen.files import _unwritable, check_writable, write_file
 from policygen.text import file_name, printable
 
 if TYPE_CHECKING:
-    from policygen.observation import Observed
-    from policygen.plan import Plan
-
-
-def check_writable(path: Path) -> None:
-    """Refuses a file that could not be written, before the work and not after it.
-
-    Raises:
-        UsageError: PG-E220, with the reason.
-    """
-    folder = path.parent
-    if path.is_dir():
-        raise _unwritable(path, "it is a folder")
-    if not folder.is_dir():
-        raise _unwritable(path, f"there is no folder {str(folder)!r}")
-    if not os.access(folder, os.W_OK):
-        raise _unwritable(path, f"no permission to write into {str(folder)!r}")
-
-
-def write_file(path: Path, content: str | bytes) -> None:
-    """Writes a file by a rename, so that a failure leaves the old one, or none.
-
-    Raises:
-        UsageError: PG-E220, the system refused, with its reason.
-    """
-    check_writable(path)
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
-            temporary = file.name
-            file.write(content.encode() if isinstance(content, str) else content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from None
-    finally:
-        if temporary:  # still there after a failure or Ctrl-C only
-            Path(temporary).unlink(missing_ok=True)
+    from policygen.evidence.observe import Observed
+    from policygen.plan.model import Plan
 
 
 def plan_file(folder: Path, plan: Plan) -> Path:
@@ -64,7 +26,7 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 def save_plan(folder: Path, plan: Plan) -> str:
     """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
-    from policygen.plan import to_bytes
+    from policygen.plan.io import to_bytes
 
     path = plan_file(folder, plan)
     try:
@@ -81,7 +43,7 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
     Raises:
         UsageError: PG-E270, one is no plan; PG-E272, one cannot be read, or a folder holds none.
     """
-    from policygen.plan import read_plan
+    from policygen.plan.io import read_plan
 
     found: list[Plan] = []
     for path in paths:
@@ -167,7 +129,7 @@ def add_to_summary(path: Path, pages: Sequence[str]) -> str:
 
 def summarise(observed: Observed) -> None:
     """What was read, in one line or two; what was passed over by kind, and what could not be read."""
-    from policygen.cli import say
+    from policygen.cli.console import say
     from policygen.text import count
 
     reading, ledger = observed.reading, observed.ledger
@@ -202,12 +164,4 @@ def _unreadable(path: Path, reason: str) -> UsageError:
         f"cannot read the plan {printable(str(path))!r}: {reason}",
         "plans are what suggest and batch save: plans/ROLE.json",
         code="PG-E272",
-    )
-
-
-def _unwritable(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"cannot write {printable(str(path))!r}: {reason}",
-        "this file was not written; name one in a folder that exists, has room and is yours",
-        code="PG-E220",
     )

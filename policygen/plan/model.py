@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from policygen.arn import service_of
-from policygen.plan.alike import Alike, alike
-from policygen.policy.diff import Kind
-from policygen.risk import Family
+from policygen.iam.arn import service_of
+from policygen.plan.change_groups import Alike, alike
+from policygen.rightsize.assess.changes import Kind
+from policygen.rightsize.assess.risk import Family
 
 
 class Role(msgspec.Struct, frozen=True):

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from policygen.plan import Plan
-from policygen.plan.alike import Alike, alike
-from policygen.plan.model import Change, Document
+from policygen.plan.change_groups import Alike, alike
+from policygen.plan.model import Change, Document, Plan
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -9,7 +9,7 @@ from functools import cache
 from hypothesis import strategies as st
 
 import policygen
-from policygen.usage import Window
+from policygen.logs.window import Window
 from tests.engines import Document
 from tests.support import ROOT
 

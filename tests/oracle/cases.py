@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policygen.access import AccessRequest, Context
-from policygen.policy.document import Policy, parse_policy
-from policygen.policy.evaluate import Decision, evaluate
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.evaluate import Decision, evaluate
+from policygen.iam.request import AccessRequest, Context
 
 FOLDER = Path(__file__).resolve().parents[1] / "cases" / "evaluate"
 

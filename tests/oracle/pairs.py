@@ -21,16 +21,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from policygen.access import AccessRequest, Context, RoleKey
+from policygen.account.current import Today
 from policygen.account.model import Trail
-from policygen.calls import Evidence
-from policygen.coverage import Coverage, coverage_of
 from policygen.errors import PolicygenError
-from policygen.policy.document import parse_policy
-from policygen.policy.evaluate import Evaluator
-from policygen.suggestion import Suggestion, suggest
-from policygen.today import Today
-from policygen.usage import Usage, Window
+from policygen.evidence.coverage.coverage import Coverage, coverage_of
+from policygen.evidence.usage import Usage
+from policygen.iam.document import parse_policy
+from policygen.iam.evaluate import Evaluator
+from policygen.iam.request import AccessRequest, Context, RoleKey
+from policygen.logs.calls.evidence import Evidence
+from policygen.logs.window import Window
+from policygen.rightsize.suggest import suggest
+from policygen.rightsize.suggestion import Suggestion
 from tests.oracle.cases import context_of, document, guardrails_of
 from tests.oracle.judge import judge, row
 

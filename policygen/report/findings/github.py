@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policygen.gate import Finding
-from policygen.report.findings import Report
+from policygen.report.findings.report import Report
+from policygen.rightsize.check.findings import Finding
 from policygen.text import printable
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from policygen.report.findings import Report
+from policygen.report.findings.report import Report
 from policygen.text import visible_json
 
 

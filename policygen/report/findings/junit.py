@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as Xml
 
-from policygen.report.findings import Report
+from policygen.report.findings.report import Report
 from policygen.text import printable
 
 # What XML 1.0 cannot hold at all (section 2.2).
@@ -21,7 +21,7 @@ def render(*reports: Report) -> str:
 
 
 def _suite(report: Report) -> Xml.Element:
-    from policygen.gate import gated
+    from policygen.rightsize.check.check import gated
 
     failing = {id(one) for one in (gated(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from policygen.gate import Finding
-from policygen.report.commonmark import Section, code, comment, marker, part, prose, row
-from policygen.report.findings import Report
-from policygen.report.lines import minute
+from policygen.report.findings.report import Report
+from policygen.report.markdown.escape import Section, code, comment, marker, part, prose, row
+from policygen.report.wording import minute
+from policygen.rightsize.check.findings import Finding
 
 
 def render(report: Report) -> str:

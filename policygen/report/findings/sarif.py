@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from policygen.errors import UsageError
-from policygen.gate import RULES, Finding, Rule
-from policygen.report.findings import Report
+from policygen.report.findings.report import Report
+from policygen.rightsize.check.findings import RULES, Finding, Rule
 from policygen.text import printable, visible_json
 from policygen.version import VERSION
 

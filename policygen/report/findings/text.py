@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from policygen.gate import LEVELS, Finding
-from policygen.report.findings import Report
-from policygen.report.lines import minute, wrapped
+from policygen.report.findings.report import Report
+from policygen.report.terminal.layout import wrapped
+from policygen.report.wording import minute
+from policygen.rightsize.check.findings import LEVELS, Finding
 from policygen.text import count, printable
 
 

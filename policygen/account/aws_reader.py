@@ -1,0 +1,265 @@
+"""Reads the parts of an account from AWS, and notes what AWS refused in the snapshot's own form."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from policygen.account.aws_errors import error_code, is_aws_error, is_denied
+from policygen.account.aws_session import Aws
+from policygen.account.last_accessed import GET, fetch_report, start_reports
+from policygen.account.organization import no_organization, read_organization
+from policygen.account.snapshot_schema import Json
+from policygen.iam.arn import parse
+from policygen.text import clean
+
+# Not refusals, but as little an answer: an organisation's trail whose home is out of sight, a policy or a
+# function that was deleted while the account was read.
+_GONE = frozenset({"TrailNotFoundException", "NoSuchEntity", "ResourceNotFoundException"})
+
+# What the platform's needs follow from (3.6): a published version that is like its function in these adds none.
+_ASKS = (
+    "Role", "LoggingConfig", "TracingConfig", "VpcConfig", "KMSKeyArn", "DeadLetterConfig", "Layers",
+    "FileSystemConfigs", "DurableConfig",
+)  # fmt: skip
+
+_LATEST = "$LATEST"
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One reading of an account. `pause` waits some seconds for a report of IAM."""
+
+    aws: Aws
+    say: Say
+    pause: Callable[[float], None] = time.sleep
+    errors: list[Json] = field(default_factory=list)
+
+    def authorization(self) -> Json:
+        """All roles and policies, with the documents that AWS's own summary leaves out."""
+        self.say(f"reading roles and policies of account {self.aws.account}")
+        iam = self.aws.client("iam")
+        with self.aws.asking("iam"):
+            pages = iam.get_paginator("get_account_authorization_details").paginate(
+                Filter=["Role", "LocalManagedPolicy", "AWSManagedPolicy"]
+            )
+            merged = pages.build_full_result()
+        known = {policy["Arn"] for policy in merged.get("Policies", ())}
+        absent = [arn for arn in referenced(merged.get("RoleDetailList", [])) if arn not in known]
+        added = [self.attempt("iam", "", partial(managed_policy, iam, arn)) for arn in absent]
+        merged["Policies"] = [*merged.get("Policies", ()), *(policy for policy in added if policy)]
+        lists = ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")
+        return {key: ordered(merged.get(key, []), "Arn") for key in lists}
+
+    def functions(self, regions: Iterable[str]) -> tuple[list[Json] | None, list[Json] | None]:
+        """Functions, and those of their published versions that ask for something else; None where refused."""
+        found = self.each(regions, "lambda", "functions", _functions)
+        if found is None:
+            return None, None
+        latest = {row["FunctionName"]: row for row in found if row.get("Version", _LATEST) == _LATEST}
+        versions = [
+            row
+            for row in found
+            if row.get("Version", _LATEST) != _LATEST
+            and any(row.get(key) != latest.get(row["FunctionName"], {}).get(key) for key in _ASKS)
+        ]
+        own = [
+            {**row, "FunctionArn": row["FunctionArn"].removesuffix(":" + _LATEST)} for row in latest.values()
+        ]
+        return ordered(own, "FunctionArn"), ordered(versions, "FunctionArn")
+
+    def mappings(self, regions: Iterable[str]) -> list[Json] | None:
+        """What Lambda polls; None where refused."""
+        return ordered(self.each(regions, "lambda", "event source mappings", _mappings), "UUID")
+
+    def invoke_configs(self, regions: Iterable[str], functions: list[Json] | None) -> list[Json] | None:
+        """Where the records of asynchronous calls go; None where refused, or where functions are unknown."""
+        if functions is None:
+            return None
+        names = [row["FunctionArn"] for row in functions]
+        found = self.each(regions, "lambda", "destinations", partial(_invoke_configs, names))
+        return ordered(found, "FunctionArn")
+
+    def trails(self, regions: Iterable[str]) -> list[Json] | None:
+        """Trails with their status and selectors; None where refused."""
+        rows = ordered(self.each(regions, "cloudtrail", "trails", _trails), "TrailARN")
+        return None if rows is None else [self.trail(row) for row in rows]
+
+    def trail(self, trail: Json) -> Json:
+        """A trail with its status and selectors, asked where it lives; null where refused."""
+        arn, region = trail["TrailARN"], trail["HomeRegion"]
+        client = self.aws.client("cloudtrail", region)
+        status = self.attempt("cloudtrail", region, lambda: client.get_trail_status(Name=arn))
+        selectors = (
+            self.attempt("cloudtrail", region, lambda: client.get_event_selectors(TrailName=arn)) or {}
+        )
+        return {
+            "Trail": trail,
+            "Status": status,
+            "EventSelectors": selectors.get("EventSelectors"),
+            "AdvancedEventSelectors": selectors.get("AdvancedEventSelectors"),
+        }
+
+    def last_accessed(self, roles: Iterable[str]) -> dict[str, Json] | None:
+        """IAM's reports by role ARN; None where there is not one. Whatever goes wrong is noted, and stops nothing.
+
+        Args:
+            roles: role ARNs.
+        """
+        self.say("reading what IAM says was used last")
+        iam = self.aws.client("iam")
+        jobs = start_reports(iam, roles, partial(self.attempt, "iam", "", lenient=True))
+        reports = {}
+        for role, job in jobs.items():
+            report = self.attempt("iam", "", partial(fetch_report, iam, job, self.pause), lenient=True)
+            if report is None:
+                break
+            if report["JobStatus"] == "COMPLETED":
+                reports[role] = report
+            else:
+                error = report.get(
+                    "Error", {"Code": "Timeout", "Message": "the report was not ready in time"}
+                )
+                self.note(GET, "", error["Code"], f"{role}: {error['Message']}")
+        return reports or None
+
+    def organization(self) -> Json | None:
+        """The organisation's policies that limit this account; None where refused."""
+        self.say("reading the organisation's policies")
+        client = self.aws.client("organizations")
+        return self.attempt("organizations", "", partial(_organization, client, self.aws.account))
+
+    def each(
+        self, regions: Iterable[str], service: str, what: str, read: Callable[[Any], list[Json]]
+    ) -> list[Json] | None:
+        """The rows of all regions; None where every region refused."""
+        found: list[Json] | None = None
+        for region in regions:
+            self.say(f"reading {what} in {region}")
+            rows = self.attempt(service, region, partial(read, self.aws.client(service, region)))
+            if rows is not None:
+                found = [*(found or ()), *rows]
+        return found
+
+    def attempt(self, service: str, region: str, read: Callable[[], T], *, lenient: bool = False) -> T | None:
+        """What `read` gives, or None and a note where AWS refuses; any other failure is an `AwsError`.
+
+        Args:
+            service: IAM prefix of the service asked.
+            region: where, "" for a global service.
+            read: makes the calls.
+            lenient: every answer that is an error is noted, not only a refusal.
+        """
+        with self.aws.asking(service):
+            try:
+                return read()
+            except Exception as error:
+                code = error_code(error)
+                if not is_aws_error(error) or not (is_denied(error) or code in _GONE or (lenient and code)):
+                    raise
+                operation = f"{service}:{getattr(error, 'operation_name', '')}"
+                self.note(operation, region, code, str(error))
+        return None
+
+    def note(self, operation: str, region: str, code: str, message: str) -> None:
+        """Notes what AWS did not show, in the snapshot's form."""
+        self.errors.append(
+            {"operation": operation, "code": code, "message": clean(message, 1024), "region": region}
+        )
+        self.say(f"AWS does not show {operation} {region}".rstrip())
+
+
+def _functions(client: Any) -> list[Json]:
+    # All versions, for the same permission: a published one keeps the role it was published with (3.6.2).
+    rows = pages(client, "list_functions", "Functions", FunctionVersion="ALL")
+    return [{key: value for key, value in row.items() if key != "Environment"} for row in rows]
+
+
+def _mappings(client: Any) -> list[Json]:
+    return pages(client, "list_event_source_mappings", "EventSourceMappings")
+
+
+def _invoke_configs(functions: Iterable[str], client: Any) -> list[Json]:
+    found = []
+    for function in functions:
+        place = parse(function)
+        if place is not None and place.region == client.meta.region_name:
+            try:
+                found += pages(
+                    client,
+                    "list_function_event_invoke_configs",
+                    "FunctionEventInvokeConfigs",
+                    FunctionName=function,
+                )
+            except client.exceptions.ResourceNotFoundException:
+                continue  # deleted since it was listed
+    return found
+
+
+def _trails(client: Any) -> list[Json]:
+    # Shadow trails: those of other regions and of the organisation that log this region too (3.4.1).
+    rows: list[Json] = client.describe_trails(includeShadowTrails=True)["trailList"]
+    return rows
+
+
+def _organization(client: Any, account: str) -> Json:
+    try:
+        return read_organization(client, account)
+    except client.exceptions.AWSOrganizationsNotInUseException:
+        return no_organization()
+
+
+def pages(client: Any, operation: str, key: str, **arguments: str) -> list[Any]:
+    """The rows of all pages of a list operation."""
+    rows: list[Any] = client.get_paginator(operation).paginate(**arguments).build_full_result().get(key, [])
+    return rows
+
+
+def managed_policy(client: Any, arn: str) -> Json:
+    """A managed policy in the form of GetAccountAuthorizationDetails, with its default version only."""
+    policy = client.get_policy(PolicyArn=arn)["Policy"]
+    answer = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])
+    return {**policy, "PolicyVersionList": [answer["PolicyVersion"]]}
+
+
+def referenced(roles: Iterable[Json]) -> list[str]:
+    """ARNs of the managed policies that roles have as permission or as boundary, each once."""
+    arns: dict[str, None] = {}
+    for role in roles:
+        arns |= dict.fromkeys(entry["PolicyArn"] for entry in role.get("AttachedManagedPolicies", ()))
+        if boundary := role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"):
+            arns[boundary] = None
+    return sorted(arns)
+
+
+def ordered(rows: list[Json] | None, key: str) -> list[Json] | None:
+    """Rows sorted by what identifies them, each once: a trail of many regions is seen in each."""
+    if rows is None:
+        return None
+    return [row for _, row in sorted({row[key]: row for row in rows}.items())]
+
+
+def plain(answer: Json) -> Json:
+    """An answer of boto3 as JSON: times in ISO 8601 UTC, without the metadata of the response."""
+    return {key: _plain_value(value) for key, value in answer.items() if key != "ResponseMetadata"}
+
+
+def _plain_value(value: Any) -> Any:
+    match value:
+        case dict():
+            return plain(value)
+        case list():
+            return [_plain_value(item) for item in value]
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case _:
+            return value

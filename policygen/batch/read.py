@@ -1,0 +1,106 @@
+"""The one pass over the logs, whose calls wait on disk role by role."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from policygen.batch.select import Choice
+from policygen.errors import UsageError
+from policygen.evidence.observe import nobody_seen
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import Ledger, nobody
+from policygen.logs.calls.spill import Spill
+from policygen.logs.read_report import Reading, check_whole
+from policygen.logs.reader import Job, Means, run
+from policygen.logs.source import CallSource, Source
+from policygen.logs.window import end_of, limit_of, scope_of
+
+
+class Asked(NamedTuple):
+    """Roles by name and account, as the logs tell them; a `Select` that can be pickled."""
+
+    names: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+
+    def fits(self, role: RoleKey) -> bool:
+        """Whether a role's calls are wanted."""
+        if self.accounts and role.account not in self.accounts:
+            return False
+        # The name may be known from another record only.
+        return not (self.names and role.name) or any(
+            fnmatchcase(role.name.lower(), glob.lower()) for glob in self.names
+        )
+
+
+class Read(NamedTuple):
+    """What was read of all roles, but for their calls."""
+
+    reading: Reading
+    ledger: Ledger
+    limit: str
+    """Where the window ends, "" for the newest event."""
+
+
+def read(
+    source: Source,
+    spill: Spill,
+    choice: Choice,
+    *,
+    days: int,
+    until: str = "",
+    allow_incomplete: bool = False,
+    on: date | None = None,
+    means: Means | None = None,
+) -> Read:
+    """Reads the logs once; the calls are in `spill` afterwards.
+
+    Args:
+        source: of the logs.
+        spill: where calls wait.
+        choice: roles whose calls are wanted.
+        days: length of the window.
+        until: where it ends, "" for the newest event read.
+        allow_incomplete: go on where files are damaged.
+        on: the day it is, on which a window of logs from AWS ends.
+        means: by which the logs are read.
+
+    Raises:
+        UsageError: the source is asked for one role at a time (PG-E202).
+        PolicygenError: nothing found, or the evidence has holes.
+    """
+    if isinstance(source, CallSource):
+        raise UsageError(
+            "batch reads records, and this source is asked for the calls of one role at a time",
+            "give files, s3://, auto or lookup:",
+            code="PG-E202",
+        )
+    limit = limit_of(days, until) or end_of(source, on)
+    asked = Asked(tuple(choice.names), tuple(choice.accounts))
+    # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.
+    name = f"every role {asked}" if source.remote else ""
+    means = replace(means or Means(), spill=spill)
+    portion = run(source, Job(asked.fits, name, until=limit), scope_of(days, limit), means)
+    check_whole(portion.reading, allow_incomplete=allow_incomplete)
+    if not (limit or portion.ledger.last):
+        raise nobody_seen(portion.reading)
+    return Read(portion.reading, _without_keys(portion.ledger), limit)
+
+
+def _without_keys(ledger: Ledger) -> Ledger:
+    """The sums alone, without the keys of the records that were read: what goes to every process."""
+    names = (
+        "until",
+        "ignored",
+        "principals",
+        "days",
+        "regions",
+        "data_types",
+        "management",
+        "account_days",
+        "notices",
+    )
+    sums = ("roles", "records", "duplicates", "first", "last", "searched")
+    return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})

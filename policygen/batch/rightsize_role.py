@@ -1,0 +1,248 @@
+"""One role of many: its suggestion from what was read of all, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
+from policygen.batch.select import Target
+from policygen.errors import GateError, PolicygenError
+from policygen.evidence.anomalies import Sign
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.observe import Observed, attribute
+from policygen.evidence.role import RoleName
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.read_report import Reading
+from policygen.logs.window import window_of
+from policygen.plan.batch_table import Row, Verdict
+from policygen.plan.io import to_bytes
+from policygen.plan.model import Plan
+from policygen.plan.open_questions import questions_of
+from policygen.report.formats import render
+from policygen.report.from_analysis import plan
+from policygen.rightsize.analysis import Analysis, conclude
+from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.generate.generalise import Mode
+from policygen.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """What all roles of a batch have in common. Picklable."""
+
+    reading: Reading
+    ledger: Ledger
+    """Settled, without calls."""
+    days: int
+    limit: str = ""
+    until_given: bool = False
+    account: Account | None = None
+    allow_incomplete: bool = False
+    add_observed: bool = False
+    resources: Mode = "pattern"
+    accepted: Collection[Sign] = ()
+    decisions: Decisions | None = None
+    on: date | None = None
+    forms: Mapping[str, str] = field(default_factory=dict)
+    """What is written of each plan: place -> name of a format; ``plan`` is the plan itself."""
+    coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
+    """By account, and whether it is known: that of the first role, of which others take what holds for them too."""
+
+
+class Result(NamedTuple):
+    """What became of one role."""
+
+    row: Row
+    texts: Mapping[str, str | bytes] = {}
+    """Place -> what is written there, text in UTF-8; empty where there is no plan."""
+
+
+def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
+    """The row and the plan of one role; never raises for what is wrong with one role.
+
+    Args:
+        sizing: what all roles have in common.
+        target: the role.
+        calls: of the roles that are called like it.
+    """
+    role = target.current
+    own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
+    if why := _not_editable(sizing, target):
+        return Result(row_of(target, "fixed", why, **_use(own)))
+    if not own:
+        return Result(_without_calls(sizing, target))
+    ledger = replace(sizing.ledger, calls=own)
+    name = RoleName(target.name, target.account, target.arn)
+    place = target.account, role is not None
+    try:
+        seen = attribute(
+            sizing.reading,
+            ledger,
+            name,
+            days=sizing.days,
+            limit=sizing.limit,
+            account=sizing.account if role else None,
+            current=role,
+            allow_incomplete=sizing.allow_incomplete,
+            accepted=sizing.accepted,
+            until_given=sizing.until_given,
+            alike=sizing.coverages.get(place),
+        )
+        sizing.coverages.setdefault(place, seen.coverage)
+        made, unfit = _concluded(sizing, seen, sizing.decisions or Decisions())
+    except PolicygenError as error:
+        return Result(_refused(sizing, target, error, own))
+    found = plan(made)
+    row = _sized(target, made, found)
+    if unfit:
+        row = msgspec.structs.replace(
+            row, reason=f"{row.reason}; nothing of it to keep by {', '.join(unfit)}"
+        )
+    return Result(row, {where: _content(form, found) for where, form in sizing.forms.items()})
+
+
+def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[Analysis, list[str]]:
+    """The suggestion, and where those keep rules stand that are about many roles and fit nothing of this one."""
+    unfit: list[str] = []
+    while True:
+        try:
+            made = conclude(
+                seen,
+                add_observed=sizing.add_observed,
+                resources=sizing.resources,
+                decisions=decisions,
+                on=sizing.on,
+            )
+        except PolicygenError as error:
+            general = (
+                one
+                for one in decisions.rules
+                if one.kind == "keep" and (one.flag or set(one.role) & set("*?"))
+            )
+            rule = next((one for one in general if error.message.startswith(f"{one.where} keeps ")), None)
+            if error.code != "PG-E364" or rule is None:
+                raise
+            unfit.append(printable(rule.where))
+            decisions = replace(decisions, rules=tuple(one for one in decisions.rules if one is not rule))
+        else:
+            return made, unfit
+
+
+def _content(form: str, found: Plan) -> str | bytes:
+    return to_bytes(found.document) if form == "plan" else render(form, found, indexed=True)
+
+
+def _not_editable(sizing: Sizing, target: Target) -> str:
+    """Why nobody can edit a role here, or shall, and what to edit instead (1.3.10); "" if one can."""
+    path = target.arn.partition(":role")[2]
+    if path.startswith(SERVICE_LINKED):
+        return "service-linked: IAM lets nobody edit it; its service owns it"
+    if path.startswith(SSO_MANAGED):
+        return "made by IAM Identity Center: change the permission set, not the role"
+    if sizing.decisions and (rule := sizing.decisions.protection(target.name)):
+        return printable(f"protected by {rule.where}: {rule.reason}")
+    return ""
+
+
+def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
+    """A role of which the logs show no call in the window: not used, or not seen.
+
+    "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
+    """
+    window = window_of(sizing.days, sizing.limit or sizing.ledger.last)
+    current = target.current
+    used = current.last_used[:10] if current else ""
+    known = current.key.role_id if current else ""
+    if window.start <= used <= window.end[:10]:
+        why = (
+            f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
+            "or was it used only for what no trail logs?"
+        )
+        return row_of(target, "failed", why, **use)
+    if known and any(role.role_id == known and not role.name for role in sizing.ledger.roles):
+        return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
+    covered = sum(1 for day in window.dates() if sizing.ledger.account_days.get(f"{target.account} {day}"))
+    if not covered:
+        return row_of(target, "failed", f"no record of account {target.account} was read", **use)
+    if covered < window.days or sizing.reading.holes:
+        hole = "; not all was read" if sizing.reading.holes else ""
+        why = (
+            f"no call on the {covered} of {window.days} days of which records of its account were read{hole}"
+        )
+        return row_of(target, "wait", why, **use)
+    since = f"; IAM saw it used last on {used}" if used else ""
+    return row_of(target, "unused", f"no call in {sizing.days} days{since}", **use)
+
+
+def _refused(sizing: Sizing, target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
+    """A role for which there is no suggestion."""
+    if error.code == "PG-E301" and "looks like the workload" not in error.message:
+        return _without_calls(sizing, target, **_use(calls))
+    review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
+    verdict: Verdict = "review" if error.code in review else "failed"
+    hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
+    return row_of(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
+
+
+def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
+    """How much was seen of a role that has no suggestion, whatever its window."""
+    seen = [one for theirs in calls.values() for one in theirs.values()]
+    return {
+        "last_call": max((one.last for one in seen), default=""),
+        "events": sum(one.count for one in seen),
+    }
+
+
+def _sized(target: Target, made: Analysis, found: Plan) -> Row:
+    one = made.suggestion
+    blind = len({keep.action for keep in found.keeps if keep.kind == "unknown"})
+    verdict: Verdict = one.strength.verdict if one.strength else "review"
+    reason = one.strength.reasons[0].sentence if one.strength else ""
+    if found.today is None:
+        verdict = "wait" if verdict == "wait" else "review"
+        reason = f"today's policies are not known: what no log shows may be missing; {reason}"
+    elif all(change.now == change.proposed for change in found.changes):
+        if verdict == "ready":
+            verdict, reason = "unchanged", "today's policies are what the evidence asks for"
+        else:
+            reason = f"nothing would change; {reason}"
+    return row_of(
+        target,
+        verdict,
+        printable(reason),
+        arn=one.role.arn,
+        last_call=found.evidence.last,
+        events=found.evidence.count,
+        actions_now=found.actions_now,
+        actions_proposed=found.actions_proposed,
+        escalations_closed=None if found.today is None else _escalations(found.risks.removed),
+        escalations_left=_escalations(found.risks.left),
+        days=found.strength.days_active if found.strength else 0,
+        questions=len(questions_of(found)),
+        blind=blind,
+        plan=target.file,
+    )
+
+
+def _escalations(risks: Collection[object]) -> int:
+    return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
+
+
+def row_of(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> Row:
+    """The row of a role, with what else is known of it."""
+    return Row(
+        role=target.name,
+        account=target.account,
+        arn=target.arn or arn,
+        path=target.current.path if target.current else "",
+        verdict=verdict,
+        reason=reason,
+        **figures,
+    )

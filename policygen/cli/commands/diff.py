@@ -1,0 +1,45 @@
+"""policygen diff: two policies by what they allow, not by their text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from policygen.cli.policy_files import policies_of
+
+
+def command(
+    old: Annotated[Path, typer.Argument(help="A policy document, or a folder of them that hold together.")],
+    new: Annotated[Path, typer.Argument(help="What is to replace it; - is standard input.")],
+    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when they do not allow the same.")
+    ] = False,
+    never_wider: Annotated[
+        bool, typer.Option("--never-wider", help="Exit 1 when the new one may allow more.")
+    ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="List every witness.")] = False,
+) -> None:
+    """Compare two policies by meaning; each difference comes with a request that shows it.
+
+    policygen diff iam/orders.json orders-api.json --never-wider
+    """
+    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.errors import UsageError
+    from policygen.iam.compare import compare_policies
+    from policygen.report.terminal.diff import render_json, render_text
+    from policygen.text import printable
+
+    if format_ not in {"text", "json"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
+    before, after = ([source.policy for source in policies_of(path)] for path in (old, new))
+    found = compare_policies(before, after)
+    if format_ == "json":
+        write_stdout(render_json(found), utf8=True)
+    else:
+        write_stdout(render_text(found, show_all=show_all, ascii_only=ascii_only()))
+    wider = found.gained or any(text.startswith("new") for text in found.unsure)
+    if (exit_code and found.verdict != "equal") or (never_wider and wider):
+        raise typer.Exit(1)

@@ -1,0 +1,105 @@
+"""policygen map: what each record of a log stands for, record by record."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from policygen.cli.console import LINE
+
+if TYPE_CHECKING:
+    from policygen.evidence.record_mapping import Row
+
+
+def command(
+    logs: Annotated[list[Path], typer.Argument(help="Files and folders of CloudTrail logs.")],
+    role: Annotated[str, typer.Option("--role", "-r", help="Only this role's records are mapped.")] = "",
+    format_: Annotated[str, typer.Option("--format", "-f", help="jsonl or text.")] = "jsonl",
+    why: Annotated[
+        bool,
+        typer.Option("--why", help="Say which rule and which step gave each request, with file and line."),
+    ] = False,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Exit 0 although files are damaged.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary on stderr.")] = False,
+) -> None:
+    """Print the access requests behind each record, one JSON object a line.
+
+    policygen map ./trail --format jsonl
+
+    policygen map event.json --role orders-api -f text --why
+    """
+    from policygen.errors import UsageError
+    from policygen.evidence.record_mapping import map_batch
+    from policygen.evidence.role import parse_role
+    from policygen.logs.read_report import Reading, check_whole
+    from policygen.logs.registry import open_source
+    from policygen.logs.source import CallSource
+    from policygen.text import printable
+
+    if format_ not in {"jsonl", "text"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: jsonl, text", code="PG-E207")
+    wanted = parse_role(role) if role else None
+    reading, counts, unmapped = Reading(), Counter[str](), Counter[str]()
+    seen: set[str] = set()
+    source = open_source([str(path) for path in logs])
+    if isinstance(source, CallSource):
+        raise UsageError(
+            "map shows record by record, and this source gives sums",
+            "give files, s3:// or lookup:",
+            code="PG-E202",
+        )
+    LINE.clear()
+    for batch in source.read():
+        reading.note(batch)
+        for row in map_batch(batch, wanted, seen, why=why):
+            counts[row.status] += 1
+            if row.status == "unmapped":
+                unmapped[f"{row.event_source} {row.event_name}"] += 1
+            sys.stdout.write(_line(row, format_) + "\n")
+    sys.stdout.flush()
+    if not quiet:
+        _summary(reading, counts, unmapped)
+    check_whole(Reading(reading.files, damaged=reading.damaged), allow_incomplete=allow_incomplete)
+
+
+def _line(row: Row, format_: str) -> str:
+    import json
+
+    from policygen.text import printable
+
+    if format_ == "jsonl":
+        return json.dumps(row.as_dict(), ensure_ascii=True, separators=(",", ":"))
+    head = f"{row.status:<21} {row.event_source} {row.event_name}:"
+    if any("rule" in one for one in row.requests):
+        return "\n".join([printable(head), *(line for one in row.requests for line in _why(one))])
+    requests = ", ".join(f"{one['action']} {one['resource']}" for one in row.requests) or row.why
+    return printable(f"{head} {requests}")
+
+
+def _why(request: Mapping[str, str]) -> Iterator[str]:
+    """A request with the rule behind its action and the step behind its ARN, and where each is written."""
+    from policygen.text import printable
+
+    yield printable(f"  {request['action']} {request['resource']} ({request['grade']})")
+    for kind in ("rule", "step"):
+        yield printable(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
+
+
+def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
+    from policygen.cli.console import say
+    from policygen.logs.read_report import Reading
+    from policygen.text import count
+
+    by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
+    say(f"{count(counts.total(), 'record')}: {by_status or 'nothing to map'}")
+    if isinstance(reading, Reading) and reading.passed_over:
+        say("passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
+    for name, number in sorted(unmapped.items()):
+        say(f"unmapped: {name} ({number:,})")

@@ -1,0 +1,100 @@
+"""policygen permissions: the least policy that policygen itself needs, command by command."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from policygen.account.required_permissions import Need
+
+
+def command(
+    name: Annotated[
+        str,
+        typer.Argument(help="A command, as the list names it: suggest, snapshot, doctor; all if not given."),
+    ] = "",
+    account: Annotated[
+        str, typer.Option("--account", help="12 digits, to name this account's resources.")
+    ] = "*",
+    partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn, aws-us-gov …")] = "aws",
+    required: Annotated[
+        bool,
+        typer.Option("--required", help="Leave out what the command can do without, at a loss it names."),
+    ] = False,
+    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, policy.")] = "text",
+) -> None:
+    """Print the permissions that policygen needs; all of them only read, but that queries write results.
+
+    Work on files needs none.
+
+    policygen permissions suggest -f policy --account 123456789012
+    """
+    from policygen.account.required_permissions import NEEDS
+    from policygen.cli.output import write_stdout
+    from policygen.errors import UsageError
+    from policygen.text import printable
+
+    if format_ not in {"text", "policy"}:
+        raise UsageError(f"no format {printable(format_)!r}", "there are: policy, text", code="PG-E207")
+    if not re.fullmatch(r"\*|[0-9]{12}", account):
+        raise UsageError(
+            f"--account is {printable(account)[:40]!r}", "an account id has 12 digits", code="PG-E221"
+        )
+    if not re.fullmatch(r"aws(-[a-z]+)*", partition):
+        raise UsageError(
+            f"--partition is {printable(partition)[:40]!r}",
+            "for example aws, aws-cn, aws-us-gov",
+            code="PG-E221",
+        )
+    chosen = {
+        key: [need for need in needs if not (required and need.optional)]
+        for key, needs in NEEDS.items()
+        if not name or key == name or key.split(" ")[0] == name
+    }
+    if not chosen:
+        raise UsageError(
+            f"no command {printable(name)[:40]!r} that asks AWS",
+            f"there are: {', '.join(NEEDS)}; all others work on files",
+            code="PG-E222",
+        )
+    if format_ == "policy":
+        needs = list(dict.fromkeys(need for members in chosen.values() for need in members))
+        write_stdout(_policy(needs, account, partition), utf8=True)
+    else:
+        write_stdout("".join(f"{line}\n" for line in _text(chosen)))
+
+
+def _policy(needs: Sequence[Need], account: str, partition: str) -> str:
+    statements: dict[str, list[str]] = {}
+    for need in needs:
+        resource = need.resource.format(partition=partition, account=account)
+        actions = statements.setdefault(resource, [])
+        if need.action not in actions:
+            actions.append(need.action)
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": sorted(actions), "Resource": resource}
+            for resource, actions in sorted(statements.items())
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _text(chosen: dict[str, list[Need]]) -> Iterator[str]:
+    from policygen.report.terminal.layout import wrapped
+
+    for key, needs in chosen.items():
+        yield key
+        for need in needs:
+            mark = "optional: " if need.optional else ""
+            yield from wrapped(f"  {need.action}  ", f"{mark}{need.why}", "      ")
+        yield ""
+    yield from wrapped(
+        "", "-f policy prints a policy document; work on files (--logs, --snapshot) needs none of these", ""
+    )

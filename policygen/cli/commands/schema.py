@@ -1,0 +1,34 @@
+"""policygen schema: the shape of what other programs read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="plan; without a name all are listed.")] = "",
+) -> None:
+    """Print the JSON Schema of a file that policygen writes.
+
+    policygen schema
+
+    policygen schema plan > plan.schema.json
+    """
+    from importlib.resources import files
+
+    from policygen.cli.output import write_stdout
+    from policygen.errors import UsageError
+    from policygen.plan.io import SCHEMAS
+    from policygen.text import printable
+
+    if not name:
+        write_stdout("".join(f"{one:<10}{what}\n" for one, (_, _, what) in sorted(SCHEMAS.items())))
+        return
+    if name not in SCHEMAS:
+        raise UsageError(
+            f"no schema {printable(name)[:40]!r}", f"there are: {', '.join(sorted(SCHEMAS))}", code="PG-E273"
+        )
+    package, file, _ = SCHEMAS[name]
+    write_stdout((files(package) / file).read_text("utf-8"), utf8=True)

@@ -1,0 +1,47 @@
+"""policygen snapshot: the account as it is today, in one file, for work without AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from policygen.cli.inputs import talk_of
+
+
+def command(
+    output: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("account.json"),
+    profile: Annotated[str, typer.Option("--profile", help="AWS profile.")] = "",
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="Regions whose functions are read; repeatable.")
+    ] = None,
+    last_accessed: Annotated[
+        bool,
+        typer.Option("--last-accessed", help="Also IAM's own record of what each role used last (slow)."),
+    ] = False,
+    organization: Annotated[
+        bool, typer.Option("--organization", help="Also the service and resource control policies above.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> None:
+    """Write one file with the account's roles, policies, functions and trails (read-only calls).
+
+    policygen snapshot --profile prod --region eu-west-1 --output account.json
+    """
+    from policygen.account.aws_session import open_session
+    from policygen.account.live import take_snapshot
+    from policygen.account.snapshot import to_json
+    from policygen.files import check_writable, write_file
+
+    check_writable(output)
+    talk = talk_of(quiet=quiet)
+    found = take_snapshot(
+        open_session(profile or None),
+        region or (),
+        say=talk,
+        last_accessed=last_accessed,
+        organization=organization,
+    )
+    write_file(output, to_json(found))
+    talk(f"wrote {output}: {len(found['authorization']['RoleDetailList']):,} roles")

@@ -1,0 +1,67 @@
+"""Policy files that a command names."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policygen.rightsize.check.findings import Source
+
+
+def policies_of(path: Path) -> list[Source]:
+    """The policies of a file or of the ``.json`` files of a folder, by name; ``-`` is standard input.
+
+    A file is one document, or ``{"policies": [{"name", "document"}]}``, as ``policygen suggest -f policy`` writes where
+    one document is too small.
+
+    Raises:
+        UsageError: PG-E219, nothing can be read; PG-E210, it is no policy.
+    """
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            raise _unreadable(str(path), "the folder holds no .json file")
+        return [source for file in files for source in policies_of(file)]
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        text = sys.stdin.read().removeprefix("\ufeff") if str(path) == "-" else path.read_text("utf-8-sig")
+    except OSError as error:
+        raise _unreadable(name, error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise _unreadable(name, "it is not UTF-8") from None
+    return _sources(name, text)
+
+
+def _sources(name: str, text: str) -> list[Source]:
+    from policygen.iam.document import parse_policy
+    from policygen.rightsize.check.findings import Source, source_of
+    from policygen.text import printable
+
+    shown = printable(name)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("policies"), list):
+        if not found["policies"]:
+            raise _unreadable(name, "it holds no policy")
+        documents = [one.get("document", one) if isinstance(one, dict) else one for one in found["policies"]]
+        return [
+            Source(shown, "", parse_policy(json.dumps(one), f"{name}, policy {number}"))
+            for number, one in enumerate(documents, 1)
+        ]
+    return [source_of(shown, text, parse_policy(text, name))]
+
+
+def _unreadable(name: str, reason: str) -> Exception:
+    from policygen.errors import UsageError
+    from policygen.text import printable
+
+    return UsageError(
+        f"cannot read {printable(name)!r}: {reason}",
+        "give a policy document in JSON: policygen suggest … -f policy > FILE makes one",
+        code="PG-E219",
+    )

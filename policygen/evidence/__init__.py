@@ -1,0 +1,1 @@
+"""What one role did, and what the logs could have shown."""

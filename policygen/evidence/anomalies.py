@@ -1,0 +1,215 @@
+"""Usage that does not look like the workload: poison, theft, and people who borrow a function's role.
+
+Calls that succeeded say "needed", whoever made them. What a function's credentials did in other hands is set apart,
+shown, and left out of the policy until somebody accepts it. Four signs, each a stated rule over what the records say;
+none of them is a proof, and a careful thief shows none of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal, NamedTuple
+
+from policygen.logs.calls.call import CallKey, Calls
+from policygen.logs.calls.counts import Notice
+from policygen.logs.calls.evidence import Evidence, total
+from policygen.logs.events.credentials import User
+from policygen.logs.events.outcome import Outcome
+
+Sign = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]
+
+SIGNS: Mapping[Sign, str] = {
+    "interactive-agent": "a function's credentials in a command line, console or browser",
+    "not-the-function": "a session that was not issued to a function, of a role that functions use",
+    "foreign-agent": "an agent without Lambda's environment, of a function that otherwise always names it",
+    "after-quiet": "a first call of its kind after weeks without a new one, on one day, with no deployment",
+}
+
+SHOWN_ONLY: frozenset[Sign] = frozenset({"after-quiet"})
+"""Signs that are put to a person and leave nothing out: by themselves they look like a job that runs once a month."""
+SET_APART = "seen only in calls that were set apart"
+"""Why a permission goes that only odd usage shows."""
+HABIT_DAYS = 5
+"""Days on which one manner was seen with the same function, from which on it is a habit of the workload …"""
+HABIT_SHARE = 0.1
+"""… if these are at least this share of the days on which the role worked."""
+RUNTIME_SHARE = 0.95
+"""Share of a function's own calls that name Lambda's runtime, above which an agent that does not is foreign."""
+RUNTIME_CALLS = 10
+"""Calls of a function below which its agents say nothing of what is usual."""
+RUNTIME_DAYS = 5
+"""Days with such calls that are needed as well."""
+QUIET_DAYS = 21
+"""Days without any new kind of call, before a new one stands out."""
+ACTIVE_DAYS = 14
+"""Of the quiet days, those on which the role must have worked: a job that rarely runs is not quiet."""
+DEPLOYED_DAYS = 7
+"""Days after a deployment within which new calls are expected."""
+
+
+class Suspect(NamedTuple):
+    """One kind of call that shows a sign."""
+
+    sign: Sign
+    source: str
+    event: str
+    function: str
+    """What the credentials were issued to, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """A role's calls, parted."""
+
+    workload: Calls
+    """What the policy is made from."""
+    apart: Calls
+    """What is left out of it."""
+    suspects: Mapping[Suspect, Evidence]
+    """What shows a sign, accepted or not."""
+    accepted: frozenset[Sign] = frozenset()
+
+
+def part(
+    calls: Calls,
+    *,
+    of_functions: bool | None = None,
+    notices: Sequence[Notice] = (),
+    accepted: Collection[Sign] = (),
+    until: str = "",
+    names: Collection[str] = (),
+) -> Conduct:
+    """Sets apart what does not look like the workload.
+
+    Args:
+        calls: all calls of one role that were read, within and before the window.
+        of_functions: whether only Lambda can assume the role; None where its trust policy is not known.
+        notices: deployments seen in the logs.
+        accepted: signs that a person has looked at.
+        until: last day that counts, "" for all.
+        names: of the functions that run with the role, where they are known: their sessions are called like them.
+    """
+    signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
+    found: dict[Suspect, Evidence] = {}
+    for key, sign in signs.items():
+        if not until or key.day <= until[:10]:
+            suspect = Suspect(sign, key.call.source, key.call.name, key.user.function)
+            found[suspect] = found[suspect] + calls[key] if suspect in found else calls[key]
+    left_out = {sign for sign in SIGNS if sign not in accepted and sign not in SHOWN_ONLY}
+    apart = {key: calls[key] for key, sign in signs.items() if sign in left_out}
+    return Conduct(
+        workload={key: seen for key, seen in calls.items() if key not in apart},
+        apart=apart,
+        suspects=dict(sorted(found.items())),
+        accepted=frozenset(accepted),
+    )
+
+
+def _signs(
+    calls: Calls, *, of_functions: bool | None, notices: Sequence[Notice], names: frozenset[str]
+) -> dict[CallKey, Sign]:
+    functions, habits = _usual(calls), _habits(calls)
+    mine = of_functions if of_functions is not None else _mostly_functions(calls)
+    found: dict[CallKey, Sign] = {}
+    for key, seen in calls.items():
+        user = key.user
+        if user in habits:
+            continue
+        if user.manner == "interactive" and (user.of_function or mine):
+            found[key] = "interactive-agent"
+        elif (
+            user.manner == "other" and not user.function and mine and functions and not seen.sessions <= names
+        ):
+            found[key] = "not-the-function"
+        elif user.manner == "other" and user.function in functions:
+            found[key] = "foreign-agent"
+    rest = {key: seen for key, seen in calls.items() if key not in found}
+    if not mine:
+        return found
+    return found | dict.fromkeys(_after_quiet(rest, notices), "after-quiet")
+
+
+def _habits(calls: Calls) -> frozenset[User]:
+    """Functions and manners that come again and again: an extension, a tool in the function's image."""
+    days: dict[User, set[str]] = {}
+    for key in calls:
+        if key.user.of_function:
+            days.setdefault(key.user, set()).add(key.day)
+    worked = len({key.day for key in calls})
+    return frozenset(
+        user for user, seen in days.items() if len(seen) >= HABIT_DAYS and len(seen) >= HABIT_SHARE * worked
+    )
+
+
+def _usual(calls: Calls) -> frozenset[str]:
+    """Functions whose own calls name Lambda's runtime so regularly that others are foreign."""
+    runtime: Counter[str] = Counter()
+    every: Counter[str] = Counter()
+    days: dict[str, set[str]] = {}
+    for key, seen in calls.items():
+        if key.user.of_function and key.user.manner in {"runtime", "other"}:
+            every[key.user.function] += seen.count
+            if key.user.manner == "runtime":
+                runtime[key.user.function] += seen.count
+                days.setdefault(key.user.function, set()).add(key.day)
+    return frozenset(
+        name
+        for name, n in every.items()
+        if n >= RUNTIME_CALLS
+        and len(days.get(name, ())) >= RUNTIME_DAYS
+        and runtime[name] >= RUNTIME_SHARE * n
+    )
+
+
+def _mostly_functions(calls: Calls) -> bool:
+    """Whether the records show nearly only functions at work, where the trust policy is not known."""
+    own = sum(seen.count for key, seen in calls.items() if key.user.manner != "service")
+    issued = sum(
+        seen.count for key, seen in calls.items() if key.user.of_function and key.user.manner != "service"
+    )
+    return own > 0 and issued >= RUNTIME_SHARE * own
+
+
+def _after_quiet(calls: Calls, notices: Sequence[Notice]) -> Iterable[CallKey]:
+    """Calls of a kind that was first and only seen on one day, after `QUIET_DAYS` without a new kind."""
+    kinds: dict[tuple[str, str], list[CallKey]] = {}
+    for key in calls:
+        if key.call.outcome is not Outcome.DENIED and key.user.manner not in {"service", "platform"}:
+            kinds.setdefault((key.call.source, key.call.name), []).append(key)
+    firsts = sorted({min(key.day for key in keys) for keys in kinds.values()})
+    active = sorted({key.day for key in calls})
+    functions = frozenset(key.user.function for key in calls) - {""}
+    deployed = {notice.time[:10] for notice in notices if _deploys(notice, functions)}
+    for keys in kinds.values():
+        days = {key.day for key in keys}
+        day = min(days)
+        before = max((first for first in firsts if first < day), default="")
+        if len(days) > 1 or not before or _days(before, day) <= QUIET_DAYS:
+            continue
+        worked = sum(1 for one in active if before < one < day)
+        expected = any(0 <= _days(one, day) <= DEPLOYED_DAYS for one in deployed)
+        if worked >= ACTIVE_DAYS and not expected:
+            yield from keys
+
+
+def _days(start: str, end: str) -> int:
+    return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
+
+
+def _deploys(notice: Notice, functions: Collection[str]) -> bool:
+    """Whether it changed the code of one of the functions that used the role, or may have."""
+    if notice.source != "lambda.amazonaws.com" or notice.error:
+        return False
+    name = notice.parameters.get("functionName")
+    if not isinstance(name, str) or not functions:
+        return True
+    short = name.rsplit(":function:", 1)[-1].split(":")[0]
+    return any(function.rsplit(":function:", 1)[-1] == short for function in functions)
+
+
+def who(calls: Calls) -> Evidence | None:
+    """Sum of the evidence: sessions, addresses and agents of what was set apart."""
+    return total(calls.values())

@@ -1,0 +1,1 @@
+"""What the trails log: whether the use of an action would have been seen."""

@@ -1,0 +1,328 @@
+"""Does a trail log this? Event selectors, basic (3.4.2) and advanced (3.4.3), decided for sets of events.
+
+A *probe* describes a set of events: those that the use of one permission makes. The answer is about all of
+them: a trail logs ``all``, ``part`` or ``none``. It is decided by containment of patterns, never by example;
+where it cannot be decided it is ``part``, which nobody takes for "it would have been seen".
+
+Source: CloudTrail API Reference, API_AdvancedFieldSelector, API_EventSelector and API_DataResource.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+from policygen.iam.arn import resource_glob, string_glob
+from policygen.iam.pattern import Glob, Wild, compile_glob, includes, meets
+
+Answer = Literal["all", "part", "none"]
+"""How much of the events of a probe is logged."""
+
+Selectors = Sequence[Mapping[str, Any]]
+"""Event selectors as AWS gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The events that the use of a permission makes. "" and None stand for what is not known."""
+
+    category: Literal["Management", "Data"]
+    source: str = ""
+    """eventSource."""
+    name: str = ""
+    """eventName; ``*`` and ``?`` are wildcards."""
+    read_only: bool | None = None
+    data_type: str = ""
+    """resources.type of data events, ``AWS::S3::Object``."""
+    resource: str = ""
+    """resources.ARN as a Resource pattern of a policy."""
+    identity: str = ""
+    """userIdentity.arn with wildcards: ``arn:aws:sts::123456789012:assumed-role/orders/*``."""
+    event_type: str = "AwsApiCall"
+    console: bool | None = None
+    """Whether the session came from the console."""
+
+
+def logged(probe: Probe, basic: Selectors | None, advanced: Selectors | None) -> Answer:
+    """How much of the events of `probe` a trail with these selectors logs. An event that any selector takes is logged.
+
+    Args:
+        probe: the events.
+        basic: ``EventSelectors``, None where the trail has none.
+        advanced: ``AdvancedEventSelectors``, None where the trail has none.
+    """
+    return logged_by_any(probe, ((basic, advanced),))
+
+
+def logged_by_any(probe: Probe, trails: Iterable[tuple[Selectors | None, Selectors | None]]) -> Answer:
+    """How much of the events of `probe` several trails log together."""
+    pairs = tuple(trails)
+    # One selector of the reads and one of the writes make a whole, so they are asked about one by one.
+    flags = (True, False) if probe.read_only is None else (probe.read_only,)
+    halves = [replace(probe, read_only=flag) for flag in flags]
+    return every(either(_trail(half, basic, advanced) for basic, advanced in pairs) for half in halves)
+
+
+def either(answers: Iterable[Answer]) -> Answer:
+    """The answer of those that log together: what one logs is logged."""
+    found = set(answers)
+    return "all" if "all" in found else "part" if "part" in found else "none"
+
+
+def both(answers: Iterable[Answer]) -> Answer:
+    """The answer of conditions that must all hold."""
+    found = set(answers)
+    return "none" if "none" in found else "part" if "part" in found else "all"
+
+
+def every(answers: Iterable[Answer]) -> Answer:
+    """The answer for the parts of a set together."""
+    found = set(answers)
+    return found.pop() if len(found) == 1 else "part"
+
+
+def _trail(probe: Probe, basic: Selectors | None, advanced: Selectors | None) -> Answer:
+    if not basic and not advanced:
+        return "part"  # AWS always answers with selectors, so these were not read
+    answers = [_basic(one, probe) for one in basic or ()]
+    return either([*answers, *(_advanced(one, probe) for one in advanced or ())])
+
+
+# --- Basic selectors (3.4.2) -----------------------------------------------------------------------
+
+_BASIC = {"ReadWriteType", "IncludeManagementEvents", "DataResources", "ExcludeManagementEventSources"}
+_READ_WRITE: Mapping[tuple[str, bool | None], Answer] = {
+    ("ReadOnly", True): "all",
+    ("ReadOnly", False): "none",
+    ("WriteOnly", True): "none",
+    ("WriteOnly", False): "all",
+    ("All", True): "all",
+    ("All", False): "all",
+    ("All", None): "all",
+}
+WHOLE = {
+    "AWS::S3::Object": re.compile(r"arn:aws[a-z-]*:s3(:::)?"),
+    "AWS::Lambda::Function": re.compile(r"arn:aws[a-z-]*:lambda"),
+    "AWS::DynamoDB::Table": re.compile(r"arn:aws[a-z-]*:dynamodb"),
+}
+"""The types that basic selectors know, and the values that mean every resource of them."""
+
+OBJECTS = "AWS::S3::Object"
+
+
+def _basic(selector: Mapping[str, Any], probe: Probe) -> Answer:
+    if set(selector) - _BASIC:
+        return "part"
+    kind = selector.get("ReadWriteType") or "All"
+    answer = _READ_WRITE.get((kind, probe.read_only), "part") if isinstance(kind, str) else "part"
+    if probe.category == "Management":
+        return both([answer, _basic_management(selector, probe)])
+    return both([answer, _basic_data(selector, probe)])
+
+
+def _basic_management(selector: Mapping[str, Any], probe: Probe) -> Answer:
+    included = selector.get("IncludeManagementEvents")
+    if included is False:
+        return "none"
+    excluded = selector.get("ExcludeManagementEventSources")
+    if included not in (None, True) or not _is_texts(excluded or ()):
+        return "part"
+    if not excluded:
+        return "all"
+    if not probe.source:
+        return "part"
+    return "none" if probe.source in excluded else "all"
+
+
+def _basic_data(selector: Mapping[str, Any], probe: Probe) -> Answer:
+    entries = _entries(selector)
+    if entries is None:
+        return "part"
+    return either(
+        _basic_value(value, probe) for kind, values in entries if kind == probe.data_type for value in values
+    )
+
+
+def _basic_value(value: str, probe: Probe) -> Answer:
+    whole = WHOLE.get(probe.data_type)
+    if whole is None:
+        return "part"  # AWS takes other types in advanced selectors only
+    if whole.fullmatch(value):
+        return "all"
+    prefix = probe.data_type == OBJECTS
+    answer = _select(_resource(probe), [_starts(value) if prefix else _equals(value)])
+    # Of a bucket's ARN without the slash AWS does not say whether it means the bucket or all that begins so.
+    return "part" if answer == "all" and prefix and "/" not in value else answer
+
+
+# --- Advanced selectors (3.4.3) --------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _equals(value: str) -> Glob:
+    return compile_glob(tuple(value))
+
+
+@lru_cache(maxsize=4096)
+def _starts(value: str) -> Glob:
+    return compile_glob((*value, Wild.SOME))
+
+
+@lru_cache(maxsize=4096)
+def _ends(value: str) -> Glob:
+    return compile_glob((Wild.SOME, *value))
+
+
+_SELECT: Mapping[str, Callable[[str], Glob]] = {"Equals": _equals, "StartsWith": _starts, "EndsWith": _ends}
+_DESELECT: Mapping[str, Callable[[str], Glob]] = {
+    "NotEquals": _equals,
+    "NotStartsWith": _starts,
+    "NotEndsWith": _ends,
+}
+
+
+def _advanced(selector: Mapping[str, Any], probe: Probe) -> Answer:
+    fields = selector.get("FieldSelectors")
+    if not isinstance(fields, Sequence) or not all(isinstance(field, Mapping) for field in fields):
+        return "part"
+    answers = [_field(field, probe) for field in fields]
+    if set(selector) - {"Name", "FieldSelectors"}:
+        answers.append("part")
+    if not any(field.get("Field") == "eventCategory" for field in fields):
+        answers.append("part")  # AWS takes no selector without a category
+    return both(answers)
+
+
+def _field(field: Mapping[str, Any], probe: Probe) -> Answer:
+    operators = {name: values for name, values in field.items() if name != "Field" and values}
+    if not operators or not all(_is_texts(values) for values in operators.values()):
+        return "part"
+    if set(operators) - set(_SELECT) - set(_DESELECT):
+        return "part"
+    if field.get("Field") == "errorCode":
+        # Filters refused calls of network activity: no use of a permission (3.4.4).
+        return "none" if operators == {"Equals": ["VpceAccessDenied"]} else "part"
+    values = _language(str(field.get("Field")), probe)
+    chosen = [make(text) for name, make in _SELECT.items() for text in operators.get(name, ())]
+    barred = [make(text) for name, make in _DESELECT.items() for text in operators.get(name, ())]
+    return both([_select(values, chosen) if chosen else "all", _deselect(values, barred)])
+
+
+def _language(field: str, probe: Probe) -> Glob | None:
+    """The values that a field has in the events of a probe, or None where that is not known."""
+    if field == "resources.ARN":
+        return _resource(probe)
+    if field == "userIdentity.arn":
+        return string_glob(probe.identity) if probe.identity else None
+    if field == "eventName":
+        wild = "*" in probe.name or "?" in probe.name
+        return (string_glob(probe.name) if wild else _equals(probe.name)) if probe.name else None
+    text = {
+        "eventCategory": probe.category,
+        "eventSource": probe.source,
+        "eventType": probe.event_type,
+        "readOnly": "" if probe.read_only is None else str(probe.read_only).lower(),
+        "resources.type": probe.data_type,
+        "sessionCredentialFromConsole": "" if probe.console is None else str(probe.console).lower(),
+    }.get(field)
+    return _equals(text) if text else None
+
+
+def _resource(probe: Probe) -> Glob | None:
+    return resource_glob(probe.resource) if probe.resource else None
+
+
+def _select(values: Glob | None, chosen: Sequence[Glob]) -> Answer:
+    """How much of the values one of the patterns takes."""
+    if values is None:
+        return "part"
+    if values.literal is not None:
+        return "all" if any(one.matches(values.literal) for one in chosen) else "none"
+    if any(includes(one, values) for one in chosen):
+        return "all"
+    return "part" if any(meets(one.tokens, values.tokens) for one in chosen) else "none"
+
+
+def _deselect(values: Glob | None, barred: Sequence[Glob]) -> Answer:
+    """How much of the values is left when all that a pattern takes is taken away."""
+    if not barred:
+        return "all"
+    return _OPPOSITE[_select(values, barred)]
+
+
+_OPPOSITE: Mapping[Answer, Answer] = {"all": "none", "part": "part", "none": "all"}
+
+
+def _is_texts(values: object) -> bool:
+    return (
+        isinstance(values, Sequence)
+        and not isinstance(values, str)
+        and all(isinstance(v, str) for v in values)
+    )
+
+
+# --- Writing selectors ------------------------------------------------------------------------------
+
+
+def field(name: str, operator: str, values: Iterable[str]) -> dict[str, Any]:
+    """One field selector as AWS takes it."""
+    return {"Field": name, operator: list(values)}
+
+
+def as_advanced(basic: Selectors) -> list[dict[str, Any]] | None:
+    """Advanced selectors that log what basic ones do; None where one of these is not understood.
+
+    AWS replaces the basic selectors of a trail when it gets advanced ones, so they have to be among them.
+    """
+    made: list[dict[str, Any]] = []
+    for selector in basic:
+        kind = selector.get("ReadWriteType") or "All"
+        entries, excluded = _entries(selector), selector.get("ExcludeManagementEventSources") or ()
+        if set(selector) - _BASIC or kind not in ("All", "ReadOnly", "WriteOnly"):
+            return None
+        if entries is None or not _is_texts(excluded):
+            return None
+        flag = [] if kind == "All" else [field("readOnly", "Equals", [str(kind == "ReadOnly").lower()])]
+        if selector.get("IncludeManagementEvents") in (None, True):
+            sources = [field("eventSource", "NotEquals", excluded)] if excluded else []
+            made.append(_written("Management events", [*_category("Management"), *flag, *sources]))
+        for kind, values in entries:
+            if values:
+                made.append(_written(f"Data events of {kind}", [*_data_fields(kind, values), *flag]))
+    return made
+
+
+def _entries(selector: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]] | None:
+    """Types and values of a basic selector's data resources; None where they have another shape."""
+    entries = selector.get("DataResources") or ()
+    if not isinstance(entries, Sequence) or not all(isinstance(entry, Mapping) for entry in entries):
+        return None
+    found = [(entry.get("Type"), entry.get("Values") or ()) for entry in entries]
+    return found if all(isinstance(kind, str) and _is_texts(values) for kind, values in found) else None
+
+
+def _data_fields(kind: str, values: Sequence[str]) -> list[dict[str, Any]]:
+    whole = WHOLE.get(kind)
+    fields = [*_category("Data"), field("resources.type", "Equals", [kind])]
+    if not (whole and any(whole.fullmatch(value) for value in values)):
+        fields.append(field("resources.ARN", "StartsWith" if kind == OBJECTS else "Equals", values))
+    return fields
+
+
+def _category(name: str) -> list[dict[str, Any]]:
+    return [field("eventCategory", "Equals", [name])]
+
+
+def _written(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Name": name, "FieldSelectors": fields}
+
+
+def whole_category(category: str, data_type: str = "") -> dict[str, Any]:
+    """An advanced selector of all management events, or of all data events of one type."""
+    if category == "Management":
+        return _written("All management events", _category(category))
+    fields = [*_category(category), field("resources.type", "Equals", [data_type])]
+    return _written(f"All data events of {data_type}", fields)

@@ -1,0 +1,112 @@
+"""What the trails log, line by line, for people: kinds of events, services, regions; with the command for each hole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from policygen.catalog.service_names import service_prefix
+from policygen.catalog.visibility import data_types
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.event_set import Question, answer, left_out
+from policygen.evidence.coverage.remediation import put_all, put_selectors, start, widen
+from policygen.evidence.coverage.selectors import Answer
+
+State = Literal["on", "partly", "off", "unknown"]
+_STATES: Mapping[Answer, State] = {"all": "on", "part": "partly", "none": "off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One kind of events and whether the trails log it."""
+
+    kind: Literal["management", "source", "regions", "data"]
+    name: str
+    """``reads`` or ``writes``, an event source, ``all regions``, or a data event type."""
+    service: str
+    """IAM's prefix of a source or type, else ""."""
+    state: State
+    since: str
+    """The first whole day from which on it is on; "" unless it is."""
+    events: int | None
+    """Data events of the type read in the window, of any caller; None where that was not counted."""
+    command: str
+    """What to run so that it is on; "" where it is, or where no command can be given."""
+
+
+def coverage_table(coverage: Coverage, services: Collection[str] = ()) -> list[Line]:
+    """The lines, management events first, then data events by type.
+
+    Args:
+        coverage: of a window.
+        services: IAM prefixes whose data events are listed; all where it is empty.
+    """
+    lines = [_management(coverage, "reads", True), _management(coverage, "writes", False)]
+    lines += [_source(coverage, source) for source in left_out(coverage.known)]
+    lines.append(_regions(coverage))
+    wanted = {prefix.lower() for prefix in services}
+    for data_type, prefix in sorted(data_types().items()):
+        if not wanted or prefix in wanted:
+            lines.append(_data(coverage, data_type, prefix))
+    return lines
+
+
+def one_command(coverage: Coverage, lines: Sequence[Line]) -> str:
+    """The command after which all the lines are on, as far as selectors decide; "" where none can be given."""
+    active = [trail for trail in coverage.known if trail.logging is not False]
+    off = [
+        line for line in lines if line.command and line.state in {"off", "partly"} and line.kind != "regions"
+    ]
+    added = [("Data", line.name) if line.kind == "data" else ("Management", "") for line in off]
+    if not active or not added:
+        return next((line.command for line in off), "")
+    return put_all(active, coverage.account, list(dict.fromkeys(added)))
+
+
+def _management(coverage: Coverage, name: str, reads: bool) -> Line:
+    # Asked about a source that nobody leaves out: those that are left out have their own lines.
+    asked = Question(sources=("-",), read_only=reads, identity=coverage.identity)
+    return _line(coverage, "management", name, "", asked)
+
+
+def _source(coverage: Coverage, source: str) -> Line:
+    asked = Question(sources=(source,), identity=coverage.identity)
+    return _line(coverage, "source", source, service_prefix(source), asked)
+
+
+def _data(coverage: Coverage, data_type: str, prefix: str) -> Line:
+    asked = Question(data_type=data_type, identity=coverage.identity)
+    return _line(coverage, "data", data_type, prefix, asked)
+
+
+def _regions(coverage: Coverage) -> Line:
+    if coverage.trails is None:
+        return Line("regions", "all regions", "", "unknown", "", None, "")
+    if coverage.logged_regions is None and coverage.trails:
+        return Line("regions", "all regions", "", "on", "", None, "")
+    active = [trail for trail in coverage.known if trail.logging is not False]
+    state: State = "partly" if active else "off"
+    return Line("regions", "all regions", "", state, "", None, widen(active, coverage.account))
+
+
+def _line(
+    coverage: Coverage,
+    kind: Literal["management", "source", "data"],
+    name: str,
+    service: str,
+    asked: Question,
+) -> Line:
+    events = coverage.data_seen.get(name, 0) if kind == "data" and coverage.data_seen else None
+    if coverage.trails is None:
+        return Line(kind, name, service, "partly" if events else "unknown", "", events, "")
+    state = _STATES[answer(asked, coverage.eras[-1].trails)]
+    if state == "on":
+        return Line(kind, name, service, state, coverage.since([asked]), events, "")
+    active = [trail for trail in coverage.known if trail.logging is not False]
+    command = (
+        put_selectors(active, coverage.account, "Data" if asked.data_type else "Management", asked.data_type)
+        if active
+        else start(coverage.known, coverage.account)
+    )
+    return Line(kind, name, service, state, "", events, command)

@@ -1,0 +1,129 @@
+"""Every record of a log with what it stands for: none is left out, so that the counts add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Requested
+from policygen.catalog.provenance import rule_place, step_place
+from policygen.evidence.role import RoleName
+from policygen.iam.request import GRANTED
+from policygen.logs.calls.call import CallId, call_id
+from policygen.logs.events.event import Event, Ignored, read_event
+from policygen.logs.events.outcome import Outcome
+from policygen.logs.events.record import Record
+from policygen.logs.source import Batch
+from policygen.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: its status, the requests behind it, and the reason of either."""
+
+    event_id: str
+    event_source: str
+    event_name: str
+    role: str | None
+    """ARN of the role, its name where the record has no more, or None."""
+    status: str
+    """``mapped``, ``no-permission-needed``, ``denied``, ``ignored`` or ``unmapped``."""
+    requests: tuple[Mapping[str, Any], ...]
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain values."""
+        return {
+            "event_id": self.event_id,
+            "event_source": self.event_source,
+            "event_name": self.event_name,
+            "role": self.role,
+            "status": self.status,
+            "requests": list(self.requests),
+            "why": self.why,
+        }
+
+
+def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str], *, why: bool = False) -> Iterator[Row]:
+    """A row for each record of a batch, also for those that are unreadable or no record of a call.
+
+    Args:
+        batch: as read.
+        wanted: the role to map; None maps every caller's calls.
+        seen: eventIDs so far; filled here.
+        why: tell of each request which rule and which step gave it, with file and line; hints and what is known
+            indirectly are then told as well.
+    """
+    for record in batch.records:
+        yield _row(record, wanted, seen, why=why)
+    for one in batch.unreadable:
+        yield Row("", "", "", None, "ignored", (), f"unreadable: {clean(one.reason)}")
+    if batch.kind == "log":
+        for kind, count in sorted(batch.passed_over.items()):
+            for _ in range(count):
+                yield Row("", "", "", None, "ignored", (), f"passed over: {kind}")
+
+
+def _row(record: Record, wanted: RoleName | None, seen: set[str], *, why: bool) -> Row:
+    event = read_event(record)
+    if isinstance(event, Ignored):
+        return Row(event.id, event.source, event.name, None, "ignored", (), event.reason)
+    role = event.principal.role
+    name = (role.arn or role.name or role.role_id) if role else None
+    base = (event.id, event.source, event.name, name)
+    if event.id and event.id in seen:
+        return Row(*base, "ignored", (), "a duplicate: this eventID was read already")
+    seen.add(event.id)
+    if wanted and not (role and wanted.fits(role)):
+        return Row(*base, "ignored", (), "another principal's call")
+    call = call_id(event)
+    answer = catalog.requests_for(call.call())
+    return Row(*base, *_status(event, call, answer, why=why))
+
+
+def _status(
+    event: Event, call: CallId, answer: catalog.Answer, *, why: bool
+) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
+    requests = tuple(
+        _request(one, call.source, why=why) for one in answer.requests if why or one.request.grade in GRANTED
+    )
+    reason = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
+    if event.outcome is Outcome.UNAUTHENTICATED:
+        return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
+    if event.outcome is Outcome.DENIED:
+        denial = call.denial
+        said = (
+            f"; the message names {denial.action} on {denial.resource or '*'}"
+            if denial and denial.action
+            else ""
+        )
+        policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
+        return "denied", requests, f"{event.error}: denied{policy}{said}"
+    if event.outcome is Outcome.WEAK:
+        reason += f"; weak: {event.error} may precede the permission check"
+    return answer.status, requests, reason
+
+
+def _request(one: Requested, source: str, *, why: bool) -> dict[str, Any]:
+    request, origin = one.request, one.origin
+    plain = {
+        "action": request.action,
+        "resource": request.resource,
+        "context": _context(request.context),
+        "grade": request.grade,
+    }
+    if not why:
+        return plain
+    rule = f"{origin.rule}: {origin.note}" if origin.note else origin.rule
+    return plain | {
+        "rule": rule,
+        "rule_at": rule_place(origin) or "general step",
+        "step": origin.step,
+        "step_at": step_place(origin, source) or "general step",
+    }
+
+
+def _context(context: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, str | list[str]]:
+    return {key: values[0] if len(values) == 1 else list(values) for key, values in context}

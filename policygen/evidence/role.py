@@ -1,0 +1,218 @@
+"""Which role is meant: a name or an ARN, over accounts, paths and re-created namesakes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from policygen.errors import NothingFoundError, UsageError
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls, count_in
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.source import Search, Sought
+from policygen.text import printable
+
+_ROLE_ARN = re.compile(
+    r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)"
+)
+_SESSION_ARN = re.compile(r"arn:[^:]+:sts::(?P<account>\d{12}):assumed-role/(?P<name>[^/]+)(/.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleName:
+    """A role as the user named it; "" for what was not said."""
+
+    name: str
+    account: str = ""
+    arn: str = ""
+
+    def fits(self, role: RoleKey) -> bool:
+        """Whether a role of the log is the one meant. Names differ in more than case (1.3.8)."""
+        if role.name.lower() != self.name.lower():
+            return False
+        if self.account and role.account != self.account:
+            return False
+        # A record without the path cannot contradict it (1.3.1).
+        return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
+
+    @property
+    def sought(self) -> Search:
+        """What the bytes of a record that says anything of the role hold.
+
+        In its own account's log its name; what changes a trail, and what changes a function's code
+        (`ledger.NOTED`). In another account's log the copy of a call, which has an id for a name (1.4.3). Nothing for
+        a name that a writer of JSON may have escaped: then each record has to be read.
+        """
+        if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
+            return Search()
+        return Search((Sought(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account)
+
+
+# Names as in `ledger.NOTED`; Lambda's API writes its date behind them.
+_CHANGES = (
+    Sought(
+        b'"eventSource":"cloudtrail.amazonaws.com"',
+        rb'"eventName":"(?:(?:Create|Update|Delete)Trail|(?:Start|Stop)Logging|PutEventSelectors)"',
+    ),
+    Sought(
+        b"20150331",
+        rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
+        before=32,
+        behind=0,
+    ),
+)
+
+
+def _copy_from(account: str) -> Sought:
+    """Copies of calls by roles of an account, or of any: type, id and account stand side by side (1.4.3)."""
+    if account:
+        # In another account's log this one's number is rarer than copies.
+        number = b'"accountId":"%b"' % account.encode()
+        return Sought(number, rb'(?=.*"AWSAccount").*"principalId":"AROA', before=256)
+    return Sought(b'"AWSAccount"', rb'"principalId":"AROA')
+
+
+def parse_role(text: str) -> RoleName:
+    """A role's name or ARN (IAM role, or a session of it).
+
+    Raises:
+        UsageError: PG-E203, neither of them.
+    """
+    if found := _ROLE_ARN.fullmatch(text):
+        return RoleName(found["name"], found["account"], text)
+    if found := _SESSION_ARN.fullmatch(text):
+        return RoleName(found["name"], found["account"])
+    name = text.rsplit("/", 1)[-1]
+    if not re.fullmatch(r"[\w+=,.@-]{1,64}", name, re.ASCII):
+        raise UsageError(
+            f"not a role's name or ARN: {printable(text)[:120]!r}",
+            "for example --role orders-api, or --role arn:aws:iam::111122223333:role/service-role/orders-api",
+            code="PG-E203",
+        )
+    return RoleName(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A deleted role of the same name (1.3.6): its calls are not the role's."""
+
+    role: RoleKey
+    events: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The role, its calls, and namesakes that were deleted."""
+
+    role: RoleKey
+    calls: Calls
+    predecessors: tuple[Predecessor, ...]
+
+
+def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> Chosen:
+    """The one role that is meant.
+
+    Args:
+        ledger: settled.
+        wanted: what the user named.
+        current: the role as it is in the account today, if known; its id decides between namesakes.
+
+    Raises:
+        UsageError: PG-E204, the name fits roles of several accounts.
+        NothingFoundError: PG-E310, no such role in the logs.
+    """
+    found = {role: calls for role, calls in ledger.calls.items() if wanted.fits(role)}
+    accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
+    if len(accounts) > 1:
+        raise UsageError(
+            f"role {wanted.name!r} is in {len(accounts)} accounts: {', '.join(accounts)}",
+            *(f"--role {_arn_of(found, account, wanted.name)}" for account in accounts),
+            code="PG-E204",
+        )
+    if not found:
+        raise _no_role(ledger, wanted)
+    groups = _by_identity(found)
+    ranked = sorted(groups.values(), key=lambda one: (_last(one[1]), one[0]), reverse=True)
+    if current and current.role_id:
+        ranked.sort(key=lambda one: one[0].role_id != current.role_id)
+        if ranked[0][0].role_id not in {current.role_id, ""}:
+            raise NothingFoundError(
+                f"no call by {wanted.name} as it is today ({current.role_id})",
+                f"the logs have only calls of a deleted role of the same name ({ranked[0][0].role_id}), "
+                f"the last {_last(ranked[0][1])}",
+                "no policy was written: another role's calls are no evidence for this one",
+                code="PG-E311",
+            )
+    role, calls = ranked[0]
+    before = tuple(
+        Predecessor(other, sum(e.count for e in theirs.values()), _last(theirs))
+        for other, theirs in ranked[1:]
+    )
+    return Chosen(_complete(role, current), calls, before)
+
+
+def _complete(role: RoleKey, current: RoleKey | None) -> RoleKey:
+    if current is None:
+        return role
+    return RoleKey(
+        role.account or current.account,
+        role.role_id or current.role_id,
+        current.arn or role.arn,
+        current.name,
+    )
+
+
+def _by_identity(found: dict[RoleKey, Calls]) -> dict[tuple[str, str], tuple[RoleKey, Calls]]:
+    """Roles by id; records without an id join the one role of that name, if there is only one."""
+    groups: dict[tuple[str, str], tuple[RoleKey, Calls]] = {}
+    ids = {role.role_id for role in found if role.role_id}
+    only = next(iter(ids)) if len(ids) == 1 else ""
+    for role in sorted(found, key=lambda r: (not r.arn, r)):
+        key = (role.account, role.role_id or only)
+        if key in groups:
+            first, calls = groups[key]
+            groups[key] = (first, _merge(calls, found[role]))
+        else:
+            groups[key] = (role, found[role])
+    return groups
+
+
+def _merge(a: Calls, b: Calls) -> Calls:
+    merged = dict(a)
+    for key, evidence in b.items():
+        count_in(merged, key, evidence)
+    return merged
+
+
+def _last(calls: Calls) -> str:
+    return max((evidence.last for evidence in calls.values()), default="")
+
+
+def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
+    arns = sorted(role.arn for role in roles if role.account == account and role.arn)
+    return arns[0] if arns else f"arn:aws:iam::{account}:role/{name}"
+
+
+def _no_role(ledger: Ledger, wanted: RoleName) -> NothingFoundError:
+    names = sorted({role.name for role in ledger.roles if role.name})
+    close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
+    where = f" in account {wanted.account}" if wanted.account else ""
+    hints = [f"did you mean {' or '.join(close)}?"] if close else []
+    if after := ledger.ignored["after the window"]:
+        hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
+    if names:
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        hints.append(f"read {_records(ledger)}, with these roles: {shown}")
+    elif not after:
+        hints.append(f"read {_records(ledger)}, none of them by a role")
+    hints.append("no policy was written: an empty one would be a guess, not a finding")
+    return NothingFoundError(
+        f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310"
+    )
+
+
+def _records(ledger: Ledger) -> str:
+    return f"{ledger.records:,} record{'' if ledger.records == 1 else 's'}"

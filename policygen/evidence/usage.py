@@ -1,0 +1,224 @@
+"""From calls to the usage of a role: the access requests that it made in a window, with their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+from policygen.catalog import mapping as catalog
+from policygen.catalog.call import Origin
+from policygen.iam.request import GRANTED, AccessRequest, RoleKey
+from policygen.logs.calls.call import CallId, CallKey, Calls
+from policygen.logs.calls.evidence import Evidence, total
+from policygen.logs.events.outcome import Denial, Outcome
+from policygen.logs.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A permission that was asked for and refused."""
+
+    action: str
+    resource: str
+    policy_type: str
+    explicit: bool
+    source: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A call that no rule can turn into access requests: a finding, never a guess."""
+
+    source: str
+    event: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The access requests of one role in a window, and all that is no request."""
+
+    role: RoleKey
+    window: Window
+    requests: Mapping[AccessRequest, Evidence]
+    """What AWS asked for, or may have asked for."""
+    asides: Mapping[AccessRequest, Evidence]
+    """What is shown and not granted: hints of what such calls often need, and what is known indirectly."""
+    reasons: Mapping[AccessRequest, tuple[str, ...]]
+    sources: Mapping[AccessRequest, tuple[str, ...]]
+    """Request -> ``s3.amazonaws.com GetObject``: the events it comes from."""
+    wanted: Mapping[Wanted, Evidence]
+    unmapped: Mapping[Unmapped, Evidence]
+    no_permission: Mapping[str, Evidence]
+    unauthenticated: Evidence | None
+    events: Evidence | None
+    """All events of the role in the window."""
+    calls: int
+    """Distinct calls."""
+    regions: tuple[str, ...]
+    daily: Mapping[CallKey, Evidence] = field(default_factory=dict)
+    """Evidence by call, day and user, within the window."""
+    users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
+    """`User.function`, "" where the record names none -> the granted requests made with its credentials."""
+
+
+def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
+    """What a role's calls in a window stand for.
+
+    Args:
+        role: the role the calls were attributed to.
+        calls: per day; days outside the window are left out.
+        window: the days that count.
+    """
+    daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
+    by_call: dict[CallId, dict[str, Evidence]] = {}
+    for key, evidence in daily.items():
+        _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
+    tally = _Tally()
+    for call in sorted(by_call, key=_order):
+        tally.add(call, by_call[call])
+    return Usage(
+        role=role,
+        window=window,
+        requests=_ordered(tally.requests),
+        asides=_ordered(tally.asides),
+        reasons={request: tuple(sorted(map(str, found))) for request, found in tally.origins.items()},
+        sources={request: tuple(sorted(names)) for request, names in tally.sources.items()},
+        wanted=tally.wanted,
+        unmapped=tally.unmapped,
+        no_permission=tally.no_permission,
+        unauthenticated=tally.unauthenticated,
+        events=total(evidence for users in by_call.values() for evidence in users.values()),
+        calls=len(by_call),
+        regions=tuple(sorted({call.region for call in by_call})),
+        daily=daily,
+        users={name: _ordered(tally.users[name]) for name in sorted(tally.users)},
+    )
+
+
+def _ordered(requests: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
+    return dict(sorted(requests.items(), key=lambda item: request_order(item[0])))
+
+
+def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
+    """The usage with ``iam:PassedToService`` where a passed role trusts one service and no other.
+
+    CloudTrail does not say to which service a role was passed; it can only be one that the role trusts.
+
+    Args:
+        usage: of any role.
+        trusted: role ARN -> service principals that its trust policy lets assume it.
+    """
+
+    def told(request: AccessRequest) -> AccessRequest:
+        services = trusted.get(request.resource, ()) if request.action == "iam:PassRole" else ()
+        if len(services) != 1 or any(key == "iam:PassedToService" for key, _ in request.context):
+            return request
+        context = (*request.context, ("iam:PassedToService", tuple(services)))
+        return request._replace(context=tuple(sorted(context)))
+
+    if not any(request.action == "iam:PassRole" for request in usage.requests):
+        return usage
+
+    def all_told(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
+        found: dict[AccessRequest, Evidence] = {}
+        for request, evidence in table.items():
+            _add(found, told(request), evidence)
+        return _ordered(found)
+
+    return replace(
+        usage,
+        requests=all_told(usage.requests),
+        users={name: all_told(theirs) for name, theirs in usage.users.items()},
+        reasons={told(request): why for request, why in usage.reasons.items()},
+        sources={told(request): names for request, names in usage.sources.items()},
+    )
+
+
+def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...]]:
+    """A stable order of access requests, for output."""
+    return (request.action.lower(), request.resource, request.grade, request.context)
+
+
+def _order(call: CallId) -> tuple[str, ...]:
+    return (
+        call.source,
+        call.name,
+        call.region,
+        call.error,
+        call.via,
+        call.vpce,
+        call.params.decode(),
+        repr(call.resources),
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
+    asides: dict[AccessRequest, Evidence] = field(default_factory=dict)
+    origins: dict[AccessRequest, set[Origin]] = field(default_factory=dict)
+    sources: dict[AccessRequest, set[str]] = field(default_factory=dict)
+    wanted: dict[Wanted, Evidence] = field(default_factory=dict)
+    unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
+    no_permission: dict[str, Evidence] = field(default_factory=dict)
+    unauthenticated: Evidence | None = None
+    users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
+
+    def add(self, call: CallId, users: Mapping[str, Evidence]) -> None:
+        """Adds a call, by what its credentials were issued to."""
+        evidence = reduce(add, users.values())
+        if call.outcome is Outcome.UNAUTHENTICATED:
+            self.unauthenticated = _sum(self.unauthenticated, evidence)
+            return
+        answer = catalog.requests_for(call.call())
+        if call.outcome is Outcome.DENIED:
+            self._deny(call, answer, evidence)
+            if not _dependency(call.denial):
+                return
+        name = f"{call.source} {call.name}"
+        if answer.status == "unmapped":
+            _add(self.unmapped, Unmapped(call.source, call.name, answer.why), evidence)
+        elif answer.status != "mapped":
+            _add(self.no_permission, f"{name}: {answer.why}", evidence)
+        for one in answer.requests:
+            granted = one.request.grade in GRANTED
+            _add(self.requests if granted else self.asides, one.request, evidence)
+            for user, theirs in users.items() if granted else ():
+                _add(self.users.setdefault(user, {}), one.request, theirs)
+            self.origins.setdefault(one.request, set()).add(one.origin)
+            self.sources.setdefault(one.request, set()).add(name)
+
+    def _deny(self, call: CallId, answer: catalog.Answer, evidence: Evidence) -> None:
+        for wanted in wanted_of(call, answer):
+            _add(self.wanted, wanted, evidence)
+
+
+def _dependency(denial: Denial | None) -> bool:
+    """Whether only a dependent part was refused: then the call itself was authorised (1.10.1)."""
+    return bool(denial and denial.policy_type.startswith("dependency"))
+
+
+def wanted_of(call: CallId, answer: catalog.Answer) -> Iterator[Wanted]:
+    """What a denied call asked for: what the message names, else what the call stands for."""
+    denial = call.denial or Denial()
+    base = (denial.policy_type, denial.explicit, call.source, call.name)
+    if denial.action:
+        yield Wanted(denial.action, denial.resource or "*", *base)
+    elif answer.requests and not _dependency(denial):
+        for one in answer.requests:
+            yield Wanted(one.request.action, one.request.resource, *base)
+    else:
+        yield Wanted("", "", *base)
+
+
+def _add(table: dict[Any, Evidence], key: Any, evidence: Evidence) -> None:
+    table[key] = table[key] + evidence if key in table else evidence
+
+
+def _sum(old: Evidence | None, new: Evidence) -> Evidence:
+    return new if old is None else old + new

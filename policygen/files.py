@@ -1,0 +1,56 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from policygen.errors import UsageError
+from policygen.text import printable
+
+
+def check_writable(path: Path) -> None:
+    """Refuses a file that could not be written, before the work and not after it.
+
+    Raises:
+        UsageError: PG-E220, with the reason.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise _unwritable(path, "it is a folder")
+    if not folder.is_dir():
+        raise _unwritable(path, f"there is no folder {str(folder)!r}")
+    if not os.access(folder, os.W_OK):
+        raise _unwritable(path, f"no permission to write into {str(folder)!r}")
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Writes a file by a rename, so that a failure leaves the old one, or none.
+
+    Raises:
+        UsageError: PG-E220, the system refused, with its reason.
+    """
+    check_writable(path)
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
+            temporary = file.name
+            file.write(content.encode() if isinstance(content, str) else content)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from None
+    finally:
+        if temporary:  # still there after a failure or Ctrl-C only
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"cannot write {printable(str(path))!r}: {reason}",
+        "this file was not written; name one in a folder that exists, has room and is yours",
+        code="PG-E220",
+    )

@@ -1,0 +1,322 @@
+"""Condition blocks of IAM statements, in three values: CloudTrail does not tell most condition keys.
+
+Source: IAM User Guide, reference_policies_elements_condition_operators, reference_policies_variables and
+reference_policies_condition-single-vs-multi-valued-context-keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import eq, ge, gt, le, lt
+from typing import Any, NamedTuple
+
+from policygen.iam.arn import arn_glob, parse, quote, string_glob
+from policygen.iam.document import Conditions
+from policygen.iam.pattern import Glob, meets
+from policygen.iam.request import Context
+
+# --- Three values --------------------------------------------------------------------------------
+
+
+class Truth(Enum):
+    """The answer of a condition."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+
+_NOT = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}
+
+
+def truth(answer: bool) -> Truth:
+    """`answer` as a Truth."""
+    return Truth.TRUE if answer else Truth.FALSE
+
+
+def all_of(truths: Iterable[Truth]) -> Truth:
+    """FALSE when one is false, else UNKNOWN when one is unknown, else TRUE."""
+    found = set(truths)
+    return next((each for each in (Truth.FALSE, Truth.UNKNOWN) if each in found), Truth.TRUE)
+
+
+def negate(value: Truth) -> Truth:
+    """NOT; what is unknown stays so."""
+    return _NOT[value]
+
+
+def any_of(truths: Iterable[Truth]) -> Truth:
+    """TRUE when one is true, else UNKNOWN when one is unknown, else FALSE."""
+    return negate(all_of(map(negate, truths)))
+
+
+# --- What is known of a request ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Condition keys of one request. A key without values is known to be absent from it.
+
+    Attributes:
+        values: key in lower case -> its values.
+        complete: nothing is hidden: a key that is not in `values` is absent from the request.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    complete: bool = False
+
+    def look_up(self, key: str) -> tuple[str, ...] | None:
+        """The values of `key`, () when it is absent from the request, None when that is not known."""
+        return self.values.get(key.lower(), () if self.complete else None)
+
+
+def facts_of(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> Facts:
+    """Facts from contexts, of which the later win; `absent` are keys known not to be in the request."""
+    known = {key.lower(): () for key in absent}
+    return Facts(known | {key.lower(): values for context in contexts for key, values in context}, complete)
+
+
+# --- Policy variables ----------------------------------------------------------------------------
+
+_VARIABLE = re.compile(r"\$\{([^{}*?$,]+)(?:,\s*'([^'{}]*)')?\s*\}")
+
+
+def unknown_variables(text: str, facts: Facts) -> tuple[str, ...]:
+    """The keys of the policy variables in `text` whose values are not known."""
+    keys = [match.group(1).strip() for match in _VARIABLE.finditer(text)]
+    return tuple(key for key in keys if facts.look_up(key) is None)
+
+
+def substitute(pattern: str, facts: Facts) -> str | None:
+    """`pattern` with the values of its variables, which have no wildcards whatever characters they hold.
+
+    None when a variable has neither a value nor a default: the pattern then matches nothing (4.3.6). A key
+    of several values is no variable. Variables that are not known stand as they are.
+    """
+    empty = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal empty
+        found = facts.look_up(match.group(1).strip())
+        if found is None:
+            return match.group()
+        default = match.group(2)
+        empty |= len(found) != 1 and (bool(found) or default is None)
+        return quote(found[0] if found else default or "")
+
+    replaced = _VARIABLE.sub(value, pattern)
+    return None if empty else replaced
+
+
+# --- Operators -----------------------------------------------------------------------------------
+
+Test = Callable[[str, str, Facts], Truth]
+"""Policy value, request value, facts -> whether the request value is one that the policy value names."""
+
+
+class Operator(NamedTuple):
+    """A condition operator.
+
+    `pattern` compiles a value of the operators that take policy variables; `read` makes a value of the others
+    comparable, and raises ValueError for one of the wrong type.
+    """
+
+    test: Test
+    negated: bool = False
+    pattern: Callable[[str], Glob] | None = None
+    read: Callable[[str], Any] | None = None
+
+
+def _exact(text: str) -> str:
+    """A value without wildcards as a pattern; its variables stay variables."""
+    return re.sub(
+        r"\$\{[^{}]*\}|[*?]", lambda found: found.group() if found.group()[1:] else quote(found.group()), text
+    )
+
+
+def _equals(text: str) -> Glob:
+    return string_glob(_exact(text))
+
+
+def equals_ignoring_case(text: str) -> Glob:
+    """A value without wildcards, in lower case as the request's value is compared."""
+    return string_glob(_exact(text).lower())
+
+
+def _matching(pattern: Callable[[str], Glob]) -> Test:
+    fold = pattern is equals_ignoring_case
+
+    def test(policy: str, request: str, facts: Facts) -> Truth:
+        request = request.lower() if fold else request
+        resolved = substitute(policy, facts)
+        if resolved is None:
+            return Truth.FALSE
+        if unknown_variables(policy, facts):
+            return Truth.UNKNOWN if meets(pattern(resolved).tokens, tuple(request)) else Truth.FALSE
+        if pattern is arn_glob and not (parse(resolved) and parse(request)):
+            return Truth.UNKNOWN  # IAM does not say what it makes of a value of the wrong type
+        return truth(pattern(resolved).matches(request))
+
+    return test
+
+
+def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Operator:
+    def test(policy: str, request: str, facts: Facts) -> Truth:  # noqa: ARG001 - no variables here
+        try:
+            return truth(compare(read(request), read(policy)))
+        except ValueError:
+            return Truth.UNKNOWN  # as above
+
+    return Operator(test, read=read)
+
+
+def _number(text: str) -> Decimal:
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text.strip(), re.ASCII):
+        raise ValueError(text)
+    return Decimal(text.strip())
+
+
+def _date(text: str) -> datetime:
+    """A date of W3C's profile of ISO 8601, or seconds of the Unix epoch."""
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
+        try:
+            return datetime.fromtimestamp(float(text), UTC)
+        except (OverflowError, OSError) as error:
+            raise ValueError(text) from error
+    date = datetime.fromisoformat(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _fail(text)
+
+
+def _fail(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _binary(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(text) from error
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _in_network(request: str, policy: str) -> bool:
+    address: IPv4Address | IPv6Address = ip_address(request)
+    return address in _network(policy)
+
+
+def _operators() -> Iterator[tuple[str, Operator]]:
+    def pair(name: str, negation: str, operator: Operator) -> Iterator[tuple[str, Operator]]:
+        yield name, operator
+        yield negation, operator._replace(negated=True)
+
+    for name, negation, pattern in (
+        ("stringequals", "stringnotequals", _equals),
+        ("stringequalsignorecase", "stringnotequalsignorecase", equals_ignoring_case),
+        ("stringlike", "stringnotlike", string_glob),
+        ("arnequals", "arnnotequals", arn_glob),
+        ("arnlike", "arnnotlike", arn_glob),
+    ):
+        yield from pair(name, negation, Operator(_matching(pattern), pattern=pattern))
+    for kind, read in (("numeric", _number), ("date", _date)):
+        yield from pair(f"{kind}equals", f"{kind}notequals", _comparing(read, eq))
+        for name, compare in (
+            ("lessthan", lt),
+            ("lessthanequals", le),
+            ("greaterthan", gt),
+            ("greaterthanequals", ge),
+        ):
+            yield f"{kind}{name}", _comparing(read, compare)
+    yield from pair("ipaddress", "notipaddress", _comparing(str, _in_network)._replace(read=_network))
+    yield "bool", _comparing(_boolean, eq)
+    yield "binaryequals", _comparing(_binary, eq)
+    yield "null", _comparing(_boolean, eq)
+
+
+OPERATORS = dict(_operators())
+
+
+class Named(NamedTuple):
+    """An operator as written: ``ForAllValues:StringLikeIfExists``, in lower case."""
+
+    quantifier: str
+    base: str
+    if_exists: bool
+
+    @property
+    def operator(self) -> Operator:
+        """The operator behind quantifier and IfExists."""
+        return OPERATORS[self.base]
+
+    @property
+    def when_absent(self) -> bool:
+        """The answer where the request does not have the key."""
+        if self.if_exists or self.quantifier:
+            return self.if_exists or self.quantifier == "forallvalues"
+        return self.operator.negated
+
+
+def named(operator: str) -> Named | None:
+    """The operator, or None when IAM has no such operator."""
+    quantifier, _, name = operator.lower().rpartition(":")
+    base = name.removesuffix("ifexists")
+    if base not in OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
+        return None
+    return Named(quantifier, base, base != name)
+
+
+# --- Evaluation ----------------------------------------------------------------------------------
+
+
+def evaluate_conditions(conditions: Conditions, facts: Facts) -> Truth:
+    """Whether a condition block holds for a request of which `facts` are known."""
+    return all_of(
+        evaluate_entry(operator, key, values, facts) for operator, keys in conditions for key, values in keys
+    )
+
+
+def undecided_keys(conditions: Conditions, facts: Facts) -> tuple[str, ...]:
+    """The keys, sorted, for want of which entries of a block are UNKNOWN: condition keys and variables."""
+    keys: set[str] = set()
+    for operator, entries in conditions:
+        for key, values in entries:
+            if evaluate_entry(operator, key, values, facts) is Truth.UNKNOWN:
+                missing = {name for value in values for name in unknown_variables(value, facts)}
+                keys |= missing if missing and facts.look_up(key) is not None else {key, *missing}
+    return tuple(sorted(keys))
+
+
+def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: Facts) -> Truth:
+    """One key of a condition block. UNKNOWN for an operator that IAM does not have."""
+    name, found = named(operator), facts.look_up(key)
+    if name is None or found is None:
+        return Truth.UNKNOWN
+    if name.base == "null":
+        return truth(("false" if found else "true") in map(str.lower, values))
+    if not found:
+        return truth(name.when_absent)
+    test, negated = name.operator[:2]
+
+    def holds(request: str) -> Truth:
+        named_by_policy = any_of(test(policy, request, facts) for policy in values)
+        return negate(named_by_policy) if negated else named_by_policy
+
+    if name.quantifier:
+        quantify = all_of if name.quantifier == "forallvalues" else any_of
+        return quantify(map(holds, found))
+    # Several values need a set operator: without one the condition is not met.
+    return holds(found[0]) if len(found) == 1 else Truth.FALSE

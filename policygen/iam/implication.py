@@ -1,0 +1,110 @@
+"""Whether one condition block implies another: the part of "never wider" that is about conditions.
+
+Decided entry by entry on the values as patterns, ranges and networks, not by trying requests.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from policygen.iam.arn import arn_glob
+from policygen.iam.conditions import OPERATORS, Named, equals_ignoring_case, named
+from policygen.iam.document import Conditions
+from policygen.iam.pattern import includes
+
+RANGES = ("lessthan", "lessthanequals", "greaterthan", "greaterthanequals")
+"""Operators that compare with a bound, after ``numeric`` or ``date``."""
+
+
+def implies(strong: Conditions, weak: Conditions) -> bool:
+    """Whether every request for which `strong` holds is one for which `weak` holds.
+
+    True is proven, entry by entry; False also stands for "not proven".
+    """
+    given = [(operator, key.lower(), values) for operator, keys in strong for key, values in keys]
+    return all(
+        any(
+            key == key_.lower() and _entry_implies(operator, values, operator_, values_)
+            for operator, key, values in given
+        )
+        for operator_, keys in weak
+        for key_, values_ in keys
+    )
+
+
+def _entry_implies(
+    operator: str, values: tuple[str, ...], weak_operator: str, weak_values: tuple[str, ...]
+) -> bool:
+    """`implies` for two entries of the same key."""
+    strong, weak = named(operator), named(weak_operator)
+    if strong is None or weak is None:
+        return False
+    if weak.base == "null" and strong.base != "null":
+        return {value.lower() for value in weak_values} == {"false"} and not strong.when_absent
+    if strong.base == "null" and weak.base != "null":
+        return {value.lower() for value in values} == {"true"} and weak.when_absent
+    if strong.quantifier != weak.quantifier or strong.operator.negated != weak.operator.negated:
+        return False
+    if strong.when_absent and not weak.when_absent:
+        return False
+    if strong.operator.negated:
+        return all(any(names_all(strong, s, weak, w) for s in values) for w in weak_values)
+    return all(any(names_all(weak, w, strong, s) for w in weak_values) for s in values)
+
+
+def names_all(wide: Named, wide_value: str, narrow: Named, narrow_value: str) -> bool:
+    """Whether `wide_value` of operator `wide` names every value that `narrow_value` of `narrow` names.
+
+    A negated operator names what it leaves out.
+    """
+    outer, inner = OPERATORS[wide.base].pattern, OPERATORS[narrow.base].pattern
+    if outer is None or inner is None:
+        return outer is inner and _reaches(wide, wide_value, narrow, narrow_value)
+    if outer is equals_ignoring_case and inner is not arn_glob and not _has_wildcards(narrow):
+        inner = equals_ignoring_case
+    if (arn_glob in (outer, inner) or equals_ignoring_case in (outer, inner)) and outer is not inner:
+        return False
+    same = wide_value == narrow_value and outer(wide_value).tokens == inner(narrow_value).tokens
+    return same or includes(outer(wide_value), inner(narrow_value))
+
+
+def _has_wildcards(name: Named) -> bool:
+    return name.base in ("stringlike", "stringnotlike")
+
+
+def kind_of(name: Named) -> str:
+    """What the operator compares: ``numeric``, ``date``, ``ipaddress``, ``bool`` …"""
+    base = name.base.replace("not", "", 1)
+    return next((kind for kind in ("numeric", "date") if base.startswith(kind)), base)
+
+
+def comparison_of(name: Named) -> str:
+    """How a numeric or date operator compares: ``equals`` or one of `RANGES`."""
+    return name.base.replace("not", "", 1).removeprefix(kind_of(name))
+
+
+def _reaches(wide: Named, wide_value: str, narrow: Named, narrow_value: str) -> bool:
+    """`names_all` for numbers, dates, networks and what else is read and compared."""
+    kind = kind_of(wide)
+    read = OPERATORS[wide.base].read
+    if kind != kind_of(narrow) or read is None:
+        return False
+    try:
+        outer, inner = read(wide_value), read(narrow_value)
+    except ValueError:
+        return wide.base == narrow.base and wide_value == narrow_value
+    if kind == "ipaddress":
+        if isinstance(inner, IPv4Network) != isinstance(outer, IPv4Network):
+            return False
+        return bool(inner.subnet_of(outer))
+    if kind not in ("numeric", "date"):
+        return bool(outer == inner)
+    how, what = comparison_of(wide), comparison_of(narrow)
+    if how == "equals":
+        return what == "equals" and outer == inner
+    below = how.startswith("less")
+    if what != "equals" and what.startswith("less") != below:
+        return False
+    # Up to the bound itself reaches what stops short of it, or just touches it; a bound left out must lie beyond.
+    touches = how.endswith("equals") or what in ("lessthan", "greaterthan")
+    return bool(inner == outer and touches) or bool(inner < outer if below else inner > outer)

@@ -1,0 +1,1 @@
+"""From bytes to counted calls: sources, decoding, verification, events, counting, cache."""

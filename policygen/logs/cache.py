@@ -1,0 +1,320 @@
+"""Never twice: what log objects gave, kept in the user's cache folder.
+
+A *pack* is a folder of portions: their calls as Parquet, and what else was counted as JSON. It is named after a hash
+of what it holds, and what does not match its hash is not trusted; it is written beside its place and moved there.
+A portion counts for objects of the same place and version, and for the same catalog.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.iam import reference
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import Ledger, Notice, Select
+from policygen.logs.calls.parquet import call_of, rows_in, rows_of, to_parquet
+from policygen.logs.events.event import Event
+from policygen.logs.read_report import Reading
+from policygen.logs.source import LogObject
+
+Place = tuple[str, str]
+"""Where an object is, and its version."""
+
+_FORM = "4"
+"""Changes when the form of a pack does."""
+
+_MANY = 16
+"""Packs of one job that are made one."""
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zlib.error)
+
+
+class Kept(NamedTuple):
+    """A portion and the objects that gave it."""
+
+    places: tuple[Place, ...]
+    ledger: Ledger
+    reading: Reading
+    keys: frozenset[str]
+    """Of the records that it counts."""
+    skipped: frozenset[str]
+    """Keys of records that it does not count, since other objects hold them too."""
+
+
+class _Sums(msgspec.Struct):
+    """What a portion counted, but for its calls."""
+
+    places: tuple[Place, ...]
+    roles: list[tuple[RoleKey, int]]
+    ignored: dict[str, int]
+    principals: dict[str, int]
+    days: dict[str, int]
+    regions: dict[str, int]
+    data_types: dict[str, int]
+    management: dict[str, int]
+    account_days: dict[str, int]
+    notices: list[Notice]
+    foreign: list[tuple[str, str, Event]]
+    own_shared: list[str]
+    records: int
+    duplicates: int
+    searched: int
+    first: str
+    last: str
+    files: int
+    logs: int
+    kinds: dict[str, int]
+    passed_over: dict[str, int]
+    keys: list[str]
+    skipped: list[str]
+
+
+class _Pack(msgspec.Struct):
+    calls: str
+    """Hash of the calls' file."""
+    portions: list[_Sums]
+
+
+_COUNTED = ("ignored", "principals", "days", "regions", "data_types", "management", "account_days")
+
+
+@cache
+def catalog_version() -> str:
+    """A hash of all that decides which calls are made of records: code, catalog data and IAM's data."""
+    found = blake2b(reference.data_version().encode(), digest_size=16)
+    package = files("policygen")
+    for name, data in sorted(_sources(package, _DECIDES)):
+        found.update(name.encode() + b"\0" + data)
+    return found.hexdigest()
+
+
+_DECIDES = {"iam", "catalog", "logs", "evidence"}
+"""Packages whose code and data decide which calls are made of records, each with all its folders."""
+
+
+def _sources(
+    folder: Traversable, packages: Collection[str] = (), path: str = ""
+) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every source and data file; of the folders of the top only the named packages."""
+    for one in folder.iterdir():
+        name = f"{path}/{one.name}"
+        if one.is_dir():
+            if path or one.name in packages:
+                yield from _sources(one, path=name)
+        elif one.name.endswith((".toml", ".json", ".py")):
+            yield name, one.read_bytes()
+
+
+def cache_folder() -> Path:
+    """Where the cache is: ``$POLICYGEN_CACHE``, else the user's cache folder."""
+    own = os.environ.get("POLICYGEN_CACHE")
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "policygen"
+
+
+@dataclass(slots=True)
+class Cache:
+    """The portions that are kept of one job."""
+
+    folder: Path
+    select: Select
+    until: str = ""
+    say: Callable[[str], None] = lambda _: None
+    _waiting: list[Kept] = field(default_factory=list)
+    _broken: bool = False
+
+    @classmethod
+    def of(cls, root: Path, job: str, select: Select, say: Callable[[str], None]) -> Cache:
+        """The cache of a job.
+
+        Args:
+            root: the cache folder.
+            job: what tells it from others: the roles and what was searched for.
+            select: of the job.
+            say: told where the cache cannot be used.
+        """
+        name = blake2b(f"{_FORM}\0{catalog_version()}\0{job}".encode(), digest_size=16).hexdigest()
+        return cls(root / "calls" / name, select, say=say)
+
+    def take(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], Kept]]:
+        """The kept portions of which every object is among these, each with its objects; no object twice."""
+        known = {(one.where, one.version): one for one in objects if one.version}
+        return [
+            ([known.pop(place) for place in kept.places], kept)
+            for kept in self._all()
+            if all(place in known for place in kept.places)
+        ]
+
+    def add(self, objects: Sequence[LogObject], ledger: Ledger, reading: Reading) -> None:
+        """Keeps a portion, if all its objects may be remembered and were read whole."""
+        if reading.damaged or reading.unreadable or not all(one.version for one in objects):
+            return
+        places = tuple((one.where, one.version) for one in objects)
+        self._waiting.append(Kept(places, ledger, reading, ledger.keys, frozenset(ledger.skipped)))
+
+    def flush(self) -> None:
+        """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._broken:
+            try:
+                _write(self.folder, waiting)
+            except OSError as error:
+                self._broken = True
+                self.say(f"warning: the cache cannot be written: {error.strerror or error}")
+
+    def close(self) -> None:
+        """Writes what is waiting, and makes one pack of many."""
+        self.flush()
+        packs = _packs(self.folder)
+        if len(packs) <= _MANY or self._broken:
+            return
+        kept = list(self._all())
+        try:
+            whole = _write(self.folder, kept)
+        except OSError:
+            return
+        for pack in packs:
+            if pack != whole:
+                shutil.rmtree(pack, ignore_errors=True)
+
+    def _all(self) -> Iterator[Kept]:
+        for pack in _packs(self.folder):
+            try:
+                found = _read(pack, self.select)
+            except _DAMAGED:
+                shutil.rmtree(pack, ignore_errors=True)
+                continue
+            yield from found
+
+
+def _packs(folder: Path) -> list[Path]:
+    try:
+        return sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def _write(folder: Path, kept: Sequence[Kept]) -> Path:
+    calls = to_parquet([row for i, one in enumerate(kept) for row in rows_of(i, one.ledger.calls)])
+    sums = msgspec.json.encode(_Pack(_hash(calls), [_sums(one) for one in kept]))
+    packed = gzip.compress(sums, 5, mtime=0)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place = folder / _hash(packed)
+    beside = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+    try:
+        (beside / "calls.parquet").write_bytes(calls)
+        (beside / "sums.json.gz").write_bytes(packed)
+        if not place.exists():
+            beside.rename(place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return place
+
+
+def _read(pack: Path, select: Select) -> list[Kept]:
+    packed = (pack / "sums.json.gz").read_bytes()
+    calls = (pack / "calls.parquet").read_bytes()
+    if _hash(packed) != pack.name:
+        raise ValueError(pack.name)
+    found = msgspec.json.decode(gzip.decompress(packed), type=_Pack)
+    if _hash(calls) != found.calls:
+        raise ValueError(pack.name)
+    kept = [_kept(one, select) for one in found.portions]
+    for row in rows_in(calls):
+        role, key, evidence = call_of(row)
+        kept[row.portion].ledger.calls.setdefault(role, {})[key] = evidence
+    return kept
+
+
+def _sums(kept: Kept) -> _Sums:
+    ledger, reading = kept.ledger, kept.reading
+    shared, foreign = ledger.unsettled
+    return _Sums(
+        places=kept.places,
+        roles=sorted(ledger.roles.items()),
+        **{name: _sorted(getattr(ledger, name)) for name in _COUNTED},
+        notices=sorted(ledger.notices),
+        foreign=[(*key, event) for key, event in sorted(foreign.items(), key=lambda one: one[0])],
+        own_shared=sorted(shared),
+        records=ledger.records,
+        duplicates=ledger.duplicates,
+        searched=ledger.searched,
+        first=ledger.first,
+        last=ledger.last,
+        files=reading.files,
+        logs=reading.logs,
+        kinds=_sorted(reading.kinds),
+        passed_over=_sorted(reading.passed_over),
+        keys=sorted(kept.keys),
+        skipped=sorted(kept.skipped),
+    )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _kept(sums: _Sums, select: Select) -> Kept:
+    ledger = Ledger(select)
+    ledger.roles.update(dict(sums.roles))
+    for name in _COUNTED:
+        getattr(ledger, name).update(getattr(sums, name))
+    ledger.notices += sums.notices
+    ledger.unsettled = (set(sums.own_shared), {(key, id_): event for key, id_, event in sums.foreign})
+    for name in ("records", "duplicates", "searched", "first", "last"):
+        setattr(ledger, name, getattr(sums, name))
+    reading = Reading(files=sums.files, logs=sums.logs)
+    reading.kinds.update(sums.kinds)
+    reading.passed_over.update(sums.passed_over)
+    return Kept(sums.places, ledger, reading, frozenset(sums.keys), frozenset(sums.skipped))
+
+
+# --- for people ------------------------------------------------------------------------------------------
+
+
+class Size(NamedTuple):
+    """What the cache holds."""
+
+    jobs: int
+    packs: int
+    bytes: int
+
+
+def size_of(root: Path) -> Size:
+    """What is in a cache folder."""
+    jobs = _packs(root / "calls")
+    packs = [pack for job in jobs for pack in _packs(job)]
+    sizes: list[Any] = [one.stat().st_size for pack in packs for one in pack.iterdir()]
+    return Size(len(jobs), len(packs), sum(sizes))
+
+
+def clear(root: Path) -> Size:
+    """Removes what is in a cache folder, and nothing else that lies there; returns what it was.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    size = size_of(root)
+    if (root / "calls").exists():
+        shutil.rmtree(root / "calls")
+    return size

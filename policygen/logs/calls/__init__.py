@@ -1,0 +1,1 @@
+"""Events in, calls with evidence out: grouping, counting, undoing duplicates, storing."""

@@ -1,0 +1,136 @@
+"""Records that differ in nothing that is kept apart, counted together before anything is made of them.
+
+Most records of a workload say the same again. Who called what, and how, is read once for each *kind* of record; what it
+touched, once for each tally of that kind. What comes out is what adding up record by record would give.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterator
+
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import CallKey, call_of
+from policygen.logs.calls.evidence import SAMPLES, Evidence, at_most_one, few
+from policygen.logs.events.credentials import user_of
+from policygen.logs.events.event import (
+    Ignored,
+    agent_of,
+    caller_of,
+    denial_in,
+    is_outside,
+    is_presigned,
+    resources_of,
+    said_of,
+)
+from policygen.logs.events.outcome import Outcome
+from policygen.logs.events.principal import Principal
+from policygen.logs.events.record import Record, Resource
+from policygen.text import clean, clean_word
+
+MANY = 64
+"""Addresses of one tally that are held before all but few are dropped."""
+
+Touched = tuple[bytes, tuple[Resource, ...] | None]
+"""What tells the tallies of a kind apart: requestParameters as delivered, and resources."""
+
+
+class Tally:
+    """How often and when, of records that differ in nothing else that is kept."""
+
+    __slots__ = ("addresses", "count", "first", "last", "samples")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = self.last = ""
+        self.samples: list[tuple[str, str]] = []
+        self.addresses: set[str | None] = set()
+
+    def add(self, time: str, event_id: str | None, address: str | None) -> None:
+        """Counts a record: its eventTime, and eventID and sourceIPAddress as delivered."""
+        self.count += 1
+        if time > self.last:  # noqa: PLR1730 - max() takes twice as long, and there are millions
+            self.last = time
+        if time < self.first or not self.first:
+            self.first = time
+        samples = self.samples
+        if len(samples) < SAMPLES or time <= samples[-1][0]:
+            sample = (time, clean(event_id, 128))
+            if sample not in samples:
+                insort(samples, sample)
+                del samples[SAMPLES:]
+        if address not in self.addresses:
+            self.addresses.add(address)
+            if len(self.addresses) > MANY:
+                self.addresses = set(self.few_addresses())
+
+    def few_addresses(self) -> frozenset[str]:
+        """The addresses that are kept, cleaned."""
+        if len(self.addresses) == 1:
+            return at_most_one(clean_word(next(iter(self.addresses))))
+        return few(frozenset([clean_word(one) for one in self.addresses if one]))
+
+
+class Kind:
+    """Records of the same caller, operation, outcome and day, made in the same manner.
+
+    Attributes:
+        caller: who called, or why these records are no calls.
+        day: date in UTC.
+        account: that the records were delivered to.
+        data: whether they are data events.
+        reads: whether they only read.
+        kept: whether the calls are kept one by one, and not just counted.
+        tallies: what was counted.
+    """
+
+    __slots__ = (
+        "account", "agent", "caller", "data", "day", "denial", "kept", "reads", "region", "said", "tallies", "user",
+    )  # fmt: skip
+
+    def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
+        """Reads a record for all of its kind; `select` says which roles' calls are kept one by one."""
+        self.caller: Principal | Ignored = caller_of(record)
+        self.kept = False
+        self.tallies: dict[Touched, Tally] = {}
+        if isinstance(self.caller, Ignored):
+            return
+        self.day = (record.eventTime or "")[:10]
+        self.account = clean_word(record.recipientAccountId)
+        self.region = clean_word(record.awsRegion)
+        self.data = record.eventCategory == "Data"
+        self.reads = bool(record.readOnly)
+        who = self.caller
+        if who.role is None or who.foreign or not select(who.role):
+            return
+        self.kept = True
+        self.said = said_of(record)
+        self.denial = denial_in(record, self.said)
+        self.agent = agent_of(record)
+        self.user = user_of(
+            who.function,
+            who.session,
+            self.agent,
+            self.said.via,
+            is_outside(record),
+            is_presigned(record),
+        )
+
+    def calls(self, who: Principal) -> Iterator[tuple[CallKey, Evidence]]:
+        """The calls of the caller that were counted, and their evidence; a call may come more than once."""
+        weak = self.said.outcome is Outcome.WEAK
+        days, sessions, agents = at_most_one(self.day), at_most_one(who.session), at_most_one(self.agent)
+        for (params, resources), tally in self.tallies.items():
+            call = call_of(self.said, who, self.denial, params, resources_of(resources))
+            evidence = Evidence(
+                tally.count,
+                tally.first,
+                tally.last,
+                days,
+                tuple(tally.samples),
+                sessions,
+                agents,
+                tally.few_addresses(),
+                tally.count if weak else 0,
+            )
+            yield CallKey(call, self.day, self.user), evidence

@@ -1,0 +1,89 @@
+"""How often and when something was seen. Evidence is a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from policygen.logs.events.event import Event
+from policygen.logs.events.outcome import Outcome
+
+SAMPLES = 5
+"""Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """How often and when something was seen. Adding two gives what one would have been."""
+
+    count: int
+    first: str
+    """ISO 8601, UTC."""
+    last: str
+    days: frozenset[str]
+    """Dates in UTC."""
+    samples: tuple[tuple[str, str], ...]
+    """(time, eventID) of the earliest events, at most `SAMPLES`."""
+    sessions: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    """sourceIPAddress: an address, or the name of a service."""
+    weak: int = 0
+    """Events of the count that may have failed before the permission was looked at (1.10.4)."""
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            count=self.count + other.count,
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            days=self.days | other.days,
+            samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
+            sessions=few(self.sessions | other.sessions),
+            agents=few(self.agents | other.agents),
+            addresses=few(self.addresses | other.addresses),
+            weak=self.weak + other.weak,
+        )
+
+    def taken_back(self) -> Evidence:
+        """What takes this out of a sum that holds it twice, when it is added: the rest is there anyway."""
+        return msgspec.structs.replace(self, count=-self.count, weak=-self.weak)
+
+    @property
+    def event_ids(self) -> tuple[str, ...]:
+        """eventIDs to look up in the log."""
+        return tuple(event_id for _, event_id in self.samples)
+
+
+def evidence_of(event: Event, day: str) -> Evidence:
+    """The evidence of one event."""
+    return Evidence(
+        count=1,
+        first=event.time,
+        last=event.time,
+        days=at_most_one(day),
+        samples=((event.time, event.id),),
+        sessions=at_most_one(event.principal.session),
+        agents=at_most_one(event.user_agent),
+        addresses=at_most_one(event.address),
+        weak=int(event.outcome is Outcome.WEAK),
+    )
+
+
+def few(texts: frozenset[str]) -> frozenset[str]:
+    """The first of some texts, at most `SAMPLES`."""
+    return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
+
+
+def total(evidence: Iterable[Evidence]) -> Evidence | None:
+    """The sum, or None of nothing."""
+    result: Evidence | None = None
+    for one in evidence:
+        result = one if result is None else result + one
+    return result
+
+
+@lru_cache(maxsize=8192)
+def at_most_one(text: str) -> frozenset[str]:
+    """A text as a set; the empty set for none."""
+    return frozenset((text,)) if text else frozenset()

@@ -1,0 +1,176 @@
+"""The form in which calls are kept: one row a call, day and user, as a Parquet table.
+
+What is kept are sums: no record, and of a call's parameters those that identify what it touched.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from policygen.catalog.call import ResourceEntry
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import CallId, CallKey, Calls
+from policygen.logs.calls.evidence import Evidence
+from policygen.logs.events.credentials import User
+from policygen.logs.events.outcome import Denial, Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+_denial = msgspec.json.Decoder(Denial | None).decode
+_entries = msgspec.json.Decoder(tuple[ResourceEntry, ...]).decode
+_samples = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
+_texts = msgspec.json.Decoder(frozenset[str]).decode
+
+
+class Row(NamedTuple):
+    """One row, in the order of the table's columns. Nested values are JSON."""
+
+    portion: int
+    """Which part of the file the row belongs to."""
+    role_account: str
+    role_id: str
+    role_arn: str
+    role_name: str
+    source: str
+    name: str
+    region: str
+    account: str
+    partition: str
+    outcome: str
+    error: str
+    denial: bytes
+    via: str
+    vpce: str
+    params: bytes
+    resources: bytes
+    day: str
+    function: str
+    manner: str
+    times: int
+    first: str
+    last: str
+    samples: bytes
+    sessions: bytes
+    agents: bytes
+    addresses: bytes
+    weak: int
+
+
+_NUMBERS = {"portion", "times", "weak"}
+_JSON = {"denial", "params", "resources", "samples", "sessions", "agents", "addresses"}
+
+
+def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
+    """The rows of some calls, by role, so that one role's lie together."""
+    for role in sorted(calls):
+        for key, seen in calls[role].items():
+            call, user = key.call, key.user
+            yield Row(
+                portion,
+                role.account,
+                role.role_id,
+                role.arn,
+                role.name,
+                call.source,
+                call.name,
+                call.region,
+                call.account,
+                call.partition,
+                call.outcome.value,
+                call.error,
+                _json(call.denial),
+                call.via,
+                call.vpce,
+                call.params,
+                _json(call.resources),
+                key.day,
+                user.function,
+                user.manner,
+                seen.count,
+                seen.first,
+                seen.last,
+                _json(seen.samples),
+                _json(sorted(seen.sessions)),
+                _json(sorted(seen.agents)),
+                _json(sorted(seen.addresses)),
+                seen.weak,
+            )
+
+
+def call_of(row: Row) -> tuple[RoleKey, CallKey, Evidence]:
+    """The call and the evidence that a row stands for."""
+    call = CallId(
+        row.source,
+        row.name,
+        row.region,
+        row.account,
+        row.partition,
+        Outcome(row.outcome),
+        row.error,
+        _denial(row.denial),
+        row.via,
+        row.vpce,
+        row.params,
+        _entries(row.resources),
+    )
+    evidence = Evidence(
+        row.times,
+        row.first,
+        row.last,
+        frozenset((row.day,)),
+        _samples(row.samples),
+        _texts(row.sessions),
+        _texts(row.agents),
+        _texts(row.addresses),
+        row.weak,
+    )
+    role = RoleKey(row.role_account, row.role_id, row.role_arn, row.role_name)
+    manner: Any = row.manner
+    return role, CallKey(call, row.day, User(row.function, manner)), evidence
+
+
+def to_parquet(rows: Iterable[Row]) -> bytes:
+    """Rows as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [() for _ in Row._fields]
+    made = [_column(name, values) for name, values in zip(Row._fields, columns, strict=True)]
+    out = BytesIO()
+    pq.write_table(pa.Table.from_arrays(made, list(Row._fields)), out, compression="zstd")
+    return out.getvalue()
+
+
+def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
+    """A column, out of its buffers: `pa.array` would load pandas, which takes longer than a small cache does."""
+    import pyarrow as pa
+
+    if name in _NUMBERS:
+        return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
+    binary = name in _JSON
+    texts = values if binary else [value.encode(errors="surrogatepass") for value in values]
+    offsets = array("i", accumulate(map(len, texts), initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.binary() if binary else pa.string(), len(values), buffers)
+
+
+def rows_in(data: bytes) -> Iterable[Row]:
+    """The rows of a Parquet file of calls.
+
+    Raises:
+        KeyError, ValueError, OSError: it is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(pa.BufferReader(data)).read()
+    columns = [table.column(name).to_pylist() for name in Row._fields]
+    return map(Row._make, zip(*columns, strict=True))

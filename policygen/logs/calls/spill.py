@@ -1,0 +1,148 @@
+"""Calls of more roles than memory should hold, on disk until they are asked for, role by role.
+
+Calls go to one of a fixed number of files by the name of their role, so that everything of one name lies in one file
+and one file at a time is read back. What is written are sums and identifying parameters, as in the cache, into a
+folder that only the user can read and that is gone at the end.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from policygen.errors import UsageError
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import CallKey, Calls, count_in
+from policygen.logs.calls.evidence import Evidence
+from policygen.parallel import uncollected
+from policygen.text import printable
+
+PARTS = 64
+"""Files: with so many, one holds the calls of a few of a large account's roles."""
+
+ROOM = 10_000
+"""Calls that are held in memory before they are written, some 20 MB."""
+
+Pieces = dict[RoleKey, list[bytes]]
+"""Calls of each role in the pieces in which they were written: they cross to another process at little cost."""
+
+
+class Packed(NamedTuple):
+    """Calls as they are written, so that they need not be made again where they only pass through."""
+
+    parts: dict[int, bytes]
+    """Number of a file -> what belongs into it."""
+    roles: tuple[RoleKey, ...]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_pieces = msgspec.msgpack.Decoder(list[tuple[RoleKey, msgspec.Raw]]).decode
+_calls = msgspec.msgpack.Decoder(list[tuple[CallKey, Evidence]]).decode
+
+
+class Spill:
+    """Takes calls as they come, and gives them back by the role's name. Used once, as a context manager."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: where the files are made; the system's temporary folder by default."""
+        self._folder = tempfile.TemporaryDirectory(prefix="policygen-", dir=folder)
+        self._names: dict[str, set[RoleKey]] = {}
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()
+
+    def take(self, calls: dict[RoleKey, Calls]) -> None:
+        """Writes calls and forgets them: the mapping is empty afterwards.
+
+        Raises:
+            UsageError: PG-E278, the disk is full, or not writable.
+        """
+        self.put(pack(calls))
+
+    def put(self, packed: Packed) -> None:
+        """Writes calls that were packed, perhaps elsewhere; raises as `take` does."""
+        for role in packed.roles:
+            self._names.setdefault(_name(role), set()).add(role)
+        for part, data in packed.parts.items():
+            self._write(part, data)
+
+    def _write(self, part: int, data: bytes) -> None:
+        try:
+            with self._path(part).open("ab") as file:
+                file.write(len(data).to_bytes(8, "big"))
+                file.write(data)
+        except OSError as error:
+            raise UsageError(
+                f"calls cannot wait in {printable(self._folder.name)!r}: {error.strerror or error}",
+                "name a folder with room for temporary files in TMPDIR",
+                code="PG-E278",
+            ) from None
+
+    def names(self) -> dict[str, set[RoleKey]]:
+        """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""
+        return self._names
+
+    def by_name(self) -> Iterator[tuple[str, Pieces]]:
+        """Each name with the calls of the roles so called, one file's in memory at a time."""
+        for part in range(PARTS):
+            found = self._read(part)
+            for name in sorted(found):
+                yield name, found.pop(name)
+
+    def _read(self, part: int) -> dict[str, Pieces]:
+        named: dict[str, Pieces] = {}
+        path = self._path(part)
+        if not path.exists():
+            return named
+        with path.open("rb") as file:
+            while size := file.read(8):
+                for role, data in _pieces(file.read(int.from_bytes(size, "big"))):
+                    named.setdefault(_name(role), {}).setdefault(role, []).append(bytes(data))
+        return named
+
+    def _path(self, part: int) -> Path:
+        return Path(self._folder.name) / f"{part:02}"
+
+
+def pack(calls: dict[RoleKey, Calls]) -> Packed:
+    """Packs calls and forgets them: the mapping is empty afterwards."""
+    with uncollected():
+        parts: dict[int, list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]] = {}
+        for role, theirs in calls.items():
+            parts.setdefault(_part(role), []).append((role, list(theirs.items())))
+        packed = Packed({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
+        calls.clear()
+    return packed
+
+
+def unpack(pieces: Pieces) -> dict[RoleKey, Calls]:
+    """The calls of each role, added up: of what `Spill.by_name` gives."""
+    with uncollected():
+        return {role: _sum(theirs) for role, theirs in pieces.items()}
+
+
+def _sum(pieces: Iterable[bytes]) -> Calls:
+    calls: Calls = {}
+    for piece in pieces:
+        for key, evidence in _calls(piece):
+            count_in(calls, key, evidence)
+    return calls
+
+
+def _name(role: RoleKey) -> str:
+    return (role.name or role.role_id).lower()
+
+
+def _part(role: RoleKey) -> int:
+    return crc32(_name(role).encode(errors="surrogatepass")) % PARTS

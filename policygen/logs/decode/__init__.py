@@ -1,0 +1,1 @@
+"""Bytes in, records out: compression, wrappings, and what an object's key tells."""

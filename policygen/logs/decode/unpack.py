@@ -1,0 +1,280 @@
+"""From the bytes of one file to its records: packed and wrapped as users have them.
+
+What a file is, its first bytes tell, not its name; the name only tells whether a file that cannot be read was meant to
+be a log.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import re
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import NamedTuple, cast
+
+from policygen.logs.decode import envelope
+from policygen.logs.decode.object_key import is_log_name, kind_of_name
+from policygen.logs.decode.search import search
+from policygen.logs.events.record import Record
+from policygen.logs.source import Batch, Damage, LogObject, Sought, Unreadable
+from policygen.logs.verify.chain import Verdict
+from policygen.text import printable
+
+try:
+    from isal import igzip
+    from isal.igzip_lib import IsalError
+
+    _gunzip_whole: Callable[[bytes], bytes] = igzip.decompress
+    _BAD_GZIP: tuple[type[Exception], ...] = (
+        OSError,
+        EOFError,
+        zlib.error,
+        cast("type[Exception]", IsalError),
+    )
+except ImportError:  # the extra `fast` is not installed
+    import gzip
+
+    _gunzip_whole = gzip.decompress
+    _BAD_GZIP = (OSError, EOFError, zlib.error)
+
+LIMIT = 2 << 30
+"""Greatest size of one unpacked file, in bytes; trails deliver at most 50 MB (2.1.5)."""
+
+BATCH = 5_000
+"""Greatest number of records in a batch of a file that is not a plain trail file."""
+
+_ZLIB_WORDS = {"incorrect data check": "CRC mismatch", "incorrect length check": "length mismatch"}
+_MAX_NESTING = 4
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_DEFLATE_RATIO = 1032  # no deflate stream unpacks to more (zlib.net/zlib_tech.html)
+CHUNK = 1 << 16
+_HEAD = re.compile(rb"\s*(?:\d{4}-\d\d-\d\dT\S+\s+)?[{\[\"]")
+_OBJECT_HEAD = re.compile(rb'\s*\{\s*"')
+_BAD_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,  # bzip2 too
+    ValueError,
+    IndexError,
+    OverflowError,
+    RuntimeError,  # encrypted; NotImplementedError: an unknown compression
+)
+
+
+class Packed(NamedTuple):
+    """What bytes are of: as shown, whether it is meant to be a log, whatever it is called, and what to look for."""
+
+    name: str
+    claims: bool
+    search: tuple[Sought, ...] = ()
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one printable line."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    text = text.removeprefix("Error -3 while decompressing data: ")
+    return printable(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
+
+
+def looks_like_log(head: bytes) -> bool:
+    """Whether the first bytes of a file may be those of a log, whatever its name."""
+    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(envelope.without_bom(head)) is not None
+
+
+def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
+    """The batches of an object's bytes as stored; damage alone where its digest does not vouch for these bytes."""
+    damage = Verdict("valid", hashes=one.hashes).damage(data) if one.hashes else None
+    if damage:
+        yield Batch.damaged(one.name, damage, len(data))
+    else:
+        yield from read_bytes(Packed(one.name, one.claims, one.search), data, size=len(data))
+
+
+def read_bytes(file: Packed, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
+    """The batches of one file's bytes, packed or not; never raises for what they hold.
+
+    Args:
+        file: what the bytes are of.
+        data: as stored.
+        size: bytes as stored, told once.
+        depth: how often they were unpacked already.
+    """
+    if len(data) > LIMIT:
+        yield Batch.damaged(file.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"))
+    elif depth > _MAX_NESTING:
+        yield Batch.damaged(file.name, Damage(0, f"packed more than {_MAX_NESTING} times"), size)
+    elif data.startswith(_GZIP):
+        text, damage = _gunzip(data)
+        if damage and not text:
+            yield Batch.damaged(file.name, damage, size)
+        elif damage:
+            yield from _read_text(Packed(file.name, claims=True), text, size, damage)
+        else:
+            yield from read_bytes(file, text, size, depth + 1)
+    elif data.startswith(_ZIP):
+        yield from _read_zip(file, data, size, depth)
+    else:
+        yield from _read_text(file, data, size)
+
+
+def _gunzip(data: bytes) -> tuple[bytes, Damage | None]:
+    """All members of a gzip file, and what is wrong with it."""
+    try:
+        if len(data) * _DEFLATE_RATIO <= LIMIT:
+            return _gunzip_whole(data), None
+    except _BAD_GZIP:
+        pass
+    return _gunzip_members(data)
+
+
+def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
+    """Member by member, within the limit, to find out where it goes wrong.
+
+    What precedes a cut is used, though no checksum vouches for it. A member whose data or checksum is wrong
+    is left out whole: the fault shows later than it was made, and a changed letter would be a wrong grant.
+    """
+    whole: list[bytes] = []
+    position = total = 0
+    while position < len(data):
+        if not data.startswith(_GZIP, position):
+            left = len(data) - position
+            if data.count(0, position) == left:  # padding to a block size
+                break
+            reason = f"{left:,} bytes that are not gzip after the end at byte {position:,}"
+            return b"".join(whole), Damage(position, reason)
+        member = zlib.decompressobj(31)
+        parts: list[bytes] = []
+        while not member.eof:
+            piece = data[position : position + CHUNK]
+            if not piece:
+                return b"".join(whole + parts), Damage(position, f"gzip ends at byte {position:,}")
+            try:
+                parts.append(member.decompress(piece, LIMIT + 1 - total))
+            except zlib.error as error:
+                where = f"the {len(piece):,} bytes from byte {position:,}"
+                reason = f"gzip is corrupt in {where}: {reason_of(error)}"
+                return b"".join(whole), Damage(position, reason)
+            position += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
+            total += len(parts[-1])
+            if total > LIMIT:
+                return b"", Damage(position, f"unpacks to more than {LIMIT:,} bytes")
+        whole += parts
+    return b"".join(whole), None
+
+
+def _read_zip(file: Packed, data: bytes, size: int, depth: int) -> Iterator[Batch]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+    except _BAD_ZIP as error:
+        yield Batch.damaged(file.name, Damage(len(data), f"zip is cut or corrupt: {reason_of(error)}"), size)
+        return
+    if sum(member.file_size for member in members) > LIMIT:
+        yield Batch.damaged(file.name, Damage(0, f"unpacks to more than {LIMIT:,} bytes"), size)
+        return
+    if not members:
+        yield Batch.passed(file.name, "empty-zip", size)
+    for member in members:
+        yield from _read_member(archive, member, f"{file.name}/{member.filename}", depth)
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, depth: int) -> Iterator[Batch]:
+    parts = PurePosixPath(member.filename).parts
+    kind = "hidden" if any(part.startswith(".") for part in parts) else kind_of_name(member.filename)
+    if kind:
+        yield Batch.passed(name, kind, member.compress_size)
+        return
+    try:
+        data = archive.read(member)
+    except _BAD_ZIP as error:
+        yield Batch.damaged(
+            name,
+            Damage(member.header_offset, f"zip member is corrupt: {reason_of(error)}"),
+            member.compress_size,
+        )
+        return
+    claims = is_log_name(member.filename)
+    if claims or looks_like_log(data[:CHUNK]):
+        yield from read_bytes(Packed(name, claims), data, member.compress_size, depth + 1)
+    else:
+        yield Batch.passed(name, "not-json", member.compress_size)
+
+
+# ---- text -----------------------------------------------------------------------------------------------
+
+
+def _read_text(file: Packed, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
+    """The batches of one unpacked file; `damage` is what unpacking found."""
+    if damage is None:
+        found = search(data, file.search) if file.search else None
+        if found is not None:
+            yield Batch(printable(file.name), found, size=size, searched=True)
+            return
+        records = envelope.trail(data)
+        if records is not None:
+            yield Batch(printable(file.name), records, size=size)
+            return
+    text = envelope.without_bom(data)
+    reason = envelope.not_json(text)
+    if damage or reason is None:
+        yield from _read_items(file, envelope.items(text), size, damage, claims=_claims(file, text))
+    elif _claims(file, text):
+        yield Batch.damaged(file.name, Damage(0, reason), size)
+    else:
+        yield Batch.passed(file.name, "not-json", size)
+
+
+def _claims(file: Packed, text: bytes) -> bool:
+    return file.claims or _OBJECT_HEAD.match(text) is not None
+
+
+def _read_items(
+    file: Packed, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
+) -> Iterator[Batch]:
+    """Items as batches. Text that only looked like JSON, and never claimed to be a log, is passed over."""
+    if damage:  # where a cut file stops being JSON is no second fault
+        items = (item for item in items if not isinstance(item, Damage))
+    position = 0
+    while chunk := list(islice(items, BATCH)):
+        batch = _batch(file, chunk, position, size, damage)
+        if not (claims or position or batch.records or batch.passed_over):
+            yield Batch.passed(file.name, "not-json", size)
+            return
+        yield batch
+        position += sum(not isinstance(item, Damage) for item in chunk)
+        size, damage = 0, None
+    if damage:  # and not one item before it
+        yield Batch.damaged(file.name, damage, size)
+
+
+def _batch(
+    file: Packed, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None
+) -> Batch:
+    name = printable(file.name)
+    records: list[Record] = []
+    unreadable: list[Unreadable] = []
+    passed: Counter[str] = Counter()
+    for item in chunk:
+        if isinstance(item, Damage):
+            damage = damage or item
+            continue
+        position += 1
+        if isinstance(item, Record):
+            records.append(item)
+        elif isinstance(item, envelope.Passed):
+            passed[item.kind] += 1
+        else:
+            unreadable.append(Unreadable(name, position, item.reason))
+    only_passed = passed and not (records or unreadable or damage)
+    kind = passed.most_common(1)[0][0] if only_passed else "log"
+    return Batch(name, records, tuple(unreadable), dict(sorted(passed.items())), damage, kind, size)

@@ -1,0 +1,1 @@
+"""One record in, one event out: who called what, and how it ended."""

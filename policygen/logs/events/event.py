@@ -1,0 +1,252 @@
+"""From a record to an event: who called, whether it was allowed, and what is worth keeping.
+
+`read_event` is total: every record gives an `Event` or an `Ignored` with its reason, so that counts add up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.catalog.call import ResourceEntry
+from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
+from policygen.logs.events.principal import Principal, principal_of
+from policygen.logs.events.record import Record, Resource
+from policygen.text import clean, clean_word
+
+
+class Said(NamedTuple):
+    """What an event says in words that many others say as well: cleaned and judged once."""
+
+    source: str
+    name: str
+    region: str
+    outcome: Outcome
+    error: str
+    via: str
+    vpce: str
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One API call, attributed and judged. A struct, for a trail has millions."""
+
+    id: str
+    shared_id: str
+    time: str
+    """ISO 8601 in UTC, to the second."""
+    said: Said
+    principal: Principal
+    denial: Denial | None
+    params: msgspec.Raw
+    resources: tuple[ResourceEntry, ...]
+    user_agent: str
+    address: str = ""
+    """sourceIPAddress: an address, or the DNS name of a service."""
+    outside: bool = False
+    """Whether that is an address."""
+    presigned: bool = False
+    """The signature came in the URL: whoever was given the link used it, as its maker meant."""
+
+    @property
+    def source(self) -> str:
+        """eventSource."""
+        return self.said.source
+
+    @property
+    def name(self) -> str:
+        """eventName."""
+        return self.said.name
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the event proves."""
+        return self.said.outcome
+
+    @property
+    def error(self) -> str:
+        """errorCode without ``Client.`` or ``Server.``; "" for success."""
+        return self.said.error
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A record that says nothing about the permissions of a caller, and why."""
+
+    id: str
+    source: str
+    name: str
+    reason: str
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
+_QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
+_FIRST_DAY = "2013-11-13"  # CloudTrail's own first day: what is older is no log of it
+_CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
+_SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
+_NOT_CALLS = {
+    "AwsServiceEvent": "service event: AWS acted, no caller was authorised",
+    "AwsConsoleSignIn": "sign-in: no IAM action is checked",
+    "AwsConsoleAction": "console action: no API call",
+    "AwsVpceEvent": "network activity: the endpoint owner's copy of a call",
+    "AwsVpceEvents": "network activity: the endpoint owner's copy of a call",
+    "AwsAggregatedEvent": "aggregated event: no single caller or outcome",
+    "AwsCloudTrailInsight": "insight: a finding about calls, not a call",
+}
+
+
+def read_event(record: Record) -> Event | Ignored:
+    """The event a record stands for, or why it is none (1.7)."""
+    caller = caller_of(record)
+    return caller if isinstance(caller, Ignored) else event_of(record, caller)
+
+
+def caller_of(record: Record) -> Principal | Ignored:
+    """Who made the call that a record is about, or why it is about none.
+
+    Apart from `event_of`, because most records of a trail need no more than this.
+    """
+    reason = _not_a_call(record)
+    if not reason:
+        principal = principal_of(record)
+        if principal.role or principal.kind not in {"AWSService", ""}:
+            return principal
+        reason = "an AWS service called with its own rights, not with a role's"
+    return Ignored(
+        clean(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
+    )
+
+
+def _said(
+    source: str | None,
+    name: str | None,
+    region: str | None,
+    code: str | None,
+    via: str | None,
+    vpce: str | None,
+) -> Said:
+    error = _SERVICE_PREFIX.sub("", clean_word(code)) if code else ""
+    plain = clean_word(source)
+    outcome = outcome_of(error, plain) if error else Outcome.USED
+    return Said(
+        plain, clean_word(name), clean_word(region), outcome, error, clean_word(via), clean_word(vpce)
+    )
+
+
+_said_before = lru_cache(maxsize=8192)(_said)
+_LONG = 1024
+"""Characters of words that are not remembered, since no real ones are as long."""
+
+
+def said_of(record: Record) -> Said:
+    """The words of a record that `caller_of` accepted."""
+    via = record.userIdentity.invokedBy if record.userIdentity else None
+    words = (
+        record.eventSource,
+        record.eventName,
+        record.awsRegion,
+        record.errorCode,
+        via,
+        record.vpcEndpointId,
+    )
+    return (_said_before if sum([len(word) for word in words if word]) < _LONG else _said)(*words)
+
+
+def denial_in(record: Record, said: Said) -> Denial | None:
+    """What the record says of a denial; None where there was none."""
+    denied = said.outcome is Outcome.DENIED
+    return denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None
+
+
+def agent_of(record: Record) -> str:
+    """The user agent, cleaned."""
+    return clean_word(record.userAgent, 256)
+
+
+def event_of(record: Record, principal: Principal) -> Event:
+    """The event of a record that `caller_of` accepted."""
+    said = said_of(record)
+    return Event(
+        clean(record.eventID, 128),
+        clean(record.sharedEventID, 128) if record.sharedEventID else "",
+        record.eventTime or "",
+        said,
+        principal,
+        denial_in(record, said),
+        record.requestParameters,
+        resources_of(record.resources),
+        agent_of(record),
+        clean_word(record.sourceIPAddress),
+        is_outside(record),
+        is_presigned(record),
+    )
+
+
+def _not_a_call(record: Record) -> str:
+    if record.eventType in _NOT_CALLS:
+        return _NOT_CALLS[record.eventType]
+    if record.eventCategory in {"Insight", "Aggregated", "NetworkActivity"}:
+        return f"{record.eventCategory} record: not a call"
+    if not record.eventSource or not record.eventName:
+        return "no eventSource or eventName: not an API call"
+    if record.userIdentity is None:
+        return "no userIdentity: not a caller's call"
+    if not _is_time(record.eventTime or ""):
+        return "its time cannot be read"
+    return ""
+
+
+def _is_time(text: str) -> bool:
+    """Whether this is CloudTrail's time, ``2026-11-24T22:36:07Z``."""
+    return has_clock(text) and _is_day(text[:10])
+
+
+def has_clock(time: str) -> bool:
+    """Whether a time of day stands behind the ten characters of a date."""
+    return _CLOCK.fullmatch(time, 10) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text and text >= _FIRST_DAY
+    except ValueError:
+        return False
+
+
+def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...]:
+    """A record's resources that have an ARN."""
+    if not entries:
+        return ()
+    return tuple(
+        [
+            ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
+            for entry in entries
+            if entry.ARN
+        ]
+    )
+
+
+def is_presigned(record: Record) -> bool:
+    """Whether the signature came in the URL."""
+    return _QUERY_STRING.search(record.additionalEventData) is not None
+
+
+def is_outside(record: Record) -> bool:
+    """Whether the call came from an IP address, and not from what is named as a service."""
+    address = record.sourceIPAddress
+    return address is not None and (address[-1:].isdigit() or ":" in address)
+
+
+def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
+    """An event's request parameters; empty when there are none or they are not a map."""
+    try:
+        value = msgspec.json.decode(params)
+    except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
+        return {}
+    return value if isinstance(value, dict) else {}

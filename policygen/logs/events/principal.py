@@ -1,0 +1,101 @@
+"""Who made a call."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from policygen.iam.request import RoleKey
+from policygen.logs.events.record import Record, UserIdentity
+from policygen.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who called. `role` is None for users, services and accounts."""
+
+    kind: str
+    """userIdentity.type, or "" where the record has none."""
+    account: str
+    name: str
+    role: RoleKey | None
+    session: str
+    function: str
+    """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
+    foreign: bool
+    """The copy that the resource's account received of another account's call (1.4.4)."""
+
+
+_AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
+
+
+def partition_of_arn(text: str) -> str:
+    """The partition an ARN names, ``aws`` when it names none."""
+    pieces = text.split(":", 2)
+    return pieces[1] if len(pieces) == 3 and pieces[0] == "arn" and pieces[1] else "aws"
+
+
+def principal_of(record: Record) -> Principal:
+    """Who made the call (1.3). Total: what the record does not say is ""."""
+    who = record.userIdentity or UserIdentity()
+    # The events of a trail come from few sessions; what is longer than any real one is not remembered.
+    read = _remembered if len(who.principalId or "") + len(who.arn or "") < 1024 else _principal
+    return read(who, record.recipientAccountId or "")
+
+
+def _principal(who: UserIdentity, recipient: str) -> Principal:
+    kind = who.type or ""
+    issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
+    role: RoleKey | None = None
+    session = ""
+    account = who.accountId or ""
+    role_id, session_of_id = _split_id(who.principalId)
+    if kind == "AssumedRole" or (kind == "Role" and ":role/" in (who.arn or "")):
+        # 1.3.3: some records put a session's ARN where the role's belongs, so ":role/" is asked for.
+        if issuer and issuer.type in {None, "Role"} and ":role/" in (issuer.arn or ""):
+            name = issuer.userName or (issuer.arn or "").rsplit("/", 1)[-1]
+            issuer_id = _split_id(issuer.principalId)[0] or role_id
+            account = issuer.accountId or account
+            role = RoleKey(account, issuer_id, issuer.arn or "", name)
+        else:
+            role = _role_from_session(who, issuer.userName if issuer else None, role_id)
+        session = session_of_id or _session_from_arn(who.arn or "")
+    elif kind == "AWSAccount" and role_id:
+        # The other account's copy: no ARN, only the id and the session (1.4.3).
+        role, session = RoleKey(account, role_id, "", ""), session_of_id
+    scope = who.inScopeOf
+    foreign = bool(role and recipient and account and recipient != account)
+    return Principal(
+        kind=clean(kind, 64),
+        account=clean(account, 64),
+        name=clean(
+            who.userName or (role.name if role else "") or who.invokedBy or who.principalId or "", 128
+        ),
+        role=RoleKey(*(clean(part, 2048) for part in role)) if role else None,
+        session=clean(session, 128),
+        function=clean((scope.credentialsIssuedTo if scope else "") or "", 512),
+        foreign=foreign or kind == "AWSAccount",
+    )
+
+
+_remembered = lru_cache(maxsize=4096)(_principal)
+
+
+def _split_id(principal_id: str | None) -> tuple[str, str]:
+    found = _AROA.fullmatch(principal_id or "")
+    return (found[1], found[2] or "") if found else ("", "")
+
+
+def _session_from_arn(arn: str) -> str:
+    pieces = arn.split("/", 2)
+    return pieces[2] if len(pieces) == 3 else ""
+
+
+def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
+    """The role from a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1)."""
+    pieces = (who.arn or "").split("/", 2)
+    found = pieces[1] if len(pieces) >= 2 and pieces[0].endswith(":assumed-role") else name
+    if not found and not role_id:
+        return None
+    return RoleKey(who.accountId or "", role_id, "", found or "")

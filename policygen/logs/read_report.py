@@ -1,0 +1,109 @@
+"""What was read of the logs, what was passed over, and what could not be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from policygen.account.model import Trail
+from policygen.errors import IncompleteError
+from policygen.logs.source import Batch
+from policygen.text import count, printable
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: files, and what of them could not be used."""
+
+    files: int = 0
+    logs: int = 0
+    """Batches of what is a log."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Kind of a whole thing that is no log -> how many."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """Kind of thing that is no log of calls -> how many."""
+    damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
+    """(file, byte, reason)."""
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    """(file, reason) of single records."""
+    trails: Sequence[Trail] | None = None
+    """What decided which events are in it, where that is not the account's trails; None where it is."""
+    unproved: list[tuple[str, str]] = field(default_factory=list)
+    """(what, reason): log files, or stretches of time, that were to be proved and are not."""
+
+    def note(self, batch: Batch) -> None:
+        """Adds one batch."""
+        if batch.unproved:
+            self.unproved.append((batch.name, batch.unproved))
+            return
+        self.files += 1
+        self.logs += batch.kind == "log"
+        self.kinds[batch.kind] += batch.kind != "log"
+        self.passed_over.update(batch.passed_over)
+        if batch.damage:
+            self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
+        self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
+
+    def merge(self, other: Reading) -> None:
+        """Adds what was read elsewhere."""
+        self.files += other.files
+        self.logs += other.logs
+        self.kinds.update(other.kinds)
+        self.passed_over.update(other.passed_over)
+        self.damaged += other.damaged
+        self.unreadable += other.unreadable
+        self.unproved += other.unproved
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """What could not be read whole, and what was not proved, each with its reason."""
+        unread = [*((name, reason) for name, _, reason in self.damaged), *self.unreadable]
+        return (
+            *(f"not read whole: {name}: {reason}" for name, reason in unread),
+            *(f"not proved: {name}: {reason}" for name, reason in self.unproved),
+        )
+
+
+def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
+    """Stops where the evidence has holes.
+
+    Raises:
+        IncompleteError: PG-W311, a file is damaged or a record unreadable; PG-W312, no digest vouches for something.
+    """
+    if allow_incomplete or not reading.holes:
+        return
+    if not (reading.damaged or reading.unreadable):
+        raise _unproved([f"{name}: {reason}" for name, reason in reading.unproved])
+    total = count(reading.files, "log file")
+    if reading.damaged:
+        _, byte, reason = reading.damaged[0]
+        where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
+        bad = len(reading.damaged)
+        what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
+        names = [printable(one) for one, _, _ in reading.damaged]
+    else:
+        reason = reading.unreadable[0][1]
+        what = f"{count(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
+        names = sorted({printable(one) for one, _ in reading.unreadable})
+    more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
+    raise IncompleteError(
+        what,
+        *names[:5],
+        *more,
+        "a policy made without them could be too small: fetch them again",
+        "or accept the gap with --allow-incomplete",
+        code="PG-W311",
+    )
+
+
+def _unproved(holes: Sequence[str]) -> IncompleteError:
+    more = [f"and {len(holes) - 5} more"] if len(holes) > 5 else []
+    return IncompleteError(
+        f"no digest proves {holes[0]}",
+        *holes[1:5],
+        *more,
+        "--until and --days narrow the window to what is proved",
+        "or accept what is not with --allow-incomplete",
+        code="PG-W312",
+    )

@@ -1,0 +1,1 @@
+"""Logs behind a paged AWS API: CloudTrail's event history and CloudWatch Logs."""

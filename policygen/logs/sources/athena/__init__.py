@@ -1,0 +1,1 @@
+"""Logs as a table of Athena; the counting runs there."""

@@ -1,0 +1,156 @@
+"""Log source "files": files and folders of CloudTrail logs.
+
+Folders are walked in the order of relative paths, and every file once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from policygen.errors import NothingFoundError, PolicygenError, UsageError
+from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
+from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.text import printable
+
+
+def open_files(specs: Sequence[str]) -> FileSource:
+    """The files and folders that `specs` name, as paths or ``file://`` URLs.
+
+    Raises:
+        UsageError: one of them does not exist (PG-E201).
+    """
+    paths = tuple(Path(spec.removeprefix("file://")) for spec in specs)
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"no file or folder {printable(str(path))!r}", *_hints(path), code="PG-E201")
+    return FileSource(paths)
+
+
+class FileSource(LogSource):
+    """CloudTrail logs in files; a folder in `paths` stands for all files under it."""
+
+    remote = False
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        self.reader = read_file
+
+    def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - all files are read
+        """Every file that may be a log, and what is knowingly none."""
+        seen: set[tuple[int, int]] = set()
+        for path in self.paths:
+            label = path.as_posix() if len(self.paths) > 1 else ""
+            if path.is_dir():
+                yield from _folder(path, label, seen)
+            else:
+                yield from _file(path, label or path.as_posix(), seen, claims=True, given=True)
+
+    def nothing(self, passed: Counter[str]) -> PolicygenError:
+        """The error for not one log file (PG-E302)."""
+        return NothingFoundError(
+            f"no CloudTrail log file under {', '.join(repr(printable(str(path))) for path in self.paths)}"
+            f"{_account(passed)}",
+            "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
+            code="PG-E302",
+        )
+
+
+def _hints(path: Path) -> Iterator[str]:
+    try:
+        beside = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        beside = []
+    for name in difflib.get_close_matches(path.name, beside, n=1):
+        yield f"did you mean {printable(str(path.parent / name))!r}?"
+    yield "name a file or a folder of CloudTrail logs"
+
+
+def _account(passed: Counter[str]) -> str:
+    kinds = [f"{count} {kind}" for kind, count in sorted(passed.items()) if count]
+    if not kinds:
+        return ""
+    total = passed.total()
+    return f" ({total} {'file' if total == 1 else 'files'} passed over: {', '.join(kinds)})"
+
+
+# ---- listing --------------------------------------------------------------------------------------------
+
+
+def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[LogObject | Batch]:
+    """All under `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
+    try:
+        if not _is_new(folder.stat(), seen):
+            return
+        with os.scandir(folder) as entries:
+            inside = sorted((entry.name + "/" * entry.is_dir(), entry.name) for entry in entries)
+    except OSError as error:
+        yield Batch.damaged(name or str(folder), Damage(None, reason_of(error)))
+        return
+    for key, plain in inside:
+        path, shown = folder / plain, f"{name}/{plain}" if name else plain
+        if plain.startswith("."):
+            yield Batch.passed(shown, "hidden")
+        elif key.endswith("/"):
+            yield from _folder(path, shown, seen)
+        else:
+            yield from _file(path, shown, seen, claims=is_log_name(plain))
+
+
+def _file(
+    path: Path, name: str, seen: set[tuple[int, int]], *, claims: bool, given: bool = False
+) -> Iterator[LogObject | Batch]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        yield Batch.damaged(name, Damage(None, reason_of(error)))
+        return
+    if not _is_new(status, seen):
+        return
+    regular = stat.S_ISREG(status.st_mode)
+    if not (given or regular):  # opening a pipe would wait for its writer
+        yield Batch.passed(name, "not-a-file")
+    elif kind := kind_of_name(path.as_posix()):
+        yield Batch.passed(name, kind)
+    else:
+        # As git tells a changed file from an unchanged one: nobody can set back the time of the last change of
+        # its inode. What is no regular file gives its bytes once.
+        version = (
+            f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
+        )
+        yield LogObject(name, str(path.absolute()), status.st_size, version, claims, *delivered(path.name))
+
+
+def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
+    """Whether this file or folder was not met before, by another path or link."""
+    key = (status.st_dev, status.st_ino)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+# ---- reading --------------------------------------------------------------------------------------------
+
+
+def read_file(one: LogObject) -> Iterator[Batch]:
+    """The batches of one file; never raises for what it holds."""
+    try:
+        with open(one.where, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
+            if one.claims and one.size <= LIMIT and one.version:
+                data = stream.readall()
+            else:
+                head = stream.read(CHUNK)
+                if not (one.claims or looks_like_log(head)):
+                    yield Batch.passed(one.name, "not-json")
+                    return
+                data = head + stream.read(LIMIT + 1 - len(head))
+    except OSError as error:
+        yield Batch.damaged(one.name, Damage(None, reason_of(error)))
+        return
+    yield from read_stored(one, data)

@@ -1,0 +1,1 @@
+"""Logs in CloudTrail Lake; the counting runs there."""

@@ -1,0 +1,172 @@
+"""Log source "lake": an event data store of CloudTrail Lake, ``lake:ARN`` or ``lake:ID``.
+
+A survey adds up everybody's events, as Athena does it (`reduction`); the role's own come one by one, as the records
+that they were. Athena's second query cannot be carried over: the column ``requestparameters`` is a map of texts
+here, in which a number and its text are the same, and a statement has at most 10,000 characters. The column
+``eventjson`` has the whole record, so that its calls are those that the record gives anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from policygen.account.aws_session import Aws, open_session
+from policygen.account.model import Trail
+from policygen.errors import IncompleteError, NothingFoundError, UsageError
+from policygen.iam.arn import parse
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.decode.unpack import BATCH
+from policygen.logs.source import CallSource, Scope
+from policygen.logs.sources.api.paging import batches
+from policygen.logs.sources.athena.sql import Question
+from policygen.logs.sources.lake.client import Lake, Store, parse_store
+from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_rows, survey_sql
+from policygen.logs.sources.sql_rows import note_survey
+from policygen.text import clean, count
+
+__all__ = ["Lake", "LakeSource", "Store", "open_lake", "parse_store"]
+
+
+def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> LakeSource:
+    """The event data store that `specs` name. Nothing is asked of AWS yet but who the caller is.
+
+    Args:
+        specs: one, ``lake:ARN`` or ``lake:ID``.
+        profile: AWS profile; "" for the default one.
+        max_scan: must be None: there is no way to keep it.
+
+    Raises:
+        UsageError: it has another form, or there are several (PG-E533); a limit was asked for (PG-E208).
+        AwsError: no credentials.
+    """
+    if len(specs) != 1:
+        raise UsageError("one event data store at a time", "run once for each", code="PG-E533")
+    store = parse_store(specs[0])
+    if max_scan is not None:
+        raise UsageError(
+            "--max-scan and lake: exclude each other: CloudTrail Lake tells what a query read when it is done",
+            "leave it out; fewer --days read less",
+            code="PG-E208",
+        )
+    return LakeSource(Lake(Aws.identify(open_session(profile or None)), store))
+
+
+class LakeSource(CallSource):
+    """An event data store.
+
+    Args:
+        lake: asks it.
+        now: the time, in UTC; by default the clock's.
+    """
+
+    def __init__(self, lake: Lake, now: datetime | None = None) -> None:
+        self._lake = lake
+        self._now = now or datetime.now(UTC)
+        self._trail: Trail | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That it costs."""
+        return (
+            "queries of CloudTrail Lake are paid for by what they read, which is told when they are done",
+        )
+
+    @property
+    def trails(self) -> tuple[Trail, ...] | None:
+        """The store, whose selectors decided what is in it; known when it was asked."""
+        return (self._trail,) if self._trail else None
+
+    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+        """See `CallSource.fill`.
+
+        Raises:
+            NothingFoundError: the store has no event of the window (PG-E302).
+            IncompleteError: a record of the role cannot be read (PG-E534).
+        """
+        lake, asked = self._lake, Question(role, scope.account, scope.first, ledger.until)
+        say(f"asking event data store {lake.store.id}")
+        described = lake.describe()
+        self._trail = _trail(described, self._now)
+        rows = (
+            row
+            for marks in SURVEYS
+            for row in survey_rows(marks, lake.run(survey_sql(lake.store.id, asked, marks)))
+        )
+        note_survey(ledger, rows)
+        say(f"{count(ledger.records, 'record')} surveyed; {lake.bill}")
+        if not ledger.records:
+            raise NothingFoundError(
+                f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
+                f" to {ledger.until or 'now'}",
+                "does it hold the days and the account that are asked for?",
+                code="PG-E302",
+            )
+        if any(map(ledger.select, ledger.roles)):
+            self._count(ledger, asked, whole=bool(described.get("OrganizationEnabled")))
+            say(f"records of {role} read one by one; {lake.bill}")
+
+    def _count(self, ledger: Ledger, asked: Question, *, whole: bool) -> None:
+        """Adds the role's records, and in an organisation's store the copies that other accounts received."""
+        lake = self._lake
+        own = Ledger(ledger.select, until=ledger.until)
+        self._read(own, records_sql(lake.store.id, asked))
+        ids = sorted({role.role_id for role in own.roles if role.role_id and ledger.select(role)})
+        if whole and ids:
+            self._read(own, records_sql(lake.store.id, asked, ids))
+        own.settle()
+        ledger.calls, ledger.notices = own.calls, own.notices
+        ledger.duplicates = own.duplicates
+        ledger.roles.update({role: own.roles[role] - ledger.roles[role] for role in own.calls})
+
+    def _read(self, ledger: Ledger, sql: str) -> None:
+        texts: list[object] = []
+        for row in self._lake.run(sql):
+            texts.append(row.get("eventjson") or None)
+            if len(texts) == BATCH:
+                self._add(ledger, texts)
+                texts = []
+        self._add(ledger, texts)
+
+    def _add(self, ledger: Ledger, texts: list[object]) -> None:
+        for batch in batches(f"lake:{self._lake.store.id}", texts, ledger.records):
+            if batch.unreadable or batch.damage:
+                reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
+                raise IncompleteError(
+                    f"a record of event data store {self._lake.store.id} cannot be read: {reason}",
+                    "a policy made without it could be too small: ask for days that are without it,",
+                    "or read the trail's bucket: --logs auto",
+                    code="PG-E534",
+                )
+            ledger.add_all(batch.records)
+
+
+def _trail(store: Mapping[str, Any], now: datetime) -> Trail:
+    """A store as what decides which events are logged: since its last change, and for as long as it keeps them."""
+    kept = timedelta(days=store.get("RetentionPeriod") or 0)
+    created = store.get("CreatedTimestamp") or now
+    changed = store.get("UpdatedTimestamp") or created
+    since = max(created, changed, *([now - kept] if kept else []))
+    arn = clean(store.get("EventDataStoreArn"))
+    place = parse(arn)
+    name = f"event data store {clean(store.get('Name'), 128)}"
+    if since == changed and changed.date() > created.date():
+        name += f", as it is since {changed.astimezone(UTC):%Y-%m-%d}"
+    return Trail(
+        name=name,
+        arn=arn,
+        home_region=place.region if place else "",
+        multi_region=bool(store.get("MultiRegionEnabled")),
+        organization=bool(store.get("OrganizationEnabled")),
+        global_events=True,
+        bucket="",
+        prefix="",
+        logging=store.get("Status") == "ENABLED",
+        started=since.astimezone(UTC).isoformat(timespec="seconds"),
+        stopped="",
+        delivery_error="",
+        selectors=None,
+        advanced=tuple(store.get("AdvancedEventSelectors") or ()),
+        raw={},
+    )

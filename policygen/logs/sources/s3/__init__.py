@@ -1,0 +1,1 @@
+"""Logs in an S3 bucket: a trail's folders, found, listed and fetched."""

@@ -1,0 +1,174 @@
+"""Log source "auto": the trails that log the caller's account, read from the buckets that they deliver to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from policygen.account.aws_reader import Reader
+from policygen.account.aws_session import Aws, open_session
+from policygen.account.snapshot_schema import Json
+from policygen.errors import AwsError, NothingFoundError, UsageError
+from policygen.iam.arn import parse
+from policygen.logs.sources.s3.client import Access, page, refused
+from policygen.logs.sources.s3.fetch import Name, fetcher_of
+from policygen.logs.sources.s3.source import Location, S3Source
+from policygen.text import clean, printable
+
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+
+
+class Trail(NamedTuple):
+    """A trail, where it delivers to, and why it is not read; "" where it is."""
+
+    name: str
+    account: str
+    scope: str
+    location: Location
+    passed_over: str = ""
+
+    def note(self) -> str:
+        """What became of it, in one line."""
+        fate = f"not read: {self.passed_over}" if self.passed_over else f"reading {self.location}"
+        return printable(f"trail {self.name} ({self.scope}): {fate}")
+
+
+def open_auto(
+    specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: Name = "auto"
+) -> S3Source:
+    """The source of the trails that log the caller's account; its `notes` say which these are, and why not the others.
+
+    Args:
+        specs: the word ``auto``, or nothing.
+        profile: AWS profile, "" for the default one.
+        region: where trails are asked for, "" for AWS_REGION or the profile's. Trails of one other region only are
+            not seen from there.
+        fetcher: as of `open_s3`.
+
+    Raises:
+        UsageError: something was written after ``auto`` (PG-E202).
+        NothingFoundError: no trail logs the account (PG-E302).
+        AwsError: no credentials or region; AWS refuses to name the trails, or to list a bucket (PG-E110).
+    """
+    for spec in specs:
+        if spec.lower().rstrip(":") != "auto":
+            raise UsageError(f"{printable(spec)!r}: auto takes nothing more", "write auto", code="PG-E202")
+    aws = Aws.identify(open_session(profile or None, region or None))
+    access = Access(profile, region)
+    trails = choose(_described(aws))
+    taken = [trail for trail in trails if not trail.passed_over]
+    notes = [trail.note() for trail in trails]
+    if not taken:
+        raise NothingFoundError(
+            f"no trail logs account {aws.account}, as seen from {aws.regions()[0]}",
+            *notes,
+            "--logs lookup: reads the event history: 90 days, management events only",
+            "--logs s3://BUCKET/PREFIX names a bucket that another account's trail delivers to",
+            code="PG-E302",
+        )
+    for trail in taken:
+        _check(trail, access)
+    locations = [trail.location for trail in taken]
+    return S3Source(locations, access, fetcher_of(fetcher, access), account=aws.account, notes=notes)
+
+
+def choose(rows: Iterable[Json]) -> list[Trail]:
+    """The trails to read, widest first, and the others with the reason why not.
+
+    A trail of the organisation comes before one of all regions, and that before one of a single region. What logs the
+    same events as a wider one is not read twice; trails with other selectors are, since each may have data events that
+    the others lack.
+
+    Args:
+        rows: trails with their status and selectors in the snapshot's form, null where they were refused.
+    """
+    chosen: list[Trail] = []
+    read: list[Json] = []
+    for row in sorted(rows, key=_rank):
+        trail = row["Trail"]
+        location = _location(trail)
+        reason = _not_logging(row) or _covered(row, read)
+        if not reason:
+            read.append(row)
+        arn = parse(trail["TrailARN"])
+        chosen.append(
+            Trail(clean(trail["Name"]), arn.account if arn else "", _scope_of(trail), location, reason)
+        )
+    return chosen
+
+
+def _rank(row: Json) -> tuple[bool, bool, str]:
+    trail = row["Trail"]
+    return not trail.get("IsOrganizationTrail"), not trail.get("IsMultiRegionTrail"), trail["TrailARN"]
+
+
+def _scope_of(trail: Json) -> str:
+    where = "all regions" if trail.get("IsMultiRegionTrail") else f"only {clean(trail['HomeRegion'])}"
+    return f"organisation, {where}" if trail.get("IsOrganizationTrail") else where
+
+
+def _location(trail: Json) -> Location:
+    prefix = trail.get("S3KeyPrefix", "").strip("/")
+    return Location(trail["S3BucketName"], f"{prefix}/AWSLogs/" if prefix else "AWSLogs/")
+
+
+def _not_logging(row: Json) -> str:
+    # A status that was refused is unknown: the trail may log.
+    status = row["Status"]
+    if status is None or status.get("IsLogging"):
+        return ""
+    stopped = status.get("StopLoggingTime")
+    since = f" since {stopped:%Y-%m-%d}" if stopped else ""
+    return f"it does not log{since}; --logs {_location(row['Trail'])} reads what it has"
+
+
+def _covered(row: Json, read: Iterable[Json]) -> str:
+    """Which trail that is read has all that this one has; "" for none."""
+    for other in read:
+        name = clean(other["Trail"]["Name"])
+        if _location(row["Trail"]) == _location(other["Trail"]):
+            return f"it delivers to the same place as {name}"
+        known = _selectors(row) != (None, None)
+        if known and _selectors(row) == _selectors(other) and _reaches(other["Trail"], row["Trail"]):
+            return f"it logs the same events as {name}"
+    return ""
+
+
+def _selectors(row: Json) -> tuple[object, object]:
+    return row["EventSelectors"], row["AdvancedEventSelectors"]
+
+
+def _reaches(wide: Json, narrow: Json) -> bool:
+    """Whether one logs every region of the other."""
+    return bool(wide.get("IsMultiRegionTrail")) or (
+        not narrow.get("IsMultiRegionTrail") and wide["HomeRegion"] == narrow["HomeRegion"]
+    )
+
+
+def _described(aws: Aws) -> list[Json]:
+    """The trails that are seen from the session's region, those of other regions and of the organisation included."""
+    reader = Reader(aws, lambda _: None)
+    rows = reader.trails(aws.regions())
+    if rows is None:
+        raise AwsError(
+            f"{aws.principal} may not call cloudtrail:DescribeTrails",
+            "--logs s3://BUCKET/PREFIX needs no trail to be named",
+            "policygen permissions prints the read-only policy that policygen needs",
+            code="PG-E110",
+        )
+    return rows
+
+
+def _check(trail: Trail, access: Access) -> None:
+    """Stops where the bucket of a trail cannot be listed: without its events a policy could be too small."""
+    bucket, prefix = trail.location
+    try:
+        page(access, bucket, prefix, folders=True)
+    except Exception as error:
+        told = refused(error, access, bucket, prefix)
+        named = _ACCOUNT.search(bucket)
+        account = named.group() if named else trail.account
+        whose = f"it is the bucket of trail {trail.name}, and account {account}'s by its name"
+        owner = whose if named else f"it is the bucket of trail {trail.name} of account {account}"
+        raise AwsError(told.message, owner, *told.hints, code=told.code) from error

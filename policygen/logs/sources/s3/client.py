@@ -1,0 +1,209 @@
+"""Reading a bucket: a client of S3 for every process, pages of its listing, and what to make of its refusals."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from policygen.account.aws_errors import error_code, is_aws_error, is_denied, translate
+from policygen.account.aws_session import make_client, open_session
+from policygen.errors import AwsError
+from policygen.logs.source import Batch, Damage
+from policygen.text import clean, printable
+
+CONNECTIONS = 64
+"""Connections that a client keeps open; more threads than that would wait for one another."""
+
+_ATTEMPTS = 10  # botocore gives up after 3, and what is given up is a hole in the evidence
+
+# Going on would be useless: the next object would fail alike.
+_HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E103", "PG-E106", "PG-E107"})
+
+_GONE = "it was listed and is gone now: a lifecycle rule or a person deleted it"
+_REASONS = {
+    "NoSuchKey": _GONE,
+    "404": _GONE,
+    "NoSuchBucket": "its bucket is gone",
+    "InvalidObjectState": "it is archived: restore it from Glacier first",
+}
+
+
+class Access(NamedTuple):
+    """Whose credentials are used, by name: it can go to another process, where a client cannot."""
+
+    profile: str = ""
+    """"" for the default one."""
+    region: str = ""
+    """"" for what the environment or the profile says. A bucket elsewhere is found by a redirect."""
+
+
+_clients: dict[tuple[int, Access], Any] = {}
+_lock = threading.Lock()
+
+
+def client_of(access: Access) -> Any:
+    """The client of this process: clients serve many threads, but sessions do not, and a fork must not share sockets.
+
+    Raises:
+        AwsError: no such profile, or a damaged configuration.
+    """
+    key = (os.getpid(), access)
+    with _lock:
+        if key not in _clients:
+            session = open_session(access.profile or None, access.region or None)
+            _clients[key] = make_client(session, "s3", max_pool_connections=CONNECTIONS, retries=_retries())
+        return _clients[key]
+
+
+def forget_clients() -> None:
+    """Drops the clients of all sessions: credentials or the environment have changed."""
+    with _lock:
+        _clients.clear()
+
+
+def _retries() -> dict[str, Any]:
+    mode, attempts = os.environ.get("AWS_RETRY_MODE"), os.environ.get("AWS_MAX_ATTEMPTS", "")
+    return {
+        "mode": mode or "standard",
+        "total_max_attempts": int(attempts) if attempts.isdecimal() and int(attempts) else _ATTEMPTS,
+    }
+
+
+class Entry(NamedTuple):
+    """One object in a listing."""
+
+    key: str
+    size: int
+    version: str
+    """Differs when the content does."""
+
+
+class Page(NamedTuple):
+    """Up to 1,000 entries of a listing; `folders` are prefixes that end in a slash, `more` is "" at the end."""
+
+    entries: list[Entry]
+    folders: list[str]
+    more: str
+
+
+def page(access: Access, bucket: str, prefix: str, more: str = "", *, folders: bool = False) -> Page:
+    """One page of what begins with `prefix`, in the order of keys.
+
+    Args:
+        access: whose credentials are used.
+        bucket: its name.
+        prefix: of the keys.
+        more: where the page before this one ended.
+        folders: list only one level, and what is deeper as folders.
+    """
+    asked = {"Delimiter": "/"} if folders else {}
+    if more:
+        asked["ContinuationToken"] = more
+    answer = client_of(access).list_objects_v2(Bucket=bucket, Prefix=prefix, **asked)
+    entries = [
+        Entry(one["Key"], one["Size"], f"{one.get('ETag', '').strip(chr(34))}-{one['Size']}")
+        for one in answer.get("Contents", ())
+    ]
+    found = [one["Prefix"] for one in answer.get("CommonPrefixes", ())]
+    return Page(entries, found, answer.get("NextContinuationToken", ""))
+
+
+def folders_in(access: Access, bucket: str, prefix: str) -> Iterator[str]:
+    """The names of the folders directly in `prefix`, sorted and without slashes."""
+    more = ""
+    while True:
+        found = page(access, bucket, prefix, more, folders=True)
+        for folder in found.folders:
+            yield folder[len(prefix) :].rstrip("/")
+        more = found.more
+        if not more:
+            return
+
+
+def url(bucket: str, key: str = "") -> str:
+    """``s3://BUCKET/KEY``."""
+    return f"s3://{bucket}/{key}"
+
+
+# ---- refusals -------------------------------------------------------------------------------------------
+
+
+def failed(name: str, error: Exception, action: str, size: int = 0) -> Batch:
+    """The batch that accounts for what AWS did not give, of kind "denied" where a permission is missing.
+
+    Args:
+        name: of the object, or of the prefix that could not be listed.
+        error: what was raised.
+        action: the IAM action that was needed.
+        size: bytes as stored.
+
+    Raises:
+        AwsError: credentials have expired or AWS cannot be reached, so that all the rest would fail alike.
+    """
+    _stop_if_hopeless(error)
+    kind = "denied" if is_denied(error) else "log"
+    return Batch(printable(name), damage=Damage(None, _reason(error, action)), kind=kind, size=size)
+
+
+def _stop_if_hopeless(error: Exception) -> None:
+    if is_cut(error):
+        return
+    if not is_aws_error(error):
+        raise error
+    told = translate(error, service="s3")
+    if told.code in _HOPELESS:
+        go_on = "then run the same command again: it goes on from there"
+        raise AwsError(told.message, *told.hints, go_on, code=told.code) from error
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether a connection was made and then lost, or brought other bytes than were announced."""
+    from botocore import exceptions
+    from urllib3.exceptions import HTTPError
+
+    lost = (exceptions.IncompleteReadError, exceptions.FlexibleChecksumError, exceptions.HTTPClientError)
+    return isinstance(error, lost) or (
+        isinstance(error, HTTPError | OSError) and not isinstance(error, exceptions.BotoCoreError)
+    )
+
+
+def _reason(error: Exception, action: str) -> str:
+    code, text = error_code(error), clean(" ".join(str(error).split()), 300)
+    if code in _REASONS:
+        return f"{_REASONS[code]} ({code})"
+    if is_denied(error):
+        return f"AWS refuses it: the caller may not use {_missing(text, action)}"
+    if is_cut(error):
+        return f"the connection broke again and again: {text}"
+    if is_aws_error(error) and translate(error).code == "PG-E104":
+        return f"AWS went on limiting the rate of calls ({code}): try again later"
+    return f"AWS did not give it: {text}"
+
+
+def _missing(text: str, action: str) -> str:
+    """What a denial is about: S3 may say that it is the key's (2.1.9), or no more than "Access Denied"."""
+    if "kms:Decrypt" in text:
+        return "kms:Decrypt on the trail's key"
+    return f"{action}, or kms:Decrypt on the trail's key" if action == "s3:GetObject" else action
+
+
+def refused(error: Exception, access: Access, bucket: str, prefix: str) -> AwsError:
+    """The error for a bucket that cannot be listed at all, with the permission that is missing."""
+    _stop_if_hopeless(error)
+    told = translate(error, service="s3", profile=access.profile)
+    where = printable(bucket)
+    if error_code(error) == "NoSuchBucket":
+        return AwsError(f"no bucket {where!r}", "aws s3 ls shows those of this account", code="PG-E105")
+    if not is_denied(error):
+        return told
+    arn = f"arn:{client_of(access).meta.partition}:s3:::{where}"
+    return AwsError(
+        f"the caller may not list {printable(url(bucket, prefix))}",
+        f"needed: s3:ListBucket on {arn}, s3:GetObject on {arn}/{printable(prefix)}*",
+        "kms:Decrypt on the trail's key, where its logs are encrypted with one",
+        "a bucket of another account must also allow it in its bucket policy",
+        *(hint for hint in told.hints if hint.startswith("AWS says")),
+        code="PG-E110",
+    )

@@ -1,0 +1,206 @@
+"""Fetching and reading objects of S3: through boto3, or obstore, which needs a tenth of the time for each."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, Literal, Protocol
+
+from policygen.account.aws_errors import is_aws_error
+from policygen.account.aws_session import open_session, user_agent
+from policygen.logs.decode.unpack import LIMIT, read_stored
+from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.sources.s3.client import Access, client_of, failed, is_cut
+from policygen.logs.sources.s3.prefetch import in_order
+
+ATTEMPTS = 3
+"""How often an object is asked for whose stream breaks; refusals and throttles are botocore's to repeat."""
+
+THREADS = 16
+"""Objects that are fetched at the same time: a GET is waiting, for the greatest part."""
+
+Name = Literal["auto", "boto3", "obstore"]
+
+
+class Fetcher(Protocol):
+    """Gives the bytes of an object. Picklable; many threads may use it."""
+
+    def fetch(self, bucket: str, key: str) -> bytes:
+        """All bytes of one object, as stored.
+
+        Raises:
+            Exception: of botocore, or ``OSError``; what they mean, `bucket.failed` tells.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Boto3Fetcher:
+    """Fetches through boto3."""
+
+    access: Access = field(default_factory=Access)
+
+    def fetch(self, bucket: str, key: str) -> bytes:
+        """All bytes of one object; a stream that breaks is asked for again a few times."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._once(bucket, key)
+            except Exception as error:
+                if not is_cut(error):
+                    raise
+        return self._once(bucket, key)
+
+    def _once(self, bucket: str, key: str) -> bytes:
+        from botocore.exceptions import IncompleteReadError
+
+        answer = client_of(self.access).get_object(Bucket=bucket, Key=key)
+        with closing(answer["Body"]) as body:
+            data: bytes = body.read()
+        expected = answer.get("ContentLength", len(data))
+        if len(data) != expected:
+            raise IncompleteReadError(actual_bytes=len(data), expected_bytes=expected)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class ObstoreFetcher:
+    """Fetches through obstore with the credentials of boto3.
+
+    What obstore cannot fetch is asked for through boto3, whose errors say why. Where boto3 can, obstore is given up:
+    a proxy, a certificate or an endpoint that only boto3 knows would fail every time.
+    """
+
+    access: Access = field(default_factory=Access)
+
+    def fetch(self, bucket: str, key: str) -> bytes:
+        """All bytes of one object."""
+        plainly = Boto3Fetcher(self.access)
+        store = self._store(bucket) if _PLAIN.fullmatch(key) else None
+        if store is None:
+            return plainly.fetch(bucket, key)
+        try:
+            return bytes(store.get(key).bytes())
+        except Exception:  # of many classes: obstore has its own
+            data = plainly.fetch(bucket, key)
+            _stores[os.getpid(), self.access, bucket] = None
+            return data
+
+    def _store(self, bucket: str) -> Any:
+        slot = (os.getpid(), self.access, bucket)
+        with _lock:
+            if slot not in _stores:
+                _stores[slot] = _open_store(self.access, bucket)
+            return _stores[slot]
+
+
+_stores: dict[tuple[int, Access, str], Any] = {}
+_lock = threading.Lock()
+
+# obstore tidies what it takes for a path ("a//b"); such keys are left to boto3.
+_PLAIN = re.compile(r"(?!\.)[\w=.-]+(?:/(?!\.)[\w=.-]+)*", re.ASCII)
+_AWS_ENDPOINT = re.compile(r"https://s3(?:\.[a-z0-9-]+)?\.amazonaws\.com/?")
+
+
+def _open_store(access: Access, bucket: str) -> Any:
+    """A store of obstore in the bucket's region; None where the bucket does not tell it."""
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import S3Store
+
+    client = client_of(access)
+    try:
+        region = client.head_bucket(Bucket=bucket)["BucketRegion"]
+    except Exception as error:
+        if isinstance(error, KeyError) or is_aws_error(error):
+            return None
+        raise
+    endpoint = client.meta.endpoint_url
+    usual = _AWS_ENDPOINT.fullmatch(endpoint)
+    store: Any = S3Store
+    return store(
+        bucket,
+        config={"region": region} if usual else {"region": region, "endpoint": endpoint},
+        client_options={
+            "user_agent": f"{user_agent()} obstore",
+            "allow_http": endpoint.startswith("http://"),
+        },
+        credential_provider=Boto3CredentialProvider(
+            open_session(access.profile or None, access.region or None)
+        ),
+    )
+
+
+def fetcher_of(name: Name, access: Access) -> Fetcher:
+    """The fetcher of that name; "auto" takes obstore where it is installed and nothing but AWS itself is asked.
+
+    Raises:
+        AwsError: no such profile, or a damaged configuration.
+    """
+    if name == "obstore" or (name == "auto" and find_spec("obstore") and _asks_aws(access)):
+        return ObstoreFetcher(access)
+    return Boto3Fetcher(access)
+
+
+def _asks_aws(access: Access) -> bool:
+    """Whether the endpoint is AWS's usual one, and no certificate of a company stands before it."""
+    own = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+    return not any(os.environ.get(name) for name in own) and bool(
+        _AWS_ENDPOINT.fullmatch(client_of(access).meta.endpoint_url)
+    )
+
+
+# ---- reading -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class S3Reader:
+    """Reads objects of buckets; can be sent to another process, where it makes a client of its own."""
+
+    fetcher: Fetcher
+
+    def __call__(self, one: LogObject) -> Iterator[Batch]:
+        """The batches of one object; what cannot be fetched or read is damage.
+
+        Raises:
+            AwsError: credentials have expired or AWS cannot be reached: all the rest would fail alike.
+        """
+        return self._unpacked(*self._fetched(one))
+
+    def read_many(
+        self, objects: Iterable[LogObject | Batch], threads: int = THREADS
+    ) -> Iterator[tuple[LogObject | Batch, list[Batch]]]:
+        """Each object with its batches, in their order; some objects are fetched ahead. Batches are passed on.
+
+        Args:
+            objects: what `S3Source.objects` gives.
+            threads: how many are fetched at the same time; at most twice as many wait in memory, as stored.
+        """
+        pool = ThreadPoolExecutor(threads, "policygen-fetch")
+        try:
+            work = lambda one: (one, *self._fetched(one))  # noqa: E731
+            for origin, one, data in in_order(work, objects, pool, 2 * threads):
+                yield origin, list(self._unpacked(one, data))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fetched(self, one: LogObject | Batch) -> tuple[LogObject | Batch, bytes]:
+        if isinstance(one, Batch):
+            return one, b""
+        if one.size > LIMIT:
+            return Batch.damaged(one.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"), one.size), b""
+        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        try:
+            return one, self.fetcher.fetch(bucket, key)
+        except Exception as error:
+            return failed(one.name, error, "s3:GetObject", one.size), b""
+
+    def _unpacked(self, one: LogObject | Batch, data: bytes) -> Iterator[Batch]:
+        if isinstance(one, Batch):
+            yield one
+        else:
+            yield from read_stored(one, data)

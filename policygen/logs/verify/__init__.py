@@ -1,0 +1,1 @@
+"""CloudTrail's digests: whether log files are whole and as they were delivered."""

@@ -1,0 +1,291 @@
+"""Gets digests and public keys: from S3 and CloudTrail, or from copies in files.
+
+Digests lie beside the logs (2.1): what is below ``CloudTrail/`` has its digests below ``CloudTrail-Digest/``.
+All regions that were asked for are looked at, also one of which not a single log file is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from policygen.account.aws_errors import error_code, is_aws_error
+from policygen.account.aws_session import Aws
+from policygen.errors import UsageError
+from policygen.logs.decode.unpack import reason_of
+from policygen.logs.source import EVERYTHING, LogObject, Scope
+from policygen.logs.verify.chain import Keys, shifted
+from policygen.logs.verify.digest import GREATEST, DigestFile, digest_name
+from policygen.logs.verify.verification import Verification, is_wanted, reach, verify, window
+from policygen.text import clean, printable
+
+WORKERS = 10
+"""Digests fetched at a time: as many as botocore keeps connections."""
+
+_LOGS = "CloudTrail"
+_DIGESTS = "CloudTrail-Digest"
+# ListPublicKeys finds the keys of digests that were made in its time: digests of the end come later, and a
+# backfill digest was signed when it was made (2.2.4, 2.2.7).
+_AFTER = 2
+_AROUND = 1
+
+
+def verify_s3(
+    aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Verification:
+    """Verifies log objects of buckets; `where` is ``s3://BUCKET/KEY``.
+
+    Args:
+        aws: who asks.
+        objects: log objects.
+        scope: what is asked for.
+        places: the ``s3://BUCKET/PREFIX`` that were looked at.
+
+    Raises:
+        AwsError: digests or public keys cannot be got.
+        IncompleteError, UsageError: as `verify`.
+    """
+    logs = tuple(objects)
+    digests = tuple(s3_digests(aws, logs, reach(scope, logs), places))
+    return verify(logs, digests, public_keys(aws, digests), scope, places)
+
+
+def verify_files(
+    objects: Iterable[LogObject],
+    scope: Scope = EVERYTHING,
+    keys: Keys | None = None,
+    places: Sequence[str] = (),
+) -> Verification:
+    """Verifies log files; `where` is a path. Days before the first file are not missed: they were not copied.
+
+    Args:
+        objects: log files.
+        scope: what is asked for.
+        keys: public keys, as of `load_keys`; None leaves signatures unchecked.
+        places: the files and folders that were looked at.
+
+    Raises:
+        UsageError: a digest cannot be opened (PG-E233); or as `verify`.
+        IncompleteError: as `verify`.
+    """
+    logs = tuple(objects)
+    full = [str(Path(place).resolve()) for place in places]
+    digests = local_digests(logs, reach(scope, logs), full)
+    days = [one.day for one in logs if one.day]
+    copied = scope._replace(first=max(scope.first, min(days, default="")))
+    return verify(logs, digests, keys, copied, full)
+
+
+# ---- S3 and CloudTrail ----------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    bucket: str
+    key: str
+
+
+def s3_digests(
+    aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Iterator[DigestFile]:
+    """The digests of a scope that lie beside log objects, in the order of their keys.
+
+    Needs s3:ListBucket and s3:GetObject; kms:Decrypt where the trail encrypts them (2.1.9).
+
+    Raises:
+        AwsError: a bucket cannot be listed, or a digest not be read.
+    """
+    client = aws.client("s3")
+    with aws.asking("s3"):
+        found = [one for root in _roots(objects) for one in _listed(client, root, scope, places)]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            yield from (one for one in pool.map(partial(_fetch, client), found) if one)
+
+
+def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
+    """The public keys of the regions and the time of digests; needs cloudtrail:ListPublicKeys.
+
+    Raises:
+        AwsError: CloudTrail refuses, or a region cannot be reached.
+    """
+    keys: dict[str, dict[str, bytes]] = {}
+    for region, times in sorted(_key_times(digests).items()):
+        client = aws.client("cloudtrail", region)
+        known = keys.setdefault(region, {})
+        with aws.asking("cloudtrail"):
+            for start, end in times:
+                pages = client.get_paginator("list_public_keys").paginate(StartTime=start, EndTime=end)
+                for page in pages:
+                    known.update((key["Fingerprint"], key["Value"]) for key in page["PublicKeyList"])
+    return keys
+
+
+def _roots(objects: Iterable[LogObject]) -> list[_Found]:
+    """Buckets with the prefixes of digests."""
+    found = set()
+    for one in objects:
+        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
+        if mark:
+            found.add(_Found(bucket, f"{before}/{_DIGESTS}/"[1:]))
+    return sorted(found)
+
+
+def _listed(client: Any, root: _Found, scope: Scope, places: Sequence[str]) -> Iterator[_Found]:
+    """The keys of wanted digests below a prefix; within a region they sort by day."""
+    listing = client.get_paginator("list_objects_v2")
+    tops = listing.paginate(Bucket=root.bucket, Prefix=root.key, Delimiter="/")
+    regions = [top["Prefix"] for page in tops for top in page.get("CommonPrefixes", ())]
+    start, end = window(scope)
+    past = shifted(end, 24)[:10].replace("-", "/") if end else "~"
+    for region in regions:
+        after = region + start[:10].replace("-", "/")
+        for page in listing.paginate(Bucket=root.bucket, Prefix=region, StartAfter=after):
+            keys = [entry["Key"] for entry in page.get("Contents", ())]
+            yield from (_Found(root.bucket, key) for key in keys if is_wanted(key, scope, places))
+            if keys and keys[-1] > region + past:
+                break
+
+
+def _fetch(client: Any, one: _Found) -> DigestFile | None:
+    """A digest with its metadata; None if it was deleted since it was listed, which its chain will show."""
+    try:
+        answer = client.get_object(Bucket=one.bucket, Key=one.key)
+    except Exception as error:
+        if is_aws_error(error) and error_code(error) == "NoSuchKey":
+            return None
+        raise
+    metadata = answer["Metadata"]
+    return DigestFile(
+        one.key,
+        answer["Body"].read(GREATEST + 1),
+        one.bucket,
+        metadata.get("signature", ""),
+        metadata.get("backfill-generation-timestamp", ""),
+    )
+
+
+def _key_times(digests: Iterable[DigestFile]) -> Mapping[str, set[tuple[datetime, datetime]]]:
+    """Region -> the stretches of time, in UTC, to ask for keys."""
+    ends: dict[str, list[str]] = {}
+    times: dict[str, set[tuple[datetime, datetime]]] = {}
+    for one in digests:
+        name = digest_name(one.key)
+        if name is None:
+            continue
+        if not name.backfill:
+            ends.setdefault(name.region, []).append(name.end)
+        elif (made := _time(one.generated)) is not None:
+            hour = made.replace(minute=0, second=0, microsecond=0)  # so that many ask once
+            around = (hour - timedelta(hours=_AROUND), hour + timedelta(hours=_AROUND + 1))
+            times.setdefault(name.region, set()).add(around)
+    for region, found in ends.items():
+        first, last = shifted(min(found), -_AROUND), shifted(max(found), _AFTER)
+        whole = (datetime.fromisoformat(first), datetime.fromisoformat(last))
+        times.setdefault(region, set()).add(whole)
+    return times
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        made = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return made if made.tzinfo else None
+
+
+# ---- files ----------------------------------------------------------------------------------------------
+
+
+class _PublicKey(msgspec.Struct, frozen=True, rename="pascal"):
+    value: str
+    fingerprint: str
+
+
+class _PublicKeys(msgspec.Struct, frozen=True, rename="pascal"):
+    """The output of ``aws cloudtrail list-public-keys``."""
+
+    public_key_list: list[_PublicKey]
+
+
+def local_digests(
+    objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
+) -> Iterator[DigestFile]:
+    """Copies of digests beside copies of logs: in ``CloudTrail-Digest/``, or in the logs' own folder.
+
+    A copy has no metadata; AWS's way to validate offline takes each signature from the digest after it.
+
+    Raises:
+        UsageError: a digest cannot be opened (PG-E233).
+    """
+    for folder in sorted({_digest_folder(Path(one.where)) for one in objects}):
+        for path in sorted(_files_below(folder)):
+            if is_wanted(path.name, scope, places):
+                yield DigestFile(path.as_posix(), _bytes_of(path))
+
+
+def load_keys(folder: Path) -> Keys:
+    """Public keys that were stored before: a file REGION.json for each region.
+
+    It holds what ``aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME`` printed.
+
+    Raises:
+        UsageError: there is no such file, or it is something else (PG-E232).
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise _no_keys(f"no public keys in {printable(str(folder))!r}")
+    return {path.stem: _keys_of(path) for path in files}
+
+
+def _keys_of(path: Path) -> dict[str, bytes]:
+    try:
+        keys = msgspec.json.decode(path.read_bytes(), type=_PublicKeys).public_key_list
+        return {key.fingerprint: base64.b64decode(key.value, validate=True) for key in keys}
+    except OSError as error:
+        raise _no_keys(f"{printable(str(path))}: {reason_of(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_keys(
+            f"{printable(str(path))}: no public keys of CloudTrail: {clean(str(error))}"
+        ) from error
+
+
+def _no_keys(message: str) -> UsageError:
+    return UsageError(
+        message,
+        "aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME > FOLDER/REGION.json",
+        code="PG-E232",
+    )
+
+
+def _digest_folder(log: Path) -> Path:
+    """Where the digests of a log file are; its own folder, where that is not as a trail lays it out."""
+    parts = log.parts[:-1]
+    if _LOGS not in parts:
+        return log.parent
+    place = len(parts) - 1 - parts[::-1].index(_LOGS)
+    return Path(*parts[:place], _DIGESTS)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(GREATEST + 1)
+    except OSError as error:
+        raise UsageError(
+            f"a digest cannot be opened: {printable(str(path))}: {reason_of(error)}",
+            "give yourself the right to read it, or fetch it again",
+            code="PG-E233",
+        ) from error

@@ -1,0 +1,115 @@
+"""A plan: one role's suggestion as it is saved, and everything that a reader of it needs.
+
+`making` writes it from an analysis; `read_plan` reads it back. What is rendered in any format is rendered from a plan
+alone. The shape is described by ``plan.schema.json`` beside this file; `SCHEMA_VERSION` changes with it, and the shape
+only by addition, so that a plan of today can be read tomorrow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from policygen.errors import UsageError
+from policygen.plan.model import Document, Plan
+from policygen.text import printable, visible_json
+
+__all__ = ["SCHEMAS", "SCHEMA_VERSION", "Plan", "indented", "plan_of", "read_plan", "to_bytes", "to_json"]
+
+SCHEMA_VERSION = 1
+
+SCHEMAS: Mapping[str, tuple[str, str, str]] = {
+    "plan": ("policygen.plan", "plan.schema.json", "plans, and suggest --format json"),
+    "batch": ("policygen.plan", "batch.schema.json", "batch.json, the rows of a batch"),
+}
+"""Name -> package, file, and what has that shape."""
+
+
+def plan_of(document: Mapping[str, Any], file: str = "") -> Plan:
+    """A plan from its plain values, and where it is saved.
+
+    Raises:
+        msgspec.ValidationError: it has not the shape of a plan.
+    """
+    plan = msgspec.convert(dict(document), Plan)
+    plan.policies = tuple(_in_order(one) for one in plan.policies)
+    plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
+    plan.document, plan.file = dict(document), file
+    return plan
+
+
+_ORDER = (
+    "Version", "Id", "Statement", "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition",
+)  # fmt: skip
+
+
+def _in_order(policy: Document) -> Document:
+    """A policy as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
+    document = _sorted(policy.document)
+    statements = document.get("Statement")
+    if isinstance(statements, list):
+        document["Statement"] = [_sorted(one) if isinstance(one, dict) else one for one in statements]
+    return Document(policy.name, document)
+
+
+def _sorted(elements: dict[str, Any]) -> dict[str, Any]:
+    known = [name for name in _ORDER if name in elements]
+    return {name: elements[name] for name in (*known, *sorted(set(elements) - set(known)))}
+
+
+def read_plan(data: bytes, name: str) -> Plan:
+    """A saved plan.
+
+    Args:
+        data: the file's bytes.
+        name: the file's, as it was given.
+
+    Raises:
+        UsageError: PG-E270, no plan, or of a version to come.
+    """
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict) or "schema_version" not in document:
+            raise _no_plan(name, "it has no schema_version")
+        if document["schema_version"] != SCHEMA_VERSION:
+            version = printable(str(document["schema_version"]))[:20]
+            raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
+        return plan_of(document, name)
+    except (ValueError, RecursionError) as error:  # msgspec's errors among them
+        raise _no_plan(name, printable(str(error))[:120]) from None
+
+
+def _no_plan(name: str, reason: str) -> UsageError:
+    return UsageError(
+        f"{printable(name)!r} is no plan: {reason}",
+        "plans are what suggest and batch save: plans/ROLE.json",
+        code="PG-E270",
+    )
+
+
+_PLAIN = bytes(range(0x20, 0x7F))
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """A plan's file: sorted keys, two spaces, nothing raw that a terminal obeys."""
+    data = _encode(document)
+    text = msgspec.json.format(data, indent=2) + b"\n"
+    unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
+    return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """A plan's text: that of its file."""
+    return to_bytes(document).decode()
+
+
+def indented(value: object) -> str:
+    """JSON over several lines, as `json` writes it with two spaces, in half of its time."""
+    try:
+        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
+    except ValueError:  # half a pair of surrogates, or no number
+        return json.dumps(value, indent=2, ensure_ascii=False)

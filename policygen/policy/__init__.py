@@ -1,1 +1,0 @@
-"""The IAM policy language: read, evaluate, generate, compare, pack."""

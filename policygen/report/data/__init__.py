@@ -1,0 +1,1 @@
+"""Data: JSON, CSV, pandas."""

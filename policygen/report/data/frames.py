@@ -1,0 +1,160 @@
+"""Tidy pandas frames for notebooks: one row a thing, one column a fact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policygen.rightsize.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CATEGORIES = (
+    "role",
+    "region",
+    "event_source",
+    "event_name",
+    "outcome",
+    "error",
+    "via",
+    "user",
+    "manner",
+    "action",
+    "service",
+    "kind",
+)
+
+
+def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """One row per distinct call, day and user of the role's credentials.
+
+    Columns: day (datetime64, UTC), role, region, event_source, event_name, outcome, error, via (categories),
+    vpce, user (what the credentials were issued to), manner, params (JSON text of the identifying parameters), n,
+    first, last (datetime64, UTC).
+    """
+    name = suggestion.role.name
+    rows = [
+        {
+            "day": key.day,
+            "role": name,
+            "region": key.call.region,
+            "event_source": key.call.source,
+            "event_name": key.call.name,
+            "outcome": str(key.call.outcome),
+            "error": key.call.error or None,
+            "via": key.call.via or None,
+            "vpce": key.call.vpce or None,
+            "user": key.user.function or None,
+            "manner": key.user.manner,
+            "params": key.call.params.decode(),
+            "n": evidence.count,
+            "first": evidence.first,
+            "last": evidence.last,
+        }
+        for key, evidence in sorted(suggestion.usage.daily.items(), key=lambda one: (one[0].day, str(one[0])))
+    ]
+    columns = [
+        "day",
+        "role",
+        "region",
+        "event_source",
+        "event_name",
+        "outcome",
+        "error",
+        "via",
+        "vpce",
+        "user",
+        "manner",
+        "params",
+        "n",
+        "first",
+        "last",
+    ]
+    return _frame(rows, columns)
+
+
+def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:
+    """One row per access request.
+
+    Args:
+        suggestion: of one role.
+        asides: with what is shown and not granted for its own sake: grades ``hint`` and ``indirect``. The same
+            events stand behind these and behind other rows, so that counts must not be added up.
+
+    Columns: service, action (categories), resource, resource_type, grade, written_as, rule, granted (bool), n, days,
+    first, last (datetime64, UTC), event_ids (list of str).
+    """
+    made = suggestion
+    rows = []
+    tables = [made.usage.requests, made.usage.asides] if asides else [made.usage.requests]
+    for request, seen in [pair for table in tables for pair in table.items()]:
+        written = made.written.get(request)
+        rows.append(
+            {
+                "service": request.action.split(":", 1)[0],
+                "action": request.action,
+                "resource": request.resource,
+                "resource_type": request.resource_type or None,
+                "grade": request.grade,
+                "written_as": written.pattern if written else None,
+                "rule": (written.rule or None) if written else None,
+                "granted": written is not None,
+                "n": seen.count,
+                "days": len(seen.days),
+                "first": seen.first,
+                "last": seen.last,
+                "event_ids": list(seen.event_ids),
+            }
+        )
+    columns = [
+        "service",
+        "action",
+        "resource",
+        "resource_type",
+        "grade",
+        "written_as",
+        "rule",
+        "granted",
+        "n",
+        "days",
+        "first",
+        "last",
+        "event_ids",
+    ]
+    return _frame(rows, columns)
+
+
+def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """One row per action that is allowed today or will be.
+
+    Columns: service, action, kind (categories: narrowed, unchanged, kept, unknown, removed, added), now, proposed
+    (lists of patterns), why. Empty where today's policies are not known.
+    """
+    rows = [
+        {
+            "service": change.service,
+            "action": change.action,
+            "kind": change.kind,
+            "now": list(change.now),
+            "proposed": list(change.proposed),
+            "why": change.why,
+        }
+        for change in suggestion.changes
+    ]
+    return _frame(rows, ["service", "action", "kind", "now", "proposed", "why"])
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=columns)
+    for name in ("day", "first", "last"):
+        if name in frame:
+            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+    for name in _CATEGORIES:
+        if name in frame:
+            frame[name] = frame[name].astype("category")
+    for name in ("n", "days"):
+        if name in frame:
+            frame[name] = frame[name].astype("int64")
+    return frame

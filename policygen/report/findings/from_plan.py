@@ -1,0 +1,240 @@
+"""A plan as findings: what is wrong with today's policies, what would mend it, and what nobody can tell.
+
+They carry the rules of the gate, so that what reads the one reads the other. A finding goes away once the suggestion is
+in force and a new plan is made; so a plan fails at warnings, and is green when nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
+from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.iam.locations import Place
+from policygen.plan.model import Change, Keep, Plan, Risk, Suspect
+from policygen.report.figures import grouped
+from policygen.report.findings.report import Report
+from policygen.report.wording import denied_by, where
+from policygen.rightsize.assess.risk import Family
+from policygen.rightsize.check.check import gated
+from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level
+from policygen.rightsize.check.unused import some
+from policygen.text import count
+
+FAIL_ON: Level = "warning"
+FAMILIES: Mapping[Family, str] = {"escalation": "PG401", "exfiltration": "PG402", "exposure": "PG403"}
+"""Family of a risk -> the rule of its findings."""
+
+_ORDER = (
+    "PG201",
+    "PG105",
+    "PG203",
+    "PG103",
+    "PG401",
+    "PG402",
+    "PG403",
+    "PG101",
+    "PG106",
+    "PG303",
+    "PG102",
+    "PG302",
+    "PG301",
+)
+_TAKE = "take the suggestion"
+
+
+def report_of(plan: Plan) -> Report:
+    """The findings of a plan, the worst first, as the renderers of the gate's findings take them."""
+    file = file_of(plan)
+    write = partial(Finding, file=file, place=Place(1, 1))
+    found = [
+        finding
+        for part in (_calls, _changes, _risks, _knowledge, _blind, _elsewhere)
+        for finding in part(plan, write)
+    ]
+    found.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
+    return Report(
+        role=plan.role.name,
+        account=plan.role.account,
+        findings=found,
+        files=[file],
+        fail_on=FAIL_ON,
+        failed=len(gated(found, FAIL_ON)),
+        days=plan.coverage.days,
+        days_with_events=plan.coverage.days_with_events,
+        last=plan.evidence.last,
+        command="suggest",
+    )
+
+
+def file_of(plan: Plan) -> str:
+    """Where the plan is saved; where `suggest` would save it, if it is not.
+
+    A role has no place in a repository, and whoever reads SARIF or annotations asks for one.
+    """
+    return plan.file or f"plans/{plan.role.name}.json"
+
+
+def _knowledge(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """What the answer should rest on and does not."""
+    if plan.today is None:
+        yield write(
+            rule=RULES["PG303"],
+            subject="today's policies are not known",
+            message="nothing of them was judged, and what no log shows may be missing",
+            fix="give them: --snapshot account.json, or --live",
+        )
+    if plan.coverage.incomplete:
+        yield write(
+            rule=RULES["PG303"],
+            subject="not all evidence was read or proved",
+            message=f"{count(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
+            fix="fetch again what is missing, and make the plan again",
+        )
+    if plan.verdict == "wait" and plan.strength:
+        yield write(
+            rule=RULES["PG303"],
+            subject="too little evidence",
+            message=plan.strength.reasons[0].sentence,
+            fix="wait, or give older logs",
+        )
+
+
+def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Calls that the suggestion would deny: those that people decided to drop, and those that were set apart."""
+    for action, losses in grouped((one.action, one) for one in plan.decisions.losses).items():
+        yield write(
+            rule=RULES["PG201"],
+            subject=action,
+            message=f"on {where([one.resource] for one in losses)}: {losses[0].rule} drops it although it was used",
+            fix="take the decision back, or let the calls fail",
+        )
+    apart = ((_call(one), one) for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY)
+    for (event, sign), suspects in grouped(apart).items():
+        calls = count(sum(one.count for one in suspects), "call")
+        addresses = sorted({address for one in suspects for address in one.addresses})
+        yield write(
+            rule=RULES["PG203"],
+            subject=event,
+            message=f"{calls}, last {max(one.last for one in suspects)}, {sign}, from {', '.join(addresses[:3])}",
+            fix=f"look at who made them; --accept {sign} counts them as the workload's",
+            key=f"{event} {sign}",
+        )
+
+
+def _call(one: Suspect) -> tuple[str, str]:
+    return one.event, one.sign
+
+
+def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """What the suggestion takes away, narrows and adds."""
+    seasonal = {one.action: one.says for one in plan.seasonal}
+    dropped = {one.action for one in plan.decisions.losses}  # of which there is a finding of its own
+    removed = (one for one in plan.changes if one.kind == "removed" and one.action not in dropped)
+    gone = ((_gone(one), one) for one in removed)
+    for (rule, service), changes in sorted(grouped(gone).items(), key=lambda one: -len(one[1])):
+        names = [one.action for one in changes]
+        reasons = sorted(
+            {one.why for one in changes} | {seasonal[name] for name in names if name in seasonal}
+        )
+        yield write(
+            rule=RULES[rule],
+            subject=names[0] if len(names) == 1 else f"{len(names):,} actions of {service}",
+            message=f"on {where(one.now for one in changes)}: {'; '.join(reasons[:3])}{some(names)}",
+            fix=f"{_TAKE}, which removes {'it' if len(names) == 1 else 'them'}, or keep what is needed with a reason",
+            key=service,
+        )
+    for one in plan.changes:
+        if one.kind == "added":
+            yield write(
+                rule=RULES["PG105"],
+                subject=one.action,
+                message=f"on {where([one.proposed])}: {one.why}",
+                fix="leave --add-observed out, or sign for it",
+            )
+        elif one.kind in {"narrowed", "kept"} and one.now != one.proposed:
+            yield write(
+                rule=RULES["PG102"],
+                subject=one.action,
+                message=f"on {where([one.now])}, needed on {where([one.proposed])}: {one.why}",
+                fix=f"{_TAKE}, which names them",
+            )
+
+
+def _gone(one: Change) -> tuple[str, str]:
+    """The rule of what goes: what the logs could not have shown is never called unused."""
+    rule = "PG103" if one.why == SET_APART else "PG101" if one.why.startswith(VISIBLE) else "PG106"
+    return rule, one.service
+
+
+def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Named risks of today's policies, whether the suggestion closes them or not."""
+    for risks, fix in (
+        (
+            plan.risks.left,
+            "the suggestion leaves it, for it is used or nobody can tell; drop or narrow it by hand",
+        ),
+        (plan.risks.removed, f"{_TAKE}, which closes it"),
+    ):
+        for one in risks:
+            yield write(
+                rule=RULES[FAMILIES[one.family]],
+                subject=f"{one.rule} {one.title}",
+                message=_by(one),
+                fix=fix,
+                key=one.rule,
+            )
+
+
+def _by(one: Risk) -> str:
+    shown = ", ".join(one.actions[:4]) + (f" and {len(one.actions) - 4} more" if len(one.actions) > 4 else "")
+    return f"by {shown} on {where([one.resources])}, see {one.source}"
+
+
+def _blind(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """What stays because nobody can tell, and calls of which nobody knows what they ask for."""
+    unknown = ((_spot(one), one) for one in plan.keeps if one.kind == "unknown")
+    for (service, spot, remedy), keeps in grouped(unknown).items():
+        names = sorted({one.action for one in keeps})
+        yield write(
+            rule=RULES["PG301"],
+            subject=names[0] if len(names) == 1 else f"{len(names):,} actions of {service}",
+            message=f"{'; '.join(sorted({one.why for one in keeps})[:3])}{some(names)}",
+            fix=remedy or "decide by hand",
+            key=f"{service} {spot} {remedy}",
+        )
+    for unmapped in plan.unmapped:
+        yield write(
+            rule=RULES["PG301"],
+            subject=unmapped.event,
+            message=f"{count(unmapped.count, 'call')}, last {unmapped.last}: {unmapped.why}",
+            fix="decide by hand which permission it asks for",
+        )
+
+
+def _spot(one: Keep) -> tuple[str, str, str]:
+    return one.action.split(":", 1)[0].lower(), one.blind_spot or "", one.remedy
+
+
+def _elsewhere(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """What was seen, or asked for, and today's policies do not allow."""
+    missing = (((one.action, one.cause), one) for one in plan.missing)
+    for (action, cause), seen in grouped(missing).items():
+        calls = count(sum(one.count for one in seen), "call")
+        yield write(
+            rule=RULES["PG302"],
+            subject=action,
+            message=f"{calls} on {where([one.resource] for one in seen)}: {cause}",
+            fix="look at what allowed it; --add-observed grants it",
+            key=f"{action} {cause}",
+        )
+    for one in plan.wanted_but_denied:
+        denied = denied_by(one.policy_type, explicit=one.explicit)
+        yield write(
+            rule=RULES["PG302"],
+            subject=one.action or one.event,
+            message=f"{count(one.count, 'call')} refused: {denied}",
+            fix="nothing, or grant it by hand if it is needed",
+            resource=one.resource,
+        )

@@ -1,0 +1,59 @@
+"""The index of a batch: totals, a table that sorts and filters, and a link to each role's page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policygen.plan.batch_table import SAYS, Batch, Row, totals
+from policygen.report.html.templating import fill
+from policygen.text import count
+
+PAGE = 2_000
+"""Rows of one page; a browser filters them at once."""
+
+
+def render_index(batch: Batch) -> dict[str, str]:
+    """The index, a page for each `PAGE` rows.
+
+    Args:
+        batch: the rows in the order of the pages, and what they rest on.
+
+    Returns:
+        File name -> page: ``index.html``, and ``index-2.html`` … where one does not suffice. Totals are of all rows.
+    """
+    rows = batch.rows
+    parts = [rows[i : i + PAGE] for i in range(0, max(1, len(rows)), PAGE)]
+    names = ["index.html", *(f"index-{i}.html" for i in range(2, len(parts) + 1))]
+    accounts = sorted({row.account for row in rows if row.account})
+    groups = totals(rows)
+    return {
+        name: fill(
+            "index.html.j2",
+            batch=batch,
+            rows=part,
+            first=number * PAGE + 1,
+            pages=names if len(names) > 1 else [],
+            here=name,
+            account=accounts[0] if len(accounts) == 1 else "",
+            where=f"account {accounts[0]}" if len(accounts) == 1 else count(len(accounts), "account"),
+            groups=groups,
+            says=SAYS,
+            kinds=[(group.verdict, group.verdict) for group in groups],
+            **_sums(rows),
+        )
+        for number, (name, part) in enumerate(zip(names, parts, strict=True))
+    }
+
+
+def _sums(rows: Sequence[Row]) -> dict[str, int]:
+    """What all rows have together; actions of those of which both numbers are known."""
+    compared = [row for row in rows if row.actions_now is not None and row.actions_proposed is not None]
+    return {
+        "ready": sum(1 for row in rows if row.verdict == "ready"),
+        "compared": len(compared),
+        "now": sum(row.actions_now or 0 for row in compared),
+        "proposed": sum(row.actions_proposed or 0 for row in compared),
+        "closed": sum(row.escalations_closed or 0 for row in rows),
+        "left": sum(row.escalations_left or 0 for row in rows if row.escalations_closed is not None),
+        "questions": sum(row.questions for row in rows),
+    }

@@ -1,0 +1,230 @@
+"""The table of changes: a row for each permission that was used, a row for what else a service has for one reason.
+
+Where that is too long, services that share a reason share a row: nothing need be left out for them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from policygen.iam.arn import service_of
+from policygen.plan.change_groups import Alike
+from policygen.plan.model import Change, Plan, Request
+from policygen.report.figures import all_alike, all_changes, grouped
+from policygen.report.html.charts import Bar
+from policygen.report.html.templating import fair
+
+WORDS: Mapping[str, str] = {
+    "narrowed": "narrowed",
+    "unchanged": "unchanged",
+    "added": "added",
+    "granted": "granted",
+    "kept": "kept",
+    "unknown": "your call",
+    "missing": "not allowed",
+    "removed": "removed",
+}
+"""Kind of change -> what the page calls it, in the page's order."""
+
+ROWS, NAMES, PATTERNS, EVENT_IDS = 150, 900, 140, 140
+"""Most rows, names of services and permissions, resource patterns with their evidence, and eventIDs of those."""
+_SAMPLES = 3
+"""Most eventIDs of one pattern."""
+_USED = {"narrowed", "unchanged", "added", "granted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A resource pattern of the proposal, and what was seen of it."""
+
+    pattern: str
+    names: int
+    times: int
+    last: str
+    rule: str
+    event_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row."""
+
+    kind: str
+    service: str
+    actions: tuple[str, ...]
+    now: tuple[str, ...]
+    proposed: tuple[str, ...]
+    whys: tuple[str, ...]
+    times: int = 0
+    last: str = ""
+    patterns: tuple[Pattern, ...] = ()
+    services: tuple[tuple[str, int], ...] = ()
+    """Of a row that several share: each, and how many of the actions are its own."""
+
+    @property
+    def word(self) -> str:
+        """The kind in words."""
+        return WORDS[self.kind]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The actions without their service, or the services."""
+        if self.services:
+            return tuple(f"{service} ({number:,})" for service, number in self.services)
+        return tuple(action.split(":", 1)[1] for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The table, and how much of it is shown."""
+
+    lines: tuple[Line, ...]
+    omitted: tuple[Line, ...]
+    names: int
+    """Actions named of one row of a service."""
+    services: int
+    """Services named of one row that several share."""
+    patterns: int
+    """Patterns with evidence shown of one row."""
+    event_ids: int
+    """EventIDs shown of one pattern."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether services share rows."""
+        return any(line.services for line in (*self.lines, *self.omitted))
+
+
+def changes_of(plan: Plan) -> Changes:
+    """The table of a plan; without today's policies, what is granted stands for what changes."""
+    changes = all_changes(plan)
+    requests = _granted_requests(plan.evidence.requests)
+    used = [
+        _used(plan, change, requests.get(change.service, {}).get(change.action.lower(), ()))
+        for change in changes
+        if change.kind in _USED
+    ]
+    others = [
+        _unused(group, requests.get(group.service, {}))
+        for group in all_alike(plan)
+        if group.kind not in _USED
+    ]
+    if len(used) + len(others) > ROWS:
+        others = _shared(others)
+    order = list(WORDS)
+    used.sort(key=lambda one: (order.index(one.kind), one.actions))
+    others.sort(key=lambda one: (order.index(one.kind), -len(one.actions), one.actions))
+    limit = fair((len(used), len(others)), ROWS)
+    shown = (*used[:limit], *others[:limit])
+    sharing = [len(line.services) for line in shown if line.services]
+    services = min(sum(sharing), NAMES)
+    patterns = fair((len(line.patterns) for line in shown), PATTERNS)
+    return Changes(
+        shown,
+        (*used[limit:], *others[limit:]),
+        fair((len(line.actions) for line in shown if not line.services), NAMES - services),
+        fair(sharing, NAMES),
+        patterns,
+        fair((len(one.event_ids) for line in shown for one in line.patterns[:patterns]), EVENT_IDS),
+    )
+
+
+def bars_of(plan: Plan) -> tuple[Bar, ...]:
+    """Permissions by service, now and proposed; the widest first."""
+    found: dict[str, Counter[str]] = {}
+    for group in all_alike(plan):
+        numbers = found.setdefault(group.service, Counter())
+        numbers["now"] += sum([1 for one in group.changes if one.now])
+        numbers["used" if group.kind in _USED else group.kind] += sum(
+            [1 for one in group.changes if one.proposed]
+        )
+    made = [Bar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
+    return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
+
+
+def place(pattern: str, account: str) -> str:
+    """A resource pattern in few words: the name alone where it is in the role's own account."""
+    if pattern.startswith("!"):
+        return f"everything but {place(pattern[1:], account)}"
+    pieces = pattern.split(":", 5)
+    plain = len(pieces) == 6 and pieces[4] in {"", account} and pieces[5] != "*"
+    return pieces[5] if plain else pattern
+
+
+def _used(plan: Plan, change: Change, requests: Sequence[Request]) -> Line:
+    whys = [] if change.why == "observed" else [change.why]
+    if requests and all(request.grade == "optional" for request in requests):
+        whys.append("the records do not tell whether AWS asked for it")
+    if plan.strength:
+        whys += [f"seen {one.sentence}" for one in plan.strength.rhythms if one.action == change.action]
+        whys += ["seen on one day only"] if change.action in plan.strength.once else []
+    groups: dict[str, list[Request]] = {}
+    for request in requests:
+        groups.setdefault(request.written_as or "", []).append(request)
+    return Line(
+        change.kind if plan.today is not None else "granted",
+        change.service,
+        (change.action,),
+        change.now,
+        change.proposed,
+        tuple(whys),
+        sum(request.count for request in requests),
+        max((request.last for request in requests), default=""),
+        tuple(_pattern(pattern, members) for pattern, members in sorted(groups.items())),
+    )
+
+
+def _pattern(pattern: str, requests: Sequence[Request]) -> Pattern:
+    latest = max(requests, key=lambda request: request.last)
+    return Pattern(
+        pattern,
+        len({request.resource for request in requests}),
+        sum(request.count for request in requests),
+        latest.last,
+        next((request.rule for request in requests if request.rule), ""),
+        requests[0].event_ids[:_SAMPLES],
+    )
+
+
+def _unused(group: Alike, requests: Mapping[str, Sequence[Request]]) -> Line:
+    actions = tuple([change.action for change in group.changes])
+    seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
+    now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
+    times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
+    return Line(group.kind, group.service, actions, now, proposed, (group.why,), times, last)
+
+
+def _shared(lines: Iterable[Line]) -> list[Line]:
+    """One row for all services of which the same becomes for the same reason."""
+    groups = grouped(((one.kind, one.whys, one.now, one.proposed), one) for one in lines)
+    return [_joined(members) if len(members) > 1 else members[0] for members in groups.values()]
+
+
+def _joined(lines: Sequence[Line]) -> Line:
+    numbers = Counter[str]()
+    for one in lines:
+        numbers[one.service] += len(one.actions)
+    return replace(
+        lines[0],
+        service="",
+        actions=tuple(sorted(action for one in lines for action in one.actions)),
+        times=sum(one.times for one in lines),
+        last=max(one.last for one in lines),
+        services=tuple(sorted(numbers.items())),
+    )
+
+
+def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({pattern for patterns in set(places) for pattern in patterns}))
+
+
+def _granted_requests(requests: Iterable[Request]) -> dict[str, dict[str, list[Request]]]:
+    """By service and action in lower case."""
+    found: dict[str, dict[str, list[Request]]] = {}
+    for request in requests:
+        if request.written_as is not None:
+            actions = found.setdefault(service_of(request.action), {})
+            actions.setdefault(request.action.lower(), []).append(request)
+    return found

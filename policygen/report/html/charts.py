@@ -1,0 +1,178 @@
+"""Small SVG pictures: colours come from the page's style, so that they follow the reader's scheme.
+
+Positions are percentages and heights are pixels: a picture takes the width of its place, and its text and its
+hatching keep their size. Pictures are hidden from screen readers; the numbers stand in tables beside them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from policygen.report.html.heatmap import LEVELS, Row
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+CELL, BAR, CURVE, ABOVE = 20, 9, 120, 18
+"""Heights in pixels; what is above the curve is for its numbers."""
+_LABELS = 5
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+State = Literal["z", "x"] | int
+"""A cell: ``z`` no event, ``x`` no event and no proof of anything, else a level, `LEVELS` for the most events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Numbers of permissions of one service."""
+
+    service: str
+    now: int
+    used: int
+    kept: int
+    unknown: int
+
+    @property
+    def proposed(self) -> int:
+        """All that the proposal allows."""
+        return self.used + self.kept + self.unknown
+
+
+def day_label(day: str) -> str:
+    """``26 Oct`` for an ISO date."""
+    found = date.fromisoformat(day)
+    return f"{found.day} {_MONTHS[found.month - 1]}"
+
+
+def states(row: Row, edges: Sequence[int]) -> list[State]:
+    """The cells of a service; a day with events has a level even where others may not have been seen."""
+    lowest = LEVELS - len(edges) + 1
+    return [
+        lowest + bisect_left(edges, n) if n else "x" if blind else "z"
+        for n, blind in zip(row.events, row.blind, strict=True)
+    ]
+
+
+def strip(row: Row, columns: Sequence[str], edges: Sequence[int]) -> Markup:
+    """One row of the heat map: a path for each level, above a ground that says what an absence of events means."""
+    levels: dict[int, list[str]] = {}
+    cells = states(row, edges)
+    for start, length in _runs(cells):
+        if isinstance(state := cells[start], int):
+            levels.setdefault(state, []).append(f"M{start} 0h{length}")
+    # Hatching keeps its size: it has no place in the picture that is stretched.
+    ground = [] if all(row.blind) else ['<rect class="z" width="100%" height="100%"/>']
+    for start, length in _runs(row.blind):
+        if row.blind[start]:
+            place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="100%"'
+            ground.append(f'<rect class="x" {place}/>')
+    paths = "".join(f'<path class="h{level}" d="{"".join(d)}"/>' for level, d in sorted(levels.items()))
+    used = [_stretched(f"0 -.5 {len(columns)} 1", paths)] if paths else []
+    return _svg("strip", [*ground, *used, '<rect class="gaps" width="100%" height="100%"/>'])
+
+
+def axis(columns: Sequence[str]) -> Markup:
+    """The days under a strip, a few of them named."""
+    step = max(1, -(-len(columns) // _LABELS))
+    return _svg(
+        "axis",
+        (
+            f'<text x="{_part(i, len(columns))}" y="13">{day_label(columns[i])}</text>'
+            for i in range(0, len(columns), step)
+        ),
+    )
+
+
+def definitions(columns: int) -> Markup:
+    """The patterns that the pictures of a page share: the hatching, and the gaps between the cells."""
+    gap = 2 if columns <= 46 else 1
+    hatch = (
+        '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<rect class="hatch-ground" width="6" height="6"/>'
+        '<rect class="hatch-line" width="2" height="6"/></pattern>'
+    )
+    gaps = (
+        f'<pattern id="gaps" width="{1 / max(1, columns):.6f}" height="1">'
+        f'<rect class="gap" width="{gap}" height="{CELL}"/></pattern>'
+    )
+    return _svg("patterns", [hatch, gaps])
+
+
+def numbers(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, Markup]]:
+    """The heat map in numbers: each column's day, and the cells of its row in a table."""
+    from markupsafe import Markup
+
+    said = [
+        [
+            f"<td>{n:,}" if n else "<td>?" if blind else "<td>0"
+            for n, blind in zip(row.events, row.blind, strict=True)
+        ]
+        for row in rows
+    ]
+    return [(day, Markup("".join([cells[i] for cells in said]))) for i, day in enumerate(columns)]  # noqa: S704
+
+
+def swatch(state: State) -> Markup:
+    """A cell by itself, for the legend."""
+    name = f"h{state}" if isinstance(state, int) else state
+    return _svg("swatch", [f'<rect class="{name}" width="100%" height="14"/>'])
+
+
+def bars(one: Bar, top: int) -> Markup:
+    """A service's permissions today above those proposed; `top` fills the width."""
+    parts = [f'<rect class="now" width="{_part(one.now, top)}" height="{BAR}"/>'] if one.now else []
+    start = 0
+    for name, number in (("used", one.used), ("kept", one.kept), ("x", one.unknown)):
+        if number:
+            place = f'x="{_part(start, top)}" width="{_part(number, top)}" y="{BAR + 2}" height="{BAR}"'
+            parts.append(f'<rect class="{name}" {place}/>')
+            start += number
+    return _svg("bars", parts)
+
+
+def curve(numbers: Sequence[int]) -> Markup:
+    """The learning curve: the permissions known by each day, as steps."""
+    top = max(numbers)
+    line = f"M0 {CURVE}" + "".join(f"V{_height(numbers[at], top)}h{length}" for at, length in _runs(numbers))
+    paths = f'<path class="area" d="{line}V{CURVE}"/><path class="line" d="{line}"/>'
+    parts = [_stretched(f"0 0 {len(numbers)} {CURVE}", paths)]
+    first, last = numbers[0], numbers[-1]
+    if first and first != last:
+        parts.append(f'<text y="{_height(first, top) - 6}">{first:,}</text>')
+    parts.append(f'<text class="end" x="100%" y="{_height(last, top) - 6}">{last:,}</text>')
+    return _svg("curve", parts)
+
+
+def _runs(values: Sequence[State] | Sequence[int] | Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """(start, length) of equal neighbours."""
+    start = 0
+    for i in range(1, len(values) + 1):
+        if i == len(values) or values[i] != values[start]:
+            yield start, i - start
+            start = i
+
+
+def _height(number: int, top: int) -> int:
+    """From the upper edge, with room for the line."""
+    return CURVE - round((CURVE - ABOVE) * number / top)
+
+
+def _part(number: int, whole: int) -> str:
+    """A share of the width."""
+    return f"{100 * number / whole:.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def _stretched(box: str, paths: str) -> str:
+    """A part of a picture in units of its columns, where one path says what would take a rectangle a day."""
+    return f'<svg viewBox="{box}" preserveAspectRatio="none">{paths}</svg>'
+
+
+def _svg(kind: str, parts: Iterable[str]) -> Markup:
+    """Built from numbers and dates alone: no text of a plan goes in."""
+    from markupsafe import Markup
+
+    return Markup(f'<svg class="{kind}" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704

@@ -1,0 +1,331 @@
+"""One role's plan as a page: self-contained, complete without scripts, the same bytes for the same plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from policygen.evidence.anomalies import SHOWN_ONLY, SIGNS
+from policygen.plan.model import Plan, Risk, Suspect
+from policygen.plan.open_questions import kept, questions_of
+from policygen.report.html import charts
+from policygen.report.html.changes import WORDS, bars_of, changes_of
+from policygen.report.html.heatmap import LEVELS, edges, heat_of
+from policygen.report.html.rows import rows_of
+from policygen.report.html.templating import document_text, fair, fill
+from policygen.report.wording import denied_by
+from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
+from policygen.text import count
+
+LIMITS = {
+    "questions": 12,
+    "services": 24,
+    "once": 40,
+    "blind": 40,
+    "commands": 8,
+    "findings": 25,
+    "risks": 30,
+    "user_names": 60,
+}
+"""Most entries of each table; what is left out is counted, and the plan's JSON is named."""
+_DENSE = 20_000
+"""Characters of the proposal above which a statement stands in one line."""
+_DOCUMENTS, _TODAY = 90_000, 40_000
+"""Characters of documents that are shown: all together, those proposed first, and of those of today."""
+_BLIND_NAMES = 500
+
+_ANCHORS = {
+    "blind-spots": "blind",
+    "suspects": "suspects",
+    "missing": "missing",
+    "unmapped": "unmapped",
+    "still-learning": "learning",
+    "few-active-days": "activity",
+    "silent": "activity",
+    "gaps": "activity",
+    "late-start": "activity",
+    "losses": "others",
+    "narrowed": "others",
+    "expired": "others",
+}
+"""Reason for a verdict -> the section that shows it."""
+
+
+def render(plan: Plan, *, indexed: bool = False, **_: bool) -> str:
+    """The page of a plan.
+
+    Args:
+        plan: what to show.
+        indexed: whether an index of roles stands in the folder above, to which the page leads back.
+    """
+    questions, suspects, others = questions_of(plan), _suspects(plan), list(_others(plan))
+    functions = [user for user in plan.users if user.function or len(plan.users) > 1]
+    sections, absent = _sections(plan, suspects=bool(suspects), others=bool(others), users=bool(functions))
+    return fill(
+        "role.html.j2",
+        plan=plan,
+        indexed=indexed,
+        contents=sections,
+        absent=absent,
+        ids={name for name, _ in sections},
+        anchors=_ANCHORS,
+        questions=questions,
+        suspects=suspects,
+        others=others,
+        functions=functions,
+        families=_families,
+        refused=lambda one: denied_by(one.policy_type, explicit=one.explicit),
+        **_cards(plan, len(questions)),
+        **_activity(plan),
+        **_services(plan),
+        **_changes(plan),
+        **_blind(plan),
+        **_documents(plan),
+        **_method(plan),
+    )
+
+
+def _sections(
+    plan: Plan, *, suspects: bool, others: bool, users: bool
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """(id, title) of the sections that the page has; names of those that would be empty."""
+    learning = bool(plan.strength and plan.strength.curve and plan.strength.curve[-1])
+    every = [
+        ("proof", "What is proved", True),
+        ("call", "Your call", True),
+        ("activity", "What the role did", True),
+        ("services", "Permissions by service", True),
+        ("learning", "How much is still new", learning),
+        ("changes", "What is granted" if plan.today is None else "What changes", True),
+        ("blind", "What the logs cannot show", True),
+        ("denied", "Wanted but denied", bool(plan.wanted_but_denied)),
+        ("missing", "Observed, not allowed today", bool(plan.missing)),
+        ("unmapped", "Calls not mapped", bool(plan.unmapped)),
+        ("suspects", "Unlike the workload", suspects),
+        ("others", "Also found", others),
+        ("risks", "Risks", True),
+        ("users", "Who uses the role", users),
+        ("policies", "Policies", True),
+        ("trust", "Who may assume it", True),
+        ("method", "Method and limits", True),
+    ]
+    looked_for = {
+        "denied": "calls that were wanted and denied",
+        "missing": "calls that today's policies do not allow",
+        "unmapped": "calls that no rule maps",
+        "suspects": "calls that do not look like the workload",
+    }
+    if plan.today is None:
+        del looked_for["missing"]
+    absent = [looked_for[name] for name, _, there in every if not there and name in looked_for]
+    return [(name, title) for name, title, there in every if there], absent
+
+
+def _cards(plan: Plan, questions: int) -> dict[str, Any]:
+    now, proposed = plan.actions_now, plan.actions_proposed
+    if now is None:
+        cut = "in the proposal; today's policies were not given"
+    elif now:
+        change = 100 * (now - proposed) / now
+        cut = f"{'−' if change >= 0 else '+'}{abs(change):.1f} %, from today's policies to the proposal"
+    else:
+        cut = "today's policies allow nothing"
+    closed, left = _escalations(plan.risks.removed), _escalations(plan.risks.left)
+    more_closed, more_left = len(plan.risks.removed) - closed, len(plan.risks.left) - left
+    if plan.today is None:
+        risk = f"in the proposal, beside {count(more_left, 'other risk')}; today's are not known"
+    else:
+        risk = f"{closed:,} closed, {left:,} left; other risks: {more_closed:,} closed, {more_left:,} left"
+    unseen = len({keep.action for keep in plan.keeps if keep.kind == "unknown"})
+    strength = plan.strength
+    return {
+        "cut": cut,
+        "paths_now": None if plan.today is None else closed + left,
+        "paths_left": left,
+        "risk_foot": risk,
+        "evidence_foot": strength.reasons[0].sentence if strength and strength.reasons else "",
+        "call_foot": (
+            f"{count(unseen, 'permission')} kept that the logs cannot show"
+            if unseen
+            else "decisions are waiting"
+            if questions
+            else "nothing to decide"
+            if plan.today is not None
+            else "nothing to decide, as far as the evidence alone tells"
+        ),
+    }
+
+
+_FAMILIES = {
+    "escalation": ("escalation path", "escalation paths"),
+    "exfiltration": ("way to data", "ways to data"),
+    "exposure": ("way to expose", "ways to expose"),
+}
+
+
+def _families(risks: Sequence[Risk]) -> str:
+    """Numbers by family: ``1 escalation path, 8 ways to data``."""
+    numbers = Counter[str](risk.family for risk in risks)
+    return ", ".join(
+        f"{numbers[family]:,} {words[numbers[family] != 1]}"
+        for family, words in _FAMILIES.items()
+        if numbers[family]
+    )
+
+
+def _escalations(risks: Sequence[Risk]) -> int:
+    return sum(1 for risk in risks if risk.family == "escalation")
+
+
+def _activity(plan: Plan) -> dict[str, Any]:
+    heat = heat_of(plan)
+    levels = edges(heat.rows)
+    legend = [
+        (charts.swatch("z"), "no event; it would have been seen"),
+        (charts.swatch("x"), "no event; cannot tell"),
+    ]
+    lows = (1, *(edge + 1 for edge in levels))
+    legend += [
+        (charts.swatch(i), f"{low:,}" if low == high else f"{low:,} to {high:,}")
+        for i, (low, high) in enumerate(zip(lows, levels, strict=False), LEVELS - len(levels) + 1)
+    ]
+    strength = plan.strength
+    drawn = bool(strength and strength.curve and strength.curve[-1])
+    return {
+        "heat": heat,
+        "patterns": charts.definitions(len(heat.columns)),
+        "strips": [(row, charts.strip(row, heat.columns, levels)) for row in heat.rows],
+        "axis": charts.axis(heat.columns),
+        "numbers": charts.numbers(heat.rows, heat.columns),
+        "legend": legend,
+        "curve": charts.curve(strength.curve) if strength and drawn else "",
+        "curve_axis": charts.axis(_days(plan)),
+    }
+
+
+def _days(plan: Plan) -> list[str]:
+    start = date.fromisoformat(plan.window.start)
+    return [(start + timedelta(days=n)).isoformat() for n in range(plan.window.days)]
+
+
+def _services(plan: Plan) -> dict[str, Any]:
+    bars = bars_of(plan)
+    top = max((max(bar.now, bar.proposed) for bar in bars), default=0)
+    return {"bars": [(bar, charts.bars(bar, top)) for bar in bars]}
+
+
+def _changes(plan: Plan) -> dict[str, Any]:
+    changes = changes_of(plan)
+    totals: Counter[str] = Counter()
+    for line in (*changes.lines, *changes.omitted):
+        totals[line.kind] += len(line.actions)
+    there = [kind for kind in WORDS if totals[kind]]
+    return {
+        "changes": changes,
+        "rows": rows_of(changes, plan.role.account),
+        "kinds": [(kind, WORDS[kind]) for kind in there],
+        "totals": [(WORDS[kind], totals[kind]) for kind in there],
+        "omitted_actions": sum(len(line.actions) for line in changes.omitted),
+    }
+
+
+def _blind(plan: Plan) -> dict[str, Any]:
+    blind, others = kept(plan, "unknown"), kept(plan, "platform", "decision")
+    sizes = [len(group.actions) for group in (*blind[: LIMITS["blind"]], *others[: LIMITS["blind"]])]
+    return {
+        "blind": blind,
+        "kept": others,
+        "limits": {**LIMITS, "blind_names": fair(sizes, _BLIND_NAMES)},
+        "blind_actions": len({action for group in blind for action in group.actions}),
+        "several_commands": sum(1 for group in blind if group.command) > 1,
+    }
+
+
+def _documents(plan: Plan) -> dict[str, Any]:
+    limit = INLINE_LIMIT if len(plan.policies) == 1 else MANAGED_LIMIT
+    proposed, today, room = [], [], _DOCUMENTS
+    for one, raw in zip(plan.policies, plan.document["policies"], strict=True):
+        room -= raw["size"]
+        text = document_text(one.document, dense=plan.size > _DENSE) if room >= 0 else ""
+        proposed.append({"name": one.name, "size": raw["size"], "limit": limit, "text": text})
+    room = min(room, _TODAY)
+    for one in plan.today or ():
+        size = len(json.dumps(one.document, separators=(",", ":"), ensure_ascii=False))
+        room -= size
+        today.append(
+            {"name": one.name, "size": size, "text": document_text(one.document) if room >= 0 else ""}
+        )
+    return {"proposed": proposed, "today": today}
+
+
+def _method(plan: Plan) -> dict[str, Any]:
+    document = plan.document
+    return {
+        "reading": document.get("reading"),
+        "weak": plan.evidence.weak,
+        "refused_events": (document.get("unauthenticated") or {}).get("count", 0),
+    }
+
+
+def _suspects(plan: Plan) -> list[Mapping[str, Any]]:
+    """Calls unlike the workload, by sign."""
+    signs: dict[str, list[Suspect]] = {}
+    for one in plan.suspects:
+        signs.setdefault(one.sign, []).append(one)
+    means: dict[str, str] = {str(sign): words for sign, words in SIGNS.items()}
+    return [
+        {
+            "sign": sign,
+            "means": means.get(sign, ""),
+            "members": members,
+            "fate": "accepted, and in the policy"
+            if members[0].accepted
+            else "in the policy"
+            if sign in SHOWN_ONLY
+            else "left out of the policy",
+            "offer": not members[0].accepted and sign not in SHOWN_ONLY,
+        }
+        for sign, members in signs.items()
+    ]
+
+
+def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
+    """(title, lines, where in the JSON) of what is rare."""
+    decisions = plan.decisions
+    if decisions.losses:
+        lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]
+        yield "Dropped although used: these calls will fail", lines, "decisions.losses"
+    idle = [
+        f"{one.action} on {one.resource} was seen in use: {one.rule} does not drop it"
+        for one in decisions.spared
+    ]
+    idle += [f"{rule} has expired and does not apply" for rule in decisions.expired]
+    idle += [f"{rule} is about nothing this role has or does" for rule in decisions.unused]
+    if idle:
+        yield "Decisions without effect", idle, "decisions"
+    if plan.losses:
+        lines = [
+            f"{one.action} on {one.resource}: statement {one.statement}, {one.why}" for one in plan.losses
+        ]
+        yield "Narrower than it might be: the two could not be met exactly", lines, "losses"
+    for grade, title in (
+        ("indirect", "Used, as other calls show; no event of their own was read"),
+        ("hint", "May also be needed: calls of this kind often ask for it"),
+    ):
+        lines = [
+            f"{one.action} on {one.resource}, {count(one.count, 'call')}: the proposal "
+            f"{'allows it' if one.allowed else 'does not allow it'}"
+            for one in plan.asides
+            if one.grade == grade
+        ]
+        if lines:
+            yield title, lines, "asides"
+    if plan.barred:
+        bounds = Counter(one.by for one in plan.barred)
+        lines = [
+            f"{count(number, 'action')} that {bound} never allows" for bound, number in sorted(bounds.items())
+        ]
+        yield "Granted today, and barred in any case: not kept", lines, "barred"

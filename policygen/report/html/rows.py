@@ -1,0 +1,82 @@
+"""The rows of the table of changes, put together here: they are most of a page, and a template is slow at them.
+
+HTML closes cells and rows by itself: a third of a table of short numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup, escape
+
+from policygen.report.html.changes import Changes, Line, Pattern, place
+from policygen.report.html.templating import shown
+from policygen.report.wording import minute
+from policygen.text import count
+
+_PLACES = 3
+"""Most resource patterns of a cell."""
+
+
+def rows_of(changes: Changes, account: str) -> Markup:
+    """All rows of a table, of a role in `account`."""
+    made = (piece for line in changes.lines for piece in _row(line, changes, account))
+    return Markup("".join(made))  # noqa: S704 escaped, each text of a plan by `_safe`
+
+
+def _safe(text: str) -> str:
+    """A text as a template writes it: what `shown` makes of it, escaped."""
+    return escape(shown(text))
+
+
+def _row(line: Line, changes: Changes, account: str) -> Iterator[str]:
+    yield f'<tr data-kind="{line.kind}"><td>{line.word}<th scope="row">'
+    if len(line.actions) == 1:
+        yield f"<code>{_safe(line.service)}:<wbr>{_safe(line.names[0])}</code>"
+    else:
+        who = f"{count(len(line.services), 'service')}," if line.services else _safe(line.service)
+        yield f"<details><summary><strong>{who}</strong> {count(len(line.actions), 'action')}</summary>"
+        yield _names(line.names, changes.services if line.services else changes.names)
+        yield "</details>"
+    yield "<td>"
+    yield from _places(line, account)
+    yield f"\n<td>{line.times:,}" if line.times else '\n<td data-sort="0">–'
+    yield f"<td>{_safe(line.last[:10])}" if line.last else '<td data-sort="">–'
+    yield f"<td>{_safe('; '.join(line.whys))}\n"
+    if line.patterns:
+        yield from _evidence(line.patterns, changes)
+    yield "\n"
+
+
+def _names(names: Sequence[str], limit: int) -> str:
+    more = f' <span class="dim">and {len(names) - limit:,} more</span>' if len(names) > limit else ""
+    return f"<code>{escape(' '.join(map(shown, names[:limit])))}</code>\n{more}"
+
+
+def _places(line: Line, account: str) -> Iterator[str]:
+    yield _patterns(line.proposed, account)
+    if line.now == line.proposed:
+        yield " <small>as today</small>"
+    elif line.now:
+        yield f"<p>today {_patterns(line.now, account)}</p>"
+
+
+def _patterns(patterns: Sequence[str], account: str) -> str:
+    shown = " ".join([f"<code>{_safe(place(one, account))}</code>" for one in patterns[:_PLACES]])
+    more = len(patterns) - _PLACES
+    return f"{shown} <small>and {more:,} more</small>" if more > 0 else shown
+
+
+def _evidence(patterns: Sequence[Pattern], changes: Changes) -> Iterator[str]:
+    yield "<details><summary>evidence</summary><ul>"
+    for one in patterns[: changes.patterns]:
+        names = f"{count(one.names, 'name')}, " if one.names > 1 else ""
+        yield f"<li><code>{_safe(one.pattern)}</code> {names}{one.times:,}×, "
+        yield f"last <time>{_safe(minute(one.last))}</time>"
+        if one.rule:
+            yield f"; rule: {_safe(one.rule)}"
+        if one.event_ids:
+            yield f"; eventIDs <code>{_safe(', '.join(one.event_ids[: changes.event_ids]))}</code>"
+    if len(patterns) > changes.patterns:
+        yield f"<li>and {count(len(patterns) - changes.patterns, 'more pattern')}"
+    yield "</ul></details>"

@@ -1,0 +1,147 @@
+"""Pages: one self-contained HTML file each, from templates beside this file.
+
+Nothing is fetched and nothing is sent: the policy in the page's head forbids all but the style and the script that
+the page carries, named by their hashes. Names from logs are escaped by the template engine, after control and
+direction marks have been written out. Without scripts a page is complete; the script filters, sorts and copies.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from policygen.plan.io import indented
+from policygen.text import count, printable, visible_json
+from policygen.version import VERSION
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+LONGEST = 600
+"""Characters of a name that are shown; what is cut is counted."""
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page from a template of this folder."""
+    return _environment().get_template(template).render(values)
+
+
+def shown(text: str) -> str:
+    """A text on a page: one line, without marks that nobody sees; a very long one is cut, with its length."""
+    if len(text) <= LONGEST and text.isprintable():
+        return text  # as most is
+    text = printable(text)
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}… ({len(text):,} characters) …{text[-LONGEST // 4 :]}"
+
+
+def fair(sizes: Iterable[int], budget: int) -> int:
+    """How many entries each list may show so that all together show no more than the budget.
+
+    Lists that are shorter leave what they do not need to the others; one entry of each is always shown.
+    """
+    left, ordered = budget, sorted(sizes)
+    for i, size in enumerate(ordered):
+        share = left // (len(ordered) - i)
+        if size > share:
+            return max(1, share)
+        left -= size
+    return max([1, *ordered])
+
+
+def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup:
+    """A policy as IAM takes it, for a ``pre``: what is copied from the page is the policy.
+
+    Args:
+        document: the policy.
+        dense: a statement a line; else an entry a line.
+    """
+    from markupsafe import Markup
+
+    if not (dense and isinstance(document.get("Statement"), list)):
+        text = indented(document)
+    else:
+        lines = ",\n".join(_dense(one) for one in document["Statement"])
+        head = _dense({key: value for key, value in document.items() if key != "Statement"})
+        text = f'{head[:-1]},"Statement":[\n{lines}\n]}}'
+    return Markup(html.escape(visible_json(text), quote=False))  # noqa: S704 escaped
+
+
+def _dense(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=PackageLoader("policygen.report.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: shown(value) if type(value) is str else value,
+    )
+    style, script = _asset("page.css"), _asset("page.js")
+    made.globals |= {
+        "style": Markup(style),  # noqa: S704 ours
+        "script": Markup(script),  # noqa: S704 ours
+        "security": (
+            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+        "version": VERSION,
+    }
+    made.filters |= {
+        "n": _number,
+        "count": count,
+        "minute": _minute,
+        "by_service": _by_service,
+        "policy": document_text,
+        "words": _words,
+    }
+    return made
+
+
+def _asset(name: str) -> str:
+    return (files("policygen.report.html") / "templates" / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _words(names: Iterable[str]) -> Markup:
+    """Names as a page shows them, with spaces between: at once, since there are thousands."""
+    from markupsafe import escape
+
+    return escape(" ".join(map(shown, names)))
+
+
+def _minute(time: str) -> str:
+    """An ISO time to the minute, without the T."""
+    return time[:16].replace("T", " ")
+
+
+def _by_service(actions: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
+    """Actions by service, without its prefix."""
+    found: dict[str, list[str]] = {}
+    for action in actions:
+        service, _, name = action.partition(":")
+        found.setdefault(service, []).append(name)
+    return found.items()

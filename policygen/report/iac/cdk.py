@@ -1,0 +1,127 @@
+"""What the two languages of the AWS CDK share: the policies that a construct gives to an existing role.
+
+Source: AWS CDK Developer Guide, Tokens: strings that look like ``${Token[…]}``, ``#{Token[…]}`` or one of some large
+numbers stand for values that are known later. Such a text is put together by CloudFormation (`Fn.sub`), after the CDK.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policygen.report.iac.common import Planned, listed
+from policygen.report.iac.layout import array, block
+from policygen.report.iac.limits import check, inert, own
+from policygen.report.iac.names import numbered, pascal
+
+_TOKEN = re.compile(r"[$#]\{Token\[|-1\.\d{10,16}e\+289")
+_MARK = re.compile(r"\$(?=\{)|#(?=\{Token\[)|-(?=1\.\d{10,16}e\+289)")
+_NAMES = {"$": "Dollar", "#": "Hash", "-": "Minus"}
+_ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*]+")
+"""What the CDK takes for an action; IAM also has ``?``."""
+_EFFECTS = {"Allow": "iam.Effect.ALLOW", "Deny": "iam.Effect.DENY"}
+_LISTS = {
+    "Action": "actions",
+    "NotAction": "not_actions",
+    "Resource": "resources",
+    "NotResource": "not_resources",
+}
+
+Properties = Sequence[tuple[str, str]]
+"""Names in snake case, and expressions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How a language writes what the policies are made of."""
+
+    step: str
+    """One step of indentation."""
+    quote: Callable[[str], str]
+    false: str
+    make: Callable[[str, Properties], str]
+    """An object of a class of ``aws_iam``."""
+    construct: Callable[[str, str, Properties], str]
+    """The same for a construct with an id, as a statement."""
+
+
+def checked(plan: Planned) -> Planned:
+    """The plan, where the CDK can hold it.
+
+    Raises:
+        UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
+    """
+    check(plan, "CDK", inert, own, _token)
+    return plan
+
+
+def _token(key: str, is_key: bool) -> str:
+    # jsii, which carries Python's calls to JavaScript, marks objects by keys of its own.
+    found = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
+    return "as a key it is a token of the CDK" if found else ""
+
+
+def class_name(plan: Planned) -> str:
+    """What the construct is called."""
+    return f"{pascal(plan.role.name)}Permissions"
+
+
+def constructs(plan: Planned, language: Language) -> Iterator[str]:
+    """The policies, attached to ``role``: an inline one, or managed ones."""
+    one = len(plan.policies) == 1
+    kind, name = ("Policy", "policy_name") if one else ("ManagedPolicy", "managed_policy_name")
+    for id_, policy in zip(numbered("Policy", len(plan.policies)), plan.policies, strict=True):
+        statements = [_statement(each, language) for each in policy.document["Statement"]]
+        # Told to minimize, the CDK would merge statements and drop their Sids.
+        document = [("minimize", language.false), ("statements", array(statements, language.step))]
+        properties = [
+            (name, text(policy.name, language)),
+            ("roles", "[role]"),
+            ("document", language.make("PolicyDocument", document)),
+        ]
+        yield language.construct(kind, id_, properties)
+
+
+def _statement(statement: Mapping[str, Any], language: Language) -> str:
+    properties = [("sid", text(statement["Sid"], language))] if "Sid" in statement else []
+    properties.append(("effect", _EFFECTS[statement["Effect"]]))
+    for name, ours in _LISTS.items():
+        if name in statement:
+            properties.append((ours, _list(statement[name], language, actions=name.endswith("Action"))))
+    if "Condition" in statement:
+        properties.append(("conditions", _map(statement["Condition"], language)))
+    return language.make("PolicyStatement", properties)
+
+
+def _list(value: str | Sequence[str], language: Language, *, actions: bool = False) -> str:
+    def item(one: str) -> str:
+        return _joined(one, language) if actions and not _ACTION.fullmatch(one) else text(one, language)
+
+    return array([item(one) for one in listed(value)], language.step)
+
+
+def _map(value: Any, language: Language) -> str:
+    if not isinstance(value, Mapping):
+        return _list(value, language)
+    entries = (f"{language.quote(key)}: {_map(inner, language)}," for key, inner in value.items())
+    return block("{", entries, "}", language.step)
+
+
+def text(value: str, language: Language) -> str:
+    """A string that is no token."""
+    return _joined(value, language) if _TOKEN.search(value) else language.quote(value)
+
+
+def _joined(value: str, language: Language) -> str:
+    """The text as CloudFormation puts it together: each mark comes from a variable, so the CDK never sees a token."""
+    used = {_NAMES[mark]: mark for mark in _MARK.findall(value)}
+    body = language.quote(_MARK.sub(lambda found: f"${{{_NAMES[found[0]]}}}", value))
+    variables = ", ".join(f"{language.quote(name)}: {language.quote(mark)}" for name, mark in used.items())
+    return f"Fn.sub({body}{f', {{{variables}}}' if used else ''})"
+
+
+def classes(code: str) -> str:
+    """What a module has to import from the CDK's library: ``Fn`` only where it is used, and not just quoted."""
+    return "Fn, aws_iam as iam" if "Fn.sub(" in re.sub(r'"(?:\\.|[^"\\])*"', "", code) else "aws_iam as iam"

@@ -1,0 +1,47 @@
+"""AWS CDK in Python: a construct that gives the existing role its policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policygen.report.iac.cdk import Language, Properties, checked, class_name, classes, constructs, text
+from policygen.report.iac.common import ATTACHED, Planned, head, quoted
+from policygen.report.iac.layout import block
+
+_STEP = "    "
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """A module with one class; ``NAME(self, "NAME")`` in a stack is its use.
+
+    Raises:
+        UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
+    """
+    name = class_name(checked(plan))
+    role = f'role = iam.Role.from_role_name(self, "Role", {text(plan.role.name, _PYTHON)})'
+    body = "\n".join(["super().__init__(scope, construct_id)", role, *constructs(plan, _PYTHON)])
+    method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{_nested(body)}"
+    made = f"class {name}(Construct):\n{_nested(method)}"
+    imports = f"from aws_cdk import {classes(body)}\nfrom constructs import Construct\n"
+    return f"{head(plan, '#', ATTACHED)}{imports}\n\n{made}\n"
+
+
+def _nested(text: str) -> str:
+    return "\n".join(f"{_STEP}{line}" for line in text.split("\n"))
+
+
+def _call(kind: str, arguments: list[str]) -> str:
+    return block(f"iam.{kind}(", (f"{argument}," for argument in arguments), ")", _STEP)
+
+
+def _keywords(properties: Properties) -> list[str]:
+    return [f"{name}={value}" for name, value in properties]
+
+
+_PYTHON = Language(
+    step=_STEP,
+    quote=quoted,
+    false="False",
+    make=lambda kind, properties: _call(kind, _keywords(properties)),
+    construct=lambda kind, id_, properties: _call(kind, ["self", f'"{id_}"', *_keywords(properties)]),
+)

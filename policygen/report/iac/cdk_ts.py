@@ -1,0 +1,46 @@
+"""AWS CDK in TypeScript: a construct that gives the existing role its policies."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from policygen.report.iac.cdk import Language, Properties, checked, class_name, classes, constructs, text
+from policygen.report.iac.common import ATTACHED, Planned, head
+from policygen.report.iac.layout import block
+
+_STEP = "  "
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """A module with one class; ``new NAME(this, "NAME")`` in a stack is its use.
+
+    Raises:
+        UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
+    """
+    name = class_name(checked(plan))
+    role = f'const role = iam.Role.fromRoleName(this, "Role", {text(plan.role.name, _TYPESCRIPT)});'
+    body = "\n".join(["super(scope, id);", role, *constructs(plan, _TYPESCRIPT)])
+    constructor = block("constructor(scope: Construct, id: string) {", [body], "}", _STEP)
+    made = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
+    imports = f'import {{ {classes(body)} }} from "aws-cdk-lib";\nimport {{ Construct }} from "constructs";\n'
+    return f"{head(plan, '//', ATTACHED)}{imports}\n{made}\n"
+
+
+def _object(properties: Properties) -> str:
+    entries = (f"{_camel(name)}: {value}," for name, value in properties)
+    return block("{", entries, "}", _STEP)
+
+
+def _camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+
+
+_TYPESCRIPT = Language(
+    step=_STEP,
+    quote=json.dumps,
+    false="false",
+    make=lambda kind, properties: f"new iam.{kind}({_object(properties)})",
+    construct=lambda kind, id_, properties: f'new iam.{kind}(this, "{id_}", {_object(properties)});',
+)

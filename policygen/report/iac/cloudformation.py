@@ -1,0 +1,33 @@
+"""CloudFormation: an inline policy of the existing role, or managed policies attached to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policygen.report.iac.cloudformation_common import VERSION, policy_ids
+from policygen.report.iac.common import ATTACHED, Named, Planned, head
+from policygen.report.iac.limits import check, inert
+from policygen.report.iac.yaml import dump
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """A template in YAML.
+
+    Raises:
+        UsageError: PG-E241, a name that CloudFormation would read as something else.
+    """
+    check(plan, "CloudFormation", inert)
+    make = _inline if len(plan.policies) == 1 else _managed
+    made = [make(plan.role.name, policy) for policy in plan.policies]
+    template = VERSION | {"Resources": dict(zip(policy_ids(plan), made, strict=True))}
+    return head(plan, "#", ATTACHED) + dump(template)
+
+
+def _inline(role: str, policy: Named) -> dict[str, Any]:
+    properties = {"RoleName": role, "PolicyName": policy.name, "PolicyDocument": policy.document}
+    return {"Type": "AWS::IAM::RolePolicy", "Properties": properties}
+
+
+def _managed(role: str, policy: Named) -> dict[str, Any]:
+    properties = {"ManagedPolicyName": policy.name, "Roles": [role], "PolicyDocument": policy.document}
+    return {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}

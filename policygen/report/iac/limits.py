@@ -1,0 +1,86 @@
+"""What a language cannot hold: it would read the text as something else, and offers no escape.
+
+Such a plan is refused, because a policy that means something else is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from policygen.errors import UsageError
+from policygen.report.iac.common import Planned
+from policygen.text import printable
+
+Rule = Callable[[str, bool], str]
+"""Of a text and whether it is a key: why a language cannot hold it, or ""."""
+
+
+def check(plan: Planned, language: str, *rules: Rule) -> None:
+    """Refuse what a language cannot hold.
+
+    Args:
+        plan: all of whose names, keys and values are looked at.
+        language: for the message.
+        rules: besides those that hold for every language.
+
+    Raises:
+        UsageError: PG-E241, with the text and the reason.
+    """
+    for text, is_key in _texts(plan):
+        for rule in (_half, *rules):
+            if why := rule(text, is_key):
+                raise UsageError(
+                    f"{language} cannot hold {printable(text)[:120]!r}: {why}",
+                    "-f policy writes the document itself, with every character",
+                    "--resources type leaves single names out",
+                    code="PG-E241",
+                )
+
+
+def _texts(plan: Planned) -> Iterator[tuple[str, bool]]:
+    yield plan.role.name, False
+    for policy in plan.policies:
+        yield policy.name, False
+        yield from _inside(policy.document)
+
+
+def _inside(value: Any) -> Iterator[tuple[str, bool]]:
+    if isinstance(value, str):
+        yield value, False
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key, True
+            yield from _inside(inner)
+    else:
+        for inner in value:
+            yield from _inside(inner)
+
+
+def _half(text: str, _: bool) -> str:
+    return "half of a character has no place in UTF-8" if re.search("[\ud800-\udfff]", text) else ""
+
+
+def composed(text: str, _: bool) -> str:
+    """A rule of Terraform, whose values are strings in Unicode's normal form C whatever is written."""
+    return "" if unicodedata.is_normalized("NFC", text) else "it would be composed to other characters (NFC)"
+
+
+def inert(text: str, is_key: bool) -> str:
+    """A rule of CloudFormation, which resolves references after its functions, so that none can write one.
+
+    Source: CloudFormation User Guide, dynamic-references and intrinsic-function-reference.
+    """
+    if "{{resolve:" in text:
+        return "CloudFormation would put a parameter or a secret in its place"
+    if is_key and (text.startswith("Fn::") or text == "Ref"):
+        return "as a key it is a function of CloudFormation"
+    return ""
+
+
+def own(text: str, is_key: bool) -> str:
+    """A rule of programs in JavaScript, which lose a key that every object has."""
+    objects = ("__proto__", "constructor", "prototype")
+    return "as a key it is part of every object of JavaScript" if is_key and text in objects else ""

@@ -1,0 +1,38 @@
+"""AWS SAM: the policies of a function whose role SAM makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
+from policygen.report.iac.common import MOVED, Planned, head
+from policygen.report.iac.limits import check, inert
+from policygen.report.iac.names import pascal
+from policygen.report.iac.yaml import dump
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """A template in YAML that is valid by itself; `Policies` is what goes into a function of one's own.
+
+    The function is one of an image, because that takes one parameter and neither runtime nor handler.
+
+    Raises:
+        UsageError: PG-E241, a name that CloudFormation would read as something else.
+    """
+    check(plan, "SAM", inert)
+    several = len(plan.policies) > 1
+    policies: list[Any] = [policy.document for policy in plan.policies]
+    if several:
+        policies = [{"Ref": name} for name in policy_ids(plan)]
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {"PackageType": "Image", "ImageUri": {"Ref": "ImageUri"}, "Policies": policies},
+    }
+    template = VERSION | {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"ImageUri": {"Type": "String", "Description": "Image of the function, in Amazon ECR"}},
+        "Resources": {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {}),
+    }
+    return head(
+        plan, "#", MOVED, "Move Policies into your own function; the rest makes the template valid."
+    ) + (dump(template))

@@ -1,0 +1,60 @@
+"""Serverless Framework: the statements of the role that it makes for a service.
+
+Source: Serverless Framework, IAM ("provider.iam.role.statements") and Variables: ``${aws:…}`` is a variable of its
+own. How one is escaped differs between versions, so none is written: where the document has ``${``, CloudFormation
+joins the two characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from policygen.report.iac.cloudformation_common import policy_ids, unattached
+from policygen.report.iac.common import MOVED, Planned, head, listed
+from policygen.report.iac.limits import check, inert, own
+from policygen.report.iac.names import kebab
+from policygen.report.iac.yaml import dump
+
+_LISTS = ("Action", "NotAction", "Resource", "NotResource")
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """A serverless.yml that is valid by itself; `iam` is what goes into a service of one's own.
+
+    Raises:
+        UsageError: PG-E241, a name that CloudFormation would read as something else.
+    """
+    check(plan, "Serverless", inert, own)
+    role: dict[str, Any]
+    more: dict[str, Any] = {}
+    if len(plan.policies) == 1:
+        role = {"statements": [_statement(one) for one in plan.policies[0].document["Statement"]]}
+    else:
+        role = {"managedPolicies": [{"Ref": name} for name in policy_ids(plan)]}
+        more = {"resources": {"Resources": _joined(unattached(plan))}}
+    service = {
+        "service": f"{kebab(plan.role.name)}-service",
+        "provider": {"name": "aws", "iam": {"role": role}},
+    }
+    return head(plan, "#", MOVED, "Move iam into your own service; the rest makes the file valid.") + (
+        dump(service | more)
+    )
+
+
+def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """The statement with lists where Serverless's own check of the file wants them."""
+    lists = {name: listed(statement[name]) for name in _LISTS if name in statement}
+    made: dict[str, Any] = _joined({**statement, **lists})
+    return made
+
+
+def _joined(value: Any) -> Any:
+    """The value, with ``${`` in texts taken apart for CloudFormation to join."""
+    if isinstance(value, str):
+        pieces = re.split(r"(?<=\$)(?=\{)", value)
+        return value if len(pieces) == 1 else {"Fn::Join": ["", pieces]}
+    if isinstance(value, Mapping):
+        return {key: _joined(inner) for key, inner in value.items()}
+    return [_joined(inner) for inner in value]

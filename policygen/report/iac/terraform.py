@@ -1,0 +1,50 @@
+"""Terraform: the document by `jsonencode`, in an inline policy of the role or in managed ones attached to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from policygen.report.iac.common import ATTACHED, Planned, head
+from policygen.report.iac.hcl import attributes, expression, text
+from policygen.report.iac.layout import block
+from policygen.report.iac.limits import check, composed
+from policygen.report.iac.names import numbered, snake
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """Resources of the provider hashicorp/aws.
+
+    Raises:
+        UsageError: PG-E241, a name that Terraform cannot hold.
+    """
+    check(plan, "Terraform", composed)
+    documents = [f"jsonencode({expression(policy.document)})" for policy in plan.policies]
+    return "\n".join([head(plan, "#", ATTACHED), *resources(plan, documents)])
+
+
+def labels(plan: Planned) -> list[str]:
+    """A label for each policy."""
+    return numbered(snake(plan.role.name), len(plan.policies), "_")
+
+
+def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
+    """The blocks of the policies, each ending with a line break.
+
+    Args:
+        documents: an expression for each policy's JSON text.
+    """
+    role = text(plan.role.name)
+    if len(documents) == 1:
+        named, document = [("name", text(plan.policies[0].name)), ("role", role)], ("policy", documents[0])
+        yield resource("aws_iam_role_policy", labels(plan)[0], *named, document)
+        return
+    for label, policy, document_ in zip(labels(plan), plan.policies, documents, strict=True):
+        yield resource("aws_iam_policy", label, ("name", text(policy.name)), ("policy", document_))
+        arn = f"aws_iam_policy.{label}.arn"
+        yield resource("aws_iam_role_policy_attachment", label, ("role", role), ("policy_arn", arn))
+
+
+def resource(kind: str, label: str, *pairs: tuple[str, str]) -> str:
+    """A resource block; it ends with a line break."""
+    return block(f'resource "{kind}" "{label}" {{', attributes(pairs), "}") + "\n"

@@ -1,0 +1,63 @@
+"""Terraform: the document by `data "aws_iam_policy_document"`, whose statements are blocks.
+
+Source: hashicorp/aws, documentation of aws_iam_policy_document: "Context Variable Interpolation" writes IAM's
+variables as ``&{aws:username}``, so that these two characters cannot stand for themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policygen.report.iac.common import ATTACHED, Planned, head, listed
+from policygen.report.iac.hcl import attributes, expression, text
+from policygen.report.iac.layout import block
+from policygen.report.iac.limits import check, composed
+from policygen.report.iac.terraform import labels, resources
+
+_LISTS = {
+    "Action": "actions",
+    "NotAction": "not_actions",
+    "Resource": "resources",
+    "NotResource": "not_resources",
+}
+
+
+def render(plan: Planned, **_: Any) -> str:
+    """Data sources, and resources as those of the format terraform.
+
+    Raises:
+        UsageError: PG-E241, a name that the data source cannot hold.
+    """
+    check(plan, "aws_iam_policy_document", composed, _variable)
+    sources = [
+        _source(label, policy.document) for label, policy in zip(labels(plan), plan.policies, strict=True)
+    ]
+    documents = [f"data.aws_iam_policy_document.{label}.json" for label in labels(plan)]
+    return "\n".join([head(plan, "#", ATTACHED), *sources, *resources(plan, documents)])
+
+
+def _variable(value: str, _: bool) -> str:
+    return "it reads &{ as the start of a policy variable; -f terraform does not" if "&{" in value else ""
+
+
+def _source(label: str, document: Mapping[str, Any]) -> str:
+    statements = [block("statement {", _statement(one), "}") for one in document["Statement"]]
+    opening = f'data "aws_iam_policy_document" "{label}" {{'
+    return block(opening, ["\n\n".join(statements)], "}") + "\n"
+
+
+def _statement(statement: Mapping[str, Any]) -> Iterator[str]:
+    plain = [(name.lower(), text(statement[name])) for name in ("Sid", "Effect") if name in statement]
+    lists = [
+        (ours, expression(listed(statement[name]))) for name, ours in _LISTS.items() if name in statement
+    ]
+    yield from attributes([*plain, *lists])
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, values in keys.items():
+            pairs = [
+                ("test", text(operator)),
+                ("variable", text(key)),
+                ("values", expression(listed(values))),
+            ]
+            yield "\n" + block("condition {", attributes(pairs), "}")

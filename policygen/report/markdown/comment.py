@@ -1,0 +1,319 @@
+"""A plan as the comment of a pull request: the verdict first, and under the limit that GitHub sets."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from policygen.evidence.anomalies import SHOWN_ONLY
+from policygen.plan.model import Change, Document, Plan, Risk, Said
+from policygen.report.figures import Uses, all_changes, figures, grouped, uses
+from policygen.report.markdown.escape import Section, code, comment, fence, marker, part, prose, row
+from policygen.report.wording import denied_by, minute, where
+from policygen.rightsize.assess.changes import Kind
+from policygen.text import count, printable, visible_json
+
+SERVICES = 15
+"""Services in the table; all of them are in the list below it."""
+SHOWN = 6
+"""Reasons, promises and notes that stand above everything that can be cut."""
+
+
+def render(plan: Plan, **_: bool) -> str:
+    """The comment, of at most `commonmark.LIMIT` bytes."""
+    parts = (_losses, _changes, _risks, _blind, _calls, _denied, _apart, _unmapped, _policies)
+    sections = [section for part in parts for section in part(plan)]
+    return comment([Section(_head(plan)), *sections, Section(_foot(plan))])
+
+
+def _all(plan: Plan, kind: str) -> str:
+    """The command that shows what a comment has no room for."""
+    if plan.file:
+        return code(f"policygen report {shlex.quote(plan.file)} -f {kind}")
+    return code(f"policygen suggest -r {shlex.quote(plan.role.name)} … -f {kind}")
+
+
+def _head(plan: Plan) -> str:
+    seen, window, strength = plan.evidence, plan.window, plan.strength
+    verdict = f": **{prose(plan.verdict)}**" if plan.verdict else ""
+    reasons = strength.reasons[:SHOWN] if strength else ()
+    last = f", last {prose(minute(seen.last))}" if seen.last else ""
+    days = f"{count(window.days, 'day')}, {prose(window.start[:10])} to {prose(window.end[:10])} UTC"
+    blocks = [
+        marker("suggest", plan.role.account, plan.role.name),
+        f"### policygen: {code(plan.role.name)} in {code(plan.role.account)}{verdict}",
+        "\n".join(f"- {prose(one.verdict)}: {prose(one.sentence)}" for one in reasons),
+        "\n".join(
+            f"- {'✔' if one.held else '✘'} **{prose(one.promise)}**: {prose(one.finding)}"
+            for one in plan.proof[:SHOWN]
+        ),
+        "\n".join(_figures(plan)),
+        f"Evidence: {count(seen.count, 'event')} on {plan.coverage.days_with_events} of {days}{last}.",
+        "Today's policies are not known: this rests on the evidence alone." if plan.today is None else "",
+        *(f"Note: {prose(note)}" for note in plan.notes[:SHOWN]),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _figures(plan: Plan) -> Iterator[str]:
+    yield row("", "now", "proposed")
+    yield row(":--", "--:", "--:")
+    for one in figures(plan):
+        yield row(prose(one.name), "not known" if one.now is None else f"{one.now:,}", f"{one.proposed:,}")
+
+
+def _foot(plan: Plan) -> str:
+    versions = f"policygen {code(plan.policygen)}, IAM data {code(plan.iam_data)}"
+    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_all(plan, 'text')}</sub>"
+
+
+def _losses(plan: Plan) -> Iterator[Section]:
+    losses = plan.decisions.losses
+    yield from part(
+        f"Dropped although used ({len(losses):,}): these calls will fail",
+        [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
+        noun="permission",
+        rest=_all(plan, "json"),
+    )
+
+
+# --- Changes ---------------------------------------------------------------------------------------
+
+
+def _changes(plan: Plan) -> Iterator[Section]:
+    used = uses(plan)
+    changes = all_changes(plan)
+    services = _by_service(changes)
+    staying = [name for name, members in services.items() if any(one.proposed for one in members)]
+    more = len(staying) - SERVICES
+    yield from part(
+        "Grants by service" if plan.today is None else "Changes by service",
+        [_summary(name, services[name], used) for name in staying[:SERVICES]],
+        noun="service",
+        rest=_all(plan, "csv"),
+        opening=_columns("service", "now", "proposed", "calls", "last"),
+        end=f"And {count(more, 'service')} more, in the list below." if more > 0 else "",
+        folded=False,
+    )
+    lines = [line for name, members in services.items() for line in _service(name, members, used)]
+    kinds = {} if plan.today is None else Counter(change.kind for change in changes)
+    words = ", ".join(f"{number:,} {_KINDS[kind]}" for kind, number in sorted(kinds.items()))
+    ticks = fence(lines)
+    yield from part(
+        f"All {count(len(changes), 'permission')}{': ' if words else ''}{words}",
+        lines,
+        noun="line",
+        rest=_all(plan, "csv"),
+        opening=f"{ticks}diff",
+        closing=ticks,
+        folded=True,
+    )
+
+
+_KINDS: Mapping[Kind, str] = {
+    "narrowed": "narrowed",
+    "unchanged": "as today",
+    "kept": "kept without evidence",
+    "unknown": "kept because nobody can tell",
+    "removed": "removed",
+    "added": "added",
+    "missing": "seen, and not allowed today",
+}
+_SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "removed": "-", "added": "+"}
+"""The first sign of a line, which gives it a colour where it is shown as a diff."""
+
+
+def _columns(*names: str) -> str:
+    return "\n".join([row(*names), row(*("--:" if name == "calls" else ":--" for name in names))])
+
+
+def _by_service(changes: Iterable[Change]) -> dict[str, list[Change]]:
+    """Changes by service: first the services that were used, last those that go whole."""
+    found = grouped((change.service, change) for change in changes)
+    return {name: found[name] for name in sorted(found, key=lambda name: (_rank(found[name]), name))}
+
+
+def _rank(changes: Iterable[Change]) -> int:
+    kinds = {change.kind for change in changes}
+    return 2 if kinds <= {"removed", "missing"} else 1 if kinds <= {"removed", "missing", "unknown"} else 0
+
+
+def _summary(service: str, changes: Sequence[Change], used: Mapping[str, Uses]) -> str:
+    now = [change.now for change in changes if change.now]
+    stay = [change for change in changes if change.proposed]
+    seen = [used[change.action] for change in stay if change.action in used]
+    return row(
+        code(service),
+        f"{count(len(now), 'action')} on {code(where(now))}" if now else "",
+        f"{count(len(stay), 'action')} on {code(where(one.proposed for one in stay))}",
+        f"{sum(one.calls for one in seen):,}",
+        prose(minute(max(one.last for one in seen))) if seen else "",
+    )
+
+
+def _service(service: str, changes: Iterable[Change], used: Mapping[str, Uses]) -> Iterator[str]:
+    """The lines of a service: what was used one by one, the rest together by reason."""
+    yield _line("#", service)
+    for change in changes:
+        if change.kind in {"narrowed", "unchanged", "added"}:
+            seen = used.get(change.action)
+            calls = f"{count(seen.calls, 'call')}, last {minute(seen.last)}" if seen else change.why
+            yield _line(
+                _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {calls}"
+            )
+    others = ((one.kind, one.why) for one in changes)
+    for kind, why in dict.fromkeys(others):
+        if kind in {"kept", "unknown", "removed", "missing"}:
+            names = [_name(one) for one in changes if (one.kind, one.why) == (kind, why)]
+            sign = _SIGNS.get(kind, " ")
+            yield _line(sign, f"{count(len(names), 'action')}: {why}")
+            for line in textwrap.wrap(" ".join(names), 100, break_long_words=False, break_on_hyphens=False):
+                yield _line(sign, f"    {line}")
+
+
+def _name(change: Change) -> str:
+    return change.action.split(":", 1)[-1]
+
+
+def _line(sign: str, text: str) -> str:
+    shown = printable(text)
+    return f"{sign} {shown if len(shown) <= 400 else shown[:399] + '…'}"
+
+
+# --- Judgement -------------------------------------------------------------------------------------
+
+
+def _risks(plan: Plan) -> Iterator[Section]:
+    for risks, title in (
+        (plan.risks.left, "Risks left"),
+        (plan.risks.removed, "Risks closed"),
+    ):
+        yield from part(
+            f"{title} ({len(risks):,})",
+            [f"- {_risk(one)}" for one in risks],
+            noun="risk",
+            rest=_all(plan, "json"),
+            folded=risks is plan.risks.removed,
+        )
+
+
+def _risk(one: Risk) -> str:
+    return f"{code(one.rule)} {prose(one.title)}, by {_names(one.actions)} on {code(where([one.resources]))}"
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(map(code, names[:4]))
+    return f"{shown} and {len(names) - 4:,} more" if len(names) > 4 else shown
+
+
+def _blind(plan: Plan) -> Iterator[Section]:
+    unknown = [one for one in plan.keeps if one.kind == "unknown"]
+    groups = grouped(((one.blind_spot or "", one.why, one.remedy), one.action) for one in unknown)
+    widest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
+    doctor = code(f"policygen doctor -r {shlex.quote(plan.role.name)} …")
+    yield from part(
+        f"Blind spots: {count(len({one.action for one in unknown}), 'permission')} kept because the logs cannot show "
+        "their use",
+        [
+            row(code(spot), prose(why), _names(sorted(set(actions))), prose(remedy))
+            for (spot, why, remedy), actions in widest
+        ],
+        noun="blind spot",
+        rest=_all(plan, "json"),
+        opening=_columns("blind spot", "why", "permissions", "remedy"),
+        end=f"{doctor} prints the command for all of them." if any(one.command for one in unknown) else "",
+    )
+
+
+def _calls(plan: Plan) -> Iterator[Section]:
+    """What a person must decide."""
+    items = [
+        f"- {code(one.type)}: {count(one.names, 'name')} written as seen; {prose(one.reason)}. "
+        f"{code(f'--open {one.type}')} writes the type whole."
+        for one in plan.questions
+    ]
+    seasonal = ((_seasonal(one), one.action) for one in plan.seasonal)
+    for (service, says), actions in grouped(seasonal).items():
+        kept = actions[0] if len(actions) == 1 else f"'{service}:*'"
+        items.append(
+            f"- {_names(actions)} go; {prose(says)} {code(f'--keep {kept}')} keeps what today grants."
+        )
+    unknown = grouped((one.service, one.action) for one in plan.changes if one.kind == "unknown")
+    items += [
+        f"- {code(service)}: {count(len(actions), 'permission')} kept as today, because the logs could not have shown "
+        f"their use; {code(f'--drop {actions[0]}')} removes one."
+        for service, actions in unknown.items()
+    ]
+    yield from part(f"Your call ({len(items):,})", items, noun="question", rest=_all(plan, "csv"))
+
+
+def _seasonal(one: Said) -> tuple[str, str]:
+    return one.action.split(":", 1)[0], one.says
+
+
+# --- What is not granted ---------------------------------------------------------------------------
+
+
+def _denied(plan: Plan) -> Iterator[Section]:
+    yield from part(
+        f"Observed, but not allowed by today's policies ({len(plan.missing):,}): not granted",
+        [
+            f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({count(one.count, 'call')})"
+            for one in plan.missing
+        ],
+        noun="request",
+        rest=_all(plan, "csv"),
+    )
+    yield from part(
+        f"Wanted but denied ({len(plan.wanted_but_denied):,}): not granted",
+        [
+            f"- {code(f'{one.action} on {one.resource}' if one.action else one.event)}: "
+            f"{prose(denied_by(one.policy_type, explicit=one.explicit))} ({count(one.count, 'call')})"
+            for one in plan.wanted_but_denied
+        ],
+        noun="request",
+        rest=_all(plan, "csv"),
+    )
+
+
+def _apart(plan: Plan) -> Iterator[Section]:
+    odd = [one for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY]
+    yield from part(
+        f"Does not look like the workload ({count(sum(one.count for one in odd), 'call')}): left out of the policy",
+        [
+            f"- {code(one.event)}: {count(one.count, 'call')}, last {prose(minute(one.last))}, {code(one.sign)}, "
+            f"from {_names([*one.addresses, *one.user_agents])}"
+            for one in odd
+        ],
+        noun="event",
+        rest=_all(plan, "text"),
+    )
+
+
+def _unmapped(plan: Plan) -> Iterator[Section]:
+    yield from part(
+        f"Not mapped to IAM actions ({len(plan.unmapped):,}): decide by hand",
+        [f"- {code(one.event)}: {prose(one.why)} ({count(one.count, 'call')})" for one in plan.unmapped],
+        noun="event",
+        rest=_all(plan, "json"),
+    )
+
+
+def _policies(plan: Plan) -> Iterator[Section]:
+    """The documents, each whole or not at all: nobody should copy a part."""
+    yield from part(
+        f"The policy: {count(len(plan.policies), 'document')}, {count(plan.size, 'character')}",
+        [_document(one) for one in plan.policies],
+        noun="document",
+        rest=_all(plan, "policy"),
+        folded=True,
+    )
+
+
+def _document(one: Document) -> str:
+    text = visible_json(json.dumps(one.document, indent=2, ensure_ascii=False))
+    ticks = fence([text])
+    return f"{code(one.name)}\n\n{ticks}json\n{text}\n{ticks}\n"

@@ -1,0 +1,105 @@
+"""The screen of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from policygen.plan.batch_table import SAYS, Batch, Row, Totals, in_order, totals
+from policygen.report.data.batch import SHOWN
+from policygen.report.terminal.layout import WIDTH, wrapped
+from policygen.text import count, printable
+
+_NAME = 20
+
+
+_COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verdict"
+
+
+def screen(batch: Batch, out: str, *, show_all: bool = False) -> str:
+    """The screen of `batch`.
+
+    Args:
+        batch: all rows.
+        out: the folder with everything.
+        show_all: every role and not the first few.
+    """
+    ordered = in_order(batch.rows)
+    shown = ordered if show_all else ordered[:SHOWN]
+    lines = [*wrapped("", _head(batch)), *_warnings(batch), "", f"{'role':<{_NAME}}{_COLUMNS}"]
+    lines += [_line(row, batch.end_time) for row in shown]
+    if len(shown) < len(ordered):
+        lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
+    lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
+    for one in totals(ordered):
+        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
+    lines += ["", *_next(ordered, out)]
+    return "\n".join(printable(line).rstrip() for line in lines) + "\n"
+
+
+def _head(batch: Batch) -> str:
+    accounts = sorted({row.account for row in batch.rows})
+    where = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    return (
+        f"{where}  {count(len(batch.rows), 'role')}, {count(batch.days, 'day')} to {batch.end[:10]}, "
+        f"{count(batch.records, 'record')} in {count(batch.files, 'file')}"
+    )
+
+
+def _warnings(batch: Batch) -> Iterator[str]:
+    if not batch.account:
+        yield "Today's policies are not known: this is the evidence alone (--snapshot, --live)"
+    if batch.incomplete:
+        yield from wrapped(
+            "", f"{count(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "
+        )
+
+
+def _sum(one: Totals) -> str:
+    if not one.actions_now:
+        return SAYS[one.verdict]
+    cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
+    paths = f", {count(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+    return f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+
+
+def _next(rows: Sequence[Row], out: str) -> Iterator[str]:
+    yield "Next"
+    if any(row.verdict == "failed" for row in rows):
+        yield f"  policygen batch … --out {out} --retry-failed    only what failed"
+    if named := next((row for row in rows if row.plan), None):
+        yield f"  policygen report {out}/plans/{named.plan}.json"
+    yield "Nothing in AWS was changed."
+
+
+def _line(row: Row, end: str) -> str:
+    name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
+    cut = "–" if row.cut is None else f"{row.cut:.1f}"
+    figures = (
+        f"{age(row.last_call, end):>10}{_figure(row.actions_now):>7}{_figure(row.actions_proposed):>7}"
+        f"{cut:>7}{_figure(row.escalations_closed):>7}"
+    )
+    lead = f"{name:<{_NAME}}{figures}  "
+    asked = f", {count(row.questions, 'question')}" if row.questions else ""
+    if len(lead) + len(row.verdict) + len(asked) > WIDTH:
+        asked = f", {row.questions:,} open"
+    return f"{lead}{row.verdict}{asked}"[:WIDTH]
+
+
+def _figure(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def age(time: str, end: str) -> str:
+    """How long before `end` a time is, in its largest unit; both ISO 8601 in UTC."""
+    if not time:
+        return "never"
+    seconds = int((_moment(end) - _moment(time)).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return "0 min"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

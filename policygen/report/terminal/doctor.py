@@ -1,0 +1,198 @@
+"""The screen of `doctor`: what an account's logs can show, what would let them show more, what could not be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policygen.account.model import Account, Trail
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.table import Line, one_command
+from policygen.logs.calls.counts import Ledger
+from policygen.logs.read_report import Reading
+from policygen.report.terminal.layout import LISTED, in_ascii, more, right, wrapped
+from policygen.report.wording import minute
+from policygen.text import count, printable, visible_json
+
+_SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What was looked at."""
+
+    reading: Reading
+    ledger: Ledger
+    coverage: Coverage
+    account: Account | None
+    lines: Sequence[Line]
+    listed: bool = False
+    """Whether the lines are of services that were asked for."""
+
+
+def render_text(one: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
+    """The screen; with `show_all` all data event types are listed."""
+    lines = [*_logs(one), *_trails(one), "", *_table(one, show_all=show_all), *_remedies(one), *_refused(one)]
+    text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    return in_ascii(text) if ascii_only else text
+
+
+def _logs(one: Health) -> Iterator[str]:
+    ledger, window = one.ledger, one.coverage.window
+    yield from wrapped(
+        "Logs      ",
+        f"{count(ledger.records, 'record')} in {count(one.reading.files, 'file')}, {minute(ledger.first)} to "
+        f"{minute(ledger.last)} UTC, {count(len(ledger.regions), 'region')}, {count(len(ledger.roles), 'role')}",
+    )
+    yield from wrapped(
+        "Window    ",
+        f"{count(window.days, 'day')}, {window.start} to {window.end[:10]}; "
+        f"{one.coverage.days_with_events} with events",
+    )
+    if one.coverage.gaps:
+        yield from wrapped("          ", f"without an event of anyone: {_few(one.coverage.gaps)}")
+    for hole in one.reading.holes[:LISTED]:
+        yield from wrapped("          ", hole)
+    yield from more(len(one.reading.holes), LISTED)
+
+
+def _trails(one: Health) -> Iterator[str]:
+    if one.account is None:
+        yield from wrapped(
+            "Trails    ", "not known: give --snapshot FILE or --live, or data events count as not logged"
+        )
+        return
+    made = f", as of {one.account.generated_at}" if one.account.generated_at else ""
+    yield from wrapped(
+        "Account   ", f"{one.account.account_id}, {count(len(one.account.roles), 'role')}{made}"
+    )
+    if one.account.trails is None:
+        yield "Trails    not read"
+    elif not one.account.trails:
+        yield "Trails    none"
+    for trail in one.account.trails or ():
+        yield from wrapped("Trail     ", _trail(trail))
+    for gap in one.coverage.stopped:
+        yield from wrapped(
+            "          ", f"{gap.trail} did not log from {minute(gap.start)} to {minute(gap.end)}"
+        )
+
+
+def _trail(trail: Trail) -> str:
+    where = "all regions" if trail.multi_region else f"{trail.home_region} only"
+    state = {True: "logs", False: "does not log", None: "status not read"}[trail.logging]
+    parts = [f"{trail.name}: {state}, {where}"]
+    if trail.organization:
+        parts.append("of the organization")
+    if trail.started:
+        parts.append(f"started {minute(trail.started)}")
+    if trail.delivery_error:
+        parts.append(f"fails to deliver: {trail.delivery_error}")
+    return ", ".join(parts)
+
+
+def _table(one: Health, *, show_all: bool) -> Iterator[str]:
+    yield "What the logs can show"
+    lines = list(one.lines)
+    whole = show_all or one.listed
+    shown = (
+        lines
+        if whole
+        else [line for line in lines if line.kind != "data" or line.state == "on" or line.events]
+    )
+    for line in shown:
+        since = f"since {line.since}" if line.since else ""
+        seen = f"{count(line.events, 'event')} read" if line.events else ""
+        name = f"{line.kind} {line.name}" if line.kind != "regions" else line.name
+        state = f"{line.state}{f', {since}' if since else ''}{f', {seen}' if seen else ''}"
+        yield right(f"  {_SIGNS[line.state]} {name}", state)
+    if hidden := [line.name for line in lines if line not in shown]:
+        known = one.coverage.trails is not None
+        state = "not logged, or in part" if known else "not known whether logged"
+        yield from wrapped(
+            f"  {'✘' if known else '?'} ",
+            f"data events of {count(len(hidden), 'type')}: {state}: {_few(hidden)} (--all lists them)",
+            "    ",
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def _remedies(one: Health) -> Iterator[str]:
+    """One command for all that is off among what was asked for; it changes the account's trail."""
+    wanted = [line for line in one.lines if line.kind != "data" or one.listed]
+    command = one_command(one.coverage, wanted)
+    wider = next((line.command for line in one.lines if line.kind == "regions" and line.command), "")
+    if command or wider:
+        yield ""
+        yield from wrapped(
+            "", "To see more; it changes what the trail logs, and data events cost money:", "  "
+        )
+        yield from (f"  {line}" for line in (wider, command) if line)
+    elif not one.listed and any(line.command for line in one.lines):
+        yield ""
+        yield from wrapped(
+            "", "--service NAME, or --role NAME, prints the command that turns data events on", "  "
+        )
+
+
+def _refused(one: Health) -> Iterator[str]:
+    errors = one.account.errors if one.account else ()
+    if not errors:
+        return
+    yield ""
+    yield f"What AWS did not let policygen read ({len(errors)})"
+    for error in errors[:LISTED]:
+        yield from wrapped(
+            "  ✘ ", f"{error.operation} {error.region}: {error.code}".replace("  ", " "), "    "
+        )
+    yield from more(len(errors), LISTED)
+    yield "  policygen permissions prints the policy that it needs"
+
+
+def render_json(one: Health) -> str:
+    """The same as one JSON object with sorted keys, every command included."""
+    return visible_json(json.dumps(as_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+
+
+def as_dict(one: Health) -> dict[str, Any]:
+    """What was found as plain values."""
+    window = one.coverage.window
+    return {
+        "window": {"start": window.start, "end": window.end, "days": window.days},
+        "records": one.ledger.records,
+        "files": one.reading.files,
+        "first": one.ledger.first,
+        "last": one.ledger.last,
+        "regions": sorted(one.ledger.regions),
+        "roles": len(one.ledger.roles),
+        "days_with_events": one.coverage.days_with_events,
+        "days_without_events": list(one.coverage.gaps),
+        "incomplete": list(one.reading.holes),
+        "account": one.account.account_id if one.account else None,
+        "trails": None if one.coverage.trails is None else list(one.coverage.trails),
+        "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in one.coverage.stopped],
+        "can_show": [
+            {
+                "kind": line.kind,
+                "name": line.name,
+                "service": line.service,
+                "state": line.state,
+                "since": line.since,
+                "events": line.events,
+                "command": line.command,
+            }
+            for line in one.lines
+        ],
+        "command": one_command(
+            one.coverage, [line for line in one.lines if line.kind != "data" or one.listed]
+        ),
+        "refused": [
+            {"operation": error.operation, "region": error.region, "code": error.code}
+            for error in (one.account.errors if one.account else ())
+        ],
+    }

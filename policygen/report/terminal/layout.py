@@ -1,0 +1,83 @@
+"""Lines of the screen: widths, counts and short names, for every section alike."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from policygen.text import printable
+
+WIDTH = 80
+LISTED = 6
+"""How many entries of a long list are shown before "and N more"."""
+
+
+def right(left: str, right: str) -> str:
+    """Text at the left margin and text at the right one."""
+    gap = WIDTH - len(left) - len(right)
+    return left + " " * max(2, gap) + right if right else left
+
+
+def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
+    """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
+    text = printable(text)
+    if text and text == text.strip() and len(lead) + len(text) <= WIDTH:
+        yield lead + text  # most are so
+        return
+    indent = " " * len(lead) if indent is None else indent
+    if text.split() == text.split(" "):
+        yield from _filled(lead, text, indent)  # nearly all others
+        return
+    yield from textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _filled(lead: str, text: str, indent: str) -> Iterator[str]:
+    """As `textwrap` has it, which is slow: words with one space between, as many in a line as go into it."""
+    start = 0
+    while len(text) - start > (room := max(0, WIDTH - len(lead))):
+        end = text.rfind(" ", start, start + room + 1)
+        if end < 0:  # a word that is longer than a line
+            end = text.find(" ", start)
+        if end < 0:
+            break
+        yield lead + text[start:end]
+        start, lead = end + 1, indent
+    yield lead + text[start:]
+
+
+def more(count: int, limit: int | None) -> Iterator[str]:
+    """The line that counts what was cut."""
+    if limit is not None and count > limit:
+        yield f"    and {count - limit} more (--all lists them)"
+
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_ASCII = str.maketrans(
+    {
+        "✔": "v",
+        "✘": "x",
+        "→": ">",
+        "−": "-",
+        "…": ".",
+        "·": "-",
+        **dict(zip(_SPARKS, "._-~=+*#", strict=True)),
+    }
+)
+
+
+def sparks(numbers: Sequence[int], top: int = 0) -> str:
+    """A mark for each number, against `top` or the highest of them."""
+    highest = top or max(numbers, default=0) or 1
+    return "".join(_SPARKS[min(7, 7 * number // highest)] for number in numbers)
+
+
+def in_ascii(text: str) -> str:
+    """The text for terminals without Unicode."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode()

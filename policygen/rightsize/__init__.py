@@ -1,0 +1,1 @@
+"""From evidence and current access to the smallest policy, with its proof."""

@@ -1,0 +1,120 @@
+"""The difference between today's policies and the new ones, in permissions and not in text.
+
+One change per action: narrowed, unchanged, kept for the platform, kept because nobody can tell, removed, or
+added. What was observed but today's identity policies do not allow is *missing*, and is reported apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.iam import arn
+from policygen.iam.arn import service_of
+from policygen.iam.document import Statement
+from policygen.iam.grants import Grant
+
+Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
+
+SYMBOLS: Mapping[Kind, str] = {
+    "narrowed": "~", "unchanged": "~", "kept": "=", "unknown": "?", "removed": "-", "added": "+", "missing": "!",
+}  # fmt: skip
+
+
+class Change(NamedTuple):
+    """What becomes of one action."""
+
+    action: str
+    kind: Kind
+    now: tuple[str, ...]
+    """Resource patterns today; those that begin with ``!`` stand for everything but them together (NotResource)."""
+    proposed: tuple[str, ...]
+    """The same of the new policy; none: the action goes."""
+    why: str
+
+    @property
+    def service(self) -> str:
+        """The action's service prefix."""
+        return service_of(self.action)
+
+
+def compare(
+    today: Mapping[str, Sequence[Statement]],
+    grants: Iterable[Grant],
+    kept: Mapping[Grant, tuple[Kind, str]],
+    missing: Collection[str] = (),
+    removed: Mapping[str, str] | None = None,
+) -> tuple[Change, ...]:
+    """The change of every action that is allowed today or will be, sorted by action.
+
+    Args:
+        today: action -> the Allow statements that grant it.
+        grants: what the new policies grant.
+        kept: grants without evidence -> why they stay; grants beyond today's policies -> why they were added.
+        missing: actions that were seen in use, but not as today's policies allow them.
+        removed: action -> why it need not be kept, where more is to say than that it was not seen.
+    """
+    removed = removed or {}
+    proposed: dict[str, list[Grant]] = {}
+    for grant in grants:
+        proposed.setdefault(grant.action.lower(), []).append(grant)
+    names = {name.lower(): name for name in today}
+    names |= {folded: members[-1].action for folded, members in proposed.items()}
+    places: dict[int, tuple[str, ...]] = {}
+    changes = []
+    for folded in sorted(names):
+        action = names[folded]
+        statements = today.get(action, ())
+        # Thousands of actions stand in the same few statements.
+        now = places.get(id(statements))
+        if now is None:
+            now = places[id(statements)] = _together((s.resources, s.not_resources) for s in statements)
+        members = proposed.get(folded)
+        new: tuple[str, ...] = ()
+        kind: Kind = "removed"
+        if members:
+            new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
+            kind, why = _kind(now, new, members, kept)
+        elif action in missing:
+            kind, why = "missing", "seen on resources that today's policies do not allow"
+        else:
+            why = removed.get(action, _UNSEEN)
+        changes.append(Change(action, kind, now, new, why))
+    return tuple(changes)
+
+
+_UNSEEN = f"{VISIBLE}, 0 calls"
+
+
+def _kind(
+    now: tuple[str, ...],
+    new: tuple[str, ...],
+    members: Sequence[Grant],
+    kept: Mapping[Grant, tuple[Kind, str]],
+) -> tuple[Kind, str]:
+    reasons = [reason for grant in members if (reason := kept.get(grant))]
+    if added := next((reason for reason in reasons if reason[0] == "added"), None):
+        return added
+    unknown = next((reason for reason in reasons if reason[0] == "unknown"), None)
+    if unknown:
+        return unknown
+    if reasons and len(reasons) == len(members):
+        return reasons[0]
+    return ("unchanged" if set(new) == set(now) else "narrowed"), "observed"
+
+
+def _together(places: Iterable[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]:
+    """What several statements cover, each with (its patterns, whether they are what it leaves out)."""
+    named: set[str] = set()
+    left_out: set[str] | None = None
+    for patterns, negated in places:
+        if not negated:
+            named |= set(patterns)
+        elif left_out is None:
+            left_out = set(patterns)
+        else:  # everything but A, and everything but B: it lacks only what both leave out
+            left_out = {text for a in left_out for b in patterns for text in arn.intersect(a, b) or ()}
+    if left_out is None or "*" in named:
+        return tuple(sorted(named))
+    return tuple(sorted(named | {f"!{text}" for text in left_out})) if left_out else ("*",)

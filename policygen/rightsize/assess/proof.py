@@ -1,0 +1,238 @@
+"""The promises, checked on the finished documents and not on what they were made from.
+
+Every run proves that the new policies are sufficient, minimal, allow nothing unseen and are never wider than
+today's. A promise that does not hold comes with counter-examples, and then no policy is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import product
+
+from policygen.iam import arn
+from policygen.iam.actions import actions_matching
+from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
+from policygen.iam.evaluate import Evaluator, Guardrails
+from policygen.iam.grants import Grant, GrantIndex, coverage_table, is_pattern, outside
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.generate.generalise import Written
+from policygen.text import count
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise: whether it holds, what was looked at, and what speaks against it."""
+
+    promise: str
+    """``sufficient``, ``minimal``, ``nothing unseen``, ``never wider``."""
+    held: bool
+    finding: str
+    """One line for people."""
+    counter_examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """All checks of one suggestion."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise holds."""
+        return all(check.held for check in self.checks)
+
+
+def grants_in(policies: Iterable[Policy]) -> list[Grant]:
+    """Every (action, resource, condition) that the Allow statements of documents write out."""
+    found: list[Grant] = []
+    for statement in allow_statements(policies):
+        for action in statement.actions:
+            if statement.not_resources:
+                found.append(Grant(action, "*", statement.conditions, statement.resources))
+            else:
+                found += [Grant(action, resource, statement.conditions) for resource in statement.resources]
+    return list(dict.fromkeys(found))
+
+
+def prove(
+    policies: Sequence[Policy],
+    requests: Mapping[AccessRequest, int],
+    declared: Mapping[AccessRequest, Written],
+    keeps: Sequence[Grant],
+    today: Sequence[Policy] | None = None,
+    boundary: Policy | None = None,
+    added: Sequence[Policy] = (),
+    guardrails: Guardrails = (),
+    account: str = "",
+) -> Proof:
+    """Checks the promises.
+
+    Args:
+        policies: the new documents.
+        requests: observed requests that are to stay allowed -> events behind each.
+        declared: how each request's resource may be written: the declared generalisations.
+        keeps: grants kept without evidence.
+        today: today's identity policies; None where they are not known, and "never wider" cannot be asked.
+        boundary: the permissions boundary, which stays attached.
+        added: what the user asked to be granted beyond today's policies.
+        guardrails: levels of SCPs and RCPs, which stay in force.
+        account: the role's account.
+    """
+    grants = grants_in(policies)
+    checks = [
+        _sufficient(
+            policies,
+            requests,
+            None if today is None else (*today, *added),
+            lambda chosen: Evaluator(chosen, boundary, guardrails=guardrails, account=account),
+        ),
+        _minimal(grants, requests, keeps),
+        _nothing_unseen(grants, declared, keeps),
+    ]
+    if today is not None:
+        checks.append(_never_wider(grants, policies, today, added))
+    return Proof(tuple(checks))
+
+
+def _check(promise: str, finding: str, failed: Sequence[str], looked: str) -> Check:
+    if not failed:
+        return Check(promise, True, finding)
+    return Check(promise, False, f"{len(failed)} of {looked}", tuple(failed[:_SHOWN]))
+
+
+def _sufficient(
+    policies: Sequence[Policy],
+    requests: Mapping[AccessRequest, int],
+    today: Sequence[Policy] | None,
+    bounded: Callable[[Sequence[Policy]], Evaluator],
+) -> Check:
+    """Replay. A request whose record does not tell the whole name is asked of the Allow statements alone.
+
+    Today's denies and bounds stay in force as they are; that they bar a part of such a pattern says nothing of the
+    call that was made.
+    """
+    evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
+    before = None if today is None else cache(partial(bounded, today))
+    failed, uncertain = [], 0
+    for request in requests:
+        decision = (allows if request.wild else evaluator).evaluate(request)
+        if decision.outcome != "ALLOWED":
+            failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")
+        elif not decision.certain:
+            uncertain += 1
+            if before and not request.wild and before().evaluate(request).certain:
+                failed.append(
+                    f"{request.action} on {request.resource}: allowed today whatever its conditions"
+                )
+    events = sum(requests.values())
+    finding = f"all {len(requests):,} observed access requests are allowed ({events:,} times seen)"
+    if uncertain:
+        finding += f"; {uncertain:,} under conditions carried over from today"
+    return _check("sufficient", finding, failed, f"{len(requests)} observed access requests would be denied")
+
+
+def _allow_only(policies: Iterable[Policy]) -> Policy:
+    return Policy(tuple(allow_statements(policies)))
+
+
+def spare(
+    grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
+) -> Iterator[Grant]:
+    """The grants without which, one by one, nothing observed or kept is denied.
+
+    Args:
+        grants: what a document writes.
+        requests: observed requests that are to stay allowed.
+        keeps: grants kept without evidence.
+    """
+    table, everything = coverage_table(grants, requests), set(grants)
+    written, kept = GrantIndex(grants), GrantIndex(keeps)
+    for grant in grants:
+        # A keep that no other grant holds, or a request that no other grant allows.
+        alone = (k for k in kept.held_by(grant) if all(one == grant for one in written.holding(k)))
+        if next(alone, None) is None and table.witness(grant, everything) is None:
+            yield grant
+
+
+def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
+    failed = [
+        f"{grant.action} on {grant.resource}: nothing is denied without it"
+        for grant in spare(grants, requests, keeps)
+    ]
+    finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
+    return _check("minimal", finding, failed, f"{len(grants)} grants are spare")
+
+
+def _nothing_unseen(
+    grants: Sequence[Grant], declared: Mapping[AccessRequest, Written], keeps: Sequence[Grant]
+) -> Check:
+    patterns: dict[str, set[str]] = {}
+    failed = []
+    for request, written in declared.items():
+        patterns.setdefault(request.action.lower(), set()).add(written.pattern)
+        if not Grant(request.action, written.pattern).covers(request):
+            failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
+    kept = GrantIndex(keeps)
+    for grant in grants:
+        seen = any(
+            arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ())
+        )
+        # A pattern of actions stands for kept ones only: each action that IAM knows and it matches.
+        known = actions_matching(grant.action) if is_pattern(grant.action) else (grant.action,)
+        if not (seen and not grant.excluded) and not all(
+            any(kept.holding(grant._replace(action=action))) for action in known
+        ):
+            failed.append(f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept")
+    finding = "allows nothing outside observed requests, declared patterns and keeps"
+    return _check("nothing unseen", finding, failed, f"{len(grants)} grants reach beyond what was seen")
+
+
+def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
+    """The grants that the Allow statements of the policies do not hold whole, one alone or several together."""
+    return outside(grants, allow_statements(policies))
+
+
+def _never_wider(
+    grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy], added: Sequence[Policy]
+) -> Check:
+    wider = beyond(grants, today)
+    failed = [
+        f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
+        for grant in (beyond(grants, (*today, *added)) if added else wider)
+    ]
+    denies = deny_statements(policies)
+    carried = {entry for statement in denies for entry in _entries(statement)}
+    failed += [
+        f"today's Deny {statement.sid or statement.actions[0]} is not in the new policies"
+        for statement in deny_statements(today)
+        if not _entries(statement) <= carried and not any(_bars_more(deny, statement) for deny in denies)
+    ]
+    finding = "allows nothing that the current policies do not allow"
+    if wider:
+        finding = f"but for {count(len(wider), 'grant')} added as asked, {finding}"
+    return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
+
+
+def _bars_more(deny: Statement, today: Statement) -> bool:
+    """Whether a Deny bars all that today's does because it leaves out fewer actions."""
+    return (
+        deny.not_actions
+        and today.not_actions
+        and set(deny.actions) <= set(today.actions)
+        and (deny.resources, deny.not_resources, deny.conditions)
+        == (today.resources, today.not_resources, today.conditions)
+    )
+
+
+def _entries(statement: Statement) -> set[tuple[object, ...]]:
+    """What a Deny says, in pieces that a split of the statement keeps: (action, resource, conditions)."""
+    if statement.not_actions or statement.not_resources:
+        flags = (statement.not_actions, statement.not_resources)
+        return {(frozenset(statement.actions), frozenset(statement.resources), statement.conditions, *flags)}
+    pairs = product(statement.actions, statement.resources)
+    return {(action, resource, statement.conditions) for action, resource in pairs}

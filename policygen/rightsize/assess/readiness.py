@@ -1,0 +1,318 @@
+"""How strong the evidence is: days, learning curve, rhythms, and a verdict by stated thresholds.
+
+``wait``: more days would change the answer. ``review``: the days suffice, and something is left for a person to
+decide. ``ready``: neither. No probability is given: how often a role does what it did not do in the window cannot
+be counted in the window. What each threshold means is in docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from typing import Literal, NamedTuple
+
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.text import count
+
+MIN_DAYS = 14
+"""Days with events of anyone that are needed: every weekday twice."""
+QUIET_DAYS = 3
+"""Days before the end within which no permission may be new."""
+ACTIVE_DAYS = 3
+"""Days on which the role itself must have done something."""
+SILENT_DAYS = 7
+"""Days at the end without a call of the role, from which on somebody should ask whether it is still at work."""
+WEAK_PERCENT = 5
+"""Share of weak events from which on they are worth a look (1.10.4)."""
+WEEKLY_TIMES = 3
+"""Times on one weekday, and on no other, that make a weekly job."""
+MONTHLY_TIMES = 3
+"""Months with one and the same day of the month that make a monthly job."""
+MONTH_EDGE_TIMES = 2
+"""Months that make a job of the first or last day of the month: by chance alone these are rare."""
+
+Verdict = Literal["ready", "review", "wait"]
+
+
+class Reason(NamedTuple):
+    """Why the verdict is not better than `verdict`; or, for ``ready``, what it rests on."""
+
+    id: str
+    sentence: str
+    verdict: Verdict
+
+
+class Rhythm(NamedTuple):
+    """A permission whose days follow a stated rule."""
+
+    permission: str
+    kind: Literal["weekly", "monthly", "month start", "month end"]
+    sentence: str
+    """``on Mondays, 4 times``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPoints:
+    """What is left for a person to decide, in numbers."""
+
+    blind_spots: int = 0
+    """Permissions kept because the evidence cannot speak about them."""
+    questions: int = 0
+    """Resource types whose names may be new next time."""
+    unmapped: int = 0
+    """Calls that no rule maps to permissions."""
+    missing: int = 0
+    """Requests that were seen and that today's policies do not allow."""
+    suspects: int = 0
+    """Kinds of calls that do not look like the workload."""
+    weak_only: int = 0
+    """Permissions that only weak events speak for (1.10.4)."""
+    losses: int = 0
+    """Observed permissions that a decision drops."""
+    narrowed: int = 0
+    """Permissions written narrower than they might be, since observed and allowed could not be met exactly."""
+    expired: int = 0
+    """Decisions whose time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What the evidence of one role in one window is worth."""
+
+    days: int
+    """Days of the window."""
+    covered: int
+    """Days of the window with events of anyone."""
+    active: int
+    """Days of the window with events of the role."""
+    curve: tuple[int, ...]
+    """Per day of the window, the distinct permissions seen so far."""
+    last_new: str
+    """The day on which a permission was seen for the first time, the latest such; "" without any."""
+    quiet: int | None
+    """Days between `last_new` and the end of the window; None without any permission."""
+    once: tuple[str, ...]
+    """Permissions seen on one day only, sorted."""
+    rhythms: tuple[Rhythm, ...]
+    """By permission."""
+    events: int
+    weak: int
+    """Events that may have failed before the permission was looked at (1.10.4)."""
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    """The gravest first; at least one."""
+
+
+def days_asked(asked: int | None, window: int) -> int:
+    """Days for which a permission must have been visible before its absence means anything.
+
+    Args:
+        asked: what a person asks for, whatever the window; None for what is usual, or the window if it is shorter.
+        window: its days.
+    """
+    return min(MIN_DAYS, window) if asked is None else asked
+
+
+def permission_days(requests: Mapping[AccessRequest, Evidence]) -> dict[str, frozenset[str]]:
+    """Action -> the dates on which it was seen, on whatever resource."""
+    found: dict[str, frozenset[str]] = {}
+    for request, seen in requests.items():
+        found[request.action] = found.get(request.action, frozenset()) | seen.days
+    return found
+
+
+def strength_of(
+    start: str,
+    end: str,
+    permissions: Mapping[str, Collection[str]],
+    active: Collection[str],
+    covered: Collection[str],
+    *,
+    events: int = 0,
+    weak: int = 0,
+    gaps: Sequence[str] = (),
+    open_points: OpenPoints | None = None,
+    min_days: int = MIN_DAYS,
+    quiet_days: int = QUIET_DAYS,
+) -> Strength:
+    """The strength of one role's evidence.
+
+    Args:
+        start: first day of the window, a date in UTC.
+        end: last day of the window, a date or a time within it.
+        permissions: action -> the dates on which it was seen.
+        active: dates with events of the role.
+        covered: dates with events of anyone: what was read at all.
+        events: events of the role.
+        weak: those of them that may have failed before the permission was looked at.
+        gaps: known holes in the evidence, a phrase each: files not read whole, a trail that was stopped.
+        open_points: what is left to decide.
+        min_days: see `MIN_DAYS`.
+        quiet_days: see `QUIET_DAYS`.
+    """
+    days = _days(start, end[:10])
+    seen = {name: sorted(set(dates) & set(days)) for name, dates in permissions.items()}
+    seen = {name: dates for name, dates in sorted(seen.items()) if dates}
+    firsts = [dates[0] for dates in seen.values()]
+    last_new = max(firsts, default="")
+    inside = set(covered) & set(days)
+    facts = _Facts(
+        days=days,
+        covered=sorted(inside),
+        active=sorted(set(active) & set(days)),
+        last_new=last_new,
+        quiet=_between(last_new, days[-1]) if last_new else None,
+        events=events,
+        weak=weak,
+        gaps=tuple(gaps),
+    )
+    reasons = _reasons(facts, open_points or OpenPoints(), min_days, quiet_days)
+    return Strength(
+        days=len(days),
+        covered=len(inside),
+        active=len(facts.active),
+        curve=tuple(sum(1 for first in firsts if first <= day) for day in days),
+        last_new=last_new,
+        quiet=facts.quiet,
+        once=tuple(name for name, dates in seen.items() if len(dates) == 1),
+        rhythms=tuple(rhythm for name, dates in seen.items() if (rhythm := rhythm_of(name, dates))),
+        events=events,
+        weak=weak,
+        verdict=reasons[0].verdict,
+        reasons=reasons,
+    )
+
+
+# --- The verdict -----------------------------------------------------------------------------------
+
+
+class _Facts(NamedTuple):
+    days: list[str]
+    covered: list[str]
+    active: list[str]
+    last_new: str
+    quiet: int | None
+    events: int
+    weak: int
+    gaps: tuple[str, ...]
+
+
+def _reasons(facts: _Facts, points: OpenPoints, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
+    found = [*_waits(facts, min_days, quiet_days), *_reviews(facts, points)]
+    if found:
+        return tuple(found)
+    return (
+        Reason(
+            "enough",
+            f"{count(len(facts.covered), 'day')} of evidence, last new permission "
+            f"{count(facts.quiet or 0, 'day')} before the end, nothing left to decide",
+            "ready",
+        ),
+    )
+
+
+def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
+    found = []
+    if len(facts.covered) < min_days:
+        have = count(len(facts.covered), "day")
+        found.append(("few-days", f"{have} of evidence, {min_days} are needed"))
+    if not facts.last_new:
+        found.append(("no-use", "no permission was seen in use"))
+    elif (known := _between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0) < min_days:
+        found.append(
+            ("role-new", f"the role was first seen {count(known, 'day')} ago, {min_days} are needed")
+        )
+    if facts.quiet is not None and facts.quiet < quiet_days:
+        ago = count(facts.quiet, "day")
+        found.append(
+            ("still-learning", f"a permission was new {ago} before the end, {quiet_days} are needed")
+        )
+    if holes := _holes(facts.covered, facts.days[-1]):
+        some = ", ".join(holes[:3]) + (" …" if len(holes) > 3 else "")
+        found.append(("gaps", f"no event of anyone on {count(len(holes), 'day')}: {some}"))
+    found += [("gaps", gap) for gap in facts.gaps]
+    return [Reason(name, sentence, "wait") for name, sentence in found]
+
+
+_POINTS = {
+    "blind_spots": ("blind-spots", "permission", "kept because the logs cannot show them"),
+    "questions": ("questions", "resource type", "whose names may be new next time"),
+    "unmapped": ("unmapped", "call", "not mapped to permissions"),
+    "missing": ("missing", "request", "seen in use that today's policies do not allow"),
+    "suspects": ("suspects", "set-apart call", "to look at, unlike the workload"),
+    "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
+    "losses": ("losses", "observed permission", "dropped by a decision: its calls will fail"),
+    "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
+    "expired": ("expired", "decision", "whose time is over"),
+}
+
+
+def _reviews(facts: _Facts, points: OpenPoints) -> list[Reason]:
+    found = []
+    if 0 < len(facts.active) < ACTIVE_DAYS:
+        found.append(("few-active-days", f"the role was active on {count(len(facts.active), 'day')} only"))
+    if facts.active and (silent := _between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
+        found.append(("silent", f"the role did nothing in the last {count(silent, 'day')} of the window"))
+    if facts.covered and facts.covered[0] > facts.days[0]:
+        found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
+    if facts.weak * 100 > facts.events * WEAK_PERCENT:
+        found.append(("weak", f"{facts.weak:,} of {count(facts.events, 'event')} throttled or invalid"))
+    for field in fields(points):
+        if number := getattr(points, field.name):
+            name, noun, rest = _POINTS[field.name]
+            found.append((name, f"{count(number, noun)} {rest}"))
+    return [Reason(name, sentence, "review") for name, sentence in found]
+
+
+# --- Days ------------------------------------------------------------------------------------------
+
+
+def rhythm_of(permission: str, dates: Collection[str]) -> Rhythm | None:
+    """The rhythm of a set of dates, or None.
+
+    The rules, the first that holds: always the last day of a month or its last weekday, in `MONTH_EDGE_TIMES`
+    months; always the first day of a month or its first weekday, likewise; always one day of the month, in
+    `MONTHLY_TIMES` months; always one weekday, `WEEKLY_TIMES` times. One date a month or week, and no other.
+    """
+    days = sorted(map(date.fromisoformat, set(dates)))
+    months = {(day.year, day.month) for day in days}
+    if len(months) == len(days):
+        times = f"{count(len(days), 'time')}"
+        if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=True) for day in days):
+            return Rhythm(permission, "month end", f"at the end of the month, {times}")
+        if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=False) for day in days):
+            return Rhythm(permission, "month start", f"at the start of the month, {times}")
+        if len(days) >= MONTHLY_TIMES and len({day.day for day in days}) == 1:
+            return Rhythm(permission, "monthly", f"on day {days[0].day} of the month, {times}")
+    if len(days) >= WEEKLY_TIMES and len({day.weekday() for day in days}) == 1:
+        return Rhythm(permission, "weekly", f"on {_WEEKDAYS[days[0].weekday()]}s, {count(len(days), 'time')}")
+    return None
+
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _edges(day: date, *, last: bool) -> set[date]:
+    """The last day of a day's month and its last weekday; or the first ones."""
+    edge = day.replace(day=monthrange(day.year, day.month)[1] if last else 1)
+    weekday = edge
+    while weekday.weekday() > 4:
+        weekday += timedelta(days=-1 if last else 1)
+    return {edge, weekday}
+
+
+def _days(start: str, end: str) -> list[str]:
+    first = date.fromisoformat(start)
+    return [(first + timedelta(days=i)).isoformat() for i in range(max(_between(start, end), 0) + 1)]
+
+
+def _between(start: str, end: str) -> int:
+    return (date.fromisoformat(end) - date.fromisoformat(start)).days
+
+
+def _holes(covered: Sequence[str], end: str) -> list[str]:
+    """Days from the first covered one to the end that are not covered."""
+    return sorted(set(_days(covered[0], end)) - set(covered)) if covered else []

@@ -1,0 +1,315 @@
+"""What policies let someone do who should not hold them: escalation, exfiltration, exposure, by named rules.
+
+The rules are data, in ``risk.toml``, each with its source; here is only what it means for a rule to hold. It is a
+matter of patterns, not of names at hand: Deny, NotAction, NotResource, the boundary and the guardrails count.
+Where a condition cannot be decided the action counts as allowed: a risk too many is read and dismissed, one too
+few is not seen.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+from policygen.iam import arn, reference
+from policygen.iam.conditions import Facts, Truth, evaluate_conditions, facts_of
+from policygen.iam.document import Policy, Statement
+
+Family = Literal["escalation", "exfiltration", "exposure"]
+
+_PASS_ROLE = "iam:PassRole"  # noqa: S105 an action
+_PASSED_TO = "iam:PassedToService"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named risk: it holds when policies allow one action at least of each of its groups."""
+
+    id: str
+    family: Family
+    title: str
+    source: str
+    """URL."""
+    needs: tuple[tuple[str, ...], ...] = ()
+    """Groups of actions, each on any resource."""
+    open: tuple[tuple[str, ...], ...] = ()
+    """Groups of actions, each on every resource of its type."""
+    pass_to: tuple[str, ...] = ()
+    """Services to one of which every role may be passed; none: passing is not needed."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """All actions that the rule names."""
+        passing = (_PASS_ROLE,) if self.pass_to else ()
+        return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A rule that holds for some policies."""
+
+    rule: str
+    """The rule's id, ``PE-01``."""
+    title: str
+    family: Family
+    actions: tuple[str, ...]
+    """Those of the rule's actions that are allowed."""
+    resources: tuple[str, ...]
+    """The patterns they are allowed on, sorted; one that begins with ``!`` is left out by a NotResource."""
+    source: str
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """All rules, in the order of the file."""
+    table = tomllib.loads((files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8"))
+    return tuple(_rule(raw) for raw in table["rule"])
+
+
+def _rule(raw: Mapping[str, Any]) -> Rule:
+    groups = {key: tuple(map(tuple, raw.get(key, ()))) for key in ("needs", "open")}
+    return Rule(
+        id=raw["id"],
+        family=raw["family"],
+        title=raw["title"],
+        source=raw["source"],
+        needs=groups["needs"],
+        open=groups["open"],
+        pass_to=tuple(raw.get("pass_to", ())),
+    )
+
+
+def risks(
+    policies: Sequence[Policy],
+    boundary: Policy | None = None,
+    guardrails: Sequence[Sequence[Policy]] = (),
+    account: str = "",
+) -> tuple[Risk, ...]:
+    """The rules that hold for a role, in the order of the rules.
+
+    Args:
+        policies: its identity policies.
+        boundary: its permissions boundary.
+        guardrails: further limits, a sequence of policies per level (the SCPs of one organizational unit); of
+            each level one policy has to allow.
+        account: the role's account, so that a Deny on the roles of this account is known to be one on all of
+            them; "" where it is not known.
+    """
+    limits = [*guardrails, *([] if boundary is None else [[boundary]])]
+    access = _Access([policies, *limits], account)
+    return tuple(risk for rule in rules() if (risk := _holds(rule, access)))
+
+
+def compare_risks(before: Sequence[Risk], after: Sequence[Risk]) -> tuple[tuple[Risk, ...], tuple[Risk, ...]]:
+    """What of `before` is gone, and what is left: all of `after`."""
+    left = {risk.rule for risk in after}
+    return tuple(risk for risk in before if risk.rule not in left), tuple(after)
+
+
+def _holds(rule: Rule, access: _Access) -> Risk | None:
+    found: dict[str, list[_Reach]] = {}
+    if rule.pass_to:
+        passing = [reach for service in rule.pass_to for reach in access.passing(service) if reach.open]
+        if not passing:
+            return None
+        found[_PASS_ROLE] = passing
+    for group, only_open in (*((g, True) for g in rule.open), *((g, False) for g in rule.needs)):
+        reached = {
+            action: [reach for reach in access.of(action) if reach.open or not only_open] for action in group
+        }
+        if not any(reached.values()):
+            return None
+        found |= {action: reaches for action, reaches in reached.items() if reaches}
+    patterns = {text for reaches in found.values() for reach in reaches for text in reach.texts}
+    return Risk(rule.id, rule.title, rule.family, tuple(found), tuple(sorted(patterns)), rule.source)
+
+
+# --- What is reached: an action on a pattern, within all layers -----------------------------------
+
+
+class _Reach(NamedTuple):
+    """A pattern on which an action is allowed, less what is excluded from it."""
+
+    pattern: str
+    excluded: tuple[str, ...] = ()
+    open: bool = False
+    """Whether it leaves out no resource of some type of the action."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.pattern, *(f"!{text}" for text in self.excluded))
+
+
+_NO_FACTS = facts_of()
+
+
+class _Access:
+    """Layers of policies, each of which has to allow, asked for one action after the other."""
+
+    def __init__(self, layers: Sequence[Sequence[Policy]], account: str) -> None:
+        statements = [[s for policy in layer for s in policy.statements] for layer in layers]
+        self._allows = [_Statements(s for s in layer if s.effect == "Allow") for layer in statements]
+        self._denies = _Statements(s for layer in statements for s in layer if s.effect == "Deny")
+        self._partition = _partition(s for layer in statements for s in layer)
+        self._account = account
+        self._known: dict[tuple[str, str], list[_Reach]] = {}
+
+    def passing(self, service: str) -> list[_Reach]:
+        """Where a role may be passed to a service."""
+        # In China some services are called by another name (IAM User Guide, reference_policies_elements_principal).
+        names = (service, f"{service}.cn") if self._partition == "aws-cn" else (service,)
+        return [reach for name in names for reach in self.of(_PASS_ROLE, name)]
+
+    def of(self, action: str, passed_to: str = "") -> list[_Reach]:
+        """Where an action is allowed; `passed_to` is the service that iam:PassRole is for."""
+        key = (action, passed_to)
+        if key not in self._known:
+            facts = facts_of(((_PASSED_TO, (passed_to,)),)) if passed_to else _NO_FACTS
+            self._known[key] = list(self._reached(action, facts))
+        return self._known[key]
+
+    def _reached(self, action: str, facts: Facts) -> Iterator[_Reach]:
+        reaches: Iterable[_Reach] = [_Reach("*")]
+        for layer in self._allows:
+            concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
+            if not concerned:
+                return
+            reaches = dict.fromkeys(cut for reach in reaches for s in concerned for cut in _within(reach, s))
+        denies = [s for s in self._denies.about(action) if _truth(s, facts) is Truth.TRUE]
+        for deny in denies:
+            reaches = [left for reach in reaches for left in _less(reach, deny)]
+        shapes = _shapes(action, self._partition, self._account)
+        for reach in dict.fromkeys(reaches):
+            if reach.pattern == "*" and not reach.excluded and not denies:
+                yield reach._replace(open=True)  # as most of today's statements have it
+                continue
+            barred = (*reach.excluded, *(r for s in denies if not s.not_resources for r in s.resources))
+            left = [shape for shape in shapes if _is_left(reach.pattern, shape, barred)]
+            if left:
+                yield reach._replace(open=any(_is_open(reach.pattern, shape) for shape in left))
+
+
+class _Statements:
+    """Statements, so sorted that an action is compared with the patterns of its service only."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._all = [(statement, _by_service(statement)) for statement in statements]
+        self._of: dict[str, list[tuple[Statement, list[Callable[[str], bool]]]]] = {}
+
+    def about(self, action: str) -> Iterator[Statement]:
+        """Those whose Action or NotAction element covers an action."""
+        service = arn.service_of(action)
+        if service not in self._of:
+            named = ((s, [*own.get(service, ()), *own.get("*", ())]) for s, own in self._all)
+            self._of[service] = [
+                (s, [arn.action_glob(one).matches for one in patterns])
+                for s, patterns in named
+                if patterns or s.not_actions
+            ]
+        folded = action.lower()
+        for statement, matchers in self._of[service]:
+            if any(matches(folded) for matches in matchers) != statement.not_actions:
+                yield statement
+
+
+def _by_service(statement: Statement) -> Mapping[str, Sequence[str]]:
+    groups: dict[str, list[str]] = {}
+    for action in statement.actions:
+        groups.setdefault(arn.service_of(action), []).append(action)
+    return groups
+
+
+def _truth(statement: Statement, facts: Facts) -> Truth:
+    return evaluate_conditions(statement.conditions, facts) if statement.conditions else Truth.TRUE
+
+
+def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
+    """The reach cut to what a statement allows; as it is where the cut has no exact form."""
+    if allow.not_resources:
+        yield reach._replace(excluded=tuple(sorted({*reach.excluded, *allow.resources})))
+        return
+    for resource in allow.resources:
+        for piece in _pieces(reach.pattern, resource):
+            yield reach._replace(pattern=piece)
+
+
+def _less(reach: _Reach, deny: Statement) -> Iterator[_Reach]:
+    """What a Deny with NotResource leaves of a reach: what it names. One with Resource is looked at later."""
+    if not deny.not_resources:
+        yield reach
+        return
+    for resource in deny.resources:
+        for piece in _pieces(reach.pattern, resource):
+            yield reach._replace(pattern=piece)
+
+
+def _pieces(a: str, b: str) -> tuple[str, ...]:
+    pieces = arn.intersect(a, b)
+    return (a,) if pieces is None else pieces
+
+
+# --- The resources that an action has: the shapes of their names -----------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _shapes(action: str, partition: str, account: str) -> tuple[str, ...]:
+    """A pattern per resource type of an action; ``*`` for one that has none (4.3.8) or is not known."""
+    known = reference.action(action)
+    service = reference.service(action.split(":", 1)[0].lower())
+    values = {"Partition": partition}
+    if action.startswith("iam:") and account:
+        values["Account"] = account  # IAM's calls, PassRole among them, reach no other account
+    names = known.types if known else ()
+    found = [
+        pattern.fill(values)
+        for name in names
+        if service and (kind := service.types.get(name))
+        for pattern in kind.patterns
+    ]
+    return tuple(dict.fromkeys(found)) or ("*",)
+
+
+def _is_left(pattern: str, shape: str, barred: Sequence[str]) -> bool:
+    """Whether some resource of a shape is allowed: no single bar covers all that the pattern has of it."""
+    if shape == "*":
+        return pattern == "*" and "*" not in barred
+    if not barred:
+        return arn.overlaps(pattern, shape)
+    parts = arn.intersect(pattern, shape)
+    if parts is None:  # no exact form: the pattern itself has to be covered
+        parts = (pattern,)
+    return any(not any(_covers(bar, part) for bar in barred) for part in parts)
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """`arn.contains`, asked of one name first: a name that is left out spares the proof about all of them."""
+    if "${" not in narrow and narrow.count(":") >= 5:
+        name = narrow.replace("*", "\x01").replace("?", "\x01")
+        if "${" not in wide and not arn.matches(wide, name):
+            return False
+    return arn.contains(wide, narrow)
+
+
+def _is_open(pattern: str, shape: str) -> bool:
+    """Whether a pattern leaves out no name of a shape. One region or account of all is open nevertheless."""
+    own, wide = arn.parse(pattern), arn.parse(shape)
+    if own is None or wide is None:
+        return _covers(pattern, shape)
+    region = own.region if wide.region == "*" else wide.region
+    account = own.account if wide.account == "*" else wide.account
+    return _covers(pattern, wide._replace(region=region, account=account).format())
+
+
+def _partition(statements: Iterable[Statement]) -> str:
+    """The partition that the resources name first; all policies of a role are of one."""
+    for statement in statements:
+        for resource in statement.resources:
+            found = arn.parse(resource)
+            if found and found.partition.startswith("aws") and "*" not in found.partition:
+                return found.partition
+    return "aws"

@@ -1,0 +1,1 @@
+"""Policies against what a role did: what would be denied, what is unused."""

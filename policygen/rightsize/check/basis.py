@@ -1,0 +1,74 @@
+"""What the findings of a check rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.observe import Observed
+from policygen.evidence.usage import Usage
+from policygen.iam.actions import allowed_actions
+from policygen.iam.document import Policy
+from policygen.iam.evaluate import Guardrails
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess.readiness import days_asked
+from policygen.rightsize.current_access import Missing, allowed_today
+from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.retain import retain
+
+
+@dataclass(frozen=True, slots=True)
+class Evidenced:
+    """What the findings rest on."""
+
+    usage: Usage
+    coverage: Coverage
+    min_days: int = 0
+    """Days for which a permission must have been visible before its absence means anything."""
+    requests: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    """Observed requests that today's policies allow, each cut to what they allow of it; without them, all."""
+    missing: Sequence[Missing] = ()
+    """Observed requests that today's policies do not allow."""
+    keeps: Sequence[Keep] = ()
+    """The platform's needs, what people decided to keep, and what nobody can know."""
+    apart: Usage | None = None
+    today: Sequence[Policy] | None = None
+    boundary: Policy | None = None
+    guardrails: Guardrails = ()
+    account: str = ""
+
+
+def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | None = None) -> Evidenced:
+    """What the gate's findings rest on.
+
+    Args:
+        seen: of the role.
+        decisions: what people decided to keep is no finding.
+        on: the day on which decisions expire or not; by default the window's last.
+    """
+    today, usage = seen.today, seen.usage
+    now = allowed_actions(today.policies) if today else None
+    day = on or date.fromisoformat(usage.window.end[:10])
+    rules = decisions.for_role(usage.role.name, day) if decisions else ()
+    bounds = today.policies if today else None
+    apart = (seen.apart,) if seen.apart else ()
+    min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
+    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days)
+    requests, missing = allowed_today(usage, today)
+    return Evidenced(
+        usage=usage,
+        coverage=seen.coverage,
+        min_days=min_days,
+        requests=requests,
+        missing=missing,
+        keeps=kept.keeps,
+        apart=seen.apart,
+        today=bounds,
+        boundary=today.boundary if today else None,
+        guardrails=today.guardrails if today else (),
+        account=today.account if today else "",
+    )

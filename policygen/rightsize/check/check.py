@@ -1,0 +1,46 @@
+"""The gate: a policy that somebody wrote, against what the role did and what the logs could have shown.
+
+Findings have stable rule ids. An observed call that the policy denies is an error; what it grants beyond what was
+seen is a warning where the logs would have shown the use, and a note where they could not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policygen.rightsize.check.basis import Evidenced
+from policygen.rightsize.check.denied import denied, platform, set_apart, wider
+from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level, Rule, Source, source_of
+from policygen.rightsize.check.unused import spare
+
+__all__ = [
+    "LEVELS",
+    "RULES",
+    "Evidenced",
+    "Finding",
+    "Level",
+    "Rule",
+    "Source",
+    "check",
+    "gated",
+    "source_of",
+]
+
+
+def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
+    """All findings: errors first, then by file, line and rule."""
+    found = [
+        *denied(sources, seen),
+        *platform(sources, seen),
+        *set_apart(sources, seen),
+        *wider(sources, seen),
+        *spare(sources, seen),
+    ]
+    order = {level: -i for i, level in enumerate(LEVELS)}
+    found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
+    return tuple(found)
+
+
+def gated(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
+    """The findings at or above a level."""
+    return [one for one in findings if LEVELS.index(one.level) >= LEVELS.index(fail_on)]

@@ -1,0 +1,103 @@
+"""Which observed requests the current policies allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policygen.account.current import Today
+from policygen.evidence.usage import Usage
+from policygen.iam import arn
+from policygen.iam.document import Policy, Statement, allow_statements
+from policygen.iam.evaluate import IDENTITY, Evaluator
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.generate.intersect import own_grants
+
+_RESOURCE_POLICIES = frozenset(
+    {
+        "s3", "sqs", "sns", "kms", "lambda", "secretsmanager", "ecr", "events", "logs", "dynamodb", "kinesis",
+        "glue", "backup", "elasticfilesystem", "execute-api", "es", "codeartifact", "sts", "iot", "mediastore",
+    }
+)  # fmt: skip
+"""Services whose resources carry policies, so that an identity policy need not be what allowed a call (4.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Observed, but not allowed by today's identity policies, and the likely cause."""
+
+    request: AccessRequest
+    evidence: Evidence
+    cause: str
+
+
+def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest, Evidence], list[Missing]]:
+    """Observed requests that today's policies allow, and those that something else must have allowed.
+
+    A request whose record does not tell the whole name is cut to the part that today's policies allow.
+    """
+    if today is None:
+        return dict(usage.requests), []
+    evaluator = today.evaluator()
+    statements = allow_statements(today.policies)
+    whole = Evaluator([Policy(tuple(statements))])
+    allowed: dict[AccessRequest, Evidence] = {}
+    missing: list[Missing] = []
+    for request, evidence in usage.requests.items():
+        if request.wild:
+            pieces = _within(request, statements, whole)
+        else:
+            pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else []
+        for piece in pieces:
+            allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
+        if not pieces and request.grade == "required":
+            if request.wild and (own_grants(request, today.policies)):
+                allowed[request] = evidence
+            else:
+                missing.append(Missing(request, evidence, _cause(request, evaluator)))
+    return allowed, missing
+
+
+def _within(request: AccessRequest, statements: Sequence[Statement], whole: Evaluator) -> list[AccessRequest]:
+    """A request for a pattern of names, cut to what Allow statements hold of it.
+
+    Denies and the boundary stay in force beside the new policy: that they bar a part of the pattern does not say
+    that the call, which succeeded, was in that part.
+    """
+    if whole.evaluate(request).outcome == "ALLOWED":
+        return [request]
+    pieces: dict[str, None] = {}
+    for statement in statements:
+        if not statement.not_resources and any(
+            arn.action_matches(pattern, request.action) != statement.not_actions
+            for pattern in statement.actions
+        ):
+            for resource in statement.resources:
+                pieces |= dict.fromkeys(arn.intersect(request.resource, resource) or ())
+    cut = [_narrowed(request, piece) for piece in pieces]
+    return [one for one in cut if whole.evaluate(one).outcome == "ALLOWED"]
+
+
+def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
+    literal = arn.unescape(pattern)
+    return AccessRequest(
+        request.action,
+        pattern if literal is None else literal,
+        request.resource_type,
+        request.context,
+        request.grade,
+        literal is None,
+    )
+
+
+def _cause(request: AccessRequest, evaluator: Evaluator) -> str:
+    decision = evaluator.evaluate(request)
+    if decision.outcome == "EXPLICIT_DENY":
+        whose = "of today" if decision.layer == IDENTITY else f"of {decision.layer}"
+        return f"a Deny {whose} forbids it: the policies changed after the call"
+    if decision.outcome == "IMPLICIT_DENY" and decision.layer not in (IDENTITY, ""):
+        return f"{decision.layer} of today forbids it: it changed after the call"
+    if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
+        return "a resource policy allows it, or the policies changed after the call"
+    return "the policies changed after the call"

@@ -1,0 +1,40 @@
+"""What people decided: permissions to keep or to drop, protected roles, and how much evidence is enough.
+
+Decisions stand in ``policygen.toml`` or on the command line. A keep gives no more than today's policies do; a drop
+takes an observed permission only when the command line names that very action. The day on which rules expire is
+compared with a day that the caller gives. docs/decisions.md is the file's reference.
+"""
+
+from policygen.rightsize.decisions.apply import (
+    Decided,
+    Dropped,
+    Loss,
+    Spared,
+    apply_keeps,
+    drop_observed,
+    dropped,
+    unused_rules,
+)
+from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
+from policygen.rightsize.decisions.model import FILE, Decisions, Kind, Protection, Rule, refuse_conflicts
+
+__all__ = [
+    "FILE",
+    "Decided",
+    "Decisions",
+    "Dropped",
+    "Kind",
+    "Loss",
+    "Protection",
+    "Rule",
+    "Spared",
+    "apply_keeps",
+    "drop_observed",
+    "dropped",
+    "load_decisions",
+    "parse_decisions",
+    "refuse_conflicts",
+    "rule_of_flag",
+    "unused_rules",
+    "with_flags",
+]

@@ -1,0 +1,227 @@
+"""What decisions do to a role's permissions: what is kept, what is dropped, what is spared, what does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from policygen.errors import UsageError
+from policygen.iam import arn, reference
+from policygen.iam.document import Statement
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.decisions.model import Rule, phrase
+from policygen.text import count, printable
+
+_SHOWN = 5
+
+
+class Decided(NamedTuple):
+    """A grant that a person decided to keep, cut to what today's policies grant."""
+
+    grant: Grant
+    why: str
+    rule: Rule
+
+
+def apply_keeps(rules: Iterable[Rule], name: str, now: Mapping[str, Sequence[Statement]]) -> list[Decided]:
+    """What the keep rules of a role keep, sorted; never more than a statement of today grants.
+
+    Args:
+        rules: those in force, as `Decisions.for_role` gives them.
+        name: the role's name, for messages.
+        now: action -> the Allow statements that grant it, as `policy.expand.allowed_actions` gives it.
+
+    Raises:
+        UsageError: PG-E364, a rule keeps what today's policies do not grant.
+    """
+    found: dict[Grant, Decided] = {}
+    for rule in rules:
+        if rule.kind != "keep":
+            continue
+        grants = [
+            grant
+            for action in now
+            if arn.action_matches(rule.action, action)
+            for statement in now[action]
+            for grant in _cut(action, rule.resource, statement)
+        ]
+        if not grants:
+            raise _nothing_to_keep(rule, name, now)
+        for grant in grants:
+            found.setdefault(grant, Decided(grant, rule.reason, rule))
+    return [found[grant] for grant in sorted(found)]
+
+
+def _cut(action: str, resource: str, statement: Statement) -> list[Grant]:
+    """A keep's pattern met with a statement; nothing where the two cannot be met exactly: the narrower side."""
+    if not _fits(action, resource):
+        return []  # a grant on what the action does not take would allow nothing (4.3.8)
+    if statement.not_resources:
+        if resource == "*":
+            return [Grant(action, "*", statement.conditions, statement.resources)]
+        if any(arn.overlaps(left_out, resource) for left_out in statement.resources):
+            return []
+        return [Grant(action, resource, statement.conditions)]
+    pieces = {piece for own in statement.resources for piece in arn.intersect(resource, own) or ()}
+    return [Grant(action, piece, statement.conditions) for piece in sorted(pieces) if _fits(action, piece)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _fits(action: str, resource: str) -> bool:
+    """Whether an action can be asked for on some name of a pattern; one that IAM does not know can."""
+    known, service = reference.action(action), reference.service(action.split(":", 1)[0].lower())
+    if known is None or service is None or resource == "*":
+        return True
+    types = [service.types[name] for name in known.types if name in service.types]
+    return any(arn.overlaps(pattern.fill({}), resource) for kind in types for pattern in kind.patterns)
+
+
+def _nothing_to_keep(rule: Rule, name: str, now: Mapping[str, Sequence[Statement]]) -> UsageError:
+    own = [action for action in now if arn.action_matches(rule.action, action)]
+    hints = []
+    if own:
+        texts = sorted({_written(statement) for action in own for statement in now[action]})
+        hints.append(f"today it is granted on {', '.join(texts[:_SHOWN])}")
+        if not any(_fits(action, rule.resource) for action in own):
+            hints.append("the action takes no resource of that kind; without one it is kept as it is today")
+    else:
+        service = f"{rule.action.split(':', 1)[0].lower()}:"
+        same = [action for action in now if action.lower().startswith(service)]
+        hints.append(
+            f"of this service today's policies grant {count(len(same), 'action')}: {', '.join(same[:_SHOWN])}"
+            if same
+            else "today's policies grant nothing of this service"
+        )
+    hints.append(
+        "a keep never widens: what is not granted today has to be added to the role's policies first"
+    )
+    return UsageError(
+        f"{rule.where} keeps what today's policies of {printable(name)} do not grant: {phrase(rule)}",
+        *hints,
+        code="PG-E364",
+    )
+
+
+def _written(statement: Statement) -> str:
+    listed = ", ".join(map(printable, statement.resources[:_SHOWN]))
+    return f"all but {listed}" if statement.not_resources else listed
+
+
+# --- Dropping --------------------------------------------------------------------------------------
+
+
+def dropped(rules: Iterable[Rule], name: str, action: str, resource: str) -> Rule | None:
+    """The first rule that drops an action on all that a Resource pattern matches, or None.
+
+    For what nobody saw in use. Observed permissions are asked of `drop_observed`.
+    """
+    for rule in rules:
+        about = rule.kind == "drop" and rule.for_role(name) and arn.action_matches(rule.action, action)
+        if about and arn.contains(rule.resource, resource):
+            return rule
+    return None
+
+
+class Loss(NamedTuple):
+    """An observed permission that is dropped all the same, and the calls that will fail."""
+
+    request: AccessRequest
+    evidence: Evidence
+    rule: Rule
+    events: tuple[str, ...]
+    """``s3.amazonaws.com DeleteObject``."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        calls = f"{count(self.evidence.count, 'call')} of {', '.join(self.events) or 'unknown events'}"
+        return f"{self.request.action} on {printable(self.request.resource)}: {calls} would have failed"
+
+
+class Spared(NamedTuple):
+    """An observed permission that a drop rule matches and does not drop."""
+
+    request: AccessRequest
+    rule: Rule
+
+    @property
+    def sentence(self) -> str:
+        """One line for people: what to do to drop it all the same."""
+        action = self.request.action
+        return f"{self.rule.where} does not drop {action}: it was seen in use; --drop {action} drops it"
+
+
+class Dropped(NamedTuple):
+    """What drop rules make of observed requests."""
+
+    kept: dict[AccessRequest, Evidence]
+    losses: tuple[Loss, ...]
+    spared: tuple[Spared, ...]
+
+
+def drop_observed(
+    rules: Iterable[Rule],
+    name: str,
+    requests: Mapping[AccessRequest, Evidence],
+    sources: Mapping[AccessRequest, Sequence[str]],
+) -> Dropped:
+    """Sorts a role's observed requests by what the drop rules in force say.
+
+    Only a rule of the command line with the action's own name drops what was observed: a pattern may match by
+    accident, and a file may be older than the use.
+
+    Args:
+        rules: those in force.
+        name: the role's name.
+        requests: observed requests.
+        sources: request -> the events it comes from.
+    """
+    drops = [rule for rule in rules if rule.kind == "drop" and rule.for_role(name)]
+    kept, losses, spared = {}, [], []
+    for request, evidence in requests.items():
+        matching = [rule for rule in drops if _matches(rule, request)]
+        meant = next((rule for rule in matching if rule.exact and rule.flag), None)
+        if meant:
+            losses.append(Loss(request, evidence, meant, tuple(sources.get(request, ()))))
+            continue
+        kept[request] = evidence
+        spared += [Spared(request, rule) for rule in matching]
+    return Dropped(kept, tuple(losses), tuple(spared))
+
+
+def _matches(rule: Rule, request: AccessRequest) -> bool:
+    if not arn.action_matches(rule.action, request.action):
+        return False
+    pattern = request.resource if request.wild or request.resource == "*" else arn.quote(request.resource)
+    return arn.contains(rule.resource, pattern)
+
+
+# --- What does nothing -----------------------------------------------------------------------------
+
+
+def unused_rules(
+    rules: Iterable[Rule],
+    now: Mapping[str, Sequence[Statement]] | None,
+    requests: Iterable[AccessRequest],
+) -> tuple[Rule, ...]:
+    """Rules in force for a role that speak about nothing it is allowed or was seen to do: to be reported.
+
+    Args:
+        rules: those in force.
+        now: action -> the Allow statements that grant it; None where today's policies are not known.
+        requests: observed requests.
+    """
+    granted, seen = list((now or {}).items()), list(requests)
+    return tuple(
+        rule
+        for rule in rules
+        if not any(_speaks(rule, action, statements) for action, statements in granted)
+        and not any(_matches(rule, request) for request in seen)
+    )
+
+
+def _speaks(rule: Rule, action: str, statements: Iterable[Statement]) -> bool:
+    return arn.action_matches(rule.action, action) and any(_cut(action, rule.resource, s) for s in statements)

@@ -1,0 +1,217 @@
+"""Decisions from text: ``policygen.toml``, and the flags ``--keep`` and ``--drop``. An error names the key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from policygen.errors import UsageError
+from policygen.iam import arn, reference
+from policygen.rightsize.decisions.model import FILE, Decisions, Kind, Protection, Rule
+from policygen.text import printable
+
+FLAG_REASON = "asked for on the command line"
+_HELP = "docs/decisions.md has the file's reference and an example"
+
+
+def load_decisions(path: Path) -> Decisions:
+    """The decisions of a file.
+
+    Raises:
+        UsageError: PG-E360, PG-E361, PG-E362.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+        shown = printable(str(path))
+        raise UsageError(f"{shown} cannot be read: {why}", "check the path", code="PG-E360") from error
+    return parse_decisions(text, str(path))
+
+
+def parse_decisions(text: str, name: str = FILE) -> Decisions:
+    """The decisions that a TOML text holds; `name` is what messages call it.
+
+    Raises:
+        UsageError: PG-E360, not TOML; PG-E361, a key or a type that is not as it should be; PG-E362, a value
+            that means nothing.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{printable(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
+    return _Reader(name).decisions(table)
+
+
+_ROLE = re.compile(r"[\w+=,.@*?-]{1,64}", re.ASCII)  # IAM User Guide, reference_iam-quotas, and the wildcards
+_RULE_KEYS = ("role", "action", "resource", "reason", "expires")
+
+
+class _Reader:
+    """Reads the tables of one file; knows its name, for messages."""
+
+    def __init__(self, name: str) -> None:
+        self.name = printable(name)
+
+    def error(self, path: str, problem: str, *hints: str) -> UsageError:
+        return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
+
+    def decisions(self, table: Mapping[str, Any]) -> Decisions:
+        self.known(table, ("keep", "drop", "protect", "evidence"), "")
+        evidence = self.table(table.get("evidence", {}), "evidence")
+        self.known(evidence, ("min_days", "quiet_days"), "evidence.")
+        return Decisions(
+            rules=(*self.rules("keep", table), *self.rules("drop", table)),
+            protected=tuple(
+                self.protection(one, path) for one, path in self.tables(table.get("protect", []), "protect")
+            ),
+            min_days=self.number(evidence, "min_days", 1),
+            quiet_days=self.number(evidence, "quiet_days", 0),
+        )
+
+    def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[Rule]:
+        return [self.rule(kind, one, path) for one, path in self.tables(table.get(kind, []), kind)]
+
+    def rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> Rule:
+        self.known(table, _RULE_KEYS, f"{path}.")
+        rule = Rule(
+            kind=kind,
+            role=self.role(table, path, "*"),
+            action=self.string(table, "action", path),
+            resource=self.string(table, "resource", path, "*"),
+            reason=self.string(table, "reason", path),
+            expires=self.day(table, path),
+            where=path,
+        )
+        for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
+            if problem:
+                what, *hints = problem
+                raise UsageError(f"{self.name}: {path}.{key} {what}", *hints, _HELP, code="PG-E362")
+        return rule
+
+    def protection(self, table: Mapping[str, Any], path: str) -> Protection:
+        self.known(table, ("role", "reason"), f"{path}.")
+        return Protection(self.role(table, path), self.string(table, "reason", path), path)
+
+    def role(self, table: Mapping[str, Any], path: str, default: str | None = None) -> str:
+        """A pattern of role names: one that could match no role would protect or decide nothing."""
+        value = self.string(table, "role", path, default)
+        if not _ROLE.fullmatch(value):
+            raise UsageError(
+                f"{self.name}: {path}.role {value!r} is no name of a role, with * and ? as wildcards",
+                "the name alone, without path and ARN: orders-*",
+                _HELP,
+                code="PG-E362",
+            )
+        return value
+
+    def known(self, table: Mapping[str, Any], keys: Sequence[str], prefix: str) -> None:
+        for key in table:
+            if key not in keys:
+                close = difflib.get_close_matches(key, keys, 1)
+                hints = (f"did you mean {close[0]}?",) if close else ()
+                problem = f"is not a key; there are: {', '.join(keys)}"
+                raise self.error(f"{prefix}{printable(key)[:40]}", problem, *hints)
+
+    def table(self, value: object, path: str) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(path, f"must be a table, not {_shown(value)}")
+        return value
+
+    def tables(self, value: object, path: str) -> list[tuple[Mapping[str, Any], str]]:
+        if not isinstance(value, list):
+            raise self.error(path, f"must be tables, each under [[{path}]], not {_shown(value)}")
+        return [(self.table(one, f"{path}[{i}]"), f"{path}[{i}]") for i, one in enumerate(value)]
+
+    def string(self, table: Mapping[str, Any], key: str, path: str, default: str | None = None) -> str:
+        value = table.get(key, default)
+        if value is None:
+            raise self.error(f"{path}.{key}", "is missing")
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(f"{path}.{key}", f"must be a text that is not empty, not {_shown(value)}")
+        return printable(value.strip())
+
+    def day(self, table: Mapping[str, Any], path: str) -> date | None:
+        value = table.get("expires")
+        if value is None:
+            return None
+        if not isinstance(value, date) or isinstance(value, datetime):
+            problem = f"must be a day without quotes, as 2027-01-31, not {_shown(value)}"
+            raise self.error(f"{path}.expires", problem)
+        return value
+
+    def number(self, table: Mapping[str, Any], key: str, least: int) -> int | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            problem = f"must be a whole number, {least} or more, not {_shown(value)}"
+            raise self.error(f"evidence.{key}", problem)
+        return value
+
+
+def _shown(value: object) -> str:
+    return repr(printable(value)[:60]) if isinstance(value, str) else printable(str(value))[:60]
+
+
+def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[str] = ()) -> Decisions:
+    """Decisions with the rules of ``--keep`` and ``--drop`` as well.
+
+    Raises:
+        UsageError: PG-E362, PG-E366.
+    """
+    flags = (*(rule_of_flag("keep", text) for text in keep), *(rule_of_flag("drop", text) for text in drop))
+    return replace(decisions, rules=(*decisions.rules, *flags))
+
+
+def rule_of_flag(kind: Kind, text: str) -> Rule:
+    """The rule of ``--keep`` or ``--drop``: an action, then perhaps `` on `` and a resource.
+
+    Raises:
+        UsageError: PG-E366, not of that form; PG-E362, a value that means nothing.
+    """
+    words = text.split()
+    flag = f"--{kind} {printable(text)[:120]}"
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "on"):
+        raise UsageError(
+            f"{flag!r} is neither an action nor an action on a resource",
+            f"--{kind} s3:DeleteObject",
+            f"--{kind} 's3:DeleteObject on arn:aws:s3:::bucket/*'",
+            code="PG-E366",
+        )
+    resource = words[2] if len(words) == 3 else "*"
+    rule = Rule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
+    for problem in (_action_problem(rule), _resource_problem(rule)):
+        if problem:
+            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362")
+    return rule
+
+
+def _action_problem(rule: Rule) -> tuple[str, ...]:
+    """What is wrong with a rule's action, and hints; nothing where it is one."""
+    service, colon, name = rule.action.partition(":")
+    if not colon or not name or set("*?") & set(service):
+        problem = f"{rule.action!r} is no action: service:Name, with * and ? in the name"
+        return problem, "as s3:DeleteObject or s3:Delete*"
+    known = reference.action_names(service.lower())
+    if not known:
+        close = difflib.get_close_matches(service.lower(), reference.prefixes(), 1)
+        hints = (f"did you mean {close[0]}:{name}?",) if close else ()
+        return f"{rule.action!r} is of a service that IAM does not know", *hints
+    if not any(arn.action_matches(rule.action, action) for action in known):
+        close = difflib.get_close_matches(rule.action, known, 1)
+        hints = (f"did you mean {close[0]}?",) if close else ()
+        return f"{rule.action!r} is no action that IAM knows", *hints
+    return ()
+
+
+def _resource_problem(rule: Rule) -> tuple[str, ...]:
+    if rule.resource == "*" or arn.parse(rule.resource):
+        return ()
+    return f"{rule.resource!r} is neither * nor an ARN", "as arn:aws:s3:::bucket/*"

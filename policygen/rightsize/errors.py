@@ -1,0 +1,60 @@
+"""Why no policy is proposed: the errors of a suggestion, each with its cause and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policygen.errors import GateError, NothingFoundError
+from policygen.evidence.usage import Usage
+from policygen.iam.request import RoleKey
+from policygen.rightsize.assess.proof import Proof
+from policygen.rightsize.current_access import Missing
+from policygen.text import count
+
+
+def nothing_to_grant(usage: Usage) -> NothingFoundError:
+    """The error for a role without one authorised call that needs a permission."""
+    denied = sum(e.count for e in usage.wanted.values())
+    hints = []
+    if denied:
+        names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
+        hints.append(
+            f"denied: {count(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
+        )
+    if usage.no_permission:
+        free = sum(e.count for e in usage.no_permission.values())
+        hints.append(f"no permission needed: {count(free, 'call')}")
+    if usage.unmapped:
+        names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
+        hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")
+    hints.append("no policy was written: an empty one would be a guess, not a finding")
+    what = (
+        "only denied calls"
+        if denied and not usage.no_permission and not usage.unmapped
+        else "no authorised call"
+    )
+    return NothingFoundError(
+        f"nothing to grant: {what} by {usage.role.name} in {usage.window.days} days", *hints, code="PG-E303"
+    )
+
+
+def all_missing(usage: Usage, missing: Sequence[Missing]) -> NothingFoundError:
+    """The error for a role whose observed calls are all refused by its policies of today."""
+    first = missing[0] if missing else None
+    return NothingFoundError(
+        f"nothing to grant: no observed call by {usage.role.name} is allowed by its identity policies of today",
+        *([f"{first.request.action} on {first.request.resource}: {first.cause}"] if first else []),
+        "is the snapshot of the right account and time? --add-observed grants what was seen all the same",
+        code="PG-E304",
+    )
+
+
+def proof_failed(role: RoleKey, proof: Proof) -> GateError:
+    """The error for a suggestion that does not keep its promises."""
+    failed = [check for check in proof.checks if not check.held]
+    return GateError(
+        f"the policy for {role.name} is not {failed[0].promise}: {failed[0].finding}",
+        *(example for check in failed for example in check.counter_examples),
+        "no policy was written; this is a fault of policygen, please report it with these lines",
+        code="PG-E401",
+    )

@@ -1,0 +1,1 @@
+"""Access requests in, grants and policy documents out."""

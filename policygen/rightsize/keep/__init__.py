@@ -1,0 +1,1 @@
+"""What stays without evidence of use, and why."""

@@ -1,0 +1,257 @@
+"""What Lambda needs of a function's role to poll a queue, stream or broker, and where records go (3.6).
+
+The poller stands outside the function and its calls lack ``lambda:SourceFunctionArn`` (3.6.1). Needs are written
+as grants with what configuration tells of names; the meet with today's policies cuts them to what is granted.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Literal, NamedTuple
+
+from policygen.account.model import EventSourceMapping, Function
+from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam import arn, reference
+from policygen.iam.arn import Arn
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.keep.model import Keep
+
+
+class Feature(NamedTuple):
+    """One row of platform.toml. `caller`: whether the platform's call has ``lambda:SourceFunctionArn``; `whole`:
+    whether the configuration names all that such actions are needed for."""
+
+    actions: tuple[str, ...]
+    caller: Literal["present", "absent", "unknown"]
+    source: str
+    whole: bool = False
+
+
+@cache
+def features() -> Mapping[str, Feature]:
+    """The rows of platform.toml by name."""
+    rows = tomllib.loads((files("policygen.rightsize.keep") / "platform.toml").read_text("utf-8"))
+    return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
+
+
+def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:
+    """The keeps of one feature on one resource pattern; ``*`` for the actions that take no resource (4.3.8)."""
+    for action in features()[feature].actions:
+        known = reference.action(action)
+        pattern = resource if known is None or known.types else "*"
+        yield Keep(Grant(action, pattern), "platform", why, feature=feature)
+
+
+def poller_needs(
+    function: Function, mapping: EventSourceMapping, used: Iterable[AccessRequest]
+) -> Iterator[Keep]:
+    """What polling one event source asks of a function's role.
+
+    Args:
+        function: the function or version that the mapping calls.
+        mapping: the event source mapping.
+        used: observed requests, which may tell by which key a secret or a destination is encrypted.
+    """
+    used = list(used)
+    source = arn.parse(mapping.source_arn)
+    kind = source.service if source else "kafka of your own"
+    paused = f" (the mapping is {mapping.state.lower()})" if mapping.state.startswith("Disab") else ""
+    why = f"Lambda polls {_SOURCES.get(kind, kind)} for {function.name}{paused}"
+    if source is not None:
+        yield from _source_needs(source, mapping, why)
+    if _inside_a_vpc(source, mapping):
+        yield from needs("poller-network", "*", f"{why}, from within its VPC")
+    for secret in _secrets(mapping):
+        yield from needs("poller-secret", arn.escape(secret), f"{why}, with the credentials in that secret")
+        yield from key_needs("poller-secret-key", secret, used, f"{why}: the secret's key")
+    registry = arn.parse(mapping.registry)
+    if registry is not None and registry.service == "glue":
+        name = registry.resource.partition("/")[2]
+        schemas = _like(registry, f"schema/{name}/*")
+        for pattern in (arn.escape(mapping.registry), schemas):
+            yield from needs("registry", pattern, f"{why}, with schemas of registry {name}")
+    if mapping.filter_key:
+        key = arn.escape(mapping.filter_key)
+        yield from needs("key", key, f"Lambda decrypts the filters of a mapping of {function.name}")
+    if mapping.on_failure:
+        lost = f"batches that {function.name} failed on, only after failures"
+        yield from destination_needs(mapping.on_failure, used, lost, source)
+
+
+_SOURCES = {
+    "sqs": "a queue",
+    "kinesis": "a stream of Kinesis",
+    "dynamodb": "a stream of DynamoDB",
+    "kafka": "a cluster of MSK",
+    "mq": "a broker of Amazon MQ",
+    "rds": "a change stream of DocumentDB",
+}
+
+
+def unknown_sources(mappings: Iterable[EventSourceMapping]) -> frozenset[str]:
+    """IAM prefixes of event sources that the table does not have: what polling them needs is not known.
+
+    Whatever today's policies grant of these services may be needed by the poller.
+    """
+    places = (arn.parse(mapping.source_arn) for mapping in mappings)
+    return frozenset(place.service for place in places if place and place.service not in _SOURCES)
+
+
+_VPC_SOURCES = frozenset({"kafka", "mq", "rds"})
+
+
+def _source_needs(source: Arn, mapping: EventSourceMapping, why: str) -> Iterator[Keep]:
+    whole = arn.escape(mapping.source_arn)
+    match source.service:
+        case "sqs" | "dynamodb" | "mq":
+            yield from needs(source.service, whole, why)
+        case "kinesis":
+            yield from _kinesis_needs(source, why)
+        case "kafka":
+            yield from _msk_needs(source, mapping, why)
+        case "rds":
+            parts = {
+                "rds:DescribeDBClusters": whole,
+                # The cluster's parameter group and subnet group are not in the mapping.
+                "rds:DescribeDBClusterParameters": _like(source, "cluster-pg:*"),
+                "rds:DescribeDBSubnetGroups": _like(source, "subgrp:*"),
+            }
+            for keep in needs("rds", "*", why):
+                yield _on(keep, parts[keep.grant.action])
+        case _:
+            # A source that is newer than the table: see `unknown_sources`.
+            return
+
+
+def _kinesis_needs(source: Arn, why: str) -> Iterator[Keep]:
+    """The stream itself, and consumers with enhanced fan-out: ``stream/NAME/consumer/NAME:TIME``."""
+    stream, _, consumer = source.resource.partition("/consumer/")
+    stream = arn.escape(source._replace(resource=stream).format())
+    consumers = arn.escape(source.format()) if consumer else f"{stream}/consumer/*"
+    for keep in needs("kinesis", stream, why):
+        yield _on(keep, consumers) if keep.grant.action == "kinesis:SubscribeToShard" else keep
+
+
+def _msk_needs(source: Arn, mapping: EventSourceMapping, why: str) -> Iterator[Keep]:
+    cluster = arn.escape(mapping.source_arn)
+    kinds = {kind for kind, _ in mapping.access}
+    yield from needs("kafka", cluster, why)
+    owner = arn.parse(mapping.function_arn)
+    if owner is not None and owner.account != source.account:
+        other = f"arn:{source.partition}:kafka:{source.region}:*:vpc-connection/*"
+        yield from needs("kafka-elsewhere", other, f"{why}, in another account")
+    if any(kind.startswith("SASL_SCRAM") for kind in kinds):
+        yield from needs("kafka-scram", cluster, f"{why}, with SASL/SCRAM")
+    if not kinds & _PASSWORDS:
+        # Without credentials in a secret it is IAM that lets the poller in, if the cluster asks at all.
+        asked = f"{why}, where IAM lets it in"
+        yield from needs("kafka-cluster", cluster, asked)
+        for topic in mapping.topics or ("*",):
+            yield from needs("kafka-topic", _of_cluster(source, "topic", topic), asked)
+        yield from needs("kafka-group", _of_cluster(source, "group", mapping.consumer_group or "*"), asked)
+
+
+_PASSWORDS = frozenset(
+    {"BASIC_AUTH", "SASL_SCRAM_512_AUTH", "SASL_SCRAM_256_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH"}
+)
+
+
+def _of_cluster(cluster: Arn, kind: str, name: str) -> str:
+    """The pattern of a topic or group of an MSK cluster: ``topic/CLUSTER/UUID/NAME``; ``*`` for any name."""
+    place = arn.escape(cluster._replace(resource=kind + cluster.resource.removeprefix("cluster")).format())
+    return f"{place}/{name if name == '*' else arn.escape(name)}"
+
+
+def _inside_a_vpc(source: Arn | None, mapping: EventSourceMapping) -> bool:
+    """Whether the poller makes network interfaces: always for MSK, MQ and DocumentDB, else where subnets are named."""
+    return (source is not None and source.service in _VPC_SOURCES) or any(
+        kind.startswith("VPC_") for kind, _ in mapping.access
+    )
+
+
+def _secrets(mapping: EventSourceMapping) -> list[str]:
+    """The secrets that the poller reads, each once: credentials, certificates, those of the schema registry."""
+    uris = (uri for _, uri in (*mapping.access, *mapping.registry_access))
+    return sorted({uri for uri in uris if (found := arn.parse(uri)) and found.service == "secretsmanager"})
+
+
+# --- Where records go ----------------------------------------------------------------------------
+
+
+def destination_needs(
+    target: str, used: Iterable[AccessRequest], why: str, source: Arn | None = None
+) -> Iterator[Keep]:
+    """What sending records to a destination asks of the role.
+
+    Args:
+        target: an ARN, or ``kafka://TOPIC``.
+        used: observed requests, which may tell by which key the destination is encrypted.
+        why: the reason, a clause.
+        source: the cluster that a Kafka topic is of.
+    """
+    topic = target.removeprefix("kafka://")
+    if topic != target:
+        if source is not None and source.service == "kafka":
+            for keep in needs("kafka-destination", _of_cluster(source, "topic", topic), why):
+                cluster = keep.grant.action == "kafka-cluster:Connect"
+                yield _on(keep, arn.escape(source.format())) if cluster else keep
+        return
+    place, pattern = arn.parse(target), arn.escape(target)
+    match place.service if place else "":
+        case "s3":
+            for keep in needs("s3-destination", pattern, why):
+                yield _on(keep, f"{pattern}/*") if keep.grant.action == "s3:PutObject" else keep
+            yield from key_needs("destination-bucket-key", target, used, f"{why}: the bucket's key")
+        case "sqs" | "sns" as service:
+            yield from needs(f"{service}-destination", pattern, why)
+            yield from key_needs("destination-key", target, used, f"{why}: the key of the destination")
+        case "lambda" | "events" as service:
+            yield from needs(f"{service}-destination", pattern, why)
+
+
+def key_needs(feature: str, target: str, used: Iterable[AccessRequest], why: str) -> Iterator[Keep]:
+    """What the KMS key of a queue, topic, bucket or secret asks of the role.
+
+    An encryption context that was observed names the key. Where none was, it is not known whether there is a key:
+    the permission is kept for the keys of that region, as one that nobody can know.
+    """
+    keys = sorted({request.resource for request in used if _is_for(request, target) and not request.wild})
+    for key in keys:
+        yield from needs(feature, arn.escape(key), why)
+    place = arn.parse(target)
+    if place is None or keys:
+        return
+    # A bucket's ARN has no region, and its key may be in any.
+    everywhere = f"arn:{place.partition}:kms:{place.region or '*'}:*:key/*"
+    for keep in needs(feature, everywhere, why):
+        blind = BlindSpot(
+            "key-unknown",
+            keep.grant.action,
+            f"{why}: the configuration does not say whether there is one, and it is used rarely",
+            "drop it if that resource has no customer managed key",
+            features()[feature].source,
+        )
+        yield Keep(keep.grant, "unknown", blind.why, blind, feature)
+
+
+def _is_for(request: AccessRequest, target: str) -> bool:
+    """Whether a call of KMS names `target` in its encryption context."""
+    return request.action.lower().startswith("kms:") and any(
+        key.lower().startswith("kms:encryptioncontext:")
+        and (value == target or value.startswith(f"{target}/"))
+        for key, values in request.context
+        for value in values
+    )
+
+
+def _on(keep: Keep, resource: str) -> Keep:
+    return Keep(keep.grant._replace(resource=resource), keep.kind, keep.why, keep.blind_spot, keep.feature)
+
+
+def _like(place: Arn, resource: str) -> str:
+    """The pattern of another resource in the same service, region and account."""
+    return f"arn:{place.partition}:{place.service}:{place.region}:{place.account}:{resource}"

@@ -1,0 +1,234 @@
+"""What AWS itself does with a role, from configuration and not from logs: table 3.6.
+
+Lambda writes logs with the function's role, and CloudTrail never shows it; failures are delivered only after
+failures. These are needs: what today's policies do not grant is not added, the meet with them sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from policygen.account.model import EventSourceMapping, Function, InvokeConfig, Role, unqualified
+from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam import arn
+from policygen.iam.arn import Arn
+from policygen.iam.conditions import Truth, evaluate_entry, facts_of
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.rightsize.keep.event_sources import destination_needs, features, needs, poller_needs
+from policygen.rightsize.keep.model import Keep
+
+SOURCE_FUNCTION = "lambda:SourceFunctionArn"
+
+_HOME = "us-east-1"
+_EDGE = "edgelambda.amazonaws.com"
+_HOSTS = frozenset({"ec2.amazonaws.com", "ssm.amazonaws.com"})
+_TASKS = "ecs-tasks.amazonaws.com"
+_OBJECT_LAMBDA = "AmazonS3ObjectLambdaExecutionRolePolicy"
+
+# Layers of AWS that write to log groups of their own, by the layer's name: the group's name.
+_LAYERS = {
+    "LambdaInsightsExtension": "/aws/lambda-insights",
+    "AWSOpenTelemetryDistro": "/aws/application-signals/data",
+}
+
+
+def platform_keeps(
+    functions: Sequence[Function],
+    mappings: Iterable[EventSourceMapping],
+    used: Iterable[AccessRequest],
+    *,
+    invoke_configs: Iterable[InvokeConfig] = (),
+    role: Role | None = None,
+    visible: Collection[str] = (),
+) -> list[Keep]:
+    """What AWS itself does with a role, each grant once (3.6).
+
+    Args:
+        functions: those that run with the role, published versions included.
+        mappings: event source mappings of the account.
+        used: observed requests; a log group in which the role made a stream is written to as well.
+        invoke_configs: destinations of asynchronous calls in the account.
+        role: the role, whose trust policy tells of Lambda@Edge and of agents on instances and in containers.
+        visible: actions that the evidence would have shown, had they been used.
+    """
+    used, mappings, invoke_configs = list(used), list(mappings), list(invoke_configs)
+    keeps: list[Keep] = []
+    for function in functions:
+        keeps += _function_needs(function, used)
+        for mapping in mappings:
+            if unqualified(mapping.function_arn) == function.unqualified:
+                keeps += poller_needs(function, mapping, used)
+        for config in invoke_configs:
+            if unqualified(config.function_arn) == function.unqualified:
+                keeps += _asynchronous_needs(function, config, used)
+    if role is not None:
+        keeps += _edge_needs(role, functions)
+        keeps += _object_lambda_needs(role)
+        keeps += agent_keeps(role, used, visible)
+    keeps += _stream_needs(used, {keep.grant.resource for keep in keeps})
+    return list({keep.grant: keep for keep in reversed(keeps)}.values())[::-1]
+
+
+def _function_needs(function: Function, used: Sequence[AccessRequest]) -> Iterator[Keep]:
+    name, place = function.name, arn.parse(function.arn)
+    if place is None:
+        return
+    if function.log_group:
+        why = f"Lambda writes the logs of {name}; CloudTrail never shows it"
+        yield from needs("logging", _group(place, arn.escape(function.log_group)), why)
+    if function.vpc:
+        yield from needs("vpc", "*", f"Lambda connects {name} to its VPC, rarely within a window")
+    if function.tracing:
+        yield from needs("tracing", "*", f"Lambda sends the traces of {name}")
+    if function.kms_key:
+        key = arn.escape(function.kms_key)
+        yield from needs("key", key, f"Lambda decrypts the environment of {name}")
+    if function.dead_letter:
+        why = f"dead letters of {name}, only after failures"
+        yield from destination_needs(function.dead_letter, used, why)
+    for entry in function.file_systems:
+        yield from _mount_needs(entry, name)
+    for layer in function.layers:
+        for title, group in _LAYERS.items():
+            if f":layer:{title}" in layer:
+                why = f"the layer {title} of {name} writes logs of its own"
+                yield from needs("insights", _group(place, group), why)
+    if function.durable:
+        executions = arn.escape(function.unqualified) + ":*"
+        yield from needs("durable", executions, f"{name} is durable: it saves and reads its progress")
+    if function.durable_key:
+        key = arn.escape(function.durable_key)
+        yield from needs("durable-key", key, f"the key of the durable executions of {name}")
+
+
+def _mount_needs(access_point: str, name: str) -> Iterator[Keep]:
+    """A file system that a function mounts by an access point, whose ARN need not name the file system."""
+    place = arn.parse(access_point)
+    if place is None:
+        return
+    why = f"{name} mounts a file system; CloudTrail never shows it"
+    where = f"arn:{place.partition}:{place.service}:{place.region}:{place.account}"
+    if place.service == "s3files":
+        system = place.resource.split("/access-point/")[0]
+        yield from needs("s3files", arn.escape(f"{where}:{system}"), why)
+    elif place.service == "elasticfilesystem":
+        yield from needs("efs", f"{where}:file-system/*", why)
+
+
+def _asynchronous_needs(
+    function: Function, config: InvokeConfig, used: Sequence[AccessRequest]
+) -> Iterator[Keep]:
+    if config.on_success:
+        why = f"records of asynchronous calls of {function.name} that succeeded"
+        yield from destination_needs(config.on_success, used, why)
+    if config.on_failure:
+        why = f"records of asynchronous calls of {function.name} that failed, only after failures"
+        yield from destination_needs(config.on_failure, used, why)
+
+
+def _edge_needs(role: Role, functions: Sequence[Function]) -> Iterator[Keep]:
+    """Replicas write to the region that they run in, in groups named after the function's home, us-east-1."""
+    place = arn.parse(role.key.arn)
+    if _EDGE not in role.trusted_services or place is None:
+        return
+    # Only functions of us-east-1 can be replicated; without one that is known, it may be any.
+    names = sorted({arn.escape(function.name) for function in functions if function.region == _HOME})
+    for name in names or ["*"]:
+        group = f"arn:{place.partition}:logs:*:{place.account}:log-group:/aws/lambda/{_HOME}.{name}:*"
+        yield from needs("edge", group, "Lambda@Edge writes logs in whatever region it runs")
+
+
+def _object_lambda_needs(role: Role) -> Iterator[Keep]:
+    """Access points of S3 Object Lambda are no part of a function's configuration; AWS's policy tells of them."""
+    if any(policy.arn.rpartition("/")[2] == _OBJECT_LAMBDA for policy in role.attached):
+        why = "the role has AWS's policy for S3 Object Lambda: it answers requests for objects"
+        yield from needs("object-lambda", "*", why)
+
+
+def agent_keeps(role: Role, used: Iterable[AccessRequest], visible: Collection[str] = ()) -> list[Keep]:
+    """What the SSM agent of an instance, or ECS Exec in a container, does with its role.
+
+    The agent reports every few minutes, so that an instance without a report, where reports would be seen, has
+    no agent. Where neither is known, the permissions are kept as ones that nobody can know.
+
+    Args:
+        role: the role; EC2, ECS tasks or Systems Manager must be trusted by it.
+        used: observed requests.
+        visible: actions that the evidence would have shown, had they been used.
+    """
+    trusted = set(role.trusted_services)
+    feature = "agent" if trusted & _HOSTS else "exec" if _TASKS in trusted else ""
+    if not feature:
+        return []
+    who = "the SSM agent of the instance" if feature == "agent" else "ECS Exec in the container"
+    heartbeat = "ssm:UpdateInstanceInformation" if feature == "agent" else "ssmmessages:CreateControlChannel"
+    seen = any(r.action == heartbeat or r.action.startswith("ssmmessages:") for r in used)
+    if seen:
+        return list(needs(feature, "*", f"{who} was seen at work; its messages are never in CloudTrail"))
+    if heartbeat in visible:
+        return []
+    why = f"whether {who} runs is not in the logs that were read"
+    return [
+        Keep(
+            keep.grant,
+            "unknown",
+            why,
+            BlindSpot(
+                "agent-unseen",
+                keep.grant.action,
+                why,
+                "drop it if nobody manages these instances with Systems Manager",
+                features()[feature].source,
+            ),
+            feature,
+        )
+        for keep in needs(feature, "*", why)
+    ]
+
+
+def _stream_needs(used: Iterable[AccessRequest], groups: set[str]) -> Iterator[Keep]:
+    for request in used:
+        if (
+            request.action == "logs:CreateLogStream"
+            and ":log-stream:" in request.resource
+            and not request.wild
+        ):
+            group = arn.escape(request.resource.split(":log-stream:")[0]) + ":*"
+            if group not in groups:
+                groups.add(group)
+                why = "it made log streams there; writing to them is never in CloudTrail"
+                yield Keep(Grant("logs:PutLogEvents", group), "platform", why)
+
+
+def warned(keep: Keep) -> Keep:
+    """A keep of the platform with a note, where its conditions ask for what AWS's own call does not have (3.6.1).
+
+    For keeps that stand under the conditions of today's statements: the condition is not dropped, because the
+    new policy is never wider, but the call that it was kept for is denied, today already.
+    """
+    feature = features().get(keep.feature)
+    if feature is None or feature.caller == "present" or not _asks_for_function(keep.grant):
+        return keep
+    fact = "lacks" if feature.caller == "absent" else "may lack"
+    note = (
+        f"today's statement asks for {SOURCE_FUNCTION}, which AWS's own call {fact}: "
+        f"{'it is' if feature.caller == 'absent' else 'it may be'} denied, today already"
+    )
+    return replace(keep, note=note)
+
+
+def _asks_for_function(grant: Grant) -> bool:
+    """Whether a request without ``lambda:SourceFunctionArn`` fails one of the grant's conditions on that key."""
+    absent = facts_of((), absent=(SOURCE_FUNCTION,))
+    return any(
+        evaluate_entry(operator, key, values, absent) is Truth.FALSE
+        for operator, keys in grant.conditions
+        for key, values in keys
+        if key.lower() == SOURCE_FUNCTION.lower()
+    )
+
+
+def _group(place: Arn, name: str) -> str:
+    return f"arn:{place.partition}:logs:{place.region}:{place.account}:log-group:{name}:*"

@@ -18,6 +18,7 @@ from policygen.account.required_permissions import NEEDS
 from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs as batch_read
 from policygen.batch.select import RoleFilter
+from policygen.evidence.observe import ObserveOptions
 from policygen.cli.app import app
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.coverage.remediation import (
@@ -38,6 +39,7 @@ from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries
 from policygen.rightsize.analysis import analyse
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import ROLE, ROOT, record, snapshot, trails_of
+from tests.support_options import analysis_options
 from tests.test_athena import odd, sample_rows
 
 duckdb = pytest.importorskip("duckdb")
@@ -310,7 +312,9 @@ def verdicts(tmp_path: Path, now: datetime = NOW, **settings: Any) -> dict[str, 
         for n, day in enumerate(days)
     ]
     source = FakeLake(events, **settings).source()
-    made = analyse(source, ROLE, days=20, account=load_snapshot(path), on=now.date()).suggestion
+    made = analyse(
+        source, ROLE, account=load_snapshot(path), **analysis_options(days=20, on=now.date())
+    ).suggestion
     found = {name: made.coverage.verdict(name) for name in ("iam:ListRoles", "s3:GetObject")}
     return {name: one.since or (one.spot and one.spot.id) for name, one in found.items()} | {
         "command": (found["s3:GetObject"].spot and found["s3:GetObject"].spot.command) or "",
@@ -554,7 +558,7 @@ def test_only_the_permissions_that_are_listed_are_used() -> None:
 def test_a_store_is_not_asked_for_every_role() -> None:
     aws = FakeLake(FEW)
     with SpillStore() as spill, pytest.raises(UsageError) as caught:
-        batch_read(aws.source(), spill, RoleFilter(), days=30)
+        batch_read(aws.source(), spill, RoleFilter(), ObserveOptions(days=30))
     assert (caught.value.code, aws.requests) == ("PG-E202", [])
 
 

@@ -23,6 +23,7 @@ from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.oracle.judge import available, judge, row
 from tests.support import ROOT, SHARED
+from tests.support_options import analysis_options
 from tests.test_suggest_cases import CASES, run
 
 pytestmark = [
@@ -90,7 +91,9 @@ def sample_suggestions() -> tuple[Suggestion, ...]:
     made = []
     for role in account.roles:
         try:
-            found = analyse([ROOT / "samples" / "trail"], role.key.arn, days=45, account=account)
+            found = analyse(
+                [ROOT / "samples" / "trail"], role.key.arn, account=account, **analysis_options(days=45)
+            )
         except NothingFoundError:
             continue
         made.append(found.suggestion)
@@ -124,7 +127,7 @@ def test_the_judge_knows_every_action_and_its_resource_types_in_the_samples() ->
 @pytest.mark.skipif(not LAMBDA_ROLES.is_dir(), reason="the shared trails are not here")
 def test_policies_for_real_lambda_roles_are_sufficient() -> None:
     roles = [role for role in roles_in(LAMBDA_ROLES) if role.role_id and "/aws-service-role/" not in role.arn]
-    made = [analyse([LAMBDA_ROLES], role.arn, days=36500).suggestion for role in roles]
+    made = [analyse([LAMBDA_ROLES], role.arn, **analysis_options(days=36500)).suggestion for role in roles]
     rows, names = [], []
     for one in made:
         documents = [policy.to_dict() for policy in one.policies]

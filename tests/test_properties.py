@@ -33,6 +33,7 @@ from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
 from tests.support import rendered as render
+from tests.support_options import analysis_options
 
 Short = dict[str, Any]
 
@@ -100,7 +101,7 @@ def analysed(
     with folder() as at:
         (at / "log.json").write_text(json.dumps({"Records": list(records)}))
         account = to_account(snapshot({**today, "trails": ALL_DATA_EVENTS})) if today is not None else None
-        return analyse([at], ROLE, account=account, **options)
+        return analyse([at], ROLE, account=account, **analysis_options(**options))
 
 
 def test_the_catalog_s_examples_are_enough_to_draw_from() -> None:

@@ -21,6 +21,7 @@ from policygen.report.formats import FORMATS, SUFFIXES, format_of
 from policygen.rightsize.analysis import Analysis, analyse
 from tests.support import ROOT
 from tests.support import rendered as render
+from tests.support_options import analysis_options
 from tests.test_suggest_cases import CASES, IDS
 from tests.test_suggest_cases import run as run_case
 
@@ -46,7 +47,9 @@ WIDTH = 80
 @cache
 def sample(role: str, today: bool) -> Analysis:
     """The analysis of one of the samples' roles, with today's policies or without."""
-    return analyse([SAMPLES / "trail"], role, days=45, account=SNAPSHOT if today else None)
+    return analyse(
+        [SAMPLES / "trail"], role, account=SNAPSHOT if today else None, **analysis_options(days=45)
+    )
 
 
 def problems(text: str) -> list[str]:
@@ -222,8 +225,8 @@ def test_the_screen_of_the_sample_is_as_it_was_agreed(name: str) -> None:
     made = analyse(
         [SAMPLES / "trail"],
         role,
-        days=30,
         account=None if without else SNAPSHOT,
+        **analysis_options(days=30),
     )
     screen = render("text", made)
     golden = SCREENS / f"{name}.txt"

@@ -19,6 +19,7 @@ from policygen.rightsize.check.findings import policy_source
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from tests.support import ROLE, ROOT, crowd, snapshot, trails_of, write_logs
+from tests.support_options import analysis_options
 
 FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
 CASES = [(file.stem, case) for file in FILES for case in json.loads(file.read_text())]
@@ -37,11 +38,13 @@ def run(case: dict[str, Any], folder: Path) -> Analysis:
     return analyse(
         [logs],
         case.get("role", ROLE),
-        days=case.get("days", 30),
         account=account,
-        decisions=decisions_of(case),
-        on=date.fromisoformat(case["on"]) if "on" in case else None,
-        **case.get("options", {}),
+        **analysis_options(
+            days=case.get("days", 30),
+            decisions=decisions_of(case),
+            on=date.fromisoformat(case["on"]) if "on" in case else None,
+            **case.get("options", {}),
+        ),
     )
 
 

@@ -111,11 +111,13 @@ def command(
     from policygen.cli.console import ProgressBar
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
+    from policygen.evidence.observe import ObserveOptions
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.report.formats import require_format
     from policygen.report.terminal.batch import render_batch
     from policygen.report.terminal.layout import in_ascii
+    from policygen.rightsize.suggestion import SuggestOptions
     from policygen.text import escape_controls
 
     require_format(format_)
@@ -138,6 +140,13 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
     choice = RoleFilter(names or (), paths or (), tags or (), trusts or (), accounts or ())
+    observe = ObserveOptions(
+        days=days,
+        until=until,
+        allow_incomplete=allow_incomplete,
+        accepted=tuple(signs_of(accept)),
+        on=on,
+    )
     source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with SpillStore() as spill:
         with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
@@ -145,11 +154,8 @@ def command(
                 source,
                 spill,
                 choice,
-                days=days,
-                until=until,
-                allow_incomplete=allow_incomplete,
-                on=on,
-                means=means,
+                observe,
+                means,
             )
         window = window_of(days, found.limit or found.counts.last)
         if retry_failed and last:
@@ -158,16 +164,12 @@ def command(
         sizing = BatchSettings(
             reading=found.reading,
             counts=found.counts,
-            days=days,
+            observe=observe,
+            suggest=SuggestOptions(
+                add_observed=add_observed, resources=cast("Mode", resources), decisions=decided, on=on
+            ),
             limit=found.limit,
-            until_given=bool(until),
             account=account,
-            allow_incomplete=allow_incomplete,
-            add_observed=add_observed,
-            resources=cast("Mode", resources),
-            accepted=tuple(signs_of(accept)),
-            decisions=decided,
-            on=on,
             forms=folder.forms,
         )
         folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])

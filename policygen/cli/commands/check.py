@@ -71,7 +71,7 @@ def command(
     """
     from policygen.cli.output import add_to_summary, ascii_only, summarise, summary_file, write_stdout
     from policygen.errors import UsageError
-    from policygen.evidence.observe import collect_evidence
+    from policygen.evidence.observe import ObserveOptions, collect_evidence
     from policygen.report.findings.report import FindingsReport, render
     from policygen.report.formats import require_format
     from policygen.report.terminal.layout import in_ascii
@@ -97,12 +97,11 @@ def command(
         seen = collect_evidence(
             source,
             role,
-            days=days,
-            until=until,
+            ObserveOptions(
+                days=days, until=until, allow_incomplete=allow_incomplete, accepted=signs_of(accept)
+            ),
             account=account,
-            allow_incomplete=allow_incomplete,
-            accepted=signs_of(accept),
-            means=means,
+            read=means,
         )
     findings = check(sources, check_basis(seen, decided, datetime.now(UTC).date()))
     level = None if fail_on == "never" else cast("Level", fail_on)

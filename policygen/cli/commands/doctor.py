@@ -58,7 +58,7 @@ def command(
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
     from policygen.evidence.coverage.table import coverage_rows
-    from policygen.evidence.observe import collect_coverage
+    from policygen.evidence.observe import ObserveOptions, collect_coverage
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
     from policygen.text import escape_controls
 
@@ -82,12 +82,10 @@ def command(
     with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         reading, counts, coverage = collect_coverage(
             source,
-            days=days,
-            until=until,
+            ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete),
             account=account,
             role=role,
-            allow_incomplete=allow_incomplete,
-            means=means,
+            read=means,
         )
     wanted = set(services or ())
     if account and role and not wanted:

@@ -61,9 +61,11 @@ def command(
     """
     from policygen.cli.output import ascii_only, summarise, write_stdout
     from policygen.errors import UsageError
+    from policygen.evidence.observe import ObserveOptions
     from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
+    from policygen.rightsize.suggestion import SuggestOptions
     from policygen.text import escape_controls
 
     if format_ not in {"text", "json"}:
@@ -71,19 +73,18 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = message_sink(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
+    on = datetime.now(UTC).date()
     source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,
-            days=days,
-            until=until,
+            observe=ObserveOptions(
+                days=days, until=until, allow_incomplete=allow_incomplete, accepted=signs_of(accept), on=on
+            ),
+            suggest=SuggestOptions(decisions=decided, on=on),
             account=account,
-            allow_incomplete=allow_incomplete,
-            accepted=signs_of(accept),
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
+            read=means,
         )
     found = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:

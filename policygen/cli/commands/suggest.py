@@ -93,10 +93,12 @@ def command(
         write_stdout,
     )
     from policygen.errors import UsageError
+    from policygen.evidence.observe import ObserveOptions
     from policygen.files import check_writable, write_file
     from policygen.report.formats import format_of, render, require_format
     from policygen.report.from_analysis import plan_from_analysis
     from policygen.rightsize.analysis import analyse
+    from policygen.rightsize.suggestion import SuggestOptions
     from policygen.text import escape_controls
 
     exports = [(path, format_of(str(path))) for path in export or []]
@@ -113,22 +115,24 @@ def command(
     decided = decisions_of(decisions, keep, drop)
     talk = message_sink(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
+    on = datetime.now(UTC).date()
     source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,
-            days=days,
-            until=until,
+            observe=ObserveOptions(
+                days=days, until=until, allow_incomplete=allow_incomplete, accepted=signs_of(accept), on=on
+            ),
+            suggest=SuggestOptions(
+                add_observed=add_observed,
+                resources=cast("Mode", resources),
+                opened=opened or (),
+                decisions=decided,
+                on=on,
+            ),
             account=account,
-            allow_incomplete=allow_incomplete,
-            add_observed=add_observed,
-            resources=cast("Mode", resources),
-            opened=opened or (),
-            accepted=signs_of(accept),
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
+            read=means,
         )
     if not quiet:
         summarise(analysis.observed)

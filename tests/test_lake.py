@@ -18,7 +18,6 @@ from policygen.account.required_permissions import NEEDS
 from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs as batch_read
 from policygen.batch.select import RoleFilter
-from policygen.evidence.observe import ObserveOptions
 from policygen.cli.app import app
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.coverage.remediation import (
@@ -26,6 +25,7 @@ from policygen.evidence.coverage.remediation import (
     multi_region_command,
     start_logging_command,
 )
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore

@@ -12,7 +12,7 @@ from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
 from policygen.batch.select import RoleTarget
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.observe import ObserveOptions, RoleEvidence, evidence_for_role
+from policygen.evidence.observe import NoCallsInWindowError, ObserveOptions, RoleEvidence, evidence_for_role
 from policygen.evidence.role import RoleSelector
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
@@ -21,11 +21,12 @@ from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
 from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.io import to_bytes
-from policygen.plan.model import Plan
+from policygen.plan.model import Plan, PlanRisk
 from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
 from policygen.report.from_analysis import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, conclude
+from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from policygen.text import escape_controls
@@ -104,17 +105,12 @@ def _concluded(sizing: BatchSettings, seen: RoleEvidence, decisions: Decisions) 
     while True:
         try:
             made = conclude(seen, replace(sizing.suggest, decisions=decisions))
-        except PolicygenError as error:
-            general = (
-                one
-                for one in decisions.rules
-                if one.kind == "keep" and (one.flag or set(one.role) & set("*?"))
-            )
-            rule = next((one for one in general if error.message.startswith(f"{one.where} keeps ")), None)
-            if error.code != "PG-E364" or rule is None:
+        except NothingToKeepError as error:
+            if not error.rule.general:
                 raise
-            unfit.append(escape_controls(rule.where))
-            decisions = replace(decisions, rules=tuple(one for one in decisions.rules if one is not rule))
+            unfit.append(escape_controls(error.rule.where))
+            rules = tuple(rule for rule in decisions.rules if rule is not error.rule)
+            decisions = replace(decisions, rules=rules)
         else:
             return made, unfit
 
@@ -170,7 +166,7 @@ def _refused(
     sizing: BatchSettings, target: RoleTarget, error: PolicygenError, calls: dict[RoleKey, Calls]
 ) -> BatchRow:
     """A role for which there is no suggestion."""
-    if error.code == "PG-E301" and "looks like the workload" not in error.message:
+    if isinstance(error, NoCallsInWindowError):
         return _without_calls(sizing, target, **_use(calls))
     review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
     verdict: Verdict = "review" if error.code in review else "failed"
@@ -218,8 +214,8 @@ def _sized(target: RoleTarget, made: Analysis, found: Plan) -> BatchRow:
     )
 
 
-def _escalations(risks: Collection[object]) -> int:
-    return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
+def _escalations(risks: Collection[PlanRisk]) -> int:
+    return sum(1 for risk in risks if risk.family == "escalation")
 
 
 def row_of(target: RoleTarget, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> BatchRow:

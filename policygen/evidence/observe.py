@@ -259,6 +259,10 @@ def _check_accepted(accepted: Collection[str]) -> None:
             )
 
 
+class NoCallsInWindowError(NothingFoundError):
+    """The role made no call at all in the window (PG-E301), not even one that looks suspicious."""
+
+
 def _no_events(
     counts: CallCounts, chosen: ResolvedRole, window: Window, conduct: SplitCalls
 ) -> NothingFoundError:
@@ -279,7 +283,7 @@ def _no_events(
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
-    return NothingFoundError(
+    return NoCallsInWindowError(
         f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
         *hints,
         code="PG-E301",

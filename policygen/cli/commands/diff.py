@@ -40,6 +40,6 @@ def command(
         write_stdout(render_diff_json(found), utf8=True)
     else:
         write_stdout(render_diff_text(found, show_all=show_all, ascii_only=ascii_only()))
-    wider = found.gained or any(text.startswith("new") for text in found.unsure)
+    wider = found.gained or any(grant.side == "new" for grant in found.unsure)
     if (exit_code and found.verdict != "equal") or (never_wider and wider):
         raise typer.Exit(1)

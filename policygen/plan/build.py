@@ -32,7 +32,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
     usage = made.usage
     requests = [
         _request(made, request, seen)
-        for table in (usage.requests, usage.asides)
+        for table in (usage.requests, usage.informational)
         for request, seen in table.items()
     ]
     return {
@@ -91,7 +91,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
                 "event": f"{w.source} {w.event}",
             }
             | _evidence(seen)
-            for w, seen in usage.wanted.items()
+            for w, seen in usage.denied.items()
         ],
         "unmapped": [
             {"event": f"{u.source} {u.event}", "why": u.why} | _evidence(s) for u, s in usage.unmapped.items()
@@ -105,20 +105,20 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
                 "sign": one.sign,
                 "event": f"{one.source} {one.event}",
                 "function": one.function,
-                "accepted": one.sign in made.conduct.accepted,
+                "accepted": one.sign in made.split.accepted,
                 "sessions": sorted(seen.sessions),
                 "addresses": sorted(seen.addresses),
                 "user_agents": sorted(seen.agents),
             }
             | _evidence(seen)
-            for one, seen in made.conduct.suspects.items()
+            for one, seen in made.split.anomalies.items()
         ],
         "seasonal": _seasonal(made),
         "asides": [
             _name(one.request)
             | {"grade": one.request.grade, "allowed": one.allowed}
             | _evidence(one.evidence)
-            for one in made.asides()
+            for one in made.informational()
         ],
         "set_apart": [
             _name(request) | _evidence(seen)
@@ -194,7 +194,7 @@ def _visible(made: Suggestion, keep: Keep) -> bool:
     if keep.blind_spot:
         return False
     reads = reference.reads_only(keep.grant.action)
-    return made.coverage.verdict(keep.grant.action, keep.grant.resource, reads).visible
+    return made.coverage.observability(keep.grant.action, keep.grant.resource, reads).visible
 
 
 def _seasonal(made: Suggestion) -> list[dict[str, str]]:
@@ -212,7 +212,7 @@ def _calendar(analysis: Analysis) -> dict[str, Any]:
     days = analysis.suggestion.usage.window.dates()
     place = {day: i for i, day in enumerate(days)}
     rows: dict[str, list[int]] = {}
-    for key, seen in analysis.observed.conduct.workload.items():
+    for key, seen in analysis.observed.split.workload.items():
         at = place.get(key.day)
         if at is not None:
             service = service_prefix(key.call.source) or label(key.call.source)

@@ -31,7 +31,7 @@ from policygen.text import escape_controls, pluralize
 def render_screen(analysis: Analysis, told: ChangeSummary) -> dict[str, str]:
     """The screen, ``all`` with every service and every resource; ``short`` with long lists cut, and their number."""
     made = analysis.suggestion
-    asides = made.asides()
+    asides = made.informational()
     before, after = [*_head(analysis), "", *_result(made), ""], list(_next(analysis))
     screens = {}
     for name, show_all in (("short", False), ("all", True)):
@@ -152,9 +152,9 @@ def _findings(
             yield from wrapped("  ! ", f"{one.request.action} on {one.request.resource}", "    ")
             yield from wrapped("      why   ", f"{one.cause} ({pluralize(one.evidence.count, 'call')})")
         yield from more(len(made.missing), limit)
-    if usage.wanted:
-        yield from ("", f"Wanted but denied ({len(usage.wanted)}): not granted")
-        for wanted, seen in list(usage.wanted.items())[:limit]:
+    if usage.denied:
+        yield from ("", f"Wanted but denied ({len(usage.denied)}): not granted")
+        for wanted, seen in list(usage.denied.items())[:limit]:
             what = (
                 f"{wanted.action} on {wanted.resource}"
                 if wanted.action
@@ -165,7 +165,7 @@ def _findings(
                 "      why   ",
                 f"{denied_by(wanted.policy_type, explicit=wanted.explicit)} ({pluralize(seen.count, 'call')})",
             )
-        yield from more(len(usage.wanted), limit)
+        yield from more(len(usage.denied), limit)
     yield from _apart(made, limit)
     yield from _users(made, limit)
     yield from _asides(made, asides, limit)
@@ -199,16 +199,14 @@ def _findings(
 
 def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
     """Usage that does not look like the workload, by sign."""
-    conduct = made.conduct
+    split = made.split
     by_sign: dict[AnomalyRule, list[tuple[Anomaly, Evidence]]] = {}
-    for suspect, seen in conduct.suspects.items():
+    for suspect, seen in split.anomalies.items():
         by_sign.setdefault(suspect.sign, []).append((suspect, seen))
     for sign, members in by_sign.items():
         calls = sum(seen.count for _, seen in members)
-        kept = sign in conduct.accepted or sign in SHOWN_ONLY
-        left = (
-            "accepted" if sign in conduct.accepted else "in the policy" if kept else "left out of the policy"
-        )
+        kept = sign in split.accepted or sign in SHOWN_ONLY
+        left = "accepted" if sign in split.accepted else "in the policy" if kept else "left out of the policy"
         yield ""
         yield from wrapped("", f"Does not look like the workload ({pluralize(calls, 'call')}): {left}", "  ")
         seen = reduce(add, (seen for _, seen in members))

@@ -20,8 +20,6 @@ from tests.support import ROOT
 
 ACCOUNT = "123456789012"
 RULES = all_rules()
-EXAMPLES = [(rules, example) for rules in RULES for example in rules.examples]
-IDS = [f"{rules.service}: {example.event} {i}" for i, (rules, example) in enumerate(EXAMPLES)]
 BY_SERVICE = pytest.mark.parametrize("rules", RULES, ids=[rules.service for rules in RULES])
 
 
@@ -54,23 +52,34 @@ def answer_text(call: Call) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
-def test_the_example_needs_exactly_what_it_says(rules: ServiceRules, example: Example) -> None:
-    assert answer_text(call_of(example)) == set(example.needs)
+def named(rules: ServiceRules) -> list[tuple[str, Example]]:
+    """The examples of a file, each by its event and its place in the file."""
+    return [(f"{example.event} {i}", example) for i, example in enumerate(rules.examples)]
 
 
-@pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
-def test_the_example_shows_indirectly_what_it_says(rules: ServiceRules, example: Example) -> None:
-    answer = catalog.requests_for(call_of(example))
-    shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "indirect"}
-    assert shown == set(example.indirect)
+@BY_SERVICE
+def test_the_examples_need_exactly_what_they_say(rules: ServiceRules) -> None:
+    answers = {name: (answer_text(call_of(one)), set(one.needs)) for name, one in named(rules)}
+    assert {name: pair for name, pair in answers.items() if pair[0] != pair[1]} == {}
 
 
-@pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
-def test_the_projected_parameters_give_the_same_answer(rules: ServiceRules, example: Example) -> None:
-    whole, cut = call_of(example), call_of(example, projected=True)
-    assert catalog.requests_for(cut) == catalog.requests_for(whole)
-    assert project(example.source, example.event, cut.params) == cut.params
+@BY_SERVICE
+def test_the_examples_show_indirectly_what_they_say(rules: ServiceRules) -> None:
+    wrong = {}
+    for name, example in named(rules):
+        answer = catalog.requests_for(call_of(example))
+        shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "indirect"}
+        if shown != set(example.indirect):
+            wrong[name] = shown, set(example.indirect)
+    assert wrong == {}
+
+
+@BY_SERVICE
+def test_the_projected_parameters_give_the_same_answers(rules: ServiceRules) -> None:
+    for name, example in named(rules):
+        whole, cut = call_of(example), call_of(example, projected=True)
+        assert catalog.requests_for(cut) == catalog.requests_for(whole), name
+        assert project(example.source, example.event, cut.params) == cut.params, name
 
 
 # Shapes that a projection may not change: what is left out is neither a name nor absent.

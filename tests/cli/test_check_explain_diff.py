@@ -1,17 +1,15 @@
-"""The commands that judge, compare and explain, as a stranger meets them: real processes, exit codes, whole stderr."""
+"""The commands that judge, compare and explain, as a stranger meets them: exit codes, and the whole of stderr."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_suggest_cli import MAKE_ONE, READ, Done, environment, run
 from tests.support.accounts import snapshot, trails_of
+from tests.support.command import MAKE_ONE, READ, Done, process, run
 from tests.support.records import ACCOUNT, ROLE, crowd, write_logs
 
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
@@ -71,15 +69,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (at / name).write_text(text)
     (at / "latin.json").write_bytes(b'{"Sid": "\xe9"}')
     return at
-
-
-def piped(folder: Path, text: bytes, *args: str) -> Done:
-    """A finished process that was given something on standard input."""
-    made = subprocess.run(
-        [sys.executable, "-m", "policygen", *args],
-        cwd=folder, env=environment(folder), input=text, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
-    return Done(made.stdout.decode(), made.stderr.decode(), made.returncode)
 
 
 ON = ("-r", ROLE, "-l", "logs")
@@ -345,7 +334,7 @@ def test_a_failure_says_what_where_and_what_next(name: str, world: Path) -> None
 
 
 def test_standard_input_is_read_once_and_only_as_utf_8(world: Path) -> None:
-    done = piped(world, b'{"Sid": "\xe9"}', "check", "-", *ON)
+    done = process(world, "check", "-", *ON, text=b'{"Sid": "\xe9"}')
     assert done == Done("", said("cannot read 'standard input': it is not UTF-8  PG-E219, exit 2", GIVE), 2)
 
 
@@ -404,7 +393,7 @@ def test_several_documents_of_one_file_hold_together(world: Path) -> None:
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 def test_a_policy_comes_from_standard_input(mark: bytes, world: Path) -> None:
-    done = piped(world, mark + json.dumps(BROKEN).encode(), "check", "-", *ON, "-q", "-f", "json")
+    done = run(world, "check", "-", *ON, "-q", "-f", "json", text=mark + json.dumps(BROKEN).encode())
     assert done.code == 1
     assert subjects(done) == [
         ("PG201", "standard input", "dynamodb:GetItem"),
@@ -414,9 +403,9 @@ def test_a_policy_comes_from_standard_input(mark: bytes, world: Path) -> None:
 
 def test_what_suggest_writes_passes_its_own_gate(world: Path) -> None:
     made = run(world, *SUGGEST, "-q", "-f", "policy")
-    done = piped(world, made.stdout.encode(), "check", "-", *TODAY, "--fail-on", "note", "-q")
+    done = run(world, "check", "-", *TODAY, "--fail-on", "note", "-q", text=made.stdout.encode())
     assert (done.stderr, done.code) == ("", 0)
-    assert piped(world, made.stdout.encode(), "diff", "spare.json", "-", "--never-wider").code == 0
+    assert run(world, "diff", "spare.json", "-", "--never-wider", text=made.stdout.encode()).code == 0
 
 
 # --- diff ----------------------------------------------------------------------------------------

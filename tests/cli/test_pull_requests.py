@@ -17,8 +17,8 @@ import yaml
 
 from policygen.cli.output import STEP_LIMIT, add_to_summary
 from policygen.report.formats import FORMATS, SUFFIXES
-from tests.cli.test_suggest_cli import READ, SUGGEST, Done, environment, run
 from tests.support import ROOT
+from tests.support.command import LONG, READ, SUGGEST, Done, environment, run
 from tests.support.records import ROLE, write_logs
 
 ACTION = ROOT / "docs" / "examples" / "action" / "action.yml"
@@ -61,7 +61,7 @@ def bash(place: Path, script: str, **variables: str) -> Done:
     env["PATH"] = f"{place / 'bin'}:{env['PATH']}"
     made = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", place / "script.sh"],
-        cwd=place, env=env, capture_output=True, timeout=120, check=False,
+        cwd=place, env=env, capture_output=True, timeout=LONG, check=False,
     )  # fmt: skip
     return Done(made.stdout.decode(), made.stderr.decode(), made.returncode)
 
@@ -357,7 +357,7 @@ def test_the_page_names_every_format_with_its_suffix_and_every_rule_of_a_plan() 
     table = dict(re.findall(r"^\| `(\w+)` \| `?([.\w]*)`? ?\|", text, re.M))
     ours = {"markdown", "sarif", "junit", "github", "csv"}
     assert table == {kind: SUFFIXED.get(kind, "") for kind in ours}
-    from tests.report.test_markdown import EXPECTED
+    from tests.report.test_findings import EXPECTED
 
     named = set(re.findall(r"PG\d{3}", text.split("| rule |")[1].split("\n\n")[0]))
     assert named == {rule for rule, _ in EXPECTED}

@@ -1,4 +1,4 @@
-"""The command line as a stranger meets it: real processes, stdout, stderr and exit code together."""
+"""The command line as a stranger meets it: stdout, stderr and exit code together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -20,10 +19,10 @@ from policygen.cli import app as cli
 from policygen.report.formats import FORMATS, SUFFIXES
 from tests.support import ROOT, SHARED
 from tests.support.accounts import snapshot
-from tests.support.records import ACCOUNT, ROLE, write_logs
+from tests.support.command import LONG, MAKE_ONE, READ, SUGGEST, Done, command, environment, process, run
+from tests.support.records import ACCOUNT, write_logs
 
 OTHER = "210987654321"
-READ = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "carts"}}
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -36,36 +35,6 @@ POLICY = {
     ],
 }
 NO_GUESS = "no policy was written: an empty one would be a guess, not a finding"
-
-
-class Done(NamedTuple):
-    """A finished process."""
-
-    stdout: str
-    stderr: str
-    code: int
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """An environment without AWS credentials, from which nothing reaches AWS."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "POLICYGEN"))}
-    return kept | {
-        "HOME": str(home),
-        "AWS_CONFIG_FILE": str(home / "no-config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(home / "no-credentials"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONIOENCODING": "utf-8",
-        "COLUMNS": "80",
-        **more,
-    }
-
-
-def run(folder: Path, *args: str | Path, **more: str) -> Done:
-    command = [sys.executable, "-m", "policygen", *map(str, args)]
-    env = environment(folder, **more)
-    made = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=60, check=False)
-    return Done(made.stdout.decode(), made.stderr.decode(), made.returncode)
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +58,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return at
 
 
-SUGGEST = ("suggest", "-r", ROLE, "-l")
 CREDENTIALS = """\
 error: no AWS credentials  PG-E101, exit 5
   hint: looked at: environment, default profile, container, instance metadata
   hint: aws sso login --profile NAME (or: aws login), then add --profile NAME
   hint: no AWS needed on files: --logs DIR --snapshot FILE
 """
-MAKE_ONE = "aws iam get-account-authorization-details > account.json makes a file that is read"
 DAMAGED = """\
 error: 1 of 2 log files is damaged: gzip ends at byte 200  PG-W311, exit 3
   hint: b.json.gz
@@ -428,9 +395,9 @@ def test_json_is_utf_8_and_the_screen_ascii_where_the_terminal_knows_no_more(tmp
         tmp_path, [READ | {"source": "s3", "name": "GetObject", "params": {"bucketName": "b", "key": "é/ü"}}]
     )
     for kind in ("policy", "json"):
-        done = run(tmp_path, *SUGGEST, ".", "-q", "-f", kind, PYTHONIOENCODING="ascii")
+        done = process(tmp_path, *SUGGEST, ".", "-q", "-f", kind, PYTHONIOENCODING="ascii")
         assert ("é/ü" in done.stdout, done.stderr, done.code) == (True, "", 0)
-    screen = run(tmp_path, *SUGGEST, ".", "-q", PYTHONIOENCODING="ascii")
+    screen = process(tmp_path, *SUGGEST, ".", "-q", PYTHONIOENCODING="ascii")
     assert (screen.stdout.isascii(), screen.stderr, screen.code) == (True, "", 0)
 
 
@@ -468,9 +435,8 @@ def heeding_ctrl_c() -> None:
 @pytest.mark.parametrize("args", [SUGGEST, ("map",)], ids=["suggest", "map"])
 def test_ctrl_c_while_reading_ends_with_130_and_a_word(args: Sequence[str], tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    command = [sys.executable, "-m", "policygen", *args, "pipe"]
-    process = subprocess.Popen(
-        command,
+    started = subprocess.Popen(
+        command(*args, "pipe"),
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -479,10 +445,9 @@ def test_ctrl_c_while_reading_ends_with_130_and_a_word(args: Sequence[str], tmp_
     )
     with (tmp_path / "pipe").open("wb", buffering=0) as pipe:  # opens once the command reads
         pipe.write(b'{"Records": [')
-        time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
-    assert (stdout, stderr, process.returncode) == (b"", b"stopped by Ctrl-C, exit 130\n", 130)
+        started.send_signal(signal.SIGINT)
+        stdout, stderr = started.communicate(timeout=LONG)
+    assert (stdout, stderr, started.returncode) == (b"", b"stopped by Ctrl-C, exit 130\n", 130)
 
 
 @pytest.mark.parametrize(
@@ -498,17 +463,16 @@ def test_ctrl_c_while_reading_ends_with_130_and_a_word(args: Sequence[str], tmp_
 def test_a_reader_that_left_is_no_fault(args: Sequence[str], both: bool, world: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "policygen", *args]
-    process = subprocess.Popen(
-        command,
+    started = subprocess.Popen(
+        command(*args),
         cwd=world,
         env=environment(world),
         stdout=writing,
         stderr=writing if both else subprocess.PIPE,
     )
     os.close(writing)
-    _, stderr = process.communicate(timeout=30)
-    assert (stderr or b"", process.returncode) == (b"", 141)
+    _, stderr = started.communicate(timeout=LONG)
+    assert (stderr or b"", started.returncode) == (b"", 141)
 
 
 def test_a_bug_shows_its_place_and_no_log_content(world: Path) -> None:
@@ -540,19 +504,19 @@ def test_a_bug_shows_its_place_and_no_log_content(world: Path) -> None:
 COMMANDS = [(), *((name,) for name in cli.COMMANDS)]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "policygen")
-def test_help_fits_eighty_columns(command: Sequence[str], tmp_path: Path) -> None:
-    done = run(tmp_path, *command, "--help")
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda c: " ".join(c) or "policygen")
+def test_help_fits_eighty_columns(words: Sequence[str], tmp_path: Path) -> None:
+    done = run(tmp_path, *words, "--help")
     assert (done.stderr, done.code) == ("", 0)
-    assert done == run(tmp_path, *command, "-h")
+    assert done == run(tmp_path, *words, "-h")
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
     assert done.stdout.startswith("Usage: ")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "policygen")
-def test_help_imports_nothing_heavy(command: Sequence[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda c: " ".join(c) or "policygen")
+def test_help_imports_nothing_heavy(words: Sequence[str], tmp_path: Path) -> None:
     made = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "policygen", *command, "--help"],
+        [sys.executable, "-X", "importtime", "-m", "policygen", *words, "--help"],
         cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = {line.rsplit("|", 1)[1].strip() for line in made.stderr.splitlines() if "|" in line}
@@ -584,7 +548,11 @@ def test_a_suggestion_from_files_imports_neither_boto3_nor_pandas(world: Path) -
 def test_the_version_is_the_package_s(tmp_path: Path) -> None:
     from policygen import __version__
 
-    assert run(tmp_path, "--version") == Done(f"policygen {__version__}\n", "", 0)
+    assert (
+        process(tmp_path, "--version")
+        == run(tmp_path, "--version")
+        == Done(f"policygen {__version__}\n", "", 0)
+    )
 
 
 # --- map -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from policygen.iam import arn
 from policygen.iam.arn import Arn, string_glob
 from policygen.iam.pattern import includes, includes_together, meets
+from tests.support.effort import examples
 
 # --- ARNs ---
 
@@ -149,7 +150,7 @@ small = st.text(alphabet="a:*?", max_size=9)
 values = st.lists(st.text(alphabet="ab", max_size=2), min_size=6, max_size=8).map(":".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(small, values)
 def test_matching_agrees_with_the_words_of_the_user_guide(pattern: str, value: str) -> None:
     assert arn.matches(pattern, value) == bool(reference(pattern).fullmatch(value))
@@ -160,7 +161,7 @@ def test_a_star_that_crosses_a_colon_may_have_to_pass_the_first_place_that_fits(
     assert not arn.matches("arn:*:b*c:q:q:q", "arn:z:bx:b-d:q:q:q")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="abc", max_size=8))
 def test_matching_of_names_agrees_with_plain_regular_expressions(pattern: str, value: str) -> None:
     plain = "".join({"*": ".*", "?": "."}.get(c, c) for c in pattern)
@@ -205,7 +206,7 @@ STRINGS = ["".join(letters) for size in range(7) for letters in product("abc", r
 tiny = st.text(alphabet="ab*?", max_size=4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(tiny, tiny)
 def test_containment_agrees_with_trying_every_short_string(wide: str, narrow: str) -> None:
     outer, inner = string_glob(wide), string_glob(narrow)
@@ -213,7 +214,7 @@ def test_containment_agrees_with_trying_every_short_string(wide: str, narrow: st
     assert includes(outer, inner) == tried
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(tiny, tiny)
 def test_overlap_agrees_with_trying_every_short_string(one: str, other: str) -> None:
     a, b = string_glob(one), string_glob(other)
@@ -228,7 +229,7 @@ ARNS = [":".join(parts) for parts in product(("", "a", "ab"), repeat=6)] + [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(small, small)
 def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow: str) -> None:
     found = {value for value in ARNS if arn.matches(narrow, value)}
@@ -240,7 +241,7 @@ def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow
     assert arn.overlaps(wide, narrow) == arn.overlaps(narrow, wide)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(
     small,
     st.text(alphabet="a:*?$", max_size=8),
@@ -411,7 +412,7 @@ def segmentwise(pattern: str, value: str) -> bool:
     return pattern == "*" or all(string_glob(s).matches(v) for s, v in zip(segments, parts, strict=True))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(small | tiny.map("a:a:a:a:a:{}".format), small | tiny.map("a:a:a:a:a:{}".format))
 def test_the_intersection_matches_what_both_match_and_nothing_else(one: str, other: str) -> None:
     found = arn.intersect(one, other)

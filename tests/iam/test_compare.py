@@ -15,8 +15,8 @@ from policygen.iam.document import Policy, parse_policy
 from policygen.iam.evaluate import Evaluator
 from tests.judges.iam_simulate.cases import document, policy_of
 from tests.judges.iam_simulate.pairs import SERVICES, random_policy
-from tests.properties.test_properties import bounded
 from tests.support import ROOT
+from tests.support.effort import bounded
 
 FILES = sorted((ROOT / "tests" / "cases" / "compare").glob("*.json"))
 CASES = [case for file in FILES for case in json.loads(file.read_text())]

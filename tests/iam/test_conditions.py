@@ -24,6 +24,7 @@ from policygen.iam.conditions import (
 from policygen.iam.conjunction import join_conditions
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.implication import implies
+from tests.support.effort import examples
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
@@ -565,7 +566,7 @@ def test_what_cannot_be_said_at_once_is_lost_and_named(one, other, kept, lost) -
     assert found == (kept and [kept])
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.lists(entries, max_size=2).map(lambda found: tuple(e for block_ in found for e in block_)))
 def test_more_knowledge_never_turns_an_answer_round(conditions: Conditions) -> None:
     for world in WORLDS:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from policygen.logs.decode.envelope import Flaw, Item, Passed, items, to_record, trail, unwrap
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
+from tests.support.effort import examples
 
 
 def record(number: int = 1, **fields: Any) -> dict[str, Any]:
@@ -207,14 +208,14 @@ def test_hostile_text_is_reported_and_raises_nothing(text: bytes) -> None:
     assert any(isinstance(item, Flaw | Damage) for item in read(text))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.binary(max_size=60) | st.text('{}[]",:\\\n 0aeR', max_size=60).map(str.encode))
 def test_any_bytes_but_empty_lists_give_at_least_one_item(data: bytes) -> None:
     found = read(data)
     assert found or set(data) <= set(b" \t\r\n[],")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_a_changed_byte_in_lines_costs_at_most_the_lines_it_touches(data: st.DataObject) -> None:
     lines = [json.dumps(record(number)).encode() for number in range(6)]

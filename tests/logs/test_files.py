@@ -23,6 +23,7 @@ from policygen.logs.registry import open_source
 from policygen.logs.source import Batch, Damage, Unreadable
 from tests.logs.test_envelope import record
 from tests.support import SHARED
+from tests.support.effort import examples
 
 ONE, TWO, THREE = (record(number, requestParameters={"tableName": f"täble-{number}"}) for number in (1, 2, 3))
 RECORDS = [ONE, TWO, THREE]
@@ -415,7 +416,7 @@ def read_all(folder: Path, name: str, data: bytes) -> tuple[list[str | None], li
 
 ALL_IDS = [one["eventID"] for one in MANY]
 FUZZED = [(GOOD, "a.json.gz"), (GOOD_ZIP, "b.zip")]
-fuzz = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzz

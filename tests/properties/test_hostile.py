@@ -22,7 +22,7 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.text import printable
-from tests.cli.test_suggest_cli import environment
+from tests.support.command import LONG, environment, run
 from tests.support.golden import rendered as render
 from tests.support.records import ACCOUNT, ROLE, record, write_logs
 
@@ -262,16 +262,16 @@ def test_a_region_of_the_log_is_text_where_the_whole_type_is_granted(text: str, 
     assert evaluate(request, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
 
 
-LONG = 60_000
+SIGNS = 60_000
 SLOW: Mapping[str, Short] = {
     "spaces in a statement": {
-        "source": "dynamodb", "name": "ExecuteStatement", "params": {"statement": "select" + " " * LONG + "("},
+        "source": "dynamodb", "name": "ExecuteStatement", "params": {"statement": "select" + " " * SIGNS + "("},
     },
     "spaces after a sender": {
-        "source": "ses", "name": "SendEmail", "params": {"source": "a@b.c" + " " * LONG + "x"},
+        "source": "ses", "name": "SendEmail", "params": {"source": "a@b.c" + " " * SIGNS + "x"},
     },
     "the same path over and over": {
-        "source": "kms", "name": "Decrypt", "params": {"keyId": "alias/" * (LONG // 6) + "\n\n"},
+        "source": "kms", "name": "Decrypt", "params": {"keyId": "alias/" * (SIGNS // 6) + "\n\n"},
     },
     "many resources": {
         "source": "kms",
@@ -380,14 +380,10 @@ def test_a_role_cannot_be_asked_for_by_a_name_that_iam_would_refuse(name: str, t
 def test_role_names_of_the_log_are_shown_clean(tmp_path: Path) -> None:
     events = [GET | {"role": f"orders-{text[:100]}"} for text in TEXTS.values()]
     write_logs(tmp_path, events)
-    command = [sys.executable, "-m", "policygen", "suggest", "-r", "orders-", "-l", "."]
-    env = environment(tmp_path)
-    made = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
-    assert (made.stdout, made.returncode) == (b"", 4)
-    assert _RAW.findall(made.stderr.decode()) == []
-    assert [
-        line for line in made.stderr.decode().splitlines() if not line.startswith(("error: ", "  hint: "))
-    ] == []
+    done = run(tmp_path, "suggest", "-r", "orders-", "-l", ".")
+    assert (done.stdout, done.code) == ("", 4)
+    assert _RAW.findall(done.stderr) == []
+    assert [line for line in done.stderr.splitlines() if not line.startswith(("error: ", "  hint: "))] == []
 
 
 def test_file_names_are_shown_clean(tmp_path: Path) -> None:
@@ -398,12 +394,9 @@ def test_file_names_are_shown_clean(tmp_path: Path) -> None:
     suggest = ["suggest", "-r", ROLE, "-l", "logs"]
     accepted = [*suggest, "--allow-incomplete"]
     for args in (suggest, accepted, [*accepted, "-f", "json"], ["map", "logs"]):
-        made = subprocess.run(
-            [sys.executable, "-m", "policygen", *args],
-            cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert made.returncode == (0 if "--allow-incomplete" in args else 3)
-        for stream in (made.stdout.decode(), made.stderr.decode()):
+        done = run(tmp_path, *args)
+        assert done.code == (0 if "--allow-incomplete" in args else 3)
+        for stream in (done.stdout, done.stderr):
             assert _RAW.findall(stream) == []
             assert not any(line.startswith("error: forged") for line in stream.splitlines())
 
@@ -416,14 +409,11 @@ def test_every_row_of_map_is_one_clean_line(tmp_path: Path) -> None:
     ]
     write_logs(tmp_path, events)
     for kind in ("jsonl", "text"):
-        made = subprocess.run(
-            [sys.executable, "-m", "policygen", "map", "log.json", "-f", kind],
-            cwd=tmp_path, env=environment(tmp_path), capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert made.returncode == 0
-        lines = made.stdout.decode().removesuffix("\n").split("\n")
+        done = run(tmp_path, "map", "log.json", "-f", kind)
+        assert done.code == 0
+        lines = done.stdout.removesuffix("\n").split("\n")
         assert len(lines) == len(events)
-        assert _RAW.findall(made.stdout.decode() + made.stderr.decode()) == []
+        assert _RAW.findall(done.stdout + done.stderr) == []
 
 
 # --- memory --------------------------------------------------------------------------------------
@@ -450,7 +440,7 @@ def test_long_texts_of_strangers_do_not_fill_the_memory(tmp_path: Path) -> None:
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONG,
         check=False,
     )
     assert made.returncode == 0, made.stderr

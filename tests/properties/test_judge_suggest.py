@@ -13,17 +13,16 @@ from typing import Any
 
 import pytest
 
-from policygen.account.snapshot import load_snapshot
 from policygen.api import roles_in
-from policygen.errors import NothingFoundError
 from policygen.iam import reference
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.judges.iam_simulate.judge import available, judge, row
-from tests.rightsize.test_suggest import CASES, run
-from tests.support import ROOT, SHARED
+from tests.support import SHARED
+from tests.support.golden import CASES, run
+from tests.support.samples import suggestions
 
 pytestmark = [
     pytest.mark.oracle,
@@ -76,37 +75,24 @@ def compare(suggestions: list[Suggestion]) -> tuple[int, list[str]]:
 
 def test_the_judge_allows_what_golden_cases_allow_and_nothing_else(tmp_path: Path) -> None:
     made = []
-    for i, (_, case) in enumerate(CASES):
-        if "error" not in case["expect"]:
-            made.append(run(case, tmp_path / str(i)).suggestion)
+    for i, param in enumerate(CASES):
+        (case,) = param.values
+        made.append(run(case, tmp_path / str(i)).suggestion)
     asked, wrong = compare(made)
     assert wrong == []
     assert asked > 150
 
 
-@cache
-def sample_suggestions() -> tuple[Suggestion, ...]:
-    account = load_snapshot(ROOT / "samples" / "account.json")
-    made = []
-    for role in account.roles:
-        try:
-            found = analyse([ROOT / "samples" / "trail"], role.key.arn, days=45, account=account)
-        except NothingFoundError:
-            continue
-        made.append(found.suggestion)
-    return tuple(made)
-
-
 def test_the_judge_agrees_on_every_role_of_the_samples() -> None:
-    asked, wrong = compare(list(sample_suggestions()))
+    asked, wrong = compare(list(suggestions()))
     assert wrong == []
-    assert len(sample_suggestions()) >= 5
+    assert len(suggestions()) >= 5
     assert asked > 500
 
 
 def test_the_judge_knows_every_action_and_its_resource_types_in_the_samples() -> None:
     rows = []
-    for made in sample_suggestions():
+    for made in suggestions():
         documents = [policy.to_dict() for policy in made.policies]
         boundary = made.boundary.to_dict() if made.boundary else None
         for request in made.written:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import random
 import re
 import shutil
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
@@ -32,24 +31,11 @@ from policygen.plan.build import document_of as as_dict
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot
+from tests.support.effort import bounded
 from tests.support.golden import rendered as render
 from tests.support.records import ACCOUNT, ROLE, record
 
 Short = dict[str, Any]
-
-
-MORE = int(os.environ.get("POLICYGEN_EXAMPLES", "1"))
-"""How many times as many examples are tried, on demand."""
-
-
-def bounded(examples: int) -> settings:
-    """So many examples, the same in every run."""
-    return settings(
-        max_examples=examples * MORE,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from policygen.report.data.cells import plain
 from policygen.report.data.csv import COLUMNS
 from policygen.report.formats import render, render_all
 from policygen.text import printable
-from tests.report.test_plan_and_screen import EVERY_SAMPLE
 from tests.support.reviews import HOSTILE, any_text, hostile_plan, plan
+from tests.support.samples import EVERY_SAMPLE
 
 # --- CSV -------------------------------------------------------------------------------------------
 

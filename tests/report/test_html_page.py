@@ -36,7 +36,6 @@ from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import rows_of
 from policygen.report.html.templating import fair, shown
 from policygen.rightsize.assess.changes import SYMBOLS
-from tests.report.test_plan_and_screen import EVERY_SAMPLE
 from tests.support import ROOT
 from tests.support.pages import (
     HOSTILE,
@@ -53,6 +52,7 @@ from tests.support.pages import (
     read,
     rows,
 )
+from tests.support.samples import EVERY_SAMPLE
 
 ROLE_LIMIT, INDEX_LIMIT = 300_000, 400_000
 EVERY_PAGE = pytest.mark.parametrize("name", list(PAGES))

@@ -23,6 +23,7 @@ from tests.judges.iac_engines import Engine, node, python, stacks, terraform
 from tests.judges.iac_engines.meaning import meaning
 from tests.judges.iac_engines.plans import HOSTILE, SAMPLES, TEXTS, VARIABLES, Plan, of, plan, sample
 from tests.support import ROOT
+from tests.support.effort import examples
 
 FORMATS = ("terraform", "terraform_data", "cloudformation", "sam", "cdk_ts", "cdk_py", "serverless")
 
@@ -193,7 +194,7 @@ ROLES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=70) | TEXTS |
 
 @EVERY
 @given(role=ROLES, name=TEXTS, value=TEXTS)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_a_file_is_printable_ascii_whatever_the_names(format_: str, role: str, name: str, value: str) -> None:
     made = plan(of([value], [value]), role=role, names=[name])
     try:

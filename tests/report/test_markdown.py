@@ -23,8 +23,9 @@ from policygen.report.markdown import escape as commonmark
 from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
 from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import printable
-from tests.report.test_plan_and_screen import EVERY_SAMPLE
+from tests.support.effort import examples
 from tests.support.reviews import HOSTILE, TEXTS, any_text, everything, hostile_plan, plan
+from tests.support.samples import EVERY_SAMPLE
 
 
 def whole(text: str) -> bool:
@@ -124,7 +125,7 @@ def test_nothing_in_a_comment_is_alive(text: str, parser: Callable[[str], str]) 
 
 
 @READ_BACK
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(text=any_text)
 def test_no_text_whatever_comes_to_life_in_a_comment(text: str, parser: Callable[[str], str]) -> None:
     assert_dead(Page(parser(render("markdown", hostile_plan(text)))))

@@ -5,59 +5,26 @@ from __future__ import annotations
 import copy
 import json
 import os
-import re
-from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from policygen.account.snapshot import load_snapshot
 from policygen.errors import PolicygenError
 from policygen.plan.io import SCHEMA_VERSION
 from policygen.report.formats import FORMATS, SUFFIXES, format_of
-from policygen.rightsize.analysis import Analysis, analyse
-from tests.rightsize.test_suggest import CASES, IDS
-from tests.rightsize.test_suggest import run as run_case
-from tests.support import ROOT
+from policygen.rightsize.analysis import analyse
+from tests.support.golden import Golden
 from tests.support.golden import rendered as render
+from tests.support.samples import EVERY_SAMPLE, SAMPLES, SCREENS, SNAPSHOT, sample, shortened, too_wide
 
-SAMPLES = ROOT / "samples"
-SCREENS = ROOT / "tests" / "cases" / "screens"
 SCHEMA = json.loads((files("policygen.plan") / "plan.schema.json").read_text("utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-
-SNAPSHOT = load_snapshot(SAMPLES / "account.json")
-ROLES = {
-    "orders-api": True,
-    "arn:aws:iam::111122223333:role/service-role/stock-sync": True,
-    "report-monthly": True,
-    "image-resizer": True,
-    "deploy-ci": True,
-    "bastion": True,
-    "fulfilment-writer": False,  # it belongs to staging, of which there is no snapshot
-}
-SAMPLED = [(role, today) for role, known in ROLES.items() for today in (True, False) if known or not today]
-WIDTH = 80
-
-
-@cache
-def sample(role: str, today: bool) -> Analysis:
-    """The analysis of one of the samples' roles, with today's policies or without."""
-    return analyse([SAMPLES / "trail"], role, days=45, account=SNAPSHOT if today else None)
 
 
 def problems(text: str) -> list[str]:
     return [f"{error.json_path}: {error.message[:200]}" for error in VALIDATOR.iter_errors(json.loads(text))]
-
-
-EVERY_SAMPLE = pytest.mark.parametrize(
-    ("role", "today"),
-    SAMPLED,
-    ids=[f"{r.split('/')[-1]}{'' if t else ', evidence alone'}" for r, t in SAMPLED],
-)
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -87,13 +54,13 @@ def test_a_sample_s_json_is_as_the_schema_says(role: str, today: bool) -> None:
     assert problems(render("json", sample(role, today))) == []
 
 
-@pytest.mark.parametrize(("file", "case"), [c for c in CASES if "error" not in c[1]["expect"]],
-                         ids=[i for i, c in zip(IDS, CASES, strict=True) if "error" not in c[1]["expect"]])  # fmt: skip
-def test_a_golden_case_s_json_is_as_the_schema_says(file: str, case: dict[str, Any], tmp_path: Path) -> None:
-    analysis = run_case(case, tmp_path)
-    assert problems(render("json", analysis)) == []
-    assert too_wide(render("text", analysis)) == []
-    assert render("text", analysis, ascii_only=True).isascii()
+def test_a_golden_case_s_json_is_as_the_schema_says(golden: Golden) -> None:
+    assert problems(render("json", golden.analysis)) == []
+
+
+def test_a_golden_case_s_screen_fits_and_has_an_ascii_twin(golden: Golden) -> None:
+    assert too_wide(render("text", golden.analysis)) == []
+    assert render("text", golden.analysis, ascii_only=True).isascii()
 
 
 def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -115,13 +82,6 @@ def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
     ):
         return []
     return [(*at, key) for key in value] + [p for key in value for p in paths(value[key], (*at, key))]
-
-
-def shortened(value: Any) -> Any:
-    """The same with at most four elements of each list: all kinds of objects, in a tenth of the time."""
-    if isinstance(value, list):
-        return [shortened(one) for one in value[:4]]
-    return {key: shortened(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def test_a_field_that_is_lost_or_new_or_of_another_type_is_noticed() -> None:
@@ -174,17 +134,6 @@ def test_the_policy_is_the_same_in_every_format(role: str, today: bool) -> None:
 
 
 # --- the screen ----------------------------------------------------------------------------------
-
-ONE_WORD = re.compile(r"\s*(?:[!?x+~=-] |why\s+|rule\s+[a-z ]+: )?(?:[A-Za-z0-9-]+:[A-Za-z*]+ on )?\S+")
-"""A line that is one name which cannot be broken, after its lead."""
-
-
-def too_wide(screen: str) -> list[str]:
-    return [
-        line
-        for line in screen.splitlines()
-        if len(line) > WIDTH and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > WIDTH - 16)
-    ]
 
 
 @EVERY_SAMPLE

@@ -31,9 +31,9 @@ from policygen.rightsize.check.check import check, gated
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain
-from tests.report.test_plan_and_screen import SCREENS, WIDTH, too_wide
 from tests.support import ROOT
 from tests.support.golden import rendered as render
+from tests.support.samples import SCREENS, WIDTH, too_wide
 
 SAMPLES = ROOT / "samples"
 POLICIES = ROOT / "tests" / "cases" / "check"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from policygen.report.terminal.changes import Told, render_changes
-from tests.rightsize.test_suggest import run
 from tests.support import ROOT
+from tests.support.golden import run
 
 CASES = json.loads((ROOT / "tests/cases/changes_section/cases.json").read_text())
 

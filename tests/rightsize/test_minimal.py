@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import pytest
+from typing import NamedTuple
 
 from policygen.iam import arn
 from policygen.iam.actions import actions_matching
@@ -16,8 +13,8 @@ from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, is_pattern, overlaps_statement
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.suggestion import Suggestion
-from tests.properties.test_judge_suggest import sample_suggestions
-from tests.rightsize.test_suggest import CASES, IDS, run
+from tests.support.golden import Golden
+from tests.support.samples import suggestions
 
 
 class Removal(NamedTuple):
@@ -92,22 +89,19 @@ def assert_minimal(made: Suggestion) -> int:
     return tried
 
 
-@pytest.mark.parametrize(("file", "case"), CASES, ids=IDS)
-def test_nothing_of_a_golden_suggestion_is_spare(file: str, case: dict[str, Any], tmp_path: Path) -> None:
-    if "error" in case["expect"]:
-        return
-    made = run(case, tmp_path).suggestion
+def test_nothing_of_a_golden_suggestion_is_spare(golden: Golden) -> None:
+    made = golden.analysis.suggestion
     # A statement with NotResource cannot be taken apart.
     assert assert_minimal(made) or any(s.not_resources for s in allow_statements(made.policies))
 
 
 def test_nothing_of_a_sample_role_s_suggestion_is_spare() -> None:
-    tried = [assert_minimal(made) for made in sample_suggestions()]
+    tried = [assert_minimal(made) for made in suggestions()]
     assert sum(tried) > 300
 
 
 def test_a_pattern_of_actions_stands_for_kept_ones_only() -> None:
-    for made in sample_suggestions():
+    for made in suggestions():
         kept = {keep.grant.action.lower() for keep in made.keeps}
         patterns = [a for s in allow_statements(made.policies) for a in s.actions if is_pattern(a)]
         assert all(action.lower() in kept for pattern in patterns for action in actions_matching(pattern))

@@ -1,69 +1,33 @@
-"""Golden cases: events in, policy and findings out. A new case is a new object in tests/cases/suggest."""
+"""Golden cases: policy and findings are those that the case expects."""
 
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError
 from policygen.iam.document import Conditions, parse_policy
-from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.check.basis import evidenced
 from policygen.rightsize.check.check import check
 from policygen.rightsize.check.findings import source_of
-from policygen.rightsize.decisions.load import parse_decisions, with_flags
-from policygen.rightsize.decisions.model import Decisions
-from tests.support import ROOT
-from tests.support.accounts import snapshot, trails_of
-from tests.support.records import ROLE, crowd, write_logs
-
-FILES = sorted((ROOT / "tests" / "cases" / "suggest").glob("*.json"))
-CASES = [(file.stem, case) for file in FILES for case in json.loads(file.read_text())]
-IDS = [f"{name}: {case['name']}" for name, case in CASES]
+from tests.support.golden import EVERY, REFUSED, Case, Golden, decisions_of, run
 
 
-def run(case: dict[str, Any], folder: Path) -> Analysis:
-    events = case["events"]
-    logs = write_logs(folder, crowd(events, case.get("days", 30)) if case.get("crowd", True) else events)
-    account = None
-    if "today" in case:
-        today = dict(case["today"])
-        if "trails" in today:
-            today["trails"] = trails_of(today["trails"])
-        account = to_account(snapshot(today))
-    return analyse(
-        [logs],
-        case.get("role", ROLE),
-        days=case.get("days", 30),
-        account=account,
-        decisions=decisions_of(case),
-        on=date.fromisoformat(case["on"]) if "on" in case else None,
-        **case.get("options", {}),
-    )
-
-
-def decisions_of(case: dict[str, Any]) -> Decisions:
-    """The decisions of a case: ``decisions``, lines of a policygen.toml; ``keep`` and ``drop``, values of the flags."""
-    found = parse_decisions("\n".join(case.get("decisions", ())))
-    return with_flags(found, case.get("keep", ()), case.get("drop", ()))
-
-
-@pytest.mark.parametrize(("file", "case"), CASES, ids=IDS)
-def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_golden_case_that_is_refused(case: Case, tmp_path: Path) -> None:
     expect = case["expect"]
-    if "error" in expect:
-        with pytest.raises(PolicygenError) as caught:
-            run(case, tmp_path)
-        assert caught.value.code == expect["error"]
-        assert expect.get("says", "") in "\n".join((caught.value.message, *caught.value.hints))
-        assert caught.value.exit_code == expect.get("exit", caught.value.exit_code)
-        return
-    analysis = run(case, tmp_path)
+    with pytest.raises(PolicygenError) as caught:
+        run(case, tmp_path)
+    assert caught.value.code == expect["error"]
+    assert expect.get("says", "") in "\n".join((caught.value.message, *caught.value.hints))
+    assert caught.value.exit_code == expect.get("exit", caught.value.exit_code)
+
+
+def test_golden_case(golden: Golden) -> None:
+    case, analysis = golden
+    expect = case["expect"]
     made = analysis.suggestion
     grants = sorted(f"{g.action} {g.resource}" + _under(g.conditions) for g in made.grants)
     if "grants" in expect:
@@ -119,7 +83,7 @@ def _under(conditions: Conditions) -> str:
 
 
 def test_what_is_added_when_asked_is_never_called_within_today(tmp_path: Path) -> None:
-    (case,) = [case for _, case in CASES if case["name"] == "it is added when asked"]
+    (case,) = [case for case in EVERY.values() if case["name"] == "it is added when asked"]
     made = run(case, tmp_path).suggestion
     (check,) = [check for check in made.proof.checks if check.promise == "never wider"]
     assert check.finding == (

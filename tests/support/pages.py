@@ -14,7 +14,7 @@ from policygen.plan.model import Plan
 from policygen.report.formats import render
 from policygen.report.from_analysis import plan as plan_of_analysis
 from policygen.report.html.batch_index import render_index
-from tests.report.test_plan_and_screen import sample
+from tests.support.samples import sample
 
 HOSTILE = {
     "script": "</script><script>alert(1)</script>",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policygen.plan.io import plan_of
 from policygen.plan.model import Plan
 from policygen.report import from_analysis
-from tests.report.test_plan_and_screen import sample, shortened
+from tests.support.samples import sample, shortened
 
 Values = dict[str, Any]
 

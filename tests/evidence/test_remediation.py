@@ -11,7 +11,7 @@ import pytest
 
 from policygen.account.model import Trail
 from policygen.account.snapshot import to_account
-from policygen.evidence.coverage.remediation import put_selectors, start, widen
+from policygen.evidence.coverage.remediation import multi_region_command, put_selectors, start_logging_command
 from tests.support import ROOT
 from tests.support.accounts import snapshot, trail
 from tests.support.records import ACCOUNT
@@ -33,8 +33,8 @@ def trails(case: Mapping[str, Any]) -> Sequence[Trail]:
 def test_case(case: dict[str, Any]) -> None:
     known, account = trails(case), case.get("account", ACCOUNT)
     made = {
-        "start": start(known, account),
-        "widen": widen(known, account),
+        "start": start_logging_command(known, account),
+        "widen": multi_region_command(known, account),
         "put": put_selectors(known, account, "Data", "AWS::SQS::Queue"),
     }
     heads = {kind: command.split(" --advanced-event-selectors ")[0] for kind, command in made.items()}

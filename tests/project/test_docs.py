@@ -20,7 +20,7 @@ from policygen import errors
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.catalog.rules import read_rules
 from policygen.cli.app import COMMANDS, EPILOG
-from policygen.evidence.anomalies import SIGNS
+from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.rightsize.check.findings import RULES
 from tests.cli.test_pull_requests import PAGE, bash, settled
 from tests.support import ROOT
@@ -240,7 +240,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 @pytest.mark.parametrize(
     ("page", "rows"),
     [
-        ("odd-usage.md", [(f"`{sign}`", text) for sign, text in SIGNS.items()]),
+        ("odd-usage.md", [(f"`{sign}`", text) for sign, text in ANOMALY_RULES.items()]),
         ("gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
     ],
 )

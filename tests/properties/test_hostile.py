@@ -21,7 +21,7 @@ from policygen.iam.evaluate import evaluate
 from policygen.iam.request import AccessRequest
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.text import printable
+from policygen.text import escape_controls
 from tests.support.command import LONG, environment, run
 from tests.support.golden import rendered as render
 from tests.support.records import ACCOUNT, ROLE, record, write_logs
@@ -359,7 +359,7 @@ def test_a_record_whose_time_is_no_time_is_a_finding_and_not_a_bug(time: str, tm
     made = made_from([*HONEST, GET | {"name": "PutItem", "time": time}], tmp_path, allow_incomplete=True)
     assert granted(made) == GRANTS
     assert made.suggestion.usage.window.end == "2026-11-03T08:00:01Z"
-    assert sum(made.ledger.ignored.values()) == 1
+    assert sum(made.counts.ignored.values()) == 1
     assert_clean(made)
 
 
@@ -374,7 +374,7 @@ def test_a_role_cannot_be_asked_for_by_a_name_that_iam_would_refuse(name: str, t
     with pytest.raises(PolicygenError) as caught:
         analyse([log], name)
     assert caught.value.code == "PG-E203"
-    assert printable(caught.value.message) == caught.value.message
+    assert escape_controls(caught.value.message) == caught.value.message
 
 
 def test_role_names_of_the_log_are_shown_clean(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 
 from policygen.errors import UsageError
-from policygen.report.data.cells import plain
+from policygen.report.data.cells import plain_cell
 from policygen.report.data.csv import COLUMNS
 from policygen.report.formats import render, render_all
-from policygen.text import printable
+from policygen.text import escape_controls
 from tests.support.reviews import HOSTILE, any_text, hostile_plan, plan
 from tests.support.samples import EVERY_SAMPLE
 
@@ -57,8 +57,8 @@ def test_no_cell_is_a_formula_whatever_separates_cells(text: str) -> None:
 @example(";=1")
 @example(" =1")
 def test_a_cell_is_its_text_with_apostrophes_where_a_formula_would_begin(text: str) -> None:
-    cell = plain(text)
-    assert cell.replace("'", "") == printable(text).replace("'", "")
+    cell = plain_cell(text)
+    assert cell.replace("'", "") == escape_controls(text).replace("'", "")
     for piece in cell.split(";"):
         assert not piece.lstrip(" ").startswith(FORMULA)
 

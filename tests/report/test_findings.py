@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 
-from policygen.iam.locations import Place
-from policygen.plan.io import plan_of
+from policygen.iam.locations import Location
+from policygen.plan.io import parse_plan
 from policygen.report.findings import report as findings
-from policygen.report.findings.from_plan import report_of
+from policygen.report.findings.from_plan import findings_from_plan
 from policygen.report.formats import render
 from policygen.rightsize.assess.risk import rules as risk_rules
 from policygen.rightsize.check.findings import RULES, Finding
-from policygen.text import printable
+from policygen.text import escape_controls
 from tests.support.effort import examples
 from tests.support.reviews import HOSTILE, TEXTS, Values, any_text, everything, hostile_plan, plan
 from tests.support.samples import EVERY_SAMPLE
@@ -62,7 +62,7 @@ def test_a_plan_that_rests_on_too_little_is_not_green(fields: dict[str, Any], su
     document = json.loads(everything())
     for name, value in fields.items():
         document[name] = document[name] | value if isinstance(value, dict) else value
-    report = report_of(plan_of(document))
+    report = findings_from_plan(parse_plan(document))
     assert [one.subject for one in report.findings if one.rule.id == "PG303"] == [subject]
     assert report.failed
 
@@ -70,7 +70,7 @@ def test_a_plan_that_rests_on_too_little_is_not_green(fields: dict[str, Any], su
 def test_a_plan_with_everything_has_every_rule_that_a_plan_can_have() -> None:
     document = json.loads(everything())
     document["coverage"]["incomplete"] = ["not read whole: a.json.gz: cut"]
-    found = report_of(plan_of(document, "plans/x.json")).findings
+    found = findings_from_plan(parse_plan(document, "plans/x.json")).findings
     pairs = {(one.rule.id, one.subject) for one in found} | {(one.rule.id, None) for one in found}
     assert [one for one in EXPECTED if one not in pairs] == []
     assert {one.rule.id for one in found} == {rule for rule, _ in EXPECTED}
@@ -91,7 +91,7 @@ def test_a_finding_is_known_again_when_only_counts_have_changed() -> None:
         one["count"] += 1
 
     def prints(values: Values) -> dict[str, str]:
-        (run,) = json.loads(render("sarif", plan_of(values)))["runs"]
+        (run,) = json.loads(render("sarif", parse_plan(values)))["runs"]
         return {one["partialFingerprints"]["policygen/v1"]: one["message"]["text"] for one in run["results"]}
 
     assert set(prints(before)) == set(prints(after))
@@ -108,7 +108,7 @@ def test_no_two_findings_of_a_role_are_taken_for_one(role: str, today: bool) -> 
 @EVERY_SAMPLE
 def test_findings_add_up_to_what_the_plan_says(role: str, today: bool) -> None:
     made = plan(role, today)
-    found = report_of(made)
+    found = findings_from_plan(made)
     by_rule = Counter(one.rule.id for one in found.findings)
 
     def members(*ids: str) -> int:
@@ -141,8 +141,8 @@ def test_every_family_of_risks_has_a_rule() -> None:
 
 
 def test_a_plan_that_is_nowhere_is_named_where_suggest_would_save_it() -> None:
-    nowhere = plan_of(plan("bastion").document)
-    assert report_of(nowhere).files == ["plans/bastion.json"]
+    nowhere = parse_plan(plan("bastion").document)
+    assert findings_from_plan(nowhere).files == ["plans/bastion.json"]
     assert "All of it: `policygen suggest -r bastion … -f text`" in render("markdown", nowhere)
     assert "All of it: `policygen report plans/bastion.json -f text`" in render("markdown", plan("bastion"))
 
@@ -179,13 +179,13 @@ def test_the_schema_is_the_official_one_and_refuses_what_is_not_sarif() -> None:
 @EVERY_SAMPLE
 def test_a_sample_s_sarif_is_valid(role: str, today: bool) -> None:
     (run,) = assert_sarif(render("sarif", plan(role, today)))["runs"]
-    assert len(run["results"]) == len(report_of(plan(role, today)).findings)
+    assert len(run["results"]) == len(findings_from_plan(plan(role, today)).findings)
 
 
 @HOSTILE
 def test_hostile_sarif_is_valid_and_says_all(text: str) -> None:
     (run,) = assert_sarif(render("sarif", hostile_plan(text)))["runs"]
-    shown = printable(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    shown = escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
     assert any(shown in one["message"]["text"] for one in run["results"])
 
 
@@ -197,11 +197,11 @@ def test_any_sarif_is_valid(text: str) -> None:
 
 def test_the_gate_s_sarif_is_valid_too() -> None:
     every = [
-        Finding(rule, text, text, text, f"iam/{text}", Place(3, 7))
+        Finding(rule, text, text, text, f"iam/{text}", Location(3, 7))
         for rule in RULES.values()
         for text in TEXTS.values()
     ]
-    made = findings.Report("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
+    made = findings.FindingsReport("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
     (run,) = assert_sarif(findings.render("sarif", made))["runs"]
     assert run["automationDetails"]["id"] == "policygen/123456789012/orders/"
 
@@ -213,7 +213,7 @@ def test_the_gate_s_sarif_is_valid_too() -> None:
 def test_junit_says_all_in_well_formed_xml(text: str) -> None:
     made = hostile_plan(text)
     (suite,) = Xml.fromstring(render("junit", made))
-    found = report_of(made).findings
+    found = findings_from_plan(made).findings
     notes = sum(one.level == "note" for one in found)
     assert suite.attrib | {"name": ""} == {
         "name": "", "tests": str(len(found)), "failures": str(len(found) - notes), "errors": "0", "skipped": str(notes),
@@ -221,7 +221,9 @@ def test_junit_says_all_in_well_formed_xml(text: str) -> None:
     assert len(suite.findall("*/skipped")) == notes
     cases = {case.get("name") for case in suite}
     assert len(cases) <= len(found)
-    assert any(re.sub("[\ufffe\uffff]", "\ufffd", printable(text)).strip() in (name or "") for name in cases)
+    assert any(
+        re.sub("[\ufffe\uffff]", "\ufffd", escape_controls(text)).strip() in (name or "") for name in cases
+    )
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -283,7 +285,7 @@ def test_no_text_whatever_is_a_command_of_its_own(text: str) -> None:
 
 def assert_annotations(text: str) -> None:
     made = hostile_plan(text)
-    found = report_of(made).findings
+    found = findings_from_plan(made).findings
     *lines, last = render("github", made).split("\n")[:-1]
     assert len(lines) == len(found)
     for line, one in zip(lines, found, strict=True):
@@ -292,11 +294,13 @@ def assert_annotations(text: str) -> None:
         name, properties, data = command
         assert name == {"error": "error", "warning": "warning", "note": "notice"}[one.level]
         place = (
-            {"file": printable(one.file), "line": "1", "col": "1"} if one.file else {"line": "1", "col": "1"}
+            {"file": escape_controls(one.file), "line": "1", "col": "1"}
+            if one.file
+            else {"line": "1", "col": "1"}
         )
         assert {key: value for key, value in properties.items() if value} == place | {
             "title": f"{one.rule.id} {one.rule.title}"
         }
-        assert data == printable(f"{one.subject}: {one.message}. Fix: {one.fix}.")
+        assert data == escape_controls(f"{one.subject}: {one.message}. Fix: {one.fix}.")
     assert command_of(last) is None
     assert last.startswith("policygen ")

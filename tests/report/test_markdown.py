@@ -14,15 +14,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from policygen.iam.locations import Place
-from policygen.plan.io import plan_of
+from policygen.iam.locations import Location
+from policygen.plan.io import parse_plan
 from policygen.report.figures import figures
 from policygen.report.findings import report as findings
 from policygen.report.formats import render
 from policygen.report.markdown import escape as commonmark
 from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
 from policygen.rightsize.check.findings import RULES, Finding
-from policygen.text import printable
+from policygen.text import escape_controls
 from tests.support.effort import examples
 from tests.support.reviews import HOSTILE, TEXTS, any_text, everything, hostile_plan, plan
 from tests.support.samples import EVERY_SAMPLE
@@ -30,7 +30,7 @@ from tests.support.samples import EVERY_SAMPLE
 
 def whole(text: str) -> bool:
     """Whether a comment shows all of a text."""
-    return len(printable(text)) <= commonmark.NAME and "`" * 17 not in text
+    return len(escape_controls(text)) <= commonmark.NAME and "`" * 17 not in text
 
 
 # --- Markdown --------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_nothing_in_a_comment_is_alive(text: str, parser: Callable[[str], str]) 
     if text.strip() and "left out of this comment" not in made:
         found, expected = ({**one.tags, "code": 0} for one in (page, tame))
         assert found == expected  # no text opens or closes anything
-    shown = re.sub("`{17,}", "`" * 16 + "…", printable(text))
+    shown = re.sub("`{17,}", "`" * 16 + "…", escape_controls(text))
     cut = shown if len(shown) <= commonmark.NAME else shown[: commonmark.NAME - 1] + "…"
     if shown.strip():
         assert cut in page.code  # it is all there to be read
@@ -143,7 +143,7 @@ def test_a_code_span_shows_its_text_wherever_it_stands(text: str, parser: Callab
     ):
         page = Page(parser(f"{made}\n"))
         assert_dead(page)
-        assert printable(text) in page.code
+        assert escape_controls(text) in page.code
 
 
 @READ_BACK
@@ -165,7 +165,7 @@ def test_a_sentence_says_what_it_said(parser: Callable[[str], str], texts: list[
     assert_dead(page)
     assert page.tags["li"] == 1
     shown = Page(parser(f"- so: {prose(text)}\n").replace("<code>", "").replace("</code>", "")).text
-    assert shown.split() == f"so: {printable(text)}".split()
+    assert shown.split() == f"so: {escape_controls(text)}".split()
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_plain_words_stay_words_and_all_else_is_code(text: str, expected: str | 
 def test_the_marker_names_role_and_account_and_is_one_line_that_is_not_shown(role: str) -> None:
     found = json.loads(everything())
     found["role"] |= {"name": role, "account": "111122223333"}
-    first = render("markdown", plan_of(found)).split("\n", 1)[0]
+    first = render("markdown", parse_plan(found)).split("\n", 1)[0]
     named = re.fullmatch(r"<!-- policygen:suggest:111122223333:([\w.~%-]+) -->", first, re.ASCII)
     assert named
-    assert render("markdown", plan_of(found)).count("<!-- policygen:") == 1
+    assert render("markdown", parse_plan(found)).count("<!-- policygen:") == 1
     for parser in PARSERS.values():
         page = Page(parser(first + "\n"))
         assert (page.text.strip(), len(page.comments)) == ("", 1)
@@ -276,9 +276,9 @@ def test_the_longest_sections_are_cut_to_one_length_and_say_how_much_is_missing(
 
 def test_a_comment_of_the_gate_is_dead_too_and_has_room() -> None:
     for text in TEXTS.values():
-        found = [Finding(rule, text, text, text, text, Place(1, 1), text) for rule in RULES.values()] * 60
+        found = [Finding(rule, text, text, text, text, Location(1, 1), text) for rule in RULES.values()] * 60
         made = findings.render(
-            "markdown", findings.Report(text, text, found, [text] * 9, "error", 3, 30, 30, text)
+            "markdown", findings.FindingsReport(text, text, found, [text] * 9, "error", 3, 30, 30, text)
         )
         assert len(made.encode()) <= LIMIT
         for parser in PARSERS.values():

@@ -9,9 +9,9 @@ import pytest
 
 from policygen.errors import PolicygenError
 from policygen.iam.document import Conditions, parse_policy
-from policygen.rightsize.check.basis import evidenced
+from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check
-from policygen.rightsize.check.findings import source_of
+from policygen.rightsize.check.findings import policy_source
 from tests.support.golden import EVERY, REFUSED, Case, Golden, decisions_of, run
 
 
@@ -71,8 +71,8 @@ def test_golden_case(golden: Golden) -> None:
         assert found[key] == expect[key], key
     if made.today is not None and not case.get("options") and not case.get("drop"):
         texts = [(policy, json.dumps(policy.to_dict(), indent=2)) for policy in made.policies]
-        sources = [source_of(policy.name, text, parse_policy(text)) for policy, text in texts]
-        findings = check(sources, evidenced(analysis.observed, decisions_of(case)))
+        sources = [policy_source(policy.name, text, parse_policy(text)) for policy, text in texts]
+        findings = check(sources, check_basis(analysis.observed, decisions_of(case)))
         # Nothing that suggest proposes fails the gate; what it left out as odd may be warned of.
         assert not [f for f in findings if f.level != "note" and f.rule.id != "PG203"]
 

@@ -74,4 +74,4 @@ def decisions_of(case: Case) -> Decisions:
 
 def rendered(name: str, analysis: Analysis, **options: bool) -> str:
     """What an analysis looks like in a format."""
-    return report.render(name, from_analysis.plan(analysis), **options)
+    return report.render(name, from_analysis.plan_from_analysis(analysis), **options)

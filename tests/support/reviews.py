@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from policygen.plan.io import plan_of
+from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
 from policygen.report import from_analysis
 from tests.support.samples import sample, shortened
@@ -21,8 +21,8 @@ Values = dict[str, Any]
 @cache
 def plan(role: str, today: bool = True) -> Plan:
     """The plan of one of the samples' roles, as if it were saved in the repository."""
-    made = from_analysis.plan(sample(role, today))
-    return plan_of(made.document, f"plans/{made.role.name}.json")
+    made = from_analysis.plan_from_analysis(sample(role, today))
+    return parse_plan(made.document, f"plans/{made.role.name}.json")
 
 
 # --- A plan with one of everything -----------------------------------------------------------------
@@ -80,7 +80,7 @@ def poisoned(value: Any, text: str, key: str = "") -> Any:
 
 
 def hostile_plan(text: str) -> Plan:
-    return plan_of(poisoned(json.loads(everything()), text), text)
+    return parse_plan(poisoned(json.loads(everything()), text), text)
 
 
 TEXTS: Mapping[str, str] = {

@@ -28,15 +28,15 @@ LISTED = 60
 
 
 @cache
-def operations() -> tuple[census.Operation, ...]:
-    return tuple(one for model in census.models() for one in census.operations(model))
+def operations() -> tuple[completeness.Operation, ...]:
+    return tuple(one for model in completeness.models() for one in completeness.operations(model))
 
 
 @cache
 def locked() -> tuple[dict[str, str], list[census.OperationRow]]:
     """The digests of the service files behind each model's answers, and the answers."""
     if UPDATE:
-        lines = [f"#\t{model}\t{digest}" for model, digest in census.file_digests(operations()).items()]
+        lines = [f"#\t{model}\t{digest}" for model, digest in completeness.file_digests(operations()).items()]
         lines += ["\t".join(one.row) for one in operations()]
         LOCK.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
     lines = gzip.decompress(LOCK.read_bytes()).decode().splitlines()
@@ -55,9 +55,11 @@ def test_no_answer_changes_but_by_a_change_of_its_service_file() -> None:
     """A service file's own examples hold its answers; newer data of AWS must not change one unseen."""
     digests, rows = locked()
     same = {
-        model for model, digest in census.file_digests(operations()).items() if digests.get(model) == digest
+        model
+        for model, digest in completeness.file_digests(operations()).items()
+        if digests.get(model) == digest
     }
-    before = {"\t".join(row) for row in rows if row.model in same or row.model not in census.models()}
+    before = {"\t".join(row) for row in rows if row.model in same or row.model not in completeness.models()}
     after = {"\t".join(one.row) for one in operations() if one.model in same or one.model not in digests}
     changes = [f"- {line}" for line in before - after] + [f"+ {line}" for line in after - before]
     changes.sort(key=lambda line: (line[2:].split("\t")[:3], line[0] == "+"))

@@ -180,7 +180,7 @@ def test_the_python_of_the_page_runs(cluster: Started, monkeypatch: pytest.Monke
     names: dict[str, Any] = {}
     exec(compile(block, "logs.md", "exec"), names)
     assert names["found"].usage.events == suggest_role("orders-api", TRAIL).usage.events
-    assert set(handed) == {"reduce"}
+    assert set(handed) == {"count_chunk"}
 
 
 @pytest.mark.parametrize("failures", [3, 0], ids=["another worker reads it", "the run itself reads it"])
@@ -246,11 +246,11 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 # waits for ever if that is while the next one is being made (seen with distributed 2026.8).
 REFUSED = """
 import sys, policygen.cli.dask as cluster
-from policygen.cli.inputs import means_of
+from policygen.cli.inputs import read_options
 from policygen.errors import UsageError
 cluster.PATIENCE = 0.5
 try:
-    with means_of(quiet=True, dask=sys.argv[1]):
+    with read_options(quiet=True, dask=sys.argv[1]):
         pass
 except UsageError as error:
     print(error.code, error.exit_code, ascii(error.message))

@@ -526,15 +526,15 @@ KILLED = """
 import sys, policygen.logs.reader as engine
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.cli.console import Bar, describe
+from policygen.cli.console import ProgressBar, describe
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
-engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+engine.MIN_CACHED_BYTES, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.Job(role.fits, "a role", search=role.sought)
+job = engine.ReadRequest(role.fits, "a role", search=role.sought)
 print("ready", flush=True)
-keep = engine.Means(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
-engine.run(open_source(sys.argv[1]), job, means=keep)
+keep = engine.ReadOptions(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
+engine.read_source(open_source(sys.argv[1]), job, means=keep)
 print("done", flush=True)
 """
 

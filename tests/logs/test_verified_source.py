@@ -474,7 +474,7 @@ def test_what_was_kept_without_digests_does_not_count_as_verified(
 def test_processes_check_what_they_read(
     folder: Folder, policygen_: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SMALL", 0), ("LARGE", 0), ("CHUNK_OBJECTS", 3)):
+    for name, value in (("MIN_CACHED_BYTES", 0), ("MIN_PARALLEL_BYTES", 0), ("CHUNK_OBJECTS", 3)):
         monkeypatch.setattr(policygen.logs.reader, name, value)
     whole = policygen_(*SUGGEST, *folder.words, "-j", "2")
     assert (whole.code, tables(whole)) == (0, list(range(8)))

@@ -116,9 +116,9 @@ def test_the_days_of_a_permission_are_those_of_all_its_resources() -> None:
 
 def test_the_page_shows_each_threshold_and_each_reason() -> None:
     page = PAGE.read_text()
-    names = [name for name in vars(strength) if name.isupper() and not name.startswith("_")]
+    names = [name for name in vars(readiness) if name.isupper() and not name.startswith("_")]
     assert len(names) == 8
-    missing = [name for name in names if f"`{name}` | {getattr(strength, name)} |" not in page]
+    missing = [name for name in names if f"`{name}` | {getattr(readiness, name)} |" not in page]
     ids = {reason for case in json.loads((CASES / "verdicts.json").read_text()) for reason in case["reasons"]}
     missing += [reason for reason in sorted(ids) if f"| `{reason}` |" not in page]
     assert not missing

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         "COLUMNS": "80",
         **more,
     }
+
+
+def heeding_ctrl_c() -> None:
+    """As a terminal starts a command: what runs in the background of a script is told to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def command(*args: object) -> list[str]:

@@ -19,6 +19,7 @@ from policygen.logs.reader import ReadRequest, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
+pytestmark = pytest.mark.system
 EVENTS = 2_000
 MAPPED = 0.98
 """At least this share of the calls that IAM may judge is one that the catalog knows."""

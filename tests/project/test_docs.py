@@ -85,6 +85,7 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: st
 GUIDES = ("first-role.md", "batch.md", "report.md")
 
 
+@pytest.mark.system
 def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     done = []
@@ -101,6 +102,7 @@ def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "index.html").exists()
 
 
+@pytest.mark.system
 def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path) -> None:
     place = settled(tmp_path)
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.S)

@@ -26,6 +26,7 @@ from tests.support.samples import suggestions
 
 pytestmark = [
     pytest.mark.oracle,
+    pytest.mark.system,
     pytest.mark.skipif(not available(), reason="node or tests/judges/iam_simulate/node_modules is missing"),
 ]
 LAMBDA_ROLES = SHARED / "trails" / "opensearch-catalog"

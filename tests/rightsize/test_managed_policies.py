@@ -21,9 +21,10 @@ from policygen.rightsize.generate.pack import MANAGED_COUNT
 from policygen.rightsize.suggest import suggest
 from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROOT
+from tests.support.effort import THOROUGH, every
 
-SECONDS = 60
-"""All of them together, in one process that has nothing else to do."""
+SECONDS = 240
+"""Of processor time, for all of them together. It takes half a minute; the rest is for a busy machine."""
 
 
 @cache
@@ -46,19 +47,22 @@ def test_every_managed_policy_is_read_and_written_back() -> None:
         assert (again.statements, again.name) == (policy.statements, name)
 
 
+@pytest.mark.sweep
 def test_every_managed_policy_decides() -> None:
     requests = [*sample().usage.requests][:40]
     outcomes = set()
-    for policy in managed().values():
+    for policy in every(10, [*managed().values()]):
         evaluator = Evaluator([policy])
         outcomes |= {evaluator.evaluate(request).outcome for request in requests}
     assert outcomes == {"ALLOWED", "IMPLICIT_DENY", "EXPLICIT_DENY"}
 
 
-def test_every_managed_policy_survives_a_suggestion_in_a_minute() -> None:
+@pytest.mark.sweep
+def test_every_managed_policy_survives_a_suggestion() -> None:
     usage, coverage = sample().usage, sample().coverage
+    tried = every(20, [*managed().items()])
     start, failed, made = time.process_time(), dict[str, str](), 0
-    for name, policy in managed().items():
+    for name, policy in tried:
         try:
             # What a policy does not allow is added, so that each is met with the whole of the logs.
             found = suggest(usage, coverage, CurrentAccess((policy,)), add_observed=True)
@@ -72,7 +76,8 @@ def test_every_managed_policy_survives_a_suggestion_in_a_minute() -> None:
     assert set(failed.values()) <= {"PG-E304"}, failed
     assert all(any(s.effect == "Deny" for s in managed()[name].statements) for name in failed)
     assert len(failed) <= 12, failed
-    assert made > 1000
+    assert made == len(tried) - len(failed)
+    assert made > 1000 or not THOROUGH
     assert took < SECONDS, f"{took:.0f} s"
 
 

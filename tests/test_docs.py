@@ -10,6 +10,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -227,6 +229,36 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     assert README in tracked()
     found = {path.name: PRIVATE.findall(path.read_bytes()) for path in tracked()}
     assert {name: words for name, words in found.items() if words} == {}
+
+
+FACTS = ROOT / "docs" / "dev" / "cloudtrail-facts.md"
+NUMBER = r"\d\.\d{1,2}(?:\.\d{1,2})?"
+CITATION = re.compile(rf"\(({NUMBER}(?:(?:, | to ){NUMBER})*)\)|^# ({NUMBER})(?::|$)")
+"""``(1.3.6)``, ``(2.1.2, 2.1.7)``, ``(2.5.1 to 2.5.3)``, and a comment that starts with a number."""
+
+
+def remarks(path: Path) -> Iterator[str]:
+    """The comments and multi-line texts of a Python file, or the comments of a TOML file."""
+    if path.suffix == ".toml":
+        yield from (line[line.index("#") :] for line in path.read_text("utf-8").splitlines() if "#" in line)
+        return
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT or token.string.startswith(('"""', 'r"""')):
+                yield token.string
+
+
+def test_every_fact_that_a_comment_cites_is_on_the_page_of_facts() -> None:
+    facts = set(re.findall(rf"^#{{3,4}} ({NUMBER}) ", FACTS.read_text("utf-8"), re.M))
+    cited: dict[str, str] = {}
+    for path in tracked():
+        if path.suffix in {".py", ".toml"}:
+            for text in remarks(path):
+                for listed, single in CITATION.findall(text):
+                    for number in re.findall(NUMBER, listed or single):
+                        cited[number] = path.name
+    assert {number: name for number, name in cited.items() if number not in facts} == {}
+    assert len(cited) > 80
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -1174,7 +1174,7 @@ def test_a_resource_control_policy_that_aws_would_not_take_is_refused(content: A
 
 
 def test_the_page_of_the_format_names_every_field() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "snapshot.md").read_text("utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "snapshot.md").read_text("utf-8")
     named = [
         name for row in re.findall(r"^\| (`.+?`) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)
     ]

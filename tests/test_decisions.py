@@ -22,7 +22,7 @@ from policygen.rightsize.decisions.load import load_decisions, parse_decisions, 
 from policygen.rightsize.decisions.model import Decisions, Rule
 
 CASES = Path(__file__).parent / "cases/decisions"
-PAGE = (Path(__file__).parents[1] / "docs/decisions.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs/reference/decisions.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.S).group(1)  # type: ignore[union-attr]
 DAY = date(2026, 11, 24)
 SEEN = AccessRequest("s3:DeleteObject", "arn:aws:s3:::b/k")

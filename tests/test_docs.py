@@ -30,7 +30,7 @@ from tests.test_pull_requests import PAGE, bash, settled
 README = ROOT / "README.md"
 SCREEN = re.compile(r"<!-- screen: policygen (?P<words>.+?) -->\n```text\n(?P<shown>.*?)```\n", re.S)
 CODE = re.compile(r"PG-[EW]\d{3}")
-CODES = ROOT / "docs" / "exit-codes.md"
+CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
 
 
@@ -84,7 +84,7 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: st
     assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
 
 
-GUIDES = ("first-role.md", "batch.md", "report.md")
+GUIDES = ("guides/first-role.md", "guides/batch.md", "reference/report.md")
 
 
 def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
@@ -198,7 +198,9 @@ def test_every_blind_spot_has_its_heading() -> None:
     for name in ("evidence/coverage/coverage.py", "rightsize/keep/unobservable.py"):
         text = (ROOT / "policygen" / name).read_text("utf-8")
         ids |= set(re.findall(r'BlindSpot\(\s*f?"([^"]+)"', text))
-    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "blind-spots.md").read_text("utf-8"), re.M)
+    headings = re.findall(
+        r"^## (.+)$", (ROOT / "docs" / "concepts" / "blind-spots.md").read_text("utf-8"), re.M
+    )
     named = {one.strip() for heading in headings for one in heading.split(",")}
     assert {one.replace("{kind}", kind) for one in ids for kind in ("read", "write")} <= named
 
@@ -262,18 +264,34 @@ def test_every_fact_that_a_comment_cites_is_on_the_page_of_facts() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "samples").glob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+    assert len(pages) > 20
     for page in pages:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
             if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+                linked = page.parent / target if target else page
+                assert linked.exists(), f"{page.name}: {target}"
+                assert not heading or heading in anchors(linked), f"{page.name}: {target}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_that_the_program_names_exists() -> None:
+    texts = [path.read_text("utf-8") for path in (*SOURCES, *(ROOT / "policygen").rglob("*.json"))]
+    named = {name for text in texts for name in re.findall(r"docs/[\w/-]+\.md", text)}
+    assert len(named) > 3
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
 
 
 @pytest.mark.parametrize(
     ("page", "rows"),
     [
-        ("odd-usage.md", [(f"`{sign}`", text) for sign, text in SIGNS.items()]),
-        ("gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
+        ("concepts/odd-usage.md", [(f"`{sign}`", text) for sign, text in SIGNS.items()]),
+        ("guides/gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
     ],
 )
 def test_a_page_lists_what_the_program_knows(page: str, rows: list[tuple[str, ...]]) -> None:

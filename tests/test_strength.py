@@ -16,7 +16,7 @@ from policygen.rightsize.assess import readiness as strength
 from policygen.rightsize.assess.readiness import OpenPoints, permission_days, rhythm_of, strength_of
 
 CASES = Path(__file__).parent / "cases/strength"
-PAGE = Path(__file__).parents[1] / "docs/evidence.md"
+PAGE = Path(__file__).parents[1] / "docs/concepts/evidence.md"
 
 
 def dates(start: str, end: str) -> list[str]:

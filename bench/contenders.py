@@ -18,27 +18,28 @@ _READ = """
 import json, sys
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.logs.reader import Job, Means, run
-from policygen.logs.read_report import check_whole
+from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.read_report import require_complete
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
-from policygen.logs.calls.spill import Spill, unpack
+from policygen.logs.calls.spill import SpillStore, unpack_calls
 logs, role, cache = sys.argv[1:]
 kept = lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None
-with Spill() as spill:
+with SpillStore() as spill:
     if role:
         name = parse_role(role)
-        done = run(open_source(logs), Job(name.fits, role, search=name.sought), means=Means(cache=kept))
-        found = list(done.ledger.calls.values())
+        request = ReadRequest(name.fits, role, search=name.sought)
+        done = read_source(open_source(logs), request, means=ReadOptions(cache=kept))
+        found = list(done.counts.calls.values())
     else:
-        done = run(open_source(logs), Job(lambda _: True), means=Means(spill=spill))
-        found = (calls for _, pieces in spill.by_name() for calls in unpack(pieces).values())
-    check_whole(done.reading, allow_incomplete=False)
+        done = read_source(open_source(logs), ReadRequest(lambda _: True), means=ReadOptions(spill=spill))
+        found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces).values())
+    require_complete(done.reading, allow_incomplete=False)
     events = groups = 0
     for calls in found:
         groups += len(calls)
         events += sum(evidence.count for evidence in calls.values())
-print(json.dumps({"records": done.ledger.records, "events": events, "groups": groups}))
+print(json.dumps({"records": done.counts.records, "events": events, "groups": groups}))
 """
 
 POLICYGEN, PLAIN = "policygen", "gzip + json"

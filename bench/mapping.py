@@ -22,11 +22,11 @@ import msgspec
 from corpus import contents, plan
 from org.roles import Shape
 
-from policygen.catalog import mapping as catalog
+from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
-from policygen.logs.calls.call import call_id
+from policygen.logs.calls.call import call_signature
 from policygen.logs.decode import envelope
 from policygen.logs.events.event import Event, read_event
 
@@ -40,7 +40,7 @@ def trail_calls(count: int) -> list[Call]:
     texts = (msgspec.json.encode({"Records": contents(shape, file, files)}) for file in files)
     records = chain.from_iterable(envelope.trail(text) or () for text in texts)
     events = (one for one in map(read_event, records) if isinstance(one, Event) and one.principal.role)
-    return [call_id(event).call() for event in islice(events, count)]
+    return [call_signature(event).call() for event in islice(events, count)]
 
 
 def example_calls(count: int) -> list[Call]:
@@ -79,11 +79,11 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     result: dict[str, Any] = {"calls": count}
     for name, calls in (("trail", trail_calls(count)), ("examples", example_calls(count))):
-        seconds(catalog.requests_for, calls[:5000])  # the service files and IAM's data are read once
+        seconds(mapping.requests_for, calls[:5000])  # the service files and IAM's data are read once
         texts = [json.dumps(dict(call.params)) for call in calls]
         ours, plain = [], []
         for _ in range(repeats):
-            ours.append(seconds(catalog.requests_for, calls))
+            ours.append(seconds(mapping.requests_for, calls))
             plain.append(seconds(json.loads, texts))
         best = statistics.median(ours)
         result[name] = {

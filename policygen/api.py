@@ -8,10 +8,10 @@ from pathlib import Path
 
 from policygen.account.model import Account
 from policygen.account.snapshot import load_snapshot
-from policygen.evidence.anomalies import Sign
+from policygen.evidence.anomalies import AnomalyRule
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import nobody
-from policygen.logs.reader import Job, Means, run
+from policygen.logs.reader import ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.generate.generalise import Mode
@@ -29,7 +29,7 @@ def suggest_role(
     add_observed: bool = False,
     resources: Mode = "pattern",
     opened: Collection[str] = (),
-    accepted: Collection[Sign] = (),
+    accepted: Collection[AnomalyRule] = (),
     executor: Executor | None = None,
 ) -> Suggestion:
     """The smallest policy for one role, as the command line suggests it.
@@ -44,7 +44,8 @@ def suggest_role(
         add_observed: grant what was observed but is not allowed today.
         resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types, ``ec2:image``, that are written whole.
-        accepted: signs of odd usage that a person has looked at; `policygen.evidence.anomalies.SIGNS` names them.
+        accepted: rules of odd usage that a person has looked at; `policygen.evidence.anomalies.ANOMALY_RULES` has
+            their names.
         executor: where the logs are read, if they are large: processes, or a cluster's; None for this process.
 
     Raises:
@@ -70,14 +71,14 @@ def roles_in(
     logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
 ) -> dict[RoleKey, int]:
     """The roles seen in logs and the number of events of each, most first; `executor` as for `suggest_role`."""
-    ledger = run(open_source(_paths(logs)), Job(nobody), means=_means(executor)).ledger
-    return dict(sorted(ledger.roles.items(), key=lambda one: (-one[1], one[0])))
+    counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), means=_means(executor)).counts
+    return dict(sorted(counts.roles.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
     return [logs] if isinstance(logs, str | Path) else list(logs)
 
 
-def _means(executor: Executor | None) -> Means:
+def _means(executor: Executor | None) -> ReadOptions:
     """Enough for an executor of many workers, since none tells how many it has."""
-    return Means(executor, ahead=32)
+    return ReadOptions(executor, ahead=32)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from policygen.errors import UsageError
-from policygen.text import printable
+from policygen.text import escape_controls
 
 
 def check_writable(path: Path) -> None:
@@ -50,7 +50,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 def _unwritable(path: Path, reason: str) -> UsageError:
     return UsageError(
-        f"cannot write {printable(str(path))!r}: {reason}",
+        f"cannot write {escape_controls(str(path))!r}: {reason}",
         "this file was not written; name one in a folder that exists, has room and is yours",
         code="PG-E220",
     )

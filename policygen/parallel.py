@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from policygen.errors import PolicygenError
-from policygen.text import clean
+from policygen.text import sanitize
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def handed_out(
+def map_ahead(
     items: Iterable[Item],
     submit: Callable[[Item], Future[Result] | None],
     ahead: int,
@@ -39,7 +39,7 @@ def handed_out(
         kind = type(error).__name__
         if kind not in told:
             told.add(kind)
-            words = clean(" ".join(str(error).split()), 200)
+            words = sanitize(" ".join(str(error).split()), 200)
             talk(f"warning: a worker failed ({kind}: {words}): what it had to do is done here")
 
     def handed(item: Item) -> Future[Result] | None:
@@ -73,7 +73,7 @@ def handed_out(
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Adding up calls makes no cycles, and the collector would walk through all of them again and again.
 
     A third of the time of reading a million events of all roles was spent so.
@@ -87,6 +87,6 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def sweep() -> None:
+def collect_young() -> None:
     """Frees the cycles made lately, as clients of a network do, without a walk through all that is kept for long."""
     gc.collect(1)

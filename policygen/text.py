@@ -1,8 +1,8 @@
 """Cleaning of text that strangers wrote: user agents, session names, object keys, error messages.
 
-Anyone who can call an API of the account can put text into its log. `clean` is applied once, where a
+Anyone who can call an API of the account can put text into its log. `sanitize` is applied once, where a
 record becomes an event; resource names keep their exact characters, because IAM compares them, and go
-through `printable` where they are shown.
+through `escape_controls` where they are shown.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def _visible(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def count(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """A number with its noun: ``1 day``, ``1,200 days``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def size(number: float) -> str:
+def format_bytes(number: float) -> str:
     """Bytes in words: ``1.2 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
@@ -33,12 +33,12 @@ def size(number: float) -> str:
     return f"{number:,.3g} TB"
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
     return text if text.isprintable() else _UNSAFE.sub(_visible, text)  # most is; none of the unsafe ones is
 
 
-def clean(text: object, limit: int = 256) -> str:
+def sanitize(text: object, limit: int = 256) -> str:
     """A value from a log as one short printable line.
 
     Args:
@@ -49,16 +49,16 @@ def clean(text: object, limit: int = 256) -> str:
         return ""
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
-    shown = printable(text[: limit + 1])
+    shown = escape_controls(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def clean_word(text: str | None, limit: int = 128) -> str:
-    """`clean` for a value that many records share; cut before it is remembered, so that none fills the memory."""
+    """`sanitize` for a value that many records share; cut before it is remembered, so that none fills the memory."""
     return _remembered(text[: limit + 1], limit) if text else ""
 
 
-_remembered = lru_cache(maxsize=8192)(clean)
+_remembered = lru_cache(maxsize=8192)(sanitize)
 
 
 # What a JSON writer leaves raw and a terminal obeys: DEL, the C1 controls, marks that reorder or hide text.

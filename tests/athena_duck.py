@@ -14,9 +14,9 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.sources.athena.source import fill
-from policygen.logs.sources.athena.sql import Question
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.sources.athena.source import count_table
+from policygen.logs.sources.athena.sql import CallsQuery
 from policygen.logs.sources.athena.table import Partition, Table
 from policygen.logs.sources.sql_rows import Row
 
@@ -91,10 +91,10 @@ class Duck:
         for row in found:
             yield dict(zip(names, map(_text, row), strict=True))
 
-    def ledger(self, asked: Question, select: Any) -> Ledger:
+    def counts(self, asked: CallsQuery, select: Any) -> CallCounts:
         """What Athena would have made of the log."""
-        made = Ledger(select, until=asked.until)
-        fill(made, self, asked)  # type: ignore[arg-type]
+        made = CallCounts(select, until=asked.until)
+        count_table(made, self, asked)  # type: ignore[arg-type]
         return made
 
 

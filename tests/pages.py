@@ -8,11 +8,11 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan.batch_table import SAYS, Batch, Row
-from policygen.plan.io import plan_of
+from policygen.plan.batch_table import SAYS, BatchRow, BatchTable
+from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan as plan_of_analysis
+from policygen.report.from_analysis import plan_from_analysis as plan_of_analysis
 from policygen.report.html.batch_index import render_index
 from tests.test_reports import sample
 
@@ -142,11 +142,11 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def index(count: int, **changes: Any) -> list[Row]:
+def index(count: int, **changes: Any) -> list[BatchRow]:
     """Rows as long as real ones are."""
     kinds = list(SAYS)
     return [
-        Row(
+        BatchRow(
             **{
                 "role": f"payments-stream-consumer-{i}",
                 "account": "111122223333",
@@ -169,8 +169,8 @@ def index(count: int, **changes: Any) -> list[Row]:
     ]
 
 
-def batch(found: list[Row], **changes: Any) -> Batch:
-    return Batch(
+def batch(found: list[BatchRow], **changes: Any) -> BatchTable:
+    return BatchTable(
         **{
             "schema_version": 1,
             "policygen": "0.1.0",
@@ -188,7 +188,7 @@ def batch(found: list[Row], **changes: Any) -> Batch:
     )
 
 
-def first_index(found: list[Row], **changes: Any) -> str:
+def first_index(found: list[BatchRow], **changes: Any) -> str:
     return render_index(batch(found, **changes))["index.html"]
 
 
@@ -304,4 +304,4 @@ def everything() -> Plan:
     made["policies"][0]["document"]["Statement"][0]["Resource"] = [f"arn:aws:s3:::b/{one}" for one in texts]
     made["today"][0]["name"] = HOSTILE["quotes"]
     made["strength"]["once"] = [f"s3:{one}" for one in texts]
-    return plan_of(made)
+    return parse_plan(made)

@@ -32,7 +32,7 @@ from policygen.account.required_permissions import (
     WITNESS_ACTIONS,
     actions,
 )
-from policygen.account.snapshot import load_snapshot, to_account, to_json
+from policygen.account.snapshot import load_snapshot, snapshot_to_json, to_account
 from policygen.account.snapshot_schema import Organization, Snapshot
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.iam import reference
@@ -375,7 +375,7 @@ def test_a_snapshot_of_the_live_account_reads_back_as_the_account(account: Any, 
     said: list[str] = []
     snapshot = take_snapshot(account, now=NOW, say=said.append)
     file = tmp_path / "account.json"
-    file.write_text(to_json(snapshot), encoding="utf-8")
+    file.write_text(snapshot_to_json(snapshot), encoding="utf-8")
     read = load_snapshot(file)
     role = read.role("orders-fn")
     assert [policy.name for policy in role.identity_policies] == ["inline", "own", "shared"]
@@ -393,7 +393,7 @@ def test_a_snapshot_of_the_live_account_reads_back_as_the_account(account: Any, 
 
 def test_a_snapshot_is_the_same_bytes_twice_and_sorted(account: Any) -> None:
     # The mock's trails were delivered to "now", which is none of ours.
-    taken = (to_json(take_snapshot(account, now=NOW)) for _ in range(2))
+    taken = (snapshot_to_json(take_snapshot(account, now=NOW)) for _ in range(2))
     first, second = (
         re.sub(r'("\w*(?:Attempt|Delivery)\w*Time\w*"): "[^"]*"', r'\1: ""', one) for one in taken
     )
@@ -403,7 +403,7 @@ def test_a_snapshot_is_the_same_bytes_twice_and_sorted(account: Any) -> None:
 
 
 def test_the_variables_of_functions_stay_out_of_the_snapshot(account: Any) -> None:
-    assert "a-secret" not in to_json(take_snapshot(account, now=NOW))
+    assert "a-secret" not in snapshot_to_json(take_snapshot(account, now=NOW))
 
 
 def test_a_trail_seen_from_several_regions_is_one_trail(account: Any) -> None:

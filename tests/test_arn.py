@@ -97,7 +97,7 @@ def test_a_role_is_an_iam_role_of_any_partition(text: str, expected: bool) -> No
 def test_an_observed_name_is_written_so_that_it_means_itself(name: str, pattern: str) -> None:
     assert arn.escape(name) == pattern
     assert arn.needs_wildcard(name) == (arn.unescape(pattern) != name)
-    assert arn.matches("arn:aws:s3:::" + pattern, "arn:aws:s3:::" + name)
+    assert arn.resource_matches("arn:aws:s3:::" + pattern, "arn:aws:s3:::" + name)
 
 
 @pytest.mark.parametrize("pattern", ["a*", "a?", "${aws:username}", "x${s3:prefix}*", "${}"])
@@ -152,12 +152,12 @@ values = st.lists(st.text(alphabet="ab", max_size=2), min_size=6, max_size=8).ma
 @settings(max_examples=500)
 @given(small, values)
 def test_matching_agrees_with_the_words_of_the_user_guide(pattern: str, value: str) -> None:
-    assert arn.matches(pattern, value) == bool(reference(pattern).fullmatch(value))
+    assert arn.resource_matches(pattern, value) == bool(reference(pattern).fullmatch(value))
 
 
 def test_a_star_that_crosses_a_colon_may_have_to_pass_the_first_place_that_fits() -> None:
-    assert arn.matches("arn:*:b*c:q:q:q", "arn:z:bx:b-c:q:q:q")
-    assert not arn.matches("arn:*:b*c:q:q:q", "arn:z:bx:b-d:q:q:q")
+    assert arn.resource_matches("arn:*:b*c:q:q:q", "arn:z:bx:b-c:q:q:q")
+    assert not arn.resource_matches("arn:*:b*c:q:q:q", "arn:z:bx:b-d:q:q:q")
 
 
 @settings(max_examples=300)
@@ -169,7 +169,7 @@ def test_matching_of_names_agrees_with_plain_regular_expressions(pattern: str, v
 
 def test_a_hostile_name_costs_no_more_than_its_length() -> None:
     pattern = "arn:aws:s3:::" + "*a" * 40 + "b"
-    assert not arn.matches(pattern, "arn:aws:s3:::" + "a" * 20_000)
+    assert not arn.resource_matches(pattern, "arn:aws:s3:::" + "a" * 20_000)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_an_action_pattern_matches_or_not(pattern: str, action: str, expected: b
 
 
 def test_a_pattern_with_an_open_variable_matches_nothing() -> None:
-    assert not arn.matches("arn:aws:s3:::${aws:username}", "arn:aws:s3:::ann")
-    assert not arn.matches("arn:aws:s3:::${aws:username}", "arn:aws:s3:::${aws:username}")
+    assert not arn.resource_matches("arn:aws:s3:::${aws:username}", "arn:aws:s3:::ann")
+    assert not arn.resource_matches("arn:aws:s3:::${aws:username}", "arn:aws:s3:::${aws:username}")
 
 
 # --- Containment ---
@@ -231,8 +231,8 @@ ARNS = [":".join(parts) for parts in product(("", "a", "ab"), repeat=6)] + [
 @settings(max_examples=300)
 @given(small, small)
 def test_containment_of_arn_patterns_holds_for_every_short_arn(wide: str, narrow: str) -> None:
-    found = {value for value in ARNS if arn.matches(narrow, value)}
-    around = {value for value in ARNS if arn.matches(wide, value)}
+    found = {value for value in ARNS if arn.resource_matches(narrow, value)}
+    around = {value for value in ARNS if arn.resource_matches(wide, value)}
     if arn.contains(wide, narrow):
         assert found <= around
     if found & around:
@@ -419,9 +419,11 @@ def test_the_intersection_matches_what_both_match_and_nothing_else(one: str, oth
     assert found is not None
     assert all(arn.contains(one, pattern) and arn.contains(other, pattern) for pattern in found)
     values = ARNS + ["a:a:a:a:a:" + text for text in STRINGS[:400]]
-    both = {value for value in values if arn.matches(one, value) and arn.matches(other, value)}
+    both = {
+        value for value in values if arn.resource_matches(one, value) and arn.resource_matches(other, value)
+    }
     inside = {value for value in both if segmentwise(one, value) and segmentwise(other, value)}
-    matched = {value for value in values if any(arn.matches(pattern, value) for pattern in found)}
+    matched = {value for value in values if any(arn.resource_matches(pattern, value) for pattern in found)}
     assert inside <= matched <= both
     assert matched or not both
 

@@ -22,15 +22,15 @@ from policygen.account.aws_session import Aws
 from policygen.catalog.rules import all_rules
 from policygen.errors import AwsError, GateError, PolicygenError, UsageError
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.events.credentials import user_of
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.events.credentials import credential_use_of
 from policygen.logs.events.outcome import outcome_of
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch
-from policygen.logs.sources.athena.client import Place, Runner, parse_place
+from policygen.logs.sources.athena.client import AthenaClient, TableLocation, parse_table_location
 from policygen.logs.sources.athena.ddl import ddl
-from policygen.logs.sources.athena.source import fill
-from policygen.logs.sources.athena.sql import LONGEST, Question, calls_sql, survey_sql
+from policygen.logs.sources.athena.source import count_table
+from policygen.logs.sources.athena.sql import LONGEST, CallsQuery, calls_sql, survey_sql
 from policygen.logs.sources.athena.table import Partition, Table, read_table
 from tests.support import ACCOUNT, ROLE, ROLE_ID, ROOT, record
 
@@ -52,21 +52,21 @@ def named(name: str) -> Callable[[RoleKey], bool]:
     return lambda role: role.name.lower() == name
 
 
-def read_locally(records: Records, asked: Question, folder: Path) -> Ledger:
+def read_locally(records: Records, asked: CallsQuery, folder: Path) -> CallCounts:
     """What the files give, in the order of their names."""
     for path in dict.fromkeys(path for path, _ in records):
         held = [one for at, one in records if at == path]
         (folder / path).write_text(json.dumps({"Records": held}, separators=(",", ":")), "utf-8")
-    ledger = Ledger(named(asked.role), until=asked.until)
+    counts = CallCounts(named(asked.role), until=asked.until)
     for batch in open_source(folder).read():
         assert not batch.damage
         assert not batch.unreadable
-        ledger.add_all(batch.records)
-    ledger.settle()
-    return ledger
+        counts.add_all(batch.records)
+    counts.settle()
+    return counts
 
 
-def assert_same(found: Ledger, expected: Ledger) -> None:
+def assert_same(found: CallCounts, expected: CallCounts) -> None:
     assert {name: getattr(found, name) for name in FACTS} == {name: getattr(expected, name) for name in FACTS}
 
 
@@ -100,15 +100,15 @@ def sample() -> Duck:
 
 @pytest.mark.parametrize("role", ["orders-api", "stock-sync", "nobody"])
 def test_the_sample_trail_gives_the_same_ledger(sample: Duck, role: str) -> None:
-    expected = Ledger(named(role))
+    expected = CallCounts(named(role))
     expected.add_all(one for batch in sample_batches() for one in batch.records)
     expected.settle()
-    assert_same(sample.ledger(Question(role), named(role)), expected)
+    assert_same(sample.counts(CallsQuery(role), named(role)), expected)
 
 
 def test_a_group_is_seldom_less_than_a_call(sample: Duck) -> None:
-    ledger = sample.ledger(Question("orders-api"), named("orders-api"))
-    (calls,) = ledger.calls.values()
+    counts = sample.counts(CallsQuery("orders-api"), named("orders-api"))
+    (calls,) = counts.calls.values()
     assert sample.rows[-1] < 1.5 * len(calls)
 
 
@@ -135,10 +135,10 @@ def odd() -> Records:
 
 @pytest.mark.parametrize("until", ["", "2026-11-04", "2026-11-03T08:00:30Z"])
 def test_odd_events_give_the_same_ledger(tmp_path: Path, until: str) -> None:
-    records, asked = odd(), Question(ROLE, until=until)
+    records, asked = odd(), CallsQuery(ROLE, until=until)
     expected = read_locally(records, asked, tmp_path)
     assert expected.calls
-    assert_same(Duck(records).ledger(asked, named(ROLE)), expected)
+    assert_same(Duck(records).counts(asked, named(ROLE)), expected)
 
 
 def test_events_put_together_at_random_give_the_same_ledger(tmp_path: Path) -> None:
@@ -165,10 +165,10 @@ def test_events_put_together_at_random_give_the_same_ledger(tmp_path: Path) -> N
     records.sort(key=lambda one: one[0])
     for _, event in records:
         event["resources"] = [one for one in event.get("resources", ()) if one["ARN"]]  # type: ignore[index]
-    asked = Question(ROLE)
+    asked = CallsQuery(ROLE)
     expected = read_locally(records, asked, tmp_path)
     assert sum(map(len, expected.calls.values())) > 300
-    assert_same(Duck(records).ledger(asked, named(ROLE)), expected)
+    assert_same(Duck(records).counts(asked, named(ROLE)), expected)
 
 
 OLD = ("useridentity.inscopeof", "vpcendpointid", "sharedeventid", "additionaleventdata")
@@ -180,11 +180,11 @@ def test_an_old_table_gives_what_the_records_would_without_its_missing_columns(t
     stripped: Records = [
         (path, {k: _without_scope(v) for k, v in one.items() if k not in gone}) for path, one in records
     ]
-    asked = Question(ROLE)
+    asked = CallsQuery(ROLE)
     duck = Duck(records, OLD)
-    ledger = Ledger(named(ROLE))
-    unknown = fill(ledger, duck, asked)  # type: ignore[arg-type]
-    assert_same(ledger, read_locally(stripped, asked, tmp_path))
+    counts = CallCounts(named(ROLE))
+    unknown = count_table(counts, duck, asked)  # type: ignore[arg-type]
+    assert_same(counts, read_locally(stripped, asked, tmp_path))
     assert len(unknown) == len(OLD)
     assert "which function used the role" in unknown[0]
 
@@ -195,23 +195,23 @@ def _without_scope(value: Any) -> Any:
 
 def test_a_table_without_resources_or_categories_is_read_all_the_same() -> None:
     lacking = ("resources", "eventcategory", "readonly", "recipientaccountid")
-    ledger = Duck(odd(), lacking).ledger(Question(ROLE), named(ROLE))
-    assert ledger.calls
-    assert not ledger.data_types
-    assert set(ledger.management) == {"write"}
+    counts = Duck(odd(), lacking).counts(CallsQuery(ROLE), named(ROLE))
+    assert counts.calls
+    assert not counts.data_types
+    assert set(counts.management) == {"write"}
 
 
 def test_nobody_is_asked_for_by_one_query() -> None:
     duck = Duck(odd())
-    ledger = duck.ledger(Question(), lambda _: False)
+    counts = duck.counts(CallsQuery(), lambda _: False)
     assert len(duck.queries) == 1
-    assert ledger.records == len(odd())
-    assert not ledger.calls
+    assert counts.records == len(odd())
+    assert not counts.calls
 
 
 def test_a_window_leaves_out_what_is_before_it() -> None:
-    ledger = Duck(odd()).ledger(Question(ROLE, first="2026-11-04", until="2026-11-04"), named(ROLE))
-    assert set(ledger.days) == {"2026-11-04"}
+    counts = Duck(odd()).counts(CallsQuery(ROLE, first="2026-11-04", until="2026-11-04"), named(ROLE))
+    assert set(counts.days) == {"2026-11-04"}
 
 
 EVERY = 8
@@ -230,16 +230,16 @@ def test_the_parameters_of_examples_are_cut_to_the_same_calls(tmp_path: Path) ->
         records: Records = [("a.json", record(one, n)) for n, one in enumerate(EXAMPLES[at : at + step])]
         folder = tmp_path / str(at)
         folder.mkdir()
-        asked = Question(ROLE)
+        asked = CallsQuery(ROLE)
         duck = Duck(records)
-        assert_same(duck.ledger(asked, named(ROLE)), read_locally(records, asked, folder))
+        assert_same(duck.counts(asked, named(ROLE)), read_locally(records, asked, folder))
         pairs = {(one["eventSource"], one["eventName"]) for _, one in records}
         assert duck.queries[-1].count("AS ARRAY(VARCHAR)), CAST(") >= 0.98 * len(pairs)
 
 
 def test_where_a_query_has_no_room_parameters_stay_whole() -> None:
     pairs = [("s3.amazonaws.com", f"GetObject{n}") for n in range(5000)]
-    query = calls_sql(TABLE, Question(ROLE), pairs)
+    query = calls_sql(TABLE, CallsQuery(ROLE), pairs)
     assert LONGEST * 0.9 < len(query.encode()) <= LONGEST
 
 
@@ -254,7 +254,7 @@ SESSIONS = ["a", "b", "tracing", "tracing2", "awslambda_1", "xawslambda_1", "i-1
 def test_a_session_that_does_not_group_does_not_decide_who_it_was(agent: str) -> None:
     quiet = [one for one in SESSIONS if not re.match(r"tracing|awslambda_", one)]
     if "lambda" not in agent.lower():
-        assert len({user_of("", one, agent, "", outside=True) for one in quiet}) == 1
+        assert len({credential_use_of("", one, agent, "", outside=True) for one in quiet}) == 1
 
 
 def test_every_denial_keeps_its_message() -> None:
@@ -271,7 +271,7 @@ def test_every_denial_keeps_its_message() -> None:
 
 TABLE = Table("logs", "trail", PATHS, (Partition("timestamp", "string", "date", "yyyy/MM/dd"),))
 MONTHS = tuple(Partition(name, "string") for name in ("account", "region", "year", "month", "day"))
-ASKED = Question(ROLE, ACCOUNT, "2026-10-29", "2026-11-02")
+ASKED = CallsQuery(ROLE, ACCOUNT, "2026-10-29", "2026-11-02")
 PAIRS = [
     ("s3.amazonaws.com", "GetObject"),
     ("lambda.amazonaws.com", "CreateFunction20150331"),
@@ -280,7 +280,7 @@ PAIRS = [
 
 TEXTS = {
     "survey.sql": lambda: survey_sql(TABLE, ASKED),
-    "survey-of-nobody.sql": lambda: survey_sql(TABLE, Question()),
+    "survey-of-nobody.sql": lambda: survey_sql(TABLE, CallsQuery()),
     "calls.sql": lambda: calls_sql(TABLE, ASKED, PAIRS, [ROLE_ID]),
     "calls-old-table.sql": lambda: calls_sql(
         Table("logs", "old", frozenset(one for one in PATHS if not one.startswith(OLD)), MONTHS),
@@ -317,7 +317,7 @@ def test_the_text_is_as_agreed_and_athena_s(name: str) -> None:
 
 @pytest.mark.parametrize("role", ["' OR 1=1 --", "a'b", "{eventname}", "x" * 65])
 def test_a_name_that_no_role_has_asks_for_nothing(role: str) -> None:
-    query = calls_sql(TABLE, Question(role), [])
+    query = calls_sql(TABLE, CallsQuery(role), [])
     assert role not in query
     assert "WHERE (FALSE)" in query
 
@@ -449,15 +449,15 @@ def test_the_command_prints_the_statement() -> None:
 @pytest.mark.parametrize(
     ("spec", "place"),
     [
-        ("athena:logs.trail", Place("logs", "trail")),
+        ("athena:logs.trail", TableLocation("logs", "trail")),
         (
             "athena:logs.trail?workgroup=audit&output=s3://b/p/&catalog=other&region=eu-west-1",
-            Place("logs", "trail", "audit", "s3://b/p/", "other", "eu-west-1"),
+            TableLocation("logs", "trail", "audit", "s3://b/p/", "other", "eu-west-1"),
         ),
     ],
 )
-def test_a_place_is_read(spec: str, place: Place) -> None:
-    assert parse_place(spec) == place
+def test_a_place_is_read(spec: str, place: TableLocation) -> None:
+    assert parse_table_location(spec) == place
 
 
 @pytest.mark.parametrize(
@@ -465,7 +465,7 @@ def test_a_place_is_read(spec: str, place: Place) -> None:
 )
 def test_what_is_no_place_is_refused(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_place(spec)
+        parse_table_location(spec)
     assert caught.value.code == "PG-E524"
 
 
@@ -498,8 +498,8 @@ class Told:
         self.stub = Stubber(self.client)
         self.any = ANY
         self.slept: list[float] = []
-        self.runner = Runner(
-            aws, Place("logs", "trail", "audit"), sleep=self.slept.append, token=lambda: "t" * 32
+        self.runner = AthenaClient(
+            aws, TableLocation("logs", "trail", "audit"), sleep=self.slept.append, token=lambda: "t" * 32
         )
 
     def group(self, **configuration: Any) -> None:
@@ -712,16 +712,16 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[dict[str,
 def test_the_whole_way_through_athena_s_api(
     queued: Callable[[list[dict[str, Any]]], None], aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    records, asked = odd(), Question(ROLE)
+    records, asked = odd(), CallsQuery(ROLE)
     duck = Duck(records)
-    expected = duck.ledger(asked, named(ROLE))
+    expected = duck.counts(asked, named(ROLE))
     for query in list(duck.queries):
         queued([dict(row) for row in duck.run(query)])
-    runner = Runner(aws, parse_place("athena:logs.trail?output=s3://results/policygen/"))
+    runner = AthenaClient(aws, parse_table_location("athena:logs.trail?output=s3://results/policygen/"))
     runner.sleep = lambda _: None
-    monkeypatch.setattr(Runner, "describe", lambda _: duck.table)
+    monkeypatch.setattr(AthenaClient, "describe", lambda _: duck.table)
     talk: list[str] = []
-    ledger = Ledger(named(ROLE))
-    fill(ledger, runner, asked, talk.append)
-    assert_same(ledger, expected)
+    counts = CallCounts(named(ROLE))
+    count_table(counts, runner, asked, talk.append)
+    assert_same(counts, expected)
     assert talk[0].startswith(f"{len(records)} records surveyed; Athena read")

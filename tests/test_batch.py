@@ -26,16 +26,16 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 import policygen.batch.run
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.read import read
-from policygen.batch.rightsize_role import Result, Sizing, right_size
-from policygen.batch.select import Choice, Target, targets
+from policygen.batch.read import read_logs
+from policygen.batch.rightsize_role import BatchSettings, Result, right_size
+from policygen.batch.select import RoleFilter, RoleTarget, targets
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.spill import Spill
+from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
-from policygen.plan.batch_table import SAYS, Batch, Row, in_order, totals
-from policygen.report.data.batch import to_csv, to_parquet
-from policygen.report.data.cells import plain
-from policygen.report.terminal.batch import age, screen
+from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, sorted_rows, totals
+from policygen.report.data.batch import batch_to_csv, batch_to_parquet
+from policygen.report.data.cells import plain_cell
+from policygen.report.terminal.batch import age, render_batch
 from tests.support import ROOT, crowd, write_logs
 
 SAMPLES = ROOT / "samples"
@@ -84,8 +84,8 @@ def batch(out: Path, *arguments: object, account: Path | None = ACCOUNT, logs: P
     return run("batch", "--logs", logs, *known, "--out", out, "-q", *arguments)
 
 
-def table(out: Path) -> Batch:
-    return msgspec.json.decode((out / "batch.json").read_bytes(), type=Batch)
+def table(out: Path) -> BatchTable:
+    return msgspec.json.decode((out / "batch.json").read_bytes(), type=BatchTable)
 
 
 def verdicts(out: Path) -> dict[tuple[str, str], str]:
@@ -166,7 +166,7 @@ def test_the_same_inputs_give_the_same_bytes_with_any_number_of_processes(made: 
 
 def test_the_table_has_the_shape_that_its_schema_tells(made: Path) -> None:
     schema = json.loads((files("policygen.plan") / "batch.schema.json").read_text("utf-8"))
-    assert schema["$defs"] == msgspec.json.schema(Batch)["$defs"]
+    assert schema["$defs"] == msgspec.json.schema(BatchTable)["$defs"]
     found = json.loads((made / "batch.json").read_text("utf-8"))
     assert not list(Draft202012Validator(schema).iter_errors(found))
     assert json.loads(run("schema", "batch").stdout) == schema
@@ -303,7 +303,7 @@ def changed(tmp_path: Path, role: str, **fields: Any) -> Path:
     return path
 
 
-def row_of(out: Path, role: str, account: str = PRODUCTION) -> Row:
+def row_of(out: Path, role: str, account: str = PRODUCTION) -> BatchRow:
     (row,) = (one for one in table(out).rows if (one.role, one.account) == (role, account))
     return row
 
@@ -336,7 +336,7 @@ def test_no_two_roles_share_a_file() -> None:
             RoleKey("444455556666", "AROAD", "", "Job-111122223333-2"),
         ],
         None,
-        Choice(),
+        RoleFilter(),
     )
     names = [one.file.lower() for one in found]
     assert len(set(names)) == len(names) == 4
@@ -441,23 +441,24 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
         assert ("PG-E270, exit 2" in done.stderr or done.code == 0, done.code in {0, 2}) == (True, True)
 
 
-def sizing_of_the_samples(spill: Spill) -> tuple[Sizing, list[Target]]:
-    found = read(open_source(LOGS), spill, Choice(), days=30)
+def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
+    found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
     known = load_snapshot(ACCOUNT)
-    chosen = targets(found.ledger.roles, known, Choice(["orders-*", "bastion", "audit-*"]))
-    return Sizing(found.reading, found.ledger, 30, account=known), chosen
+    chosen = targets(found.counts.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
+    return BatchSettings(found.reading, found.counts, 30, account=known), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(sizing: Sizing, target: Target, calls: Any) -> Result:
+    def broken(sizing: BatchSettings, target: RoleTarget, calls: Any) -> Result:
         if target.name == "bastion":
             raise KeyError("what was in the log")
         return right_size(sizing, target, calls)
 
     monkeypatch.setattr(policygen.batch.run, "right_size", broken)
-    with Spill() as spill:
+    with SpillStore() as spill:
         rows = {
-            one.row.role: one.row for one in policygen.batch.run.run(*sizing_of_the_samples(spill), spill)
+            one.row.role: one.row
+            for one in policygen.batch.run.right_size_all(*sizing_of_the_samples(spill), spill)
         }
     assert {name: row.verdict for name, row in rows.items()} == {
         "orders-api": "review", "bastion": "failed", "audit-reader": "unused",
@@ -477,11 +478,12 @@ class Lost(Executor):
 
 def test_what_a_killed_process_had_to_do_is_done_all_the_same() -> None:
     said: list[str] = []
-    with Spill() as spill:
+    with SpillStore() as spill:
         sizing, chosen = sizing_of_the_samples(spill)
-        alone = sorted(one.row.role for one in policygen.batch.run.run(sizing, chosen, spill))
+        alone = sorted(one.row.role for one in policygen.batch.run.right_size_all(sizing, chosen, spill))
         found = sorted(
-            one.row.role for one in policygen.batch.run.run(sizing, chosen, spill, Lost(), said.append)
+            one.row.role
+            for one in policygen.batch.run.right_size_all(sizing, chosen, spill, Lost(), said.append)
         )
     assert found == alone == ["audit-reader", "bastion", "orders-api"]
     assert said == ["warning: a worker failed (BrokenProcessPool: killed): what it had to do is done here"]
@@ -555,17 +557,17 @@ def test_a_table_that_no_batch_wrote_is_not_overwritten(tmp_path: Path) -> None:
 # --- tables ----------------------------------------------------------------------------------------------
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[BatchRow]:
     for verdict in SAYS:
         for n in (3, 1, 2):
-            yield Row(
+            yield BatchRow(
                 role=f"{verdict}-{n}", account=PRODUCTION, verdict=verdict, reason="so", actions_now=1000 * n,
                 actions_proposed=10 if verdict in {"ready", "review"} else None, escalations_closed=n,
             )  # fmt: skip
 
 
 def test_rows_stand_by_what_can_be_done_and_how_much_goes() -> None:
-    ordered = [row.role for row in in_order(rows())]
+    ordered = [row.role for row in sorted_rows(rows())]
     assert ordered[:4] == ["ready-3", "ready-2", "ready-1", "review-3"]
     assert [one.verdict for one in totals(rows())] == list(SAYS)
     ready = next(iter(totals(rows())))
@@ -578,7 +580,7 @@ def test_rows_stand_by_what_can_be_done_and_how_much_goes() -> None:
 
 
 def test_the_screen_is_80_columns_wide_whatever_the_names() -> None:
-    long = Row(
+    long = BatchRow(
         role="x" * 64,
         account=PRODUCTION,
         verdict="review",
@@ -586,12 +588,12 @@ def test_the_screen_is_80_columns_wide_whatever_the_names() -> None:
         questions=12,
         actions_now=99_999,
     )
-    found = Batch(
+    found = BatchTable(
         schema_version=1, policygen="0", iam_data="0", start="2026-10-26", end="2026-11-24", days=30,
         account="", records=10**9, files=10**6, incomplete=("z" * 200,), rows=(long, *rows()),
     )  # fmt: skip
     for show_all in (False, True):
-        lines = screen(found, "out", show_all=show_all).splitlines()
+        lines = render_batch(found, "out", show_all=show_all).splitlines()
         assert [line for line in lines if len(line) > 80 and "z" not in line] == []
 
 
@@ -611,9 +613,9 @@ def test_ages_are_in_their_largest_unit(time: str, says: str) -> None:
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@x", "\t=1", "＝1", "=1\r\n=2"])
 def test_no_cell_is_a_formula(text: str) -> None:
-    assert plain(text).startswith("'")
-    row = Row(role=text, account="", verdict="ready", reason=text)
-    (record,) = csv.DictReader(to_csv([row]).splitlines())
+    assert plain_cell(text).startswith("'")
+    row = BatchRow(role=text, account="", verdict="ready", reason=text)
+    (record,) = csv.DictReader(batch_to_csv([row]).splitlines())
     assert record["role"].startswith("'")
     assert (record["events"], record["actions_now"]) == ("0", "")
-    assert len(to_parquet([row])) > 0
+    assert len(batch_to_parquet([row])) > 0

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from policygen.evidence.record_mapping import map_batch
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.reader import Job, run
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.reader import ReadRequest, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
@@ -40,11 +40,11 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ledger(logs: Path) -> Ledger:
-    done = run(open_source(logs), Job(lambda _: True))
+def counts(logs: Path) -> CallCounts:
+    done = read_source(open_source(logs), ReadRequest(lambda _: True))
     assert not done.reading.holes
     assert not done.reading.passed_over
-    return done.ledger
+    return done.counts
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -66,13 +66,13 @@ def test_another_seed_is_another_trail() -> None:
     assert corpus.plan(corpus.Shape(EVENTS, seed=2)) != corpus.plan(corpus.Shape(EVENTS))
 
 
-def test_every_record_is_read_and_told_twins_are_dropped(ledger: Ledger) -> None:
+def test_every_record_is_read_and_told_twins_are_dropped(counts: CallCounts) -> None:
     kinds = Counter(one.kind for one in planned())
     twins = Counter(one.number for one in planned() if one.kind == "duplicate")
-    assert ledger.records == EVENTS
-    assert ledger.duplicates == sum(count - 1 for count in twins.values()) > 0
+    assert counts.records == EVENTS
+    assert counts.duplicates == sum(count - 1 for count in twins.values()) > 0
     copies = "another account's copy of a call that was read already"
-    assert ledger.ignored[copies] == kinds["own"] > 0
+    assert counts.ignored[copies] == kinds["own"] > 0
 
 
 def test_the_catalog_knows_nearly_all_of_it(logs: Path) -> None:
@@ -103,10 +103,10 @@ def test_a_million_events_fill_files_of_uneven_length() -> None:
     assert len({(file.account, file.region, file.published.date()) for file in files}) > 400
 
 
-def test_plain_python_and_the_ledger_count_the_same(logs: Path, ledger: Ledger) -> None:
+def test_plain_python_and_the_ledger_count_the_same(logs: Path, counts: CallCounts) -> None:
     made = reference.reduce(logs)
-    assert made.records == ledger.records
-    assert made.roles == {(role.account, role.role_id): count for role, count in ledger.roles.items()}
+    assert made.records == counts.records
+    assert made.roles == {(role.account, role.role_id): count for role, count in counts.roles.items()}
     hot = corpus.hot_role(corpus.Shape(EVENTS))
     alone = reference.reduce(logs, hot.arn)
     assert alone.roles == {(hot.account, hot.id): made.roles[hot.account, hot.id]}

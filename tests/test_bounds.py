@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from policygen.account.current import Today
+from policygen.account.current import CurrentAccess
 from policygen.iam.actions import actions_matching, allowed_actions, effective_actions
 from policygen.iam.document import Policy, allow_statements, conditions_of, parse_policy
 from policygen.iam.grants import Grant, inside_statements
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.current_access import allowed_today
-from policygen.rightsize.generate.intersect import Loss, meet_with_losses
+from policygen.rightsize.current_access import split_by_current_access
+from policygen.rightsize.generate.intersect import NarrowedGrant, intersect_with_policies
 from policygen.rightsize.generate.wildcards import by_wildcards
 from policygen.rightsize.suggest import suggest
 from tests.oracle.cases import document, policy_of
@@ -84,7 +84,7 @@ def test_what_is_allowed_keeps_the_statements_that_the_bounds_reach() -> None:
 
 
 def test_what_a_bound_bars_is_not_kept_as_unknowable() -> None:
-    today = Today(
+    today = CurrentAccess(
         (policy_of([allow(["sqs:ReceiveMessage", "sqs:SendMessage", "s3:GetObject"])]),),
         policy_of([allow(["sqs:ReceiveMessage", "s3:*"])]),
     )
@@ -96,9 +96,9 @@ def test_what_a_bound_bars_is_not_kept_as_unknowable() -> None:
 
 
 def test_what_a_level_of_the_organization_refuses_now_is_missing_with_its_cause() -> None:
-    today = Today((policy_of([allow("s3:*")]),), guardrails=((scp(allow("sqs:*")),),))
+    today = CurrentAccess((policy_of([allow("s3:*")]),), guardrails=((scp(allow("sqs:*")),),))
     seen = AccessRequest("s3:GetObject", KEY, "object")
-    allowed, missing = allowed_today(usage_of_requests([seen]), today)
+    allowed, missing = split_by_current_access(usage_of_requests([seen]), today)
     assert not allowed
     assert [one.cause for one in missing] == [
         "a service control policy of today forbids it: it changed after the call"
@@ -109,7 +109,7 @@ def test_what_a_level_of_the_organization_refuses_now_is_missing_with_its_cause(
 
 
 def met(grant: Grant, requests: Sequence[AccessRequest], *statements: dict[str, Any]) -> Any:
-    return meet_with_losses({grant: requests}, [policy_of(list(statements))])
+    return intersect_with_policies({grant: requests}, [policy_of(list(statements))])
 
 
 def test_a_pattern_that_today_allows_whole_loses_nothing() -> None:
@@ -122,7 +122,7 @@ def test_a_pattern_that_is_cut_to_today_s_statement_is_a_named_loss() -> None:
     grants, losses = met(grant, [seen], allow("s3:*", "arn:aws:s3:::shop/in/*", Sid="In"))
     assert grants == [Grant("s3:GetObject", "arn:aws:s3:::shop/in/*")]
     why = "cut to arn:aws:s3:::shop/in/*: today's statement allows no more of it"
-    assert losses == (Loss("s3:GetObject", SHOP, "In", why),)
+    assert losses == (NarrowedGrant("s3:GetObject", SHOP, "In", why),)
 
 
 def test_conditions_that_one_entry_cannot_say_are_a_named_loss() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policygen.catalog import mapping as catalog
+from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.provenance import rule_place, step_place
@@ -44,7 +44,7 @@ def call_of(example: Example, *, projected: bool = False) -> Call:
 
 
 def answer_text(call: Call) -> set[str]:
-    answer = catalog.requests_for(call)
+    answer = mapping.requests_for(call)
     if not answer.requests:
         return {answer.status}
     return {
@@ -61,7 +61,7 @@ def test_the_example_needs_exactly_what_it_says(rules: ServiceRules, example: Ex
 
 @pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
 def test_the_example_shows_indirectly_what_it_says(rules: ServiceRules, example: Example) -> None:
-    answer = catalog.requests_for(call_of(example))
+    answer = mapping.requests_for(call_of(example))
     shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "indirect"}
     assert shown == set(example.indirect)
 
@@ -69,7 +69,7 @@ def test_the_example_shows_indirectly_what_it_says(rules: ServiceRules, example:
 @pytest.mark.parametrize(("rules", "example"), EXAMPLES, ids=IDS)
 def test_the_projected_parameters_give_the_same_answer(rules: ServiceRules, example: Example) -> None:
     whole, cut = call_of(example), call_of(example, projected=True)
-    assert catalog.requests_for(cut) == catalog.requests_for(whole)
+    assert mapping.requests_for(cut) == mapping.requests_for(whole)
     assert project(example.source, example.event, cut.params) == cut.params
 
 
@@ -102,8 +102,8 @@ def test_an_odd_shape_gives_the_same_answer_when_projected(
 ) -> None:
     source = f"{source}.amazonaws.com"
     cut = project(source, event, params)
-    whole = catalog.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=params))
-    assert catalog.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=cut)) == whole
+    whole = mapping.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=params))
+    assert mapping.requests_for(Call(source, event, "us-east-1", ACCOUNT, params=cut)) == whole
     assert project(source, event, cut) == cut
 
 
@@ -112,7 +112,7 @@ def test_every_request_of_an_example_leads_to_the_line_that_made_it(rules: Servi
     lines = file_text(rules.file).splitlines()
     wrong = []
     for example in rules.examples:
-        for request, origin in catalog.requests_for(call_of(example)).requests:
+        for request, origin in mapping.requests_for(call_of(example)).requests:
             if place := rule_place(origin):
                 line = lines[int(place.rsplit(":", 1)[1]) - 1]
                 action = request.action.split(":", 1)[1]
@@ -207,7 +207,7 @@ def test_every_alias_leads_to_a_service_that_iam_knows() -> None:
 
 @pytest.mark.parametrize("source", sorted(not_iam_sources()))
 def test_a_source_that_iam_does_not_govern_is_ignored_with_its_reason(source: str) -> None:
-    answer = catalog.requests_for(Call(f"{source}.amazonaws.com", "GetThing", "us-east-1", ACCOUNT))
+    answer = mapping.requests_for(Call(f"{source}.amazonaws.com", "GetThing", "us-east-1", ACCOUNT))
     assert (answer.status, answer.why) == ("ignored", not_iam_sources()[source])
 
 
@@ -218,7 +218,7 @@ def test_a_service_file_with_an_unknown_key_is_refused_by_name() -> None:
 
 
 def test_an_unknown_service_is_a_finding_and_not_a_guess() -> None:
-    answer = catalog.requests_for(Call("brandnew.amazonaws.com", "DoThing", "us-east-1", ACCOUNT))
+    answer = mapping.requests_for(Call("brandnew.amazonaws.com", "DoThing", "us-east-1", ACCOUNT))
     assert answer.status == "unmapped"
     assert answer.requests == ()
     assert "brandnew.amazonaws.com" in answer.why

@@ -13,8 +13,8 @@ from functools import cache
 
 import pytest
 
-from policygen.catalog.build import completeness as census
-from policygen.catalog.build.botocore import collect
+from policygen.catalog.build import completeness
+from policygen.catalog.build.botocore import collect_facts
 from policygen.catalog.service_names import botocore_facts
 from policygen.iam import reference
 from policygen.iam.request import GRANTED
@@ -28,24 +28,26 @@ LISTED = 60
 
 
 @cache
-def operations() -> tuple[census.Operation, ...]:
-    return tuple(one for model in census.models() for one in census.operations(model))
+def operations() -> tuple[completeness.Operation, ...]:
+    return tuple(one for model in completeness.models() for one in completeness.operations(model))
 
 
 @cache
-def locked() -> tuple[dict[str, str], list[census.Row]]:
+def locked() -> tuple[dict[str, str], list[completeness.OperationRow]]:
     """The digests of the service files behind each model's answers, and the answers."""
     if UPDATE:
-        lines = [f"#\t{model}\t{digest}" for model, digest in census.file_digests(operations()).items()]
+        lines = [f"#\t{model}\t{digest}" for model, digest in completeness.file_digests(operations()).items()]
         lines += ["\t".join(one.row) for one in operations()]
         LOCK.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
     lines = gzip.decompress(LOCK.read_bytes()).decode().splitlines()
     digests = dict(line.split("\t")[1:] for line in lines if line.startswith("#"))
-    return digests, [census.Row(*line.split("\t")) for line in lines if not line.startswith("#")]
+    return digests, [
+        completeness.OperationRow(*line.split("\t")) for line in lines if not line.startswith("#")
+    ]
 
 
 def test_the_page_of_services_counts_the_locked_answers() -> None:
-    made = census.page(locked()[1])
+    made = completeness.completeness_page(locked()[1])
     if UPDATE:
         PAGE.write_text(made, "utf-8")
     assert PAGE.read_text("utf-8") == made
@@ -55,9 +57,11 @@ def test_no_answer_changes_but_by_a_change_of_its_service_file() -> None:
     """A service file's own examples hold its answers; newer data of AWS must not change one unseen."""
     digests, rows = locked()
     same = {
-        model for model, digest in census.file_digests(operations()).items() if digests.get(model) == digest
+        model
+        for model, digest in completeness.file_digests(operations()).items()
+        if digests.get(model) == digest
     }
-    before = {"\t".join(row) for row in rows if row.model in same or row.model not in census.models()}
+    before = {"\t".join(row) for row in rows if row.model in same or row.model not in completeness.models()}
     after = {"\t".join(one.row) for one in operations() if one.model in same or one.model not in digests}
     changes = [f"- {line}" for line in before - after] + [f"+ {line}" for line in after - before]
     changes.sort(key=lambda line: (line[2:].split("\t")[:3], line[0] == "+"))
@@ -82,11 +86,11 @@ def test_every_action_of_every_answer_is_one_that_iam_knows() -> None:
 
 def test_at_most_two_in_a_hundred_operations_that_the_reference_could_know_are_unknown() -> None:
     known = [one for one in operations() if one.prefix and one.kind != "newer"]
-    assert census.count(known)["unknown"] <= 0.02 * len(known)
+    assert completeness.count_by_kind(known)["unknown"] <= 0.02 * len(known)
 
 
 def test_the_facts_of_botocore_are_those_of_the_installed_one() -> None:
-    assert collect() == botocore_facts()
+    assert collect_facts() == botocore_facts()
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the list of services used from Lambda is not here")

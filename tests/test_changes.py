@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policygen.report.terminal.changes import Told, render_changes
+from policygen.report.terminal.changes import ChangeSummary, render_changes
 from tests.support import ROOT
 from tests.test_suggest_cases import run
 
@@ -19,7 +19,7 @@ CASES = json.loads((ROOT / "tests/cases/changes/cases.json").read_text())
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_case(case: dict[str, Any], tmp_path: Path) -> None:
     made = run(case, tmp_path).suggestion
-    screen = re.sub(r"\s+", " ", "\n".join(render_changes(Told(made), show_all=False)))
+    screen = re.sub(r"\s+", " ", "\n".join(render_changes(ChangeSummary(made), show_all=False)))
     for words in case["shows"]:
         assert words in screen
     for words in case["hides"]:

@@ -10,7 +10,7 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError
-from policygen.logs.events.credentials import user_of
+from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROLE, snapshot, write_logs
@@ -118,6 +118,8 @@ def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:
 
 
 def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> None:
-    assert user_of("f", "f", "s3.amazonaws.com", "").manner == "service"
-    assert user_of("f", "f", "s3.amazonaws.com", "", outside=True).manner == "other"
-    assert user_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", outside=True).manner == "service"
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "").channel == "service"
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "", outside=True).channel == "other"
+    assert (
+        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", outside=True).channel == "service"
+    )

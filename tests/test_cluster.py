@@ -22,9 +22,9 @@ import policygen.logs.reader
 from policygen.api import suggest_role
 from policygen.cli import dask as module
 from policygen.cli.dask import cluster_at
-from policygen.cli.inputs import means_of
+from policygen.cli.inputs import read_options
 from policygen.errors import UsageError
-from policygen.logs.reader import Job, Means, Portion, run
+from policygen.logs.reader import ChunkResult, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch, LogObject
 from policygen.logs.sources.files import read_file
@@ -45,14 +45,14 @@ class Started(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
-    monkeypatch.setattr(policygen.logs.reader, "LARGE", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_PARALLEL_BYTES", 0)
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
 
 
 @pytest.fixture(scope="module")
-def whole() -> Portion:
-    return run(open_source(TRAIL), EVERY_RECORD)
+def whole() -> ChunkResult:
+    return read_source(open_source(TRAIL), EVERY_RECORD)
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -138,27 +138,33 @@ def killing(reader: Halting, victims: Callable[[], list[int]]) -> threading.Thre
     return thread
 
 
-def read_with(at: Path, means: Means, victims: Callable[[Halting], list[int]]) -> tuple[Portion, Halting]:
+def read_with(
+    at: Path, means: ReadOptions, victims: Callable[[Halting], list[int]]
+) -> tuple[ChunkResult, Halting]:
     source, reader = open_source(TRAIL), Halting(at)
     source.reader = reader  # type: ignore[union-attr]
     thread = killing(reader, lambda: victims(reader))
     try:
-        return run(source, EVERY_RECORD, means=means), reader
+        return read_source(source, EVERY_RECORD, means=means), reader
     finally:
         thread.join()
 
 
 @pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
-def test_a_cluster_gives_what_one_process_gives(job: Job, cluster: Started, whole: Portion) -> None:
-    with means_of(quiet=True, cached=False, dask=cluster.address) as means:
-        found = run(open_source(TRAIL), job, means=means)
+def test_a_cluster_gives_what_one_process_gives(
+    job: ReadRequest, cluster: Started, whole: ChunkResult
+) -> None:
+    with read_options(quiet=True, cached=False, dask=cluster.address) as means:
+        found = read_source(open_source(TRAIL), job, means=means)
     assert same(found, whole)
     assert found.reading.files == whole.reading.files
 
 
-def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: Portion) -> None:
+def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: ChunkResult) -> None:
     with Client(cluster.address, set_as_default=False) as client:
-        assert same(run(open_source(TRAIL), EVERY_RECORD, means=Means(client.get_executor())), whole)
+        assert same(
+            read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(client.get_executor())), whole
+        )
 
 
 def test_the_python_of_the_page_runs(cluster: Started, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +182,12 @@ def test_the_python_of_the_page_runs(cluster: Started, monkeypatch: pytest.Monke
     names: dict[str, Any] = {}
     exec(compile(block, "logs.md", "exec"), names)
     assert names["found"].usage.events == suggest_role("orders-api", TRAIL).usage.events
-    assert set(handed) == {"reduce"}
+    assert set(handed) == {"count_chunk"}
 
 
 @pytest.mark.parametrize("failures", [3, 0], ids=["another worker reads it", "the run itself reads it"])
 def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts_twice(
-    failures: int, whole: Portion, tmp_path: Path
+    failures: int, whole: ChunkResult, tmp_path: Path
 ) -> None:
     said: list[str] = []
 
@@ -190,11 +196,11 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
 
     with started(tmp_path, failures=failures) as one, cluster_at(one.address) as (executor, threads):
         assert threads == 2
-        found, reader = read_with(tmp_path, Means(executor, talk=said.append), reading)
+        found, reader = read_with(tmp_path, ReadOptions(executor, talk=said.append), reading)
         (killed,) = [worker for worker in one.workers if worker.poll() is not None]
     assert killed.returncode == -signal.SIGKILL
     assert same(found, whole)
-    assert found.ledger.records == whole.ledger.records
+    assert found.counts.records == whole.counts.records
     # What the dead one was at was read again: by the other worker, or by this process when Dask gives the part up.
     begun = reader.begun()
     last = max(at for at, (pid, _) in enumerate(begun) if pid == killed.pid)
@@ -209,15 +215,15 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
 
 
 def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 1)
     said: list[str] = []
     with started(tmp_path) as one, cluster_at(one.address) as (executor, _):
-        means = Means(executor, talk=said.append)
+        means = ReadOptions(executor, talk=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
-    assert found.ledger.records == whole.ledger.records
+    assert found.counts.records == whole.counts.records
     assert os.getpid() in {pid for pid, _ in reader.begun()}
     assert [line for line in said if not line.startswith("warning: a worker failed (")] == []
     assert said
@@ -227,7 +233,7 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
 
 
 def refusal(address: str, **options: int) -> UsageError:
-    with pytest.raises(UsageError) as caught, means_of(quiet=True, dask=address, **options):
+    with pytest.raises(UsageError) as caught, read_options(quiet=True, dask=address, **options):
         pass
     return caught.value
 
@@ -242,11 +248,11 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 # waits for ever if that is while the next one is being made (seen with distributed 2026.8).
 REFUSED = """
 import sys, policygen.cli.dask as cluster
-from policygen.cli.inputs import means_of
+from policygen.cli.inputs import read_options
 from policygen.errors import UsageError
 cluster.PATIENCE = 0.5
 try:
-    with means_of(quiet=True, dask=sys.argv[1]):
+    with read_options(quiet=True, dask=sys.argv[1]):
         pass
 except UsageError as error:
     print(error.code, error.exit_code, ascii(error.message))

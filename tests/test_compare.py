@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.iam.compare import Witness, compare_policies
+from policygen.iam.compare import Counterexample, compare_policies
 from policygen.iam.document import Policy, parse_policy
 from policygen.iam.evaluate import Evaluator
 from tests.oracle.cases import document, policy_of
@@ -22,7 +22,7 @@ FILES = sorted((ROOT / "tests" / "cases" / "compare").glob("*.json"))
 CASES = [case for file in FILES for case in json.loads(file.read_text())]
 
 
-def shown(witness: Witness) -> str:
+def shown(witness: Counterexample) -> str:
     context = ", ".join(f"{key}={'|'.join(values)}" for key, values in witness.request.context)
     return f"{witness.request.action} {witness.request.resource}" + (f" if {context}" if context else "")
 

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policygen.iam.conditions import (
-    Facts,
+    ContextFacts,
     Truth,
     all_of,
     any_of,
+    context_facts,
     evaluate_conditions,
-    facts_of,
     negate,
     substitute,
     truth,
     undecided_keys,
     unknown_variables,
 )
-from policygen.iam.conjunction import join_conditions
+from policygen.iam.conjunction import conjoin
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.implication import implies
 
@@ -63,7 +63,7 @@ def test_not_turns_true_and_false_and_leaves_unknown() -> None:
 
 
 def test_facts_know_present_and_absent_keys_and_nothing_of_others() -> None:
-    facts = facts_of((("aws:SourceVpce", ("vpce-1",)), ("s3:prefix", ())), absent=["aws:SourceIp"])
+    facts = context_facts((("aws:SourceVpce", ("vpce-1",)), ("s3:prefix", ())), absent=["aws:SourceIp"])
     assert facts.look_up("AWS:sourcevpce") == ("vpce-1",)
     assert facts.look_up("s3:prefix") == ()
     assert facts.look_up("aws:SOURCEip") == ()
@@ -71,11 +71,11 @@ def test_facts_know_present_and_absent_keys_and_nothing_of_others() -> None:
 
 
 def test_complete_facts_know_that_other_keys_are_absent() -> None:
-    assert facts_of(complete=True).look_up("aws:username") == ()
+    assert context_facts(complete=True).look_up("aws:username") == ()
 
 
 def test_later_contexts_win() -> None:
-    facts = facts_of((("k", ("old",)),), (("K", ("new",)),), absent=["k"])
+    facts = context_facts((("k", ("old",)),), (("K", ("new",)),), absent=["k"])
     assert facts.look_up("k") == ("new",)
 
 
@@ -148,7 +148,7 @@ UNKNOWN_CASES = [
     ids=[c[0] for c in UNKNOWN_CASES],
 )
 def test_the_answer_and_the_keys_it_lacks(conditions, known, answer, keys) -> None:
-    facts = Facts(known)
+    facts = ContextFacts(known)
     assert evaluate_conditions(conditions, facts) is answer
     assert undecided_keys(conditions, facts) == keys
 
@@ -178,11 +178,11 @@ def test_the_answer_and_the_keys_it_lacks(conditions, known, answer, keys) -> No
     ],
 )
 def test_variables_are_replaced_by_values_without_wildcards(pattern, known, expected) -> None:
-    assert substitute(pattern, Facts(known)) == expected
+    assert substitute(pattern, ContextFacts(known)) == expected
 
 
 def test_variables_that_are_not_known_are_named() -> None:
-    facts = facts_of((("a", ("1",)), ("b", ())))
+    facts = context_facts((("a", ("1",)), ("b", ())))
     assert unknown_variables("${a}${b}${c, 'd'}${*}${e}", facts) == ("c", "e")
 
 
@@ -375,7 +375,7 @@ entries = st.builds(
     st.lists(st.sampled_from(VALUES), max_size=3),
 )
 WORLDS = [
-    Facts({"k": k, "v": v}, complete=True)
+    ContextFacts({"k": k, "v": v}, complete=True)
     for k, v in product(
         [
             (),
@@ -422,7 +422,7 @@ def test_two_blocks_are_joined_to_what_holds_under_both_in_every_small_world() -
     for _ in range(4_000):
         one = chance.choice(blocks)
         other = chance.choice(alike[one[0][0]] if chance.random() < 0.8 else blocks)
-        joined, both = join_conditions(one, other), holding(one) & holding(other)
+        joined, both = conjoin(one, other), holding(one) & holding(other)
         if joined.conditions is None:
             assert joined.lost
             nothing += 1
@@ -533,7 +533,7 @@ JOINS = [
 
 @pytest.mark.parametrize(("name", "one", "other", "expected"), JOINS, ids=[join[0] for join in JOINS])
 def test_two_entries_of_one_key_are_said_at_once(name, one, other, expected) -> None:
-    joined = join_conditions(block(one[0], V, *one[1]), block(other[0], V.upper(), *other[1]))
+    joined = conjoin(block(one[0], V, *one[1]), block(other[0], V.upper(), *other[1]))
     assert joined.lost == ()
     assert joined.conditions is not None
     assert {op: list(values) for op, keys in joined.conditions for _, values in keys} == expected
@@ -556,7 +556,7 @@ def test_two_entries_of_one_key_are_said_at_once(name, one, other, expected) -> 
     ],
 )
 def test_what_cannot_be_said_at_once_is_lost_and_named(one, other, kept, lost) -> None:
-    joined = join_conditions(block(one[0], V, one[1]), block(other[0], V, other[1]))
+    joined = conjoin(block(one[0], V, one[1]), block(other[0], V, other[1]))
     if lost is None:  # the twin has room for it
         assert joined.lost == ()
         return
@@ -570,7 +570,7 @@ def test_what_cannot_be_said_at_once_is_lost_and_named(one, other, kept, lost) -
 def test_more_knowledge_never_turns_an_answer_round(conditions: Conditions) -> None:
     for world in WORLDS:
         for hidden in (["k"], ["v"], ["k", "v"]):
-            partly = Facts({key: values for key, values in world.values.items() if key not in hidden})
+            partly = ContextFacts({key: values for key, values in world.values.items() if key not in hidden})
             answer = evaluate_conditions(conditions, partly)
             assert answer in (UNKNOWN, evaluate_conditions(conditions, world))
             assert (answer is UNKNOWN) == bool(undecided_keys(conditions, partly)) or answer is FALSE

@@ -13,7 +13,7 @@ from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.catalog.visibility import visibility_of
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
-from policygen.evidence.coverage.table import coverage_table
+from policygen.evidence.coverage.table import coverage_rows
 from policygen.evidence.coverage.trail_history import TrailChange
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
@@ -408,7 +408,7 @@ def test_the_table_says_what_is_on_and_gives_a_command_for_what_is_not() -> None
     made = basic(exclude=("kms.amazonaws.com",), s3=["arn:aws:s3:::x/"], ddb=["arn:aws:dynamodb"])
     lines = {
         line.name: line
-        for line in coverage_table(covered(made, seen={"AWS::SQS::Queue": 3}), {"s3", "sqs", "dynamodb"})
+        for line in coverage_rows(covered(made, seen={"AWS::SQS::Queue": 3}), {"s3", "sqs", "dynamodb"})
     }
     states = {name: line.state for name, line in lines.items()}
     assert states == {
@@ -428,13 +428,13 @@ def test_the_table_says_what_is_on_and_gives_a_command_for_what_is_not() -> None
 
 def test_the_table_without_trails_knows_only_what_was_read() -> None:
     coverage = coverage_of(WINDOW, {}, [], None, data_seen={"AWS::SQS::Queue": 3})
-    states = {line.name: line.state for line in coverage_table(coverage, {"sqs", "sns"})}
+    states = {line.name: line.state for line in coverage_rows(coverage, {"sqs", "sns"})}
     assert states["AWS::SQS::Queue"] == "partly"
     assert {state for name, state in states.items() if name != "AWS::SQS::Queue"} == {"unknown"}
 
 
 def test_the_table_of_an_account_without_a_trail_is_off_throughout() -> None:
-    lines = coverage_table(covered(), {"s3"})
+    lines = coverage_rows(covered(), {"s3"})
     assert {line.state for line in lines} == {"off"}
 
 
@@ -453,4 +453,4 @@ def test_the_table_of_an_account_without_a_trail_is_off_throughout() -> None:
 def test_selectors_of_an_odd_shape_show_nothing_and_break_nothing(odd: dict[str, Any]) -> None:
     coverage = covered(trail(**odd))
     assert not coverage.verdict("s3:GetObject").visible
-    assert {line.state for line in coverage_table(coverage) if line.kind == "data"} <= {"off", "partly"}
+    assert {line.state for line in coverage_rows(coverage) if line.kind == "data"} <= {"off", "partly"}

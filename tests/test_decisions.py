@@ -19,7 +19,7 @@ from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.decisions.apply import apply_keeps, drop_observed, dropped, unused_rules
 from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
-from policygen.rightsize.decisions.model import Decisions, Rule
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
 
 CASES = Path(__file__).parent / "cases/decisions"
 PAGE = (Path(__file__).parents[1] / "docs/reference/decisions.md").read_text()
@@ -40,11 +40,11 @@ def now(statements: Any) -> Any:
     return allowed_actions([parse_policy({"Version": "2012-10-17", "Statement": statements})])
 
 
-def rule(kind: Any, raw: dict[str, Any], where: str) -> Rule:
+def rule(kind: Any, raw: dict[str, Any], where: str) -> DecisionRule:
     fields = dict(raw)
     if "expires" in fields:
         fields["expires"] = date.fromisoformat(fields["expires"])
-    return Rule(kind, where=where, **fields)
+    return DecisionRule(kind, where=where, **fields)
 
 
 # --- Reading ---
@@ -227,7 +227,7 @@ TODAY = st.lists(
 @settings(deadline=None)  # the first example reads the names of all actions of a service
 @given(TODAY, st.sampled_from(["s3:*", "s3:DeleteObject", "s3:DeleteB*"]), st.sampled_from(PATTERNS))
 def test_a_keep_is_never_wider_than_today_nor_than_its_rule(today: Any, action: str, resource: str) -> None:
-    keep = Rule("keep", action, "x", resource=resource, where="keep[0]")
+    keep = DecisionRule("keep", action, "x", resource=resource, where="keep[0]")
     statements = allow_statements([parse_policy({"Version": "2012-10-17", "Statement": today})])
     try:
         kept = apply_keeps([keep], "orders", now(today))
@@ -267,7 +267,7 @@ def test_a_loss_says_which_calls_will_fail() -> None:
 
 
 def test_what_is_spared_says_how_to_drop_it_all_the_same() -> None:
-    rules = [Rule("drop", "s3:*", "x", where="drop[0]")]
+    rules = [DecisionRule("drop", "s3:*", "x", where="drop[0]")]
     (spared,) = drop_observed(rules, "orders", {SEEN: EVIDENCE}, {}).spared
     assert spared.sentence == (
         "drop[0] does not drop s3:DeleteObject: it was seen in use; --drop s3:DeleteObject drops it"
@@ -284,7 +284,9 @@ def test_what_is_spared_says_how_to_drop_it_all_the_same() -> None:
     ],
 )
 def test_what_nobody_saw_is_dropped_whole_or_not_at_all(action: str, resource: str, drops: bool) -> None:
-    one = Rule("drop", "sns:Pub*", "x", role="orders", resource="arn:aws:sns:*:*:alerts", where="drop[0]")
+    one = DecisionRule(
+        "drop", "sns:Pub*", "x", role="orders", resource="arn:aws:sns:*:*:alerts", where="drop[0]"
+    )
     assert dropped([one], "orders", action, resource) == (one if drops else None)
     assert dropped([one], "reports", action, resource) is None
 
@@ -298,12 +300,12 @@ def test_a_star_that_was_observed_in_a_name_is_a_character() -> None:
 def test_rules_that_speak_about_nothing_are_reported() -> None:
     today = now([{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}])
     useless = [
-        Rule("drop", "sns:Publish", "x", where="another service"),
-        Rule("drop", "s3:DeleteObject", "x", resource="arn:aws:s3:::c/*", where="another resource"),
+        DecisionRule("drop", "sns:Publish", "x", where="another service"),
+        DecisionRule("drop", "s3:DeleteObject", "x", resource="arn:aws:s3:::c/*", where="another resource"),
     ]
     useful = [
-        Rule("drop", "s3:PutObject", "x", where="granted"),
-        Rule("drop", "s3:Del*", "x", resource="arn:aws:s3:::b/k", where="granted on a part"),
+        DecisionRule("drop", "s3:PutObject", "x", where="granted"),
+        DecisionRule("drop", "s3:Del*", "x", resource="arn:aws:s3:::b/k", where="granted on a part"),
     ]
     assert unused_rules([*useless, *useful], today, []) == tuple(useless)
     assert unused_rules(useful, None, []) == tuple(useful)

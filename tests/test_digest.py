@@ -31,7 +31,15 @@ from policygen.errors import AwsError, IncompleteError, UsageError
 from policygen.logs.decode.object_key import delivered
 from policygen.logs.source import Batch, Damage, LogObject, Scope
 from policygen.logs.sources.files import FileSource
-from policygen.logs.verify.chain import Hour, Keys, Report, Window, check, check_chain, shifted
+from policygen.logs.verify.chain import (
+    DigestReport,
+    DigestWindow,
+    Hour,
+    Keys,
+    check_chain,
+    check_digests,
+    shifted,
+)
 from policygen.logs.verify.digest import (
     Digest,
     DigestFile,
@@ -178,7 +186,7 @@ def edited(one: DigestFile, **changes: Any) -> DigestFile:
     return one._replace(data=gzip.compress(json.dumps(said).encode()))
 
 
-def told(report: Report) -> list[tuple[str, str, str]]:
+def told(report: DigestReport) -> list[tuple[str, str, str]]:
     """(start as hour, status, reason) of what is not valid."""
     return [(hour.start[11:16], hour.status, hour.reason) for hour in report.hours if hour.status != "valid"]
 
@@ -275,7 +283,7 @@ def test_the_key_of_the_user_guide_is_read_and_has_its_fingerprint() -> None:
 )
 def test_what_is_no_digest_by_its_name_is_none(name: str) -> None:
     assert digest_name(name) is None
-    assert check([DigestFile(name, b"")], None) == Report()
+    assert check_digests([DigestFile(name, b"")], None) == DigestReport()
 
 
 def test_a_name_tells_account_region_trail_kind_and_end() -> None:
@@ -398,7 +406,7 @@ TAMPERING: dict[str, tuple[Callable[[list[DigestFile]], list[DigestFile]], str, 
 @pytest.mark.parametrize("case", TAMPERING)
 def test_tampering_with_digests_is_invalid_and_the_rest_stays_valid(case: str, trail: Trail) -> None:
     change, start, reason = TAMPERING[case]
-    report = check(change(trail.digests), keys())
+    report = check_digests(change(trail.digests), keys())
     found = told(report)
     assert [(at, status) for at, status, _ in found] == [(start, "invalid")]
     assert reason in found[0][2]
@@ -407,43 +415,45 @@ def test_tampering_with_digests_is_invalid_and_the_rest_stays_valid(case: str, t
 
 def test_a_previous_hash_that_does_not_match_is_invalid_though_both_are_signed(trail: Trail) -> None:
     trail.digest("2026-11-03T13:01:31Z", [], previousDigestHashValue="0" * 64)
-    assert told(check(trail.digests, keys())) == [
+    assert told(check_digests(trail.digests, keys())) == [
         ("11:01", "invalid", "differs from the hash in the digest after it")
     ]
 
 
 @pytest.mark.parametrize("held", [{}, {HERE: {}}, {ELSEWHERE: {"here": b""}}])
 def test_a_digest_whose_key_is_not_known_is_invalid(held: Keys, trail: Trail) -> None:
-    reasons = {(status, reason) for _, status, reason in told(check(trail.digests, held))}
+    reasons = {(status, reason) for _, status, reason in told(check_digests(trail.digests, held))}
     assert reasons == {("invalid", f"no public key of us-east-1 has the fingerprint {fingerprint(HERE)}")}
 
 
 def test_the_key_of_another_region_or_of_nobody_signs_nothing(trail: Trail) -> None:
     swapped = {HERE: keys()[ELSEWHERE], ELSEWHERE: keys()[HERE]}
-    assert {status for _, status, _ in told(check(trail.digests, swapped))} == {"invalid"}
+    assert {status for _, status, _ in told(check_digests(trail.digests, swapped))} == {"invalid"}
     wrong = {HERE: {fingerprint(HERE): der(ELSEWHERE)}}
-    assert {reason for *_, reason in told(check(trail.digests, wrong))} == {"its signature is wrong"}
+    assert {reason for *_, reason in told(check_digests(trail.digests, wrong))} == {"its signature is wrong"}
 
 
 def test_a_digest_that_none_refers_to_is_invalid_though_its_hashes_are_right(trail: Trail) -> None:
     forged = Trail(name=trail.name)
     log = forged.log("2026-11-03T10:20:00Z")
     forged.digest("2026-11-03T10:30:00Z", [log])
-    report = check([*trail.digests, *forged.digests], None)
+    report = check_digests([*trail.digests, *forged.digests], None)
     assert told(report) == [("09:30", "invalid", "no later digest refers to it")]
     assert report.logs[log.rpartition("/")[2].removesuffix(".gz")].status == "invalid"
 
 
 def test_copies_of_a_digest_are_one_and_of_two_that_differ_one_is_invalid(trail: Trail) -> None:
-    assert told(check([*trail.digests, *trail.digests], keys())) == []
+    assert told(check_digests([*trail.digests, *trail.digests], keys())) == []
     both = [*trail.digests, edited(trail.digests[2], logFiles=[])]
-    assert [(start, status) for start, status, _ in told(check(both, keys()))] == [("10:01", "invalid")]
+    assert [(start, status) for start, status, _ in told(check_digests(both, keys()))] == [
+        ("10:01", "invalid")
+    ]
 
 
 def test_a_chain_that_starts_again_leaves_a_gap_and_no_suspicion(trail: Trail) -> None:
     trail.last.clear()
     trail.run(15, 2)
-    report = check(trail.digests, keys())
+    report = check_digests(trail.digests, keys())
     assert told(report) == [("12:01", "gap", "no digest: validation or logging was off")]
     assert [(hour.start[11:13], hour.end[11:13]) for hour in report.hours if hour.status == "gap"] == [
         ("12", "15")
@@ -452,11 +462,13 @@ def test_a_chain_that_starts_again_leaves_a_gap_and_no_suspicion(trail: Trail) -
 
 def test_a_chain_that_starts_again_at_once_leaves_no_gap(trail: Trail) -> None:
     trail.last.clear()
-    assert told(check(trail.run(12, 2).digests, keys())) == []
+    assert told(check_digests(trail.run(12, 2).digests, keys())) == []
 
 
 def test_the_window_before_the_first_and_after_the_last_digest_is_a_gap(trail: Trail) -> None:
-    report = check(trail.digests, keys(), Window("2026-11-03T00:00:00Z", "2026-11-04T00:00:00Z"))
+    report = check_digests(
+        trail.digests, keys(), DigestWindow("2026-11-03T00:00:00Z", "2026-11-04T00:00:00Z")
+    )
     assert told(report) == [
         ("00:00", "gap", "no digest: validation or logging was off"),
         ("12:01", "gap", "no later digest: not written yet, or validation was turned off"),
@@ -465,9 +477,9 @@ def test_the_window_before_the_first_and_after_the_last_digest_is_a_gap(trail: T
 
 def test_before_the_window_no_digest_is_missed_and_in_it_the_oldest_is(trail: Trail) -> None:
     later = trail.digests[2:]
-    assert told(check(later, keys(), Window("2026-11-03T10:01:32Z", ""))) == []
-    assert told(check(later, keys())) == []
-    found = told(check(later, keys(), Window("2026-11-03T09:00:00Z", "")))
+    assert told(check_digests(later, keys(), DigestWindow("2026-11-03T10:01:32Z", ""))) == []
+    assert told(check_digests(later, keys())) == []
+    found = told(check_digests(later, keys(), DigestWindow("2026-11-03T09:00:00Z", "")))
     assert [(start, status) for start, status, _ in found] == [("09:00", "invalid")]
 
 
@@ -475,19 +487,19 @@ def test_a_chain_that_goes_on_in_another_bucket_says_so(trail: Trail) -> None:
     trail.bucket = "new-bucket"
     trail.run(12, 2)
     moved = [one for one in trail.digests if one.bucket == "new-bucket"]
-    ((_, status, reason),) = told(check(moved, keys(), Window("2026-11-03T08:00:00Z", "")))
+    ((_, status, reason),) = told(check_digests(moved, keys(), DigestWindow("2026-11-03T08:00:00Z", "")))
     assert status == "gap"
     assert "in another bucket, trail-bucket" in reason
-    assert told(check(trail.digests, keys())) == []
+    assert told(check_digests(trail.digests, keys())) == []
 
 
 def test_each_region_and_trail_has_a_chain_of_its_own(trail: Trail) -> None:
     other, second = Trail(region=ELSEWHERE).run(8, 4), Trail(name="second_one").run(8, 4)
     every = [*trail.digests, *other.digests, *second.digests]
-    report = check(every, keys())
+    report = check_digests(every, keys())
     assert told(report) == []
     assert len(report.hours) == 12
-    cut = check([one for one in every if one is not other.digests[1]], keys())
+    cut = check_digests([one for one in every if one is not other.digests[1]], keys())
     assert [(hour.region, hour.status) for hour in cut.hours if hour.status != "valid"] == [
         (ELSEWHERE, "invalid")
     ]
@@ -497,11 +509,13 @@ def test_backfill_digests_are_a_chain_of_their_own_without_gaps(trail: Trail) ->
     late = [trail.log("2026-11-03T09:30:00Z"), trail.log("2026-11-03T11:30:00Z")]
     trail.digest("2026-11-03T10:01:31Z", late[:1], backfill=True)
     trail.digest("2026-11-03T12:01:31Z", late[1:], backfill=True)
-    report = check(trail.digests, keys())
+    report = check_digests(trail.digests, keys())
     assert told(report) == []
     assert all(report.logs[log.rpartition("/")[2][:-3]].status == "valid" for log in late)
-    lost = check(
-        [one for one in trail.digests if one is not trail.digests[4]], keys(), Window("2026-11-03T00:00:00Z")
+    lost = check_digests(
+        [one for one in trail.digests if one is not trail.digests[4]],
+        keys(),
+        DigestWindow("2026-11-03T00:00:00Z"),
     )
     assert [(start, status) for start, status, _ in told(lost) if status == "invalid"] == [
         ("09:01", "invalid")
@@ -512,28 +526,35 @@ def test_time_between_backfill_digests_is_no_gap(trail: Trail) -> None:
     for hour in (9, 12):
         trail.last.pop(True, None)
         trail.digest(f"2026-11-03T{hour:02}:01:31Z", [], backfill=True)
-    assert told(check(trail.digests, keys(), Window("2026-11-03T08:01:31Z", "2026-11-03T12:01:31Z"))) == []
+    assert (
+        told(
+            check_digests(trail.digests, keys(), DigestWindow("2026-11-03T08:01:31Z", "2026-11-03T12:01:31Z"))
+        )
+        == []
+    )
 
 
 def test_without_keys_hashes_and_the_chain_are_checked_and_no_digest_counts_as_signed(trail: Trail) -> None:
-    report = check(trail.copies(), None)
+    report = check_digests(trail.copies(), None)
     assert told(report) == []
     assert not any(hour.signed for hour in report.hours)
     altered = [edited(one, logFiles=[]) if place == 1 else one for place, one in enumerate(trail.copies())]
-    assert told(check(altered, None)) == [
+    assert told(check_digests(altered, None)) == [
         ("09:01", "invalid", "differs from the hash in the digest after it")
     ]
-    assert [status for _, status, _ in told(check(without(1)(trail.copies()), None))] == ["invalid"]
+    assert [status for _, status, _ in told(check_digests(without(1)(trail.copies()), None))] == ["invalid"]
 
 
 def test_copies_are_verified_by_the_signatures_that_later_digests_hand_on(trail: Trail) -> None:
-    report = check(trail.copies(), keys())
+    report = check_digests(trail.copies(), keys())
     assert [hour.signed for hour in report.hours] == [True, True, True, False]
     assert told(report) == [
         ("11:01", "gap", "its signature is in the metadata of S3 only, which a copy has not")
     ]
     forged = [edited(one, logFiles=[]) if place == 2 else one for place, one in enumerate(trail.copies())]
-    assert ("10:01", "invalid") in [(start, status) for start, status, _ in told(check(forged, keys()))]
+    assert ("10:01", "invalid") in [
+        (start, status) for start, status, _ in told(check_digests(forged, keys()))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -550,7 +571,7 @@ def test_a_copy_lies_where_it_says_below_its_folder(place: str, accepted: bool, 
     one = trail.digests[0]
     other = one.key.replace("T090131Z", "T080131Z")
     path = place.format(key=one.key, name=one.key.rpartition("/")[2], other=other)
-    report = check([DigestFile(path, one.data)], None)
+    report = check_digests([DigestFile(path, one.data)], None)
     assert [hour.status for hour in report.hours] == ["valid" if accepted else "invalid"]
 
 

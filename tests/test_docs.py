@@ -22,7 +22,7 @@ from policygen import errors
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.catalog.rules import read_rules
 from policygen.cli.app import COMMANDS, EPILOG
-from policygen.evidence.anomalies import SIGNS
+from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.rightsize.check.findings import RULES
 from tests.support import ROOT
 from tests.test_pull_requests import PAGE, bash, settled
@@ -290,7 +290,7 @@ def test_every_page_that_the_program_names_exists() -> None:
 @pytest.mark.parametrize(
     ("page", "rows"),
     [
-        ("concepts/odd-usage.md", [(f"`{sign}`", text) for sign, text in SIGNS.items()]),
+        ("concepts/odd-usage.md", [(f"`{sign}`", text) for sign, text in ANOMALY_RULES.items()]),
         ("guides/gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
     ],
 )

@@ -26,12 +26,12 @@ from policygen.errors import AwsError
 from policygen.evidence.role import parse_role
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import nobody
-from policygen.logs.calls.spill import Spill, unpack
-from policygen.logs.decode.search import search
-from policygen.logs.reader import Job, Means, Portion, Progress, run
+from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.decode.search import cut_records
+from policygen.logs.reader import ChunkResult, Progress, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.search_scope import TELLING
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, Scope, Search, Sought
+from policygen.logs.source import EVERYTHING, Batch, BytePattern, Damage, LogObject, RecordFilter, Scope
 from policygen.logs.sources.files import FileSource, read_file
 from tests.support import ROOT, record
 
@@ -40,14 +40,14 @@ KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
 
 TRAIL = ROOT / "samples" / "trail"
 ROLE = parse_role("orders-api")
-EVERY_RECORD = Job(ROLE.fits)
-ONE_ROLE = Job(ROLE.fits, search=ROLE.sought)
+EVERY_RECORD = ReadRequest(ROLE.fits)
+ONE_ROLE = ReadRequest(ROLE.fits, search=ROLE.sought)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
-    monkeypatch.setattr(policygen.logs.reader, "LARGE", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_PARALLEL_BYTES", 0)
 
 
 class Shuffled(FileSource):
@@ -60,39 +60,39 @@ class Shuffled(FileSource):
 
 
 @pytest.fixture(scope="module")
-def whole() -> Portion:
-    return run(open_source(TRAIL), EVERY_RECORD)
+def whole() -> ChunkResult:
+    return read_source(open_source(TRAIL), EVERY_RECORD)
 
 
-def same(one: Portion, other: Portion) -> bool:
-    assert one.ledger.calls == other.ledger.calls
-    assert {day for day, n in one.ledger.days.items() if n} == set(other.ledger.days)
-    assert set(one.ledger.regions) == set(other.ledger.regions)
-    assert one.ledger.last == other.ledger.last
-    assert set(one.ledger.management) == set(other.ledger.management)
-    assert sorted(one.ledger.notices) == sorted(other.ledger.notices)
-    return bool(one.ledger.calls)
+def same(one: ChunkResult, other: ChunkResult) -> bool:
+    assert one.counts.calls == other.counts.calls
+    assert {day for day, n in one.counts.days.items() if n} == set(other.counts.days)
+    assert set(one.counts.regions) == set(other.counts.regions)
+    assert one.counts.last == other.counts.last
+    assert set(one.counts.management) == set(other.counts.management)
+    assert sorted(one.counts.notices) == sorted(other.counts.notices)
+    return bool(one.counts.calls)
 
 
-def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: Portion) -> None:
-    found = run(open_source(TRAIL), ONE_ROLE)
-    assert found.ledger.searched > 0.9 * found.reading.files
+def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: ChunkResult) -> None:
+    found = read_source(open_source(TRAIL), ONE_ROLE)
+    assert found.counts.searched > 0.9 * found.reading.files
     assert same(found, whole)
 
 
 @pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor], ids=["threads", "processes"])
 def test_several_workers_give_the_same(
-    job: Job, pool: Callable[[int], Executor], whole: Portion, monkeypatch: pytest.MonkeyPatch
+    job: ReadRequest, pool: Callable[[int], Executor], whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
     with pool(2) as executor:
-        assert same(run(open_source(TRAIL), job, means=Means(executor)), whole)
+        assert same(read_source(open_source(TRAIL), job, means=ReadOptions(executor)), whole)
 
 
-def test_the_order_of_the_files_changes_nothing(whole: Portion) -> None:
-    assert same(run(Shuffled([TRAIL]), EVERY_RECORD), whole)
-    assert same(run(Shuffled([TRAIL]), ONE_ROLE), whole)
+def test_the_order_of_the_files_changes_nothing(whole: ChunkResult) -> None:
+    assert same(read_source(Shuffled([TRAIL]), EVERY_RECORD), whole)
+    assert same(read_source(Shuffled([TRAIL]), ONE_ROLE), whole)
 
 
 def copied(path: Path, folder: Path) -> str:
@@ -103,36 +103,38 @@ def copied(path: Path, folder: Path) -> str:
 
 
 def test_a_copy_of_a_file_counts_once_whoever_reads_it(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     copied(path, tmp_path)
-    for means in (Means(), Means(ThreadPoolExecutor(2))):
-        found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
+    for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
+        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
         assert same(found, whole)
-        assert found.ledger.duplicates > whole.ledger.duplicates
-        assert found.ledger.roles == whole.ledger.roles
-        assert found.ledger.days == whole.ledger.days
+        assert found.counts.duplicates > whole.counts.duplicates
+        assert found.counts.roles == whole.counts.roles
+        assert found.counts.days == whole.counts.days
 
 
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
     for path in TRAIL.rglob("*.json.gz"):
         copied(path, tmp_path)
-    with Spill() as spill, ProcessPoolExecutor(2) as executor:
-        found = run(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=Means(executor, spill=spill, ahead=3))
-        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack(own).items()}
-    assert calls == whole.ledger.calls
-    assert found.ledger.roles == whole.ledger.roles
-    one, other = found.ledger, whole.ledger
+    with SpillStore() as spill, ProcessPoolExecutor(2) as executor:
+        found = read_source(
+            open_source([TRAIL, tmp_path]), EVERY_RECORD, means=ReadOptions(executor, spill=spill, ahead=3)
+        )
+        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
+    assert calls == whole.counts.calls
+    assert found.counts.roles == whole.counts.roles
+    one, other = found.counts, whole.counts
     assert one.records - one.duplicates == other.records - other.duplicates
 
 
 def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
     path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
@@ -146,13 +148,13 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
 
     source = FileSource([TRAIL, tmp_path])
     source.reader = reader
-    found = run(source, EVERY_RECORD, means=Means(ThreadPoolExecutor(2)))
+    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
     assert same(found, whole)
     assert {name for name, times in read.items() if times > 1} == {other}
 
 
 def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
@@ -166,10 +168,10 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
 
     source = FileSource([TRAIL, tmp_path])
     source.reader = reader
-    found = run(source, EVERY_RECORD, means=Means(ThreadPoolExecutor(2)))
+    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
     assert [reason for _, _, reason in found.reading.damaged] == ["gone"]
-    assert found.ledger.calls == whole.ledger.calls
-    assert found.ledger.roles == whole.ledger.roles
+    assert found.counts.calls == whole.counts.calls
+    assert found.counts.roles == whole.counts.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +185,7 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
 
     told: list[Progress] = []
     with Spy(1) as executor:
-        run(open_source(TRAIL), EVERY_RECORD, means=Means(executor, say=told.append))
+        read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(executor, say=told.append))
     assert all(len(chunk) <= 4 and len({one.day for one in chunk}) == 1 for chunk in handed)
     days = [chunk[0].day for chunk in handed]
     assert days == sorted(days)
@@ -212,15 +214,15 @@ def die() -> None:
 
 
 def test_a_process_that_is_killed_costs_time_and_nothing_else(
-    whole: Portion, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
     source, said = open_source(TRAIL), list[str]()
     source.reader = Elsewhere(die)
     with ProcessPoolExecutor(2) as executor:
-        found = run(source, EVERY_RECORD, means=Means(executor, talk=said.append))
+        found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, talk=said.append))
     assert same(found, whole)
-    assert found.ledger.records == whole.ledger.records
+    assert found.counts.records == whole.counts.records
     assert [line.partition(":")[0] for line in said] == ["warning"]
     assert "BrokenProcessPool" in said[0]
 
@@ -230,13 +232,13 @@ def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.Mon
     source = open_source(TRAIL)
     source.reader = Elsewhere(expire)
     with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
-        run(source, EVERY_RECORD, means=Means(executor))
+        read_source(source, EVERY_RECORD, means=ReadOptions(executor))
     assert (caught.value.message, caught.value.hints) == ("the session expired", ("log in again",))
     assert caught.value.code == "PG-E102"
 
 
 def test_jobs_and_readers_cross_processes() -> None:
-    assert pickle.loads(pickle.dumps((ONE_ROLE, Job(nobody), read_file)))
+    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(nobody), read_file)))
 
 
 # --- searching in a file ---------------------------------------------------------------------------------
@@ -251,8 +253,8 @@ def by(role: str, **more: Any) -> dict[str, Any]:
     return {"eventVersion": "1.11", **made}
 
 
-def wanting(*texts: bytes) -> list[Sought]:
-    return [Sought(text) for text in texts]
+def wanting(*texts: bytes) -> list[BytePattern]:
+    return [BytePattern(text) for text in texts]
 
 
 def names(found: list[Any] | None) -> list[str]:
@@ -261,15 +263,15 @@ def names(found: list[Any] | None) -> list[str]:
 
 def test_only_the_records_that_hold_the_text_are_decoded() -> None:
     text = text_of(by("other"), by("wanted"), by("third"), by("wanted"))
-    assert names(search(text, wanting(b"wanted"))) == ["wanted", "wanted"]
-    assert search(text, wanting(b"nobody")) == []
-    assert names(search(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+    assert names(cut_records(text, wanting(b"wanted"))) == ["wanted", "wanted"]
+    assert cut_records(text, wanting(b"nobody")) == []
+    assert names(cut_records(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
 
 
 def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
     text = text_of(by("a", note="StopLogging"), by("b", note="StopLogging", key="AROA1"))
-    assert names(search(text, [Sought(b"StopLogging", b"AROA1")])) == ["b"]
-    assert search(text, [Sought(b"StopLogging", b"AROA2")]) == []
+    assert names(cut_records(text, [BytePattern(b"StopLogging", b"AROA1")])) == ["b"]
+    assert cut_records(text, [BytePattern(b"StopLogging", b"AROA2")]) == []
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
@@ -284,14 +286,14 @@ def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
     copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
     owned = by("other", resources=[{"accountId": "111122223333"}])
     sought = parse_role("arn:aws:iam::111122223333:role/orders-api").sought.of("444455556666")
-    (found,) = search(text_of(owned, copied, by("third")), sought) or ()
+    (found,) = cut_records(text_of(owned, copied, by("third")), sought) or ()
     assert found.eventName == "Copied"
 
 
 def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     forged = by("wanted")
     text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))
-    assert names(search(text, wanting(b"wanted"))) == ["thief"]
+    assert names(cut_records(text, wanting(b"wanted"))) == ["thief"]
 
 
 @pytest.mark.parametrize(
@@ -318,14 +320,14 @@ def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
     ],
 )
 def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
-    assert search(text, wanting(b"wanted")) is None
+    assert cut_records(text, wanting(b"wanted")) is None
 
 
 def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
     first, rest = text_of(by("wanted", a="x" * 50), by("other"), by("wanted")).split(b',{"eventVersion"', 1)
     for space in (b" ", b"\n\n\n"):
         spaced = first + b"," + space + b'{"eventVersion"' + rest
-        assert search(spaced, wanting(b"wanted")) is None
+        assert cut_records(spaced, wanting(b"wanted")) is None
 
 
 def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:
@@ -337,7 +339,7 @@ def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> N
 
 
 def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
-    assert parse_role("a=b@c").sought == Search()
+    assert parse_role("a=b@c").sought == RecordFilter()
     assert b"orders-api" in [one.text for one in ROLE.sought.own]
 
 
@@ -355,14 +357,16 @@ class Counting:
         return read_file(one)
 
 
-def cached(at: Path, logs: Path = TRAIL, job: Job = ONE_ROLE, **means: Any) -> tuple[Portion, list[str]]:
+def cached(
+    at: Path, logs: Path = TRAIL, job: ReadRequest = ONE_ROLE, **means: Any
+) -> tuple[ChunkResult, list[str]]:
     source = open_source(logs)
     counting = Counting()
     if "executor" not in means:
         source.reader = counting
     job = job._replace(name="a role")
-    keep = Means(cache=lambda one: Cache.of(at, one.name, one.select, lambda _: None), **means)
-    return run(source, job, means=keep), counting.read
+    keep = ReadOptions(cache=lambda one: Cache.of(at, one.name, one.select, lambda _: None), **means)
+    return read_source(source, job, means=keep), counting.read
 
 
 def packs(at: Path) -> list[Path]:
@@ -370,17 +374,17 @@ def packs(at: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
-def test_what_was_read_once_is_not_read_again(job: Job, whole: Portion, tmp_path: Path) -> None:
+def test_what_was_read_once_is_not_read_again(job: ReadRequest, whole: ChunkResult, tmp_path: Path) -> None:
     cold, first = cached(tmp_path, job=job)
     warm, second = cached(tmp_path, job=job)
     assert same(cold, whole)
     assert same(warm, whole)
     assert (len(first) > 100, second) == (True, [])
-    assert warm.ledger == cold.ledger
+    assert warm.counts == cold.counts
     assert warm.reading == cold.reading
 
 
-def test_of_new_files_only_they_are_read(whole: Portion, tmp_path: Path) -> None:
+def test_of_new_files_only_they_are_read(whole: ChunkResult, tmp_path: Path) -> None:
     logs, later = tmp_path / "logs", tmp_path / "later"
     shutil.copytree(TRAIL, logs)
     moved = [path for path in sorted(logs.rglob("*20261124T*.json.gz")) if "Digest" not in path.name]
@@ -403,7 +407,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(text_of(by("orders-api"))))
     found, read = cached(tmp_path / "cache", logs)
     assert str(path) in read
-    assert found.ledger.calls == run(open_source(logs), ONE_ROLE).ledger.calls
+    assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls
 
 
 @pytest.mark.parametrize("name", ["calls.parquet", "sums.json.gz"])
@@ -413,7 +417,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     ids=["cut", "one bit", "empty"],
 )
 def test_a_spoilt_pack_is_not_trusted_and_made_again(
-    name: str, spoil: Callable[[bytes], bytes], whole: Portion, tmp_path: Path
+    name: str, spoil: Callable[[bytes], bytes], whole: ChunkResult, tmp_path: Path
 ) -> None:
     cached(tmp_path)
     for pack in packs(tmp_path):
@@ -432,7 +436,7 @@ def test_another_catalog_does_not_use_what_an_older_one_kept(
     assert len(cached(tmp_path)[1]) > 100
 
 
-def test_many_packs_become_one(whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_packs_become_one(whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
     monkeypatch.setattr(policygen.logs.reader, "FLUSHED", 1)
     cached(tmp_path)
@@ -442,16 +446,18 @@ def test_many_packs_become_one(whole: Portion, tmp_path: Path, monkeypatch: pyte
     assert read == []
 
 
-def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(whole: Portion, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
+    whole: ChunkResult, tmp_path: Path
+) -> None:
     (tmp_path / "calls").write_text("a file where the folder should be")
     said: list[str] = []
     source = open_source(TRAIL)
-    keep = Means(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
-    assert same(run(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
+    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
+    assert same(read_source(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
     assert len(said) == 1
 
 
-def test_what_ends_in_the_middle_goes_on_from_there(whole: Portion, tmp_path: Path) -> None:
+def test_what_ends_in_the_middle_goes_on_from_there(whole: ChunkResult, tmp_path: Path) -> None:
     class Expiring(Counting):
         def __call__(self, one: LogObject) -> Iterator[Batch]:
             if len(self.read) == 60:
@@ -461,9 +467,9 @@ def test_what_ends_in_the_middle_goes_on_from_there(whole: Portion, tmp_path: Pa
     source, expiring = open_source(TRAIL), Expiring()
     assert isinstance(source, FileSource)
     source.reader = expiring
-    keep = Means(cache=lambda one: Cache.of(tmp_path, one.name, one.select, lambda _: None))
+    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, lambda _: None))
     with pytest.raises(AwsError):
-        run(source, ONE_ROLE._replace(name="a role"), means=keep)
+        read_source(source, ONE_ROLE._replace(name="a role"), means=keep)
     found, read = cached(tmp_path)
     assert same(found, whole)
     assert len(read) < 120 - 40
@@ -482,7 +488,7 @@ def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:
 
 
 def test_what_is_delivered_again_days_later_counts_once_from_the_cache_too(
-    whole: Portion, tmp_path: Path
+    whole: ChunkResult, tmp_path: Path
 ) -> None:
     logs = tmp_path / "logs"
     shutil.copytree(TRAIL, logs)
@@ -510,30 +516,30 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
     early = ONE_ROLE._replace(until="2026-11-24T09:00:00Z")
     cut, _ = cached(tmp_path / "cache", logs, early)
     found, _ = cached(tmp_path / "cache", logs)
-    assert found.ledger.calls == run(open_source(logs), ONE_ROLE).ledger.calls
-    assert cut.ledger.calls == run(open_source(logs), early).ledger.calls != found.ledger.calls
-    assert cached(tmp_path / "cache", logs, early)[0].ledger.calls == cut.ledger.calls
+    assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls
+    assert cut.counts.calls == read_source(open_source(logs), early).counts.calls != found.counts.calls
+    assert cached(tmp_path / "cache", logs, early)[0].counts.calls == cut.counts.calls
 
 
 KILLED = """
 import sys, policygen.logs.reader as engine
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.cli.console import Bar, describe
+from policygen.cli.console import ProgressBar, describe
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
-engine.SMALL, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+engine.MIN_CACHED_BYTES, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.Job(role.fits, "a role", search=role.sought)
+job = engine.ReadRequest(role.fits, "a role", search=role.sought)
 print("ready", flush=True)
-keep = engine.Means(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
-engine.run(open_source(sys.argv[1]), job, means=keep)
+keep = engine.ReadOptions(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print))
+engine.read_source(open_source(sys.argv[1]), job, means=keep)
 print("done", flush=True)
 """
 
 
 def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
-    whole: Portion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance, killed, longest = random.Random(11), 0, 0.0
     command = [sys.executable, "-c", KILLED, str(TRAIL), str(tmp_path)]
@@ -605,5 +611,5 @@ def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int
         yield Batch(one.name)
 
     source.reader = reader
-    run(source, ONE_ROLE)
+    read_source(source, ONE_ROLE)
     assert [where for where, searched in sorted(asked.items()) if not searched] == whole

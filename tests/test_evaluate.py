@@ -217,7 +217,7 @@ def test_what_is_allowed_for_a_pattern_is_allowed_for_each_of_its_names(policy: 
     each = [
         evaluate(AccessRequest(GET, n), [policy], complete=True).outcome
         for n in SMALL_NAMES
-        if arn.matches(pattern, n)
+        if arn.resource_matches(pattern, n)
     ]
     if whole.outcome == "ALLOWED":
         assert set(each) <= {"ALLOWED"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen.logs.events.event import Event, Ignored, parameters, read_event
+from policygen.logs.events.event import Event, SkippedRecord, parameters, read_event
 from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
 from policygen.logs.events.record import Record
 from tests.support import ROOT, SHARED, record
@@ -136,7 +136,7 @@ TEXTS = st.none() | st.text(max_size=40) | st.sampled_from(["AssumedRole", "Role
 )
 def test_every_record_gives_an_event_or_a_reason(raw: dict[str, Any]) -> None:
     event = read_event(decode(raw))
-    if isinstance(event, Ignored):
+    if isinstance(event, SkippedRecord):
         assert event.reason
     else:
         assert event.source

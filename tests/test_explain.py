@@ -10,7 +10,7 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError
-from policygen.report.terminal.explain import as_dict, render_text
+from policygen.report.terminal.explain import explanation_dict, render_explanation_text
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.explain import Explanation, explain
 from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
@@ -36,10 +36,10 @@ def test_the_verdict(case: dict[str, Any], tmp_path: Path) -> None:
         return
     one = explained(case, tmp_path)
     assert one.verdict == case["verdict"]
-    screen = render_text(one, show_events=True)
+    screen = render_explanation_text(one, show_events=True)
     assert case.get("says", "") in screen
     assert all(len(line) <= 80 or ":" in line for line in screen.splitlines())
-    assert as_dict(one)["verdict"] == case["verdict"]
+    assert explanation_dict(one)["verdict"] == case["verdict"]
 
 
 def test_calls_are_counted_once_however_many_resources_they_touch(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.account.snapshot import to_account
-from policygen.evidence.observe import observe
+from policygen.evidence.observe import collect_evidence
 from policygen.iam.document import parse_policy
-from policygen.iam.locations import Place, places
-from policygen.report.findings.report import FORMATS, Report, render
-from policygen.rightsize.check.basis import evidenced
-from policygen.rightsize.check.check import check, gated
-from policygen.rightsize.check.findings import RULES, Finding, source_of
+from policygen.iam.locations import Location, locations
+from policygen.report.findings.report import FORMATS, FindingsReport, render
+from policygen.rightsize.check.basis import check_basis
+from policygen.rightsize.check.check import check, failing
+from policygen.rightsize.check.findings import RULES, Finding, policy_source
 from policygen.rightsize.decisions.load import parse_decisions
 from tests.support import ALL_DATA_EVENTS, ROLE, ROOT, crowd, snapshot, write_logs
 
@@ -33,10 +33,10 @@ def findings(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
         if today.get("trails") == "all":
             today["trails"] = ALL_DATA_EVENTS
         account = to_account(snapshot(today))
-    seen = observe([write_logs(folder, crowd(case["events"]))], ROLE, account=account)
+    seen = collect_evidence([write_logs(folder, crowd(case["events"]))], ROLE, account=account)
     text = json.dumps(case["policy"], indent=2)
     decisions = parse_decisions(case.get("decisions", ""))
-    return check([source_of("policy.json", text, parse_policy(text))], evidenced(seen, decisions))
+    return check([policy_source("policy.json", text, parse_policy(text))], check_basis(seen, decisions))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -56,9 +56,9 @@ def test_every_rule_has_a_case_but_those_of_plans() -> None:
 def test_a_level_gates_itself_and_what_is_worse(tmp_path: Path) -> None:
     (case,) = [case for case in CASES if case["name"].startswith("NotAction")]
     found = findings(case, tmp_path)
-    assert {f.level for f in gated(found, "note")} == {"error", "warning", "note"}
-    assert {f.level for f in gated(found, "warning")} == {"error", "warning"}
-    assert {f.level for f in gated(found, "error")} == {"error"}
+    assert {f.level for f in failing(found, "note")} == {"error", "warning", "note"}
+    assert {f.level for f in failing(found, "warning")} == {"error", "warning"}
+    assert {f.level for f in failing(found, "error")} == {"error"}
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_at_its_place_in_the_text_every_value_can_be_read(
 ) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_)
     lines = text.split("\n")
-    found = places(text)
+    found = locations(text)
     decoder = json.JSONDecoder()
     expected = list(leaves(value))
     assert set(found) == {path for path, _ in expected}
@@ -100,8 +100,8 @@ def test_what_stands_alone_where_a_list_may_is_found_too() -> None:
     text = (
         '{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow",\n  "Action": "s3:*", "Resource": "*"}}'
     )
-    source = source_of("p", text, parse_policy(text))
-    assert source.place(0, "Action", 0) == Place(3, 13)
+    source = policy_source("p", text, parse_policy(text))
+    assert source.place(0, "Action", 0) == Location(3, 13)
 
 
 # --- formats -------------------------------------------------------------------------------------
@@ -109,15 +109,15 @@ def test_what_stands_alone_where_a_list_may_is_found_too() -> None:
 HOSTILE = "a\x1b[31m,b:c%\n</script>\u202e\ud800"
 
 
-def report(*found: Finding, fail_on: Any = "error") -> Report:
-    failed = len(gated(found, fail_on)) if fail_on else 0
-    return Report(
+def report(*found: Finding, fail_on: Any = "error") -> FindingsReport:
+    failed = len(failing(found, fail_on)) if fail_on else 0
+    return FindingsReport(
         "orders", "123456789012", found, ["p.json"], fail_on, failed, 30, 30, "2026-11-24T22:36:02Z"
     )
 
 
 def hostile(rule: str) -> Finding:
-    return Finding(RULES[rule], HOSTILE, HOSTILE, HOSTILE, f"iam/{HOSTILE}", Place(3, 7), HOSTILE)
+    return Finding(RULES[rule], HOSTILE, HOSTILE, HOSTILE, f"iam/{HOSTILE}", Location(3, 7), HOSTILE)
 
 
 EVERY = tuple(hostile(rule) for rule in RULES)
@@ -175,6 +175,6 @@ def test_sarif_has_what_github_demands() -> None:
 
 def test_the_fingerprint_of_a_finding_does_not_move_with_its_line() -> None:
     one = hostile("PG101")
-    moved = Finding(one.rule, one.subject, one.message, one.fix, one.file, Place(9, 1), one.resource)
+    moved = Finding(one.rule, one.subject, one.message, one.fix, one.file, Location(9, 1), one.resource)
     first, second = json.loads(render("sarif", report(one, moved)))["runs"][0]["results"]
     assert first["partialFingerprints"] == second["partialFingerprints"]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from policygen.iam import arn
 from policygen.iam.arn import is_name
-from policygen.iam.conditions import Truth, evaluate_conditions, facts_of
+from policygen.iam.conditions import Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Conditions, Statement
-from policygen.iam.grants import Grant, GrantIndex, inside_statements, outside, widest
+from policygen.iam.grants import Grant, GrantIndex, inside_statements, maximal, not_contained
 from policygen.iam.request import AccessRequest
 
 _A, _B = "arn:aws:s3:::carts", "arn:aws:s3:::carts/2026"
@@ -46,7 +46,9 @@ requests = st.builds(
 
 def truth(grant: Grant, request: AccessRequest) -> Truth:
     return (
-        evaluate_conditions(grant.conditions, facts_of(request.context)) if grant.conditions else Truth.TRUE
+        evaluate_conditions(grant.conditions, context_facts(request.context))
+        if grant.conditions
+        else Truth.TRUE
     )
 
 
@@ -81,7 +83,7 @@ def plainly_widest(written: Sequence[Grant]) -> list[Grant]:
 
 @given(written=grant_lists)
 def test_the_widest_grants_are_in_no_other_of_their_action(written: list[Grant]) -> None:
-    assert widest(written) == plainly_widest(written)
+    assert maximal(written) == plainly_widest(written)
 
 
 statements = st.builds(
@@ -97,7 +99,7 @@ statements = st.builds(
 
 @given(written=grant_lists, today=st.lists(statements, max_size=4))
 def test_outside_are_the_grants_that_are_not_inside(written: list[Grant], today: list[Statement]) -> None:
-    assert outside(written, today) == [one for one in written if not inside_statements(one, today)]
+    assert not_contained(written, today) == [one for one in written if not inside_statements(one, today)]
 
 
 @given(

@@ -16,11 +16,11 @@ from policygen.account.snapshot import to_account
 from policygen.evidence.coverage.selectors import OBJECTS, Probe, logged
 from policygen.evidence.coverage.trail_history import (
     EVENTS,
-    Stretch,
     TrailChange,
+    TrailInterval,
     bounds,
     gaps,
-    stretches,
+    trail_intervals,
     whole_day,
 )
 from policygen.logs.window import window_of
@@ -62,7 +62,7 @@ def said(trail: Trail) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_the_past_of_a_trail_is_what_the_logs_tell(case: Mapping[str, Any]) -> None:
     trail, changes = trail_of(case["trail"]), changes_of(case)
-    found = stretches(trail, changes, WINDOW)
+    found = trail_intervals(trail, changes, WINDOW)
     assert [[one.start, " or ".join(map(said, one.trails)) or "not known"] for one in found] == case[
         "stretches"
     ]
@@ -75,7 +75,7 @@ def test_every_event_that_changes_a_trail_is_in_a_case() -> None:
 
 def test_a_stretch_names_the_change_that_began_it() -> None:
     case = next(one for one in CASES if one["case"] == "a stop and a start leave a gap")
-    whys = [one.why for one in stretches(trail_of(case["trail"]), changes_of(case), WINDOW)]
+    whys = [one.why for one in trail_intervals(trail_of(case["trail"]), changes_of(case), WINDOW)]
     assert whys == ["", "StopLogging", "StartLogging"]
 
 
@@ -104,17 +104,17 @@ def test_stretches_cover_the_window_without_holes_in_any_order(
     changes: list[TrailChange], random: Any
 ) -> None:
     trail = trail_of(CASES[0]["trail"])
-    found: Sequence[Stretch] = stretches(trail, changes, WINDOW)
+    found: Sequence[TrailInterval] = trail_intervals(trail, changes, WINDOW)
     start, end = bounds(WINDOW)
     assert (found[0].start, found[-1].end) == (start, end)
     assert all(one.end == after.start for one, after in pairwise(found))
     mixed = list(changes)
     random.shuffle(mixed)
-    assert stretches(trail, mixed, WINDOW) == found
+    assert trail_intervals(trail, mixed, WINDOW) == found
 
 
 @given(CHANGES)
 def test_refused_changes_leave_the_trail_as_it_is(changes: list[TrailChange]) -> None:
     refused = [TrailChange(c.time, c.region, c.account, c.event, c.params, "AccessDenied") for c in changes]
     trail = trail_of(CASES[0]["trail"])
-    assert stretches(trail, refused, WINDOW) == stretches(trail, (), WINDOW)
+    assert trail_intervals(trail, refused, WINDOW) == trail_intervals(trail, (), WINDOW)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from policygen.evidence.anomalies import SIGNS
+from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
@@ -44,7 +44,9 @@ def learned(role: str) -> Suggestion:
 
 def later(role: str) -> list[AccessRequest]:
     return list(
-        analyse([TRAIL], role, days=15, until="2026-11-24", accepted=tuple(SIGNS)).suggestion.usage.requests
+        analyse(
+            [TRAIL], role, days=15, until="2026-11-24", accepted=tuple(ANOMALY_RULES)
+        ).suggestion.usage.requests
     )
 
 

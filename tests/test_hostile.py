@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from policygen.catalog import mapping as catalog
+from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.errors import PolicygenError
 from policygen.evidence.record_mapping import map_batch
@@ -21,7 +21,7 @@ from policygen.iam.evaluate import evaluate
 from policygen.iam.request import AccessRequest
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.text import printable
+from policygen.text import escape_controls
 from tests.support import ACCOUNT, ROLE, record, write_logs
 from tests.support import rendered as render
 from tests.test_cli import environment
@@ -291,9 +291,9 @@ def test_nothing_takes_the_square_of_its_length_in_time(event: Short) -> None:
     source, name = f"{event['source']}.amazonaws.com", event["name"]
     entries = tuple(ResourceEntry("", arn, ACCOUNT) for arn in event.get("resources", ()))
     call = Call(source, name, "us-east-1", ACCOUNT, "aws", event.get("params", {}), entries)
-    catalog.requests_for(Call(source, name, "us-east-1", ACCOUNT))  # reads the files
+    mapping.requests_for(Call(source, name, "us-east-1", ACCOUNT))  # reads the files
     begin = time.process_time()
-    catalog.requests_for(call)
+    mapping.requests_for(call)
     assert time.process_time() - begin < 2
 
 
@@ -359,7 +359,7 @@ def test_a_record_whose_time_is_no_time_is_a_finding_and_not_a_bug(time: str, tm
     made = made_from([*HONEST, GET | {"name": "PutItem", "time": time}], tmp_path, allow_incomplete=True)
     assert granted(made) == GRANTS
     assert made.suggestion.usage.window.end == "2026-11-03T08:00:01Z"
-    assert sum(made.ledger.ignored.values()) == 1
+    assert sum(made.counts.ignored.values()) == 1
     assert_clean(made)
 
 
@@ -374,7 +374,7 @@ def test_a_role_cannot_be_asked_for_by_a_name_that_iam_would_refuse(name: str, t
     with pytest.raises(PolicygenError) as caught:
         analyse([log], name)
     assert caught.value.code == "PG-E203"
-    assert printable(caught.value.message) == caught.value.message
+    assert escape_controls(caught.value.message) == caught.value.message
 
 
 def test_role_names_of_the_log_are_shown_clean(tmp_path: Path) -> None:

@@ -23,17 +23,16 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from policygen.plan.batch_table import SAYS
-from policygen.plan.io import plan_of
-from policygen.plan.model import Change, Plan
-from policygen.plan.open_questions import kept, questions_of
+from policygen.plan.io import parse_plan
+from policygen.plan.model import Plan, PlanChange
+from policygen.plan.open_questions import kept, open_questions
 from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
-from policygen.report.html.changes import WORDS, Changes, Line, Pattern, changes_of
+from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
 from policygen.report.html.charts import states
-from policygen.report.html.heatmap import CELLS, edges, heat_of
-from policygen.report.html.heatmap import Row as HeatRow
+from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
-from policygen.report.html.rows import rows_of
+from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import fair, shown
 from policygen.rightsize.assess.changes import SYMBOLS
 from tests.pages import (
@@ -167,10 +166,10 @@ def test_a_stranger_s_text_is_escaped_wherever_it_stands_in_a_row(text: str) -> 
     def table(word: str) -> str:
         actions = f"s3:{word}", f"s3:Get{word}"
         pattern = Pattern(word, 2, 3, word, word, (word, word))
-        one = Line("removed", word, actions[:1], (word,), (), (word, word), 4, word, (pattern, pattern))
+        one = ChangeLine("removed", word, actions[:1], (word,), (), (word, word), 4, word, (pattern, pattern))
         several = replace(one, actions=actions, now=(word,) * 4, proposed=(word,) * 5, patterns=())
         shared = replace(several, service="", services=((word, 1), (f"a{word}", 1)), now=several.proposed)
-        return str(rows_of(Changes((one, several, shared), (), 1, 1, 1, 2), "123456789012"))
+        return str(request_rows(Changes((one, several, shared), (), 1, 1, 1, 2), "123456789012"))
 
     said = str(escape(shown(text)))
     assert "<" not in said
@@ -245,7 +244,7 @@ def grown(document: dict[str, Any], times: int) -> dict[str, Any]:
 
 def test_the_page_of_a_huge_role_is_cut_and_says_so() -> None:
     made = grown(document(), 40)
-    found = plan_of(made)
+    found = parse_plan(made)
     text = render("html", found)
     assert len(text.encode()) < ROLE_LIMIT
     root = read(text)
@@ -303,7 +302,7 @@ def busy(operations: int) -> Plan:
         for action in used
         for place in (arn.format(action.split(":")[0], place) for place in range(4))
     ]
-    return plan_of(made)
+    return parse_plan(made)
 
 
 def test_a_page_grows_by_little_for_each_operation_and_then_no_more() -> None:
@@ -317,7 +316,7 @@ def test_documents_that_are_too_long_are_named_with_the_command_that_prints_them
     made = document()
     (policy,) = made["policies"]
     made["policies"] = [policy | {"name": name, "size": 40_000} for name in ("first", "second", "third")]
-    (section,) = read(render("html", plan_of(made))).all("section", id="policies")
+    (section,) = read(render("html", parse_plan(made))).all("section", id="policies")
     shown = [one.attributes["id"] for one in section.all("pre") if "id" in one.attributes]
     assert shown == ["policy-1", "policy-2"]
     assert [one.attributes["data-copy"] for one in section.all("button")] == shown
@@ -415,7 +414,7 @@ def numbers(text: str) -> set[int]:
     return {number(one) for one in re.findall(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+", text)}
 
 
-def _row(change: Change) -> tuple[str, str, str, bool]:
+def _row(change: PlanChange) -> tuple[str, str, str, bool]:
     """What the changes of one row have in common: kind, service, reason, and whether all stays."""
     return change.kind, change.service, change.why, change.now == change.proposed
 
@@ -488,7 +487,7 @@ def counted(found: Plan) -> Iterator[int]:
 
 def cut_away(found: Plan) -> Iterator[int]:
     """How much tables leave out, and the steps of the ramp."""
-    changes, heat, asked = changes_of(found), heat_of(found), questions_of(found)
+    changes, heat, asked = changes_of(found), heat_of(found), open_questions(found)
     yield from (len(changes.lines), len(changes.omitted), sum(len(one.actions) for one in changes.omitted))
     for line in changes.lines:
         yield from (
@@ -525,7 +524,7 @@ def test_the_page_asks_as_many_questions_as_the_screen() -> None:
         found = plan(role)
         asked = re.search(r"^Your call \((\d+)\)$", found.screen.short, re.M)
         assert asked
-        assert len(questions_of(found)) == int(asked[1])
+        assert len(open_questions(found)) == int(asked[1])
 
 
 def test_the_sections_come_in_the_agreed_order_and_the_list_leads_to_each() -> None:
@@ -589,7 +588,7 @@ def calendar(days: int = 10, **changes: Any) -> dict[str, Any]:
 
 
 def drawn(made: dict[str, Any]) -> dict[str, str]:
-    heat = heat_of(plan_of(made))
+    heat = heat_of(parse_plan(made))
     return {row.service: "".join(map(str, states(row, edges(heat.rows)))) for row in heat.rows}
 
 
@@ -621,13 +620,13 @@ def test_long_windows_are_drawn_by_week_and_wide_roles_are_cut() -> None:
         "days": days,
         "rows": [{"service": f"s{i:03}", "events": [i] * 400} for i in range(1, 90)],
     }
-    heat = heat_of(plan_of(made))
+    heat = heat_of(parse_plan(made))
     assert heat.step == 7
     assert len(heat.columns) == 58
     assert heat.rows[0].events == (89 * 7,) * 57 + (89,)
     assert len(heat.rows) * len(heat.columns) <= CELLS + 6 * 58
     assert len(heat.rows) + len(heat.omitted) >= 89
-    text = " ".join(read(render("html", plan_of(made))).all("section", id="activity")[0].words.split())
+    text = " ".join(read(render("html", parse_plan(made))).all("section", id="activity")[0].words.split())
     assert (
         f"Not drawn: {len(heat.omitted)} services with {sum(row.total for row in heat.omitted):,} events"
         in text

@@ -16,21 +16,25 @@ from typer.testing import CliRunner
 from policygen.account.aws_session import Aws
 from policygen.account.required_permissions import NEEDS
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.read import read as batch_read
-from policygen.batch.select import Choice
+from policygen.batch.read import read_logs as batch_read
+from policygen.batch.select import RoleFilter
 from policygen.cli.app import app
 from policygen.errors import AwsError, IncompleteError, NothingFoundError, PolicygenError, UsageError
-from policygen.evidence.coverage.remediation import put_all, start, widen
+from policygen.evidence.coverage.remediation import (
+    enable_events_command,
+    multi_region_command,
+    start_logging_command,
+)
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import Ledger, nobody
-from policygen.logs.calls.spill import Spill
-from policygen.logs.registry import Asking, open_source
+from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.spill import SpillStore
+from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
 from policygen.logs.sources.api.paging import WAITS
-from policygen.logs.sources.athena.sql import Question
+from policygen.logs.sources.athena.sql import CallsQuery
 from policygen.logs.sources.lake.client import Lake, Store, parse_store
 from policygen.logs.sources.lake.source import LakeSource
-from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_sql
+from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries
 from policygen.rightsize.analysis import analyse
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import ROLE, ROOT, record, snapshot, trails_of
@@ -177,23 +181,23 @@ def named(name: str) -> Callable[[RoleKey], bool]:
     return lambda role: role.name.lower() == name.lower()
 
 
-def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> Ledger:  # noqa: B008 - immutable
-    ledger = Ledger(named(role), until=until)
-    aws.source().fill(ledger, role, scope, lambda _: None)
-    return ledger
+def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
+    counts = CallCounts(named(role), until=until)
+    aws.source().fill(counts, role, scope, lambda _: None)
+    return counts
 
 
-def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: Path) -> Ledger:
+def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: Path) -> CallCounts:
     """What the same events give as files."""
     (tmp_path / "a.json").write_text(json.dumps({"Records": list(events)}, separators=(",", ":")))
-    ledger = Ledger(named(role), until=until)
+    counts = CallCounts(named(role), until=until)
     for batch in open_source(tmp_path).read():
-        ledger.add_all(batch.records)
-    ledger.settle()
-    return ledger
+        counts.add_all(batch.records)
+    counts.settle()
+    return counts
 
 
-def assert_same(found: Ledger, expected: Ledger, facts: Iterable[str] = FACTS) -> None:
+def assert_same(found: CallCounts, expected: CallCounts, facts: Iterable[str] = FACTS) -> None:
     assert {name: getattr(found, name) for name in facts} == {name: getattr(expected, name) for name in facts}
 
 
@@ -268,9 +272,9 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
 
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
-    ledger = Ledger(nobody)
-    aws.source().fill(ledger, "", Scope(), lambda _: None)
-    assert ledger.days
+    counts = CallCounts(nobody)
+    aws.source().fill(counts, "", Scope(), lambda _: None)
+    assert counts.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
 
 
@@ -282,12 +286,12 @@ def test_results_of_many_pages_are_read_whole(tmp_path: Path) -> None:
 
 
 def test_statements_fit_and_quote_what_they_are_given() -> None:
-    asked = Question("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
-    statements = [survey_sql(ID, asked, marks) for marks in SURVEYS]
+    asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
+    statements = [survey_queries(ID, asked, marks) for marks in SURVEYS]
     statements += [records_sql(ID, asked), records_sql(ID, asked, [f"AROA{n:017}" for n in range(20)])]
     assert max(map(len, statements)) < 6_000
     assert all("eventtime <= '2026-11-24 10:00:00'" in one for one in statements)
-    assert "DROP" not in records_sql(ID, Question("x' OR 1=1; DROP --"))
+    assert "DROP" not in records_sql(ID, CallsQuery("x' OR 1=1; DROP --"))
 
 
 # --- what the store is -----------------------------------------------------------------------------------
@@ -363,13 +367,15 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.fill(Ledger(nobody), "", Scope(), lambda _: None)
+    source.fill(CallCounts(nobody), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
-    assert widen([trail], ACCOUNT).endswith(
+    assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
     )
-    assert start([trail], ACCOUNT).split()[2] == "start-event-data-store-ingestion"
-    assert put_all([trail], "999988887777", [("Data", "AWS::S3::Object")]).endswith(f"# in account {ACCOUNT}")
+    assert start_logging_command([trail], ACCOUNT).split()[2] == "start-event-data-store-ingestion"
+    assert enable_events_command([trail], "999988887777", [("Data", "AWS::S3::Object")]).endswith(
+        f"# in account {ACCOUNT}"
+    )
 
 
 # --- asking ----------------------------------------------------------------------------------------------
@@ -379,7 +385,7 @@ def test_what_is_read_is_told() -> None:
     said: list[str] = []
     aws = FakeLake(sample())
     aws.states = ["QUEUED", "RUNNING"]
-    aws.source().fill(Ledger(named("orders-api")), "orders-api", Scope(), said.append)
+    aws.source().fill(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
     assert said[0] == f"asking event data store {ID}"
     assert said[1].endswith(" records surveyed; CloudTrail Lake read 3 GB, and charges for what it reads")
     assert said[2].startswith("records of orders-api read one by one; CloudTrail Lake read 4.5 GB")
@@ -388,7 +394,7 @@ def test_what_is_read_is_told() -> None:
 
 def fails(aws: FakeLake, kind: type[PolicygenError], spec: str = f"lake:{ARN}") -> PolicygenError:
     with pytest.raises(kind) as caught:
-        aws.source(spec).fill(Ledger(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
+        aws.source(spec).fill(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
     return caught.value
 
 
@@ -528,12 +534,12 @@ def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
     aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").fill(
-        Ledger(nobody), "", Scope(), lambda _: None
+        CallCounts(nobody), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().fill(Ledger(nobody), "", Scope(), lambda _: None)
+    aws.source().fill(CallCounts(nobody), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 
@@ -547,14 +553,14 @@ def test_only_the_permissions_that_are_listed_are_used() -> None:
 
 def test_a_store_is_not_asked_for_every_role() -> None:
     aws = FakeLake(FEW)
-    with Spill() as spill, pytest.raises(UsageError) as caught:
-        batch_read(aws.source(), spill, Choice(), days=30)
+    with SpillStore() as spill, pytest.raises(UsageError) as caught:
+        batch_read(aws.source(), spill, RoleFilter(), days=30)
     assert (caught.value.code, aws.requests) == ("PG-E202", [])
 
 
 def test_a_limit_that_cannot_be_kept_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
-        open_source(f"lake:{ARN}", Asking(max_scan=1))
+        open_source(f"lake:{ARN}", AwsOptions(max_scan=1))
     assert caught.value.code == "PG-E208"
     with pytest.raises(UsageError) as caught:
         open_source([f"lake:{ARN}", f"lake:{ID}"])

@@ -13,14 +13,14 @@ from moto import mock_aws
 
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
-from policygen.logs.sources.api.cloudwatch import PER_PAGE, Group, LogsSource, open_logs
+from policygen.logs.sources.api.cloudwatch import PER_PAGE, LogsSource, WatchedGroup, open_logs
 from policygen.logs.sources.api.paging import Connection
 from tests.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support import record
 
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 MADE = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
-TRAIL = Group("trail/events")
+TRAIL = WatchedGroup("trail/events")
 DAY = Scope("2026-11-20", "2026-11-20")
 THROTTLED = Refused("ThrottlingException", "Rate exceeded")
 
@@ -98,7 +98,7 @@ def fake(messages: Callable[..., Any], described: Callable[..., Any] | None = No
     return FakeAws(FilterLogEvents=messages, DescribeLogGroups=described)
 
 
-def source(aws: FakeAws, *wanted: Group, now: datetime = NOW) -> LogsSource:
+def source(aws: FakeAws, *wanted: WatchedGroup, now: datetime = NOW) -> LogsSource:
     return LogsSource(
         Connection(aws.session), now, wanted or (TRAIL,), clock=aws.clock, sleep=aws.clock.sleep
     )
@@ -260,7 +260,7 @@ def test_many_days_are_read_side_by_side() -> None:
 
 def test_a_group_that_does_not_exist_is_told_with_names_near_it() -> None:
     with pytest.raises(UsageError) as caught:
-        list(source(fake(Messages([])), Group("trail/event", "eu-west-3")).objects(DAY))
+        list(source(fake(Messages([])), WatchedGroup("trail/event", "eu-west-3")).objects(DAY))
     assert caught.value.code == "PG-E201"
     assert "no log group 'trail/event' in eu-west-3" in told(caught.value)
     assert "did you mean logs:trail/events@eu-west-3?" in told(caught.value)
@@ -307,13 +307,13 @@ def test_a_session_that_expires_is_an_error_and_the_same_command_goes_on() -> No
 @pytest.mark.parametrize(
     ("spec", "group"),
     [
-        ("logs:CloudTrail/logs", Group("CloudTrail/logs")),
+        ("logs:CloudTrail/logs", WatchedGroup("CloudTrail/logs")),
         ("logs:aws-cloudtrail-logs-123456789012-0a1b@us-gov-west-1",
-         Group("aws-cloudtrail-logs-123456789012-0a1b", "us-gov-west-1")),
-        ("logs:/a.b_c#d", Group("/a.b_c#d")),
+         WatchedGroup("aws-cloudtrail-logs-123456789012-0a1b", "us-gov-west-1")),
+        ("logs:/a.b_c#d", WatchedGroup("/a.b_c#d")),
     ],
 )  # fmt: skip
-def test_groups_are_named_with_or_without_a_region(spec: str, group: Group) -> None:
+def test_groups_are_named_with_or_without_a_region(spec: str, group: WatchedGroup) -> None:
     assert open_logs([spec, spec], now=NOW).groups == (group,)
 
 

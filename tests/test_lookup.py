@@ -21,7 +21,7 @@ from policygen.account.snapshot import load_snapshot
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.evidence.coverage.coverage import coverage_of
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
-from policygen.logs.sources.api.days import Stretch
+from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
 from policygen.logs.sources.api.paging import ABREAST, WAITS, Connection, HistoryReader, Pace
 from policygen.logs.window import window_of
@@ -185,7 +185,7 @@ def test_days_older_than_90_are_said_to_be_missing_and_the_rest_is_read() -> Non
         ("2026-08-26", ""),  # half of it is gone
         ("2026-08-27", f"final-{ACCOUNT}"),
     ]
-    assert Stretch.parse(objects[0].where).start == NOW - timedelta(days=90)
+    assert DayRange.parse(objects[0].where).start == NOW - timedelta(days=90)
 
 
 def test_of_a_window_that_is_wholly_too_old_nothing_is_asked() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from policygen.account.current import Today
+from policygen.account.current import CurrentAccess
 from policygen.account.snapshot import load_snapshot
 from policygen.errors import PolicygenError
 from policygen.iam.document import Policy, parse_policy
@@ -61,7 +61,7 @@ def test_every_managed_policy_survives_a_suggestion_in_a_minute() -> None:
     for name, policy in managed().items():
         try:
             # What a policy does not allow is added, so that each is met with the whole of the logs.
-            found = suggest(usage, coverage, Today((policy,)), add_observed=True)
+            found = suggest(usage, coverage, CurrentAccess((policy,)), add_observed=True)
         except PolicygenError as error:
             failed[name] = error.code
             continue
@@ -78,7 +78,7 @@ def test_every_managed_policy_survives_a_suggestion_in_a_minute() -> None:
 
 def test_a_deny_that_is_too_long_for_a_customer_s_policy_is_shortened_and_the_loss_named() -> None:
     policy = managed()["SageMakerStudioProjectUserRolePermissionsBoundary"]
-    found = suggest(sample().usage, sample().coverage, Today((policy,)), add_observed=True)
+    found = suggest(sample().usage, sample().coverage, CurrentAccess((policy,)), add_observed=True)
     (loss,) = [one for one in found.losses if "NotAction" in one.why]
     assert loss.sid == "NotDeniedOperations"
     (deny,) = [s for s in found.policy.statements if s.effect == "Deny" and s.not_actions]
@@ -89,7 +89,7 @@ def test_a_deny_that_is_too_long_for_a_customer_s_policy_is_shortened_and_the_lo
 
 def test_an_administrator_of_whom_little_is_known_fits_into_the_policies_that_a_role_takes() -> None:
     usage, coverage = sample().usage, sample().coverage
-    found = suggest(usage, coverage, Today((managed()["AdministratorAccess"],)), add_observed=True)
+    found = suggest(usage, coverage, CurrentAccess((managed()["AdministratorAccess"],)), add_observed=True)
     assert len(found.keeps) > 1000
     assert len(found.policies) <= MANAGED_COUNT
     evaluator = Evaluator(found.policies)

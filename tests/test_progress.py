@@ -18,10 +18,10 @@ import pytest
 import policygen.logs.reader
 from policygen.cli import app as cli
 from policygen.cli import console as progress
-from policygen.cli.console import LINE, Bar, Line, describe
+from policygen.cli.console import LINE, ProgressBar, ProgressLine, describe
 from policygen.evidence.role import parse_role
 from policygen.logs.calls.counts import nobody
-from policygen.logs.reader import Job, Means, Progress, run
+from policygen.logs.reader import Progress, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
@@ -96,13 +96,15 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
 ) -> None:
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
     told: list[Progress] = []
-    found = run(open_source(TRAIL), Job(ROLE.fits, role=ROLE.name), means=Means(say=told.append))
+    found = read_source(
+        open_source(TRAIL), ReadRequest(ROLE.fits, role=ROLE.name), means=ReadOptions(say=told.append)
+    )
     files, size = told[0].of_objects, told[0].of_size
     assert told[0] == Progress(0, files, 0, size, 0, 0)
-    own = sum(one.count for calls in found.ledger.calls.values() for one in calls.values())
-    assert told[-1] == Progress(files, files, size, size, found.ledger.records, own)
+    own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
+    assert told[-1] == Progress(files, files, size, size, found.counts.records, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
-    run(open_source(TRAIL), Job(nobody), means=Means(say=told.append))
+    read_source(open_source(TRAIL), ReadRequest(nobody), means=ReadOptions(say=told.append))
     assert told[-1].matches is None
 
 
@@ -111,7 +113,7 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
 
 def test_a_terminal_shows_the_first_state_at_once_and_then_not_too_many(clock: Clock) -> None:
     with terminal() as shown:
-        bar = Bar()
+        bar = ProgressBar()
         for step in range(101):
             clock.now = step / 100
             bar(Progress(step, 100, step, 100, step, step))
@@ -125,9 +127,9 @@ def test_a_terminal_shows_the_first_state_at_once_and_then_not_too_many(clock: C
 
 def test_a_line_is_no_longer_than_the_terminal(clock: Clock) -> None:
     with terminal() as shown:
-        bar = Bar()
+        bar = ProgressBar()
         bar(Progress(312_000, 312_000, 10**16, 10**16, 10**12, 10**12))
-        Line().show("x" * 500)
+        ProgressLine().show("x" * 500)
         bar.close()
     assert all(len(text) <= 79 for text in shown.lines)
     assert "[" not in shown.lines[0]  # no room for a bar
@@ -136,7 +138,7 @@ def test_a_line_is_no_longer_than_the_terminal(clock: Clock) -> None:
 def test_what_is_said_meanwhile_has_a_line_of_its_own() -> None:
     with terminal() as shown:
         LINE.show("a long line that changes")
-        cli.say("warning: short")
+        cli.log_line("warning: short")
     *_, blank, said = shown.getvalue().split("\r")
     assert (blank, said) == (" " * len("a long line that changes"), "warning: short\n")
 
@@ -145,7 +147,7 @@ def test_time_goes_on_although_nothing_is_done(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(progress, "TICK", 0.02)
     monkeypatch.setattr(progress, "REDRAWN", 0.0)
     with terminal() as shown:
-        bar = Bar()
+        bar = ProgressBar()
         bar(Progress(1, 4, 0, 0, 5))
         end = time.monotonic() + 5
         while len(shown.lines) < 4 and time.monotonic() < end:
@@ -163,7 +165,7 @@ def test_time_goes_on_although_nothing_is_done(monkeypatch: pytest.MonkeyPatch) 
 def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bar = Bar()
+    bar = ProgressBar()
     for second in range(25):
         clock.now = float(second)
         bar(Progress(second, 25, second, 25, second, 0))
@@ -175,7 +177,7 @@ def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
 
 
 def test_a_line_that_changes_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
-    Line().show("starting")
+    ProgressLine().show("starting")
     assert capsys.readouterr().err == ""
 
 

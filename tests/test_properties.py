@@ -26,9 +26,9 @@ from policygen.errors import PolicygenError
 from policygen.iam import arn, reference
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
-from policygen.logs.calls.counts import Ledger
+from policygen.logs.calls.counts import CallCounts
 from policygen.logs.registry import open_source
-from policygen.plan.build import document_of as as_dict
+from policygen.plan.build import build_plan_document as as_dict
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support import ACCOUNT, ALL_DATA_EVENTS, ROLE, record, snapshot
@@ -167,8 +167,8 @@ def test_order_repetition_and_packing_change_no_byte(events: list[Short], chance
 def test_two_ledgers_add_up_to_the_ledger_of_both_logs(events: list[Short], cut: int) -> None:
     records = records_of(events)
 
-    def ledger(part: Sequence[Mapping[str, Any]]) -> Ledger:
-        made = Ledger(lambda _: True)
+    def counts(part: Sequence[Mapping[str, Any]]) -> CallCounts:
+        made = CallCounts(lambda _: True)
         with folder() as at:
             (at / "log.json").write_text(json.dumps({"Records": list(part)}))
             for batch in open_source(at).read():
@@ -176,7 +176,7 @@ def test_two_ledgers_add_up_to_the_ledger_of_both_logs(events: list[Short], cut:
         made.settle()
         return made
 
-    whole, parts = ledger(records), [ledger(part) for part in (records[:cut], records[cut:]) if part]
+    whole, parts = counts(records), [counts(part) for part in (records[:cut], records[cut:]) if part]
     merged: dict[Any, dict[Any, Any]] = {}
     for part in parts:
         for role, calls in part.calls.items():
@@ -415,7 +415,7 @@ def test_every_name_is_matched_by_the_pattern_that_it_taught(names: list[str]) -
     patterns = learn_patterns(names)
     assert patterns.keys() == set(names)
     for name, pattern in patterns.items():
-        assert arn.matches(f"arn:aws:s3:::bucket/{pattern}", f"arn:aws:s3:::bucket/{name}"), (
+        assert arn.resource_matches(f"arn:aws:s3:::bucket/{pattern}", f"arn:aws:s3:::bucket/{name}"), (
             name,
             pattern,
         )

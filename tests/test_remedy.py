@@ -12,7 +12,7 @@ import pytest
 
 from policygen.account.model import Trail
 from policygen.account.snapshot import to_account
-from policygen.evidence.coverage.remediation import put_selectors, start, widen
+from policygen.evidence.coverage.remediation import multi_region_command, put_selectors, start_logging_command
 from tests.support import ACCOUNT, snapshot, trail
 
 CASES = json.loads((Path(__file__).parent / "cases/remedy/trails.json").read_text())
@@ -32,8 +32,8 @@ def trails(case: Mapping[str, Any]) -> Sequence[Trail]:
 def test_case(case: dict[str, Any]) -> None:
     known, account = trails(case), case.get("account", ACCOUNT)
     made = {
-        "start": start(known, account),
-        "widen": widen(known, account),
+        "start": start_logging_command(known, account),
+        "widen": multi_region_command(known, account),
         "put": put_selectors(known, account, "Data", "AWS::SQS::Queue"),
     }
     heads = {kind: command.split(" --advanced-event-selectors ")[0] for kind, command in made.items()}

@@ -23,21 +23,21 @@ from jsonschema import Draft4Validator  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
 from policygen.errors import UsageError
-from policygen.iam.locations import Place
-from policygen.plan.io import plan_of
+from policygen.iam.locations import Location
+from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
 from policygen.report import from_analysis
-from policygen.report.data.cells import plain
+from policygen.report.data.cells import plain_cell
 from policygen.report.data.csv import COLUMNS
 from policygen.report.figures import figures
 from policygen.report.findings import report as findings
-from policygen.report.findings.from_plan import report_of
+from policygen.report.findings.from_plan import findings_from_plan
 from policygen.report.formats import render, render_all
 from policygen.report.markdown import escape as commonmark
 from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
 from policygen.rightsize.assess.risk import rules as risk_rules
 from policygen.rightsize.check.findings import RULES, Finding
-from policygen.text import printable
+from policygen.text import escape_controls
 from policygen.version import VERSION
 from tests.support import ROOT
 from tests.test_reports import EVERY_SAMPLE, sample, shortened
@@ -52,8 +52,8 @@ Values = dict[str, Any]
 @cache
 def plan(role: str, today: bool = True) -> Plan:
     """The plan of one of the samples' roles, as if it were saved in the repository."""
-    made = from_analysis.plan(sample(role, today))
-    return plan_of(made.document, f"plans/{made.role.name}.json")
+    made = from_analysis.plan_from_analysis(sample(role, today))
+    return parse_plan(made.document, f"plans/{made.role.name}.json")
 
 
 # --- As it was agreed ------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def poisoned(value: Any, text: str, key: str = "") -> Any:
 
 
 def hostile_plan(text: str) -> Plan:
-    return plan_of(poisoned(json.loads(everything()), text), text)
+    return parse_plan(poisoned(json.loads(everything()), text), text)
 
 
 TEXTS: Mapping[str, str] = {
@@ -196,7 +196,7 @@ any_text = st.text(
 
 def whole(text: str) -> bool:
     """Whether a comment shows all of a text."""
-    return len(printable(text)) <= commonmark.NAME and "`" * 17 not in text
+    return len(escape_controls(text)) <= commonmark.NAME and "`" * 17 not in text
 
 
 @pytest.mark.parametrize("name", ["markdown", "csv", "sarif", "junit", "github"])
@@ -293,7 +293,7 @@ def test_nothing_in_a_comment_is_alive(text: str, parser: Callable[[str], str]) 
     if text.strip() and "left out of this comment" not in made:
         found, expected = ({**one.tags, "code": 0} for one in (page, tame))
         assert found == expected  # no text opens or closes anything
-    shown = re.sub("`{17,}", "`" * 16 + "…", printable(text))
+    shown = re.sub("`{17,}", "`" * 16 + "…", escape_controls(text))
     cut = shown if len(shown) <= commonmark.NAME else shown[: commonmark.NAME - 1] + "…"
     if shown.strip():
         assert cut in page.code  # it is all there to be read
@@ -318,7 +318,7 @@ def test_a_code_span_shows_its_text_wherever_it_stands(text: str, parser: Callab
     ):
         page = Page(parser(f"{made}\n"))
         assert_dead(page)
-        assert printable(text) in page.code
+        assert escape_controls(text) in page.code
 
 
 @READ_BACK
@@ -340,7 +340,7 @@ def test_a_sentence_says_what_it_said(parser: Callable[[str], str], texts: list[
     assert_dead(page)
     assert page.tags["li"] == 1
     shown = Page(parser(f"- so: {prose(text)}\n").replace("<code>", "").replace("</code>", "")).text
-    assert shown.split() == f"so: {printable(text)}".split()
+    assert shown.split() == f"so: {escape_controls(text)}".split()
 
 
 @pytest.mark.parametrize(
@@ -364,10 +364,10 @@ def test_plain_words_stay_words_and_all_else_is_code(text: str, expected: str | 
 def test_the_marker_names_role_and_account_and_is_one_line_that_is_not_shown(role: str) -> None:
     found = json.loads(everything())
     found["role"] |= {"name": role, "account": "111122223333"}
-    first = render("markdown", plan_of(found)).split("\n", 1)[0]
+    first = render("markdown", parse_plan(found)).split("\n", 1)[0]
     named = re.fullmatch(r"<!-- policygen:suggest:111122223333:([\w.~%-]+) -->", first, re.ASCII)
     assert named
-    assert render("markdown", plan_of(found)).count("<!-- policygen:") == 1
+    assert render("markdown", parse_plan(found)).count("<!-- policygen:") == 1
     for parser in PARSERS.values():
         page = Page(parser(first + "\n"))
         assert (page.text.strip(), len(page.comments)) == ("", 1)
@@ -451,9 +451,9 @@ def test_the_longest_sections_are_cut_to_one_length_and_say_how_much_is_missing(
 
 def test_a_comment_of_the_gate_is_dead_too_and_has_room() -> None:
     for text in TEXTS.values():
-        found = [Finding(rule, text, text, text, text, Place(1, 1), text) for rule in RULES.values()] * 60
+        found = [Finding(rule, text, text, text, text, Location(1, 1), text) for rule in RULES.values()] * 60
         made = findings.render(
-            "markdown", findings.Report(text, text, found, [text] * 9, "error", 3, 30, 30, text)
+            "markdown", findings.FindingsReport(text, text, found, [text] * 9, "error", 3, 30, 30, text)
         )
         assert len(made.encode()) <= LIMIT
         for parser in PARSERS.values():
@@ -503,8 +503,8 @@ def test_no_cell_is_a_formula_whatever_separates_cells(text: str) -> None:
 @example(";=1")
 @example(" =1")
 def test_a_cell_is_its_text_with_apostrophes_where_a_formula_would_begin(text: str) -> None:
-    cell = plain(text)
-    assert cell.replace("'", "") == printable(text).replace("'", "")
+    cell = plain_cell(text)
+    assert cell.replace("'", "") == escape_controls(text).replace("'", "")
     for piece in cell.split(";"):
         assert not piece.lstrip(" ").startswith(FORMULA)
 
@@ -565,7 +565,7 @@ def test_a_plan_that_rests_on_too_little_is_not_green(fields: dict[str, Any], su
     document = json.loads(everything())
     for name, value in fields.items():
         document[name] = document[name] | value if isinstance(value, dict) else value
-    report = report_of(plan_of(document))
+    report = findings_from_plan(parse_plan(document))
     assert [one.subject for one in report.findings if one.rule.id == "PG303"] == [subject]
     assert report.failed
 
@@ -573,7 +573,7 @@ def test_a_plan_that_rests_on_too_little_is_not_green(fields: dict[str, Any], su
 def test_a_plan_with_everything_has_every_rule_that_a_plan_can_have() -> None:
     document = json.loads(everything())
     document["coverage"]["incomplete"] = ["not read whole: a.json.gz: cut"]
-    found = report_of(plan_of(document, "plans/x.json")).findings
+    found = findings_from_plan(parse_plan(document, "plans/x.json")).findings
     pairs = {(one.rule.id, one.subject) for one in found} | {(one.rule.id, None) for one in found}
     assert [one for one in EXPECTED if one not in pairs] == []
     assert {one.rule.id for one in found} == {rule for rule, _ in EXPECTED}
@@ -594,7 +594,7 @@ def test_a_finding_is_known_again_when_only_counts_have_changed() -> None:
         one["count"] += 1
 
     def prints(values: Values) -> dict[str, str]:
-        (run,) = json.loads(render("sarif", plan_of(values)))["runs"]
+        (run,) = json.loads(render("sarif", parse_plan(values)))["runs"]
         return {one["partialFingerprints"]["policygen/v1"]: one["message"]["text"] for one in run["results"]}
 
     assert set(prints(before)) == set(prints(after))
@@ -611,7 +611,7 @@ def test_no_two_findings_of_a_role_are_taken_for_one(role: str, today: bool) -> 
 @EVERY_SAMPLE
 def test_findings_add_up_to_what_the_plan_says(role: str, today: bool) -> None:
     made = plan(role, today)
-    found = report_of(made)
+    found = findings_from_plan(made)
     by_rule = Counter(one.rule.id for one in found.findings)
 
     def members(*ids: str) -> int:
@@ -644,8 +644,8 @@ def test_every_family_of_risks_has_a_rule() -> None:
 
 
 def test_a_plan_that_is_nowhere_is_named_where_suggest_would_save_it() -> None:
-    nowhere = plan_of(plan("bastion").document)
-    assert report_of(nowhere).files == ["plans/bastion.json"]
+    nowhere = parse_plan(plan("bastion").document)
+    assert findings_from_plan(nowhere).files == ["plans/bastion.json"]
     assert "All of it: `policygen suggest -r bastion … -f text`" in render("markdown", nowhere)
     assert "All of it: `policygen report plans/bastion.json -f text`" in render("markdown", plan("bastion"))
 
@@ -682,13 +682,13 @@ def test_the_schema_is_the_official_one_and_refuses_what_is_not_sarif() -> None:
 @EVERY_SAMPLE
 def test_a_sample_s_sarif_is_valid(role: str, today: bool) -> None:
     (run,) = assert_sarif(render("sarif", plan(role, today)))["runs"]
-    assert len(run["results"]) == len(report_of(plan(role, today)).findings)
+    assert len(run["results"]) == len(findings_from_plan(plan(role, today)).findings)
 
 
 @HOSTILE
 def test_hostile_sarif_is_valid_and_says_all(text: str) -> None:
     (run,) = assert_sarif(render("sarif", hostile_plan(text)))["runs"]
-    shown = printable(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    shown = escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
     assert any(shown in one["message"]["text"] for one in run["results"])
 
 
@@ -700,11 +700,11 @@ def test_any_sarif_is_valid(text: str) -> None:
 
 def test_the_gate_s_sarif_is_valid_too() -> None:
     every = [
-        Finding(rule, text, text, text, f"iam/{text}", Place(3, 7))
+        Finding(rule, text, text, text, f"iam/{text}", Location(3, 7))
         for rule in RULES.values()
         for text in TEXTS.values()
     ]
-    made = findings.Report("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
+    made = findings.FindingsReport("orders", "123456789012", every, ["p.json"], "error", 3, 30, 30, "")
     (run,) = assert_sarif(findings.render("sarif", made))["runs"]
     assert run["automationDetails"]["id"] == "policygen/123456789012/orders/"
 
@@ -716,7 +716,7 @@ def test_the_gate_s_sarif_is_valid_too() -> None:
 def test_junit_says_all_in_well_formed_xml(text: str) -> None:
     made = hostile_plan(text)
     (suite,) = Xml.fromstring(render("junit", made))
-    found = report_of(made).findings
+    found = findings_from_plan(made).findings
     notes = sum(one.level == "note" for one in found)
     assert suite.attrib | {"name": ""} == {
         "name": "", "tests": str(len(found)), "failures": str(len(found) - notes), "errors": "0", "skipped": str(notes),
@@ -724,7 +724,9 @@ def test_junit_says_all_in_well_formed_xml(text: str) -> None:
     assert len(suite.findall("*/skipped")) == notes
     cases = {case.get("name") for case in suite}
     assert len(cases) <= len(found)
-    assert any(re.sub("[\ufffe\uffff]", "\ufffd", printable(text)).strip() in (name or "") for name in cases)
+    assert any(
+        re.sub("[\ufffe\uffff]", "\ufffd", escape_controls(text)).strip() in (name or "") for name in cases
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -786,7 +788,7 @@ def test_no_text_whatever_is_a_command_of_its_own(text: str) -> None:
 
 def assert_annotations(text: str) -> None:
     made = hostile_plan(text)
-    found = report_of(made).findings
+    found = findings_from_plan(made).findings
     *lines, last = render("github", made).split("\n")[:-1]
     assert len(lines) == len(found)
     for line, one in zip(lines, found, strict=True):
@@ -795,11 +797,13 @@ def assert_annotations(text: str) -> None:
         name, properties, data = command
         assert name == {"error": "error", "warning": "warning", "note": "notice"}[one.level]
         place = (
-            {"file": printable(one.file), "line": "1", "col": "1"} if one.file else {"line": "1", "col": "1"}
+            {"file": escape_controls(one.file), "line": "1", "col": "1"}
+            if one.file
+            else {"line": "1", "col": "1"}
         )
         assert {key: value for key, value in properties.items() if value} == place | {
             "title": f"{one.rule.id} {one.rule.title}"
         }
-        assert data == printable(f"{one.subject}: {one.message}. Fix: {one.fix}.")
+        assert data == escape_controls(f"{one.subject}: {one.message}. Fix: {one.fix}.")
     assert command_of(last) is None
     assert last.startswith("policygen ")

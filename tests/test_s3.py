@@ -33,14 +33,14 @@ import policygen.logs.registry
 from policygen.account.required_permissions import AUTO_ACTIONS, BUCKET_ACTIONS
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.registry import open_source
-from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, Scope, Sought
+from policygen.logs.source import EVERYTHING, Batch, BytePattern, LogObject, LogSource, Scope
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3 import source as s3
-from policygen.logs.sources.s3.auto import choose, open_auto
-from policygen.logs.sources.s3.client import Access, forget_clients
+from policygen.logs.sources.s3.auto import choose_trail, open_auto
+from policygen.logs.sources.s3.client import S3Access, forget_clients
 from policygen.logs.sources.s3.discovery import days_in
 from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, fetcher_of
-from policygen.logs.sources.s3.prefetch import in_order
+from policygen.logs.sources.s3.prefetch import map_in_order
 from tests.test_envelope import record
 
 # --- Which source a spec names -------------------------------------------------------------------
@@ -660,7 +660,7 @@ def test_an_error_comes_where_its_item_would_have_come() -> None:
 
     seen: list[int] = []
     with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="3"):
-        seen.extend(in_order(work, range(100), pool, 4))
+        seen.extend(map_in_order(work, range(100), pool, 4))
     assert seen == [0, 1, 2]
 
 
@@ -683,7 +683,7 @@ def test_an_object_beyond_the_limit_is_not_fetched() -> None:
 def test_the_tools_own_calls_to_buckets_can_be_told_apart(wire: Wire) -> None:
     from policygen.logs.sources.s3.client import client_of
 
-    config = client_of(Access()).meta.config
+    config = client_of(S3Access()).meta.config
     assert config.user_agent_extra.startswith("policygen/")
     assert config.retries == {"mode": "standard", "total_max_attempts": 2}
 
@@ -728,7 +728,7 @@ def test_an_object_is_searched_for_what_is_wanted_of_it(wire: Wire) -> None:
         text: [
             (len(batch.records), batch.searched) for batch in source.reader(one._replace(search=(sought,)))
         ]
-        for text, sought in ((text, Sought(text)) for text in (b"id-1", b"nobody"))
+        for text, sought in ((text, BytePattern(text)) for text in (b"id-1", b"nobody"))
     }
     assert found == {b"id-1": [(1, True)], b"nobody": [(0, True)]}
 
@@ -785,7 +785,7 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
-    fetcher = ObstoreFetcher(Access())
+    fetcher = ObstoreFetcher(S3Access())
     assert fetcher.fetch("trail", "AWSLogs/a.json.gz") == BODY
     assert Loopback.seen == [("/trail/AWSLogs/a.json.gz", "obstore")]
     (batch,) = S3Reader(pickle.loads(pickle.dumps(fetcher)))(
@@ -799,8 +799,8 @@ def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
 
 
 def test_a_custom_endpoint_is_left_to_boto3_unless_obstore_is_asked_for(loopback: Any) -> None:
-    assert fetcher_of("auto", Access()) == Boto3Fetcher(Access())
-    assert fetcher_of("obstore", Access()) == ObstoreFetcher(Access())
+    assert fetcher_of("auto", S3Access()) == Boto3Fetcher(S3Access())
+    assert fetcher_of("obstore", S3Access()) == ObstoreFetcher(S3Access())
 
 
 def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -815,10 +815,10 @@ def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: True)
     forget_clients()
-    assert fetcher_of("auto", Access(region="eu-west-1")) == ObstoreFetcher(Access(region="eu-west-1"))
-    assert fetcher_of("boto3", Access()) == Boto3Fetcher(Access())
+    assert fetcher_of("auto", S3Access(region="eu-west-1")) == ObstoreFetcher(S3Access(region="eu-west-1"))
+    assert fetcher_of("boto3", S3Access()) == Boto3Fetcher(S3Access())
     monkeypatch.setenv("AWS_CA_BUNDLE", "/company.pem")
-    assert fetcher_of("auto", Access(region="eu-west-1")) == Boto3Fetcher(Access(region="eu-west-1"))
+    assert fetcher_of("auto", S3Access(region="eu-west-1")) == Boto3Fetcher(S3Access(region="eu-west-1"))
 
 
 # --- auto ----------------------------------------------------------------------------------------
@@ -907,7 +907,7 @@ CHOICES: list[tuple[str, list[dict[str, Any]], list[str], str]] = [
 )
 def test_the_trails_to_read(rows: list[dict[str, Any]], read: list[str], says: str) -> None:
     for order in (rows, rows[::-1]):
-        chosen = choose(order)
+        chosen = choose_trail(order)
         assert [trail.name for trail in chosen if not trail.passed_over] == read
         assert says in "\n".join(trail.note() for trail in chosen)
 

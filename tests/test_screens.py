@@ -15,19 +15,19 @@ from policygen.account.snapshot import load_snapshot
 from policygen.cli.commands.permissions import command as permissions
 from policygen.cli.policy_files import policies_of
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.table import coverage_table
-from policygen.evidence.observe import examine
+from policygen.evidence.coverage.table import coverage_rows
+from policygen.evidence.observe import collect_coverage
 from policygen.iam.compare import compare_policies
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.read_report import Reading
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.read_report import ReadReport
 from policygen.report.findings import report as findings
 from policygen.report.terminal import diff as compared
 from policygen.report.terminal import doctor as doctored
 from policygen.report.terminal import explain as explained
 from policygen.report.terminal.layout import in_ascii
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.check.basis import evidenced
-from policygen.rightsize.check.check import check, gated
+from policygen.rightsize.check.basis import check_basis
+from policygen.rightsize.check.check import check, failing
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain
@@ -81,7 +81,7 @@ def analysis(decided: bool = False) -> Analysis:
 def explain_screen(*actions: str, ascii_only: bool, events: bool = False) -> str:
     made = analysis().suggestion
     return "\n".join(
-        explained.render_text(explain(made, action), show_events=events, ascii_only=ascii_only)
+        explained.render_explanation_text(explain(made, action), show_events=events, ascii_only=ascii_only)
         for action in actions
     )
 
@@ -90,14 +90,14 @@ def check_screen(*, ascii_only: bool) -> str:
     """What `check --fail-on warning` prints."""
     seen = analysis().observed
     sources = policies_of(Path("orders-api.json"))
-    found = check(sources, evidenced(seen))
-    report = findings.Report(
+    found = check(sources, check_basis(seen))
+    report = findings.FindingsReport(
         role=seen.usage.role.name,
         account=seen.usage.role.account,
         findings=found,
         files=["orders-api.json"],
         fail_on="warning",
-        failed=len(gated(found, "warning")),
+        failed=len(failing(found, "warning")),
         days=seen.usage.window.days,
         days_with_events=seen.coverage.days_with_events,
         last=seen.usage.events.last if seen.usage.events else "",
@@ -111,21 +111,21 @@ def diff_screen(*, ascii_only: bool) -> str:
         [source.policy for source in policies_of(Path(name))]
         for name in ("orders-api.json", "orders-api.new.json")
     )
-    return compared.render_text(compare_policies(old, new), ascii_only=ascii_only)
+    return compared.render_diff_text(compare_policies(old, new), ascii_only=ascii_only)
 
 
 def doctor_screen(role: str = "", *, known: bool, ascii_only: bool, show_all: bool = False) -> str:
     account = ACCOUNT if known else None
     wanted = services_of(ACCOUNT.role(role)) if role else set()
-    reading, ledger, coverage = examined(known, role)
-    table = coverage_table(coverage, wanted)
-    health = doctored.Health(reading, ledger, coverage, account, table, listed=bool(wanted))
-    return doctored.render_text(health, show_all=show_all, ascii_only=ascii_only)
+    reading, counts, coverage = examined(known, role)
+    table = coverage_rows(coverage, wanted)
+    health = doctored.Health(reading, counts, coverage, account, table, listed=bool(wanted))
+    return doctored.render_doctor_text(health, show_all=show_all, ascii_only=ascii_only)
 
 
 @cache
-def examined(known: bool, role: str) -> tuple[Reading, Ledger, Coverage]:
-    return examine([SAMPLES / "trail"], account=ACCOUNT if known else None, role=role)
+def examined(known: bool, role: str) -> tuple[ReadReport, CallCounts, Coverage]:
+    return collect_coverage([SAMPLES / "trail"], account=ACCOUNT if known else None, role=role)
 
 
 def suggest_screen(*, ascii_only: bool) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policygen.plan.build import _digest_of_seen
 from policygen.plan.io import indented
 from policygen.report.terminal.layout import WIDTH, wrapped
-from policygen.text import printable, visible_json
+from policygen.text import escape_controls, visible_json
 
 WORDS = st.text(st.sampled_from("ab-→é漢"), min_size=1, max_size=90)
 SPACES = st.sampled_from([" ", " ", " ", "  ", "\xa0", "　", "\t"])
@@ -26,10 +26,10 @@ VALUES = st.recursive(
 
 
 def test_no_text_that_python_prints_as_it_is_has_a_mark_that_is_written_out() -> None:
-    """`printable` returns such a text at once."""
+    """`escape_controls` returns such a text at once."""
     for code in range(0x110000):
         mark = chr(code)
-        assert not mark.isprintable() or printable(f"{mark}\0") == f"{mark}\\x00"
+        assert not mark.isprintable() or escape_controls(f"{mark}\0") == f"{mark}\\x00"
 
 
 @given(
@@ -47,7 +47,7 @@ def test_lines_are_wrapped_as_textwrap_wraps_them(
         assert not list(wrapped(lead, text, indent))
         return
     expected = textwrap.wrap(
-        printable(text), WIDTH, initial_indent=lead, subsequent_indent=indent, break_long_words=False,
+        escape_controls(text), WIDTH, initial_indent=lead, subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
     assert list(wrapped(lead, text, indent)) == expected

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.assess import readiness as strength
-from policygen.rightsize.assess.readiness import OpenPoints, permission_days, rhythm_of, strength_of
+from policygen.rightsize.assess import readiness
+from policygen.rightsize.assess.readiness import OpenIssues, permission_days, readiness_of, schedule_of
 
 CASES = Path(__file__).parent / "cases/strength"
 PAGE = Path(__file__).parents[1] / "docs/concepts/evidence.md"
@@ -31,16 +31,16 @@ def spread(written: str | Iterable[str], start: str, end: str) -> list[str]:
     return [day for one in written for day in (dates(*one.split("/")) if "/" in one else [one])]
 
 
-def made(given: dict[str, Any]) -> strength.Strength:
+def made(given: dict[str, Any]) -> readiness.Readiness:
     start, end = given["start"], given["end"][:10]
     more = {k: v for k, v in given.items() if k in {"events", "weak", "gaps", "min_days", "quiet_days"}}
-    return strength_of(
+    return readiness_of(
         start,
         given["end"],
         {name: spread(days, start, end) for name, days in given["permissions"].items()},
         spread(given["active"], start, end),
         spread(given["covered"], start, end),
-        open_points=OpenPoints(**given.get("open_points", {})),
+        open_points=OpenIssues(**given.get("open_points", {})),
         **more,
     )
 
@@ -53,7 +53,7 @@ def test_verdict(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", json.loads((CASES / "rhythms.json").read_text()), ids=lambda c: c["name"])
 def test_rhythm(case: dict[str, Any]) -> None:
-    found = rhythm_of("s3:GetObject", case["dates"])
+    found = schedule_of("s3:GetObject", case["dates"])
     assert (found.kind if found else None) == case["kind"]
     if "sentence" in case:
         assert found is not None
@@ -61,7 +61,7 @@ def test_rhythm(case: dict[str, Any]) -> None:
 
 
 def test_the_learning_curve_counts_distinct_permissions_day_by_day() -> None:
-    found = strength_of(
+    found = readiness_of(
         "2026-11-01",
         "2026-11-05",
         {"b:Late": ["2026-11-04"], "a:Early": ["2026-11-01", "2026-11-05"], "c:Before": ["2026-10-31"]},
@@ -116,9 +116,9 @@ def test_the_days_of_a_permission_are_those_of_all_its_resources() -> None:
 
 def test_the_page_shows_each_threshold_and_each_reason() -> None:
     page = PAGE.read_text()
-    names = [name for name in vars(strength) if name.isupper() and not name.startswith("_")]
+    names = [name for name in vars(readiness) if name.isupper() and not name.startswith("_")]
     assert len(names) == 8
-    missing = [name for name in names if f"`{name}` | {getattr(strength, name)} |" not in page]
+    missing = [name for name in names if f"`{name}` | {getattr(readiness, name)} |" not in page]
     ids = {reason for case in json.loads((CASES / "verdicts.json").read_text()) for reason in case["reasons"]}
     missing += [reason for reason in sorted(ids) if f"| `{reason}` |" not in page]
     assert not missing
@@ -132,8 +132,8 @@ GIVEN = st.fixed_dictionaries(
 
 @given(GIVEN, st.integers(1, 30), st.integers(0, 10))
 def test_the_curve_only_rises_and_stricter_thresholds_never_help(given: Any, days: int, quiet: int) -> None:
-    def judge(**more: int) -> strength.Strength:
-        return strength_of("2026-10-26", "2026-11-24", **given, **more)
+    def judge(**more: int) -> readiness.Readiness:
+        return readiness_of("2026-10-26", "2026-11-24", **given, **more)
 
     found, stricter = judge(min_days=days, quiet_days=quiet), judge(min_days=days + 1, quiet_days=quiet + 1)
     assert list(found.curve) == sorted(found.curve)

@@ -13,9 +13,9 @@ from policygen.account.snapshot import to_account
 from policygen.errors import PolicygenError
 from policygen.iam.document import Conditions, parse_policy
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.check.basis import evidenced
+from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check
-from policygen.rightsize.check.findings import source_of
+from policygen.rightsize.check.findings import policy_source
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from tests.support import ROLE, ROOT, crowd, snapshot, trails_of, write_logs
@@ -105,8 +105,8 @@ def test_golden_case(file: str, case: dict[str, Any], tmp_path: Path) -> None:
         assert found[key] == expect[key], key
     if made.today is not None and not case.get("options") and not case.get("drop"):
         texts = [(policy, json.dumps(policy.to_dict(), indent=2)) for policy in made.policies]
-        sources = [source_of(policy.name, text, parse_policy(text)) for policy, text in texts]
-        findings = check(sources, evidenced(analysis.observed, decisions_of(case)))
+        sources = [policy_source(policy.name, text, parse_policy(text)) for policy, text in texts]
+        findings = check(sources, check_basis(analysis.observed, decisions_of(case)))
         # Nothing that suggest proposes fails the gate; what it left out as odd may be warned of.
         assert not [f for f in findings if f.level != "note" and f.rule.id != "PG203"]
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import Calls, call_key, count_in
-from policygen.logs.calls.counts import Ledger, key_of
+from policygen.logs.calls.call import Calls, call_bucket, count_in
+from policygen.logs.calls.counts import CallCounts, key_of
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.events.event import Event, read_event
 from policygen.logs.events.record import Record
@@ -101,27 +101,27 @@ def one_by_one(records: list[Record], until: str) -> dict[RoleKey, Calls]:
         if known or late or not isinstance(event, Event) or event.principal.role is None:
             continue
         if not event.principal.foreign:
-            key = call_key(event)
+            key = call_bucket(event)
             count_in(found.setdefault(event.principal.role, {}), key, evidence_of(event, key.day))
     return found
 
 
 @given(RECORDS)
 def test_what_is_counted_together_is_what_each_event_gives(records: list[Record]) -> None:
-    ledger = Ledger(everybody, until="2026-11-03")
-    ledger.add_all(records)
-    assert ledger.calls == one_by_one(records, "2026-11-03")
+    counts = CallCounts(everybody, until="2026-11-03")
+    counts.add_all(records)
+    assert counts.calls == one_by_one(records, "2026-11-03")
 
 
 @given(RECORDS, st.integers(0, 25))
 def test_it_does_not_matter_where_the_records_are_parted(records: list[Record], at: int) -> None:
-    whole, parts = Ledger(everybody), Ledger(everybody)
+    whole, parts = CallCounts(everybody), CallCounts(everybody)
     whole.add_all(records)
     parts.add_all(records[:at])
     for record in records[at:]:
         parts.add(record)
-    for ledger in (whole, parts):
-        ledger.settle()
+    for counts in (whole, parts):
+        counts.settle()
     assert whole == parts
 
 
@@ -133,7 +133,7 @@ def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
     # What comes twice under one eventID says the same.
     first = {record.eventID: record for record in reversed([*one, *other])}
     one, other = ([first[record.eventID] for record in part] for part in (one, other))
-    whole, mine, theirs, both = (Ledger(everybody) for _ in range(4))
+    whole, mine, theirs, both = (CallCounts(everybody) for _ in range(4))
     whole.add_all([*one, *other])
     mine.add_all(one)
     theirs.add_all(other)
@@ -141,8 +141,8 @@ def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
     both.add_all(record for record in other if key_of(record) in met)
     theirs.take_back(both)
     mine.merge(theirs)
-    for ledger in (whole, mine):
-        ledger.settle()
-        for counts in (ledger.days, ledger.roles, ledger.regions, ledger.ignored, ledger.data_types):
-            assert all(number > 0 for number in counts.values())
+    for counts in (whole, mine):
+        counts.settle()
+        for numbers in (counts.days, counts.roles, counts.regions, counts.ignored, counts.data_types):
+            assert all(number > 0 for number in numbers.values())
     assert mine == whole

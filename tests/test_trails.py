@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policygen.evidence.record_mapping import Row, map_batch
+from policygen.evidence.record_mapping import MappedRecord, map_batch
 from policygen.iam import arn
 from policygen.logs.registry import open_source
 from tests.support import SHARED
@@ -19,7 +19,7 @@ TABLE = TRAILS / "oracle_denied.tsv"
 needs_trails = pytest.mark.skipif(not TABLE.is_file(), reason="the shared trails are not here")
 
 
-def oracle(folder: Path) -> Iterator[tuple[dict[str, str], Row]]:
+def oracle(folder: Path) -> Iterator[tuple[dict[str, str], MappedRecord]]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t")):
             lines = (TRAILS / row["source"] / "events.jsonl").read_text("utf-8").splitlines()

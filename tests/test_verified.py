@@ -27,7 +27,7 @@ from policygen.account.required_permissions import DIGEST_ACTIONS
 from policygen.logs.source import LogObject, Scope
 from policygen.logs.sources.files import FileSource, read_file
 from policygen.logs.sources.s3.client import forget_clients
-from policygen.logs.verify.chain import Window, shifted
+from policygen.logs.verify.chain import DigestWindow, shifted
 from policygen.logs.verify.verification import verify
 from policygen.logs.verify.verified_source import VerifiedSource, unproved, verified
 from tests.support import record
@@ -378,7 +378,7 @@ def test_regions_whose_newest_digests_differ_get_one_advice() -> None:
     for one in (here, there):
         one.log("2026-11-03T13:30:00Z")
     logs = [*here.objects(), *there.objects()]
-    asked = Window("", "2026-11-04T00:20:00Z")
+    asked = DigestWindow("", "2026-11-04T00:20:00Z")
     found = verify(logs, [*here.digests, *there.digests], keys(), DAY)
     reasons = [batch.unproved for batch in unproved(found, logs, asked)]
     advice = [reason.rpartition(": ")[2] for reason in reasons if "later digest" in reason]
@@ -396,7 +396,7 @@ def test_what_no_other_end_of_the_window_would_prove_gets_no_advice() -> None:
     logs = trail.objects()
     found = verify(logs, trail.digests, keys(), DAY)
     for end, advised in (("2026-11-03T11:52:00Z", True), ("2026-11-03T11:51:00Z", False)):
-        told = [one for one in unproved(found, logs, Window("", end)) if "2026" in one.name[:-40]]
+        told = [one for one in unproved(found, logs, DigestWindow("", end)) if "2026" in one.name[:-40]]
         assert [
             one.unproved.endswith("ends the window before it") for one in told if "T1120Z" in one.name
         ] == [advised]
@@ -408,7 +408,7 @@ def test_what_no_other_end_of_the_window_would_prove_gets_no_advice() -> None:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What little there is is kept, too; gives the names of the files that are read."""
-    monkeypatch.setattr(policygen.logs.reader, "SMALL", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
     read: list[str] = []
 
     def reading(one: LogObject) -> Iterator[Any]:
@@ -474,7 +474,7 @@ def test_what_was_kept_without_digests_does_not_count_as_verified(
 def test_processes_check_what_they_read(
     folder: Folder, policygen_: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SMALL", 0), ("LARGE", 0), ("CHUNK_OBJECTS", 3)):
+    for name, value in (("MIN_CACHED_BYTES", 0), ("MIN_PARALLEL_BYTES", 0), ("CHUNK_OBJECTS", 3)):
         monkeypatch.setattr(policygen.logs.reader, name, value)
     whole = policygen_(*SUGGEST, *folder.words, "-j", "2")
     assert (whole.code, tables(whole)) == (0, list(range(8)))
@@ -728,6 +728,6 @@ def test_a_scope_with_a_time_ends_with_it() -> None:
     from policygen.logs.verify.verification import reach, window
 
     scope = Scope("2026-11-03", "2026-11-03", until="2026-11-03T12:31:00Z")
-    assert window(scope) == Window("2026-11-03T00:00:00Z", "2026-11-03T12:31:00Z")
+    assert window(scope) == DigestWindow("2026-11-03T00:00:00Z", "2026-11-03T12:31:00Z")
     late = LogObject("x", "x", day="2026-11-05")
     assert window(reach(scope, [late])).end == shifted("2026-11-05T00:00:00Z", 24)

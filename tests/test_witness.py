@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.account.model import LastAccessed, ServiceUse
-from policygen.evidence.coverage.last_accessed import witness
+from policygen.evidence.coverage.last_accessed import last_accessed_finding
 from policygen.logs.window import window_of
 from tests.support import ROOT
 
@@ -31,7 +31,7 @@ def test_golden_case(case: dict[str, Any]) -> None:
             for prefix, use in case["services"].items()
         }
         report = LastAccessed(case.get("generated_at", REPORTED), uses)
-    said = witness(
+    said = last_accessed_finding(
         case["action"],
         report,
         WINDOW,
@@ -59,7 +59,7 @@ TIMES = st.one_of(st.just(""), st.datetimes().map(lambda time: time.replace(micr
 def test_a_permission_is_called_idle_only_without_any_attempt(service: str, action: str, asked: str) -> None:
     prefix, _, name = asked.partition(":")
     report = LastAccessed(REPORTED, {prefix: ServiceUse(service, "", {name: action})})
-    said = witness(asked, report, WINDOW, ())
+    said = last_accessed_finding(asked, report, WINDOW, ())
     if said.kind == "idle":
         assert said.last == action == ""
         assert said.since <= said.until[:10]

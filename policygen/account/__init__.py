@@ -14,7 +14,7 @@ from policygen.account.model import (
     ServiceUse,
     Trail,
 )
-from policygen.account.snapshot import load_snapshot, to_account, to_json
+from policygen.account.snapshot import load_snapshot, snapshot_to_json, to_account
 
 __all__ = [
     "Account",
@@ -28,6 +28,6 @@ __all__ = [
     "ServiceUse",
     "Trail",
     "load_snapshot",
+    "snapshot_to_json",
     "to_account",
-    "to_json",
 ]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 from policygen.errors import AwsError
-from policygen.text import clean
+from policygen.text import sanitize
 
 _Kind = Literal[
     "missing", "invalid", "expired", "unreachable", "throttled", "denied", "region", "config", "other"
@@ -109,7 +109,7 @@ def is_aws_error(error: BaseException) -> TypeGuard[Exception]:
 
 def error_code(error: BaseException) -> str:
     """The service's error code of a ``ClientError``, "" for anything else."""
-    return clean(_details(error).get("Code"))
+    return sanitize(_details(error).get("Code"))
 
 
 def is_denied(error: BaseException) -> bool:
@@ -127,15 +127,15 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
         profile: the profile in use, for the hints.
     """
     kind = _kind(error)
-    text = clean(" ".join(str(error).split()), 400)
-    named = f"profile {clean(profile)!r}" if profile else ""
-    login = f"aws sso login --profile {clean(profile) or 'NAME'} (or: aws login)"
+    text = sanitize(" ".join(str(error).split()), 400)
+    named = f"profile {sanitize(profile)!r}" if profile else ""
+    login = f"aws sso login --profile {sanitize(profile) or 'NAME'} (or: aws login)"
     match kind:
         case "missing":
             return AwsError(
                 "no AWS credentials",
                 f"looked at: environment, {named or 'default profile'}, container, instance metadata",
-                f"{login}, then add --profile {clean(profile) or 'NAME'}",
+                f"{login}, then add --profile {sanitize(profile) or 'NAME'}",
                 "no AWS needed on files: --logs DIR --snapshot FILE",
                 code="PG-E101",
             )
@@ -201,17 +201,17 @@ def read_denial(message: str) -> Denied:
     if found is None:
         return Denied("", "", "", "")
     return Denied(
-        clean(short_name(found["user"])),
+        sanitize(short_name(found["user"])),
         found["action"],
-        clean(found["resource"] or "", 1600),
-        clean(found["reason"] or found["deny"] or ""),
+        sanitize(found["resource"] or "", 1600),
+        sanitize(found["reason"] or found["deny"] or ""),
     )
 
 
 def _translate_denial(error: Exception, service: str, principal: str) -> AwsError:
     denied = read_denial(str(_details(error).get("Message") or ""))
-    operation = clean(getattr(error, "operation_name", ""))
-    who = denied.principal or clean(principal) or "the caller"
+    operation = sanitize(getattr(error, "operation_name", ""))
+    who = denied.principal or sanitize(principal) or "the caller"
     what = denied.action or (f"{service}:{operation}" if service else operation)
     where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
     hints = ["policygen permissions prints the read-only policy that policygen needs"]

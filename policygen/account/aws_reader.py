@@ -15,7 +15,7 @@ from policygen.account.last_accessed import GET, fetch_report, start_reports
 from policygen.account.organization import no_organization, read_organization
 from policygen.account.snapshot_schema import Json
 from policygen.iam.arn import parse
-from policygen.text import clean
+from policygen.text import sanitize
 
 # Not refusals, but as little an answer: an organisation's trail whose home is out of sight, a policy or a
 # function that was deleted while the account was read.
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class AccountReader:
     """One reading of an account. `pause` waits some seconds for a report of IAM."""
 
     aws: Aws
@@ -173,7 +173,7 @@ class Reader:
     def note(self, operation: str, region: str, code: str, message: str) -> None:
         """Notes what AWS did not show, in the snapshot's form."""
         self.errors.append(
-            {"operation": operation, "code": code, "message": clean(message, 1024), "region": region}
+            {"operation": operation, "code": code, "message": sanitize(message, 1024), "region": region}
         )
         self.say(f"AWS does not show {operation} {region}".rstrip())
 
@@ -248,7 +248,7 @@ def ordered(rows: list[Json] | None, key: str) -> list[Json] | None:
     return [row for _, row in sorted({row[key]: row for row in rows}.items())]
 
 
-def plain(answer: Json) -> Json:
+def plain_response(answer: Json) -> Json:
     """An answer of boto3 as JSON: times in ISO 8601 UTC, without the metadata of the response."""
     return {key: _plain_value(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
@@ -256,7 +256,7 @@ def plain(answer: Json) -> Json:
 def _plain_value(value: Any) -> Any:
     match value:
         case dict():
-            return plain(value)
+            return plain_response(value)
         case list():
             return [_plain_value(item) for item in value]
         case datetime():

@@ -21,7 +21,7 @@ from policygen.iam.evaluate import Evaluator
 
 
 @dataclass(frozen=True, slots=True)
-class Today:
+class CurrentAccess:
     """The role as it is: what bounds the suggestion."""
 
     policies: tuple[Policy, ...]
@@ -44,7 +44,7 @@ class Today:
         return Evaluator(chosen, self.boundary, guardrails=self.guardrails, account=self.account)
 
 
-def today_of(role: Role, account: Account, *, allow_incomplete: bool = False) -> Today:
+def current_access(role: Role, account: Account, *, allow_incomplete: bool = False) -> CurrentAccess:
     """What bounds the suggestion for a role, and what else the account says of it.
 
     Args:
@@ -70,7 +70,7 @@ def today_of(role: Role, account: Account, *, allow_incomplete: bool = False) ->
         notes.append("service-linked role: IAM lets nobody edit its policies")
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
-    return Today(
+    return CurrentAccess(
         policies=role.identity_policies,
         boundary=role.boundary,
         functions=account.configurations_of(role),

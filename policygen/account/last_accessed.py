@@ -14,7 +14,7 @@ from typing import Any
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.account.snapshot_schema import AccessReport, Json
 from policygen.errors import UsageError
-from policygen.text import clean
+from policygen.text import sanitize
 
 PAUSES = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
 """Seconds between looks at a job: a minute together, then it is given up. Jobs usually take a few seconds."""
@@ -55,7 +55,7 @@ def fetch_report(iam: Any, job: str, pause: Callable[[float], None]) -> Json:
     return _whole(iam, job, answer) if answer["JobStatus"] == "COMPLETED" else answer
 
 
-def report_of(report: AccessReport, name: str) -> LastAccessed:
+def parse_report(report: AccessReport, name: str) -> LastAccessed:
     """A report as a value.
 
     Raises:
@@ -64,9 +64,9 @@ def report_of(report: AccessReport, name: str) -> LastAccessed:
     return LastAccessed(
         _utc(report.job_completion_date or report.job_creation_date, name),
         {
-            clean(row.service_namespace).lower(): ServiceUse(
+            sanitize(row.service_namespace).lower(): ServiceUse(
                 _utc(row.last_authenticated, name),
-                clean(row.last_authenticated_region or ""),
+                sanitize(row.last_authenticated_region or ""),
                 _actions(row.tracked_actions_last_accessed, name),
             )
             for row in report.services_last_accessed
@@ -91,7 +91,7 @@ def _whole(iam: Any, job: str, answer: Json) -> Json:
 
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:
     """Tracked actions by name; None where the report tracks none of the service."""
-    return {clean(row.action_name): _utc(row.last_accessed_time, name) for row in rows} if rows else None
+    return {sanitize(row.action_name): _utc(row.last_accessed_time, name) for row in rows} if rows else None
 
 
 def _utc(text: str | None, name: str) -> str:
@@ -102,7 +102,7 @@ def _utc(text: str | None, name: str) -> str:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{name}: not a time: {clean(text)!r}",
+            f"{name}: not a time: {sanitize(text)!r}",
             "take it as AWS gives it: aws iam get-service-last-accessed-details --output json",
             code="PG-E341",
         ) from error

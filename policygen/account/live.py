@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from policygen.account.aws_reader import Reader, Say, managed_policy, pages, plain, referenced
+from policygen.account.aws_reader import AccountReader, Say, managed_policy, pages, plain_response, referenced
 from policygen.account.aws_session import Aws
 from policygen.account.model import Account, no_role
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.snapshot import VERSION, to_account
 from policygen.account.snapshot_schema import Json
 from policygen.iam.arn import parse
-from policygen.text import clean
+from policygen.text import sanitize
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -41,7 +41,7 @@ def take_snapshot(
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Json:
-    """The account as a snapshot object, for `snapshot.to_json` and `snapshot.to_account`.
+    """The account as a snapshot object, for `snapshot_to_json` and `snapshot.to_account`.
 
     The variables of functions are left out: they are often secrets, and nothing here needs them.
 
@@ -61,7 +61,7 @@ def take_snapshot(
     """
     aws = Aws.identify(session)
     wanted = tuple(dict.fromkeys(regions)) or aws.regions()
-    reader = Reader(aws, say, pause)
+    reader = AccountReader(aws, say, pause)
     authorization = reader.authorization()
     functions, versions = reader.functions(wanted)
     snapshot: Json = {
@@ -83,7 +83,7 @@ def take_snapshot(
         )
     if organization:
         snapshot["organization"] = reader.organization()
-    return plain(snapshot | {"errors": reader.errors})
+    return plain_response(snapshot | {"errors": reader.errors})
 
 
 def read_role(
@@ -116,7 +116,7 @@ def read_role(
     """
     aws = Aws.identify(session)
     name = _role_name(name_or_arn, aws.account)
-    say(f"reading role {clean(name)}")
+    say(f"reading role {sanitize(name)}")
     iam = aws.client("iam")
     with aws.asking("iam"):
         try:
@@ -130,7 +130,7 @@ def read_role(
         attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
         detail = role | {"RolePolicyList": inline, "AttachedManagedPolicies": attached}
         policies = [managed_policy(iam, arn) for arn in referenced([detail])]
-    reader = Reader(aws, say, pause)
+    reader = AccountReader(aws, say, pause)
     snapshot = {
         "policygen_snapshot": VERSION,
         "generated_at": now or datetime.now(UTC),
@@ -141,7 +141,7 @@ def read_role(
         "organization": reader.organization() if organization else None,
         "errors": reader.errors,
     }
-    account = to_account(plain(snapshot), f"account {aws.account}")
+    account = to_account(plain_response(snapshot), f"account {aws.account}")
     account.role(name_or_arn)  # IAM found the name; a path that the user wrote must be the role's own
     return account
 
@@ -163,7 +163,7 @@ def _role_name(name_or_arn: str, account: str) -> str:
     text = name_or_arn.strip()
     arn = parse(text)
     if arn is not None and arn.account != account:
-        hint = f"that ARN is of account {clean(arn.account)}: use a --profile of it"
+        hint = f"that ARN is of account {sanitize(arn.account)}: use a --profile of it"
         raise no_role(text, account, [], (hint,))
     if arn is not None and arn.service == "sts":
         return arn.resource.split("/")[1]

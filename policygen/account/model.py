@@ -14,7 +14,7 @@ from typing import Any
 from policygen.errors import NothingFoundError
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
-from policygen.text import clean
+from policygen.text import sanitize
 
 SERVICE_LINKED = "/aws-service-role/"
 SSO_MANAGED = "/aws-reserved/sso.amazonaws.com/"
@@ -365,10 +365,10 @@ def no_role(asked: str, account: str, names: list[str], hints: tuple[str, ...] =
     by_key = {name.casefold(): name for name in names}
     last = asked.rstrip("/").rpartition("/")[2].casefold()
     near = [by_key[key] for key in difflib.get_close_matches(last, by_key, n=3)]
-    meant = (f"did you mean {' or '.join(clean(name) for name in near)}?",) if near else ()
+    meant = (f"did you mean {' or '.join(sanitize(name) for name in near)}?",) if near else ()
     counted = () if near or not names else (f"the account has {len(names)} role{'s' * (len(names) > 1)}",)
     return NothingFoundError(
-        f"no role named '{clean(asked)}' in account {account or '(unknown)'}",
+        f"no role named '{sanitize(asked)}' in account {account or '(unknown)'}",
         *meant,
         *counted,
         *hints,

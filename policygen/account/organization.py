@@ -13,7 +13,7 @@ from policygen.account.model import Levels
 from policygen.account.snapshot_schema import Json, OrganizationPolicy
 from policygen.errors import UsageError
 from policygen.iam.document import Policy, PolicyKind, parse_policy
-from policygen.text import printable
+from policygen.text import escape_controls
 
 SCP = "SERVICE_CONTROL_POLICY"
 RCP = "RESOURCE_CONTROL_POLICY"
@@ -74,7 +74,7 @@ def _policy(row: OrganizationPolicy, owner: str, resource: bool) -> Policy:
     try:
         return parse_policy(row.content, row.name, kind)
     except UsageError as error:
-        named = f"{owner} {printable(row.name)!r}"
+        named = f"{owner} {escape_controls(row.name)!r}"
         raise UsageError(f"{named}: {error.message}", *error.hints, code=error.code) from error
 
 

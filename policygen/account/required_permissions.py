@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Need(NamedTuple):
+class RequiredPermission(NamedTuple):
     """One action that a command needs, and what for.
 
     Without an `optional` one the command goes on, and says what it does not know for want of it.
@@ -28,34 +28,38 @@ _POLICY = "arn:{partition}:iam::*:policy/*"
 _TRAIL = "arn:{partition}:cloudtrail:*:*:trail/*"
 
 _ROLE_NEEDS = (
-    Need("iam:GetRole", _ROLE, "the role: its id, trust policy and boundary"),
-    Need("iam:ListRolePolicies", _ROLE, "which inline policies it has"),
-    Need("iam:GetRolePolicy", _ROLE, "their documents"),
-    Need("iam:ListAttachedRolePolicies", _ROLE, "which managed policies it has"),
-    Need("iam:GetPolicy", _POLICY, "the default version of each, and of the boundary"),
-    Need("iam:GetPolicyVersion", _POLICY, "their documents"),
+    RequiredPermission("iam:GetRole", _ROLE, "the role: its id, trust policy and boundary"),
+    RequiredPermission("iam:ListRolePolicies", _ROLE, "which inline policies it has"),
+    RequiredPermission("iam:GetRolePolicy", _ROLE, "their documents"),
+    RequiredPermission("iam:ListAttachedRolePolicies", _ROLE, "which managed policies it has"),
+    RequiredPermission("iam:GetPolicy", _POLICY, "the default version of each, and of the boundary"),
+    RequiredPermission("iam:GetPolicyVersion", _POLICY, "their documents"),
 )
 
 _WITNESS_NEEDS = (
-    Need(
+    RequiredPermission(
         "iam:GenerateServiceLastAccessedDetails", _ROLE, "IAM's own record of what the role used last", True
     ),
-    Need("iam:GetServiceLastAccessedDetails", "*", "its report", True),
+    RequiredPermission("iam:GetServiceLastAccessedDetails", "*", "its report", True),
 )
 
 _TRAIL_NEEDS = (
-    Need("cloudtrail:DescribeTrails", "*", "which trails log this account", True),
-    Need("cloudtrail:GetTrailStatus", _TRAIL, "whether they log, and since when", True),
-    Need("cloudtrail:GetEventSelectors", _TRAIL, "which events they log", True),
+    RequiredPermission("cloudtrail:DescribeTrails", "*", "which trails log this account", True),
+    RequiredPermission("cloudtrail:GetTrailStatus", _TRAIL, "whether they log, and since when", True),
+    RequiredPermission("cloudtrail:GetEventSelectors", _TRAIL, "which events they log", True),
 )
 
 _SNAPSHOT_NEEDS = (
-    Need("iam:GetAccountAuthorizationDetails", "*", "all roles and policies"),
-    Need("iam:GetPolicy", _POLICY, "managed policies that this leaves out", True),
-    Need("iam:GetPolicyVersion", _POLICY, "their documents", True),
-    Need("lambda:ListFunctions", "*", "functions and their versions: what Lambda needs of a role", True),
-    Need("lambda:ListEventSourceMappings", "*", "queues and streams that Lambda polls with a role", True),
-    Need(
+    RequiredPermission("iam:GetAccountAuthorizationDetails", "*", "all roles and policies"),
+    RequiredPermission("iam:GetPolicy", _POLICY, "managed policies that this leaves out", True),
+    RequiredPermission("iam:GetPolicyVersion", _POLICY, "their documents", True),
+    RequiredPermission(
+        "lambda:ListFunctions", "*", "functions and their versions: what Lambda needs of a role", True
+    ),
+    RequiredPermission(
+        "lambda:ListEventSourceMappings", "*", "queues and streams that Lambda polls with a role", True
+    ),
+    RequiredPermission(
         "lambda:ListFunctionEventInvokeConfigs",
         "arn:{partition}:lambda:*:{account}:function:*",
         "where the records of asynchronous calls go",
@@ -65,42 +69,62 @@ _SNAPSHOT_NEEDS = (
 )
 
 _ORGANIZATION_NEEDS = (
-    Need("organizations:DescribeOrganization", "*", "which account manages the organisation", True),
-    Need("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
-    Need("organizations:ListParents", "*", "the units that the account is in", True),
-    Need("organizations:ListPoliciesForTarget", "*", "the policies attached to each of them", True),
-    Need("organizations:DescribePolicy", "*", "their documents", True),
+    RequiredPermission(
+        "organizations:DescribeOrganization", "*", "which account manages the organisation", True
+    ),
+    RequiredPermission("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
+    RequiredPermission("organizations:ListParents", "*", "the units that the account is in", True),
+    RequiredPermission(
+        "organizations:ListPoliciesForTarget", "*", "the policies attached to each of them", True
+    ),
+    RequiredPermission("organizations:DescribePolicy", "*", "their documents", True),
 )
 
 # The names of buckets and keys are not known before a trail is read.
 _BUCKET_NEEDS = (
-    Need("s3:ListBucket", "arn:{partition}:s3:::*", "which log files a bucket has for the window"),
-    Need("s3:GetObject", "arn:{partition}:s3:::*/*", "the log files"),
-    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "log files that are encrypted with a key", True),
+    RequiredPermission(
+        "s3:ListBucket", "arn:{partition}:s3:::*", "which log files a bucket has for the window"
+    ),
+    RequiredPermission("s3:GetObject", "arn:{partition}:s3:::*/*", "the log files"),
+    RequiredPermission(
+        "kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "log files that are encrypted with a key", True
+    ),
 )
 
 _AUTO_NEEDS = (
-    Need("cloudtrail:DescribeTrails", "*", "which trails log this account, and to which buckets"),
+    RequiredPermission(
+        "cloudtrail:DescribeTrails", "*", "which trails log this account, and to which buckets"
+    ),
     *_TRAIL_NEEDS[1:],
     *_BUCKET_NEEDS,
 )
 
 # Beside what reading the log files needs. Buckets and prefixes are not known before.
 _DIGEST_NEEDS = (
-    Need("cloudtrail:ListPublicKeys", "*", "the keys that digests are signed with, region by region"),
-    Need("s3:ListBucket", "arn:{partition}:s3:::*", "which digests a bucket has for the window"),
-    Need("s3:GetObject", "arn:{partition}:s3:::*/AWSLogs/*/CloudTrail-Digest/*", "the digests"),
-    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "digests that are encrypted with a key", True),
+    RequiredPermission(
+        "cloudtrail:ListPublicKeys", "*", "the keys that digests are signed with, region by region"
+    ),
+    RequiredPermission(
+        "s3:ListBucket", "arn:{partition}:s3:::*", "which digests a bucket has for the window"
+    ),
+    RequiredPermission("s3:GetObject", "arn:{partition}:s3:::*/AWSLogs/*/CloudTrail-Digest/*", "the digests"),
+    RequiredPermission(
+        "kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "digests that are encrypted with a key", True
+    ),
 )
 
 _LOOKUP_NEEDS = (
-    Need("cloudtrail:LookupEvents", "*", "the management events of the last 90 days, region by region"),
-    Need("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
+    RequiredPermission(
+        "cloudtrail:LookupEvents", "*", "the management events of the last 90 days, region by region"
+    ),
+    RequiredPermission("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
 )
 
 _LOGS_NEEDS = (
-    Need("logs:DescribeLogGroups", "*", "since when the log group exists, and how long it keeps events"),
-    Need(
+    RequiredPermission(
+        "logs:DescribeLogGroups", "*", "since when the log group exists, and how long it keeps events"
+    ),
+    RequiredPermission(
         "logs:FilterLogEvents",
         "arn:{partition}:logs:*:{account}:log-group:*",
         "the events that the trail delivered to it",
@@ -108,37 +132,53 @@ _LOGS_NEEDS = (
 )
 
 _ATHENA_NEEDS = (
-    Need("athena:GetTableMetadata", "*", "which columns and partitions the table has"),
-    Need("athena:StartQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "the two queries"),
-    Need(
+    RequiredPermission("athena:GetTableMetadata", "*", "which columns and partitions the table has"),
+    RequiredPermission(
+        "athena:StartQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "the two queries"
+    ),
+    RequiredPermission(
         "athena:GetQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "whether they are done"
     ),
-    Need("athena:GetQueryResults", "arn:{partition}:athena:*:{account}:workgroup/*", "what they found"),
-    Need("athena:GetWorkGroup", "arn:{partition}:athena:*:{account}:workgroup/*", "where results go", True),
-    Need("athena:StopQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "to stop one", True),
-    Need("glue:GetDatabase", "*", "Athena's catalog"),
-    Need("glue:GetTable", "*", "Athena's catalog"),
-    Need("glue:GetPartitions", "*", "Athena's catalog"),
+    RequiredPermission(
+        "athena:GetQueryResults", "arn:{partition}:athena:*:{account}:workgroup/*", "what they found"
+    ),
+    RequiredPermission(
+        "athena:GetWorkGroup", "arn:{partition}:athena:*:{account}:workgroup/*", "where results go", True
+    ),
+    RequiredPermission(
+        "athena:StopQueryExecution", "arn:{partition}:athena:*:{account}:workgroup/*", "to stop one", True
+    ),
+    RequiredPermission("glue:GetDatabase", "*", "Athena's catalog"),
+    RequiredPermission("glue:GetTable", "*", "Athena's catalog"),
+    RequiredPermission("glue:GetPartitions", "*", "Athena's catalog"),
     *_BUCKET_NEEDS,
-    Need("s3:GetBucketLocation", "arn:{partition}:s3:::*", "the place of the results"),
-    Need("s3:PutObject", "arn:{partition}:s3:::*/*", "the results, which Athena writes where you say"),
+    RequiredPermission("s3:GetBucketLocation", "arn:{partition}:s3:::*", "the place of the results"),
+    RequiredPermission(
+        "s3:PutObject", "arn:{partition}:s3:::*/*", "the results, which Athena writes where you say"
+    ),
 )
 
 _STORE = "arn:{partition}:cloudtrail:*:{account}:eventdatastore/*"
 
 _LAKE_NEEDS = (
-    Need("cloudtrail:GetEventDataStore", _STORE, "which events the store holds, and since when"),
-    Need("cloudtrail:StartQuery", _STORE, "the three queries, or four of an organisation's store"),
-    Need("cloudtrail:DescribeQuery", _STORE, "whether they are done, and what they read"),
-    Need("cloudtrail:GetQueryResults", _STORE, "what they found"),
-    Need("cloudtrail:CancelQuery", _STORE, "to stop one", True),
-    Need("kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "a store that is encrypted with a key", True),
-    Need(
+    RequiredPermission(
+        "cloudtrail:GetEventDataStore", _STORE, "which events the store holds, and since when"
+    ),
+    RequiredPermission(
+        "cloudtrail:StartQuery", _STORE, "the three queries, or four of an organisation's store"
+    ),
+    RequiredPermission("cloudtrail:DescribeQuery", _STORE, "whether they are done, and what they read"),
+    RequiredPermission("cloudtrail:GetQueryResults", _STORE, "what they found"),
+    RequiredPermission("cloudtrail:CancelQuery", _STORE, "to stop one", True),
+    RequiredPermission(
+        "kms:Decrypt", "arn:{partition}:kms:*:*:key/*", "a store that is encrypted with a key", True
+    ),
+    RequiredPermission(
         "kms:GenerateDataKey", "arn:{partition}:kms:*:*:key/*", "its results, which are encrypted too", True
     ),
 )
 
-NEEDS: Mapping[str, tuple[Need, ...]] = {
+NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --logs s3://BUCKET": _BUCKET_NEEDS,
     "suggest --logs auto": _AUTO_NEEDS,
     "suggest --verify-digests": _DIGEST_NEEDS,
@@ -156,7 +196,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
 """Command, or log source -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each calls."""
 
 
-def actions(needs: tuple[Need, ...]) -> tuple[str, ...]:
+def actions(needs: tuple[RequiredPermission, ...]) -> tuple[str, ...]:
     """The IAM actions of needs, sorted, each once."""
     return tuple(sorted({need.action for need in needs}))
 

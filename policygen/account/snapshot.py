@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from policygen.account.last_accessed import report_of
+from policygen.account.last_accessed import parse_report
 from policygen.account.model import (
     Account,
     AttachedPolicy,
@@ -35,7 +35,6 @@ from policygen.account.model import (
 )
 from policygen.account.organization import levels_of
 from policygen.account.snapshot_schema import (
-    Access,
     AccessReport,
     Authorization,
     Destinations,
@@ -48,13 +47,14 @@ from policygen.account.snapshot_schema import (
     Organization,
     RoleDetail,
     Snapshot,
+    SourceAccess,
     TrailEntry,
 )
 from policygen.errors import UsageError
 from policygen.iam.arn import is_role, parse
 from policygen.iam.document import Policy, parse_policy
 from policygen.iam.request import RoleKey
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 VERSION = 1
 """The value of ``policygen_snapshot`` in files that this release reads and writes."""
@@ -77,9 +77,9 @@ def load_snapshot(path: str | Path) -> Account:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot read {printable(str(file))}: {error.strerror or error}", _MAKE_ONE, code="PG-E211"
+            f"cannot read {escape_controls(str(file))}: {error.strerror or error}", _MAKE_ONE, code="PG-E211"
         ) from error
-    name = printable(str(file))
+    name = escape_controls(str(file))
     return to_account(_decode(data, name), name)
 
 
@@ -120,7 +120,7 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         ),
         trails=_each(frame.trails, "$.trails", TrailEntry, _trail, name),
         regions=None if frame.regions is None else tuple(frame.regions),
-        generated_at=clean(frame.generated_at),
+        generated_at=sanitize(frame.generated_at),
         errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
         invoke_configs=_each(
             frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, _invoke_config, name
@@ -135,7 +135,7 @@ def to_account(content: object, name: str = "snapshot") -> Account:
     )
 
 
-def to_json(snapshot: Mapping[str, Any]) -> str:
+def snapshot_to_json(snapshot: Mapping[str, Any]) -> str:
     """The text of a snapshot file: UTF-8, indented, in the order of the object; ends with a newline."""
     return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
 
@@ -175,7 +175,7 @@ def _each(
 
 def _wrong_shape(name: str, problem: str) -> UsageError:
     hints = (_MAKE_ONE, "a folder or file of CloudTrail logs goes to --logs")
-    return UsageError(f"{name} is not an account snapshot: {clean(problem, 400)}", *hints, code="PG-E213")
+    return UsageError(f"{name} is not an account snapshot: {sanitize(problem, 400)}", *hints, code="PG-E213")
 
 
 def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) -> tuple[str, str]:
@@ -191,7 +191,7 @@ def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) 
     if frame.account_id:
         owners.add((frame.partition or "aws", frame.account_id))
     if len(owners) > 1:
-        accounts = ", ".join(sorted(clean(account) for _, account in owners))
+        accounts = ", ".join(sorted(sanitize(account) for _, account in owners))
         raise _wrong_shape(name, f"roles of more than one account: {accounts} - at `{base}.RoleDetailList`")
     return next(iter(owners), ("aws", ""))
 
@@ -211,11 +211,11 @@ def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: st
     arn = parse(detail.arn)
     boundary_arn = detail.permissions_boundary.permissions_boundary_arn if detail.permissions_boundary else ""
     last_used = detail.role_last_used.last_used_date if detail.role_last_used else None
-    owner = f"{name}: role {printable(detail.role_name)}"
+    owner = f"{name}: role {escape_controls(detail.role_name)}"
     return Role(
         key=RoleKey(arn.account if arn else "", detail.role_id, detail.arn, detail.role_name),
         path=detail.path,
-        create_date=clean(detail.create_date),
+        create_date=sanitize(detail.create_date),
         policies=tuple(
             _policy(inline.policy_document, inline.policy_name, owner) for inline in detail.role_policy_list
         ),
@@ -227,7 +227,7 @@ def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: st
         boundary_arn=boundary_arn,
         trust=_trust(detail.assume_role_policy_document, owner),
         tags={tag.key: tag.value for tag in detail.tags},
-        last_used=clean(last_used or ""),
+        last_used=sanitize(last_used or ""),
     )
 
 
@@ -236,7 +236,7 @@ def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
     if not versions or versions[0].document is None:
         return None
     return _policy(
-        versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {printable(policy.arn)}"
+        versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {escape_controls(policy.arn)}"
     )
 
 
@@ -294,7 +294,7 @@ def _mapping(wire: MappingConfiguration, raw: Json) -> EventSourceMapping:
         consumer_group=(kafka.consumer_group_id if kafka else None) or "",
         registry=(registry.uri if registry else None) or "",
         registry_access=_access(registry.access_configs if registry else None),
-        state=clean(wire.state or ""),
+        state=sanitize(wire.state or ""),
     )
 
 
@@ -309,7 +309,7 @@ def _destinations(wire: Destinations | None) -> tuple[str, str]:
     return success, failure
 
 
-def _access(rows: list[Access] | None) -> tuple[tuple[str, str], ...]:
+def _access(rows: list[SourceAccess] | None) -> tuple[tuple[str, str], ...]:
     return tuple((row.type, row.uri) for row in rows or ())
 
 
@@ -320,7 +320,7 @@ def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAcc
     at = "$.last_accessed"
     found = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
     return {
-        role: report_of(report, f"{name}: last accessed by {printable(role)}")
+        role: parse_report(report, f"{name}: last accessed by {escape_controls(role)}")
         for role, report in found.items()
         if report.job_status == "COMPLETED" and not report.is_truncated
     }
@@ -340,9 +340,9 @@ def _trail(wire: TrailEntry, raw: Json) -> Trail:
         bucket=trail.s3_bucket_name or "",
         prefix=trail.s3_key_prefix or "",
         logging=status.is_logging if status else None,
-        started=clean((status and status.start_logging_time) or ""),
-        stopped=clean((status and status.stop_logging_time) or ""),
-        delivery_error=clean((status and status.latest_delivery_error) or ""),
+        started=sanitize((status and status.start_logging_time) or ""),
+        stopped=sanitize((status and status.stop_logging_time) or ""),
+        delivery_error=sanitize((status and status.latest_delivery_error) or ""),
         selectors=None if unread else tuple(wire.event_selectors or ()),
         advanced=None if unread else tuple(wire.advanced_event_selectors or ()),
         raw=raw,
@@ -350,7 +350,9 @@ def _trail(wire: TrailEntry, raw: Json) -> Trail:
 
 
 def _refusal(error: Error) -> Refusal:
-    return Refusal(clean(error.operation), clean(error.code), clean(error.message, 1024), clean(error.region))
+    return Refusal(
+        sanitize(error.operation), sanitize(error.code), sanitize(error.message, 1024), sanitize(error.region)
+    )
 
 
 def _truncation(authorization: Authorization) -> tuple[Refusal, ...]:

@@ -163,7 +163,7 @@ class Destinations(Wire, frozen=True):
     on_failure: Destination | None = None
 
 
-class Access(Wire, frozen=True):
+class SourceAccess(Wire, frozen=True):
     """One of SourceAccessConfigurations, or of a schema registry's AccessConfigs."""
 
     type: str = ""
@@ -174,7 +174,7 @@ class Registry(Wire, frozen=True):
     """SchemaRegistryConfig of a Kafka mapping."""
 
     uri: str | None = msgspec.field(default=None, name="SchemaRegistryURI")
-    access_configs: list[Access] | None = None
+    access_configs: list[SourceAccess] | None = None
 
 
 class Kafka(Wire, frozen=True):
@@ -193,7 +193,7 @@ class MappingConfiguration(Wire, frozen=True):
     state: str | None = None
     kms_key: str | None = msgspec.field(default=None, name="KMSKeyArn")
     destination_config: Destinations | None = None
-    source_access_configurations: list[Access] | None = None
+    source_access_configurations: list[SourceAccess] | None = None
     topics: list[str] | None = None
     amazon_managed_kafka_event_source_config: Kafka | None = None
     self_managed_kafka_event_source_config: Kafka | None = None

@@ -13,9 +13,9 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import Batch, in_order
+from policygen.plan.batch_table import BatchTable, sorted_rows
 from policygen.plan.io import SCHEMA_VERSION, to_bytes
-from policygen.text import printable
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.batch.rightsize_role import Result
@@ -39,7 +39,7 @@ class Folder:
         self.forms = {"plans": "plan", "roles": "html", "policies": format_}
         self.places = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
 
-    def last(self) -> Batch | None:
+    def last(self) -> BatchTable | None:
         """What the last batch in this folder found; None where there was none.
 
         Raises:
@@ -49,10 +49,10 @@ class Folder:
         if not path.exists():
             return None
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Batch)
+            return msgspec.json.decode(path.read_bytes(), type=BatchTable)
         except (OSError, msgspec.DecodeError) as error:
             raise UsageError(
-                f"cannot read {printable(str(path))!r}: {error}",
+                f"cannot read {escape_controls(str(path))!r}: {error}",
                 "remove it, or name another folder with --out",
                 code="PG-E276",
             ) from None
@@ -69,7 +69,7 @@ class Folder:
             self._lock()
         except OSError as error:
             raise UsageError(
-                f"cannot write {printable(str(self.path))!r}: {error.strerror or error}",
+                f"cannot write {escape_controls(str(self.path))!r}: {error.strerror or error}",
                 "name a folder that is yours with --out",
                 code="PG-E220",
             ) from None
@@ -92,7 +92,7 @@ class Folder:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(
-                f"another batch is writing into {printable(str(self.path))!r}",
+                f"another batch is writing into {escape_controls(str(self.path))!r}",
                 "wait for it, or name another folder with --out",
                 code="PG-E277",
             ) from None
@@ -102,13 +102,13 @@ class Folder:
         """Writes one role's files, in this process or another."""
         return partial(_put, self.path, self.places)
 
-    def end(self, batch: Batch) -> None:
+    def end(self, batch: BatchTable) -> None:
         """Writes the tables and the index, and removes what earlier batches left."""
-        from policygen.report.data.batch import to_csv, to_parquet
+        from policygen.report.data.batch import batch_to_csv, batch_to_parquet
         from policygen.report.html.batch_index import render_index
 
-        write_file(self.path / "roles.csv", to_csv(batch.rows))
-        write_file(self.path / "roles.parquet", to_parquet(batch.rows))
+        write_file(self.path / "roles.csv", batch_to_csv(batch.rows))
+        write_file(self.path / "roles.parquet", batch_to_parquet(batch.rows))
         write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
         for name, page in render_index(batch).items():
             write_file(self.path / name, page)
@@ -144,15 +144,15 @@ def _files(names: Iterable[str], places: Mapping[str, str]) -> set[str]:
     return {f"{place}/{name}{suffix}" for name in names if name for place, suffix in places.items()}
 
 
-def table_of(rows: Iterable[object], **about: object) -> Batch:
+def table_of(rows: Iterable[object], **about: object) -> BatchTable:
     """The table of a batch."""
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
 
-    return Batch(
+    return BatchTable(
         schema_version=SCHEMA_VERSION,
         policygen=VERSION,
         iam_data=data_version(),
-        rows=tuple(in_order(rows)),  # type: ignore[arg-type]
+        rows=tuple(sorted_rows(rows)),  # type: ignore[arg-type]
         **about,  # type: ignore[arg-type]
     )

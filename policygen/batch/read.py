@@ -7,19 +7,19 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from policygen.batch.select import Choice
+from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
 from policygen.evidence.observe import nobody_seen
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import Ledger, nobody
-from policygen.logs.calls.spill import Spill
-from policygen.logs.read_report import Reading, check_whole
-from policygen.logs.reader import Job, Means, run
-from policygen.logs.source import CallSource, Source
+from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.spill import SpillStore
+from policygen.logs.read_report import ReadReport, require_complete
+from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.source import QuerySource, Source
 from policygen.logs.window import end_of, limit_of, scope_of
 
 
-class Asked(NamedTuple):
+class RoleQuery(NamedTuple):
     """Roles by name and account, as the logs tell them; a `Select` that can be pickled."""
 
     names: tuple[str, ...] = ()
@@ -35,26 +35,26 @@ class Asked(NamedTuple):
         )
 
 
-class Read(NamedTuple):
+class BatchEvidence(NamedTuple):
     """What was read of all roles, but for their calls."""
 
-    reading: Reading
-    ledger: Ledger
+    reading: ReadReport
+    counts: CallCounts
     limit: str
     """Where the window ends, "" for the newest event."""
 
 
-def read(
+def read_logs(
     source: Source,
-    spill: Spill,
-    choice: Choice,
+    spill: SpillStore,
+    choice: RoleFilter,
     *,
     days: int,
     until: str = "",
     allow_incomplete: bool = False,
     on: date | None = None,
-    means: Means | None = None,
-) -> Read:
+    means: ReadOptions | None = None,
+) -> BatchEvidence:
     """Reads the logs once; the calls are in `spill` afterwards.
 
     Args:
@@ -71,25 +71,25 @@ def read(
         UsageError: the source is asked for one role at a time (PG-E202).
         PolicygenError: nothing found, or the evidence has holes.
     """
-    if isinstance(source, CallSource):
+    if isinstance(source, QuerySource):
         raise UsageError(
             "batch reads records, and this source is asked for the calls of one role at a time",
             "give files, s3://, auto or lookup:",
             code="PG-E202",
         )
     limit = limit_of(days, until) or end_of(source, on)
-    asked = Asked(tuple(choice.names), tuple(choice.accounts))
+    asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
     # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.
     name = f"every role {asked}" if source.remote else ""
-    means = replace(means or Means(), spill=spill)
-    portion = run(source, Job(asked.fits, name, until=limit), scope_of(days, limit), means)
-    check_whole(portion.reading, allow_incomplete=allow_incomplete)
-    if not (limit or portion.ledger.last):
+    means = replace(means or ReadOptions(), spill=spill)
+    portion = read_source(source, ReadRequest(asked.fits, name, until=limit), scope_of(days, limit), means)
+    require_complete(portion.reading, allow_incomplete=allow_incomplete)
+    if not (limit or portion.counts.last):
         raise nobody_seen(portion.reading)
-    return Read(portion.reading, _without_keys(portion.ledger), limit)
+    return BatchEvidence(portion.reading, _without_keys(portion.counts), limit)
 
 
-def _without_keys(ledger: Ledger) -> Ledger:
+def _without_keys(counts: CallCounts) -> CallCounts:
     """The sums alone, without the keys of the records that were read: what goes to every process."""
     names = (
         "until",
@@ -103,4 +103,4 @@ def _without_keys(ledger: Ledger) -> Ledger:
         "notices",
     )
     sums = ("roles", "records", "duplicates", "first", "last", "searched")
-    return Ledger(nobody, **{name: getattr(ledger, name) for name in (*names, *sums)})
+    return CallCounts(nobody, **{name: getattr(counts, name) for name in (*names, *sums)})

@@ -10,35 +10,35 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
-from policygen.batch.select import Target
+from policygen.batch.select import RoleTarget
 from policygen.errors import GateError, PolicygenError
-from policygen.evidence.anomalies import Sign
+from policygen.evidence.anomalies import AnomalyRule
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.observe import Observed, attribute
-from policygen.evidence.role import RoleName
+from policygen.evidence.observe import RoleEvidence, evidence_for_role
+from policygen.evidence.role import RoleSelector
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.read_report import Reading
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
-from policygen.plan.batch_table import Row, Verdict
+from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.io import to_bytes
 from policygen.plan.model import Plan
-from policygen.plan.open_questions import questions_of
+from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan
+from policygen.report.from_analysis import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.generate.generalise import Mode
-from policygen.text import printable
+from policygen.text import escape_controls
 
 
 @dataclass(frozen=True, slots=True)
-class Sizing:
+class BatchSettings:
     """What all roles of a batch have in common. Picklable."""
 
-    reading: Reading
-    ledger: Ledger
+    reading: ReadReport
+    counts: CallCounts
     """Settled, without calls."""
     days: int
     limit: str = ""
@@ -47,11 +47,11 @@ class Sizing:
     allow_incomplete: bool = False
     add_observed: bool = False
     resources: Mode = "pattern"
-    accepted: Collection[Sign] = ()
+    accepted: Collection[AnomalyRule] = ()
     decisions: Decisions | None = None
     on: date | None = None
     forms: Mapping[str, str] = field(default_factory=dict)
-    """What is written of each plan: place -> name of a format; ``plan`` is the plan itself."""
+    """What is written of each plan: place -> name of a format; ``plan_from_analysis`` is the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """By account, and whether it is known: that of the first role, of which others take what holds for them too."""
 
@@ -59,12 +59,12 @@ class Sizing:
 class Result(NamedTuple):
     """What became of one role."""
 
-    row: Row
+    row: BatchRow
     texts: Mapping[str, str | bytes] = {}
     """Place -> what is written there, text in UTF-8; empty where there is no plan."""
 
 
-def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> Result:
+def right_size(sizing: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
     """The row and the plan of one role; never raises for what is wrong with one role.
 
     Args:
@@ -78,13 +78,13 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         return Result(row_of(target, "fixed", why, **_use(own)))
     if not own:
         return Result(_without_calls(sizing, target))
-    ledger = replace(sizing.ledger, calls=own)
-    name = RoleName(target.name, target.account, target.arn)
+    counts = replace(sizing.counts, calls=own)
+    name = RoleSelector(target.name, target.account, target.arn)
     place = target.account, role is not None
     try:
-        seen = attribute(
+        seen = evidence_for_role(
             sizing.reading,
-            ledger,
+            counts,
             name,
             days=sizing.days,
             limit=sizing.limit,
@@ -99,7 +99,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
         made, unfit = _concluded(sizing, seen, sizing.decisions or Decisions())
     except PolicygenError as error:
         return Result(_refused(sizing, target, error, own))
-    found = plan(made)
+    found = plan_from_analysis(made)
     row = _sized(target, made, found)
     if unfit:
         row = msgspec.structs.replace(
@@ -108,7 +108,7 @@ def right_size(sizing: Sizing, target: Target, calls: dict[RoleKey, Calls]) -> R
     return Result(row, {where: _content(form, found) for where, form in sizing.forms.items()})
 
 
-def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[Analysis, list[str]]:
+def _concluded(sizing: BatchSettings, seen: RoleEvidence, decisions: Decisions) -> tuple[Analysis, list[str]]:
     """The suggestion, and where those keep rules stand that are about many roles and fit nothing of this one."""
     unfit: list[str] = []
     while True:
@@ -129,7 +129,7 @@ def _concluded(sizing: Sizing, seen: Observed, decisions: Decisions) -> tuple[An
             rule = next((one for one in general if error.message.startswith(f"{one.where} keeps ")), None)
             if error.code != "PG-E364" or rule is None:
                 raise
-            unfit.append(printable(rule.where))
+            unfit.append(escape_controls(rule.where))
             decisions = replace(decisions, rules=tuple(one for one in decisions.rules if one is not rule))
         else:
             return made, unfit
@@ -139,7 +139,7 @@ def _content(form: str, found: Plan) -> str | bytes:
     return to_bytes(found.document) if form == "plan" else render(form, found, indexed=True)
 
 
-def _not_editable(sizing: Sizing, target: Target) -> str:
+def _not_editable(sizing: BatchSettings, target: RoleTarget) -> str:
     """Why nobody can edit a role here, or shall, and what to edit instead (1.3.10); "" if one can."""
     path = target.arn.partition(":role")[2]
     if path.startswith(SERVICE_LINKED):
@@ -147,16 +147,16 @@ def _not_editable(sizing: Sizing, target: Target) -> str:
     if path.startswith(SSO_MANAGED):
         return "made by IAM Identity Center: change the permission set, not the role"
     if sizing.decisions and (rule := sizing.decisions.protection(target.name)):
-        return printable(f"protected by {rule.where}: {rule.reason}")
+        return escape_controls(f"protected by {rule.where}: {rule.reason}")
     return ""
 
 
-def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
+def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> BatchRow:
     """A role of which the logs show no call in the window: not used, or not seen.
 
     "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
     """
-    window = window_of(sizing.days, sizing.limit or sizing.ledger.last)
+    window = window_of(sizing.days, sizing.limit or sizing.counts.last)
     current = target.current
     used = current.last_used[:10] if current else ""
     known = current.key.role_id if current else ""
@@ -166,9 +166,9 @@ def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
             "or was it used only for what no trail logs?"
         )
         return row_of(target, "failed", why, **use)
-    if known and any(role.role_id == known and not role.name for role in sizing.ledger.roles):
+    if known and any(role.role_id == known and not role.name for role in sizing.counts.roles):
         return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
-    covered = sum(1 for day in window.dates() if sizing.ledger.account_days.get(f"{target.account} {day}"))
+    covered = sum(1 for day in window.dates() if sizing.counts.account_days.get(f"{target.account} {day}"))
     if not covered:
         return row_of(target, "failed", f"no record of account {target.account} was read", **use)
     if covered < window.days or sizing.reading.holes:
@@ -181,14 +181,16 @@ def _without_calls(sizing: Sizing, target: Target, **use: Any) -> Row:
     return row_of(target, "unused", f"no call in {sizing.days} days{since}", **use)
 
 
-def _refused(sizing: Sizing, target: Target, error: PolicygenError, calls: dict[RoleKey, Calls]) -> Row:
+def _refused(
+    sizing: BatchSettings, target: RoleTarget, error: PolicygenError, calls: dict[RoleKey, Calls]
+) -> BatchRow:
     """A role for which there is no suggestion."""
     if error.code == "PG-E301" and "looks like the workload" not in error.message:
         return _without_calls(sizing, target, **_use(calls))
     review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
     verdict: Verdict = "review" if error.code in review else "failed"
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
-    return row_of(target, verdict, printable(f"{error.message}{hint}"), code=error.code, **_use(calls))
+    return row_of(target, verdict, escape_controls(f"{error.message}{hint}"), code=error.code, **_use(calls))
 
 
 def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
     }
 
 
-def _sized(target: Target, made: Analysis, found: Plan) -> Row:
+def _sized(target: RoleTarget, made: Analysis, found: Plan) -> BatchRow:
     one = made.suggestion
     blind = len({keep.action for keep in found.keeps if keep.kind == "unknown"})
     verdict: Verdict = one.strength.verdict if one.strength else "review"
@@ -216,7 +218,7 @@ def _sized(target: Target, made: Analysis, found: Plan) -> Row:
     return row_of(
         target,
         verdict,
-        printable(reason),
+        escape_controls(reason),
         arn=one.role.arn,
         last_call=found.evidence.last,
         events=found.evidence.count,
@@ -225,7 +227,7 @@ def _sized(target: Target, made: Analysis, found: Plan) -> Row:
         escalations_closed=None if found.today is None else _escalations(found.risks.removed),
         escalations_left=_escalations(found.risks.left),
         days=found.strength.days_active if found.strength else 0,
-        questions=len(questions_of(found)),
+        questions=len(open_questions(found)),
         blind=blind,
         plan=target.file,
     )
@@ -235,9 +237,9 @@ def _escalations(risks: Collection[object]) -> int:
     return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
 
 
-def row_of(target: Target, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> Row:
+def row_of(target: RoleTarget, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> BatchRow:
     """The row of a role, with what else is known of it."""
-    return Row(
+    return BatchRow(
         role=target.name,
         account=target.account,
         arn=target.arn or arn,

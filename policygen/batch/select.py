@@ -10,10 +10,10 @@ from typing import NamedTuple
 from policygen.account.model import Account, Role
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
-from policygen.text import count, file_name, printable
+from policygen.text import escape_controls, file_name, pluralize
 
 
-class Target(NamedTuple):
+class RoleTarget(NamedTuple):
     """A role to right-size."""
 
     name: str
@@ -25,7 +25,7 @@ class Target(NamedTuple):
     """Name of its files: the role's, with the account where two have it."""
 
 
-class Choice(NamedTuple):
+class RoleFilter(NamedTuple):
     """What a person asked for; empty for all. A role must fit each that is given, and one of its values."""
 
     names: Sequence[str] = ()
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
     """Service principals, ``lambda`` for ``lambda.amazonaws.com``."""
     accounts: Sequence[str] = ()
 
-    def fits(self, target: Target) -> bool:
+    def fits(self, target: RoleTarget) -> bool:
         """Whether a role is asked for."""
         if not _any(self.names, lambda glob: fnmatchcase(target.name.lower(), glob.lower())):
             return False
@@ -67,7 +67,7 @@ def _principal(name: str) -> str:
     return name if "." in name else f"{name}.amazonaws.com"
 
 
-def targets(seen: Iterable[RoleKey], account: Account | None, choice: Choice) -> list[Target]:
+def targets(seen: Iterable[RoleKey], account: Account | None, choice: RoleFilter) -> list[RoleTarget]:
     """The roles that are asked for, of the account as it is and of the logs, by name.
 
     A role of the logs that the account no longer has is left out: there is nothing to right-size.
@@ -97,29 +97,29 @@ def targets(seen: Iterable[RoleKey], account: Account | None, choice: Choice) ->
         if role.name and role.account not in own:
             key = (role.account, role.name.lower())
             known = found.get(key)
-            found[key] = Target(
+            found[key] = RoleTarget(
                 known.name if known else role.name, role.account, role.arn or (known.arn if known else "")
             )
     chosen = [target for target in found.values() if choice.fits(target)]
     if not chosen:
         raise NothingFoundError(
-            f"none of {count(len(found), 'role')} fits"
-            + (f" --name {printable(choice.names[0])[:60]!r}" if choice.names else ""),
+            f"none of {pluralize(len(found), 'role')} fits"
+            + (f" --name {escape_controls(choice.names[0])[:60]!r}" if choice.names else ""),
             f"there are: {', '.join(sorted(one.name for one in found.values())[:8]) or 'none'}",
             code="PG-E312",
         )
     return _with_files(sorted(chosen, key=lambda one: (one.name.lower(), one.account)))
 
 
-def _of_account(role: Role) -> Target:
-    return Target(role.name, role.key.account, role.key.arn, role)
+def _of_account(role: Role) -> RoleTarget:
+    return RoleTarget(role.name, role.key.account, role.key.arn, role)
 
 
-def _of_logs(role: RoleKey) -> Target:
-    return Target(role.name, role.account, role.arn)
+def _of_logs(role: RoleKey) -> RoleTarget:
+    return RoleTarget(role.name, role.account, role.arn)
 
 
-def _with_files(found: Sequence[Target]) -> list[Target]:
+def _with_files(found: Sequence[RoleTarget]) -> list[RoleTarget]:
     """Names of files, which no two share on any file system: with the account where two roles have the name."""
     plain = Counter(file_name(target.name).lower() for target in found)
     used: set[str] = set()

@@ -42,7 +42,7 @@ class Call:
     """vpcEndpointId."""
 
 
-class Origin(NamedTuple):
+class Provenance(NamedTuple):
     """Why a call stands for a request: the rule that gave the action and the step that gave the ARN."""
 
     rule: str
@@ -62,11 +62,11 @@ class Origin(NamedTuple):
         return f"{rule}; {self.kind}: {self.step}" if self.kind else f"{rule}; {self.step}"
 
 
-class Requested(NamedTuple):
+class MappedRequest(NamedTuple):
     """An access request and where it comes from."""
 
     request: AccessRequest
-    origin: Origin
+    origin: Provenance
 
     @property
     def why(self) -> str:

@@ -1,6 +1,6 @@
 """What is known of an event before its record is read: looked up once per event source and name.
 
-A `Plan` holds the rule or the action behind an event, the service's facts and the members that hand over a
+A `KnownEvent` holds the rule or the action behind an event, the service's facts and the members that hand over a
 role. Mapping a call and projecting its parameters both start from it, so that they cannot disagree.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from policygen.catalog.rules import Need, ServiceRules, rules_for_source
+from policygen.catalog.rules import RequiredAction, ServiceRules, rules_for_source
 from policygen.catalog.service_names import (
     botocore_facts,
     label,
@@ -33,7 +33,7 @@ _ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizati
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class KnownEvent:
     """All that does not depend on the call. `why` explains a status other than ``mapped``."""
 
     status: Status
@@ -42,9 +42,9 @@ class Plan:
     """The event's name without the API's date."""
     service: Service | None = None
     rules: ServiceRules | None = None
-    needs: tuple[Need, ...] = ()
+    needs: tuple[RequiredAction, ...] = ()
     """What the event asks for by its rule, in place of the action of its name."""
-    also: tuple[Need, ...] = ()
+    also: tuple[RequiredAction, ...] = ()
     """What it asks for in addition."""
     rule: str = ""
     """``event GetSecretValue``: how the rule is called."""
@@ -76,16 +76,16 @@ class Plan:
 
 
 @lru_cache(maxsize=16384)
-def plan_of(source: str, name: str) -> Plan:
+def known_event(source: str, name: str) -> KnownEvent:
     """The plan of an event source and name."""
     short = label(source)
     if short in not_iam_sources():
-        return Plan("ignored", not_iam_sources()[short])
+        return KnownEvent("ignored", not_iam_sources()[short])
     rules = rules_for_source(source)
     prefix = service_prefix(source)
     service = reference.service(prefix) if prefix else None
     if service is None:
-        return Plan("unmapped", f"no IAM service is known for event source {source!r}")
+        return KnownEvent("unmapped", f"no IAM service is known for event source {source!r}")
     operation = strip_version(name)
     if settled := _without_request(rules, prefix, (name, operation)):
         return settled
@@ -96,9 +96,9 @@ def plan_of(source: str, name: str) -> Plan:
     action = None if needs else service.action(name) or service.action(operation)
     verb = not needs and action is None and prefix == "apigateway" and _has_verb(operation)
     if not needs and not action and not verb and not (rule and rule.also):
-        return Plan("unmapped", _unknown(prefix, name, operation), operation, service, rules)
+        return KnownEvent("unmapped", _unknown(prefix, name, operation), operation, service, rules)
     roles = () if prefix in _ROLE_IS_OBJECT else role_members(source, operation)
-    return Plan(
+    return KnownEvent(
         "mapped",
         operation=operation,
         service=service,
@@ -130,14 +130,14 @@ def _unknown(prefix: str, name: str, operation: str) -> str:
     return f"no IAM action of {prefix!r} is known for event {name!r}"
 
 
-def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> Plan | None:
+def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> KnownEvent | None:
     for name in dict.fromkeys(names):
         if rules and (reason := rules.no_permission.get(name.lower())):
-            return Plan("no-permission-needed", reason)
+            return KnownEvent("no-permission-needed", reason)
         if rules and (reason := rules.not_iam.get(name.lower())):
-            return Plan("ignored", reason)
+            return KnownEvent("ignored", reason)
         if name in botocore_facts()["unsigned"].get(prefix, ()):
-            return Plan("no-permission-needed", "the operation is not signed, so IAM is not asked")
+            return KnownEvent("no-permission-needed", "the operation is not signed, so IAM is not asked")
     return None
 
 
@@ -152,7 +152,7 @@ def _tagging(service: Service, main: Action | None) -> Action | None:
     return next((action for action in found if action), None)
 
 
-def _first_action(needs: tuple[Need, ...]) -> Action | None:
+def _first_action(needs: tuple[RequiredAction, ...]) -> Action | None:
     return reference.action(needs[0].action.source) if needs else None
 
 

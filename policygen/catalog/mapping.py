@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from policygen.catalog import apigateway
-from policygen.catalog.call import Call, Origin, Requested
-from policygen.catalog.known_event import Plan, Status, plan_of, service_context
+from policygen.catalog.call import Call, MappedRequest, Provenance
+from policygen.catalog.known_event import KnownEvent, Status, known_event, service_context
 from policygen.catalog.parameters import TAG_MEMBERS, normalise
 from policygen.catalog.resources import NOTHING, Resolver, role_arns
-from policygen.catalog.rules import Need, ServiceRules, rules_for_service
-from policygen.catalog.template import Scope, Text, lookup, present, scalar
+from policygen.catalog.rules import RequiredAction, ServiceRules, rules_for_service
+from policygen.catalog.template import FieldScope, Text, lookup, present, scalar
 from policygen.iam import reference
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import AccessRequest, Context, Grade
@@ -36,40 +36,40 @@ _WILD_STAR = Text("*", wild=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MappingResult:
     """What a call stands for; `why` explains a status that has no requests."""
 
     status: Status
-    requests: tuple[Requested, ...] = ()
+    requests: tuple[MappedRequest, ...] = ()
     why: str = ""
 
 
-def requests_for(call: Call) -> Answer:
+def requests_for(call: Call) -> MappingResult:
     """The access requests that AWS evaluated for a call.
 
     Args:
         call: with all its parameters, or with those that `projection` keeps.
     """
-    plan = plan_of(call.source, call.name)
+    plan = known_event(call.source, call.name)
     if plan.status != "mapped" or plan.service is None:
-        return Answer(plan.status, why=plan.why)
+        return MappingResult(plan.status, why=plan.why)
     resolver = Resolver(call, plan.service, plan.rules, plan.operation)
     found = _main(call, plan, resolver)
     if plan.also:
         found += _by_needs(plan.also, plan, resolver, call)
     if not found:
         why = f"the record of {call.name!r} does not hold the parameters that say what it needs"
-        return Answer("unmapped", why=why)
+        return MappingResult("unmapped", why=why)
     if plan.roles and not plan.role_heads.isdisjoint(resolver.role_names()):
         found += _passed_roles(call, plan, found)
     if plan.tagging and not TAG_MEMBERS.isdisjoint(resolver.names):
         found += _tags(call, plan, resolver, found)
     for request, _ in found:
         if len(request.resource) > reference.LONGEST_ARN:
-            return Answer("unmapped", why="a name in the record is longer than any ARN")
+            return MappingResult("unmapped", why="a name in the record is longer than any ARN")
         if not _writable(request):
-            return Answer("unmapped", why="a name in the record that should be an ARN is none")
-    return Answer("mapped", tuple(found) if len(found) == 1 else _distinct(found))
+            return MappingResult("unmapped", why="a name in the record that should be an ARN is none")
+    return MappingResult("mapped", tuple(found) if len(found) == 1 else _distinct(found))
 
 
 def _writable(request: AccessRequest) -> bool:
@@ -79,47 +79,49 @@ def _writable(request: AccessRequest) -> bool:
     return _ARN.fullmatch(request.resource) is not None
 
 
-def _main(call: Call, plan: Plan, resolver: Resolver) -> list[Requested]:
+def _main(call: Call, plan: KnownEvent, resolver: Resolver) -> list[MappedRequest]:
     if plan.needs:
         return _by_needs(plan.needs, plan, resolver, call)
     if plan.action:
         return _by_action(plan.action, plan, resolver, call)
     if plan.verb and (found := apigateway.verb_and_path(call, plan.operation)):
         verb, arn = found
-        origin = Origin("API Gateway: the HTTP verb", step="the request's path")
-        return [Requested(_request(f"apigateway:{verb}", arn, "", base_context(call)), origin)]
+        origin = Provenance("API Gateway: the HTTP verb", step="the request's path")
+        return [MappedRequest(_request(f"apigateway:{verb}", arn, "", base_context(call)), origin)]
     return []
 
 
-def _by_action(action: Action, plan: Plan, resolver: Resolver, call: Call) -> list[Requested]:
+def _by_action(action: Action, plan: KnownEvent, resolver: Resolver, call: Call) -> list[MappedRequest]:
     """The action of the event's own name, on each of its resource types that the record names."""
     context = _with_service_context(base_context(call), plan.rules, action.name, resolver)
     rule = f"action of the same name {action.name}"
     if not action.types:
-        return [Requested(_request(action.name, _STAR, "", context), Origin(rule, step=_NO_RESOURCE))]
+        return [MappedRequest(_request(action.name, _STAR, "", context), Provenance(rule, step=_NO_RESOURCE))]
     found = [(kind, resolver.find(kind)) for kind in action.types]
     named = any(place.arns for _, place in found)
-    requests: list[Requested] = []
+    requests: list[MappedRequest] = []
     for kind, place in found:
         resolved = place
         if not place.arns:
             if kind not in action.required or (named and len(action.required) > _ALL_REQUIRED):
                 continue
             resolved = resolver.whole_type(kind)
-        origin = Origin(rule, kind=kind, step=resolved.step)
+        origin = Provenance(rule, kind=kind, step=resolved.step)
         for text in resolved.arns:
             owned = resolver.with_owner(context, text)
-            requests.append(Requested(_request(action.name, text, kind, owned), origin))
+            requests.append(MappedRequest(_request(action.name, text, kind, owned), origin))
     if not named and not action.required:
-        origin = Origin(rule, step="nothing in the record names a resource")
-        requests.append(Requested(_request(action.name, _WILD_STAR, "", context), origin))
+        origin = Provenance(rule, step="nothing in the record names a resource")
+        requests.append(MappedRequest(_request(action.name, _WILD_STAR, "", context), origin))
     return requests
 
 
-def _by_needs(needs: tuple[Need, ...], plan: Plan, resolver: Resolver, call: Call) -> list[Requested]:
+def _by_needs(
+    needs: tuple[RequiredAction, ...], plan: KnownEvent, resolver: Resolver, call: Call
+) -> list[MappedRequest]:
     base, whole = base_context(call), resolver.scope()
     names = resolver.names
-    requests: list[Requested] = []
+    requests: list[MappedRequest] = []
     for need in needs:
         if not need.heads <= names:
             continue
@@ -133,7 +135,7 @@ def _by_needs(needs: tuple[Need, ...], plan: Plan, resolver: Resolver, call: Cal
     return requests
 
 
-def _holds(need: Need, scope: Scope) -> bool:
+def _holds(need: RequiredAction, scope: FieldScope) -> bool:
     for test in need.when:  # plainer than all(): this is most of a call's time
         if not test.holds(scope):
             return False
@@ -141,17 +143,17 @@ def _holds(need: Need, scope: Scope) -> bool:
 
 
 def _by_need(
-    need: Need, action: str, plan: Plan, resolver: Resolver, item: object, context: Context
-) -> list[Requested]:
+    need: RequiredAction, action: str, plan: KnownEvent, resolver: Resolver, item: object, context: Context
+) -> list[MappedRequest]:
     known = reference.action(action)
     name = known.name if known else action
     context = _with_service_context(context, plan.rules, name, resolver)
     note = need.note or plan.note
     if not need.on:
-        origin = Origin(plan.rule, note, plan.file, need.number, step=_NO_RESOURCE)
-        return [Requested(_request(name, _STAR, "", context, need.grade), origin)]
+        origin = Provenance(plan.rule, note, plan.file, need.number, step=_NO_RESOURCE)
+        return [MappedRequest(_request(name, _STAR, "", context, need.grade), origin)]
     service = _service_of(name, resolver.service)
-    requests: list[Requested] = []
+    requests: list[MappedRequest] = []
     for kind in need.on:
         found = resolver.find(kind, item, need.arn, service)
         if not found.arns:
@@ -160,10 +162,10 @@ def _by_need(
             ):
                 continue  # another of the need's types is named, so this one was not touched
             found = resolver.whole_type(kind, service)
-        origin = Origin(plan.rule, note, plan.file, need.number, kind, found.step)
+        origin = Provenance(plan.rule, note, plan.file, need.number, kind, found.step)
         for text in found.arns:
             owned = resolver.with_owner(context, text)
-            requests.append(Requested(_request(name, text, kind, owned, need.grade), origin))
+            requests.append(MappedRequest(_request(name, text, kind, owned, need.grade), origin))
     return requests
 
 
@@ -195,7 +197,7 @@ def _base_context(region: str, via: str, vpce: str) -> Context:
     return tuple(sorted(pairs))
 
 
-def _own_context(base: Context, need: Need, scope: Scope) -> Context:
+def _own_context(base: Context, need: RequiredAction, scope: FieldScope) -> Context:
     """The context with the keys that a need names."""
     own = tuple((key, (text.text,)) for key, template in need.context for text in template.render(scope))
     return _merge(base, own) if own else base
@@ -218,7 +220,7 @@ def _with_service_context(
     return _merge(base, tuple(own)) if own else base
 
 
-def _members(scope: Scope, source: str) -> Iterator[tuple[str, str]]:
+def _members(scope: FieldScope, source: str) -> Iterator[tuple[str, str]]:
     """The members of the map at ``{path.*}``, by name."""
     for value in scope.values(source.removeprefix("{").removesuffix(".*}")):
         for name, inner in value.items() if isinstance(value, dict) else ():
@@ -233,7 +235,9 @@ def _merge(context: Context, own: Context) -> Context:
     return tuple(sorted(values.items()))
 
 
-def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) -> Iterator[Requested]:
+def _tags(
+    call: Call, plan: KnownEvent, resolver: Resolver, found: list[MappedRequest]
+) -> Iterator[MappedRequest]:
     """Tags given on creation: most services check their tagging action for them, on what is created.
 
     AWS's tables of operations list it for nearly every operation that creates and takes tags; whether a service
@@ -254,18 +258,18 @@ def _tags(call: Call, plan: Plan, resolver: Resolver, found: list[Requested]) ->
     ending = [one for one in same if one.resource_type in own]
     same = ending or ([] if own else [one for one in same if normalise(one.resource_type) in name] or same)
     for one in same:
-        yield Requested(
+        yield MappedRequest(
             AccessRequest(tagging.name, one.resource, one.resource_type, context, "optional", one.wild),
-            Origin(rule, kind=one.resource_type, step=step),
+            Provenance(rule, kind=one.resource_type, step=step),
         )
     for kind in () if same else own:
         place = resolver.whole_type(kind)
-        origin = Origin(rule, kind=kind, step=place.step)
+        origin = Provenance(rule, kind=kind, step=place.step)
         for text in place.arns:
-            yield Requested(_request(tagging.name, text, kind, context, "optional"), origin)
+            yield MappedRequest(_request(tagging.name, text, kind, context, "optional"), origin)
 
 
-def _passed_roles(call: Call, plan: Plan, found: list[Requested]) -> Iterator[Requested]:
+def _passed_roles(call: Call, plan: KnownEvent, found: list[MappedRequest]) -> Iterator[MappedRequest]:
     """iam:PassRole, which CloudTrail never shows: a role handed to a service in a call that writes (1.9.5)."""
     actions = [reference.action(one.request.action) for one in found]
     if not any(action and action.writes for action in actions):
@@ -273,12 +277,12 @@ def _passed_roles(call: Call, plan: Plan, found: list[Requested]) -> Iterator[Re
     if any(one.request.action.lower() in {"iam:passrole", "sts:assumerole"} for one in found):
         return
     context = _merge(base_context(call), plan.passed)
-    origin = Origin("a role among the parameters is passed to the service", kind="role", step="its ARN")
+    origin = Provenance("a role among the parameters is passed to the service", kind="role", step="its ARN")
     for arn in role_arns(call.params, plan.roles):
-        yield Requested(AccessRequest("iam:PassRole", arn, "role", context), origin)
+        yield MappedRequest(AccessRequest("iam:PassRole", arn, "role", context), origin)
 
 
-def _distinct(requests: list[Requested]) -> tuple[Requested, ...]:
+def _distinct(requests: list[MappedRequest]) -> tuple[MappedRequest, ...]:
     return tuple({one.request: one for one in reversed(requests)}.values())[::-1]
 
 

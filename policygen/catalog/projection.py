@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from policygen.catalog.known_event import Plan, plan_of
+from policygen.catalog.known_event import KnownEvent, known_event
 from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
-from policygen.catalog.rules import PARAMETERS, Need
+from policygen.catalog.rules import PARAMETERS, RequiredAction
 from policygen.catalog.service_names import botocore_facts
 from policygen.catalog.template import Field, Template, scalar
 from policygen.iam import reference
@@ -199,7 +199,7 @@ def _union(kept: Any, more: Any) -> Any:
 @lru_cache(maxsize=8192)
 def projection(source: str, name: str) -> Projection:
     """What identifies a call of this event source and name."""
-    plan = plan_of(source, name)
+    plan = known_event(source, name)
     wanted = Projection()
     if plan.status != "mapped" or plan.service is None:
         return wanted
@@ -222,7 +222,7 @@ def projection(source: str, name: str) -> Projection:
     return wanted
 
 
-def _add_need(wanted: Projection, need: Need, lists: list[str]) -> list[str]:
+def _add_need(wanted: Projection, need: RequiredAction, lists: list[str]) -> list[str]:
     """Adds what a need reads itself; returns the types whose ARNs it refers to."""
     ways = [way for way in need.arn if isinstance(way, Template)]
     templates = [need.action, *ways, *(template for _, template in need.context)]
@@ -233,7 +233,7 @@ def _add_need(wanted: Projection, need: Need, lists: list[str]) -> list[str]:
     return [one.path[1:] for one in _fields(templates) if one.source == "type"]
 
 
-def _add_types(wanted: Projection, kinds: Iterable[str], plan: Plan, lists: list[str]) -> None:
+def _add_types(wanted: Projection, kinds: Iterable[str], plan: KnownEvent, lists: list[str]) -> None:
     own = plan.service.types if plan.service else {}
     seen: set[str] = set()
     waiting = list(kinds)
@@ -254,7 +254,7 @@ def _add_types(wanted: Projection, kinds: Iterable[str], plan: Plan, lists: list
                 wanted.names |= _names(known, plan.operation)
 
 
-def _foreign(plan: Plan, kind: str) -> list[ResourceType]:
+def _foreign(plan: KnownEvent, kind: str) -> list[ResourceType]:
     """A type of another service, which a rule names with that service's action."""
     actions = (reference.action(need.action.source) for need in plan.needs + plan.also if kind in need.on)
     services = (reference.service(action.name.split(":", 1)[0]) for action in actions if action)

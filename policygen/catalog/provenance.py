@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from policygen.catalog.call import Origin
+from policygen.catalog.call import Provenance
 from policygen.catalog.rules import file_text, rules_for_source
 
 FOLDER = "services"
 
 
-def rule_place(origin: Origin) -> str:
+def rule_place(origin: Provenance) -> str:
     """``services/s3.toml:120`` of the need that gave the action; "" for a general step."""
     if not origin.file:
         return ""
@@ -21,7 +21,7 @@ def rule_place(origin: Origin) -> str:
     )
 
 
-def step_place(origin: Origin, source: str) -> str:
+def step_place(origin: Provenance, source: str) -> str:
     """``services/s3.toml:9`` of the template that gave the ARN; "" for a general step.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from policygen.catalog.call import Call
 from policygen.catalog.parameters import EXACT, GENERAL, NEAR, arns_in, creates, filling, shallow
 from policygen.catalog.rules import RESOURCES, ServiceRules, Ways
-from policygen.catalog.template import Scope, Text, join, path_steps, walk
+from policygen.catalog.template import FieldScope, Text, join, path_steps, walk
 from policygen.iam import arn
 from policygen.iam.reference import ArnPattern, ResourceType, Service
 from policygen.iam.request import Context
@@ -52,9 +52,9 @@ class Resolver:
         self.names = frozenset([name.lower() for name in call.params])
         """The request's member names in lower case."""
 
-    def scope(self, item: Any = None) -> Scope:
+    def scope(self, item: Any = None) -> FieldScope:
         """Where this call's templates look up their fields. Not kept: each would hold the other in memory."""
-        return Scope(self._call, item, self._arns_of, self.names)
+        return FieldScope(self._call, item, self._arns_of, self.names)
 
     def _arns_of(self, kind: str) -> tuple[Text, ...]:
         return self.find(kind).arns

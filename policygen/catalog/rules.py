@@ -28,7 +28,7 @@ PARAMETERS = "parameters"
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredAction:
     """One action that a call asks for, on one or more resource types."""
 
     action: Template
@@ -56,8 +56,8 @@ class EventRule:
     """What one event asks for. `needs` replace the action of the same name, `also` come in addition."""
 
     name: str
-    needs: tuple[Need, ...]
-    also: tuple[Need, ...]
+    needs: tuple[RequiredAction, ...]
+    also: tuple[RequiredAction, ...]
     note: str
 
 
@@ -100,7 +100,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Visibility:
+class DeclaredVisibility:
     """Which actions CloudTrail shows as data events, of which type, and which it never shows (3.3)."""
 
     data: Mapping[str, tuple[str, ...]]
@@ -133,7 +133,7 @@ class ServiceRules:
     no_permission: Mapping[str, str]
     not_iam: Mapping[str, str]
     generalise: Mapping[str, Generalisation]
-    visibility: Visibility
+    visibility: DeclaredVisibility
     examples: tuple[Example, ...]
 
 
@@ -152,12 +152,12 @@ def _ways(value: Any) -> Ways:
     return ways if RESOURCES in ways else (RESOURCES, *ways)
 
 
-def _need(raw: Mapping[str, Any], service: str, where: str, number: int) -> Need:
+def _need(raw: Mapping[str, Any], service: str, where: str, number: int) -> RequiredAction:
     _known(raw, {"action", "on", "arn", "each", "when", "unless", "context", "grade", "note"}, where)
     action = raw["action"] if ":" in raw["action"] else f"{service}:{raw['action']}"
     when = tuple(parse_test(text) for text in _strings(raw.get("when", ())))
     each = raw.get("each", "")
-    return Need(
+    return RequiredAction(
         action=parse_template(action),
         on=tuple(name.lower() for name in _strings(raw.get("on", ()))),
         arn=tuple(way if way == RESOURCES else parse_template(way) for way in _strings(raw.get("arn", ()))),
@@ -274,7 +274,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             generalise={
                 kind.lower(): _generalisation(body, kind) for kind, body in raw.get("generalise", {}).items()
             },
-            visibility=Visibility(
+            visibility=DeclaredVisibility(
                 {k: _strings(v) for k, v in raw.get("visibility", {}).get("data", {}).items()},
                 _strings(raw.get("visibility", {}).get("never", ())),
                 raw.get("visibility", {}).get("reference", ""),

@@ -25,7 +25,7 @@ class ServiceFacts:
     rules: ServiceRules | None
 
 
-def facts_of(name: str) -> ServiceFacts | None:
+def service_facts(name: str) -> ServiceFacts | None:
     """A service by IAM prefix, event source or event source label; None where IAM knows none.
 
     Args:

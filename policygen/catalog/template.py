@@ -20,7 +20,7 @@ from itertools import chain, groupby, product
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
-from policygen.catalog import extractors as extract
+from policygen.catalog import extractors
 from policygen.catalog.call import Call
 from policygen.iam import arn
 
@@ -41,7 +41,7 @@ class Text(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Scope:
+class FieldScope:
     """Where fields are looked up: the item of an `each`, then the request's parameters, then the call."""
 
     call: Call
@@ -53,8 +53,8 @@ class Scope:
 
     def values(self, path: str) -> list[Any]:
         """The values at a path; empty when there is none."""
-        if path in extract.BUILTINS:
-            value = extract.BUILTINS[path](self.call)
+        if path in extractors.BUILTINS:
+            value = extractors.BUILTINS[path](self.call)
             return [value] if value else []
         return self.at(path_steps(path), path_head(path))
 
@@ -133,7 +133,7 @@ class Field:
     """A path and its extractors."""
 
     path: str
-    filters: tuple[tuple[extract.Extractor | None, str], ...]
+    filters: tuple[tuple[extractors.Extractor | None, str], ...]
     """Extractors and their arguments, in order; None is ``or``, whose argument stands in for no value."""
     source: Literal["parameter", "call", "type"]
     """What the path names: a member of the request, a fact of the call, or a resource type (``@table``)."""
@@ -143,7 +143,7 @@ class Field:
     head: str
     """The member without which there is no value, in lower case; "" where there may be one all the same."""
 
-    def render(self, scope: Scope) -> Sequence[Text]:
+    def render(self, scope: FieldScope) -> Sequence[Text]:
         """The field's values as text, each once, in the order found."""
         if self.source == "parameter":
             values = scope.at(self.steps, self.member)
@@ -152,7 +152,7 @@ class Field:
         elif self.source == "type":
             return scope.resources(self.path[1:])
         else:
-            value = extract.BUILTINS[self.path](scope.call)
+            value = extractors.BUILTINS[self.path](scope.call)
             values = [value] if value else []
         wild = False
         for extractor, argument in self.filters:
@@ -180,14 +180,14 @@ def scalar(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FieldFacts:
     """Text and facts of the call side by side, ``arn:{partition}:sqs:{region}:{account}:``."""
 
     form: str
     """The text with ``%s`` for each fact."""
     read: Callable[[Call], tuple[str, ...]]
 
-    def render(self, scope: Scope) -> Sequence[Text]:
+    def render(self, scope: FieldScope) -> Sequence[Text]:
         """The one text; none when a fact is missing."""
         values = self.read(scope.call)
         return (Text(self.form % values),) if all(values) else ()
@@ -199,7 +199,7 @@ class Constant:
 
     texts: tuple[Text, ...]
 
-    def render(self, _: Scope) -> Sequence[Text]:
+    def render(self, _: FieldScope) -> Sequence[Text]:
         """The text."""
         return self.texts
 
@@ -210,12 +210,12 @@ class Template:
 
     source: str
     fields: tuple[Field, ...]
-    pieces: tuple[Constant | Facts | Field, ...]
+    pieces: tuple[Constant | FieldFacts | Field, ...]
     """What is put together, in order."""
     heads: frozenset[str]
     """Members of the request without which nothing can be rendered, in lower case."""
 
-    def render(self, scope: Scope) -> Sequence[Text]:
+    def render(self, scope: FieldScope) -> Sequence[Text]:
         """Every combination of the fields' values; empty when a field has none."""
         if len(self.pieces) == 1:
             return self.pieces[0].render(scope)
@@ -272,7 +272,7 @@ def _kind(part: str | Field) -> Literal["fixed", "wild", "field"]:
 _FACTS = frozenset({"partition", "region", "account"})
 
 
-def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | Facts | Field]:
+def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | FieldFacts | Field]:
     """What a run of parts is rendered by: text and the call's facts at once, all else one by one."""
     parts = list(run)
     facts = [part.path for part in parts if isinstance(part, Field)]
@@ -280,7 +280,7 @@ def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | Facts 
         yield from (part for part in parts if isinstance(part, Field))
     elif facts:
         form = "".join("%s" if isinstance(part, Field) else part.replace("%", "%%") for part in parts)
-        yield Facts(form, _reader(tuple(facts)))
+        yield FieldFacts(form, _reader(tuple(facts)))
     else:
         yield Constant(tuple(Text(part, kind == "wild") for part in parts if isinstance(part, str)))
 
@@ -296,14 +296,14 @@ def parse_field(text: str) -> Field:
     """A field from ``path|extractor|extractor:argument``."""
     # A "|" of a regular expression is written with a backslash.
     path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
-    steps: list[tuple[extract.Extractor | None, str]] = []
+    steps: list[tuple[extractors.Extractor | None, str]] = []
     for one in filters:
         name, _, argument = one.partition(":")
-        if name != "or" and name not in extract.EXTRACTORS:
+        if name != "or" and name not in extractors.EXTRACTORS:
             raise ValueError(f"no extractor named {name!r} in {text!r}")
-        steps.append((extract.EXTRACTORS.get(name), argument))
+        steps.append((extractors.EXTRACTORS.get(name), argument))
     source: Literal["parameter", "call", "type"] = "parameter"
-    if path in extract.BUILTINS:
+    if path in extractors.BUILTINS:
         source = "call"
     elif path.startswith("@"):
         source = "type"
@@ -320,7 +320,7 @@ class Test:
     subject: Field
     values: tuple[str, ...]
 
-    def holds(self, scope: Scope) -> bool:
+    def holds(self, scope: FieldScope) -> bool:
         """Whether the field is there (a bare ``false`` or empty text or list counts as absent)."""
         subject = self.subject
         if self.values:
@@ -328,7 +328,7 @@ class Test:
         if subject.filters:
             return bool(subject.render(scope))
         if subject.source == "call":
-            return bool(extract.BUILTINS[subject.path](scope.call))
+            return bool(extractors.BUILTINS[subject.path](scope.call))
         return any(map(present, scope.at(subject.steps, subject.member)))
 
 

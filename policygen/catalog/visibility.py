@@ -48,7 +48,7 @@ MANAGEMENT = Visibility("management")
 
 
 @cache
-def table() -> Mapping[str, Any]:
+def visibility_table() -> Mapping[str, Any]:
     """The file of what no service file says."""
     return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
 
@@ -56,22 +56,22 @@ def table() -> Mapping[str, Any]:
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     """Patterns of action names and what they are, the first that fits holds."""
     for kind, name in (("implied", "permission_only"), ("unknown", "unknown"), ("never", "never")):
-        rows = table()[name].get(prefix, {})
+        rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
             yield pattern, Visibility(kind, reference=rows["reference"])  # type: ignore[arg-type]
     rules = rules_for_service(prefix)
-    own = table()["data"].get(prefix, {})
+    own = visibility_table()["data"].get(prefix, {})
     for pattern in rules.visibility.never if rules else ():
         yield pattern, Visibility("never", reference=rules.visibility.reference if rules else "")
     reference = rules.visibility.reference if rules else own.get("reference", "")
-    both = prefix in table()["management_too"]
+    both = prefix in visibility_table()["management_too"]
     types: dict[str, list[str]] = {}
     for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
     for pattern, found in types.items():
         yield pattern, Visibility("data", tuple(found), both, reference)
-    rows = table()["management"].get(prefix, {})
+    rows = visibility_table()["management"].get(prefix, {})
     for pattern in rows.get("actions", ()):
         yield pattern, Visibility("management", reference=rows["reference"])
 
@@ -92,7 +92,7 @@ def visibility_of(action: str) -> Visibility:
     for matcher, found in _matchers(prefix):
         if matcher.match(folded):
             return found
-    data = table()["data_services"]
+    data = visibility_table()["data_services"]
     if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
         return Visibility("unknown", reference=data["reference"])
     return MANAGEMENT if event_names(action) else Visibility("no-event")
@@ -101,21 +101,25 @@ def visibility_of(action: str) -> Visibility:
 @cache
 def hidden_pass_role() -> frozenset[str]:
     """Actions that may pass a role which their record does not name."""
-    return frozenset(table()["hidden_pass_role"]["actions"])
+    return frozenset(visibility_table()["hidden_pass_role"]["actions"])
 
 
 @cache
 def data_types() -> Mapping[str, str]:
     """CloudTrail data event type -> IAM service prefix, for the types of the tables."""
     found = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
-    found |= {data_type: prefix for prefix, rows in table()["data"].items() for data_type in rows["types"]}
+    found |= {
+        data_type: prefix
+        for prefix, rows in visibility_table()["data"].items()
+        for data_type in rows["types"]
+    }
     return found
 
 
 @cache
 def event_arns() -> Mapping[str, str]:
     """Data event type -> how resources.ARN looks, for the types in which it is the ARN that a policy names."""
-    return table()["event_arns"]["types"]  # type: ignore[no-any-return]
+    return visibility_table()["event_arns"]["types"]  # type: ignore[no-any-return]
 
 
 def count_kinds(actions: Iterable[str]) -> dict[Kind, int]:

@@ -15,7 +15,7 @@ from importlib import import_module
 
 import typer
 
-from policygen.cli.console import LINE, report_error, say
+from policygen.cli.console import LINE, log_line, report_error
 from policygen.errors import PolicygenError
 from policygen.version import VERSION
 
@@ -83,7 +83,7 @@ def _ended(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **options)
         except KeyboardInterrupt:
-            say("stopped by Ctrl-C, exit 130")
+            log_line("stopped by Ctrl-C, exit 130")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader closed the pipe, as `head` does: nobody is left to be told, nor at the last flush.
@@ -115,6 +115,6 @@ def main() -> None:
         while place and place.tb_next:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else "unknown place"
-        say(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
-        say("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
+        log_line(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
+        log_line("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
         sys.exit(70)

@@ -10,23 +10,23 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from policygen.errors import PolicygenError
-from policygen.text import printable
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.logs.reader import Progress
 
 
-def say(line: str) -> None:
+def log_line(line: str) -> None:
     """A line of talk, on stderr."""
     LINE.clear()
-    print(printable(line), file=sys.stderr, flush=True)
+    print(escape_controls(line), file=sys.stderr, flush=True)
 
 
 def report_error(error: PolicygenError) -> int:
     """Prints an expected failure; returns its exit code."""
-    say(f"error: {error.message}  {error.code}, exit {error.exit_code}")
+    log_line(f"error: {error.message}  {error.code}, exit {error.exit_code}")
     for hint in error.hints:
-        say(f"  hint: {hint}")
+        log_line(f"  hint: {hint}")
     return error.exit_code
 
 
@@ -46,7 +46,7 @@ WIDTH = 80
 """Columns, where the terminal does not tell."""
 
 
-class Line:
+class ProgressLine:
     """The one line of stderr that changes. Nothing where stderr is no terminal. Serves all threads."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Line:
                 self._drawn = 0
 
 
-LINE = Line()
+LINE = ProgressLine()
 """That of this process."""
 
 
@@ -84,7 +84,7 @@ def width() -> int:
         return WIDTH
 
 
-class Bar:
+class ProgressBar:
     """Shows the progress of one reading."""
 
     def __init__(self) -> None:

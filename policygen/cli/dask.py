@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policygen.errors import UsageError
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def cluster_at(address: str) -> Iterator[Cluster]:
         Exception
     ) as error:  # a wrong address, a wrong port and a wrong version each have a class of their own
         raise UsageError(
-            f"no Dask scheduler answers at {printable(address)[:80]!r}: {_words(error)}",
+            f"no Dask scheduler answers at {escape_controls(address)[:80]!r}: {_words(error)}",
             "give the address that the scheduler prints when it starts: --dask tcp://HOST:8786",
             code="PG-E226",
         ) from error
@@ -101,11 +101,12 @@ def _check_workers(client: Client) -> None:
     for worker, answers in sorted(theirs.items()):
         if answers != ours:
             raise UsageError(
-                f"worker {printable(worker)} has another catalog, or another policygen ({clean(answers[0], 40)})",
+                f"worker {escape_controls(worker)} has another catalog, "
+                f"or another policygen ({sanitize(answers[0], 40)})",
                 hint,
                 code="PG-E227",
             )
 
 
 def _words(error: Exception) -> str:
-    return clean(" ".join(str(error).split()), 200) or type(error).__name__
+    return sanitize(" ".join(str(error).split()), 200) or type(error).__name__

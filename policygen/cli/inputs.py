@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
-    from policygen.evidence.anomalies import Sign
+    from policygen.evidence.anomalies import AnomalyRule
     from policygen.logs.cache import Cache
-    from policygen.logs.reader import Job, Means
+    from policygen.logs.reader import ReadOptions, ReadRequest
     from policygen.logs.source import Source
     from policygen.rightsize.decisions.model import Decisions
 
 
-def talk_of(*, quiet: bool) -> Callable[[str], None]:
+def message_sink(*, quiet: bool) -> Callable[[str], None]:
     """Where progress goes: stderr, or nowhere."""
-    from policygen.cli.console import say
+    from policygen.cli.console import log_line
 
-    return (lambda _: None) if quiet else say
+    return (lambda _: None) if quiet else log_line
 
 
 def cores() -> int:
@@ -32,7 +32,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def deaf() -> None:
+def ignore_sigint() -> None:
     """Lets Ctrl-C stop the command and not its workers one by one, each with a word of its own."""
     import signal
 
@@ -40,21 +40,21 @@ def deaf() -> None:
 
 
 @contextmanager
-def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str = "") -> Iterator[Means]:
+def read_options(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str = "") -> Iterator[ReadOptions]:
     """By what means logs are read, for as long as they are: progress, and processes where there is much to read.
 
     Raises:
         UsageError: PG-E208, both processes and a cluster were asked for; what `cluster_at` raises.
     """
-    from policygen.cli.console import LINE, Bar
-    from policygen.logs.reader import Means
+    from policygen.cli.console import LINE, ProgressBar
+    from policygen.logs.reader import ReadOptions
 
-    bar = Bar()
+    bar = ProgressBar()
     if not quiet:
         LINE.show("looking for log files")
 
-    def keep(job: Job) -> Cache | None:
-        from policygen.cli.console import say as warn
+    def keep(job: ReadRequest) -> Cache | None:
+        from policygen.cli.console import log_line as warn
         from policygen.logs.cache import Cache, cache_folder
 
         return Cache.of(cache_folder(), f"{job.name}\0{job.search}", job.select, warn) if cached else None
@@ -62,7 +62,7 @@ def means_of(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str = "")
     say = (lambda _: None) if quiet else bar
     with _workers(jobs, dask) as (executor, workers):
         try:
-            yield Means(executor, 2 * workers, keep, say, talk_of(quiet=quiet))
+            yield ReadOptions(executor, 2 * workers, keep, say, message_sink(quiet=quiet))
         finally:
             bar.close()
 
@@ -89,14 +89,14 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
         return
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=deaf) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_sigint) as pool:
         try:
             yield pool, workers
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def source_of(
+def log_source(
     logs: list[str] | None,
     profile: str,
     talk: Callable[[str], None],
@@ -111,7 +111,7 @@ def source_of(
         PolicygenError: there is no such source, it cannot be opened, or it has no digests to verify it by.
     """
     from policygen.errors import UsageError
-    from policygen.logs.registry import Asking, open_source
+    from policygen.logs.registry import AwsOptions, open_source
 
     if keys and not verify:
         raise UsageError(
@@ -119,7 +119,7 @@ def source_of(
             "give both, or neither",
             code="PG-E234",
         )
-    source = open_source(logs or ["auto"], Asking(profile, _bytes(max_scan)))
+    source = open_source(logs or ["auto"], AwsOptions(profile, _bytes(max_scan)))
     for note in source.notes:
         talk(note)
     if not verify:
@@ -138,14 +138,14 @@ def _bytes(text: str) -> int | None:
     import re
 
     from policygen.errors import UsageError
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if not text:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if not found:
         raise UsageError(
-            f"--max-scan is not a size: {printable(text)[:40]!r}", "for example 50GB", code="PG-E224"
+            f"--max-scan is not a size: {escape_controls(text)[:40]!r}", "for example 50GB", code="PG-E224"
         )
     return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
 
@@ -189,9 +189,9 @@ def account_of(
     return None
 
 
-def signs_of(accept: list[str] | None) -> list[Sign]:
+def signs_of(accept: list[str] | None) -> list[AnomalyRule]:
     """The signs to accept; `analysis.observe` checks that they exist."""
-    return cast("list[Sign]", accept or [])
+    return cast("list[AnomalyRule]", accept or [])
 
 
 def decisions_of(path: Path | None, keep: list[str] | None, drop: list[str] | None) -> Decisions:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from policygen.cli.console import LINE
 from policygen.errors import UsageError
 from policygen.files import _unwritable, check_writable, write_file
-from policygen.text import file_name, printable
+from policygen.text import escape_controls, file_name
 
 if TYPE_CHECKING:
-    from policygen.evidence.observe import Observed
+    from policygen.evidence.observe import RoleEvidence
     from policygen.plan.model import Plan
 
 
@@ -127,26 +127,28 @@ def add_to_summary(path: Path, pages: Sequence[str]) -> str:
     return f"added {len(pages) - left_out} of {len(pages)} to the summary of the step"
 
 
-def summarise(observed: Observed) -> None:
+def summarise(observed: RoleEvidence) -> None:
     """What was read, in one line or two; what was passed over by kind, and what could not be read."""
-    from policygen.cli.console import say
-    from policygen.text import count
+    from policygen.cli.console import log_line
+    from policygen.text import pluralize
 
-    reading, ledger = observed.reading, observed.ledger
-    parts = [f"read {count(ledger.records, 'record')} in {count(reading.files, 'file')}"]
-    if ledger.searched:
-        parts = [f"searched {count(reading.files, 'file')}, read {count(ledger.records, 'record')} of them"]
-    if ledger.duplicates:
-        parts.append(count(ledger.duplicates, "duplicate"))
+    reading, counts = observed.reading, observed.counts
+    parts = [f"read {pluralize(counts.records, 'record')} in {pluralize(reading.files, 'file')}"]
+    if counts.searched:
+        parts = [
+            f"searched {pluralize(reading.files, 'file')}, read {pluralize(counts.records, 'record')} of them"
+        ]
+    if counts.duplicates:
+        parts.append(pluralize(counts.duplicates, "duplicate"))
     if reading.passed_over:
         parts.append(
             "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
         )
-    say("; ".join(parts))
+    log_line("; ".join(parts))
     for hole in reading.holes[:5]:
-        say(f"warning: {hole}")
+        log_line(f"warning: {hole}")
     if len(reading.holes) > 5:
-        say(f"warning: and {len(reading.holes) - 5:,} more")
+        log_line(f"warning: and {len(reading.holes) - 5:,} more")
 
 
 def ascii_only() -> bool:
@@ -161,7 +163,7 @@ def ascii_only() -> bool:
 
 def _unreadable(path: Path, reason: str) -> UsageError:
     return UsageError(
-        f"cannot read the plan {printable(str(path))!r}: {reason}",
+        f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
         "plans are what suggest and batch save: plans/ROLE.json",
         code="PG-E272",
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policygen.rightsize.check.findings import Source
+    from policygen.rightsize.check.findings import PolicySource
 
 
-def policies_of(path: Path) -> list[Source]:
+def policies_of(path: Path) -> list[PolicySource]:
     """The policies of a file or of the ``.json`` files of a folder, by name; ``-`` is standard input.
 
     A file is one document, or ``{"policies": [{"name", "document"}]}``, as ``policygen suggest -f policy`` writes where
@@ -35,12 +35,12 @@ def policies_of(path: Path) -> list[Source]:
     return _sources(name, text)
 
 
-def _sources(name: str, text: str) -> list[Source]:
+def _sources(name: str, text: str) -> list[PolicySource]:
     from policygen.iam.document import parse_policy
-    from policygen.rightsize.check.findings import Source, source_of
-    from policygen.text import printable
+    from policygen.rightsize.check.findings import PolicySource, policy_source
+    from policygen.text import escape_controls
 
-    shown = printable(name)
+    shown = escape_controls(name)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -50,18 +50,18 @@ def _sources(name: str, text: str) -> list[Source]:
             raise _unreadable(name, "it holds no policy")
         documents = [one.get("document", one) if isinstance(one, dict) else one for one in found["policies"]]
         return [
-            Source(shown, "", parse_policy(json.dumps(one), f"{name}, policy {number}"))
+            PolicySource(shown, "", parse_policy(json.dumps(one), f"{name}, policy {number}"))
             for number, one in enumerate(documents, 1)
         ]
-    return [source_of(shown, text, parse_policy(text, name))]
+    return [policy_source(shown, text, parse_policy(text, name))]
 
 
 def _unreadable(name: str, reason: str) -> Exception:
     from policygen.errors import UsageError
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     return UsageError(
-        f"cannot read {printable(name)!r}: {reason}",
+        f"cannot read {escape_controls(name)!r}: {reason}",
         "give a policy document in JSON: policygen suggest … -f policy > FILE makes one",
         code="PG-E219",
     )

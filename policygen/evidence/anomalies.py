@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-from policygen.logs.calls.call import CallKey, Calls
-from policygen.logs.calls.counts import Notice
-from policygen.logs.calls.evidence import Evidence, total
-from policygen.logs.events.credentials import User
+from policygen.logs.calls.call import CallBucket, Calls
+from policygen.logs.calls.counts import ChangeEvent
+from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
 
-Sign = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]
+AnomalyRule = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]
 
-SIGNS: Mapping[Sign, str] = {
+ANOMALY_RULES: Mapping[AnomalyRule, str] = {
     "interactive-agent": "a function's credentials in a command line, console or browser",
     "not-the-function": "a session that was not issued to a function, of a role that functions use",
     "foreign-agent": "an agent without Lambda's environment, of a function that otherwise always names it",
     "after-quiet": "a first call of its kind after weeks without a new one, on one day, with no deployment",
 }
 
-SHOWN_ONLY: frozenset[Sign] = frozenset({"after-quiet"})
+SHOWN_ONLY: frozenset[AnomalyRule] = frozenset({"after-quiet"})
 """Signs that are put to a person and leave nothing out: by themselves they look like a job that runs once a month."""
 SET_APART = "seen only in calls that were set apart"
 """Why a permission goes that only odd usage shows."""
@@ -50,10 +50,10 @@ DEPLOYED_DAYS = 7
 """Days after a deployment within which new calls are expected."""
 
 
-class Suspect(NamedTuple):
+class Anomaly(NamedTuple):
     """One kind of call that shows a sign."""
 
-    sign: Sign
+    sign: AnomalyRule
     source: str
     event: str
     function: str
@@ -61,27 +61,27 @@ class Suspect(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class SplitCalls:
     """A role's calls, parted."""
 
     workload: Calls
     """What the policy is made from."""
     apart: Calls
     """What is left out of it."""
-    suspects: Mapping[Suspect, Evidence]
+    suspects: Mapping[Anomaly, Evidence]
     """What shows a sign, accepted or not."""
-    accepted: frozenset[Sign] = frozenset()
+    accepted: frozenset[AnomalyRule] = frozenset()
 
 
-def part(
+def split_anomalies(
     calls: Calls,
     *,
     of_functions: bool | None = None,
-    notices: Sequence[Notice] = (),
-    accepted: Collection[Sign] = (),
+    notices: Sequence[ChangeEvent] = (),
+    accepted: Collection[AnomalyRule] = (),
     until: str = "",
     names: Collection[str] = (),
-) -> Conduct:
+) -> SplitCalls:
     """Sets apart what does not look like the workload.
 
     Args:
@@ -93,14 +93,14 @@ def part(
         names: of the functions that run with the role, where they are known: their sessions are called like them.
     """
     signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
-    found: dict[Suspect, Evidence] = {}
+    found: dict[Anomaly, Evidence] = {}
     for key, sign in signs.items():
         if not until or key.day <= until[:10]:
-            suspect = Suspect(sign, key.call.source, key.call.name, key.user.function)
+            suspect = Anomaly(sign, key.call.source, key.call.name, key.user.function)
             found[suspect] = found[suspect] + calls[key] if suspect in found else calls[key]
-    left_out = {sign for sign in SIGNS if sign not in accepted and sign not in SHOWN_ONLY}
+    left_out = {sign for sign in ANOMALY_RULES if sign not in accepted and sign not in SHOWN_ONLY}
     apart = {key: calls[key] for key, sign in signs.items() if sign in left_out}
-    return Conduct(
+    return SplitCalls(
         workload={key: seen for key, seen in calls.items() if key not in apart},
         apart=apart,
         suspects=dict(sorted(found.items())),
@@ -109,22 +109,26 @@ def part(
 
 
 def _signs(
-    calls: Calls, *, of_functions: bool | None, notices: Sequence[Notice], names: frozenset[str]
-) -> dict[CallKey, Sign]:
+    calls: Calls, *, of_functions: bool | None, notices: Sequence[ChangeEvent], names: frozenset[str]
+) -> dict[CallBucket, AnomalyRule]:
     functions, habits = _usual(calls), _habits(calls)
     mine = of_functions if of_functions is not None else _mostly_functions(calls)
-    found: dict[CallKey, Sign] = {}
+    found: dict[CallBucket, AnomalyRule] = {}
     for key, seen in calls.items():
         user = key.user
         if user in habits:
             continue
-        if user.manner == "interactive" and (user.of_function or mine):
+        if user.channel == "interactive" and (user.of_function or mine):
             found[key] = "interactive-agent"
         elif (
-            user.manner == "other" and not user.function and mine and functions and not seen.sessions <= names
+            user.channel == "other"
+            and not user.function
+            and mine
+            and functions
+            and not seen.sessions <= names
         ):
             found[key] = "not-the-function"
-        elif user.manner == "other" and user.function in functions:
+        elif user.channel == "other" and user.function in functions:
             found[key] = "foreign-agent"
     rest = {key: seen for key, seen in calls.items() if key not in found}
     if not mine:
@@ -132,9 +136,9 @@ def _signs(
     return found | dict.fromkeys(_after_quiet(rest, notices), "after-quiet")
 
 
-def _habits(calls: Calls) -> frozenset[User]:
+def _habits(calls: Calls) -> frozenset[CredentialUse]:
     """Functions and manners that come again and again: an extension, a tool in the function's image."""
-    days: dict[User, set[str]] = {}
+    days: dict[CredentialUse, set[str]] = {}
     for key in calls:
         if key.user.of_function:
             days.setdefault(key.user, set()).add(key.day)
@@ -150,9 +154,9 @@ def _usual(calls: Calls) -> frozenset[str]:
     every: Counter[str] = Counter()
     days: dict[str, set[str]] = {}
     for key, seen in calls.items():
-        if key.user.of_function and key.user.manner in {"runtime", "other"}:
+        if key.user.of_function and key.user.channel in {"runtime", "other"}:
             every[key.user.function] += seen.count
-            if key.user.manner == "runtime":
+            if key.user.channel == "runtime":
                 runtime[key.user.function] += seen.count
                 days.setdefault(key.user.function, set()).add(key.day)
     return frozenset(
@@ -166,18 +170,18 @@ def _usual(calls: Calls) -> frozenset[str]:
 
 def _mostly_functions(calls: Calls) -> bool:
     """Whether the records show nearly only functions at work, where the trust policy is not known."""
-    own = sum(seen.count for key, seen in calls.items() if key.user.manner != "service")
+    own = sum(seen.count for key, seen in calls.items() if key.user.channel != "service")
     issued = sum(
-        seen.count for key, seen in calls.items() if key.user.of_function and key.user.manner != "service"
+        seen.count for key, seen in calls.items() if key.user.of_function and key.user.channel != "service"
     )
     return own > 0 and issued >= RUNTIME_SHARE * own
 
 
-def _after_quiet(calls: Calls, notices: Sequence[Notice]) -> Iterable[CallKey]:
+def _after_quiet(calls: Calls, notices: Sequence[ChangeEvent]) -> Iterable[CallBucket]:
     """Calls of a kind that was first and only seen on one day, after `QUIET_DAYS` without a new kind."""
-    kinds: dict[tuple[str, str], list[CallKey]] = {}
+    kinds: dict[tuple[str, str], list[CallBucket]] = {}
     for key in calls:
-        if key.call.outcome is not Outcome.DENIED and key.user.manner not in {"service", "platform"}:
+        if key.call.outcome is not Outcome.DENIED and key.user.channel not in {"service", "platform"}:
             kinds.setdefault((key.call.source, key.call.name), []).append(key)
     firsts = sorted({min(key.day for key in keys) for keys in kinds.values()})
     active = sorted({key.day for key in calls})
@@ -199,7 +203,7 @@ def _days(start: str, end: str) -> int:
     return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
 
 
-def _deploys(notice: Notice, functions: Collection[str]) -> bool:
+def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
     """Whether it changed the code of one of the functions that used the role, or may have."""
     if notice.source != "lambda.amazonaws.com" or notice.error:
         return False
@@ -212,4 +216,4 @@ def _deploys(notice: Notice, functions: Collection[str]) -> bool:
 
 def who(calls: Calls) -> Evidence | None:
     """Sum of the evidence: sessions, addresses and agents of what was set apart."""
-    return total(calls.values())
+    return sum_evidence(calls.values())

@@ -7,34 +7,34 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from policygen.account.current import Today, today_of
+from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
 from policygen.errors import NothingFoundError, UsageError
-from policygen.evidence.anomalies import SIGNS, Conduct, Sign, part
+from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
-from policygen.evidence.role import Chosen, RoleName, choose, parse_role
-from policygen.evidence.usage import Usage, usage_of, with_passed_services
+from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
+from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import Ledger, nobody
-from policygen.logs.read_report import Reading, check_whole
-from policygen.logs.reader import Job, Means, run
+from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.read_report import ReadReport, require_complete
+from policygen.logs.reader import ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import Search, Source
+from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 Logs = Source | Sequence[str | Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class RoleEvidence:
     """What the logs and the account say of one role, before anything is proposed."""
 
-    reading: Reading
-    ledger: Ledger
-    chosen: Chosen
-    conduct: Conduct
+    reading: ReadReport
+    counts: CallCounts
+    chosen: ResolvedRole
+    conduct: SplitCalls
     usage: Usage
     """Of the calls that look like the workload, or were accepted."""
     apart: Usage | None
@@ -42,11 +42,11 @@ class Observed:
     coverage: Coverage
     role: Role | None
     """The role as it is in the account; None without one."""
-    today: Today | None
+    today: CurrentAccess | None
     until_given: bool
 
 
-def observe(
+def collect_evidence(
     logs: Logs,
     role: str,
     *,
@@ -54,10 +54,10 @@ def observe(
     until: str = "",
     account: Account | None = None,
     allow_incomplete: bool = False,
-    accepted: Collection[Sign] = (),
+    accepted: Collection[AnomalyRule] = (),
     on: date | None = None,
-    means: Means | None = None,
-) -> Observed:
+    means: ReadOptions | None = None,
+) -> RoleEvidence:
     """What a role did in a window, what the logs could have shown, and what it may do today.
 
     Args:
@@ -80,11 +80,11 @@ def observe(
     today_role = account.role(wanted.arn or wanted.name) if account else None
     source = open_source(logs)
     limit = limit or end_of(source, on)
-    reading, ledger = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
-    check_whole(reading, allow_incomplete=allow_incomplete)
-    return attribute(
+    reading, counts = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
+    require_complete(reading, allow_incomplete=allow_incomplete)
+    return evidence_for_role(
         reading,
-        ledger,
+        counts,
         wanted,
         days=days,
         limit=limit,
@@ -96,20 +96,20 @@ def observe(
     )
 
 
-def attribute(
-    reading: Reading,
-    ledger: Ledger,
-    wanted: RoleName,
+def evidence_for_role(
+    reading: ReadReport,
+    counts: CallCounts,
+    wanted: RoleSelector,
     *,
     days: int,
     limit: str = "",
     account: Account | None = None,
     current: Role | None = None,
     allow_incomplete: bool = False,
-    accepted: Collection[Sign] = (),
+    accepted: Collection[AnomalyRule] = (),
     until_given: bool = False,
     alike: Coverage | None = None,
-) -> Observed:
+) -> RoleEvidence:
     """What was read, as it concerns one role; of several roles' calls, those of the one that is meant.
 
     Args:
@@ -118,63 +118,63 @@ def attribute(
         wanted: the role.
         days: length of the window.
         limit: where it ends; "" for the newest event read.
-        account: as for `observe`.
+        account: as for `collect_evidence`.
         current: the role as it is in the account; None where it is not known.
-        allow_incomplete: as for `observe`.
-        accepted: as for `observe`.
+        allow_incomplete: as for `collect_evidence`.
+        accepted: as for `collect_evidence`.
         until_given: whether a person named the window's end.
         alike: the coverage of another role, made from the same arguments.
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
     """
-    chosen = choose(ledger, wanted, current.key if current else None)
-    window = window_of(days, limit or ledger.last)
-    conduct = part(
+    chosen = resolve_role(counts, wanted, current.key if current else None)
+    window = window_of(days, limit or counts.last)
+    conduct = split_anomalies(
         chosen.calls,
         of_functions=current.only_functions if current else None,
-        notices=ledger.notices,
+        notices=counts.notices,
         accepted=accepted,
         until=window.end,
         names=_function_names(account, current),
     )
-    usage = usage_of(chosen.role, conduct.workload, window)
+    usage = usage_from_calls(chosen.role, conduct.workload, window)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
     if usage.events is None:
-        raise _no_events(ledger, chosen, window, conduct)
+        raise _no_events(counts, chosen, window, conduct)
     coverage = alike.of(chosen.role) if alike else None
     if coverage is None:
-        coverage = _coverage(ledger, reading, window, account, chosen.role)
-    today: Today | None = None
+        coverage = _coverage(counts, reading, window, account, chosen.role)
+    today: CurrentAccess | None = None
     if account and current:
-        today = today_of(current, account, allow_incomplete=allow_incomplete)
-    apart = usage_of(chosen.role, conduct.apart, window) if conduct.apart else None
-    return Observed(reading, ledger, chosen, conduct, usage, apart, coverage, current, today, until_given)
+        today = current_access(current, account, allow_incomplete=allow_incomplete)
+    apart = usage_from_calls(chosen.role, conduct.apart, window) if conduct.apart else None
+    return RoleEvidence(reading, counts, chosen, conduct, usage, apart, coverage, current, today, until_given)
 
 
 def _read(
     source: Source,
-    wanted: RoleName,
+    wanted: RoleSelector,
     days: int,
     until: str,
     role: RoleKey | None,
-    means: Means | None,
-) -> tuple[Reading, Ledger]:
+    means: ReadOptions | None,
+) -> tuple[ReadReport, CallCounts]:
     """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
     account = wanted.account or (role.account if role else "")
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
     sought = (replace(wanted, name=role.name) if role else wanted).sought
-    job = Job(wanted.fits, name, wanted.name, until, sought)
-    portion = run(source, job, scope, means)
-    if portion.ledger.searched and not portion.ledger.calls:
-        portion = run(source, job._replace(search=Search()), scope, means)
-    return portion.reading, portion.ledger
+    job = ReadRequest(wanted.fits, name, wanted.name, until, sought)
+    portion = read_source(source, job, scope, means)
+    if portion.counts.searched and not portion.counts.calls:
+        portion = read_source(source, job._replace(search=RecordFilter()), scope, means)
+    return portion.reading, portion.counts
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
@@ -182,7 +182,7 @@ def _function_names(account: Account | None, role: Role | None) -> frozenset[str
     return frozenset(function.name for function in functions or ())
 
 
-def examine(
+def collect_coverage(
     logs: Logs,
     *,
     days: int = 30,
@@ -191,87 +191,91 @@ def examine(
     role: str = "",
     allow_incomplete: bool = False,
     on: date | None = None,
-    means: Means | None = None,
-) -> tuple[Reading, Ledger, Coverage]:
-    """What logs can show in a window, whoever called; arguments as for `observe`.
+    means: ReadOptions | None = None,
+) -> tuple[ReadReport, CallCounts, Coverage]:
+    """What logs can show in a window, whoever called; arguments as for `collect_evidence`.
 
     Args:
         role: judge by this role's sessions, which a trail may leave out; "" for nobody in particular.
 
     Raises:
         NothingFoundError: PG-E302, no event of anybody.
-        PolicygenError: as `observe` raises.
+        PolicygenError: as `collect_evidence` raises.
     """
     limit = limit_of(days, until)
     key = account.role(role).key if account and role else None
     source = open_source(logs)
     limit = limit or end_of(source, on)
-    portion = run(source, Job(nobody, "nobody", until=limit), scope_of(days, limit), means)
-    reading, ledger = portion.reading, portion.ledger
-    check_whole(reading, allow_incomplete=allow_incomplete)
-    if not (limit or ledger.last):
+    portion = read_source(source, ReadRequest(nobody, "nobody", until=limit), scope_of(days, limit), means)
+    reading, counts = portion.reading, portion.counts
+    require_complete(reading, allow_incomplete=allow_incomplete)
+    if not (limit or counts.last):
         raise nobody_seen(reading)
-    window = window_of(days, limit or ledger.last)
-    return reading, ledger, _coverage(ledger, reading, window, account, key)
+    window = window_of(days, limit or counts.last)
+    return reading, counts, _coverage(counts, reading, window, account, key)
 
 
-def nobody_seen(reading: Reading) -> NothingFoundError:
+def nobody_seen(reading: ReadReport) -> NothingFoundError:
     """The error for logs without one event of anybody."""
     return NothingFoundError(
-        f"no event of any caller in {count(reading.files, 'file')}",
+        f"no event of any caller in {pluralize(reading.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )
 
 
 def _coverage(
-    ledger: Ledger, reading: Reading, window: Window, account: Account | None, role: RoleKey | None
+    counts: CallCounts, reading: ReadReport, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
     trails = account.trails if account else None
     return coverage_of(
         window,
-        ledger.days,
-        ledger.regions,
+        counts.days,
+        counts.regions,
         trails if reading.trails is None else reading.trails,
         reading.holes,
         role=role,
-        changes=_trail_changes(ledger),
-        data_seen=ledger.data_types,
-        management=ledger.management,
+        changes=_trail_changes(counts),
+        data_seen=counts.data_types,
+        management=counts.management,
     )
 
 
-def _trail_changes(ledger: Ledger) -> list[TrailChange]:
+def _trail_changes(counts: CallCounts) -> list[TrailChange]:
     return [
         TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
-        for one in ledger.notices
+        for one in counts.notices
         if one.source == SOURCE and one.name in EVENTS
     ]
 
 
 def _check_accepted(accepted: Collection[str]) -> None:
     for name in accepted:
-        if name not in SIGNS:
+        if name not in ANOMALY_RULES:
             raise UsageError(
-                f"no sign {printable(name)[:60]!r}", f"there are: {', '.join(SIGNS)}", code="PG-E216"
+                f"no sign {escape_controls(name)[:60]!r}",
+                f"there are: {', '.join(ANOMALY_RULES)}",
+                code="PG-E216",
             )
 
 
-def _no_events(ledger: Ledger, chosen: Chosen, window: Window, conduct: Conduct) -> NothingFoundError:
+def _no_events(
+    counts: CallCounts, chosen: ResolvedRole, window: Window, conduct: SplitCalls
+) -> NothingFoundError:
     apart = [key for key in conduct.apart if window.holds(key.day)]
     if apart:
         signs = sorted({one.sign for one in conduct.suspects} - conduct.accepted)
         calls = sum(conduct.apart[key].count for key in apart)
         return NothingFoundError(
-            f"no call by {chosen.role.name} looks like the workload: {count(calls, 'call')} set apart",
-            *(f"{sign}: {SIGNS[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
+            f"no call by {chosen.role.name} looks like the workload: {pluralize(calls, 'call')} set apart",
+            *(f"{sign}: {ANOMALY_RULES[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
             "no policy was written: an empty one would be a guess, not a finding",
             code="PG-E301",
         )
     last = max((evidence.last for evidence in chosen.calls.values()), default="")
     role: RoleKey = chosen.role
-    needed = (date.fromisoformat(ledger.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {ledger.records:,} records of {len(ledger.roles):,} roles, so the logs are there"]
+    needed = (date.fromisoformat(counts.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    hints = [f"read {counts.records:,} records of {len(counts.roles):,} roles, so the logs are there"]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")

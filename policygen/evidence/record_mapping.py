@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policygen.catalog import mapping as catalog
-from policygen.catalog.call import Requested
+from policygen.catalog import mapping
+from policygen.catalog.call import MappedRequest
 from policygen.catalog.provenance import rule_place, step_place
-from policygen.evidence.role import RoleName
+from policygen.evidence.role import RoleSelector
 from policygen.iam.request import GRANTED
-from policygen.logs.calls.call import CallId, call_id
-from policygen.logs.events.event import Event, Ignored, read_event
+from policygen.logs.calls.call import CallSignature, call_signature
+from policygen.logs.events.event import Event, SkippedRecord, read_event
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch
-from policygen.text import clean
+from policygen.text import sanitize
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MappedRecord:
     """One record: its status, the requests behind it, and the reason of either."""
 
     event_id: str
@@ -46,7 +46,9 @@ class Row:
         }
 
 
-def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str], *, why: bool = False) -> Iterator[Row]:
+def map_batch(
+    batch: Batch, wanted: RoleSelector | None, seen: set[str], *, why: bool = False
+) -> Iterator[MappedRecord]:
     """A row for each record of a batch, also for those that are unreadable or no record of a call.
 
     Args:
@@ -59,32 +61,32 @@ def map_batch(batch: Batch, wanted: RoleName | None, seen: set[str], *, why: boo
     for record in batch.records:
         yield _row(record, wanted, seen, why=why)
     for one in batch.unreadable:
-        yield Row("", "", "", None, "ignored", (), f"unreadable: {clean(one.reason)}")
+        yield MappedRecord("", "", "", None, "ignored", (), f"unreadable: {sanitize(one.reason)}")
     if batch.kind == "log":
         for kind, count in sorted(batch.passed_over.items()):
             for _ in range(count):
-                yield Row("", "", "", None, "ignored", (), f"passed over: {kind}")
+                yield MappedRecord("", "", "", None, "ignored", (), f"passed over: {kind}")
 
 
-def _row(record: Record, wanted: RoleName | None, seen: set[str], *, why: bool) -> Row:
+def _row(record: Record, wanted: RoleSelector | None, seen: set[str], *, why: bool) -> MappedRecord:
     event = read_event(record)
-    if isinstance(event, Ignored):
-        return Row(event.id, event.source, event.name, None, "ignored", (), event.reason)
+    if isinstance(event, SkippedRecord):
+        return MappedRecord(event.id, event.source, event.name, None, "ignored", (), event.reason)
     role = event.principal.role
     name = (role.arn or role.name or role.role_id) if role else None
     base = (event.id, event.source, event.name, name)
     if event.id and event.id in seen:
-        return Row(*base, "ignored", (), "a duplicate: this eventID was read already")
+        return MappedRecord(*base, "ignored", (), "a duplicate: this eventID was read already")
     seen.add(event.id)
     if wanted and not (role and wanted.fits(role)):
-        return Row(*base, "ignored", (), "another principal's call")
-    call = call_id(event)
-    answer = catalog.requests_for(call.call())
-    return Row(*base, *_status(event, call, answer, why=why))
+        return MappedRecord(*base, "ignored", (), "another principal's call")
+    call = call_signature(event)
+    answer = mapping.requests_for(call.call())
+    return MappedRecord(*base, *_status(event, call, answer, why=why))
 
 
 def _status(
-    event: Event, call: CallId, answer: catalog.Answer, *, why: bool
+    event: Event, call: CallSignature, answer: mapping.MappingResult, *, why: bool
 ) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
     requests = tuple(
         _request(one, call.source, why=why) for one in answer.requests if why or one.request.grade in GRANTED
@@ -106,7 +108,7 @@ def _status(
     return answer.status, requests, reason
 
 
-def _request(one: Requested, source: str, *, why: bool) -> dict[str, Any]:
+def _request(one: MappedRequest, source: str, *, why: bool) -> dict[str, Any]:
     request, origin = one.request, one.origin
     plain = {
         "action": request.action,

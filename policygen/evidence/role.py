@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.source import Search, Sought
-from policygen.text import printable
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.source import BytePattern, RecordFilter
+from policygen.text import escape_controls
 
 _ROLE_ARN = re.compile(
     r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)"
@@ -21,7 +21,7 @@ _SESSION_ARN = re.compile(r"arn:[^:]+:sts::(?P<account>\d{12}):assumed-role/(?P<
 
 
 @dataclass(frozen=True, slots=True)
-class RoleName:
+class RoleSelector:
     """A role as the user named it; "" for what was not said."""
 
     name: str
@@ -38,7 +38,7 @@ class RoleName:
         return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
 
     @property
-    def sought(self) -> Search:
+    def sought(self) -> RecordFilter:
         """What the bytes of a record that says anything of the role hold.
 
         In its own account's log its name; what changes a trail, and what changes a function's code
@@ -46,17 +46,19 @@ class RoleName:
         a name that a writer of JSON may have escaped: then each record has to be read.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
-            return Search()
-        return Search((Sought(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account)
+            return RecordFilter()
+        return RecordFilter(
+            (BytePattern(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account
+        )
 
 
 # Names as in `ledger.NOTED`; Lambda's API writes its date behind them.
 _CHANGES = (
-    Sought(
+    BytePattern(
         b'"eventSource":"cloudtrail.amazonaws.com"',
         rb'"eventName":"(?:(?:Create|Update|Delete)Trail|(?:Start|Stop)Logging|PutEventSelectors)"',
     ),
-    Sought(
+    BytePattern(
         b"20150331",
         rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
         before=32,
@@ -65,33 +67,33 @@ _CHANGES = (
 )
 
 
-def _copy_from(account: str) -> Sought:
+def _copy_from(account: str) -> BytePattern:
     """Copies of calls by roles of an account, or of any: type, id and account stand side by side (1.4.3)."""
     if account:
         # In another account's log this one's number is rarer than copies.
         number = b'"accountId":"%b"' % account.encode()
-        return Sought(number, rb'(?=.*"AWSAccount").*"principalId":"AROA', before=256)
-    return Sought(b'"AWSAccount"', rb'"principalId":"AROA')
+        return BytePattern(number, rb'(?=.*"AWSAccount").*"principalId":"AROA', before=256)
+    return BytePattern(b'"AWSAccount"', rb'"principalId":"AROA')
 
 
-def parse_role(text: str) -> RoleName:
+def parse_role(text: str) -> RoleSelector:
     """A role's name or ARN (IAM role, or a session of it).
 
     Raises:
         UsageError: PG-E203, neither of them.
     """
     if found := _ROLE_ARN.fullmatch(text):
-        return RoleName(found["name"], found["account"], text)
+        return RoleSelector(found["name"], found["account"], text)
     if found := _SESSION_ARN.fullmatch(text):
-        return RoleName(found["name"], found["account"])
+        return RoleSelector(found["name"], found["account"])
     name = text.rsplit("/", 1)[-1]
     if not re.fullmatch(r"[\w+=,.@-]{1,64}", name, re.ASCII):
         raise UsageError(
-            f"not a role's name or ARN: {printable(text)[:120]!r}",
+            f"not a role's name or ARN: {escape_controls(text)[:120]!r}",
             "for example --role orders-api, or --role arn:aws:iam::111122223333:role/service-role/orders-api",
             code="PG-E203",
         )
-    return RoleName(name)
+    return RoleSelector(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ResolvedRole:
     """The role, its calls, and namesakes that were deleted."""
 
     role: RoleKey
@@ -112,7 +114,7 @@ class Chosen:
     predecessors: tuple[Predecessor, ...]
 
 
-def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> Chosen:
+def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None) -> ResolvedRole:
     """The one role that is meant.
 
     Args:
@@ -124,7 +126,7 @@ def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> 
         UsageError: PG-E204, the name fits roles of several accounts.
         NothingFoundError: PG-E310, no such role in the logs.
     """
-    found = {role: calls for role, calls in ledger.calls.items() if wanted.fits(role)}
+    found = {role: calls for role, calls in counts.calls.items() if wanted.fits(role)}
     accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
     if len(accounts) > 1:
         raise UsageError(
@@ -133,7 +135,7 @@ def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> 
             code="PG-E204",
         )
     if not found:
-        raise _no_role(ledger, wanted)
+        raise _no_role(counts, wanted)
     groups = _by_identity(found)
     ranked = sorted(groups.values(), key=lambda one: (_last(one[1]), one[0]), reverse=True)
     if current and current.role_id:
@@ -151,7 +153,7 @@ def choose(ledger: Ledger, wanted: RoleName, current: RoleKey | None = None) -> 
         Predecessor(other, sum(e.count for e in theirs.values()), _last(theirs))
         for other, theirs in ranked[1:]
     )
-    return Chosen(_complete(role, current), calls, before)
+    return ResolvedRole(_complete(role, current), calls, before)
 
 
 def _complete(role: RoleKey, current: RoleKey | None) -> RoleKey:
@@ -196,23 +198,23 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
     return arns[0] if arns else f"arn:aws:iam::{account}:role/{name}"
 
 
-def _no_role(ledger: Ledger, wanted: RoleName) -> NothingFoundError:
-    names = sorted({role.name for role in ledger.roles if role.name})
+def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
+    names = sorted({role.name for role in counts.roles if role.name})
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
-    if after := ledger.ignored["after the window"]:
+    if after := counts.ignored["after the window"]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        hints.append(f"read {_records(ledger)}, with these roles: {shown}")
+        hints.append(f"read {_records(counts)}, with these roles: {shown}")
     elif not after:
-        hints.append(f"read {_records(ledger)}, none of them by a role")
+        hints.append(f"read {_records(counts)}, none of them by a role")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NothingFoundError(
         f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310"
     )
 
 
-def _records(ledger: Ledger) -> str:
-    return f"{ledger.records:,} record{'' if ledger.records == 1 else 's'}"
+def _records(counts: CallCounts) -> str:
+    return f"{counts.records:,} record{'' if counts.records == 1 else 's'}"

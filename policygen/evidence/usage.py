@@ -8,17 +8,17 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from policygen.catalog import mapping as catalog
-from policygen.catalog.call import Origin
+from policygen.catalog import mapping
+from policygen.catalog.call import Provenance
 from policygen.iam.request import GRANTED, AccessRequest, RoleKey
-from policygen.logs.calls.call import CallId, CallKey, Calls
-from policygen.logs.calls.evidence import Evidence, total
+from policygen.logs.calls.call import CallBucket, Calls, CallSignature
+from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.window import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeniedRequest:
     """A permission that was asked for and refused."""
 
     action: str
@@ -51,7 +51,7 @@ class Usage:
     reasons: Mapping[AccessRequest, tuple[str, ...]]
     sources: Mapping[AccessRequest, tuple[str, ...]]
     """Request -> ``s3.amazonaws.com GetObject``: the events it comes from."""
-    wanted: Mapping[Wanted, Evidence]
+    wanted: Mapping[DeniedRequest, Evidence]
     unmapped: Mapping[Unmapped, Evidence]
     no_permission: Mapping[str, Evidence]
     unauthenticated: Evidence | None
@@ -60,13 +60,13 @@ class Usage:
     calls: int
     """Distinct calls."""
     regions: tuple[str, ...]
-    daily: Mapping[CallKey, Evidence] = field(default_factory=dict)
+    daily: Mapping[CallBucket, Evidence] = field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
     users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
     """`User.function`, "" where the record names none -> the granted requests made with its credentials."""
 
 
-def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
+def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
     """What a role's calls in a window stand for.
 
     Args:
@@ -75,10 +75,10 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         window: the days that count.
     """
     daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
-    by_call: dict[CallId, dict[str, Evidence]] = {}
+    by_call: dict[CallSignature, dict[str, Evidence]] = {}
     for key, evidence in daily.items():
         _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
-    tally = _Tally()
+    tally = _UsageBuilder()
     for call in sorted(by_call, key=_order):
         tally.add(call, by_call[call])
     return Usage(
@@ -92,7 +92,7 @@ def usage_of(role: RoleKey, calls: Calls, window: Window) -> Usage:
         unmapped=tally.unmapped,
         no_permission=tally.no_permission,
         unauthenticated=tally.unauthenticated,
-        events=total(evidence for users in by_call.values() for evidence in users.values()),
+        events=sum_evidence(evidence for users in by_call.values() for evidence in users.values()),
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
@@ -144,7 +144,7 @@ def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...
     return (request.action.lower(), request.resource, request.grade, request.context)
 
 
-def _order(call: CallId) -> tuple[str, ...]:
+def _order(call: CallSignature) -> tuple[str, ...]:
     return (
         call.source,
         call.name,
@@ -158,24 +158,24 @@ def _order(call: CallId) -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _UsageBuilder:
     requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
     asides: dict[AccessRequest, Evidence] = field(default_factory=dict)
-    origins: dict[AccessRequest, set[Origin]] = field(default_factory=dict)
+    origins: dict[AccessRequest, set[Provenance]] = field(default_factory=dict)
     sources: dict[AccessRequest, set[str]] = field(default_factory=dict)
-    wanted: dict[Wanted, Evidence] = field(default_factory=dict)
+    wanted: dict[DeniedRequest, Evidence] = field(default_factory=dict)
     unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
     no_permission: dict[str, Evidence] = field(default_factory=dict)
     unauthenticated: Evidence | None = None
     users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
 
-    def add(self, call: CallId, users: Mapping[str, Evidence]) -> None:
+    def add(self, call: CallSignature, users: Mapping[str, Evidence]) -> None:
         """Adds a call, by what its credentials were issued to."""
         evidence = reduce(add, users.values())
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated = _sum(self.unauthenticated, evidence)
             return
-        answer = catalog.requests_for(call.call())
+        answer = mapping.requests_for(call.call())
         if call.outcome is Outcome.DENIED:
             self._deny(call, answer, evidence)
             if not _dependency(call.denial):
@@ -193,8 +193,8 @@ class _Tally:
             self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 
-    def _deny(self, call: CallId, answer: catalog.Answer, evidence: Evidence) -> None:
-        for wanted in wanted_of(call, answer):
+    def _deny(self, call: CallSignature, answer: mapping.MappingResult, evidence: Evidence) -> None:
+        for wanted in denied_request_of(call, answer):
             _add(self.wanted, wanted, evidence)
 
 
@@ -203,17 +203,17 @@ def _dependency(denial: Denial | None) -> bool:
     return bool(denial and denial.policy_type.startswith("dependency"))
 
 
-def wanted_of(call: CallId, answer: catalog.Answer) -> Iterator[Wanted]:
+def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
     """What a denied call asked for: what the message names, else what the call stands for."""
     denial = call.denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
-        yield Wanted(denial.action, denial.resource or "*", *base)
+        yield DeniedRequest(denial.action, denial.resource or "*", *base)
     elif answer.requests and not _dependency(denial):
         for one in answer.requests:
-            yield Wanted(one.request.action, one.request.resource, *base)
+            yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:
-        yield Wanted("", "", *base)
+        yield DeniedRequest("", "", *base)
 
 
 def _add(table: dict[Any, Evidence], key: Any, evidence: Evidence) -> None:

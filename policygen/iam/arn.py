@@ -194,7 +194,7 @@ def arn_glob(pattern: str) -> Glob:
 # --- Questions about patterns --------------------------------------------------------------------
 
 
-def matches(pattern: str, value: str) -> bool:
+def resource_matches(pattern: str, value: str) -> bool:
     """Whether the Resource `pattern` of an identity policy matches the literal ARN `value`.
 
     A pattern with a policy variable other than ``${*}``, ``${?}``, ``${$}`` matches nothing: put the

@@ -14,10 +14,10 @@ from typing import Literal, NamedTuple
 
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
-from policygen.iam.conjunction import join_conditions
+from policygen.iam.conjunction import conjoin
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
-from policygen.iam.example_requests import contexts_for, names_for
+from policygen.iam.example_requests import example_contexts, example_names
 from policygen.iam.grants import Grant, inside_statements, is_pattern
 from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest, Context
@@ -28,7 +28,7 @@ _TRIES = 200
 """Requests tried for one grant before it is called unsure."""
 
 
-class Witness(NamedTuple):
+class Counterexample(NamedTuple):
     """A request that one side allows and the other does not, as the evaluator says of it."""
 
     request: AccessRequest
@@ -44,9 +44,9 @@ class Comparison:
 
     verdict: Verdict
     """``narrower``: the new side allows less; ``unsure``: where only unsure grants keep it from being settled."""
-    gained: tuple[Witness, ...]
+    gained: tuple[Counterexample, ...]
     """What new allows and old does not."""
-    lost: tuple[Witness, ...]
+    lost: tuple[Counterexample, ...]
     """What old allows and new does not."""
     unsure: tuple[str, ...] = ()
     """Grants, with their side, of which it is neither proven nor refuted that the other side allows them all."""
@@ -70,7 +70,7 @@ def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison
 
 
 def _verdict(
-    gained: Sequence[Witness], lost: Sequence[Witness], more: Sequence[str], less: Sequence[str]
+    gained: Sequence[Counterexample], lost: Sequence[Counterexample], more: Sequence[str], less: Sequence[str]
 ) -> Verdict:
     """`more` and `less` are doubts about what new and old alone allow."""
     if gained and lost:
@@ -82,10 +82,10 @@ def _verdict(
 
 def _surplus(
     mine: Sequence[Policy], theirs: Sequence[Policy], side: str
-) -> tuple[tuple[Witness, ...], tuple[str, ...]]:
+) -> tuple[tuple[Counterexample, ...], tuple[str, ...]]:
     """Witnesses for what `mine` allows and `theirs` does not, and the grants that are neither shown nor refuted."""
     contest = _Contest(mine, theirs)
-    witnesses: dict[AccessRequest, Witness] = {}
+    witnesses: dict[AccessRequest, Counterexample] = {}
     doubts: set[str] = set()
     for statement in allow_statements(mine):
         for grant in _grants(statement):
@@ -152,29 +152,29 @@ class _Contest:
 
     def _harmless(self, deny: Statement, grant: Grant) -> bool:
         """Whether a Deny of the other side bars nothing of a grant that this side does not bar itself."""
-        if not _touches(deny, grant) or join_conditions(grant.conditions, deny.conditions).never:
+        if not _touches(deny, grant) or conjoin(grant.conditions, deny.conditions).never:
             return True
         return any(
             _inside_deny(deny, own) and implies(deny.conditions, own.conditions) for own in self._own_denies
         )
 
-    def witness(self, grant: Grant) -> Witness | None:
+    def witness(self, grant: Grant) -> Counterexample | None:
         """A request that this side allows and the other does not; None where none was found."""
         for request in islice(self._requests(grant), _TRIES):
             mine = self._mine.evaluate(request)
             if mine.outcome == "ALLOWED" and mine.certain:
                 theirs = self._theirs.evaluate(request)
                 if theirs.outcome != "ALLOWED" and theirs.certain:
-                    return Witness(request, mine.reason, theirs.reason)
+                    return Counterexample(request, mine.reason, theirs.reason)
         return None
 
     def _requests(self, grant: Grant) -> Iterator[AccessRequest]:
         """Requests that the grant may allow, the plainest first, in a fixed order."""
-        contexts = contexts_for(grant.conditions, self._conditions)
+        contexts = example_contexts(grant.conditions, self._conditions)
         for action in self._named(grant.action):
             known = reference.action(action)
             typed = known is None or bool(known.types)
-            names = names_for(grant.resource, grant.excluded, self._resources, known) if typed else ("*",)
+            names = example_names(grant.resource, grant.excluded, self._resources, known) if typed else ("*",)
             for name, context in product(names, contexts):
                 yield AccessRequest(action, name, context=_context(context))
 

@@ -62,7 +62,7 @@ def any_of(truths: Iterable[Truth]) -> Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ContextFacts:
     """Condition keys of one request. A key without values is known to be absent from it.
 
     Attributes:
@@ -78,10 +78,12 @@ class Facts:
         return self.values.get(key.lower(), () if self.complete else None)
 
 
-def facts_of(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> Facts:
+def context_facts(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> ContextFacts:
     """Facts from contexts, of which the later win; `absent` are keys known not to be in the request."""
     known = {key.lower(): () for key in absent}
-    return Facts(known | {key.lower(): values for context in contexts for key, values in context}, complete)
+    return ContextFacts(
+        known | {key.lower(): values for context in contexts for key, values in context}, complete
+    )
 
 
 # --- Policy variables ----------------------------------------------------------------------------
@@ -89,13 +91,13 @@ def facts_of(*contexts: Context, absent: Iterable[str] = (), complete: bool = Fa
 _VARIABLE = re.compile(r"\$\{([^{}*?$,]+)(?:,\s*'([^'{}]*)')?\s*\}")
 
 
-def unknown_variables(text: str, facts: Facts) -> tuple[str, ...]:
+def unknown_variables(text: str, facts: ContextFacts) -> tuple[str, ...]:
     """The keys of the policy variables in `text` whose values are not known."""
     keys = [match.group(1).strip() for match in _VARIABLE.finditer(text)]
     return tuple(key for key in keys if facts.look_up(key) is None)
 
 
-def substitute(pattern: str, facts: Facts) -> str | None:
+def substitute(pattern: str, facts: ContextFacts) -> str | None:
     """`pattern` with the values of its variables, which have no wildcards whatever characters they hold.
 
     None when a variable has neither a value nor a default: the pattern then matches nothing (4.3.6). A key
@@ -118,7 +120,7 @@ def substitute(pattern: str, facts: Facts) -> str | None:
 
 # --- Operators -----------------------------------------------------------------------------------
 
-Test = Callable[[str, str, Facts], Truth]
+Test = Callable[[str, str, ContextFacts], Truth]
 """Policy value, request value, facts -> whether the request value is one that the policy value names."""
 
 
@@ -154,7 +156,7 @@ def equals_ignoring_case(text: str) -> Glob:
 def _matching(pattern: Callable[[str], Glob]) -> Test:
     fold = pattern is equals_ignoring_case
 
-    def test(policy: str, request: str, facts: Facts) -> Truth:
+    def test(policy: str, request: str, facts: ContextFacts) -> Truth:
         request = request.lower() if fold else request
         resolved = substitute(policy, facts)
         if resolved is None:
@@ -169,7 +171,7 @@ def _matching(pattern: Callable[[str], Glob]) -> Test:
 
 
 def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Operator:
-    def test(policy: str, request: str, facts: Facts) -> Truth:  # noqa: ARG001 - no variables here
+    def test(policy: str, request: str, facts: ContextFacts) -> Truth:  # noqa: ARG001 - no variables here
         try:
             return truth(compare(read(request), read(policy)))
         except ValueError:
@@ -250,7 +252,7 @@ def _operators() -> Iterator[tuple[str, Operator]]:
 OPERATORS = dict(_operators())
 
 
-class Named(NamedTuple):
+class ConditionOperator(NamedTuple):
     """An operator as written: ``ForAllValues:StringLikeIfExists``, in lower case."""
 
     quantifier: str
@@ -270,26 +272,26 @@ class Named(NamedTuple):
         return self.operator.negated
 
 
-def named(operator: str) -> Named | None:
+def parse_operator(operator: str) -> ConditionOperator | None:
     """The operator, or None when IAM has no such operator."""
     quantifier, _, name = operator.lower().rpartition(":")
     base = name.removesuffix("ifexists")
     if base not in OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
         return None
-    return Named(quantifier, base, base != name)
+    return ConditionOperator(quantifier, base, base != name)
 
 
 # --- Evaluation ----------------------------------------------------------------------------------
 
 
-def evaluate_conditions(conditions: Conditions, facts: Facts) -> Truth:
+def evaluate_conditions(conditions: Conditions, facts: ContextFacts) -> Truth:
     """Whether a condition block holds for a request of which `facts` are known."""
     return all_of(
         evaluate_entry(operator, key, values, facts) for operator, keys in conditions for key, values in keys
     )
 
 
-def undecided_keys(conditions: Conditions, facts: Facts) -> tuple[str, ...]:
+def undecided_keys(conditions: Conditions, facts: ContextFacts) -> tuple[str, ...]:
     """The keys, sorted, for want of which entries of a block are UNKNOWN: condition keys and variables."""
     keys: set[str] = set()
     for operator, entries in conditions:
@@ -300,9 +302,9 @@ def undecided_keys(conditions: Conditions, facts: Facts) -> tuple[str, ...]:
     return tuple(sorted(keys))
 
 
-def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: Facts) -> Truth:
+def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: ContextFacts) -> Truth:
     """One key of a condition block. UNKNOWN for an operator that IAM does not have."""
-    name, found = named(operator), facts.look_up(key)
+    name, found = parse_operator(operator), facts.look_up(key)
     if name is None or found is None:
         return Truth.UNKNOWN
     if name.base == "null":

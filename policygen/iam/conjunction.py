@@ -12,9 +12,9 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from policygen.iam.arn import quote
-from policygen.iam.conditions import OPERATORS, Named, named
+from policygen.iam.conditions import OPERATORS, ConditionOperator, parse_operator
 from policygen.iam.document import Conditions, conditions_of
-from policygen.iam.implication import RANGES, comparison_of, kind_of, names_all
+from policygen.iam.implication import RANGES, comparison_of, names_all, operator_kind
 from policygen.iam.pattern import Token, Wild, includes, intersection, meets
 
 # Operators that compare alike, so that a second entry of the same key has a place to stand.
@@ -44,7 +44,7 @@ class Joined:
     """Proven: nothing holds under both."""
 
 
-def join_conditions(own: Conditions, other: Conditions) -> Joined:
+def conjoin(own: Conditions, other: Conditions) -> Joined:
     """The block that holds where both hold: exactly there when nothing is lost, else nowhere else."""
     block: dict[str, dict[str, tuple[str, ...]]] = {op: dict(keys) for op, keys in own}
     lost: list[str] = []
@@ -87,7 +87,7 @@ def _add(
     """Narrows an entry to other values as well. Gives what is lost, or ""; the entry is empty if all is."""
     operator, key = where
     mine = block[operator][key]
-    name = named(operator)
+    name = parse_operator(operator)
     if name is None:
         block[operator][key] = ()
         return f"{operator} is no operator of IAM"
@@ -142,13 +142,15 @@ def _plain(value: str) -> str:
     return "".join(written)
 
 
-def _meet(name: Named, mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+def _meet(
+    name: ConditionOperator, mine: tuple[str, ...], theirs: tuple[str, ...]
+) -> tuple[tuple[str, ...], bool]:
     """The values under which both lists hold, and whether they hold nowhere else together."""
     # One value of several may satisfy the one list and another value the other: an entry cannot say that.
     apart = name.quantifier == "foranyvalue"
     if name.operator.negated:
         return tuple(sorted({*mine, *theirs})), not apart
-    kind = kind_of(name)
+    kind = operator_kind(name)
     if kind in ("numeric", "date") and comparison_of(name) in RANGES:
         bound = _bound(name, mine, theirs)
         return ((bound,), not apart) if bound is not None else ((), False)
@@ -162,7 +164,7 @@ def _meet(name: Named, mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[
     return tuple(sorted(met)), exact
 
 
-def _bound(name: Named, mine: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
+def _bound(name: ConditionOperator, mine: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
     """The bound of both lists, of which any value is enough: the stricter of the two laxest ones."""
     read = name.operator.read
     if read is None or not mine or not theirs:
@@ -178,7 +180,7 @@ def _bound(name: Named, mine: tuple[str, ...], theirs: tuple[str, ...]) -> str |
         return None
 
 
-def _both(name: Named, a: str, b: str) -> tuple[set[str], bool]:
+def _both(name: ConditionOperator, a: str, b: str) -> tuple[set[str], bool]:
     """Values that name what both values name, and whether they name all of it."""
     if names_all(name, a, name, b):
         return {b}, True
@@ -199,7 +201,7 @@ def _both(name: Named, a: str, b: str) -> tuple[set[str], bool]:
     return sound, products is not None and len(sound) == len(products)
 
 
-def _readable(name: Named, a: str, b: str) -> bool:
+def _readable(name: ConditionOperator, a: str, b: str) -> bool:
     """Whether two values that do not include each other are known to have nothing in common."""
     read = name.operator.read
     if read is None:
@@ -208,7 +210,7 @@ def _readable(name: Named, a: str, b: str) -> bool:
         one, other = read(a), read(b)
     except ValueError:
         return False
-    if kind_of(name) == "ipaddress":
+    if operator_kind(name) == "ipaddress":
         return isinstance(one, IPv4Network) != isinstance(other, IPv4Network) or not one.overlaps(other)
     return True
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from policygen.errors import UsageError
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
@@ -128,7 +128,7 @@ def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: Policy
         UsageError: PG-E210, with the path of the element that is not as it should be; PG-E350, an RCP
             whose principal is not everyone.
     """
-    reader = _Reader(name, kind)
+    reader = _PolicyReader(name, kind)
     element = reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
     reader.known(element, _POLICY_ELEMENTS, "")
     version = element.get("Version", _OLD_VERSION)
@@ -148,7 +148,7 @@ def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: Policy
 
 def _shown(value: object) -> str:
     if isinstance(value, str):
-        return repr(printable(value)[:80])
+        return repr(escape_controls(value)[:80])
     return {dict: "an object", list: "a list", bool: "a boolean", type(None): "null"}.get(
         type(value), "a number"
     )
@@ -163,7 +163,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return element
 
 
-class _Reader:
+class _PolicyReader:
     """Reads the elements of one document; knows its name, for messages, and whether it has variables."""
 
     def __init__(self, name: str, kind: PolicyKind = "identity") -> None:
@@ -172,7 +172,7 @@ class _Reader:
         self.variables = True
 
     def error(self, path: str, problem: str) -> UsageError:
-        named, path = f"policy {clean(self.name)!r}" if self.name else "the policy", clean(path)
+        named, path = f"policy {sanitize(self.name)!r}" if self.name else "the policy", sanitize(path)
         return UsageError(
             f"{named} cannot be read: {path} {problem}",
             f"compare {path} with the IAM User Guide, IAM JSON policy elements reference",
@@ -229,7 +229,7 @@ class _Reader:
         principal = element.get("Principal")
         if principal not in ("*", {"AWS": "*"}, {"AWS": ["*"]}, ["*"]):
             raise UsageError(
-                f"RCP {clean(self.name)!r} cannot be read: {clean(path)}.Principal must be *, "
+                f"RCP {sanitize(self.name)!r} cannot be read: {sanitize(path)}.Principal must be *, "
                 f"not {_shown(principal)}",
                 "a resource control policy speaks about everyone: AWS takes no other principal in it",
                 "a bucket's or key's own policy is a resource policy, not a resource control policy",

@@ -25,12 +25,12 @@ from policygen.iam.arn import (
     service_of,
 )
 from policygen.iam.conditions import (
-    Facts,
+    ContextFacts,
     Truth,
     all_of,
     any_of,
+    context_facts,
     evaluate_conditions,
-    facts_of,
     negate,
     substitute,
     truth,
@@ -41,7 +41,7 @@ from policygen.iam.document import Conditions, Policy, Statement
 from policygen.iam.implication import implies
 from policygen.iam.pattern import Wild
 from policygen.iam.request import AccessRequest, Context
-from policygen.text import clean
+from policygen.text import sanitize
 
 Outcome = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]
 
@@ -123,7 +123,7 @@ class Evaluator:
         self._layers = [_Layer(IDENTITY, _rules(policies)), *bounds, *levels]
         self._base = base
         self._complete = complete
-        self._facts = facts_of(base, complete=complete)
+        self._facts = context_facts(base, complete=complete)
         self._asks = any(rule.asks for layer in self._layers for rule in layer.rules)
         self._concerned: dict[str, list[_Concerned]] = {}
         self._spoken: dict[str, list[_Layer]] = {}
@@ -136,7 +136,7 @@ class Evaluator:
         """
         facts = self._facts
         if request.context and self._asks:
-            facts = facts_of(self._base, request.context, complete=self._complete)
+            facts = context_facts(self._base, request.context, complete=self._complete)
         layers = self._layers_for(request.action)
         if self._account and _owner(request.resource) not in ("", self._account):
             layers = [layer for layer in layers if layer.name != RESOURCE_CONTROL]
@@ -281,27 +281,27 @@ class _Rule(NamedTuple):
         listed = any(action_matches(pattern, action) for pattern in patterns)
         return listed != self.statement.not_actions
 
-    def applies(self, request: AccessRequest, facts: Facts, partly: bool = False) -> Truth:
+    def applies(self, request: AccessRequest, facts: ContextFacts, partly: bool = False) -> Truth:
         """Whether Resource and Condition cover all that is requested, or with `partly` some of it."""
         covered = self._covers(request, facts, partly)
         if covered is Truth.FALSE or not self.statement.conditions:
             return covered
         return all_of((covered, evaluate_conditions(self.statement.conditions, facts)))
 
-    def undecided(self, request: AccessRequest, facts: Facts) -> set[str]:
+    def undecided(self, request: AccessRequest, facts: ContextFacts) -> set[str]:
         """The keys for want of which `applies` is UNKNOWN."""
         keys = set(undecided_keys(self.statement.conditions, facts))
         if Truth.UNKNOWN in (self._covers(request, facts, partly) for partly in (False, True)):
             keys.update(key for pattern in self.variables for key in unknown_variables(pattern, facts))
         return keys
 
-    def _covers(self, request: AccessRequest, facts: Facts, partly: bool) -> Truth:
+    def _covers(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
         if self.statement.not_resources:
             # What the list leaves out is covered whole when the list touches nothing of it.
             return negate(self._listed(request, facts, request.wild and not partly))
         return self._listed(request, facts, partly)
 
-    def _listed(self, request: AccessRequest, facts: Facts, partly: bool) -> Truth:
+    def _listed(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
         if not request.wild and request.resource in self.names:
             return Truth.TRUE
         patterns = self.patterns if request.wild else self.globs
@@ -319,7 +319,7 @@ def _matches(pattern: str, request: AccessRequest, partly: bool) -> bool:
     return resource_glob(pattern).matches(request.resource)
 
 
-def _variable_matches(pattern: str, request: AccessRequest, facts: Facts, partly: bool) -> Truth:
+def _variable_matches(pattern: str, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
     resolved = substitute(pattern, facts)
     if resolved is None:
         return Truth.FALSE
@@ -331,7 +331,7 @@ def _variable_matches(pattern: str, request: AccessRequest, facts: Facts, partly
 
 def _rules(policies: Iterable[Policy]) -> list[_Rule]:
     return [
-        _rule(statement, clean(statement.sid) or f"#{number}", clean(policy.name))
+        _rule(statement, sanitize(statement.sid) or f"#{number}", sanitize(policy.name))
         for policy in policies
         for number, statement in enumerate(policy.statements, 1)
     ]
@@ -352,7 +352,7 @@ def _rule(statement: Statement, label: str, policy: str) -> _Rule:
     )
 
 
-def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: Facts) -> tuple[_Rule | None, bool]:
+def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: ContextFacts) -> tuple[_Rule | None, bool]:
     """The first rule that allows, and True; else the first that may allow, and False."""
     perhaps: _Rule | None = None
     for rule in allows:
@@ -369,7 +369,7 @@ def _decision(
 ) -> Decision:
     verb = "allows" if outcome == "ALLOWED" else "denies"
     where = f" of {rule.policy}" if rule.policy else "" if layer == IDENTITY else f" of {layer}"
-    unless = f", unless {', '.join(map(clean, keys))} had a value that forbids it" if keys else ""
+    unless = f", unless {', '.join(map(sanitize, keys))} had a value that forbids it" if keys else ""
     return Decision(
         outcome,
         certain,

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from policygen.iam import arn
-from policygen.iam.conditions import named
+from policygen.iam.conditions import parse_operator
 from policygen.iam.document import Conditions
-from policygen.iam.implication import comparison_of, kind_of
+from policygen.iam.implication import comparison_of, operator_kind
 from policygen.iam.reference import Action
 from policygen.iam.reference import service as service_of
 
@@ -27,14 +27,16 @@ Keys = Mapping[str, tuple[str, ...]]
 # --- Names ------------------------------------------------------------------------------------------
 
 
-def names_for(
+def example_names(
     pattern: str, excluded: Sequence[str], others: Iterable[str], action: Action | None
 ) -> tuple[str, ...]:
     """Names that `pattern` matches and `excluded` do not: plain ones, and some that `others` tell apart."""
     found: dict[str, None] = {}
     for text in (pattern, *_meeting(pattern, others)):
         for name in _fillings(text, action):
-            if arn.matches(pattern, name) and not any(arn.matches(out, name) for out in excluded):
+            if arn.resource_matches(pattern, name) and not any(
+                arn.resource_matches(out, name) for out in excluded
+            ):
                 found[name] = None
     return tuple(islice(found, _NAMES))
 
@@ -99,7 +101,7 @@ _VALUE = "value"
 # --- Contexts ---------------------------------------------------------------------------------------
 
 
-def contexts_for(own: Conditions, all_blocks: Iterable[Conditions]) -> tuple[Keys, ...]:
+def example_contexts(own: Conditions, all_blocks: Iterable[Conditions]) -> tuple[Keys, ...]:
     """Contexts in which `own` holds, and in which the other blocks hold or fail, the plainest first.
 
     One value a key that satisfies `own` where it asks for the key; from there on one key after the other is
@@ -134,7 +136,7 @@ def _choices(blocks: Iterable[Conditions]) -> dict[str, list[tuple[str, ...]]]:
 
 def _satisfying(operator: str, values: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Values that an operator is satisfied with, then such that it is not."""
-    name = named(operator)
+    name = parse_operator(operator)
     if name is None:
         return
     if name.base == "null":
@@ -144,11 +146,11 @@ def _satisfying(operator: str, values: Sequence[str]) -> Iterator[tuple[str, ...
     inside = [
         (made,)
         for value in values
-        for made in _named_by(name.base, kind_of(name), comparison_of(name), value)
+        for made in _named_by(name.base, operator_kind(name), comparison_of(name), value)
     ]
     outside = [("other",), ("203.0.113.250",), ("0",)]
     if name.operator.negated:
-        yield from (*outside[: 2 if kind_of(name) == "ipaddress" else 1][::-1], *inside)
+        yield from (*outside[: 2 if operator_kind(name) == "ipaddress" else 1][::-1], *inside)
         yield ()
     else:
         yield from inside

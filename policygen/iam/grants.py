@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 from policygen.iam import arn, reference
-from policygen.iam.conditions import Truth, evaluate_conditions, facts_of
+from policygen.iam.conditions import Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.evaluate import grant_contained
 from policygen.iam.implication import implies
@@ -41,7 +41,7 @@ class Grant(NamedTuple):
             return arn.contains(self.resource, request.resource)
         if request.resource == "*":
             return self.resource == "*"
-        return arn.matches(self.resource, request.resource)
+        return arn.resource_matches(self.resource, request.resource)
 
     def inside(self, other: Grant) -> bool:
         """Whether `other` grants all that this one does."""
@@ -116,7 +116,7 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
     return arn.action_contained_in_union(grant.action, [a for s in holding for a in s.actions])
 
 
-def outside(grants: Iterable[Grant], statements: Sequence[Statement]) -> list[Grant]:
+def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> list[Grant]:
     """The grants that are not `inside_statements`."""
 
     @cache
@@ -166,7 +166,7 @@ def overlaps_statement(grant: Grant, statement: Statement) -> bool:
     return any(arn.overlaps(pattern, grant.resource) for pattern in statement.resources)
 
 
-def widest(grants: Iterable[Grant]) -> list[Grant]:
+def maximal(grants: Iterable[Grant]) -> list[Grant]:
     """The grants that no other one includes, in order; of two equal ones the first."""
     kept: list[Grant] = []
     by_action: dict[str, list[Grant]] = {}
@@ -278,10 +278,10 @@ class GrantIndex:
 def _truth(grant: Grant, request: AccessRequest) -> Truth:
     if not grant.conditions:
         return Truth.TRUE
-    return evaluate_conditions(grant.conditions, facts_of(request.context))
+    return evaluate_conditions(grant.conditions, context_facts(request.context))
 
 
-def essential(table: CoverageTable, fixed: Iterable[Grant] = ()) -> list[Grant]:
+def minimal_cover(table: CoverMatrix, fixed: Iterable[Grant] = ()) -> list[Grant]:
     """Grants without which something is denied: 1-minimal.
 
     A grant is spare when each request it covers is allowed by another one for certain, or under the very same
@@ -300,7 +300,7 @@ def essential(table: CoverageTable, fixed: Iterable[Grant] = ()) -> list[Grant]:
 
 
 @dataclass(frozen=True, slots=True)
-class CoverageTable:
+class CoverMatrix:
     """Which grants cover which requests, so that grants can be left out one by one."""
 
     of_grant: dict[Grant, list[AccessRequest]]
@@ -321,7 +321,7 @@ class CoverageTable:
         return None
 
 
-def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverageTable:
+def cover_matrix(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverMatrix:
     """The table of these grants and requests."""
     of_grant: dict[Grant, list[AccessRequest]] = {grant: [] for grant in grants}
     of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
@@ -331,4 +331,4 @@ def coverage_table(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -
         of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
         for grant in of_request[request]:
             of_grant[grant].append(request)
-    return CoverageTable(of_grant, of_request)
+    return CoverMatrix(of_grant, of_request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from policygen.iam.arn import arn_glob
-from policygen.iam.conditions import OPERATORS, Named, equals_ignoring_case, named
+from policygen.iam.conditions import OPERATORS, ConditionOperator, equals_ignoring_case, parse_operator
 from policygen.iam.document import Conditions
 from policygen.iam.pattern import includes
 
@@ -36,7 +36,7 @@ def _entry_implies(
     operator: str, values: tuple[str, ...], weak_operator: str, weak_values: tuple[str, ...]
 ) -> bool:
     """`implies` for two entries of the same key."""
-    strong, weak = named(operator), named(weak_operator)
+    strong, weak = parse_operator(operator), parse_operator(weak_operator)
     if strong is None or weak is None:
         return False
     if weak.base == "null" and strong.base != "null":
@@ -52,7 +52,7 @@ def _entry_implies(
     return all(any(names_all(weak, w, strong, s) for w in weak_values) for s in values)
 
 
-def names_all(wide: Named, wide_value: str, narrow: Named, narrow_value: str) -> bool:
+def names_all(wide: ConditionOperator, wide_value: str, narrow: ConditionOperator, narrow_value: str) -> bool:
     """Whether `wide_value` of operator `wide` names every value that `narrow_value` of `narrow` names.
 
     A negated operator names what it leaves out.
@@ -68,26 +68,26 @@ def names_all(wide: Named, wide_value: str, narrow: Named, narrow_value: str) ->
     return same or includes(outer(wide_value), inner(narrow_value))
 
 
-def _has_wildcards(name: Named) -> bool:
+def _has_wildcards(name: ConditionOperator) -> bool:
     return name.base in ("stringlike", "stringnotlike")
 
 
-def kind_of(name: Named) -> str:
+def operator_kind(name: ConditionOperator) -> str:
     """What the operator compares: ``numeric``, ``date``, ``ipaddress``, ``bool`` …"""
     base = name.base.replace("not", "", 1)
     return next((kind for kind in ("numeric", "date") if base.startswith(kind)), base)
 
 
-def comparison_of(name: Named) -> str:
+def comparison_of(name: ConditionOperator) -> str:
     """How a numeric or date operator compares: ``equals`` or one of `RANGES`."""
-    return name.base.replace("not", "", 1).removeprefix(kind_of(name))
+    return name.base.replace("not", "", 1).removeprefix(operator_kind(name))
 
 
-def _reaches(wide: Named, wide_value: str, narrow: Named, narrow_value: str) -> bool:
+def _reaches(wide: ConditionOperator, wide_value: str, narrow: ConditionOperator, narrow_value: str) -> bool:
     """`names_all` for numbers, dates, networks and what else is read and compared."""
-    kind = kind_of(wide)
+    kind = operator_kind(wide)
     read = OPERATORS[wide.base].read
-    if kind != kind_of(narrow) or read is None:
+    if kind != operator_kind(narrow) or read is None:
         return False
     try:
         outer, inner = read(wide_value), read(narrow_value)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Counted from 1."""
 
     line: int
@@ -21,16 +21,16 @@ Path = tuple[str | int, ...]
 """Keys and positions from the root: ``("Statement", 0, "Action", 2)``."""
 
 
-def places(text: str) -> dict[Path, Place]:
+def locations(text: str) -> dict[Path, Location]:
     """The place of each value of a JSON text; what is not JSON has none.
 
     Keys are taken as they are written; a value that stands alone where IAM allows a list has its own path only.
     """
     starts = [0] + [found.end() for found in re.finditer("\n", text)]
-    found: dict[Path, Place] = {}
+    found: dict[Path, Location] = {}
     for path, offset in _walk(text):
         line = _line(starts, offset)
-        found[path] = Place(line + 1, offset - starts[line] + 1)
+        found[path] = Location(line + 1, offset - starts[line] + 1)
     return found
 
 

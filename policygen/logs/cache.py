@@ -25,10 +25,10 @@ import msgspec
 
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import Ledger, Notice, Select
-from policygen.logs.calls.parquet import call_of, rows_in, rows_of, to_parquet
+from policygen.logs.calls.counts import CallCounts, ChangeEvent, Select
+from policygen.logs.calls.parquet import calls_to_parquet, from_row, rows_in, to_rows
 from policygen.logs.events.event import Event
-from policygen.logs.read_report import Reading
+from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
 
 Place = tuple[str, str]
@@ -43,12 +43,12 @@ _MANY = 16
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zlib.error)
 
 
-class Kept(NamedTuple):
+class CachedChunk(NamedTuple):
     """A portion and the objects that gave it."""
 
     places: tuple[Place, ...]
-    ledger: Ledger
-    reading: Reading
+    counts: CallCounts
+    reading: ReadReport
     keys: frozenset[str]
     """Of the records that it counts."""
     skipped: frozenset[str]
@@ -67,7 +67,7 @@ class _Sums(msgspec.Struct):
     data_types: dict[str, int]
     management: dict[str, int]
     account_days: dict[str, int]
-    notices: list[Notice]
+    notices: list[ChangeEvent]
     foreign: list[tuple[str, str, Event]]
     own_shared: list[str]
     records: int
@@ -136,7 +136,7 @@ class Cache:
     select: Select
     until: str = ""
     say: Callable[[str], None] = lambda _: None
-    _waiting: list[Kept] = field(default_factory=list)
+    _waiting: list[CachedChunk] = field(default_factory=list)
     _broken: bool = False
 
     @classmethod
@@ -152,7 +152,7 @@ class Cache:
         name = blake2b(f"{_FORM}\0{catalog_version()}\0{job}".encode(), digest_size=16).hexdigest()
         return cls(root / "calls" / name, select, say=say)
 
-    def take(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], Kept]]:
+    def take(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
         """The kept portions of which every object is among these, each with its objects; no object twice."""
         known = {(one.where, one.version): one for one in objects if one.version}
         return [
@@ -161,12 +161,12 @@ class Cache:
             if all(place in known for place in kept.places)
         ]
 
-    def add(self, objects: Sequence[LogObject], ledger: Ledger, reading: Reading) -> None:
+    def add(self, objects: Sequence[LogObject], counts: CallCounts, reading: ReadReport) -> None:
         """Keeps a portion, if all its objects may be remembered and were read whole."""
         if reading.damaged or reading.unreadable or not all(one.version for one in objects):
             return
         places = tuple((one.where, one.version) for one in objects)
-        self._waiting.append(Kept(places, ledger, reading, ledger.keys, frozenset(ledger.skipped)))
+        self._waiting.append(CachedChunk(places, counts, reading, counts.keys, frozenset(counts.skipped)))
 
     def flush(self) -> None:
         """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
@@ -193,7 +193,7 @@ class Cache:
             if pack != whole:
                 shutil.rmtree(pack, ignore_errors=True)
 
-    def _all(self) -> Iterator[Kept]:
+    def _all(self) -> Iterator[CachedChunk]:
         for pack in _packs(self.folder):
             try:
                 found = _read(pack, self.select)
@@ -214,8 +214,8 @@ def _hash(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _write(folder: Path, kept: Sequence[Kept]) -> Path:
-    calls = to_parquet([row for i, one in enumerate(kept) for row in rows_of(i, one.ledger.calls)])
+def _write(folder: Path, kept: Sequence[CachedChunk]) -> Path:
+    calls = calls_to_parquet([row for i, one in enumerate(kept) for row in to_rows(i, one.counts.calls)])
     sums = msgspec.json.encode(_Pack(_hash(calls), [_sums(one) for one in kept]))
     packed = gzip.compress(sums, 5, mtime=0)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -231,7 +231,7 @@ def _write(folder: Path, kept: Sequence[Kept]) -> Path:
     return place
 
 
-def _read(pack: Path, select: Select) -> list[Kept]:
+def _read(pack: Path, select: Select) -> list[CachedChunk]:
     packed = (pack / "sums.json.gz").read_bytes()
     calls = (pack / "calls.parquet").read_bytes()
     if _hash(packed) != pack.name:
@@ -241,26 +241,26 @@ def _read(pack: Path, select: Select) -> list[Kept]:
         raise ValueError(pack.name)
     kept = [_kept(one, select) for one in found.portions]
     for row in rows_in(calls):
-        role, key, evidence = call_of(row)
-        kept[row.portion].ledger.calls.setdefault(role, {})[key] = evidence
+        role, key, evidence = from_row(row)
+        kept[row.portion].counts.calls.setdefault(role, {})[key] = evidence
     return kept
 
 
-def _sums(kept: Kept) -> _Sums:
-    ledger, reading = kept.ledger, kept.reading
-    shared, foreign = ledger.unsettled
+def _sums(kept: CachedChunk) -> _Sums:
+    counts, reading = kept.counts, kept.reading
+    shared, foreign = counts.unsettled
     return _Sums(
         places=kept.places,
-        roles=sorted(ledger.roles.items()),
-        **{name: _sorted(getattr(ledger, name)) for name in _COUNTED},
-        notices=sorted(ledger.notices),
+        roles=sorted(counts.roles.items()),
+        **{name: _sorted(getattr(counts, name)) for name in _COUNTED},
+        notices=sorted(counts.notices),
         foreign=[(*key, event) for key, event in sorted(foreign.items(), key=lambda one: one[0])],
         own_shared=sorted(shared),
-        records=ledger.records,
-        duplicates=ledger.duplicates,
-        searched=ledger.searched,
-        first=ledger.first,
-        last=ledger.last,
+        records=counts.records,
+        duplicates=counts.duplicates,
+        searched=counts.searched,
+        first=counts.first,
+        last=counts.last,
         files=reading.files,
         logs=reading.logs,
         kinds=_sorted(reading.kinds),
@@ -274,25 +274,25 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _kept(sums: _Sums, select: Select) -> Kept:
-    ledger = Ledger(select)
-    ledger.roles.update(dict(sums.roles))
+def _kept(sums: _Sums, select: Select) -> CachedChunk:
+    counts = CallCounts(select)
+    counts.roles.update(dict(sums.roles))
     for name in _COUNTED:
-        getattr(ledger, name).update(getattr(sums, name))
-    ledger.notices += sums.notices
-    ledger.unsettled = (set(sums.own_shared), {(key, id_): event for key, id_, event in sums.foreign})
+        getattr(counts, name).update(getattr(sums, name))
+    counts.notices += sums.notices
+    counts.unsettled = (set(sums.own_shared), {(key, id_): event for key, id_, event in sums.foreign})
     for name in ("records", "duplicates", "searched", "first", "last"):
-        setattr(ledger, name, getattr(sums, name))
-    reading = Reading(files=sums.files, logs=sums.logs)
+        setattr(counts, name, getattr(sums, name))
+    reading = ReadReport(files=sums.files, logs=sums.logs)
     reading.kinds.update(sums.kinds)
     reading.passed_over.update(sums.passed_over)
-    return Kept(sums.places, ledger, reading, frozenset(sums.keys), frozenset(sums.skipped))
+    return CachedChunk(sums.places, counts, reading, frozenset(sums.keys), frozenset(sums.skipped))
 
 
 # --- for people ------------------------------------------------------------------------------------------
 
 
-class Size(NamedTuple):
+class CacheSize(NamedTuple):
     """What the cache holds."""
 
     jobs: int
@@ -300,15 +300,15 @@ class Size(NamedTuple):
     bytes: int
 
 
-def size_of(root: Path) -> Size:
+def size_of(root: Path) -> CacheSize:
     """What is in a cache folder."""
     jobs = _packs(root / "calls")
     packs = [pack for job in jobs for pack in _packs(job)]
     sizes: list[Any] = [one.stat().st_size for pack in packs for one in pack.iterdir()]
-    return Size(len(jobs), len(packs), sum(sizes))
+    return CacheSize(len(jobs), len(packs), sum(sizes))
 
 
-def clear(root: Path) -> Size:
+def clear(root: Path) -> CacheSize:
     """Removes what is in a cache folder, and nothing else that lies there; returns what it was.
 
     Raises:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from policygen.account.model import Trail
 from policygen.errors import IncompleteError
 from policygen.logs.source import Batch
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadReport:
     """What was read: files, and what of them could not be used."""
 
     files: int = 0
@@ -45,7 +45,7 @@ class Reading:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
         self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
 
-    def merge(self, other: Reading) -> None:
+    def merge(self, other: ReadReport) -> None:
         """Adds what was read elsewhere."""
         self.files += other.files
         self.logs += other.logs
@@ -65,7 +65,7 @@ class Reading:
         )
 
 
-def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
+def require_complete(reading: ReadReport, *, allow_incomplete: bool) -> None:
     """Stops where the evidence has holes.
 
     Raises:
@@ -75,17 +75,17 @@ def check_whole(reading: Reading, *, allow_incomplete: bool) -> None:
         return
     if not (reading.damaged or reading.unreadable):
         raise _unproved([f"{name}: {reason}" for name, reason in reading.unproved])
-    total = count(reading.files, "log file")
+    total = pluralize(reading.files, "log file")
     if reading.damaged:
         _, byte, reason = reading.damaged[0]
         where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
         bad = len(reading.damaged)
         what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
-        names = [printable(one) for one, _, _ in reading.damaged]
+        names = [escape_controls(one) for one, _, _ in reading.damaged]
     else:
         reason = reading.unreadable[0][1]
-        what = f"{count(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
-        names = sorted({printable(one) for one, _ in reading.unreadable})
+        what = f"{pluralize(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
+        names = sorted({escape_controls(one) for one, _ in reading.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
     raise IncompleteError(
         what,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from policygen.errors import UsageError
-from policygen.logs.source import CallSource, LogSource, Source
+from policygen.logs.source import LogSource, QuerySource, Source
 
 
-class Asking(NamedTuple):
+class AwsOptions(NamedTuple):
     """How AWS is asked."""
 
     profile: str = ""
@@ -21,49 +21,49 @@ class Asking(NamedTuple):
     """Bytes that queries may read, where reading is paid for; None for no limit."""
 
 
-def _files(specs: Sequence[str], _: Asking) -> LogSource:
+def _files(specs: Sequence[str], _: AwsOptions) -> LogSource:
     from policygen.logs.sources.files import open_files
 
     return open_files(specs)
 
 
-def _s3(specs: Sequence[str], how: Asking) -> LogSource:
+def _s3(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.s3.source import open_s3
 
     return open_s3(specs, profile=how.profile)
 
 
-def _auto(specs: Sequence[str], how: Asking) -> LogSource:
+def _auto(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.s3.auto import open_auto
 
     return open_auto(specs, profile=how.profile)
 
 
-def _lookup(specs: Sequence[str], how: Asking) -> LogSource:
+def _lookup(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.api.event_history import open_lookup
 
     return open_lookup(specs, profile=how.profile or None)
 
 
-def _logs(specs: Sequence[str], how: Asking) -> LogSource:
+def _logs(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.api.cloudwatch import open_logs
 
     return open_logs(specs, profile=how.profile or None)
 
 
-def _athena(specs: Sequence[str], how: Asking) -> CallSource:
+def _athena(specs: Sequence[str], how: AwsOptions) -> QuerySource:
     from policygen.logs.sources.athena.source import open_athena
 
     return open_athena(specs, profile=how.profile, max_scan=how.max_scan)
 
 
-def _lake(specs: Sequence[str], how: Asking) -> CallSource:
+def _lake(specs: Sequence[str], how: AwsOptions) -> QuerySource:
     from policygen.logs.sources.lake.source import open_lake
 
     return open_lake(specs, profile=how.profile, max_scan=how.max_scan)
 
 
-Opener = Callable[[Sequence[str], Asking], Source]
+Opener = Callable[[Sequence[str], AwsOptions], Source]
 
 
 SCHEMES: dict[str, Opener] = {
@@ -89,7 +89,7 @@ _URLS = frozenset({"file", "s3"})
 _NAMED = re.compile(r"([a-z][a-z0-9+.-]+)(:/{0,2}|$)", re.IGNORECASE)  # one letter is a Windows drive
 
 
-def open_source(spec: Source | str | Path | Sequence[str | Path], how: Asking = Asking()) -> Source:  # noqa: B008 - immutable
+def open_source(spec: Source | str | Path | Sequence[str | Path], how: AwsOptions = AwsOptions()) -> Source:  # noqa: B008 - immutable
     """The log source that `spec` names: one path or URL, or several of the same kind; or the source itself.
 
     Args:
@@ -99,7 +99,7 @@ def open_source(spec: Source | str | Path | Sequence[str | Path], how: Asking = 
     Raises:
         UsageError: a path does not exist (PG-E201); the source is unknown, or kinds are mixed (PG-E202).
     """
-    if isinstance(spec, LogSource | CallSource):
+    if isinstance(spec, LogSource | QuerySource):
         return spec
     specs = [spec] if isinstance(spec, str | Path) else list(spec)
     if not specs:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from policygen.logs.decode.object_key import STAMP, published
-from policygen.logs.source import LogObject, Search
+from policygen.logs.source import LogObject, RecordFilter
 
 TELLING = 32 << 10
 """Bytes as stored of some hundred events, enough to tell what kinds of events a trail holds."""
@@ -18,7 +18,7 @@ LATEST = 20
 """Minutes within which a trail delivers what happened (2.1.2): the newest event is in a file of the newest of them."""
 
 
-def searched(objects: Sequence[LogObject], search: Search) -> list[LogObject]:
+def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObject]:
     """The objects, to be searched, but for those that must tell more than their name does.
 
     The first of each account and region tells when its logs begin. An early and a late one with some hundred events

@@ -15,21 +15,21 @@ from typing import NamedTuple
 
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
-from policygen.logs.calls.counts import Ledger
+from policygen.logs.calls.counts import CallCounts
 from policygen.logs.events.record import Record
-from policygen.text import printable
+from policygen.text import escape_controls
 
 __all__ = [
     "EVERYTHING",
     "Batch",
-    "CallSource",
+    "BytePattern",
     "Damage",
     "LogObject",
     "LogSource",
+    "QuerySource",
     "Reader",
+    "RecordFilter",
     "Scope",
-    "Search",
-    "Sought",
     "Source",
     "Unreadable",
 ]
@@ -80,15 +80,15 @@ class Batch:
     @classmethod
     def passed(cls, name: str, kind: str, size: int = 0) -> Batch:
         """A whole file that was passed over."""
-        return cls(printable(name), passed_over={kind: 1}, kind=kind, size=size)
+        return cls(escape_controls(name), passed_over={kind: 1}, kind=kind, size=size)
 
     @classmethod
     def damaged(cls, name: str, damage: Damage, size: int = 0) -> Batch:
         """A file of which nothing can be used."""
-        return cls(printable(name), damage=damage, size=size)
+        return cls(escape_controls(name), damage=damage, size=size)
 
 
-class Sought(NamedTuple):
+class BytePattern(NamedTuple):
     """A text to look for in the bytes of records, and what must stand around it there."""
 
     text: bytes
@@ -100,17 +100,17 @@ class Sought(NamedTuple):
     """Bytes behind it, likewise."""
 
 
-class Search(NamedTuple):
+class RecordFilter(NamedTuple):
     """What the bytes of a record must hold to be wanted; nothing where all records are looked at."""
 
-    own: tuple[Sought, ...] = ()
+    own: tuple[BytePattern, ...] = ()
     """In the log of the role's account, and where the account is not known."""
-    others: tuple[Sought, ...] = ()
+    others: tuple[BytePattern, ...] = ()
     """In the logs of other accounts, besides what is looked for where the account is not known."""
     account: str = ""
     """The role's account; "" where it is not known."""
 
-    def of(self, account: str) -> tuple[Sought, ...]:
+    def of(self, account: str) -> tuple[BytePattern, ...]:
         """What is looked for in an account's log."""
         if not (account and self.account):
             return (*self.own, *self.others)
@@ -134,7 +134,7 @@ class LogObject(NamedTuple):
     region: str = ""
     day: str = ""
     """When it was published, a date in UTC; these three are "" where its name does not tell."""
-    search: tuple[Sought, ...] = ()
+    search: tuple[BytePattern, ...] = ()
     """What a record must hold to be wanted, one of these; all records are wanted where it is empty."""
     hashes: frozenset[str] = frozenset()
     """SHA-256 in hex, one of which its unpacked content must have to be read; any will do where it is empty."""
@@ -208,7 +208,7 @@ class LogSource(ABC):
             yield from [one] if isinstance(one, Batch) else self.reader(one)
 
 
-class CallSource(ABC):
+class QuerySource(ABC):
     """An engine of its own that holds events and can add them up: only sums travel."""
 
     remote: bool = True
@@ -224,7 +224,7 @@ class CallSource(ABC):
         return None
 
     @abstractmethod
-    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
         """Fills an empty ledger as reading the log's files and settling would have.
 
         Args:
@@ -238,4 +238,4 @@ class CallSource(ABC):
         """
 
 
-Source = LogSource | CallSource
+Source = LogSource | QuerySource

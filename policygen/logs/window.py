@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from policygen.errors import UsageError
 from policygen.logs.source import Scope, Source
-from policygen.text import printable
+from policygen.text import escape_controls
 
 # Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -59,7 +59,7 @@ def _until(text: str) -> str:
     except (ValueError, OverflowError):
         pass
     raise UsageError(
-        f"--until is not a date: {printable(text)[:40]!r}",
+        f"--until is not a date: {escape_controls(text)[:40]!r}",
         "for example --until 2026-11-24",
         code="PG-E206",
     )

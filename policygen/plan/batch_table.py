@@ -21,7 +21,7 @@ SAYS: Mapping[Verdict, str] = {
 """What each verdict means, in the order in which they are shown."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one role. Counts are None where they are not known."""
 
     role: str
@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
 
 
-def in_order(rows: Iterable[Row]) -> list[Row]:
+def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
     """Rows as they are shown: what can be acted on first, and of that what loses most."""
     ranks = {verdict: i for i, verdict in enumerate(get_args(Verdict))}
     return sorted(
@@ -64,7 +64,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     )
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a batch and what they rest on: ``batch.json``, described by ``batch.schema.json``."""
 
     schema_version: int
@@ -83,7 +83,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Of the files in ``policies``."""
     incomplete: tuple[str, ...]
     """What could not be read whole, or was not proved."""
-    rows: tuple[Row, ...]
+    rows: tuple[BatchRow, ...]
 
     @property
     def end_time(self) -> str:
@@ -101,9 +101,9 @@ class Totals(msgspec.Struct, frozen=True):
     escalations_closed: int
 
 
-def totals(rows: Iterable[Row]) -> list[Totals]:
+def totals(rows: Iterable[BatchRow]) -> list[Totals]:
     """The sums of each verdict that there is, in order."""
-    groups: dict[Verdict, list[Row]] = {verdict: [] for verdict in get_args(Verdict)}
+    groups: dict[Verdict, list[BatchRow]] = {verdict: [] for verdict in get_args(Verdict)}
     for row in rows:
         groups[row.verdict].append(row)
     return [

@@ -17,7 +17,7 @@ from policygen.iam.grants import Grant
 from policygen.iam.reference import data_version
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.read_report import Reading
+from policygen.logs.read_report import ReadReport
 from policygen.plan.io import SCHEMA_VERSION
 from policygen.rightsize.analysis import Analysis
 from policygen.rightsize.assess.risk import Risk
@@ -26,7 +26,7 @@ from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
-def document_of(analysis: Analysis) -> dict[str, Any]:
+def build_plan_document(analysis: Analysis) -> dict[str, Any]:
     """The suggestion as the plain values of a plan."""
     made = analysis.suggestion
     usage = made.usage
@@ -317,19 +317,19 @@ def _coverage(made: Suggestion) -> dict[str, Any]:
     }
 
 
-def _reading(reading: Reading, analysis: Analysis) -> dict[str, Any]:
-    ledger = analysis.ledger
+def _reading(reading: ReadReport, analysis: Analysis) -> dict[str, Any]:
+    counts = analysis.counts
     return {
         "files": reading.files,
-        "records": ledger.records,
-        "duplicates": ledger.duplicates,
-        "ignored": dict(sorted(ledger.ignored.items())),
-        "other_principals": dict(sorted(ledger.principals.items())),
+        "records": counts.records,
+        "duplicates": counts.duplicates,
+        "ignored": dict(sorted(counts.ignored.items())),
+        "other_principals": dict(sorted(counts.principals.items())),
         "passed_over": dict(sorted(reading.passed_over.items())),
         "damaged": [
             {"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)
         ],
         "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
-        "first": ledger.first,
-        "last": ledger.last,
+        "first": counts.first,
+        "last": counts.last,
     }

@@ -15,9 +15,18 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.plan.model import Document, Plan
-from policygen.text import printable, visible_json
+from policygen.text import escape_controls, visible_json
 
-__all__ = ["SCHEMAS", "SCHEMA_VERSION", "Plan", "indented", "plan_of", "read_plan", "to_bytes", "to_json"]
+__all__ = [
+    "SCHEMAS",
+    "SCHEMA_VERSION",
+    "Plan",
+    "indented",
+    "parse_plan",
+    "plan_to_json",
+    "read_plan",
+    "to_bytes",
+]
 
 SCHEMA_VERSION = 1
 
@@ -28,7 +37,7 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
 """Name -> package, file, and what has that shape."""
 
 
-def plan_of(document: Mapping[str, Any], file: str = "") -> Plan:
+def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     """A plan from its plain values, and where it is saved.
 
     Raises:
@@ -75,16 +84,16 @@ def read_plan(data: bytes, name: str) -> Plan:
         if not isinstance(document, dict) or "schema_version" not in document:
             raise _no_plan(name, "it has no schema_version")
         if document["schema_version"] != SCHEMA_VERSION:
-            version = printable(str(document["schema_version"]))[:20]
+            version = escape_controls(str(document["schema_version"]))[:20]
             raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
-        return plan_of(document, name)
+        return parse_plan(document, name)
     except (ValueError, RecursionError) as error:  # msgspec's errors among them
-        raise _no_plan(name, printable(str(error))[:120]) from None
+        raise _no_plan(name, escape_controls(str(error))[:120]) from None
 
 
 def _no_plan(name: str, reason: str) -> UsageError:
     return UsageError(
-        f"{printable(name)!r} is no plan: {reason}",
+        f"{escape_controls(name)!r} is no plan: {reason}",
         "plans are what suggest and batch save: plans/ROLE.json",
         code="PG-E270",
     )
@@ -102,7 +111,7 @@ def to_bytes(document: Mapping[str, Any]) -> bytes:
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 
 
-def to_json(document: Mapping[str, Any]) -> str:
+def plan_to_json(document: Mapping[str, Any]) -> str:
     """A plan's text: that of its file."""
     return to_bytes(document).decode()
 

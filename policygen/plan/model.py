@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import Alike, alike
+from policygen.plan.change_groups import ChangeGroup, group_changes
 from policygen.rightsize.assess.changes import Kind
 from policygen.rightsize.assess.risk import Family
 
 
-class Role(msgspec.Struct, frozen=True):
+class PlanRole(msgspec.Struct, frozen=True):
     """Who the policy is for; "" for what is not known."""
 
     account: str
@@ -22,7 +22,7 @@ class Role(msgspec.Struct, frozen=True):
     name: str
 
 
-class Window(msgspec.Struct, frozen=True):
+class PlanWindow(msgspec.Struct, frozen=True):
     """Whole days in UTC, both ends included."""
 
     start: str
@@ -54,7 +54,7 @@ class Request(Seen, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
 
 
-class Evidence(Seen, frozen=True, kw_only=True):
+class PlanEvidence(Seen, frozen=True, kw_only=True):
     """The role's events in the window, and what they asked for."""
 
     calls: int
@@ -71,7 +71,7 @@ class Document(msgspec.Struct, frozen=True):
     document: dict[str, Any]
 
 
-class Grant(msgspec.Struct, frozen=True):
+class PlanGrant(msgspec.Struct, frozen=True):
     """One action on one resource pattern."""
 
     action: str
@@ -79,7 +79,7 @@ class Grant(msgspec.Struct, frozen=True):
     not_resource: tuple[str, ...] = ()
 
 
-class Keep(msgspec.Struct, frozen=True):
+class PlanKeep(msgspec.Struct, frozen=True):
     """A grant without evidence, and why it stays."""
 
     action: str
@@ -99,7 +99,7 @@ class Keep(msgspec.Struct, frozen=True):
         return service_of(self.action)
 
 
-class Change(msgspec.Struct, frozen=True):
+class PlanChange(msgspec.Struct, frozen=True):
     """What becomes of one action."""
 
     action: str
@@ -114,7 +114,7 @@ class Change(msgspec.Struct, frozen=True):
         return service_of(self.action)
 
 
-class Missing(Seen, frozen=True, kw_only=True):
+class PlanNotAllowed(Seen, frozen=True, kw_only=True):
     """Observed, but not allowed by today's policies, and not granted."""
 
     action: str
@@ -122,7 +122,7 @@ class Missing(Seen, frozen=True, kw_only=True):
     cause: str
 
 
-class Wanted(Seen, frozen=True, kw_only=True):
+class PlanDenied(Seen, frozen=True, kw_only=True):
     """Asked for and refused."""
 
     action: str
@@ -132,14 +132,14 @@ class Wanted(Seen, frozen=True, kw_only=True):
     event: str
 
 
-class Unmapped(Seen, frozen=True, kw_only=True):
+class PlanUnmapped(Seen, frozen=True, kw_only=True):
     """A call that no rule turns into access requests."""
 
     event: str
     why: str
 
 
-class Suspect(Seen, frozen=True, kw_only=True):
+class PlanAnomaly(Seen, frozen=True, kw_only=True):
     """Calls that do not look like the workload."""
 
     sign: str
@@ -151,7 +151,7 @@ class Suspect(Seen, frozen=True, kw_only=True):
     user_agents: tuple[str, ...] = ()
 
 
-class Check(msgspec.Struct, frozen=True):
+class PlanCheck(msgspec.Struct, frozen=True):
     """One promise and whether it holds."""
 
     promise: str
@@ -160,7 +160,7 @@ class Check(msgspec.Struct, frozen=True):
     counter_examples: tuple[str, ...] = ()
 
 
-class Reason(msgspec.Struct, frozen=True):
+class PlanReason(msgspec.Struct, frozen=True):
     """Why the verdict is what it is."""
 
     id: str
@@ -168,7 +168,7 @@ class Reason(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Rhythm(msgspec.Struct, frozen=True):
+class PlanSchedule(msgspec.Struct, frozen=True):
     """A permission whose days follow a rule."""
 
     action: str
@@ -176,21 +176,21 @@ class Rhythm(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Strength(msgspec.Struct, frozen=True):
+class PlanReadiness(msgspec.Struct, frozen=True):
     """What the evidence is worth."""
 
     verdict: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[PlanReason, ...]
     days: int
     days_covered: int
     days_active: int
     curve: tuple[int, ...]
     last_new: str
     once: tuple[str, ...]
-    rhythms: tuple[Rhythm, ...] = ()
+    rhythms: tuple[PlanSchedule, ...] = ()
 
 
-class Risk(msgspec.Struct, frozen=True):
+class PlanRisk(msgspec.Struct, frozen=True):
     """A named risk."""
 
     rule: str
@@ -204,8 +204,8 @@ class Risk(msgspec.Struct, frozen=True):
 class Risks(msgspec.Struct, frozen=True):
     """The risks that go and those that stay."""
 
-    removed: tuple[Risk, ...] = ()
-    left: tuple[Risk, ...] = ()
+    removed: tuple[PlanRisk, ...] = ()
+    left: tuple[PlanRisk, ...] = ()
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -216,7 +216,7 @@ class Stopped(msgspec.Struct, frozen=True):
     end: str
 
 
-class Coverage(msgspec.Struct, frozen=True):
+class PlanCoverage(msgspec.Struct, frozen=True):
     """What the logs can show."""
 
     days: int
@@ -243,7 +243,7 @@ class Calendar(msgspec.Struct, frozen=True):
     rows: tuple[ServiceDays, ...] = ()
 
 
-class Question(msgspec.Struct, frozen=True):
+class PlanQuestion(msgspec.Struct, frozen=True):
     """A resource type whose names may be new next time."""
 
     type: str
@@ -251,14 +251,14 @@ class Question(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Said(msgspec.Struct, frozen=True):
+class PlanLastAccessed(msgspec.Struct, frozen=True):
     """What IAM's last-accessed report says of an action."""
 
     action: str
     says: str
 
 
-class Aside(Seen, frozen=True, kw_only=True):
+class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
     """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
 
     action: str
@@ -267,7 +267,7 @@ class Aside(Seen, frozen=True, kw_only=True):
     allowed: bool
 
 
-class Loss(msgspec.Struct, frozen=True):
+class PlanNarrowedGrant(msgspec.Struct, frozen=True):
     """What could not be met exactly with a statement of today."""
 
     action: str
@@ -283,7 +283,7 @@ class Barred(msgspec.Struct, frozen=True):
     by: str
 
 
-class Predecessor(msgspec.Struct, frozen=True):
+class PlanPredecessor(msgspec.Struct, frozen=True):
     """A deleted role of the same name, left out."""
 
     role_id: str
@@ -291,7 +291,7 @@ class Predecessor(msgspec.Struct, frozen=True):
     last: str
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class PlanDropped(msgspec.Struct, frozen=True):
     """An observed request that a decision is about, and where the decision stands."""
 
     action: str
@@ -299,12 +299,12 @@ class Dropped(msgspec.Struct, frozen=True):
     rule: str
 
 
-class Decisions(msgspec.Struct, frozen=True):
+class PlanDecisions(msgspec.Struct, frozen=True):
     """What people's decisions did to what was observed, and which did nothing."""
 
-    losses: tuple[Dropped, ...] = ()
+    losses: tuple[PlanDropped, ...] = ()
     """Dropped although used."""
-    spared: tuple[Dropped, ...] = ()
+    spared: tuple[PlanDropped, ...] = ()
     """Kept although a drop matches."""
     expired: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
@@ -317,7 +317,7 @@ class Screen(msgspec.Struct, frozen=True):
     all: str = ""
 
 
-class User(msgspec.Struct, frozen=True):
+class PlanUser(msgspec.Struct, frozen=True):
     """A function that uses the role, "" for others, and what it uses."""
 
     function: str
@@ -337,31 +337,31 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     schema_version: int
     policygen: str
     iam_data: str
-    role: Role
-    window: Window
-    evidence: Evidence
+    role: PlanRole
+    window: PlanWindow
+    evidence: PlanEvidence
     policies: tuple[Document, ...]
-    grants: tuple[Grant, ...]
-    keeps: tuple[Keep, ...]
+    grants: tuple[PlanGrant, ...]
+    keeps: tuple[PlanKeep, ...]
     today: tuple[Document, ...] | None
-    changes: tuple[Change, ...]
-    missing: tuple[Missing, ...]
-    wanted_but_denied: tuple[Wanted, ...]
-    unmapped: tuple[Unmapped, ...]
-    suspects: tuple[Suspect, ...] = ()
-    users: tuple[User, ...] = ()
-    strength: Strength | None = None
+    changes: tuple[PlanChange, ...]
+    missing: tuple[PlanNotAllowed, ...]
+    wanted_but_denied: tuple[PlanDenied, ...]
+    unmapped: tuple[PlanUnmapped, ...]
+    suspects: tuple[PlanAnomaly, ...] = ()
+    users: tuple[PlanUser, ...] = ()
+    strength: PlanReadiness | None = None
     risks: Risks = Risks()
-    proof: tuple[Check, ...]
-    coverage: Coverage
+    proof: tuple[PlanCheck, ...]
+    coverage: PlanCoverage
     notes: tuple[str, ...] = ()
-    questions: tuple[Question, ...] = ()
-    seasonal: tuple[Said, ...] = ()
-    asides: tuple[Aside, ...] = ()
-    losses: tuple[Loss, ...] = ()
+    questions: tuple[PlanQuestion, ...] = ()
+    seasonal: tuple[PlanLastAccessed, ...] = ()
+    asides: tuple[PlanInformationalRequest, ...] = ()
+    losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()
-    decisions: Decisions = Decisions()
-    predecessors: tuple[Predecessor, ...] = ()
+    decisions: PlanDecisions = PlanDecisions()
+    predecessors: tuple[PlanPredecessor, ...] = ()
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
@@ -381,9 +381,9 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         return sum(int(one["size"]) for one in self.document["policies"])
 
     @cached_property
-    def alike(self) -> tuple[Alike, ...]:
+    def alike(self) -> tuple[ChangeGroup, ...]:
         """The changes in groups."""
-        return alike(self.changes)
+        return group_changes(self.changes)
 
     @cached_property
     def actions_now(self) -> int | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policygen.plan.change_groups import Alike, number
-from policygen.plan.model import Keep, Plan
-from policygen.text import count
+from policygen.plan.change_groups import ChangeGroup, number
+from policygen.plan.model import Plan, PlanKeep
+from policygen.text import pluralize
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OpenQuestion:
     """One decision."""
 
     about: str
@@ -22,7 +22,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class KeepGroup:
     """Permissions that are kept for one reason."""
 
     why: str
@@ -33,19 +33,19 @@ class Group:
     blind_spot: str
 
 
-def questions_of(plan: Plan) -> tuple[Question, ...]:
+def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
     """The decisions that the screen asks for: types of names, seasonal use, services with blind spots, most first."""
     found = [
-        Question(
+        OpenQuestion(
             one.type,
-            f"{count(one.names, 'name')} written as seen",
+            f"{pluralize(one.names, 'name')} written as seen",
             one.reason,
             f"--open {one.type}",
         )
         for one in plan.questions
     ]
     found += _seasonal(plan)
-    services: dict[str, list[Alike]] = {}
+    services: dict[str, list[ChangeGroup]] = {}
     for group in plan.alike:
         if group.kind == "unknown":
             services.setdefault(group.service, []).append(group)
@@ -53,18 +53,18 @@ def questions_of(plan: Plan) -> tuple[Question, ...]:
         members = number(groups)
         option = f"--drop {groups[0].changes[0].action}" if members == 1 else f"--drop '{service}:*'"
         whys = "; ".join(sorted({one.why for one in groups}))
-        found.append(Question(service, f"{count(members, 'permission')} kept as today", whys, option))
+        found.append(OpenQuestion(service, f"{pluralize(members, 'permission')} kept as today", whys, option))
     return tuple(found)
 
 
-def _seasonal(plan: Plan) -> list[Question]:
+def _seasonal(plan: Plan) -> list[OpenQuestion]:
     groups: dict[tuple[str, str], list[str]] = {}
     for one in plan.seasonal:
         groups.setdefault((one.action.split(":", 1)[0], one.says), []).append(one.action)
     return [
-        Question(
+        OpenQuestion(
             service,
-            f"{count(len(actions), 'permission')} removed",
+            f"{pluralize(len(actions), 'permission')} removed",
             says,
             f"--keep {actions[0]}" if len(actions) == 1 else f"--keep '{service}:*'",
         )
@@ -72,18 +72,20 @@ def _seasonal(plan: Plan) -> list[Question]:
     ]
 
 
-def kept(plan: Plan, *kinds: str) -> tuple[Group, ...]:
+def kept(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
     """What is kept without evidence, by its reason; the largest group first."""
-    groups: dict[tuple[str, str, str, str], list[Keep]] = {}
+    groups: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
     for keep in plan.keeps:
         if keep.kind in kinds:
             groups.setdefault((keep.blind_spot or "", keep.why, keep.remedy, keep.command), []).append(keep)
     made = [
-        Group(why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot)
+        KeepGroup(
+            why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot
+        )
         for (spot, why, remedy, command), members in groups.items()
     ]
     return tuple(sorted(made, key=lambda group: (-len(group.actions), group.why, group.remedy)))
 
 
-def _names(keeps: Sequence[Keep]) -> tuple[str, ...]:
+def _names(keeps: Sequence[PlanKeep]) -> tuple[str, ...]:
     return tuple(sorted({keep.action for keep in keeps}))

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from policygen.plan.change_groups import Alike, alike
-from policygen.plan.model import Change, Document, Plan
+from policygen.plan.change_groups import ChangeGroup, group_changes
+from policygen.plan.model import Document, Plan, PlanChange
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -73,26 +73,26 @@ def uses(plan: Plan) -> Mapping[str, Uses]:
     return found
 
 
-def all_changes(plan: Plan) -> tuple[Change, ...]:
+def all_changes(plan: Plan) -> tuple[PlanChange, ...]:
     """What becomes of each action; where today's policies are not known, as if nothing had been before."""
     return plan.changes if plan.today is not None else tuple(_granted(plan))
 
 
-def all_alike(plan: Plan) -> tuple[Alike, ...]:
+def all_alike(plan: Plan) -> tuple[ChangeGroup, ...]:
     """`all_changes` in groups."""
-    return plan.alike if plan.today is not None else alike(all_changes(plan))
+    return plan.alike if plan.today is not None else group_changes(all_changes(plan))
 
 
-def _granted(plan: Plan) -> Iterator[Change]:
+def _granted(plan: Plan) -> Iterator[PlanChange]:
     keeps = {(keep.action, keep.resource): keep for keep in plan.keeps}
     for action, grants in sorted(grouped((one.action, one) for one in plan.grants).items()):
         places = tuple(one.resource for one in grants)
         reasons = [keeps.get((action, place)) for place in places]
         kept = next((reason for reason in reasons if reason), None)
         if kept and all(reasons):
-            yield Change(action, "kept", (), places, kept.why)
+            yield PlanChange(action, "kept", (), places, kept.why)
         else:
-            yield Change(action, "added", (), places, "observed")
+            yield PlanChange(action, "added", (), places, "observed")
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

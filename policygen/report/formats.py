@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from policygen.errors import UsageError
-from policygen.text import printable
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
@@ -57,7 +57,7 @@ SUFFIXES: Mapping[str, str] = {
 """What an exported file's name says of its format; the longest suffix wins."""
 
 
-def known(name: str, formats: Collection[str] = FORMATS) -> str:
+def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
     """The name of a format, if there is one.
 
     Raises:
@@ -65,7 +65,7 @@ def known(name: str, formats: Collection[str] = FORMATS) -> str:
     """
     if name not in formats:
         raise UsageError(
-            f"no format {printable(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
+            f"no format {escape_controls(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
         )
     return name
 
@@ -85,7 +85,7 @@ def render_all(name: str, plans: Sequence[Plan], **options: bool) -> str:
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
     """
-    module = import_module(FORMATS[known(name)])
+    module = import_module(FORMATS[require_format(name)])
     if hasattr(module, "render_all"):
         return str(module.render_all(plans, **options))
     return "\n".join(module.render(plan, **options) for plan in plans)
@@ -102,7 +102,7 @@ def format_of(path: str) -> str:
         if name.endswith(suffix):
             return SUFFIXES[suffix]
     raise UsageError(
-        f"the name {printable(path)!r} says no format",
+        f"the name {escape_controls(path)!r} says no format",
         f"suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}",
         code="PG-E207",
     )
@@ -114,5 +114,5 @@ def suffix_of(name: str) -> str:
     Raises:
         UsageError: PG-E207, no such format.
     """
-    known(name)
+    require_format(name)
     return next((suffix for suffix, kind in SUFFIXES.items() if kind == name), f".{name}")

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from policygen.rightsize.analysis import Analysis
 
 
-def plan(analysis: Analysis) -> Plan:
+def plan_from_analysis(analysis: Analysis) -> Plan:
     """The plan of an analysis, with its screen."""
-    from policygen.plan.build import document_of
-    from policygen.plan.io import plan_of
-    from policygen.report.terminal.changes import Told
-    from policygen.report.terminal.screen import draw
+    from policygen.plan.build import build_plan_document
+    from policygen.plan.io import parse_plan
+    from policygen.report.terminal.changes import ChangeSummary
+    from policygen.report.terminal.screen import render_screen
 
-    told = Told(analysis.suggestion)
-    made = plan_of({**document_of(analysis), "screen": draw(analysis, told)})
+    told = ChangeSummary(analysis.suggestion)
+    made = parse_plan({**build_plan_document(analysis), "screen": render_screen(analysis, told)})
     made.alike = told.groups  # of the same changes
     return made

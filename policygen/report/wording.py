@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from policygen.iam import arn
-from policygen.text import count
+from policygen.text import pluralize
 
 
-def places(patterns: Iterable[Sequence[str]]) -> str:
+def list_resources(patterns: Iterable[Sequence[str]]) -> str:
     """Resources in words: short names of a few, the number of many."""
     distinct = sorted({text for one in patterns for text in one})
     if "*" in distinct:
-        return "*" if len(distinct) == 1 else f"* and {count(len(distinct) - 1, 'resource')}"
+        return "*" if len(distinct) == 1 else f"* and {pluralize(len(distinct) - 1, 'resource')}"
     if len(distinct) <= 2:
         return " and ".join(short(text) for text in distinct)
-    return count(len(distinct), "resource")
+    return pluralize(len(distinct), "resource")
 
 
 def where(actions: Iterable[Sequence[str]]) -> str:
@@ -32,11 +32,11 @@ def where(actions: Iterable[Sequence[str]]) -> str:
             if not text.startswith("!") and (not left_out or any(arn.overlaps(text, one) for one in left_out))
         }
     if not broad:
-        return places([sorted(named)])
+        return list_resources([sorted(named)])
     some = "some of " if len(broad) > 1 else ""
     lacking = {text for one in broad for text in one}
-    words = f"everything but {some}{count(len(lacking), 'resource') if some else places(broad)}"
-    parts = ["*"] * ("*" in named) + [words] + [places([sorted(named - {"*"})])] * bool(named - {"*"})
+    words = f"everything but {some}{pluralize(len(lacking), 'resource') if some else list_resources(broad)}"
+    parts = ["*"] * ("*" in named) + [words] + [list_resources([sorted(named - {"*"})])] * bool(named - {"*"})
     return ", and ".join(parts)
 
 

@@ -8,17 +8,17 @@ from datetime import date
 
 from policygen.account.model import Account
 from policygen.errors import UsageError
-from policygen.evidence.anomalies import Sign
-from policygen.evidence.observe import Logs, Observed, observe
+from policygen.evidence.anomalies import AnomalyRule
+from policygen.evidence.observe import Logs, RoleEvidence, collect_evidence
 from policygen.iam import reference
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.read_report import Reading
-from policygen.logs.reader import Means
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.read_report import ReadReport
+from policygen.logs.reader import ReadOptions
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.suggest import suggest
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import printable
+from policygen.text import escape_controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,17 @@ class Analysis:
     """A suggestion and what it was made from."""
 
     suggestion: Suggestion
-    observed: Observed
+    observed: RoleEvidence
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadReport:
         """What was read."""
         return self.observed.reading
 
     @property
-    def ledger(self) -> Ledger:
+    def counts(self) -> CallCounts:
         """Everything that was read, added up."""
-        return self.observed.ledger
+        return self.observed.counts
 
     @property
     def until_given(self) -> bool:
@@ -55,12 +55,12 @@ def analyse(
     add_observed: bool = False,
     resources: Mode = "pattern",
     opened: Collection[str] = (),
-    accepted: Collection[Sign] = (),
+    accepted: Collection[AnomalyRule] = (),
     decisions: Decisions | None = None,
     on: date | None = None,
-    means: Means | None = None,
+    means: ReadOptions | None = None,
 ) -> Analysis:
-    """A suggestion for one role; arguments as for `observe`, and those of the proposal.
+    """A suggestion for one role; arguments as for `collect_evidence`, and those of the proposal.
 
     Args:
         add_observed: grant what was observed but is not allowed today.
@@ -73,7 +73,7 @@ def analyse(
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
     """
     _check_opened(opened)
-    seen = observe(
+    seen = collect_evidence(
         logs,
         role,
         days=days,
@@ -90,7 +90,7 @@ def analyse(
 
 
 def conclude(
-    seen: Observed,
+    seen: RoleEvidence,
     *,
     add_observed: bool = False,
     resources: Mode = "pattern",
@@ -121,7 +121,7 @@ def _check_opened(opened: Collection[str]) -> None:
         known = reference.service(prefix)
         if known is None or kind not in known.types:
             raise UsageError(
-                f"no resource type {printable(name)[:60]!r}",
+                f"no resource type {escape_controls(name)[:60]!r}",
                 "give a service and one of its types, as the screen names them: --open ec2:image",
                 *([f"types of {prefix}: {', '.join(sorted(known.types)[:12])}"] if known else []),
                 code="PG-E214",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policygen.account.current import Today
+from policygen.account.current import CurrentAccess
 from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement, allow_statements
 from policygen.iam.evaluate import IDENTITY, Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.generate.intersect import own_grants
+from policygen.rightsize.generate.intersect import statement_grants
 
 _RESOURCE_POLICIES = frozenset(
     {
@@ -24,7 +24,7 @@ _RESOURCE_POLICIES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NotCurrentlyAllowed:
     """Observed, but not allowed by today's identity policies, and the likely cause."""
 
     request: AccessRequest
@@ -32,7 +32,9 @@ class Missing:
     cause: str
 
 
-def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest, Evidence], list[Missing]]:
+def split_by_current_access(
+    usage: Usage, today: CurrentAccess | None
+) -> tuple[dict[AccessRequest, Evidence], list[NotCurrentlyAllowed]]:
     """Observed requests that today's policies allow, and those that something else must have allowed.
 
     A request whose record does not tell the whole name is cut to the part that today's policies allow.
@@ -43,7 +45,7 @@ def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest
     statements = allow_statements(today.policies)
     whole = Evaluator([Policy(tuple(statements))])
     allowed: dict[AccessRequest, Evidence] = {}
-    missing: list[Missing] = []
+    missing: list[NotCurrentlyAllowed] = []
     for request, evidence in usage.requests.items():
         if request.wild:
             pieces = _within(request, statements, whole)
@@ -52,10 +54,10 @@ def allowed_today(usage: Usage, today: Today | None) -> tuple[dict[AccessRequest
         for piece in pieces:
             allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
         if not pieces and request.grade == "required":
-            if request.wild and (own_grants(request, today.policies)):
+            if request.wild and (statement_grants(request, today.policies)):
                 allowed[request] = evidence
             else:
-                missing.append(Missing(request, evidence, _cause(request, evaluator)))
+                missing.append(NotCurrentlyAllowed(request, evidence, _cause(request, evaluator)))
     return allowed, missing
 
 

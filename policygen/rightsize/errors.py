@@ -8,8 +8,8 @@ from policygen.errors import GateError, NothingFoundError
 from policygen.evidence.usage import Usage
 from policygen.iam.request import RoleKey
 from policygen.rightsize.assess.proof import Proof
-from policygen.rightsize.current_access import Missing
-from policygen.text import count
+from policygen.rightsize.current_access import NotCurrentlyAllowed
+from policygen.text import pluralize
 
 
 def nothing_to_grant(usage: Usage) -> NothingFoundError:
@@ -19,11 +19,11 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
     if denied:
         names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
         hints.append(
-            f"denied: {count(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
+            f"denied: {pluralize(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
         )
     if usage.no_permission:
         free = sum(e.count for e in usage.no_permission.values())
-        hints.append(f"no permission needed: {count(free, 'call')}")
+        hints.append(f"no permission needed: {pluralize(free, 'call')}")
     if usage.unmapped:
         names = sorted({f"{u.source} {u.event}" for u in usage.unmapped})
         hints.append(f"not mapped to IAM actions: {', '.join(names[:6])}")
@@ -38,7 +38,7 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
     )
 
 
-def all_missing(usage: Usage, missing: Sequence[Missing]) -> NothingFoundError:
+def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> NothingFoundError:
     """The error for a role whose observed calls are all refused by its policies of today."""
     first = missing[0] if missing else None
     return NothingFoundError(

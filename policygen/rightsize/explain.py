@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from policygen.catalog import mapping as catalog
+from policygen.catalog import mapping
 from policygen.errors import UsageError
-from policygen.evidence.usage import Wanted
+from policygen.evidence.usage import DeniedRequest
 from policygen.iam import arn, reference
 from policygen.iam.actions import statement_actions
 from policygen.iam.document import Policy, Statement
 from policygen.iam.request import AccessRequest
-from policygen.logs.calls.call import CallId
-from policygen.logs.calls.evidence import Evidence, total
+from policygen.logs.calls.call import CallSignature
+from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import printable
+from policygen.text import escape_controls
 
 Verdict = Literal["kept", "removed", "cannot tell", "not allowed today", "never granted", "set apart"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StatementRef:
     """A statement that allows or denies an action."""
 
     policy: str
@@ -55,15 +55,15 @@ class Explanation:
     """What was asked for, most seen first."""
     events: Mapping[str, tuple[str, ...]]
     """``dynamodb.amazonaws.com Query`` -> the rules that made this action of it."""
-    calls: Sequence[tuple[str, CallId, Evidence]]
+    calls: Sequence[tuple[str, CallSignature, Evidence]]
     """(day, call, evidence) behind it, in order of time."""
     errors: Mapping[str, int]
     """Error code -> events that count although they failed."""
-    wanted: Mapping[Wanted, Evidence]
+    wanted: Mapping[DeniedRequest, Evidence]
     """Denied: no evidence of need."""
     apart: Evidence | None
     """Of calls that do not look like the workload."""
-    granted_by: tuple[Place, ...] | None
+    granted_by: tuple[StatementRef, ...] | None
     """Statements of today; None where today is not known."""
     kept_in: tuple[str, ...]
     """Sids of the proposal."""
@@ -105,11 +105,11 @@ def explain(made: Suggestion, action: str) -> Explanation:
     found = made.coverage.verdict(name, reads_only=known is not None and not known.writes)
     changed = {change.action.lower(): change for change in made.changes}.get(folded)
     denied = [*made.usage.wanted.items(), *(made.apart.wanted.items() if made.apart else ())]
-    wanted: dict[Wanted, Evidence] = {}
+    wanted: dict[DeniedRequest, Evidence] = {}
     for one, seen in denied:
         if one.action.lower() == folded:
             wanted[one] = wanted[one] + seen if one in wanted else seen
-    apart = total(
+    apart = sum_evidence(
         seen for r, seen in (made.apart.requests if made.apart else {}).items() if r.action.lower() == folded
     )
     granted = None if made.today is None else tuple(_places(made.today, name))
@@ -118,7 +118,7 @@ def explain(made: Suggestion, action: str) -> Explanation:
         role=made.role.name,
         verdict=_verdict(made, name, granted, keeps, requests, apart),
         does=f"{known.access_level}: {reference.description(name)}" if known else "",
-        evidence=total(seen for _, _, seen in calls),
+        evidence=sum_evidence(seen for _, _, seen in calls),
         per_day=_series(made, days),
         resources=dict(sorted(requests.items(), key=lambda one: (-one[1].count, one[0].resource))),
         events={
@@ -156,7 +156,7 @@ def _known(made: Suggestion, action: str) -> str:
     prefix = action.partition(":")[0].lower()
     near = _near(action, prefix)
     raise UsageError(
-        f"IAM knows no action {printable(action)[:80]!r}",
+        f"IAM knows no action {escape_controls(action)[:80]!r}",
         *([f"did you mean {' or '.join(near)}?"] if near else []),
         "an action is service:Name, for example s3:GetObject",
         code="PG-E217",
@@ -173,7 +173,7 @@ def _near(action: str, prefix: str) -> list[str]:
 def _verdict(
     made: Suggestion,
     name: str,
-    granted: tuple[Place, ...] | None,
+    granted: tuple[StatementRef, ...] | None,
     keeps: Sequence[Keep],
     requests: Mapping[AccessRequest, Evidence],
     apart: Evidence | None,
@@ -192,14 +192,14 @@ def _verdict(
     return "removed" if made.today is not None else "never granted"
 
 
-def _calls(made: Suggestion, folded: str) -> Iterator[tuple[str, CallId, Evidence]]:
+def _calls(made: Suggestion, folded: str) -> Iterator[tuple[str, CallSignature, Evidence]]:
     """The calls that stand for a request of this action, by time."""
-    found: dict[tuple[str, CallId], Evidence] = {}
-    answers: dict[CallId, bool] = {}
+    found: dict[tuple[str, CallSignature], Evidence] = {}
+    answers: dict[CallSignature, bool] = {}
     for key, seen in made.usage.daily.items():
         call = key.call
         if call not in answers:
-            asked = catalog.requests_for(call.call()).requests
+            asked = mapping.requests_for(call.call()).requests
             answers[call] = any(one.request.action.lower() == folded for one in asked)
         if answers[call] and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
             place = (key.day, call)
@@ -214,7 +214,7 @@ def _series(made: Suggestion, days: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(days.get(day, 0) for day in every)
 
 
-def _errors(calls: Sequence[tuple[str, CallId, Evidence]]) -> dict[str, int]:
+def _errors(calls: Sequence[tuple[str, CallSignature, Evidence]]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for _, call, seen in calls:
         if call.error:
@@ -222,14 +222,16 @@ def _errors(calls: Sequence[tuple[str, CallId, Evidence]]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _places(policies: Sequence[Policy], action: str) -> Iterator[Place]:
+def _places(policies: Sequence[Policy], action: str) -> Iterator[StatementRef]:
     for policy in policies:
         for number, statement in enumerate(policy.statements, 1):
             if patterns := tuple(_patterns(statement, action)):
                 resources = tuple(
                     f"!{one}" if statement.not_resources else one for one in statement.resources
                 )
-                yield Place(policy.name, statement.sid or f"#{number}", statement.effect, patterns, resources)
+                yield StatementRef(
+                    policy.name, statement.sid or f"#{number}", statement.effect, patterns, resources
+                )
 
 
 def _patterns(statement: Statement, action: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
-from policygen.account.current import Today
-from policygen.evidence.anomalies import Conduct
+from policygen.account.current import CurrentAccess
+from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
@@ -21,32 +21,37 @@ from policygen.iam.document import (
     conditions_of,
     deny_statements,
 )
-from policygen.iam.grants import Grant, GrantIndex, coverage_table, essential, widest
+from policygen.iam.grants import Grant, GrantIndex, cover_matrix, maximal, minimal_cover
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.changes import Kind, compare
-from policygen.rightsize.assess.proof import beyond, prove, spare
+from policygen.rightsize.assess.proof import grants_beyond, prove, redundant_grants
 from policygen.rightsize.assess.readiness import (
     MIN_DAYS,
     QUIET_DAYS,
-    OpenPoints,
-    Strength,
+    OpenIssues,
+    Readiness,
     days_asked,
     permission_days,
-    strength_of,
+    readiness_of,
 )
 from policygen.rightsize.assess.risk import compare_risks, risks
-from policygen.rightsize.current_access import Missing, allowed_today
-from policygen.rightsize.decisions.apply import Loss as DroppedUse
+from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
+from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
 from policygen.rightsize.decisions.apply import drop_observed, unused_rules
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.errors import all_missing, nothing_to_grant, proof_failed
-from policygen.rightsize.generate.generalise import Mode, generalise, questions
-from policygen.rightsize.generate.intersect import Met, fitted_denies, meet_with_losses, own_grants
+from policygen.rightsize.generate.generalise import Mode, generalise, open_names
+from policygen.rightsize.generate.intersect import (
+    Intersection,
+    intersect_with_policies,
+    statement_grants,
+    trim_denies,
+)
 from policygen.rightsize.generate.pack import INLINE_LIMIT, name_statements, pack, statements_of
 from policygen.rightsize.generate.wildcards import by_wildcards
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.keep.retain import retain
-from policygen.rightsize.suggestion import Decided, Suggestion
+from policygen.rightsize.keep.retain import keep_without_evidence
+from policygen.rightsize.suggestion import DecisionEffects, Suggestion
 
 _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 
@@ -54,7 +59,7 @@ _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as aske
 def suggest(
     usage: Usage,
     coverage: Coverage,
-    today: Today | None = None,
+    today: CurrentAccess | None = None,
     *,
     name: str = "policygen",
     add_observed: bool = False,
@@ -63,7 +68,7 @@ def suggest(
     predecessors: tuple[Predecessor, ...] = (),
     decisions: Decisions | None = None,
     on: date | None = None,
-    conduct: Conduct | None = None,
+    conduct: SplitCalls | None = None,
     apart: Usage | None = None,
 ) -> Suggestion:
     """The smallest policy that lets a role go on doing what it did.
@@ -95,7 +100,7 @@ def suggest(
     rules = decisions.for_role(usage.role.name, day)
     bounds = today.policies if today else None
     extra: tuple[Policy, ...] = ()
-    requests, missing = allowed_today(usage, today)
+    requests, missing = split_by_current_access(usage, today)
     if add_observed and today and missing:
         added, missing = _addable(missing, today)
         requests |= {one.request: one.evidence for one in added}
@@ -111,14 +116,18 @@ def suggest(
     for request in needed:
         grant = Grant(request.action, written[request].pattern, _own_conditions(request))
         candidates.setdefault(grant, []).append(request)
-    met = meet_with_losses(candidates, bounds) if bounds is not None else Met(list(candidates), ())
+    met = (
+        intersect_with_policies(candidates, bounds)
+        if bounds is not None
+        else Intersection(list(candidates), ())
+    )
     observed = met.grants
     needed, as_today = _left_as_today(needed, observed, bounds)
     written = {request: written[request] for request in needed}
     effective = effective_actions(today.policies, today.boundary, today.guardrails) if today else None
     now = effective.allowed if effective else None
     min_days = MIN_DAYS if decisions.min_days is None else decisions.min_days
-    retained = retain(
+    retained = keep_without_evidence(
         usage,
         coverage,
         today,
@@ -131,10 +140,10 @@ def suggest(
     )
     keeps = retained.keeps
     kept_grants = [keep.grant for keep in keeps]
-    table = coverage_table(widest([*observed, *kept_grants]), needed)
-    grants = essential(table, kept_grants)
+    table = cover_matrix(maximal([*observed, *kept_grants]), needed)
+    grants = minimal_cover(table, kept_grants)
     mattering = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
-    denies, shortened = fitted_denies(deny_statements(bounds or ()), mattering)
+    denies, shortened = trim_denies(deny_statements(bounds or ()), mattering)
     managed = f"{name}-{usage.role.name or usage.role.role_id}"
     policies = _documents(grants, needed, kept_grants, denies, bounds, (name, managed))
     counts = {request: requests[request].count for request in needed}
@@ -147,10 +156,10 @@ def suggest(
         keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in keeps
     }
     if today and extra:  # else it is proved that nothing is
-        kinds |= dict.fromkeys(beyond(grants, today.policies), _ADDED)
+        kinds |= dict.fromkeys(grants_beyond(grants, today.policies), _ADDED)
     gone = {**retained.removed, **_lost(after.losses)}
     expired = decisions.expired(usage.role.name, day)
-    decided = Decided(after.losses, after.spared, expired, unused_rules(rules, now, usage.requests))
+    decided = DecisionEffects(after.losses, after.spared, expired, unused_rules(rules, now, usage.requests))
     before_risks = risks(today.policies, boundary, guardrails, account) if today else ()
     left = risks(policies, boundary, guardrails, account)
     made = Suggestion(
@@ -169,7 +178,7 @@ def suggest(
         predecessors=predecessors,
         notes=today.notes if today else (),
         boundary=today.boundary if today else None,
-        questions=questions(needed, opened) if resources == "pattern" else {},
+        questions=open_names(needed, opened) if resources == "pattern" else {},
         losses=(*met.losses, *shortened),
         barred=effective.barred if effective else {},
         decided=decided,
@@ -177,19 +186,19 @@ def suggest(
         said=retained.said,
         risks_removed=compare_risks(before_risks, left)[0],
         risks_left=left,
-        conduct=conduct or Conduct({}, {}, {}),
+        conduct=conduct or SplitCalls({}, {}, {}),
         apart=apart,
     )
     return replace(made, strength=_strength(made, decisions, min_days))
 
 
-def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength:
+def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Readiness:
     """The worth of the evidence, and what is left for a person to decide."""
     usage, coverage = made.usage, made.coverage
     without = set(coverage.gaps)
     covered = [day for day in usage.window.dates() if day not in without]
     unknown = {keep.grant.action for keep in made.keeps if keep.kind == "unknown"}
-    return strength_of(
+    return readiness_of(
         usage.window.start,
         usage.window.end,
         permission_days(usage.requests),
@@ -201,7 +210,7 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Strength
             *coverage.incomplete,
             *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
         ],
-        open_points=OpenPoints(
+        open_points=OpenIssues(
             blind_spots=len(unknown),
             questions=len(made.questions),
             unmapped=len(usage.unmapped),
@@ -230,7 +239,9 @@ def _own_conditions(request: AccessRequest) -> Conditions:
     return ()
 
 
-def _addable(missing: Sequence[Missing], today: Today) -> tuple[list[Missing], list[Missing]]:
+def _addable(
+    missing: Sequence[NotCurrentlyAllowed], today: CurrentAccess
+) -> tuple[list[NotCurrentlyAllowed], list[NotCurrentlyAllowed]]:
     """Missing requests that an identity policy could allow, and those that a Deny or the boundary bars."""
     policies = (*today.policies, _evidence_policy([one.request for one in missing]))
     evaluator = today.evaluator(policies)
@@ -258,7 +269,7 @@ def _left_as_today(
         if Truth.TRUE not in covering.values():
             told = {grant.conditions for grant in covering}
             keeps += [
-                Keep(g, "unknown", why) for g in own_grants(request, bounds) if g.conditions not in told
+                Keep(g, "unknown", why) for g in statement_grants(request, bounds) if g.conditions not in told
             ]
     return covered, keeps
 
@@ -288,6 +299,6 @@ def _documents(
     few = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
     shorter = [grant for grant in grants if grant not in fixed] + few
     # A pattern of one statement may hold names of another, so that these say nothing more.
-    while (needless := next(spare(shorter, needed, kept), None)) is not None:
+    while (needless := next(redundant_grants(shorter, needed, kept), None)) is not None:
         shorter.remove(needless)
     return pack(name_statements([*statements_of(shorter), *denies]), *names)

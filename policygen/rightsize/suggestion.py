@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from policygen.evidence.anomalies import Conduct
+from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
@@ -18,18 +18,18 @@ from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Proof
-from policygen.rightsize.assess.readiness import Strength
+from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
-from policygen.rightsize.current_access import Missing
-from policygen.rightsize.decisions.apply import Loss as DroppedUse
+from policygen.rightsize.current_access import NotCurrentlyAllowed
+from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
 from policygen.rightsize.decisions.apply import Spared
-from policygen.rightsize.decisions.model import Rule
+from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.generalise import Written
-from policygen.rightsize.generate.intersect import Loss
+from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
 
 
-class Aside(NamedTuple):
+class InformationalRequest(NamedTuple):
     """A request that is shown and not granted for its own sake, and whether the proposal allows it all the same."""
 
     request: AccessRequest
@@ -38,15 +38,15 @@ class Aside(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecisionEffects:
     """What the decisions in force did to a role, and which did nothing."""
 
     losses: tuple[DroppedUse, ...] = ()
     """Observed permissions that are dropped all the same."""
     spared: tuple[Spared, ...] = ()
     """Observed permissions that a drop rule matches and does not drop."""
-    expired: tuple[Rule, ...] = ()
-    unused: tuple[Rule, ...] = ()
+    expired: tuple[DecisionRule, ...] = ()
+    unused: tuple[DecisionRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Suggestion:
     """Each grant and the observed requests it is for."""
     keeps: tuple[Keep, ...]
     written: Mapping[AccessRequest, Written]
-    missing: tuple[Missing, ...]
+    missing: tuple[NotCurrentlyAllowed, ...]
     today: tuple[Policy, ...] | None
     """Today's identity policies; None where they are not known."""
     now: Mapping[str, Sequence[Statement]] | None
@@ -71,21 +71,21 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
-    conduct: Conduct = field(default_factory=lambda: Conduct({}, {}, {}))
+    conduct: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
     """The role's calls, parted: what looks like the workload, and what does not."""
     apart: Usage | None = None
     """What the calls set apart asked for; None where there are none."""
     questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource types whose names may be new next time: type -> (names seen, the reason)."""
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[NarrowedGrant, ...] = ()
     """Where observed and allowed could not be met exactly, and the narrower side was taken."""
-    decided: Decided = field(default_factory=Decided)
+    decided: DecisionEffects = field(default_factory=DecisionEffects)
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
     """Removed action -> what IAM saw of it before the window."""
     said: Mapping[str, str] = field(default_factory=dict)
     """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
-    strength: Strength | None = None
+    strength: Readiness | None = None
     """How much the evidence is worth, with a verdict."""
     risks_removed: tuple[Risk, ...] = ()
     risks_left: tuple[Risk, ...] = ()
@@ -100,14 +100,14 @@ class Suggestion:
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
 
-    def asides(self) -> list[Aside]:
+    def asides(self) -> list[InformationalRequest]:
         """What is not granted for its own sake, without what was observed directly as well."""
         if not self.usage.asides:
             return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
         evaluator = Evaluator(self.policies)
         return [
-            Aside(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
+            InformationalRequest(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
             for request, seen in self.usage.asides.items()
             if (service_of(request.action), request.resource) not in direct
         ]

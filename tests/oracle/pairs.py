@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from policygen.account.current import Today
+from policygen.account.current import CurrentAccess
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
@@ -187,8 +187,8 @@ class Pair:
     observed: tuple[Observed, ...]
     data_events: bool
 
-    def today(self) -> Today:
-        return Today(
+    def today(self) -> CurrentAccess:
+        return CurrentAccess(
             tuple(parse_policy(one, f"p{n}") for n, one in enumerate(self.policies)),
             None if self.boundary is None else parse_policy(self.boundary, "boundary"),
             guardrails=tuple(map(tuple, guardrails_of(self.scps, self.rcps))),

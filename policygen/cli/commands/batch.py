@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, means_of, signs_of, source_of, talk_of
+from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
 from policygen.cli.options import (
     AcceptOption,
     DaskOption,
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
-    from policygen.batch.rightsize_role import Sizing
+    from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.run import Put
-    from policygen.batch.select import Target
+    from policygen.batch.select import RoleTarget
     from policygen.logs.window import Window
-    from policygen.plan.batch_table import Batch, Row
+    from policygen.plan.batch_table import BatchRow, BatchTable
     from policygen.rightsize.generate.generalise import Mode
 
 
@@ -104,40 +104,44 @@ def command(
     policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
     """
     from policygen.batch.folder import Folder, table_of
-    from policygen.batch.read import read
-    from policygen.batch.rightsize_role import Sizing
-    from policygen.batch.run import run
-    from policygen.batch.select import Choice, targets
-    from policygen.cli.console import Bar
+    from policygen.batch.read import read_logs
+    from policygen.batch.rightsize_role import BatchSettings
+    from policygen.batch.run import right_size_all
+    from policygen.batch.select import RoleFilter, targets
+    from policygen.cli.console import ProgressBar
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
-    from policygen.logs.calls.spill import Spill
+    from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
-    from policygen.report.formats import known
-    from policygen.report.terminal.batch import screen
+    from policygen.report.formats import require_format
+    from policygen.report.terminal.batch import render_batch
     from policygen.report.terminal.layout import in_ascii
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
-    known(format_)
+    require_format(format_)
     if resources not in {"exact", "pattern", "type"}:
         raise UsageError(
-            f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
+            f"--resources is {escape_controls(resources)[:40]!r}",
+            "there are: exact, pattern, type",
+            code="PG-E215",
         )
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     folder = Folder(out, format_)
     last = folder.last()
     if retry_failed and last is None:
         raise UsageError(
-            f"--retry-failed: no batch was made in {printable(str(out))!r}", "run it without", code="PG-E275"
+            f"--retry-failed: no batch was made in {escape_controls(str(out))!r}",
+            "run it without",
+            code="PG-E275",
         )
     on = datetime.now(UTC).date()
     decided = decisions_of(decisions, keep, drop)
     account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
-    choice = Choice(names or (), paths or (), tags or (), trusts or (), accounts or ())
-    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with Spill() as spill:
-        with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-            found = read(
+    choice = RoleFilter(names or (), paths or (), tags or (), trusts or (), accounts or ())
+    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    with SpillStore() as spill:
+        with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+            found = read_logs(
                 source,
                 spill,
                 choice,
@@ -147,13 +151,13 @@ def command(
                 on=on,
                 means=means,
             )
-        window = window_of(days, found.limit or found.ledger.last)
+        window = window_of(days, found.limit or found.counts.last)
         if retry_failed and last:
             _check_same(last, window, account)
-        chosen, rows = _left(targets(found.ledger.roles, account, choice), last if retry_failed else None)
-        sizing = Sizing(
+        chosen, rows = _left(targets(found.counts.roles, account, choice), last if retry_failed else None)
+        sizing = BatchSettings(
             reading=found.reading,
-            ledger=found.ledger,
+            counts=found.counts,
             days=days,
             limit=found.limit,
             until_given=bool(until),
@@ -167,10 +171,10 @@ def command(
             forms=folder.forms,
         )
         folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
-        bar = Bar()
+        bar = ProgressBar()
         put = folder.put
         with _workers(sizing, put, jobs if len(chosen) > _FEW else 1) as executor:
-            for done, result in enumerate(run(sizing, chosen, spill, executor, talk), 1):
+            for done, result in enumerate(right_size_all(sizing, chosen, spill, executor, talk), 1):
                 put(result)
                 rows.append(result.row)
                 if not quiet:
@@ -182,18 +186,18 @@ def command(
         end=window.end,
         days=window.days,
         account=account.account_id if account else "",
-        records=found.ledger.records,
+        records=found.counts.records,
         files=found.reading.files,
         format=format_,
         incomplete=found.reading.holes,
     )
     folder.end(table)
-    text = screen(table, str(out), show_all=show_all)
+    text = render_batch(table, str(out), show_all=show_all)
     write_stdout(in_ascii(text) if ascii_only() else text)
     check_failed(table, allow_incomplete=allow_incomplete)
 
 
-def _left(chosen: list[Target], last: Batch | None) -> tuple[list[Target], list[Row]]:
+def _left(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
     """The roles to right-size, and the rows that stay as they are: of the last batch, all that did not fail."""
     if last is None:
         return chosen, []
@@ -203,7 +207,7 @@ def _left(chosen: list[Target], last: Batch | None) -> tuple[list[Target], list[
     return again, [row for row in last.rows if (row.role, row.account) not in named]
 
 
-def _check_same(last: Batch, window: Window, account: Account | None) -> None:
+def _check_same(last: BatchTable, window: Window, account: Account | None) -> None:
     """Rows of different windows or accounts do not stand under one heading.
 
     Raises:
@@ -226,19 +230,19 @@ _FEW = 8
 """Roles below which a second process does not pay for its start."""
 
 
-def check_failed(table: Batch, *, allow_incomplete: bool) -> None:
+def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
     """Ends with exit 3 where a role failed: the answer is there, and it is not of every role.
 
     Raises:
         IncompleteError: PG-W313.
     """
     from policygen.errors import IncompleteError
-    from policygen.text import count
+    from policygen.text import pluralize
 
     failed = [row for row in table.rows if row.verdict == "failed"]
     if failed and not allow_incomplete:
         raise IncompleteError(
-            f"{count(len(failed), 'role')} failed: {failed[0].role}: {failed[0].reason}",
+            f"{pluralize(len(failed), 'role')} failed: {failed[0].role}: {failed[0].reason}",
             "all others are written; mend the cause and run the same command with --retry-failed",
             "or accept it with --allow-incomplete",
             code="PG-W313",
@@ -246,7 +250,7 @@ def check_failed(table: Batch, *, allow_incomplete: bool) -> None:
 
 
 @contextmanager
-def _workers(sizing: Sizing, put: Put, jobs: int) -> Iterator[Executor | None]:
+def _workers(sizing: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
     """Processes that right-size roles and write their files; None for this one."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -267,10 +271,10 @@ def _workers(sizing: Sizing, put: Put, jobs: int) -> Iterator[Executor | None]:
             executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(sizing: Sizing, put: Put) -> None:
+def _begin(sizing: BatchSettings, put: Put) -> None:
     """A worker's first step."""
-    from policygen.batch.run import share
-    from policygen.cli.inputs import deaf
+    from policygen.batch.run import init_worker
+    from policygen.cli.inputs import ignore_sigint
 
-    deaf()
-    share(sizing, put)
+    ignore_sigint()
+    init_worker(sizing, put)

@@ -21,16 +21,16 @@ def command(
     from policygen.errors import UsageError
     from policygen.logs.cache import cache_folder, size_of
     from policygen.logs.cache import clear as remove
-    from policygen.text import count, printable
+    from policygen.text import escape_controls, pluralize
 
     root = cache_folder()
     try:
         size = remove(root) if clear else size_of(root)
     except OSError as error:
         raise UsageError(
-            f"the cache in {printable(str(root))!r} cannot be {'removed' if clear else 'read'}: {error.strerror}",
+            f"the cache in {escape_controls(str(root))!r} cannot be {'removed' if clear else 'read'}: {error.strerror}",
             "whose folder is it? $POLICYGEN_CACHE names another",
             code="PG-E223",
         ) from error
-    held = f"{count(size.jobs, 'role')}, {count(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
-    typer.echo(f"{'removed' if clear else 'kept'}: {held} in {printable(str(root))}")
+    held = f"{pluralize(size.jobs, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
+    typer.echo(f"{'removed' if clear else 'kept'}: {held} in {escape_controls(str(root))}")

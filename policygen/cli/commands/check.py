@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, means_of, signs_of, source_of, talk_of
+from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
 from policygen.cli.options import (
     AcceptOption,
     DaskOption,
@@ -71,30 +71,30 @@ def command(
     """
     from policygen.cli.output import add_to_summary, ascii_only, summarise, summary_file, write_stdout
     from policygen.errors import UsageError
-    from policygen.evidence.observe import observe
-    from policygen.report.findings.report import Report, render
-    from policygen.report.formats import known
+    from policygen.evidence.observe import collect_evidence
+    from policygen.report.findings.report import FindingsReport, render
+    from policygen.report.formats import require_format
     from policygen.report.terminal.layout import in_ascii
-    from policygen.rightsize.check.basis import evidenced
-    from policygen.rightsize.check.check import check, gated
+    from policygen.rightsize.check.basis import check_basis
+    from policygen.rightsize.check.check import check, failing
     from policygen.rightsize.check.findings import LEVELS
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if fail_on not in {*LEVELS, "never"}:
         raise UsageError(
-            f"--fail-on is {printable(fail_on)[:40]!r}",
+            f"--fail-on is {escape_controls(fail_on)[:40]!r}",
             "there are: error, warning, note, never",
             code="PG-E218",
         )
-    known(format_, FORMATS)
+    require_format(format_, FORMATS)
     step = summary_file() if summary else None
     sources = [source for path in policies for source in policies_of(path)]
     decided = decisions_of(decisions, None, None)
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        seen = observe(
+    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+        seen = collect_evidence(
             source,
             role,
             days=days,
@@ -104,12 +104,12 @@ def command(
             accepted=signs_of(accept),
             means=means,
         )
-    findings = check(sources, evidenced(seen, decided, datetime.now(UTC).date()))
+    findings = check(sources, check_basis(seen, decided, datetime.now(UTC).date()))
     level = None if fail_on == "never" else cast("Level", fail_on)
-    failed = len(gated(findings, level)) if level else 0
+    failed = len(failing(findings, level)) if level else 0
     if not quiet:
         summarise(seen)
-    report = Report(
+    report = FindingsReport(
         role=seen.usage.role.name,
         account=seen.usage.role.account,
         findings=findings,

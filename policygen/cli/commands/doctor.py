@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import means_of, source_of, talk_of
+from policygen.cli.inputs import log_source, message_sink, read_options
 from policygen.cli.options import (
     DaskOption,
     DaysOption,
@@ -57,16 +57,16 @@ def command(
     from policygen.account.current import services_of
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
-    from policygen.evidence.coverage.table import coverage_table
-    from policygen.evidence.observe import examine
-    from policygen.report.terminal.doctor import Health, render_json, render_text
-    from policygen.text import printable
+    from policygen.evidence.coverage.table import coverage_rows
+    from policygen.evidence.observe import collect_coverage
+    from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
+    from policygen.text import escape_controls
 
     if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
+        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: json, text", code="PG-E207")
     if snapshot and live:
         raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     account = None
     if snapshot:
         from policygen.account.snapshot import load_snapshot
@@ -78,9 +78,9 @@ def command(
         from policygen.account.snapshot import to_account
 
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        reading, ledger, coverage = examine(
+    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+        reading, counts, coverage = collect_coverage(
             source,
             days=days,
             until=until,
@@ -92,8 +92,8 @@ def command(
     wanted = set(services or ())
     if account and role and not wanted:
         wanted = services_of(account.role(role))
-    health = Health(reading, ledger, coverage, account, coverage_table(coverage, wanted), listed=bool(wanted))
+    health = Health(reading, counts, coverage, account, coverage_rows(coverage, wanted), listed=bool(wanted))
     if format_ == "json":
-        write_stdout(render_json(health), utf8=True)
+        write_stdout(render_doctor_json(health), utf8=True)
     else:
-        write_stdout(render_text(health, show_all=show_all, ascii_only=ascii_only()))
+        write_stdout(render_doctor_text(health, show_all=show_all, ascii_only=ascii_only()))

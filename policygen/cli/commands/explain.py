@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, means_of, signs_of, source_of, talk_of
+from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
 from policygen.cli.options import (
     AcceptOption,
     DaskOption,
@@ -61,18 +61,18 @@ def command(
     """
     from policygen.cli.output import ascii_only, summarise, write_stdout
     from policygen.errors import UsageError
-    from policygen.report.terminal.explain import render_json, render_text
+    from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {printable(format_)!r}", "there are: json, text", code="PG-E207")
+        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: json, text", code="PG-E207")
     decided = decisions_of(decisions, keep, drop)
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,
@@ -89,7 +89,9 @@ def command(
     if not quiet:
         summarise(analysis.observed)
     if format_ == "json":
-        write_stdout("".join(map(render_json, found)), utf8=True)
+        write_stdout("".join(map(render_explanation_json, found)), utf8=True)
         return
     flat = ascii_only()
-    write_stdout("\n".join(render_text(one, show_events=events, ascii_only=flat) for one in found))
+    write_stdout(
+        "\n".join(render_explanation_text(one, show_events=events, ascii_only=flat) for one in found)
+    )

@@ -13,7 +13,7 @@ import typer
 from policygen.cli.console import LINE
 
 if TYPE_CHECKING:
-    from policygen.evidence.record_mapping import Row
+    from policygen.evidence.record_mapping import MappedRecord
 
 
 def command(
@@ -38,18 +38,18 @@ def command(
     from policygen.errors import UsageError
     from policygen.evidence.record_mapping import map_batch
     from policygen.evidence.role import parse_role
-    from policygen.logs.read_report import Reading, check_whole
+    from policygen.logs.read_report import ReadReport, require_complete
     from policygen.logs.registry import open_source
-    from policygen.logs.source import CallSource
-    from policygen.text import printable
+    from policygen.logs.source import QuerySource
+    from policygen.text import escape_controls
 
     if format_ not in {"jsonl", "text"}:
-        raise UsageError(f"no format {printable(format_)!r}", "there are: jsonl, text", code="PG-E207")
+        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: jsonl, text", code="PG-E207")
     wanted = parse_role(role) if role else None
-    reading, counts, unmapped = Reading(), Counter[str](), Counter[str]()
+    reading, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
     seen: set[str] = set()
     source = open_source([str(path) for path in logs])
-    if isinstance(source, CallSource):
+    if isinstance(source, QuerySource):
         raise UsageError(
             "map shows record by record, and this source gives sums",
             "give files, s3:// or lookup:",
@@ -66,40 +66,42 @@ def command(
     sys.stdout.flush()
     if not quiet:
         _summary(reading, counts, unmapped)
-    check_whole(Reading(reading.files, damaged=reading.damaged), allow_incomplete=allow_incomplete)
+    require_complete(ReadReport(reading.files, damaged=reading.damaged), allow_incomplete=allow_incomplete)
 
 
-def _line(row: Row, format_: str) -> str:
+def _line(row: MappedRecord, format_: str) -> str:
     import json
 
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if format_ == "jsonl":
         return json.dumps(row.as_dict(), ensure_ascii=True, separators=(",", ":"))
     head = f"{row.status:<21} {row.event_source} {row.event_name}:"
     if any("rule" in one for one in row.requests):
-        return "\n".join([printable(head), *(line for one in row.requests for line in _why(one))])
+        return "\n".join([escape_controls(head), *(line for one in row.requests for line in _why(one))])
     requests = ", ".join(f"{one['action']} {one['resource']}" for one in row.requests) or row.why
-    return printable(f"{head} {requests}")
+    return escape_controls(f"{head} {requests}")
 
 
 def _why(request: Mapping[str, str]) -> Iterator[str]:
     """A request with the rule behind its action and the step behind its ARN, and where each is written."""
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
-    yield printable(f"  {request['action']} {request['resource']} ({request['grade']})")
+    yield escape_controls(f"  {request['action']} {request['resource']} ({request['grade']})")
     for kind in ("rule", "step"):
-        yield printable(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
+        yield escape_controls(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
 
 
 def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
-    from policygen.cli.console import say
-    from policygen.logs.read_report import Reading
-    from policygen.text import count
+    from policygen.cli.console import log_line
+    from policygen.logs.read_report import ReadReport
+    from policygen.text import pluralize
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
-    say(f"{count(counts.total(), 'record')}: {by_status or 'nothing to map'}")
-    if isinstance(reading, Reading) and reading.passed_over:
-        say("passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items())))
+    log_line(f"{pluralize(counts.total(), 'record')}: {by_status or 'nothing to map'}")
+    if isinstance(reading, ReadReport) and reading.passed_over:
+        log_line(
+            "passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+        )
     for name, number in sorted(unmapped.items()):
-        say(f"unmapped: {name} ({number:,})")
+        log_line(f"unmapped: {name} ({number:,})")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from policygen.account.required_permissions import Need
+    from policygen.account.required_permissions import RequiredPermission
 
 
 def command(
@@ -37,17 +37,17 @@ def command(
     from policygen.account.required_permissions import NEEDS
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     if format_ not in {"text", "policy"}:
-        raise UsageError(f"no format {printable(format_)!r}", "there are: policy, text", code="PG-E207")
+        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: policy, text", code="PG-E207")
     if not re.fullmatch(r"\*|[0-9]{12}", account):
         raise UsageError(
-            f"--account is {printable(account)[:40]!r}", "an account id has 12 digits", code="PG-E221"
+            f"--account is {escape_controls(account)[:40]!r}", "an account id has 12 digits", code="PG-E221"
         )
     if not re.fullmatch(r"aws(-[a-z]+)*", partition):
         raise UsageError(
-            f"--partition is {printable(partition)[:40]!r}",
+            f"--partition is {escape_controls(partition)[:40]!r}",
             "for example aws, aws-cn, aws-us-gov",
             code="PG-E221",
         )
@@ -58,7 +58,7 @@ def command(
     }
     if not chosen:
         raise UsageError(
-            f"no command {printable(name)[:40]!r} that asks AWS",
+            f"no command {escape_controls(name)[:40]!r} that asks AWS",
             f"there are: {', '.join(NEEDS)}; all others work on files",
             code="PG-E222",
         )
@@ -69,7 +69,7 @@ def command(
         write_stdout("".join(f"{line}\n" for line in _text(chosen)))
 
 
-def _policy(needs: Sequence[Need], account: str, partition: str) -> str:
+def _policy(needs: Sequence[RequiredPermission], account: str, partition: str) -> str:
     statements: dict[str, list[str]] = {}
     for need in needs:
         resource = need.resource.format(partition=partition, account=account)
@@ -86,7 +86,7 @@ def _policy(needs: Sequence[Need], account: str, partition: str) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _text(chosen: dict[str, list[Need]]) -> Iterator[str]:
+def _text(chosen: dict[str, list[RequiredPermission]]) -> Iterator[str]:
     from policygen.report.terminal.layout import wrapped
 
     for key, needs in chosen.items():

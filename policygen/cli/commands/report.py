@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import talk_of
+from policygen.cli.inputs import message_sink
 from policygen.cli.options import ExportOption, FormatOption, QuietOption, SummaryOption
 
 
@@ -30,13 +30,13 @@ def command(
     from policygen.cli.output import add_to_summary, ascii_only, read_plans, summary_file, write_stdout
     from policygen.errors import UsageError
     from policygen.files import check_writable, write_file
-    from policygen.report.formats import format_of, known, render, render_all
-    from policygen.text import printable
+    from policygen.report.formats import format_of, render, render_all, require_format
+    from policygen.text import escape_controls
 
     exports = [(path, format_of(str(path))) for path in export or []]
     for path, _ in exports:
         check_writable(path)
-    known(format_)
+    require_format(format_)
     step = summary_file() if summary else None
     found = read_plans(plans)
     if exports and len(found) > 1:
@@ -46,16 +46,16 @@ def command(
             code="PG-E271",
         )
     options = {"show_all": show_all, "ascii_only": ascii_only()}
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     try:
         files = [(path, kind, render(kind, found[0], **options)) for path, kind in exports]
         parts = [render("markdown", one) for one in found] if step else []
         text = render_all(format_, found, **options)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         # A plan that policygen saved has none of this; one that somebody edited may have anything.
-        names = ", ".join(printable(str(path)) for path in plans[:3])
+        names = ", ".join(escape_controls(str(path)) for path in plans[:3])
         raise UsageError(
-            f"a plan cannot be rendered: {names}: {printable(str(error))[:80]} ({type(error).__name__})",
+            f"a plan cannot be rendered: {names}: {escape_controls(str(error))[:80]} ({type(error).__name__})",
             "it is not as suggest or batch saved it: make it again",
             code="PG-E270",
         ) from None

@@ -26,10 +26,10 @@ def command(
     policygen services monitoring.amazonaws.com
     """
     from policygen.cli.output import write_stdout
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     lines = _one(name) if name else _all()
-    write_stdout("".join(f"{printable(line)}\n" for line in lines))
+    write_stdout("".join(f"{escape_controls(line)}\n" for line in lines))
 
 
 def _all() -> Iterator[str]:
@@ -54,14 +54,14 @@ def _all() -> Iterator[str]:
 
 
 def _one(name: str) -> Iterator[str]:
-    from policygen.catalog.service_info import facts_of
+    from policygen.catalog.service_info import service_facts
     from policygen.errors import NothingFoundError
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
-    facts = facts_of(name)
+    facts = service_facts(name)
     if facts is None:
         raise NothingFoundError(
-            f"IAM knows no service {printable(name)[:60]!r}",
+            f"IAM knows no service {escape_controls(name)[:60]!r}",
             "give the prefix of its actions (s3) or its event source (monitoring.amazonaws.com)",
             "policygen services lists those that have a file",
             code="PG-E305",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import talk_of
+from policygen.cli.inputs import message_sink
 
 
 def command(
@@ -31,11 +31,11 @@ def command(
     """
     from policygen.account.aws_session import open_session
     from policygen.account.live import take_snapshot
-    from policygen.account.snapshot import to_json
+    from policygen.account.snapshot import snapshot_to_json
     from policygen.files import check_writable, write_file
 
     check_writable(output)
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     found = take_snapshot(
         open_session(profile or None),
         region or (),
@@ -43,5 +43,5 @@ def command(
         last_accessed=last_accessed,
         organization=organization,
     )
-    write_file(output, to_json(found))
+    write_file(output, snapshot_to_json(found))
     talk(f"wrote {output}: {len(found['authorization']['RoleDetailList']):,} roles")

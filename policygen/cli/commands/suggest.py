@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, means_of, signs_of, source_of, talk_of
+from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
 from policygen.cli.options import (
     AcceptOption,
     DaskOption,
@@ -94,25 +94,27 @@ def command(
     )
     from policygen.errors import UsageError
     from policygen.files import check_writable, write_file
-    from policygen.report.formats import format_of, known, render
-    from policygen.report.from_analysis import plan
+    from policygen.report.formats import format_of, render, require_format
+    from policygen.report.from_analysis import plan_from_analysis
     from policygen.rightsize.analysis import analyse
-    from policygen.text import printable
+    from policygen.text import escape_controls
 
     exports = [(path, format_of(str(path))) for path in export or []]
     for path, _ in exports:
         check_writable(path)
     if resources not in {"exact", "pattern", "type"}:
         raise UsageError(
-            f"--resources is {printable(resources)[:40]!r}", "there are: exact, pattern, type", code="PG-E215"
+            f"--resources is {escape_controls(resources)[:40]!r}",
+            "there are: exact, pattern, type",
+            code="PG-E215",
         )
-    known(format_)
+    require_format(format_)
     step = summary_file() if summary else None
     decided = decisions_of(decisions, keep, drop)
-    talk = talk_of(quiet=quiet)
+    talk = message_sink(quiet=quiet)
     account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = source_of(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with means_of(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
         analysis = analyse(
             source,
             role,
@@ -130,7 +132,7 @@ def command(
         )
     if not quiet:
         summarise(analysis.observed)
-    made, options = plan(analysis), {"show_all": show_all, "ascii_only": ascii_only()}
+    made, options = plan_from_analysis(analysis), {"show_all": show_all, "ascii_only": ascii_only()}
     if not no_plan:
         made.file = str(plan_file(plans, made))
     for path, kind in exports:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from policygen.account.model import Trail
-from policygen.evidence.coverage.event_set import Question, Relaxed, answer
-from policygen.evidence.coverage.remediation import put_selectors, start, widen
+from policygen.evidence.coverage.event_set import EventSet, Ignoring, logged_share
+from policygen.evidence.coverage.remediation import multi_region_command, put_selectors, start_logging_command
 from policygen.evidence.coverage.selectors import Answer, every
-from policygen.text import clean
+from policygen.text import sanitize
 
 REFERENCE = (
     "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html"
@@ -50,10 +50,10 @@ class Restrictions:
         self._known, self._now, self._regions, self._account = known, now, regions, account
         self._active = [trail for trail in known if trail.logging is not False]
 
-    def _answer(self, asked: Sequence[Question], relaxed: Relaxed = frozenset()) -> Answer:
-        return every(answer(one, self._now, relaxed) for one in asked)
+    def _answer(self, asked: Sequence[EventSet], relaxed: Ignoring = frozenset()) -> Answer:
+        return every(logged_share(one, self._now, relaxed) for one in asked)
 
-    def spot(self, asked: tuple[Question, ...], service: str) -> BlindSpot:
+    def spot(self, asked: tuple[EventSet, ...], service: str) -> BlindSpot:
         """Why not all is logged: the first restriction without which it would be."""
         active = self._active
         if not active:
@@ -63,7 +63,7 @@ class Restrictions:
                 "",
                 f"no trail logs {kind} events",
                 "start a trail",
-                command=start(self._known, self._account),
+                command=start_logging_command(self._known, self._account),
             )
         if not any(self._now):
             return BlindSpot(
@@ -77,7 +77,7 @@ class Restrictions:
             return self._out_of_place(active, service)
         return self._filtered(asked, active, service)
 
-    def _not_held(self, asked: Sequence[Question], active: Sequence[Trail], service: str) -> BlindSpot:
+    def _not_held(self, asked: Sequence[EventSet], active: Sequence[Trail], service: str) -> BlindSpot:
         """What AWS keeps by itself is no trail: nothing makes it hold more."""
         names = ", ".join(trail.name for trail in active)
         if asked[0].data_type:
@@ -88,12 +88,14 @@ class Restrictions:
 
     def _undelivered(self, active: Iterable[Trail]) -> str:
         failing = [
-            f"{t.name} fails to deliver ({clean(t.delivery_error, 64)})" for t in active if t.delivery_error
+            f"{t.name} fails to deliver ({sanitize(t.delivery_error, 64)})"
+            for t in active
+            if t.delivery_error
         ]
         return f"no trail logs the whole window: {'; '.join(failing)}"
 
     def _out_of_place(self, active: Sequence[Trail], service: str) -> BlindSpot:
-        command = widen(active, self._account)
+        command = multi_region_command(active, self._account)
         if self._regions is not None:
             where = ", ".join(sorted(self._regions))
             why = f"only {where} is logged, the permission holds elsewhere too"
@@ -103,8 +105,8 @@ class Restrictions:
         why = f"no trail includes global service events, as those of {service}"
         return BlindSpot("region-not-logged", "", why, "include global service events", command=command)
 
-    def _filtered(self, asked: tuple[Question, ...], active: Sequence[Trail], service: str) -> BlindSpot:
-        relaxed: Relaxed = frozenset({"delivery", "place"})
+    def _filtered(self, asked: tuple[EventSet, ...], active: Sequence[Trail], service: str) -> BlindSpot:
+        relaxed: Ignoring = frozenset({"delivery", "place"})
         worst = next(one for one in asked if self._answer([one], relaxed) != "all")
         category = "Data" if worst.data_type else "Management"
         command = put_selectors(active, self._account, category, worst.data_type)
@@ -136,7 +138,7 @@ class Restrictions:
         return BlindSpot(f"{kind}s-not-logged", "", why, remedy, command=command)
 
 
-def _kind(asked: Question) -> str:
+def _kind(asked: EventSet) -> str:
     if asked.data_type:
         return "data"
     return "read" if asked.read_only else "write"

@@ -20,27 +20,34 @@ from policygen.catalog.visibility import Visibility, data_types, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot, Restrictions
 from policygen.evidence.coverage.event_set import (
     GLOBAL,
-    LEADERS,
-    Question,
-    Relaxed,
-    answer,
+    GLOBAL_EVENT_REGIONS,
+    EventSet,
+    Ignoring,
+    event_sets_of,
     filters_of,
-    questions,
+    logged_share,
     types_of,
 )
 from policygen.evidence.coverage.selectors import Answer, every
-from policygen.evidence.coverage.trail_history import Gap, TrailChange, bounds, gaps, stretches, whole_day
+from policygen.evidence.coverage.trail_history import (
+    Gap,
+    TrailChange,
+    bounds,
+    gaps,
+    trail_intervals,
+    whole_day,
+)
 from policygen.iam import reference
 from policygen.iam.arn import parse, partition_of, service_of
 from policygen.iam.request import RoleKey
 from policygen.logs.window import Window
-from policygen.text import count
+from policygen.text import pluralize
 
 VISIBLE = "visible"
 """How the reason of a removal begins where the logs would have shown a use."""
 
 
-class Observability(NamedTuple):
+class ObservedSince(NamedTuple):
     """Whether the use of a permission would have been seen."""
 
     visible: bool
@@ -52,7 +59,7 @@ class Observability(NamedTuple):
     """Why the evidence cannot tell; None if visible."""
 
 
-class Silence(NamedTuple):
+class AbsenceVerdict(NamedTuple):
     """What it means that the use of a permission was not seen."""
 
     spot: BlindSpot | None
@@ -62,7 +69,7 @@ class Silence(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Era:
+class TrailPeriod:
     """A part of the window in which no trail changed. For each trail, what it was, or the alternatives."""
 
     start: str
@@ -99,7 +106,7 @@ class Coverage:
     """The ARNs of the role's sessions, with a ``*``; "" where the role is not known."""
     known: tuple[Trail, ...] = ()
     """All trails of the account, those that do not log among them."""
-    eras: tuple[Era, ...] = ()
+    eras: tuple[TrailPeriod, ...] = ()
     """By time, without holes; one at least where the trails are known."""
     filters: frozenset[str] = frozenset()
     """Fields that any selector of any era filters by."""
@@ -108,9 +115,9 @@ class Coverage:
     management: Mapping[str, int] | None = None
     """``read`` and ``write`` -> management events of anyone that were read; None where that was not counted."""
     _memo: dict[object, tuple[str, BlindSpot | None]] = field(default_factory=dict, repr=False, compare=False)
-    _settled: dict[tuple[str, bool], Observability] = field(default_factory=dict, repr=False, compare=False)
+    _settled: dict[tuple[str, bool], ObservedSince] = field(default_factory=dict, repr=False, compare=False)
     """Verdicts on permissions that are on everything: not more than IAM has actions."""
-    _silences: dict[tuple[str, int], Silence] = field(default_factory=dict, repr=False, compare=False)
+    _silences: dict[tuple[str, int], AbsenceVerdict] = field(default_factory=dict, repr=False, compare=False)
     """The same in words, by the days that are asked for."""
 
     def of(self, role: RoleKey) -> Coverage | None:
@@ -122,7 +129,7 @@ class Coverage:
             return None
         return replace(self, identity=_sessions(role, self.known), _memo={})
 
-    def verdict(self, action: str, resource: str = "*", reads_only: bool = False) -> Observability:
+    def verdict(self, action: str, resource: str = "*", reads_only: bool = False) -> ObservedSince:
         """Whether, and since when, the use of a permission would have been seen.
 
         Args:
@@ -137,7 +144,7 @@ class Coverage:
             found = self._settled[action, reads_only] = self._verdict(action, resource, reads_only)
         return found
 
-    def silence(self, action: str, resource: str, min_days: int) -> Silence:
+    def silence(self, action: str, resource: str, min_days: int) -> AbsenceVerdict:
         """What it means that no use of a permission was seen, which asks for `min_days` of its being visible."""
         if resource != "*":
             return self._silence(action, resource, min_days)
@@ -146,23 +153,25 @@ class Coverage:
             found = self._silences[action, min_days] = self._silence(action, resource, min_days)
         return found
 
-    def _silence(self, action: str, resource: str, min_days: int) -> Silence:
+    def _silence(self, action: str, resource: str, min_days: int) -> AbsenceVerdict:
         found = self.verdict(action, resource, reference.reads_only(action))
         if found.spot:
-            return Silence(found.spot, "")
+            return AbsenceVerdict(found.spot, "")
         if found.days < min_days:
-            why = f"visible on {count(found.days, 'day')} only, since {found.since}"
-            return Silence(
+            why = f"visible on {pluralize(found.days, 'day')} only, since {found.since}"
+            return AbsenceVerdict(
                 BlindSpot("window-not-covered", action, why, f"wait for {min_days} days of it"), ""
             )
         whole = found.days >= self.window.days
-        return Silence(None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls")
+        return AbsenceVerdict(
+            None, f"{VISIBLE}, 0 calls" if whole else f"{VISIBLE} since {found.since}, 0 calls"
+        )
 
-    def _verdict(self, action: str, resource: str, reads_only: bool) -> Observability:
+    def _verdict(self, action: str, resource: str, reads_only: bool) -> ObservedSince:
         seen = visibility_of(action)
         if seen.kind in _NEVER:
             why, remedy = _NEVER[seen.kind]
-            return Observability(
+            return ObservedSince(
                 False, "", 0, BlindSpot(_IDS[seen.kind], action, why, remedy, seen.reference)
             )
         if self.trails is None:
@@ -170,15 +179,15 @@ class Coverage:
         service = service_of(action)
         # Most permissions are settled without a look at names and resources, and there are few such questions.
         for filters in (self.filters & _COARSE, self.filters):
-            asked = questions(action, seen, resource, reads_only, filters, self.identity)
+            asked = event_sets_of(action, seen, resource, reads_only, filters, self.identity)
             since, spot = self._remembered(asked, service)
             if since == self.window.start:
                 break
         spot = spot or self._unread(seen, resource, service, reads_only)
         if spot:
-            return Observability(False, "", 0, replace(spot, action=action))
+            return ObservedSince(False, "", 0, replace(spot, action=action))
         since = max(since, self.first_day)
-        return Observability(True, since, self._days(since))
+        return ObservedSince(True, since, self._days(since))
 
     def _unread(self, seen: Visibility, resource: str, service: str, reads_only: bool) -> BlindSpot | None:
         """Why what the trails log need not be among the files that were read; None where it is."""
@@ -186,7 +195,7 @@ class Coverage:
         region = pieces[3] if len(pieces) == 6 and not set(pieces[3]) & set("*?$") else ""
         if service in GLOBAL:
             region = ""
-            leaders = LEADERS & set(self.regions)
+            leaders = GLOBAL_EVENT_REGIONS & set(self.regions)
             if self.regions and not leaders:
                 why = f"no event of anyone was read in the region that records those of {service}"
                 return BlindSpot("region-not-read", "", why, "give the files of us-east-1 to --logs")
@@ -221,7 +230,7 @@ class Coverage:
         why = f"{why}, and no management event that {kind}s was read of anyone"
         return BlindSpot("trail-unknown", "", why, "give an account snapshot with --snapshot")
 
-    def _remembered(self, asked: tuple[Question, ...], service: str) -> tuple[str, BlindSpot | None]:
+    def _remembered(self, asked: tuple[EventSet, ...], service: str) -> tuple[str, BlindSpot | None]:
         if asked not in self._memo:
             self._memo[asked] = self.since(asked), None
         since = self._memo[asked][0]
@@ -246,19 +255,19 @@ class Coverage:
             return None if found.spot.id == "no-event" else found.spot
         return None if found.days >= self.window.days else self._short(action, found.since)
 
-    def answer(self, asked: Sequence[Question], relaxed: Relaxed = frozenset()) -> Answer:
+    def answer(self, asked: Sequence[EventSet], relaxed: Ignoring = frozenset()) -> Answer:
         """How much of what is asked about is logged at the window's end."""
-        return every(answer(one, self.eras[-1].trails, relaxed) for one in asked)
+        return every(logged_share(one, self.eras[-1].trails, relaxed) for one in asked)
 
     def logs(self, data_type: str) -> Answer:
         """How much of the events of a data event type is logged at the window's end."""
-        return self.answer([Question(data_type=data_type, identity=self.identity)])
+        return self.answer([EventSet(data_type=data_type, identity=self.identity)])
 
-    def since(self, asked: Sequence[Question]) -> str:
+    def since(self, asked: Sequence[EventSet]) -> str:
         """The first whole day since which all that is asked about is logged until the window's end, or ""."""
         moment = ""
         for era in reversed(self.eras):
-            if every(answer(one, era.trails) for one in asked) != "all":
+            if every(logged_share(one, era.trails) for one in asked) != "all":
                 break
             moment = era.start
         return whole_day(moment) if moment else ""
@@ -276,13 +285,13 @@ class Coverage:
     def _restrictions(self) -> Restrictions:
         return Restrictions(self.known, self.eras[-1].trails, self.logged_regions, self.account)
 
-    def _without_trails(self, action: str, seen: Visibility, reads_only: bool) -> Observability:
+    def _without_trails(self, action: str, seen: Visibility, reads_only: bool) -> ObservedSince:
         if seen.kind != "data":
             spot = self._unproven(reads_only, "the trails are not known")
             if spot:
-                return Observability(False, "", 0, replace(spot, action=action))
+                return ObservedSince(False, "", 0, replace(spot, action=action))
             since = max(self.window.start, self.first_day)
-            return Observability(True, since, self._days(since))
+            return ObservedSince(True, since, self._days(since))
         service = action.partition(":")[0]
         why = f"{service} data events: the trail's selectors are not known"
         if events := sum(self.data_seen.get(one, 0) for one in seen.data_types):
@@ -290,7 +299,7 @@ class Coverage:
         elif self.data_seen:
             why += ", and none was read"
         remedy = "give an account snapshot with --snapshot"
-        return Observability(False, "", 0, BlindSpot("trail-unknown", action, why, remedy))
+        return ObservedSince(False, "", 0, BlindSpot("trail-unknown", action, why, remedy))
 
 
 @lru_cache(maxsize=1024)
@@ -312,7 +321,7 @@ _IDS = {"never": "never-logged", "unknown": "no-event-known", "no-event": "no-ev
 
 def _logs_management(trail: Trail) -> bool:
     return (
-        answer(Question(sources=("-",), read_only=False), [[trail]], frozenset({"delivery", "place"}))
+        logged_share(EventSet(sources=("-",), read_only=False), [[trail]], frozenset({"delivery", "place"}))
         != "none"
     )
 
@@ -371,16 +380,16 @@ def coverage_of(
     return replace(coverage, data_types=frozenset(whole), _memo={}, _settled={}, _silences={})
 
 
-def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[Era, ...]:
+def _eras(active: Sequence[Trail], changes: Sequence[TrailChange], window: Window) -> tuple[TrailPeriod, ...]:
     """The window, cut where any trail changed."""
-    past = [(trail, stretches(trail, changes, window)) for trail in active]
+    past = [(trail, trail_intervals(trail, changes, window)) for trail in active]
     first, last = bounds(window)
     cuts = sorted({first, *(one.start for _, found in past for one in found)})
     eras = []
     for start_, end in zip(cuts, [*cuts[1:], last], strict=True):
         now = [(trail, next(s for s in reversed(found) if s.start <= start_)) for trail, found in past]
         whys = [f"{trail.name}: {s.why}" for trail, s in now if s.why and s.start == start_]
-        eras.append(Era(start_, end, tuple(s.trails for _, s in now), "; ".join(whys)))
+        eras.append(TrailPeriod(start_, end, tuple(s.trails for _, s in now), "; ".join(whys)))
     return tuple(eras)
 
 

@@ -17,7 +17,7 @@ from policygen.account.model import Trail
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import rules_for_service
 from policygen.catalog.service_names import aliases, botocore_facts, service_prefix
-from policygen.catalog.visibility import Visibility, event_arns, table
+from policygen.catalog.visibility import Visibility, event_arns, visibility_table
 from policygen.evidence.coverage.selectors import Answer, Probe, both, either, every, logged
 from policygen.iam import reference
 from policygen.iam.arn import overlaps, parse
@@ -26,16 +26,16 @@ from policygen.iam.arn import overlaps, parse
 GLOBAL = frozenset(
     {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
 )
-LEADERS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
+GLOBAL_EVENT_REGIONS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
 """The regions in which the events of global services are recorded, one a partition (3.4.1)."""
 
-Relaxed = frozenset[Literal["delivery", "place", "source", "identity"]]
+Ignoring = frozenset[Literal["delivery", "place", "source", "identity"]]
 """Restrictions that are taken for not there, to find out which of them hides something."""
 
 _NOBODY = "arn:aws:sts::000000000000:assumed-role/-/-"
 
 
-class Question(NamedTuple):
+class EventSet(NamedTuple):
     """A set of events that trails may log. "" and None stand for what is not known or does not matter."""
 
     data_type: str = ""
@@ -49,7 +49,9 @@ class Question(NamedTuple):
     identity: str = ""
 
 
-def answer(asked: Question, trails: Iterable[Sequence[Trail]], relaxed: Relaxed = frozenset()) -> Answer:
+def logged_share(
+    asked: EventSet, trails: Iterable[Sequence[Trail]], relaxed: Ignoring = frozenset()
+) -> Answer:
     """How much of the events asked about the trails log together.
 
     Args:
@@ -63,7 +65,7 @@ def answer(asked: Question, trails: Iterable[Sequence[Trail]], relaxed: Relaxed 
     )
 
 
-def _probes(asked: Question, relaxed: Relaxed) -> Iterator[Probe]:
+def _probes(asked: EventSet, relaxed: Ignoring) -> Iterator[Probe]:
     """One for each source, name and half: a selector of the reads and one of the writes make a whole."""
     sources = ("-",) if "source" in relaxed else asked.sources
     flags = (True, False) if asked.read_only is None else (asked.read_only,)
@@ -79,13 +81,13 @@ def _probes(asked: Question, relaxed: Relaxed) -> Iterator[Probe]:
         )
 
 
-def _of_one(asked: Question, states: Sequence[Trail], probe: Probe, relaxed: Relaxed) -> Answer:
+def _of_one(asked: EventSet, states: Sequence[Trail], probe: Probe, relaxed: Ignoring) -> Answer:
     if not states:
         return "part"
     return every(_of_state(asked, state, probe, relaxed) for state in states)
 
 
-def _of_state(asked: Question, trail: Trail, probe: Probe, relaxed: Relaxed) -> Answer:
+def _of_state(asked: EventSet, trail: Trail, probe: Probe, relaxed: Ignoring) -> Answer:
     if trail.logging is False:
         return "none"
     if trail.delivery_error and "delivery" not in relaxed:
@@ -99,9 +101,9 @@ def _of_state(asked: Question, trail: Trail, probe: Probe, relaxed: Relaxed) -> 
     return both([placed, logged(probe, trail.selectors, trail.advanced)])
 
 
-def _place(asked: Question, trail: Trail) -> Answer:
+def _place(asked: EventSet, trail: Trail) -> Answer:
     if asked.is_global:
-        leads = trail.multi_region or trail.home_region in LEADERS
+        leads = trail.multi_region or trail.home_region in GLOBAL_EVENT_REGIONS
         return "all" if trail.global_events and leads else "none"
     if trail.multi_region or asked.region == trail.home_region:
         return "all"
@@ -160,9 +162,9 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1 << 16)
-def questions(
+def event_sets_of(
     action: str, seen: Visibility, resource: str, reads_only: bool, filters: frozenset[str], identity: str
-) -> tuple[Question, ...]:
+) -> tuple[EventSet, ...]:
     """What is asked of the trails about a permission; all must be logged.
 
     Args:
@@ -177,7 +179,7 @@ def questions(
     prefix = prefix.lower()
     place = parse(resource)
     region = place.region if place and "region" in filters and not set(place.region) & set("*?$") else ""
-    asked = Question(
+    asked = EventSet(
         sources=event_sources(prefix) if "eventSource" in filters else ("",),
         names=(event_names(action) or ("",)) if "eventName" in filters else ("",),
         read_only=read_only(name, reads_only) if "readOnly" in filters else reads_only,
@@ -228,7 +230,7 @@ def _event_arn(kind: str, action: str, resource: str) -> str:
 
 @cache
 def _verbs() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    found = table()["read_only"]
+    found = visibility_table()["read_only"]
     return tuple(found["reads"]), tuple(found["writes"])
 
 

@@ -18,11 +18,11 @@ from policygen.account.model import LastAccessed, ServiceUse
 from policygen.catalog.visibility import visibility_of
 from policygen.logs.window import Window
 
-WitnessKind = Literal["used_unseen", "idle", "seasonal", "silent"]
+LastAccessedKind = Literal["used_unseen", "idle", "seasonal", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class LastAccessedFinding:
     """What IAM's last-accessed information says about a permission of which the log shows nothing.
 
     ``used_unseen``: there was an attempt within the window, and no event of it was read: the log has a blind
@@ -30,7 +30,7 @@ class Witness:
     ``silent``: nothing can be concluded, `why` says for what reason.
     """
 
-    kind: WitnessKind
+    kind: LastAccessedKind
     action: str
     why: str
     """One line for people."""
@@ -46,7 +46,7 @@ class Witness:
     """Where the last attempt at the service was made, "" where unknown."""
 
 
-def witness(
+def last_accessed_finding(
     action: str,
     last: LastAccessed | None,
     window: Window,
@@ -54,7 +54,7 @@ def witness(
     seen_actions: Collection[str] = (),
     *,
     created: str = "",
-) -> Witness:
+) -> LastAccessedFinding:
     """What IAM says about a permission that the log does not show as used.
 
     Args:
@@ -69,8 +69,8 @@ def witness(
     prefix, _, name = action.partition(":")
     prefix = prefix.lower()
     if last is None:
-        return Witness("silent", action, "IAM's last-accessed information was not read")
-    about = Witness("silent", action, "", until=last.generated_at)
+        return LastAccessedFinding("silent", action, "IAM's last-accessed information was not read")
+    about = LastAccessedFinding("silent", action, "", until=last.generated_at)
     if visibility_of(action).kind == "implied":
         # As iam:PassRole, which IAM leaves out: it is checked within other calls.
         return replace(about, why=f"IAM does not count {action}, which is part of other calls")
@@ -98,7 +98,7 @@ def witness(
     return replace(about, kind="used_unseen", why=why)
 
 
-def _absent(about: Witness, what: str, created: str) -> Witness:
+def _absent(about: LastAccessedFinding, what: str, created: str) -> LastAccessedFinding:
     """No attempt in the tracking period, as far as IAM would have counted one."""
     if visibility_of(about.action).kind == "never":
         # Protocols, as rds-db:connect, are no calls of an API: that IAM counts them is said nowhere.

@@ -19,18 +19,18 @@ from typing import Any
 from policygen.account.model import Trail
 from policygen.evidence.coverage.selectors import as_advanced, whole_category
 from policygen.iam import arn
-from policygen.text import printable
+from policygen.text import escape_controls
 
 NAME, BUCKET = "policygen-trail", "YOUR-LOG-BUCKET"
 _ACCOUNT = re.compile("[0-9]{12}")
 
 
 def put_selectors(trails: Sequence[Trail], account: str, category: str, data_type: str = "") -> str:
-    """The command that adds one whole category to the trail that suits best; see `put_all`."""
-    return put_all(trails, account, [(category, data_type)])
+    """The command that adds one whole category to the trail that suits best; see `enable_events_command`."""
+    return enable_events_command(trails, account, [(category, data_type)])
 
 
-def put_all(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, str]]) -> str:
+def enable_events_command(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, str]]) -> str:
     """The command that adds whole categories to the trail that suits best: one for all, as each replaces the last.
 
     Args:
@@ -49,7 +49,7 @@ def put_all(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, st
     return ""
 
 
-def start(trails: Sequence[Trail], account: str) -> str:
+def start_logging_command(trails: Sequence[Trail], account: str) -> str:
     """The command that starts a trail that is stopped, or makes one where there is none."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         return _command(trail, account, "start-logging", "--name")
@@ -57,7 +57,7 @@ def start(trails: Sequence[Trail], account: str) -> str:
     return f"{create} && aws cloudtrail start-logging --name {NAME}"
 
 
-def widen(trails: Sequence[Trail], account: str) -> str:
+def multi_region_command(trails: Sequence[Trail], account: str) -> str:
     """The command that makes a trail one of all regions, with the events of global services."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         wider = ["--is-multi-region-trail", "--include-global-service-events"]
@@ -101,7 +101,9 @@ def _is_store(trail: Trail) -> bool:
 
 
 def _command(trail: Trail, account: str, operation: str, option: str, *rest: str) -> str:
-    if not trail.arn or any(printable(text) != text for text in (trail.name, trail.arn, trail.home_region)):
+    if not trail.arn or any(
+        escape_controls(text) != text for text in (trail.name, trail.arn, trail.home_region)
+    ):
         return ""  # none of AWS's trails, or no name that AWS gives; nobody should paste it
     owner = _owner(trail, account)
     if owner and not _ACCOUNT.fullmatch(owner):

@@ -9,8 +9,13 @@ from typing import Literal
 from policygen.catalog.service_names import service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.event_set import Question, answer, left_out
-from policygen.evidence.coverage.remediation import put_all, put_selectors, start, widen
+from policygen.evidence.coverage.event_set import EventSet, left_out, logged_share
+from policygen.evidence.coverage.remediation import (
+    enable_events_command,
+    multi_region_command,
+    put_selectors,
+    start_logging_command,
+)
 from policygen.evidence.coverage.selectors import Answer
 
 State = Literal["on", "partly", "off", "unknown"]
@@ -18,7 +23,7 @@ _STATES: Mapping[Answer, State] = {"all": "on", "part": "partly", "none": "off"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CoverageRow:
     """One kind of events and whether the trails log it."""
 
     kind: Literal["management", "source", "regions", "data"]
@@ -35,7 +40,7 @@ class Line:
     """What to run so that it is on; "" where it is, or where no command can be given."""
 
 
-def coverage_table(coverage: Coverage, services: Collection[str] = ()) -> list[Line]:
+def coverage_rows(coverage: Coverage, services: Collection[str] = ()) -> list[CoverageRow]:
     """The lines, management events first, then data events by type.
 
     Args:
@@ -52,7 +57,7 @@ def coverage_table(coverage: Coverage, services: Collection[str] = ()) -> list[L
     return lines
 
 
-def one_command(coverage: Coverage, lines: Sequence[Line]) -> str:
+def one_command(coverage: Coverage, lines: Sequence[CoverageRow]) -> str:
     """The command after which all the lines are on, as far as selectors decide; "" where none can be given."""
     active = [trail for trail in coverage.known if trail.logging is not False]
     off = [
@@ -61,33 +66,35 @@ def one_command(coverage: Coverage, lines: Sequence[Line]) -> str:
     added = [("Data", line.name) if line.kind == "data" else ("Management", "") for line in off]
     if not active or not added:
         return next((line.command for line in off), "")
-    return put_all(active, coverage.account, list(dict.fromkeys(added)))
+    return enable_events_command(active, coverage.account, list(dict.fromkeys(added)))
 
 
-def _management(coverage: Coverage, name: str, reads: bool) -> Line:
+def _management(coverage: Coverage, name: str, reads: bool) -> CoverageRow:
     # Asked about a source that nobody leaves out: those that are left out have their own lines.
-    asked = Question(sources=("-",), read_only=reads, identity=coverage.identity)
+    asked = EventSet(sources=("-",), read_only=reads, identity=coverage.identity)
     return _line(coverage, "management", name, "", asked)
 
 
-def _source(coverage: Coverage, source: str) -> Line:
-    asked = Question(sources=(source,), identity=coverage.identity)
+def _source(coverage: Coverage, source: str) -> CoverageRow:
+    asked = EventSet(sources=(source,), identity=coverage.identity)
     return _line(coverage, "source", source, service_prefix(source), asked)
 
 
-def _data(coverage: Coverage, data_type: str, prefix: str) -> Line:
-    asked = Question(data_type=data_type, identity=coverage.identity)
+def _data(coverage: Coverage, data_type: str, prefix: str) -> CoverageRow:
+    asked = EventSet(data_type=data_type, identity=coverage.identity)
     return _line(coverage, "data", data_type, prefix, asked)
 
 
-def _regions(coverage: Coverage) -> Line:
+def _regions(coverage: Coverage) -> CoverageRow:
     if coverage.trails is None:
-        return Line("regions", "all regions", "", "unknown", "", None, "")
+        return CoverageRow("regions", "all regions", "", "unknown", "", None, "")
     if coverage.logged_regions is None and coverage.trails:
-        return Line("regions", "all regions", "", "on", "", None, "")
+        return CoverageRow("regions", "all regions", "", "on", "", None, "")
     active = [trail for trail in coverage.known if trail.logging is not False]
     state: State = "partly" if active else "off"
-    return Line("regions", "all regions", "", state, "", None, widen(active, coverage.account))
+    return CoverageRow(
+        "regions", "all regions", "", state, "", None, multi_region_command(active, coverage.account)
+    )
 
 
 def _line(
@@ -95,18 +102,18 @@ def _line(
     kind: Literal["management", "source", "data"],
     name: str,
     service: str,
-    asked: Question,
-) -> Line:
+    asked: EventSet,
+) -> CoverageRow:
     events = coverage.data_seen.get(name, 0) if kind == "data" and coverage.data_seen else None
     if coverage.trails is None:
-        return Line(kind, name, service, "partly" if events else "unknown", "", events, "")
-    state = _STATES[answer(asked, coverage.eras[-1].trails)]
+        return CoverageRow(kind, name, service, "partly" if events else "unknown", "", events, "")
+    state = _STATES[logged_share(asked, coverage.eras[-1].trails)]
     if state == "on":
-        return Line(kind, name, service, state, coverage.since([asked]), events, "")
+        return CoverageRow(kind, name, service, state, coverage.since([asked]), events, "")
     active = [trail for trail in coverage.known if trail.logging is not False]
     command = (
         put_selectors(active, coverage.account, "Data" if asked.data_type else "Management", asked.data_type)
         if active
-        else start(coverage.known, coverage.account)
+        else start_logging_command(coverage.known, coverage.account)
     )
-    return Line(kind, name, service, state, "", events, command)
+    return CoverageRow(kind, name, service, state, "", events, command)

@@ -46,7 +46,7 @@ class TrailChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TrailInterval:
     """A part of the window in which a trail was the same."""
 
     start: str
@@ -81,7 +81,9 @@ def whole_day(moment: str) -> str:
     return (day if moment[11:19] == "00:00:00" else day + timedelta(days=1)).isoformat()
 
 
-def stretches(trail: Trail, changes: Iterable[TrailChange], window: Window) -> tuple[Stretch, ...]:
+def trail_intervals(
+    trail: Trail, changes: Iterable[TrailChange], window: Window
+) -> tuple[TrailInterval, ...]:
     """The stretches of a trail in a window, by time, without holes.
 
     Args:
@@ -96,14 +98,14 @@ def stretches(trail: Trail, changes: Iterable[TrailChange], window: Window) -> t
     made = []
     for left, right in zip(cuts, [*cuts[1:], end], strict=True):
         found = _at(trail, own, left)
-        made.append(Stretch(left, right, found, moments.get(left, "") if left != start else ""))
+        made.append(TrailInterval(left, right, found, moments.get(left, "") if left != start else ""))
     return tuple(made)
 
 
 def gaps(trail: Trail, changes: Iterable[TrailChange], window: Window) -> tuple[Gap, ...]:
     """When a trail did not log within a window, by time; neighbouring stretches make one gap."""
     found: list[Gap] = []
-    for one in stretches(trail, changes, window):
+    for one in trail_intervals(trail, changes, window):
         if not one.trails or any(state.logging is not False for state in one.trails):
             continue
         if found and found[-1].end == one.start:

@@ -10,23 +10,23 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import CallKey, call_of
-from policygen.logs.calls.evidence import SAMPLES, Evidence, at_most_one, few
-from policygen.logs.events.credentials import user_of
+from policygen.logs.calls.call import CallBucket, call_of
+from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
+from policygen.logs.events.credentials import credential_use_of
 from policygen.logs.events.event import (
-    Ignored,
+    SkippedRecord,
     agent_of,
-    caller_of,
     denial_in,
     is_outside,
     is_presigned,
+    normalize,
+    principal_or_skip,
     resources_of,
-    said_of,
 )
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record, Resource
-from policygen.text import clean, clean_word
+from policygen.text import clean_word, sanitize
 
 MANY = 64
 """Addresses of one tally that are held before all but few are dropped."""
@@ -35,7 +35,7 @@ Touched = tuple[bytes, tuple[Resource, ...] | None]
 """What tells the tallies of a kind apart: requestParameters as delivered, and resources."""
 
 
-class Tally:
+class GroupCount:
     """How often and when, of records that differ in nothing else that is kept."""
 
     __slots__ = ("addresses", "count", "first", "last", "samples")
@@ -55,7 +55,7 @@ class Tally:
             self.first = time
         samples = self.samples
         if len(samples) < SAMPLES or time <= samples[-1][0]:
-            sample = (time, clean(event_id, 128))
+            sample = (time, sanitize(event_id, 128))
             if sample not in samples:
                 insort(samples, sample)
                 del samples[SAMPLES:]
@@ -67,11 +67,11 @@ class Tally:
     def few_addresses(self) -> frozenset[str]:
         """The addresses that are kept, cleaned."""
         if len(self.addresses) == 1:
-            return at_most_one(clean_word(next(iter(self.addresses))))
-        return few(frozenset([clean_word(one) for one in self.addresses if one]))
+            return singleton(clean_word(next(iter(self.addresses))))
+        return sample(frozenset([clean_word(one) for one in self.addresses if one]))
 
 
-class Kind:
+class EventGroup:
     """Records of the same caller, operation, outcome and day, made in the same manner.
 
     Attributes:
@@ -90,10 +90,10 @@ class Kind:
 
     def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
         """Reads a record for all of its kind; `select` says which roles' calls are kept one by one."""
-        self.caller: Principal | Ignored = caller_of(record)
+        self.caller: Principal | SkippedRecord = principal_or_skip(record)
         self.kept = False
-        self.tallies: dict[Touched, Tally] = {}
-        if isinstance(self.caller, Ignored):
+        self.tallies: dict[Touched, GroupCount] = {}
+        if isinstance(self.caller, SkippedRecord):
             return
         self.day = (record.eventTime or "")[:10]
         self.account = clean_word(record.recipientAccountId)
@@ -104,10 +104,10 @@ class Kind:
         if who.role is None or who.foreign or not select(who.role):
             return
         self.kept = True
-        self.said = said_of(record)
+        self.said = normalize(record)
         self.denial = denial_in(record, self.said)
         self.agent = agent_of(record)
-        self.user = user_of(
+        self.user = credential_use_of(
             who.function,
             who.session,
             self.agent,
@@ -116,10 +116,10 @@ class Kind:
             is_presigned(record),
         )
 
-    def calls(self, who: Principal) -> Iterator[tuple[CallKey, Evidence]]:
+    def calls(self, who: Principal) -> Iterator[tuple[CallBucket, Evidence]]:
         """The calls of the caller that were counted, and their evidence; a call may come more than once."""
         weak = self.said.outcome is Outcome.WEAK
-        days, sessions, agents = at_most_one(self.day), at_most_one(who.session), at_most_one(self.agent)
+        days, sessions, agents = singleton(self.day), singleton(who.session), singleton(self.agent)
         for (params, resources), tally in self.tallies.items():
             call = call_of(self.said, who, self.denial, params, resources_of(resources))
             evidence = Evidence(
@@ -133,4 +133,4 @@ class Kind:
                 tally.few_addresses(),
                 tally.count if weak else 0,
             )
-            yield CallKey(call, self.day, self.user), evidence
+            yield CallBucket(call, self.day, self.user), evidence

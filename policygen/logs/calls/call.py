@@ -13,13 +13,13 @@ from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.iam.arn import partition_of
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.events.credentials import User, user_of
-from policygen.logs.events.event import Event, Said, parameters
+from policygen.logs.events.credentials import CredentialUse, credential_use_of
+from policygen.logs.events.event import Event, EventFields, parameters
 from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.events.principal import Principal, partition_of_arn
 
 
-class CallId(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
+class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """What makes two events the same for IAM. `params` is canonical JSON of the identifying parameters."""
 
     source: str
@@ -62,14 +62,18 @@ def _identifying(source: str, name: str, params: bytes) -> bytes:
 _remembered = lru_cache(maxsize=16384)(_identifying)
 
 
-def call_id(event: Event) -> CallId:
+def call_signature(event: Event) -> CallSignature:
     """The call an event belongs to."""
     return call_of(event.said, event.principal, event.denial, bytes(event.params), event.resources)
 
 
 def call_of(
-    said: Said, who: Principal, denial: Denial | None, params: bytes, resources: tuple[ResourceEntry, ...]
-) -> CallId:
+    said: EventFields,
+    who: Principal,
+    denial: Denial | None,
+    params: bytes,
+    resources: tuple[ResourceEntry, ...],
+) -> CallSignature:
     """The call an event belongs to that says this.
 
     Args:
@@ -82,7 +86,7 @@ def call_of(
     arn = (who.role.arn if who.role else "") or next((r.arn for r in resources), "")
     # The calls of a workload repeat; what is long seldom does.
     known = (_remembered if len(params) < 512 else _identifying)(said.source, said.name, params)
-    return CallId(
+    return CallSignature(
         said.source,
         said.name,
         said.region,
@@ -98,27 +102,27 @@ def call_of(
     )
 
 
-class CallKey(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
+class CallBucket(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
     """What is added up apart: a call, the day in UTC, and who used the role's credentials in what manner."""
 
-    call: CallId
+    call: CallSignature
     day: str
-    user: User
+    user: CredentialUse
 
 
-Calls = dict[CallKey, Evidence]
+Calls = dict[CallBucket, Evidence]
 
 
-def count_in(calls: Calls, key: CallKey, evidence: Evidence) -> None:
+def count_in(calls: Calls, key: CallBucket, evidence: Evidence) -> None:
     """Adds evidence of a call to what there is of it."""
     old = calls.get(key)
     calls[key] = evidence if old is None else old + evidence
 
 
-def call_key(event: Event) -> CallKey:
+def call_bucket(event: Event) -> CallBucket:
     """What an event is added up under."""
     who = event.principal
-    user = user_of(
+    user = credential_use_of(
         who.function, who.session, event.user_agent, event.said.via, event.outside, event.presigned
     )
-    return CallKey(call_id(event), event.time[:10], user)
+    return CallBucket(call_signature(event), event.time[:10], user)

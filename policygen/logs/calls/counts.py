@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.batching import Kind, Tally
-from policygen.logs.calls.call import Calls, call_key, count_in
+from policygen.logs.calls.batching import EventGroup, GroupCount
+from policygen.logs.calls.call import Calls, call_bucket, count_in
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.events.event import (
     Event,
-    Ignored,
-    caller_of,
+    SkippedRecord,
     event_of,
     has_clock,
     is_outside,
     is_presigned,
+    principal_or_skip,
 )
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import ABSENT, Record
-from policygen.text import clean, clean_word
+from policygen.text import clean_word, sanitize
 
 Select = Callable[[RoleKey], bool]
 """Picklable, since logs may be read in another process."""
@@ -40,7 +40,7 @@ def nobody(_: RoleKey) -> bool:
     return False
 
 
-class Notice(NamedTuple):
+class ChangeEvent(NamedTuple):
     """An event of any caller that says something about the evidence itself: what was logged, what was deployed."""
 
     time: str
@@ -64,7 +64,7 @@ class Notice(NamedTuple):
         return value if isinstance(value, dict) else {}
 
 
-NOTED = {
+CHANGE_EVENTS = {
     "cloudtrail.amazonaws.com": re.compile(
         r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
     ),
@@ -85,7 +85,7 @@ _COUNTERS = ("roles", "ignored", "principals", "days", "regions", "data_types", 
 
 
 @dataclass(slots=True)
-class Ledger:
+class CallCounts:
     """Everything that was read, added up. Only the calls of selected roles are kept one by one.
 
     `select` says which roles; the counts are of all.
@@ -107,7 +107,7 @@ class Ledger:
     """``read`` and ``write`` -> management events, of any caller."""
     account_days: Counter[str] = field(default_factory=Counter, compare=False)
     """``ACCOUNT DATE`` -> records delivered to an account; empty where a source tells sums only."""
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ChangeEvent] = field(default_factory=list)
     records: int = 0
     duplicates: int = 0
     first: str = ""
@@ -132,7 +132,7 @@ class Ledger:
 
     def add_all(self, records: Iterable[Record]) -> None:
         """Adds records; those already seen by eventID count as duplicates (2.1.7)."""
-        kinds: dict[tuple[Any, ...], Kind] = {}
+        kinds: dict[tuple[Any, ...], EventGroup] = {}
         held = 0
         for record in records:
             if held > ROOM:
@@ -146,7 +146,7 @@ class Ledger:
             if not has_clock(time) or (self.until and self._is_late(time)):
                 self._leave_out(record, time)
                 continue
-            # All that `Kind` reads of a record; what differs from one record to the next is not in it.
+            # All that `EventGroup` reads of a record; what differs from one record to the next is not in it.
             like = (
                 record.userIdentity,
                 record.eventSource,
@@ -166,19 +166,19 @@ class Ledger:
             )
             kind = kinds.get(like)
             if kind is None:
-                kind = kinds[like] = Kind(record, self._wanted)
+                kind = kinds[like] = EventGroup(record, self._wanted)
                 held += 1
             caller = kind.caller
-            if isinstance(caller, Ignored):
+            if isinstance(caller, SkippedRecord):
                 self.ignored[caller.reason] += 1
                 continue
             touched = (bytes(record.requestParameters) if kind.kept else b"", record.resources)
             tally = kind.tallies.get(touched)
             if tally is None:
-                tally = kind.tallies[touched] = Tally()
+                tally = kind.tallies[touched] = GroupCount()
                 held += 1 + len(touched[0]) // 2048
             tally.add(time, record.eventID, record.sourceIPAddress)
-            if record.eventSource in NOTED:
+            if record.eventSource in CHANGE_EVENTS:
                 self.notice(record, time)
             if caller.role is not None and (caller.foreign or record.sharedEventID):
                 self._add_shared(record, caller)
@@ -202,8 +202,8 @@ class Ledger:
 
     def _leave_out(self, record: Record, time: str) -> None:
         """Counts a record that is none of a caller, or that is of a time after the window."""
-        caller = caller_of(record)
-        if isinstance(caller, Ignored):
+        caller = principal_or_skip(record)
+        if isinstance(caller, SkippedRecord):
             self.ignored[caller.reason] += 1
         else:
             self.ignored["after the window"] += 1
@@ -212,18 +212,18 @@ class Ledger:
     def _add_shared(self, record: Record, caller: Principal) -> None:
         """Notes a call of which there is a copy for another account, or which is that copy (1.4.4)."""
         if not caller.foreign:
-            self._own_shared.add(clean(record.sharedEventID, 128))
+            self._own_shared.add(sanitize(record.sharedEventID, 128))
             return
         event = event_of(record, caller)
         # The raw parameters share the file's memory: copied, or the file would stay.
         copied = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
         self._foreign[event.shared_id or event.id, event.id] = copied
 
-    def _take(self, kinds: Iterable[Kind]) -> None:
+    def _take(self, kinds: Iterable[EventGroup]) -> None:
         """Adds what was counted of each kind."""
         for kind in kinds:
             caller = kind.caller
-            if isinstance(caller, Ignored):
+            if isinstance(caller, SkippedRecord):
                 continue
             events = self._note(kind)
             role = caller.role
@@ -276,7 +276,7 @@ class Ledger:
     def unsettled(self, found: tuple[set[str], dict[tuple[str, str], Event]]) -> None:
         self._own_shared, self._foreign = found
 
-    def merge(self, other: Ledger) -> None:
+    def merge(self, other: CallCounts) -> None:
         """Adds what another ledger read of other records; both as yet unsettled."""
         for role, calls in other.calls.items():
             mine = self.calls.setdefault(role, {})
@@ -295,7 +295,7 @@ class Ledger:
         self._own_shared |= other._own_shared
         self._foreign |= other._foreign
 
-    def take_back(self, other: Ledger) -> None:
+    def take_back(self, other: CallCounts) -> None:
         """Takes out what another ledger counted of some of the same records, since they count elsewhere.
 
         A record that comes twice says the same twice: only what is counted has to go, from a call even below zero
@@ -317,7 +317,7 @@ class Ledger:
             found = self._selected[role] = self.select(role)
         return found
 
-    def _note(self, kind: Kind) -> int:
+    def _note(self, kind: EventGroup) -> int:
         """Counts the events of a kind, whoever made them; returns how many."""
         events, first, last = 0, self.first or "~", self.last
         for tally in kind.tallies.values():
@@ -337,7 +337,7 @@ class Ledger:
 
     def notice(self, record: Record, time: str) -> None:
         """Keeps a record that says something about the evidence itself; others are left."""
-        noted = NOTED.get(record.eventSource or "")
+        noted = CHANGE_EVENTS.get(record.eventSource or "")
         if noted and noted.fullmatch(record.eventName or ""):
             self.notices.append(_notice(record, time))
 
@@ -352,14 +352,14 @@ class Ledger:
                 role = by_id.get(role.role_id, role)
                 self.roles[role] += 1
                 if self._wanted(role):
-                    call = call_key(event)
+                    call = call_bucket(event)
                     count_in(self.calls.setdefault(role, {}), call, evidence_of(event, call.day))
         self._foreign.clear()
         self.notices.sort()
 
 
-def _notice(record: Record, time: str) -> Notice:
-    return Notice(
+def _notice(record: Record, time: str) -> ChangeEvent:
+    return ChangeEvent(
         time,
         clean_word(record.eventSource),
         clean_word(record.eventName),
@@ -367,7 +367,7 @@ def _notice(record: Record, time: str) -> Notice:
         clean_word(record.recipientAccountId),
         bytes(record.requestParameters),
         clean_word(record.errorCode),
-        clean(record.eventID, 128),
+        sanitize(record.eventID, 128),
     )
 
 

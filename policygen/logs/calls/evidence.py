@@ -39,9 +39,9 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             last=max(self.last, other.last),
             days=self.days | other.days,
             samples=tuple(sorted({*self.samples, *other.samples})[:SAMPLES]),
-            sessions=few(self.sessions | other.sessions),
-            agents=few(self.agents | other.agents),
-            addresses=few(self.addresses | other.addresses),
+            sessions=sample(self.sessions | other.sessions),
+            agents=sample(self.agents | other.agents),
+            addresses=sample(self.addresses | other.addresses),
             weak=self.weak + other.weak,
         )
 
@@ -61,21 +61,21 @@ def evidence_of(event: Event, day: str) -> Evidence:
         count=1,
         first=event.time,
         last=event.time,
-        days=at_most_one(day),
+        days=singleton(day),
         samples=((event.time, event.id),),
-        sessions=at_most_one(event.principal.session),
-        agents=at_most_one(event.user_agent),
-        addresses=at_most_one(event.address),
+        sessions=singleton(event.principal.session),
+        agents=singleton(event.user_agent),
+        addresses=singleton(event.address),
         weak=int(event.outcome is Outcome.WEAK),
     )
 
 
-def few(texts: frozenset[str]) -> frozenset[str]:
+def sample(texts: frozenset[str]) -> frozenset[str]:
     """The first of some texts, at most `SAMPLES`."""
     return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
 
 
-def total(evidence: Iterable[Evidence]) -> Evidence | None:
+def sum_evidence(evidence: Iterable[Evidence]) -> Evidence | None:
     """The sum, or None of nothing."""
     result: Evidence | None = None
     for one in evidence:
@@ -84,6 +84,6 @@ def total(evidence: Iterable[Evidence]) -> Evidence | None:
 
 
 @lru_cache(maxsize=8192)
-def at_most_one(text: str) -> frozenset[str]:
+def singleton(text: str) -> frozenset[str]:
     """A text as a set; the empty set for none."""
     return frozenset((text,)) if text else frozenset()

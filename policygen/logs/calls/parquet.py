@@ -15,9 +15,9 @@ import msgspec
 
 from policygen.catalog.call import ResourceEntry
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import CallId, CallKey, Calls
+from policygen.logs.calls.call import CallBucket, Calls, CallSignature
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.events.credentials import User
+from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Denial, Outcome
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _samples = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _texts = msgspec.json.Decoder(frozenset[str]).decode
 
 
-class Row(NamedTuple):
+class CallRow(NamedTuple):
     """One row, in the order of the table's columns. Nested values are JSON."""
 
     portion: int
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     resources: bytes
     day: str
     function: str
-    manner: str
+    channel: str
     times: int
     first: str
     last: str
@@ -68,12 +68,12 @@ _NUMBERS = {"portion", "times", "weak"}
 _JSON = {"denial", "params", "resources", "samples", "sessions", "agents", "addresses"}
 
 
-def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
+def to_rows(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[CallRow]:
     """The rows of some calls, by role, so that one role's lie together."""
     for role in sorted(calls):
         for key, seen in calls[role].items():
             call, user = key.call, key.user
-            yield Row(
+            yield CallRow(
                 portion,
                 role.account,
                 role.role_id,
@@ -93,7 +93,7 @@ def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
                 _json(call.resources),
                 key.day,
                 user.function,
-                user.manner,
+                user.channel,
                 seen.count,
                 seen.first,
                 seen.last,
@@ -105,9 +105,9 @@ def rows_of(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[Row]:
             )
 
 
-def call_of(row: Row) -> tuple[RoleKey, CallKey, Evidence]:
+def from_row(row: CallRow) -> tuple[RoleKey, CallBucket, Evidence]:
     """The call and the evidence that a row stands for."""
-    call = CallId(
+    call = CallSignature(
         row.source,
         row.name,
         row.region,
@@ -133,19 +133,19 @@ def call_of(row: Row) -> tuple[RoleKey, CallKey, Evidence]:
         row.weak,
     )
     role = RoleKey(row.role_account, row.role_id, row.role_arn, row.role_name)
-    manner: Any = row.manner
-    return role, CallKey(call, row.day, User(row.function, manner)), evidence
+    channel: Any = row.channel
+    return role, CallBucket(call, row.day, CredentialUse(row.function, channel)), evidence
 
 
-def to_parquet(rows: Iterable[Row]) -> bytes:
+def calls_to_parquet(rows: Iterable[CallRow]) -> bytes:
     """Rows as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [() for _ in Row._fields]
-    made = [_column(name, values) for name, values in zip(Row._fields, columns, strict=True)]
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [() for _ in CallRow._fields]
+    made = [_column(name, values) for name, values in zip(CallRow._fields, columns, strict=True)]
     out = BytesIO()
-    pq.write_table(pa.Table.from_arrays(made, list(Row._fields)), out, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(made, list(CallRow._fields)), out, compression="zstd")
     return out.getvalue()
 
 
@@ -162,7 +162,7 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
     return pa.Array.from_buffers(pa.binary() if binary else pa.string(), len(values), buffers)
 
 
-def rows_in(data: bytes) -> Iterable[Row]:
+def rows_in(data: bytes) -> Iterable[CallRow]:
     """The rows of a Parquet file of calls.
 
     Raises:
@@ -172,5 +172,5 @@ def rows_in(data: bytes) -> Iterable[Row]:
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(pa.BufferReader(data)).read()
-    columns = [table.column(name).to_pylist() for name in Row._fields]
-    return map(Row._make, zip(*columns, strict=True))
+    columns = [table.column(name).to_pylist() for name in CallRow._fields]
+    return map(CallRow._make, zip(*columns, strict=True))

@@ -18,10 +18,10 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import CallKey, Calls, count_in
+from policygen.logs.calls.call import CallBucket, Calls, count_in
 from policygen.logs.calls.evidence import Evidence
-from policygen.parallel import uncollected
-from policygen.text import printable
+from policygen.parallel import gc_paused
+from policygen.text import escape_controls
 
 PARTS = 64
 """Files: with so many, one holds the calls of a few of a large account's roles."""
@@ -29,11 +29,11 @@ PARTS = 64
 ROOM = 10_000
 """Calls that are held in memory before they are written, some 20 MB."""
 
-Pieces = dict[RoleKey, list[bytes]]
+PackedCalls = dict[RoleKey, list[bytes]]
 """Calls of each role in the pieces in which they were written: they cross to another process at little cost."""
 
 
-class Packed(NamedTuple):
+class PackedParts(NamedTuple):
     """Calls as they are written, so that they need not be made again where they only pass through."""
 
     parts: dict[int, bytes]
@@ -43,10 +43,10 @@ class Packed(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _pieces = msgspec.msgpack.Decoder(list[tuple[RoleKey, msgspec.Raw]]).decode
-_calls = msgspec.msgpack.Decoder(list[tuple[CallKey, Evidence]]).decode
+_calls = msgspec.msgpack.Decoder(list[tuple[CallBucket, Evidence]]).decode
 
 
-class Spill:
+class SpillStore:
     """Takes calls as they come, and gives them back by the role's name. Used once, as a context manager."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -54,7 +54,7 @@ class Spill:
         self._folder = tempfile.TemporaryDirectory(prefix="policygen-", dir=folder)
         self._names: dict[str, set[RoleKey]] = {}
 
-    def __enter__(self) -> Spill:
+    def __enter__(self) -> SpillStore:
         return self
 
     def __exit__(
@@ -68,9 +68,9 @@ class Spill:
         Raises:
             UsageError: PG-E278, the disk is full, or not writable.
         """
-        self.put(pack(calls))
+        self.put(pack_calls(calls))
 
-    def put(self, packed: Packed) -> None:
+    def put(self, packed: PackedParts) -> None:
         """Writes calls that were packed, perhaps elsewhere; raises as `take` does."""
         for role in packed.roles:
             self._names.setdefault(_name(role), set()).add(role)
@@ -84,7 +84,7 @@ class Spill:
                 file.write(data)
         except OSError as error:
             raise UsageError(
-                f"calls cannot wait in {printable(self._folder.name)!r}: {error.strerror or error}",
+                f"calls cannot wait in {escape_controls(self._folder.name)!r}: {error.strerror or error}",
                 "name a folder with room for temporary files in TMPDIR",
                 code="PG-E278",
             ) from None
@@ -93,15 +93,15 @@ class Spill:
         """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""
         return self._names
 
-    def by_name(self) -> Iterator[tuple[str, Pieces]]:
+    def by_name(self) -> Iterator[tuple[str, PackedCalls]]:
         """Each name with the calls of the roles so called, one file's in memory at a time."""
         for part in range(PARTS):
             found = self._read(part)
             for name in sorted(found):
                 yield name, found.pop(name)
 
-    def _read(self, part: int) -> dict[str, Pieces]:
-        named: dict[str, Pieces] = {}
+    def _read(self, part: int) -> dict[str, PackedCalls]:
+        named: dict[str, PackedCalls] = {}
         path = self._path(part)
         if not path.exists():
             return named
@@ -115,20 +115,20 @@ class Spill:
         return Path(self._folder.name) / f"{part:02}"
 
 
-def pack(calls: dict[RoleKey, Calls]) -> Packed:
+def pack_calls(calls: dict[RoleKey, Calls]) -> PackedParts:
     """Packs calls and forgets them: the mapping is empty afterwards."""
-    with uncollected():
-        parts: dict[int, list[tuple[RoleKey, list[tuple[CallKey, Evidence]]]]] = {}
+    with gc_paused():
+        parts: dict[int, list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]] = {}
         for role, theirs in calls.items():
             parts.setdefault(_part(role), []).append((role, list(theirs.items())))
-        packed = Packed({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
+        packed = PackedParts({part: _encode(rows) for part, rows in parts.items()}, tuple(calls))
         calls.clear()
     return packed
 
 
-def unpack(pieces: Pieces) -> dict[RoleKey, Calls]:
-    """The calls of each role, added up: of what `Spill.by_name` gives."""
-    with uncollected():
+def unpack_calls(pieces: PackedCalls) -> dict[RoleKey, Calls]:
+    """The calls of each role, added up: of what `SpillStore.by_name` gives."""
+    with gc_paused():
         return {role: _sum(theirs) for role, theirs in pieces.items()}
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 
 class Passed(NamedTuple):
@@ -132,10 +132,10 @@ def to_record(value: dict[str, Any]) -> Record | Flaw:
             except msgspec.ValidationError as error:
                 name = "".join(_FIELD.findall(str(error))[:1])
                 if name in _DECISIVE or name not in fields:
-                    return Flaw(clean(str(error)))
+                    return Flaw(sanitize(str(error)))
                 del fields[name]
     except BAD_JSON as error:
-        return Flaw(clean(str(error)))
+        return Flaw(sanitize(str(error)))
     missing = next((name for name in ("eventName", "eventSource") if not getattr(record, name)), None)
     return Flaw(f"no {missing}") if missing else record
 
@@ -193,7 +193,7 @@ def _unwrap(value: object, depth: int) -> Iterator[dict[str, Any] | Passed | Fla
         else:
             yield from _unwrap(inner, depth + 1)
     else:
-        yield Flaw(f"not an object: {clean(json.dumps(value), 40)}")
+        yield Flaw(f"not an object: {sanitize(json.dumps(value), 40)}")
 
 
 def _unwrap_object(value: dict[str, Any], depth: int) -> Iterator[dict[str, Any] | Passed | Flaw]:
@@ -394,4 +394,4 @@ def _bad(error: Exception, start: int, end: int) -> _Bad:
 def _why(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deep"
-    return printable(_BYTE.sub("", str(error)).removeprefix("JSON is malformed: ").lower())
+    return escape_controls(_BYTE.sub("", str(error)).removeprefix("JSON is malformed: ").lower())

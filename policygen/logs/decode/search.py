@@ -15,7 +15,7 @@ import msgspec
 
 from policygen.logs.decode.envelope import BAD_JSON, RECORD, is_plain, not_utf8
 from policygen.logs.events.record import Record
-from policygen.logs.source import Sought
+from policygen.logs.source import BytePattern
 
 try:
     from ahocorasick_rs import BytesAhoCorasick
@@ -52,7 +52,7 @@ _TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
 _PIECES = msgspec.json.Decoder(_Pieces)
 
 
-def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
+def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | None:
     """The records of a `{"Records": [...]}` text that hold something that is wanted; None if it is anything else.
 
     Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
@@ -80,7 +80,7 @@ def search(data: bytes, wanted: Sequence[Sought]) -> list[Record] | None:
     return found if all(map(is_plain, found)) else None
 
 
-def _stands(data: bytes, hit: int, wanted: Sought) -> bool:
+def _stands(data: bytes, hit: int, wanted: BytePattern) -> bool:
     """Whether what must be around a hit is there."""
     if not wanted.around:
         return True

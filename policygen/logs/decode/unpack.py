@@ -20,11 +20,11 @@ from typing import NamedTuple, cast
 
 from policygen.logs.decode import envelope
 from policygen.logs.decode.object_key import is_log_name, kind_of_name
-from policygen.logs.decode.search import search
+from policygen.logs.decode.search import cut_records
 from policygen.logs.events.record import Record
-from policygen.logs.source import Batch, Damage, LogObject, Sought, Unreadable
+from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
 from policygen.logs.verify.chain import Verdict
-from policygen.text import printable
+from policygen.text import escape_controls
 
 try:
     from isal import igzip
@@ -71,19 +71,19 @@ _BAD_ZIP = (
 )
 
 
-class Packed(NamedTuple):
+class StoredFile(NamedTuple):
     """What bytes are of: as shown, whether it is meant to be a log, whatever it is called, and what to look for."""
 
     name: str
     claims: bool
-    search: tuple[Sought, ...] = ()
+    search: tuple[BytePattern, ...] = ()
 
 
 def reason_of(error: Exception) -> str:
     """An error in one printable line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     text = text.removeprefix("Error -3 while decompressing data: ")
-    return printable(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
+    return escape_controls(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
 
 
 def looks_like_log(head: bytes) -> bool:
@@ -97,10 +97,10 @@ def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
     if damage:
         yield Batch.damaged(one.name, damage, len(data))
     else:
-        yield from read_bytes(Packed(one.name, one.claims, one.search), data, size=len(data))
+        yield from read_bytes(StoredFile(one.name, one.claims, one.search), data, size=len(data))
 
 
-def read_bytes(file: Packed, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
+def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
     """The batches of one file's bytes, packed or not; never raises for what they hold.
 
     Args:
@@ -118,7 +118,7 @@ def read_bytes(file: Packed, data: bytes, size: int, depth: int = 0) -> Iterator
         if damage and not text:
             yield Batch.damaged(file.name, damage, size)
         elif damage:
-            yield from _read_text(Packed(file.name, claims=True), text, size, damage)
+            yield from _read_text(StoredFile(file.name, claims=True), text, size, damage)
         else:
             yield from read_bytes(file, text, size, depth + 1)
     elif data.startswith(_ZIP):
@@ -172,7 +172,7 @@ def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
     return b"".join(whole), None
 
 
-def _read_zip(file: Packed, data: bytes, size: int, depth: int) -> Iterator[Batch]:
+def _read_zip(file: StoredFile, data: bytes, size: int, depth: int) -> Iterator[Batch]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
@@ -205,7 +205,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
         return
     claims = is_log_name(member.filename)
     if claims or looks_like_log(data[:CHUNK]):
-        yield from read_bytes(Packed(name, claims), data, member.compress_size, depth + 1)
+        yield from read_bytes(StoredFile(name, claims), data, member.compress_size, depth + 1)
     else:
         yield Batch.passed(name, "not-json", member.compress_size)
 
@@ -213,16 +213,16 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _read_text(file: Packed, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
+def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
     """The batches of one unpacked file; `damage` is what unpacking found."""
     if damage is None:
-        found = search(data, file.search) if file.search else None
+        found = cut_records(data, file.search) if file.search else None
         if found is not None:
-            yield Batch(printable(file.name), found, size=size, searched=True)
+            yield Batch(escape_controls(file.name), found, size=size, searched=True)
             return
         records = envelope.trail(data)
         if records is not None:
-            yield Batch(printable(file.name), records, size=size)
+            yield Batch(escape_controls(file.name), records, size=size)
             return
     text = envelope.without_bom(data)
     reason = envelope.not_json(text)
@@ -234,12 +234,12 @@ def _read_text(file: Packed, data: bytes, size: int, damage: Damage | None = Non
         yield Batch.passed(file.name, "not-json", size)
 
 
-def _claims(file: Packed, text: bytes) -> bool:
+def _claims(file: StoredFile, text: bytes) -> bool:
     return file.claims or _OBJECT_HEAD.match(text) is not None
 
 
 def _read_items(
-    file: Packed, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
+    file: StoredFile, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
 ) -> Iterator[Batch]:
     """Items as batches. Text that only looked like JSON, and never claimed to be a log, is passed over."""
     if damage:  # where a cut file stops being JSON is no second fault
@@ -258,9 +258,9 @@ def _read_items(
 
 
 def _batch(
-    file: Packed, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None
+    file: StoredFile, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None
 ) -> Batch:
-    name = printable(file.name)
+    name = escape_controls(file.name)
     records: list[Record] = []
     unreadable: list[Unreadable] = []
     passed: Counter[str] = Counter()

@@ -11,19 +11,19 @@ from typing import Literal
 
 import msgspec
 
-Manner = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
+Channel = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
 """``runtime``: an SDK that names Lambda's environment; ``service``: an AWS service with the role's rights;
 ``platform``: Lambda's own poller or network; ``presigned``: a link that the workload signed, in whoever's hands;
 ``interactive``: a command line, console or browser; ``other``."""
 
 
-class User(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What the credentials of a call were issued to, and how they were used."""
 
     function: str = ""
     """ARN of what the credentials were issued to (1.6.1), else the session's name where the agent is Lambda's
     runtime, whose sessions are called like the function (1.6.4), else ""."""
-    manner: Manner = "other"
+    channel: Channel = "other"
 
     @property
     def of_function(self) -> bool:
@@ -49,7 +49,7 @@ _INTERACTIVE = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
+def channel_of(agent: str, via: str = "", outside: bool = False) -> Channel:
     """The manner of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
     if via or (_SERVICE.fullmatch(agent) and not outside):
         return "interactive" if not via and "console" in agent.lower() else "service"
@@ -61,9 +61,9 @@ def manner_of(agent: str, via: str = "", outside: bool = False) -> Manner:
 
 
 @lru_cache(maxsize=4096)
-def user_of(
+def credential_use_of(
     function: str, session: str, agent: str, via: str, outside: bool = False, presigned: bool = False
-) -> User:
+) -> CredentialUse:
     """The user of a call.
 
     Args:
@@ -74,7 +74,7 @@ def user_of(
         outside: whether the call came from an IP address, so that an agent that names a service is only said to.
         presigned: whether the signature came in the URL.
     """
-    manner: Manner = "presigned" if presigned else manner_of(agent, via, outside)
-    if manner == "other" and _PLATFORM_SESSION.match(session):
-        manner = "platform"
-    return User(function or (session if manner == "runtime" else ""), manner)
+    channel: Channel = "presigned" if presigned else channel_of(agent, via, outside)
+    if channel == "other" and _PLATFORM_SESSION.match(session):
+        channel = "platform"
+    return CredentialUse(function or (session if channel == "runtime" else ""), channel)

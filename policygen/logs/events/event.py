@@ -1,6 +1,6 @@
 """From a record to an event: who called, whether it was allowed, and what is worth keeping.
 
-`read_event` is total: every record gives an `Event` or an `Ignored` with its reason, so that counts add up.
+`read_event` is total: every record gives an `Event` or an `SkippedRecord` with its reason, so that counts add up.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from policygen.catalog.call import ResourceEntry
 from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import Record, Resource
-from policygen.text import clean, clean_word
+from policygen.text import clean_word, sanitize
 
 
-class Said(NamedTuple):
+class EventFields(NamedTuple):
     """What an event says in words that many others say as well: cleaned and judged once."""
 
     source: str
@@ -40,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     shared_id: str
     time: str
     """ISO 8601 in UTC, to the second."""
-    said: Said
+    said: EventFields
     principal: Principal
     denial: Denial | None
     params: msgspec.Raw
@@ -75,7 +75,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class SkippedRecord:
     """A record that says nothing about the permissions of a caller, and why."""
 
     id: str
@@ -100,13 +100,13 @@ _NOT_CALLS = {
 }
 
 
-def read_event(record: Record) -> Event | Ignored:
+def read_event(record: Record) -> Event | SkippedRecord:
     """The event a record stands for, or why it is none (1.7)."""
-    caller = caller_of(record)
-    return caller if isinstance(caller, Ignored) else event_of(record, caller)
+    caller = principal_or_skip(record)
+    return caller if isinstance(caller, SkippedRecord) else event_of(record, caller)
 
 
-def caller_of(record: Record) -> Principal | Ignored:
+def principal_or_skip(record: Record) -> Principal | SkippedRecord:
     """Who made the call that a record is about, or why it is about none.
 
     Apart from `event_of`, because most records of a trail need no more than this.
@@ -117,8 +117,8 @@ def caller_of(record: Record) -> Principal | Ignored:
         if principal.role or principal.kind not in {"AWSService", ""}:
             return principal
         reason = "an AWS service called with its own rights, not with a role's"
-    return Ignored(
-        clean(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
+    return SkippedRecord(
+        sanitize(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
     )
 
 
@@ -129,11 +129,11 @@ def _said(
     code: str | None,
     via: str | None,
     vpce: str | None,
-) -> Said:
+) -> EventFields:
     error = _SERVICE_PREFIX.sub("", clean_word(code)) if code else ""
     plain = clean_word(source)
     outcome = outcome_of(error, plain) if error else Outcome.USED
-    return Said(
+    return EventFields(
         plain, clean_word(name), clean_word(region), outcome, error, clean_word(via), clean_word(vpce)
     )
 
@@ -143,8 +143,8 @@ _LONG = 1024
 """Characters of words that are not remembered, since no real ones are as long."""
 
 
-def said_of(record: Record) -> Said:
-    """The words of a record that `caller_of` accepted."""
+def normalize(record: Record) -> EventFields:
+    """The words of a record that `principal_or_skip` accepted."""
     via = record.userIdentity.invokedBy if record.userIdentity else None
     words = (
         record.eventSource,
@@ -157,7 +157,7 @@ def said_of(record: Record) -> Said:
     return (_said_before if sum([len(word) for word in words if word]) < _LONG else _said)(*words)
 
 
-def denial_in(record: Record, said: Said) -> Denial | None:
+def denial_in(record: Record, said: EventFields) -> Denial | None:
     """What the record says of a denial; None where there was none."""
     denied = said.outcome is Outcome.DENIED
     return denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None
@@ -169,11 +169,11 @@ def agent_of(record: Record) -> str:
 
 
 def event_of(record: Record, principal: Principal) -> Event:
-    """The event of a record that `caller_of` accepted."""
-    said = said_of(record)
+    """The event of a record that `principal_or_skip` accepted."""
+    said = normalize(record)
     return Event(
-        clean(record.eventID, 128),
-        clean(record.sharedEventID, 128) if record.sharedEventID else "",
+        sanitize(record.eventID, 128),
+        sanitize(record.sharedEventID, 128) if record.sharedEventID else "",
         record.eventTime or "",
         said,
         principal,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policygen.text import clean
+from policygen.text import sanitize
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +102,4 @@ def denial_of(code: str, message: str) -> Denial:
         policy_type = "VPC endpoint"
     if not policy_type and (part := _DEPENDENCY.fullmatch(code)):
         policy_type = f"dependency ({part['part'].upper()})"
-    return Denial(clean(action), clean(resource, 1024), clean(policy_type, 64), explicit is not None)
+    return Denial(sanitize(action), sanitize(resource, 1024), sanitize(policy_type, 64), explicit is not None)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from policygen.iam.request import RoleKey
 from policygen.logs.events.record import Record, UserIdentity
-from policygen.text import clean
+from policygen.text import sanitize
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
     scope = who.inScopeOf
     foreign = bool(role and recipient and account and recipient != account)
     return Principal(
-        kind=clean(kind, 64),
-        account=clean(account, 64),
-        name=clean(
+        kind=sanitize(kind, 64),
+        account=sanitize(account, 64),
+        name=sanitize(
             who.userName or (role.name if role else "") or who.invokedBy or who.principalId or "", 128
         ),
-        role=RoleKey(*(clean(part, 2048) for part in role)) if role else None,
-        session=clean(session, 128),
-        function=clean((scope.credentialsIssuedTo if scope else "") or "", 512),
+        role=RoleKey(*(sanitize(part, 2048) for part in role)) if role else None,
+        session=sanitize(session, 128),
+        function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
         foreign=foreign or kind == "AWSAccount",
     )
 

@@ -16,7 +16,7 @@ from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
 from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.text import printable
+from policygen.text import escape_controls
 
 
 def open_files(specs: Sequence[str]) -> FileSource:
@@ -28,7 +28,9 @@ def open_files(specs: Sequence[str]) -> FileSource:
     paths = tuple(Path(spec.removeprefix("file://")) for spec in specs)
     for path in paths:
         if not os.path.lexists(path):
-            raise UsageError(f"no file or folder {printable(str(path))!r}", *_hints(path), code="PG-E201")
+            raise UsageError(
+                f"no file or folder {escape_controls(str(path))!r}", *_hints(path), code="PG-E201"
+            )
     return FileSource(paths)
 
 
@@ -54,7 +56,7 @@ class FileSource(LogSource):
     def nothing(self, passed: Counter[str]) -> PolicygenError:
         """The error for not one log file (PG-E302)."""
         return NothingFoundError(
-            f"no CloudTrail log file under {', '.join(repr(printable(str(path))) for path in self.paths)}"
+            f"no CloudTrail log file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
             f"{_account(passed)}",
             "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
             code="PG-E302",
@@ -67,7 +69,7 @@ def _hints(path: Path) -> Iterator[str]:
     except OSError:
         beside = []
     for name in difflib.get_close_matches(path.name, beside, n=1):
-        yield f"did you mean {printable(str(path.parent / name))!r}?"
+        yield f"did you mean {escape_controls(str(path.parent / name))!r}?"
     yield "name a file or a folder of CloudTrail logs"
 
 

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.call import call_key, count_in
-from policygen.logs.calls.counts import Ledger
+from policygen.logs.calls.call import call_bucket, count_in
+from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.events.event import Ignored, caller_of, event_of
+from policygen.logs.events.event import SkippedRecord, event_of, principal_or_skip
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.record import Record
-from policygen.text import clean, clean_word
+from policygen.text import clean_word, sanitize
 
 Row = Mapping[str, str | None]
 """A row of a result: column to text, None for NULL."""
@@ -119,7 +119,7 @@ CALL_COLUMNS = (
 )
 """All that `ledger.call_key` reads of a record. The SQL cuts `parameters` down to what the catalog may read."""
 
-JUDGED = (
+FILTER_COLUMNS = (
     _same("event_type", "eventType"),
     _same("category", "eventCategory"),
     _same("kind", "userIdentity.type"),
@@ -141,7 +141,7 @@ JUDGED = (
 """All that `events.caller_of` asks to tell a call from what is none."""
 
 
-class Part(NamedTuple):
+class GroupingSet(NamedTuple):
     """A grouping of the survey, beside the columns that tell a call from what is none. `mark` is one of its own."""
 
     mark: str
@@ -154,11 +154,11 @@ def _if(condition: str, columns: Iterable[Column]) -> tuple[Column, ...]:
 
 _IS_ROLE = "{useridentity.type} IN ('AssumedRole', 'Role', 'AWSAccount')"
 
-PARTS = (
-    Part("recipient", _if(_IS_ROLE, _ROLE)),
-    Part("day", (Column("day", "", "substr({eventtime}, 1, 10)"),)),
-    Part("region", (_same("region", "awsRegion"),)),
-    Part(
+GROUPING_SETS = (
+    GroupingSet("recipient", _if(_IS_ROLE, _ROLE)),
+    GroupingSet("day", (Column("day", "", "substr({eventtime}, 1, 10)"),)),
+    GroupingSet("region", (_same("region", "awsRegion"),)),
+    GroupingSet(
         "reads",
         (
             Column("reads", "", "lower(CAST({readonly} AS VARCHAR)) = 'true'"),
@@ -170,14 +170,14 @@ PARTS = (
             ),
         ),
     ),
-    Part(
+    GroupingSet(
         "role_source",
         (
             Column("role_source", "", "CASE WHEN {wanted} THEN {eventsource} END"),
             Column("role_event", "", "CASE WHEN {wanted} THEN {eventname} END"),
         ),
     ),
-    Part(
+    GroupingSet(
         "notice_id",
         _if(
             "{noted}",
@@ -196,10 +196,10 @@ PARTS = (
 )
 """What the survey of all events groups by, each apart, in one pass over them."""
 
-SURVEY_COLUMNS = (*JUDGED, *(column for part in PARTS for column in part.columns))
+SURVEY_COLUMNS = (*FILTER_COLUMNS, *(column for part in GROUPING_SETS for column in part.columns))
 
 
-class Survey(NamedTuple):
+class Summary(NamedTuple):
     """What the survey says of the role's calls before they are read."""
 
     pairs: tuple[tuple[str, str], ...]
@@ -208,45 +208,49 @@ class Survey(NamedTuple):
     """Roles whose own copies of calls were read, by role id."""
 
 
-def note_survey(ledger: Ledger, rows: Iterable[Row]) -> Survey:
+def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
     """Puts everything but calls into a ledger: what was read, of whom, when, where, and what was noted.
 
     Args:
         ledger: empty.
-        rows: of the survey; `part` is the number of the grouping in `PARTS`.
+        rows: of the survey; `part` is the number of the grouping in `GROUPING_SETS`.
     """
     pairs: set[tuple[str, str]] = set()
     foreign: Counter[RoleKey] = Counter()
     for row in rows:
-        part = PARTS[int(row["part"] or 0)]
-        record = _record(row, (*JUDGED, *part.columns))
+        part = GROUPING_SETS[int(row["part"] or 0)]
+        record = _record(row, (*FILTER_COLUMNS, *part.columns))
         if part.mark == "recipient":
-            _note_caller(ledger, row, record, foreign)
+            _note_caller(counts, row, record, foreign)
         elif part.mark == "role_source":
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
-        elif not isinstance(caller_of(record), Ignored):
-            _note(ledger, row, record, part.mark)
-    by_id = {role.role_id: role for role in sorted(ledger.roles) if role.role_id and role.name}
+        elif not isinstance(principal_or_skip(record), SkippedRecord):
+            _note(counts, row, record, part.mark)
+    by_id = {role.role_id: role for role in sorted(counts.roles) if role.role_id and role.name}
     for role, events in foreign.items():
-        ledger.roles[by_id.get(role.role_id, role)] += events
-    ledger.notices.sort()
-    return Survey(tuple(sorted(pair for pair in pairs if all(pair))), by_id)
+        counts.roles[by_id.get(role.role_id, role)] += events
+    counts.notices.sort()
+    return Summary(tuple(sorted(pair for pair in pairs if all(pair))), by_id)
 
 
-def count_calls(ledger: Ledger, survey: Survey, rows: Iterable[Row]) -> None:
+def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> None:
     """Adds the calls of the roles that the ledger selects; `rows` have `CALL_COLUMNS` and what was added up."""
     for row in rows:
         sessions, addresses = _texts(row["sessions"]), _texts(row["addresses"])
         found = {"sourceIPAddress": next(iter(addresses), None), "eventTime": row["first"]}
         record = _record(row, CALL_COLUMNS, found, session=next(iter(sessions), ""))
-        caller = caller_of(record)
-        if isinstance(caller, Ignored) or caller.role is None or (caller.foreign and _is_true(row["copied"])):
+        caller = principal_or_skip(record)
+        if (
+            isinstance(caller, SkippedRecord)
+            or caller.role is None
+            or (caller.foreign and _is_true(row["copied"]))
+        ):
             continue
         role = survey.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
-        if not ledger.select(role):
+        if not counts.select(role):
             continue
         event = event_of(record, caller)
-        key, calls = call_key(event), ledger.calls.setdefault(role, {})
+        key, calls = call_bucket(event), counts.calls.setdefault(role, {})
         count = _number(row["events"])
         evidence = Evidence(
             count=count,
@@ -254,7 +258,7 @@ def count_calls(ledger: Ledger, survey: Survey, rows: Iterable[Row]) -> None:
             last=row["last"] or "",
             days=frozenset((key.day,)),
             samples=tuple(_sample(one) for one in _texts(row["samples"])),
-            sessions=frozenset(clean(one, 128) for one in sessions),
+            sessions=frozenset(sanitize(one, 128) for one in sessions),
             agents=frozenset((event.user_agent,)) if event.user_agent else frozenset(),
             addresses=frozenset(clean_word(one) for one in addresses),
             weak=count if event.outcome is Outcome.WEAK else 0,
@@ -262,42 +266,42 @@ def count_calls(ledger: Ledger, survey: Survey, rows: Iterable[Row]) -> None:
         count_in(calls, key, evidence)
 
 
-def _note_caller(ledger: Ledger, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
+def _note_caller(counts: CallCounts, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
     events = _number(row["events"])
-    ledger.records += _number(row["copies"])
-    ledger.duplicates += _number(row["copies"]) - events
-    caller = caller_of(record)
-    if isinstance(caller, Ignored):
-        ledger.ignored[caller.reason] += events
+    counts.records += _number(row["copies"])
+    counts.duplicates += _number(row["copies"]) - events
+    caller = principal_or_skip(record)
+    if isinstance(caller, SkippedRecord):
+        counts.ignored[caller.reason] += events
     elif _is_true(row["late"]):
-        ledger.ignored["after the window"] += events
+        counts.ignored["after the window"] += events
     elif caller.role is None:
-        ledger.principals[caller.kind or "unknown"] += events
+        counts.principals[caller.kind or "unknown"] += events
     elif not caller.foreign:
-        ledger.roles[caller.role] += events
+        counts.roles[caller.role] += events
     elif _is_true(row["copied"]):
-        ledger.ignored["another account's copy of a call that was read already"] += events
+        counts.ignored["another account's copy of a call that was read already"] += events
     else:
         foreign[caller.role] += events
 
 
-def _note(ledger: Ledger, row: Row, record: Record, mark: str) -> None:
+def _note(counts: CallCounts, row: Row, record: Record, mark: str) -> None:
     events = _number(row["events"])
     if mark == "notice_id":  # a change after the window tells what a trail was before it (3.4.6)
-        ledger.notice(record, record.eventTime or "")
+        counts.notice(record, record.eventTime or "")
     elif _is_true(row["late"]):
         return
     elif mark == "day":
-        ledger.days[row["day"] or ""] += events
+        counts.days[row["day"] or ""] += events
         first, last = row["first"] or "", row["last"] or ""
-        ledger.first = min(ledger.first or first, first)
-        ledger.last = max(ledger.last, last)
+        counts.first = min(counts.first or first, first)
+        counts.last = max(counts.last, last)
     elif mark == "region":
-        ledger.regions[clean_word(row["region"])] += events
+        counts.regions[clean_word(row["region"])] += events
     elif record.eventCategory == "Data":
-        ledger.data_types.update(dict.fromkeys(_texts(row["types"]), events))
+        counts.data_types.update(dict.fromkeys(_texts(row["types"]), events))
     else:
-        ledger.management["read" if _is_true(row["reads"]) else "write"] += events
+        counts.management["read" if _is_true(row["reads"]) else "write"] += events
 
 
 # ---- a row as a record ----------------------------------------------------------------------------------
@@ -340,7 +344,7 @@ def _add_session(identity: dict[str, Any], session: str) -> None:
 
 def _sample(text: str) -> tuple[str, str]:
     time, _, event_id = text.partition(" ")
-    return time, clean(event_id, 128)
+    return time, sanitize(event_id, 128)
 
 
 def _texts(value: str | None) -> list[str]:

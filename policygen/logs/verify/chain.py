@@ -22,15 +22,15 @@ from policygen.logs.verify.digest import (
     LoggedFile,
     Opened,
     content_hash,
+    digest_file_name,
     digest_name,
-    file_name,
     is_moved,
     open_digest,
     plain_name,
     signing_string,
     verify_signature,
 )
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 Status = Literal["valid", "gap", "invalid"]
 """Proved by a digest; not provable, for want of a digest or its signature; tampered with or lost."""
@@ -39,14 +39,14 @@ Keys = Mapping[str, Mapping[str, bytes]]
 """Region -> fingerprint -> public key in DER: each region signs with keys of its own (2.2.4)."""
 
 
-class Window(NamedTuple):
+class DigestWindow(NamedTuple):
     """The time asked for, ISO 8601 in UTC; "" where it is open."""
 
     start: str = ""
     end: str = ""
 
 
-ALWAYS = Window()
+ALWAYS = DigestWindow()
 
 
 class Hour(NamedTuple):
@@ -92,7 +92,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DigestReport:
     """What digests prove, hour by hour and log file by log file."""
 
     hours: tuple[Hour, ...] = ()
@@ -101,7 +101,9 @@ class Report:
     """Plain name of a log file that is listed -> what its digests say of it."""
 
 
-def check(files: Iterable[DigestFile], keys: Keys | None, window: Window = ALWAYS) -> Report:
+def check_digests(
+    files: Iterable[DigestFile], keys: Keys | None, window: DigestWindow = ALWAYS
+) -> DigestReport:
     """Checks digests of any number of chains, in any order.
 
     Args:
@@ -115,10 +117,12 @@ def check(files: Iterable[DigestFile], keys: Keys | None, window: Window = ALWAY
     chains = groupby(unique, key=lambda item: item[0][0][:-1])
     reports = [check_chain([one for _, one in chain], keys, window) for _, chain in chains]
     hours = sorted(hour for report in reports for hour in report.hours)
-    return Report(tuple(hours), _merged(report.logs for report in reports))
+    return DigestReport(tuple(hours), _merged(report.logs for report in reports))
 
 
-def check_chain(files: Sequence[DigestFile], keys: Keys | None, window: Window = ALWAYS) -> Report:
+def check_chain(
+    files: Sequence[DigestFile], keys: Keys | None, window: DigestWindow = ALWAYS
+) -> DigestReport:
     """Checks the digests of one chain.
 
     Args:
@@ -128,7 +132,7 @@ def check_chain(files: Sequence[DigestFile], keys: Keys | None, window: Window =
     """
     opened = [open_digest(one, told) for one in files if (told := digest_name(one.key))]
     if not opened:
-        return Report()
+        return DigestReport()
     # A digest carries the signature of the one before, which is all that copies have of it.
     handed_on = {
         plain_name(one.digest.previous_digest_s3_object): one.digest.previous_digest_signature
@@ -153,7 +157,7 @@ def check_chain(files: Sequence[DigestFile], keys: Keys | None, window: Window =
         links.append(link)
     stretches += _between(later, None, window)
     hours = sorted([*(link.hour for link in links), *stretches])
-    return Report(tuple(hours), _merged(link.verdicts for link in links))
+    return DigestReport(tuple(hours), _merged(link.verdicts for link in links))
 
 
 def covers(hours: Iterable[Hour]) -> Callable[[str, str, str, str], bool]:
@@ -203,12 +207,14 @@ def _prove(one: Opened, after: Digest | None, handed_on: str | None, keys: Keys 
     if digest is None:
         return _Proof("invalid", one.fault)
     if is_moved(file, digest):
-        place = printable(f"s3://{digest.digest_s3_bucket}/{digest.digest_s3_object}")
+        place = escape_controls(f"s3://{digest.digest_s3_bucket}/{digest.digest_s3_object}")
         return _Proof("invalid", f"was got from another place than it says: {place}")
     if after and (after.previous_digest_hash_value or "").lower() != one.sha256:
         return _Proof("invalid", "differs from the hash in the digest after it")
     if digest.digest_signature_algorithm != ALGORITHM:
-        return _Proof("invalid", f"is signed by {clean(digest.digest_signature_algorithm)}, not {ALGORITHM}")
+        return _Proof(
+            "invalid", f"is signed by {sanitize(digest.digest_signature_algorithm)}, not {ALGORITHM}"
+        )
     if keys is None:
         return _Proof("valid")
     signature = handed_on if file.signature is None else file.signature
@@ -219,7 +225,7 @@ def _prove(one: Opened, after: Digest | None, handed_on: str | None, keys: Keys 
     fingerprint = digest.digest_public_key_fingerprint
     key = keys.get(region, {}).get(fingerprint)
     if key is None:
-        return _Proof("invalid", f"no public key of {region} has the fingerprint {clean(fingerprint)}")
+        return _Proof("invalid", f"no public key of {region} has the fingerprint {sanitize(fingerprint)}")
     if not verify_signature(key, signing_string(digest, one.sha256), signature):
         return _Proof("invalid", "its signature is wrong")
     return _Proof("valid", signed=True)
@@ -255,7 +261,7 @@ class _Link(NamedTuple):
 
     @property
     def hour(self) -> Hour:
-        digest = printable(file_name(self.one.file.key))
+        digest = escape_controls(digest_file_name(self.one.file.key))
         return Hour(*self.one.name[:3], self.start, self.end, *self.proof[:2], digest, self.proof.signed)
 
     @property
@@ -271,14 +277,14 @@ class _Link(NamedTuple):
             case "gap":
                 return Verdict("gap", f"the digest that lists it cannot be checked: {self.proof.reason}")
         if log.hash_algorithm != HASH:
-            return Verdict("invalid", f"its hash is a {clean(log.hash_algorithm)}, not a {HASH}")
+            return Verdict("invalid", f"its hash is a {sanitize(log.hash_algorithm)}, not a {HASH}")
         return Verdict("valid", "", frozenset((log.hash_value.lower(),)))
 
 
 # ---- between two digests --------------------------------------------------------------------------------
 
 
-def _between(later: _Link | None, earlier: _Link | None, window: Window) -> list[Hour]:
+def _between(later: _Link | None, earlier: _Link | None, window: DigestWindow) -> list[Hour]:
     """The stretch between two digests of a chain that are neighbours here, if something is missing there.
 
     Args:
@@ -289,7 +295,7 @@ def _between(later: _Link | None, earlier: _Link | None, window: Window) -> list
     start = earlier.end if earlier else window.start
     end = later.start if later else window.end
     if later and later.previous:
-        return _lost(later, earlier, Window(start, end), window)
+        return _lost(later, earlier, DigestWindow(start, end), window)
     one = later or earlier
     # Backfill digests come only where something was left out.
     if one is None or one.one.name.backfill or not (start and end and start < end):
@@ -303,7 +309,7 @@ def _between(later: _Link | None, earlier: _Link | None, window: Window) -> list
     return [Hour(*one.one.name[:3], start, end, "gap", reason)]
 
 
-def _lost(later: _Link, earlier: _Link | None, between: Window, window: Window) -> list[Hour]:
+def _lost(later: _Link, earlier: _Link | None, between: DigestWindow, window: DigestWindow) -> list[Hour]:
     """The stretch of the digest that `later` names as the one before it, unless that is there or was not asked for."""
     due, name = later.previous, digest_name(later.previous)
     if earlier:
@@ -314,8 +320,8 @@ def _lost(later: _Link, earlier: _Link | None, between: Window, window: Window) 
     start, end = (shifted(name.end, -1), name.end) if name and name.backfill else between
     status: Status = "gap" if later.leaves_its_bucket else "invalid"
     bucket = later.one.digest.previous_digest_s3_bucket if later.one.digest else ""
-    where = f"in another bucket, {clean(bucket)}" if later.leaves_its_bucket else "missing"
-    reason = f"the digest before {later.start} is {where}: {printable(due)}"
+    where = f"in another bucket, {sanitize(bucket)}" if later.leaves_its_bucket else "missing"
+    reason = f"the digest before {later.start} is {where}: {escape_controls(due)}"
     return [Hour(*later.one.name[:3], start, end, status, reason)]
 
 

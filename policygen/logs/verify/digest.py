@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from policygen.errors import UsageError
-from policygen.text import clean
+from policygen.text import sanitize
 
 ALGORITHM = "SHA256withRSA"
 """How digests are signed: RSA with PKCS #1 v1.5 padding over a SHA-256."""
@@ -114,7 +114,7 @@ _DIGEST = msgspec.json.Decoder(Digest)
 
 def digest_name(key: str) -> DigestName | None:
     """What a digest's name says; None for a name that is none of a digest."""
-    found = _NAME.fullmatch(file_name(key))
+    found = _NAME.fullmatch(digest_file_name(key))
     if found is None:
         return None
     end = moment(found["end"])
@@ -133,14 +133,14 @@ def moment(text: str) -> str:
         return ""
 
 
-def file_name(key: str) -> str:
+def digest_file_name(key: str) -> str:
     """The last part of a key or path: trails give no two files the same one, in whatever folder a copy lies."""
     return _SEPARATOR.split(key)[-1]
 
 
 def plain_name(key: str) -> str:
-    """`file_name` as it is after unpacking."""
-    return file_name(key).removesuffix(".gz")
+    """`digest_file_name` as it is after unpacking."""
+    return digest_file_name(key).removesuffix(".gz")
 
 
 def content_hash(data: bytes) -> str:
@@ -165,7 +165,7 @@ def open_digest(file: DigestFile, name: DigestName) -> Opened:
                 return Opened(file, name, None, fault=f"unpacks to more than {GREATEST:,} bytes")
         digest = _DIGEST.decode(text)
     except (ValueError, RecursionError) as error:
-        return Opened(file, name, None, fault=f"cannot be read: {clean(str(error))}")
+        return Opened(file, name, None, fault=f"cannot be read: {sanitize(str(error))}")
     if not (_TIME.fullmatch(digest.digest_start_time) and _TIME.fullmatch(digest.digest_end_time)):
         return Opened(file, name, None, fault="has a time that cannot be read")
     return Opened(file, name, digest, hashlib.sha256(text).hexdigest())
@@ -181,7 +181,7 @@ def is_moved(file: DigestFile, digest: Digest) -> bool:
     said = f"/{digest.digest_s3_object}".removesuffix(".gz")
     path = file.key.removesuffix(".gz")
     _, mark, below = path.rpartition("/AWSLogs/")
-    return not said.endswith(f"{mark}{below}" if mark else f"/{file_name(path)}")
+    return not said.endswith(f"{mark}{below}" if mark else f"/{digest_file_name(path)}")
 
 
 def signing_string(digest: Digest, sha256: str) -> bytes:

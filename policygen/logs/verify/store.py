@@ -25,7 +25,7 @@ from policygen.logs.source import EVERYTHING, LogObject, Scope
 from policygen.logs.verify.chain import Keys, shifted
 from policygen.logs.verify.digest import GREATEST, DigestFile, digest_name
 from policygen.logs.verify.verification import Verification, is_wanted, reach, verify, window
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 WORKERS = 10
 """Digests fetched at a time: as many as botocore keeps connections."""
@@ -87,7 +87,7 @@ def verify_files(
 # ---- S3 and CloudTrail ----------------------------------------------------------------------------------
 
 
-class _Found(NamedTuple):
+class _StoredObject(NamedTuple):
     bucket: str
     key: str
 
@@ -127,18 +127,18 @@ def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
     return keys
 
 
-def _roots(objects: Iterable[LogObject]) -> list[_Found]:
+def _roots(objects: Iterable[LogObject]) -> list[_StoredObject]:
     """Buckets with the prefixes of digests."""
     found = set()
     for one in objects:
         bucket, _, key = one.where.removeprefix("s3://").partition("/")
         before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
         if mark:
-            found.add(_Found(bucket, f"{before}/{_DIGESTS}/"[1:]))
+            found.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
     return sorted(found)
 
 
-def _listed(client: Any, root: _Found, scope: Scope, places: Sequence[str]) -> Iterator[_Found]:
+def _listed(client: Any, root: _StoredObject, scope: Scope, places: Sequence[str]) -> Iterator[_StoredObject]:
     """The keys of wanted digests below a prefix; within a region they sort by day."""
     listing = client.get_paginator("list_objects_v2")
     tops = listing.paginate(Bucket=root.bucket, Prefix=root.key, Delimiter="/")
@@ -149,12 +149,12 @@ def _listed(client: Any, root: _Found, scope: Scope, places: Sequence[str]) -> I
         after = region + start[:10].replace("-", "/")
         for page in listing.paginate(Bucket=root.bucket, Prefix=region, StartAfter=after):
             keys = [entry["Key"] for entry in page.get("Contents", ())]
-            yield from (_Found(root.bucket, key) for key in keys if is_wanted(key, scope, places))
+            yield from (_StoredObject(root.bucket, key) for key in keys if is_wanted(key, scope, places))
             if keys and keys[-1] > region + past:
                 break
 
 
-def _fetch(client: Any, one: _Found) -> DigestFile | None:
+def _fetch(client: Any, one: _StoredObject) -> DigestFile | None:
     """A digest with its metadata; None if it was deleted since it was listed, which its chain will show."""
     try:
         answer = client.get_object(Bucket=one.bucket, Key=one.key)
@@ -241,7 +241,7 @@ def load_keys(folder: Path) -> Keys:
     """
     files = sorted(folder.glob("*.json"))
     if not files:
-        raise _no_keys(f"no public keys in {printable(str(folder))!r}")
+        raise _no_keys(f"no public keys in {escape_controls(str(folder))!r}")
     return {path.stem: _keys_of(path) for path in files}
 
 
@@ -250,10 +250,10 @@ def _keys_of(path: Path) -> dict[str, bytes]:
         keys = msgspec.json.decode(path.read_bytes(), type=_PublicKeys).public_key_list
         return {key.fingerprint: base64.b64decode(key.value, validate=True) for key in keys}
     except OSError as error:
-        raise _no_keys(f"{printable(str(path))}: {reason_of(error)}") from error
+        raise _no_keys(f"{escape_controls(str(path))}: {reason_of(error)}") from error
     except (ValueError, RecursionError) as error:
         raise _no_keys(
-            f"{printable(str(path))}: no public keys of CloudTrail: {clean(str(error))}"
+            f"{escape_controls(str(path))}: no public keys of CloudTrail: {sanitize(str(error))}"
         ) from error
 
 
@@ -285,7 +285,7 @@ def _bytes_of(path: Path) -> bytes:
             return stream.read(GREATEST + 1)
     except OSError as error:
         raise UsageError(
-            f"a digest cannot be opened: {printable(str(path))}: {reason_of(error)}",
+            f"a digest cannot be opened: {escape_controls(str(path))}: {reason_of(error)}",
             "give yourself the right to read it, or fetch it again",
             code="PG-E233",
         ) from error

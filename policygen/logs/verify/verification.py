@@ -10,9 +10,18 @@ from dataclasses import dataclass, field
 from policygen.errors import IncompleteError
 from policygen.logs.decode.object_key import delivered
 from policygen.logs.source import Batch, Damage, LogObject, Scope
-from policygen.logs.verify.chain import Hour, Keys, Report, Verdict, Window, check, covers, shifted
+from policygen.logs.verify.chain import (
+    DigestReport,
+    DigestWindow,
+    Hour,
+    Keys,
+    Verdict,
+    check_digests,
+    covers,
+    shifted,
+)
 from policygen.logs.verify.digest import DigestFile, digest_name, moment, plain_name
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 DELIVERY = 20 / 60
 """Hours within which a trail delivers what happened (2.1.2)."""
@@ -41,7 +50,7 @@ class Verification:
         for hour in self.hours:
             if hour.status == "invalid":
                 yield Batch.damaged(
-                    hour.digest or named(hour), Damage(None, f"the digest is invalid: {hour.reason}")
+                    hour.digest or name_hour(hour), Damage(None, f"the digest is invalid: {hour.reason}")
                 )
         for name in self.missing:
             yield Batch.damaged(name, Damage(None, "a digest lists it, but it is not there"))
@@ -49,19 +58,23 @@ class Verification:
     def summary(self) -> tuple[str, ...]:
         """Lines for a person: what digests vouch for, before the log files themselves are read, and what not."""
         found = Counter(verdict.status for verdict in self.verdicts.values())
-        lines = [f"{found['valid']:,} of {count(len(self.verdicts), 'log file')} listed by valid digests"]
+        lines = [f"{found['valid']:,} of {pluralize(len(self.verdicts), 'log file')} listed by valid digests"]
         if found["invalid"]:
-            lines.append(f"{count(found['invalid'], 'log file')} refused")
+            lines.append(f"{pluralize(found['invalid'], 'log file')} refused")
         if found["gap"]:
-            lines.append(f"{count(found['gap'], 'log file')} that no digest vouches for")
+            lines.append(f"{pluralize(found['gap'], 'log file')} that no digest vouches for")
         if self.missing:
-            lines.append(f"{count(len(self.missing), 'log file')} missing, as {printable(self.missing[0])}")
+            lines.append(
+                f"{pluralize(len(self.missing), 'log file')} missing, as {escape_controls(self.missing[0])}"
+            )
         digests = [hour for hour in self.hours if hour.digest and hour.status != "invalid"]
         if unsigned := sum(not hour.signed for hour in digests):
-            lines.append(f"signatures of {unsigned:,} of {count(len(digests), 'digest')} were not checked")
+            lines.append(
+                f"signatures of {unsigned:,} of {pluralize(len(digests), 'digest')} were not checked"
+            )
         for status in ("invalid", "gap"):
             stretches = [hour for hour in self.hours if hour.status == status]
-            lines += [f"{status}: {named(hour)}: {hour.reason}" for hour in stretches[:_SHOWN]]
+            lines += [f"{status}: {name_hour(hour)}: {hour.reason}" for hour in stretches[:_SHOWN]]
             if len(stretches) > _SHOWN:
                 lines.append(f"{status}: and {len(stretches) - _SHOWN:,} more")
         return tuple(lines)
@@ -88,10 +101,10 @@ def verify(
         UsageError: signatures are to be checked and cryptography is not installed (PG-E231).
     """
     logs = tuple(objects)
-    report = check(digests, keys, window(scope))
+    report = check_digests(digests, keys, window(scope))
     if not any(hour.digest for hour in report.hours):
         raise IncompleteError(
-            f"no digest vouches for any of {count(len(logs), 'log file')}",
+            f"no digest vouches for any of {pluralize(len(logs), 'log file')}",
             "digests lie in CloudTrail-Digest/, beside CloudTrail/: copy both",
             "to have them from now on: aws cloudtrail update-trail --name NAME --enable-log-file-validation",
             "without --verify-digests the logs are read as they are",
@@ -110,11 +123,11 @@ def verify(
     return Verification(report.hours, verdicts, tuple(sorted(missing)))
 
 
-def window(scope: Scope) -> Window:
+def window(scope: Scope) -> DigestWindow:
     """The time that a scope is."""
     start = f"{scope.first}T00:00:00Z" if scope.first else ""
     end = shifted(f"{scope.last}T00:00:00Z", 24) if scope.last else ""
-    return Window(start, scope.until or end)
+    return DigestWindow(start, scope.until or end)
 
 
 def reach(scope: Scope, objects: Iterable[LogObject]) -> Scope:
@@ -145,12 +158,12 @@ def is_wanted(key: str, scope: Scope, places: Sequence[str] = ()) -> bool:
 class _Unlisted:
     """What to say of log files that no digest lists."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: DigestReport) -> None:
         self._covered = covers(report.hours)
         self._invalid = [hour for hour in report.hours if hour.status == "invalid"]
 
     def verdict(self, where: str) -> Verdict:
-        told, time = delivered(plain_name(where)), minute(where)
+        told, time = delivered(plain_name(where)), format_minute(where)
         if not (told.account and time):
             return Verdict("gap", "its name is not one that a trail gives")
         # What is delivered at the end of an hour may be listed in the next digest.
@@ -166,12 +179,12 @@ class _Unlisted:
         return Verdict("gap", "no digest speaks of its time")
 
 
-def named(hour: Hour) -> str:
+def name_hour(hour: Hour) -> str:
     """A stretch of time in words."""
     return f"{hour.account} {hour.region} {hour.start} to {hour.end}"
 
 
-def minute(where: str) -> str:
+def format_minute(where: str) -> str:
     """When a log file was published, by its name: ISO 8601 in UTC; "" where that does not tell."""
     found = _MINUTE.search(plain_name(where))
     return moment(f"{found[1]}00Z") if found else ""
@@ -185,7 +198,7 @@ def _below(places: Sequence[str]) -> tuple[str, ...]:
 
 def _is_asked(name: str, scope: Scope, below: Sequence[str]) -> bool:
     """Whether a log file may hold what happened in the window: the last of it is delivered after its end."""
-    told, time, (start, end) = delivered(name), minute(name), window(scope)
+    told, time, (start, end) = delivered(name), format_minute(name), window(scope)
     path = f"{told.account}/CloudTrail/{told.region}/{told.day.replace('-', '/')}/{name}.gz"
     return (
         any(path.startswith(place) for place in below)

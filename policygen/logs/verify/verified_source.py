@@ -20,11 +20,11 @@ from policygen.logs.decode.object_key import published
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope, Source
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3.source import S3Source
-from policygen.logs.verify.chain import Hour, Verdict, Window, covers, shifted
+from policygen.logs.verify.chain import DigestWindow, Hour, Verdict, covers, shifted
 from policygen.logs.verify.digest import moment, require_cryptography
 from policygen.logs.verify.store import load_keys, verify_files, verify_s3
-from policygen.logs.verify.verification import DELIVERY, Verification, minute, named, window
-from policygen.text import count, printable
+from policygen.logs.verify.verification import DELIVERY, Verification, format_minute, name_hour, window
+from policygen.text import escape_controls, pluralize
 
 Verify = Callable[[Sequence[LogObject], Scope], Verification]
 
@@ -120,11 +120,11 @@ class VerifiedSource(LogSource):
         """The error of the source."""
         return self._source.nothing(passed)
 
-    def _verification(self, logs: Sequence[LogObject], scope: Scope, asked: Window) -> Verification:
+    def _verification(self, logs: Sequence[LogObject], scope: Scope, asked: DigestWindow) -> Verification:
         """What digests say, of the time that was asked for; remembered, since the same may be read twice."""
         if self._known and self._known[:2] == (logs, scope):
             return self._known[2]
-        self._say(f"reading the digests of {count(len(logs), 'log file')}")
+        self._say(f"reading the digests of {pluralize(len(logs), 'log file')}")
         found = self._verify(logs, scope)
         covered = covers(found.hours)
         hours = (hour for hour in found.hours if hour.status != "gap" or _matters(hour, asked, covered))
@@ -135,25 +135,25 @@ class VerifiedSource(LogSource):
         return found
 
 
-def _asked(scope: Scope, logs: Iterable[LogObject], *, copied: bool) -> Window:
+def _asked(scope: Scope, logs: Iterable[LogObject], *, copied: bool) -> DigestWindow:
     """The time whose log files matter: of copies what was copied, and until the last of the window is delivered."""
     stamps = [stamp for one in logs if (stamp := published(one.name))]
     first, last = (moment(f"{one[:-1]}00Z") for one in (min(stamps), max(stamps))) if stamps else ("", "")
     start, end = window(scope)
-    return Window(max(start, first) if copied else start, shifted(end, DELIVERY) if end else last)
+    return DigestWindow(max(start, first) if copied else start, shifted(end, DELIVERY) if end else last)
 
 
-def _matters(hour: Hour, asked: Window, covered: Callable[[str, str, str, str], bool]) -> bool:
+def _matters(hour: Hour, asked: DigestWindow, covered: Callable[[str, str, str, str], bool]) -> bool:
     """Whether a stretch without proof was asked for, and no digest of another trail vouches for its time."""
     outside = hour.end <= asked.start or "" < asked.end <= hour.start
     return not (outside or covered(hour.account, hour.region, hour.start, hour.end))
 
 
-def _is_late(one: LogObject, asked: Window) -> bool:
-    return "" < asked.end < minute(one.where)
+def _is_late(one: LogObject, asked: DigestWindow) -> bool:
+    return "" < asked.end < format_minute(one.where)
 
 
-def _vouched(one: LogObject, verdict: Verdict, asked: Window) -> LogObject | Batch:
+def _vouched(one: LogObject, verdict: Verdict, asked: DigestWindow) -> LogObject | Batch:
     """A log file as it may be read: with its hashes, or not at all."""
     if verdict.status == "invalid":
         return Batch.damaged(one.name, Damage(None, verdict.reason), one.size)
@@ -168,7 +168,7 @@ def _vouched(one: LogObject, verdict: Verdict, asked: Window) -> LogObject | Bat
 # ---- what nothing proves --------------------------------------------------------------------------------
 
 
-def unproved(found: Verification, logs: Iterable[LogObject], asked: Window) -> Iterator[Batch]:
+def unproved(found: Verification, logs: Iterable[LogObject], asked: DigestWindow) -> Iterator[Batch]:
     """One batch for each stretch of time without proof, and for the log files that no digest speaks of elsewhere.
 
     Args:
@@ -186,7 +186,7 @@ def unproved(found: Verification, logs: Iterable[LogObject], asked: Window) -> I
     for one in logs:
         verdict = found.verdict(one)
         if verdict.status == "gap" and not _is_late(one, asked):
-            place, time = (one.account, one.region), minute(one.where)
+            place, time = (one.account, one.region), format_minute(one.where)
             within = [hour for hour in stretches.get(place, ()) if hour.start <= time <= hour.end]
             if within:
                 inside[within[0]] += 1
@@ -194,20 +194,20 @@ def unproved(found: Verification, logs: Iterable[LogObject], asked: Window) -> I
                 advice = newest.advice(place, shifted(time, 1)) if time else ""
                 alone.setdefault(verdict.reason + advice, []).append(one.name)
     for hour in (hour for place in stretches.values() for hour in place):
-        files = f", with {count(inside[hour], 'log file')}" if inside[hour] else ""
-        yield Batch(named(hour) + files, unproved=hour.reason + newest.advice(hour[:2], hour.start))
+        files = f", with {pluralize(inside[hour], 'log file')}" if inside[hour] else ""
+        yield Batch(name_hour(hour) + files, unproved=hour.reason + newest.advice(hour[:2], hour.start))
     for reason, names in alone.items():
-        shown = names[0] if len(names) == 1 else f"{count(len(names), 'log file')}, as {names[0]}"
-        yield Batch(printable(shown), unproved=reason)
+        shown = names[0] if len(names) == 1 else f"{pluralize(len(names), 'log file')}, as {names[0]}"
+        yield Batch(escape_controls(shown), unproved=reason)
     if unsigned := sum(hour.status == "valid" and not hour.signed for hour in found.hours):
         reason = "their signatures were not checked: --public-keys FOLDER checks them"
-        yield Batch(count(unsigned, "digest"), unproved=reason)
+        yield Batch(pluralize(unsigned, "digest"), unproved=reason)
 
 
 class _Newest:
     """How far digests prove the log of each region, and where a window has to end for them to prove it whole."""
 
-    def __init__(self, hours: Iterable[Hour], asked: Window) -> None:
+    def __init__(self, hours: Iterable[Hour], asked: DigestWindow) -> None:
         ends: dict[Place, str] = {}
         for hour in hours:
             if hour.status == "valid":

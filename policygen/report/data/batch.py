@@ -7,34 +7,34 @@ from collections.abc import Sequence
 
 import msgspec
 
-from policygen.plan.batch_table import Row, in_order
-from policygen.report.data.cells import table
+from policygen.plan.batch_table import BatchRow, sorted_rows
+from policygen.report.data.cells import csv_table
 
 SHOWN = 6
 """Roles on the screen; all are in the table's file."""
 
 
-COLUMNS = (*Row.__struct_fields__, "cut_percent")
+COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
     "events", "days", "questions", "blind", "actions_now", "actions_proposed", "escalations_closed",
     "escalations_left",
 }  # fmt: skip
 
 
-def records(rows: Sequence[Row]) -> list[dict[str, object]]:
+def records(rows: Sequence[BatchRow]) -> list[dict[str, object]]:
     """Each row as plain values, in order."""
     return [
         msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
-        for row in in_order(rows)
+        for row in sorted_rows(rows)
     ]
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def batch_to_csv(rows: Sequence[BatchRow]) -> str:
     """The rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
-    return table(COLUMNS, ([record[name] for name in COLUMNS] for record in records(rows)))
+    return csv_table(COLUMNS, ([record[name] for name in COLUMNS] for record in records(rows)))
 
 
-def to_parquet(rows: Sequence[Row]) -> bytes:
+def batch_to_parquet(rows: Sequence[BatchRow]) -> bytes:
     """The rows as Parquet, with the types of their fields."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -11,14 +11,14 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-from policygen.text import printable
+from policygen.text import escape_controls
 
 # What a spreadsheet takes for the start of a formula (https://owasp.org/www-community/attacks/CSV_Injection). The same
 # behind a semicolon: where that is the local separator, a cell begins there, quotes or not.
 _FORMULA = re.compile("(^|;)(?= *[=+\\-@\t\r\n＝＋－＠])")
 
 
-def plain(value: object) -> str:
+def plain_cell(value: object) -> str:
     """A value as a cell: text in one printable line, with an apostrophe before what might be a formula."""
     if value is None:
         return ""
@@ -26,13 +26,13 @@ def plain(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    return printable(_FORMULA.sub(r"\1'", str(value)))
+    return escape_controls(_FORMULA.sub(r"\1'", str(value)))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as CSV (RFC 4180), its columns' names first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([plain(value) for value in row] for row in rows)
+    writer.writerows([plain_cell(value) for value in row] for row in rows)
     return text.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.plan.model import Plan
-from policygen.report.data.cells import table
+from policygen.report.data.cells import csv_table
 from policygen.report.figures import Uses, all_changes, uses
 from policygen.report.wording import denied_by
 
@@ -21,7 +21,7 @@ def render(plan: Plan, **_: bool) -> str:
 
 def render_all(plans: Sequence[Plan], **_: bool) -> str:
     """The rows of all plans in one table."""
-    return table(COLUMNS, (row for plan in plans for row in _rows(plan)))
+    return csv_table(COLUMNS, (row for plan in plans for row in _rows(plan)))
 
 
 def _rows(plan: Plan) -> Iterator[Sequence[object]]:

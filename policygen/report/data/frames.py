@@ -45,7 +45,7 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
             "via": key.call.via or None,
             "vpce": key.call.vpce or None,
             "user": key.user.function or None,
-            "manner": key.user.manner,
+            "manner": key.user.channel,
             "params": key.call.params.decode(),
             "n": evidence.count,
             "first": evidence.first,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from policygen.plan.io import to_json
+from policygen.plan.io import plan_to_json
 from policygen.plan.model import Plan
 
 
 def render(plan: Plan, **_: bool) -> str:
     """The plan as one JSON object with sorted keys."""
-    return to_json({name: value for name, value in plan.document.items() if name != "screen"})
+    return plan_to_json({name: value for name, value in plan.document.items() if name != "screen"})

@@ -11,16 +11,16 @@ from functools import partial
 
 from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
 from policygen.evidence.coverage.coverage import VISIBLE
-from policygen.iam.locations import Place
-from policygen.plan.model import Change, Keep, Plan, Risk, Suspect
+from policygen.iam.locations import Location
+from policygen.plan.model import Plan, PlanAnomaly, PlanChange, PlanKeep, PlanRisk
 from policygen.report.figures import grouped
-from policygen.report.findings.report import Report
+from policygen.report.findings.report import FindingsReport
 from policygen.report.wording import denied_by, where
 from policygen.rightsize.assess.risk import Family
-from policygen.rightsize.check.check import gated
+from policygen.rightsize.check.check import failing
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level
 from policygen.rightsize.check.unused import some
-from policygen.text import count
+from policygen.text import pluralize
 
 FAIL_ON: Level = "warning"
 FAMILIES: Mapping[Family, str] = {"escalation": "PG401", "exfiltration": "PG402", "exposure": "PG403"}
@@ -44,23 +44,23 @@ _ORDER = (
 _TAKE = "take the suggestion"
 
 
-def report_of(plan: Plan) -> Report:
+def findings_from_plan(plan: Plan) -> FindingsReport:
     """The findings of a plan, the worst first, as the renderers of the gate's findings take them."""
     file = file_of(plan)
-    write = partial(Finding, file=file, place=Place(1, 1))
+    write = partial(Finding, file=file, place=Location(1, 1))
     found = [
         finding
         for part in (_calls, _changes, _risks, _knowledge, _blind, _elsewhere)
         for finding in part(plan, write)
     ]
     found.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
-    return Report(
+    return FindingsReport(
         role=plan.role.name,
         account=plan.role.account,
         findings=found,
         files=[file],
         fail_on=FAIL_ON,
-        failed=len(gated(found, FAIL_ON)),
+        failed=len(failing(found, FAIL_ON)),
         days=plan.coverage.days,
         days_with_events=plan.coverage.days_with_events,
         last=plan.evidence.last,
@@ -89,7 +89,7 @@ def _knowledge(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         yield write(
             rule=RULES["PG303"],
             subject="not all evidence was read or proved",
-            message=f"{count(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
+            message=f"{pluralize(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
             fix="fetch again what is missing, and make the plan again",
         )
     if plan.verdict == "wait" and plan.strength:
@@ -112,7 +112,7 @@ def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         )
     apart = ((_call(one), one) for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY)
     for (event, sign), suspects in grouped(apart).items():
-        calls = count(sum(one.count for one in suspects), "call")
+        calls = pluralize(sum(one.count for one in suspects), "call")
         addresses = sorted({address for one in suspects for address in one.addresses})
         yield write(
             rule=RULES["PG203"],
@@ -123,7 +123,7 @@ def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         )
 
 
-def _call(one: Suspect) -> tuple[str, str]:
+def _call(one: PlanAnomaly) -> tuple[str, str]:
     return one.event, one.sign
 
 
@@ -162,7 +162,7 @@ def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             )
 
 
-def _gone(one: Change) -> tuple[str, str]:
+def _gone(one: PlanChange) -> tuple[str, str]:
     """The rule of what goes: what the logs could not have shown is never called unused."""
     rule = "PG103" if one.why == SET_APART else "PG101" if one.why.startswith(VISIBLE) else "PG106"
     return rule, one.service
@@ -187,7 +187,7 @@ def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             )
 
 
-def _by(one: Risk) -> str:
+def _by(one: PlanRisk) -> str:
     shown = ", ".join(one.actions[:4]) + (f" and {len(one.actions) - 4} more" if len(one.actions) > 4 else "")
     return f"by {shown} on {where([one.resources])}, see {one.source}"
 
@@ -208,12 +208,12 @@ def _blind(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         yield write(
             rule=RULES["PG301"],
             subject=unmapped.event,
-            message=f"{count(unmapped.count, 'call')}, last {unmapped.last}: {unmapped.why}",
+            message=f"{pluralize(unmapped.count, 'call')}, last {unmapped.last}: {unmapped.why}",
             fix="decide by hand which permission it asks for",
         )
 
 
-def _spot(one: Keep) -> tuple[str, str, str]:
+def _spot(one: PlanKeep) -> tuple[str, str, str]:
     return one.action.split(":", 1)[0].lower(), one.blind_spot or "", one.remedy
 
 
@@ -221,7 +221,7 @@ def _elsewhere(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     """What was seen, or asked for, and today's policies do not allow."""
     missing = (((one.action, one.cause), one) for one in plan.missing)
     for (action, cause), seen in grouped(missing).items():
-        calls = count(sum(one.count for one in seen), "call")
+        calls = pluralize(sum(one.count for one in seen), "call")
         yield write(
             rule=RULES["PG302"],
             subject=action,
@@ -234,7 +234,7 @@ def _elsewhere(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         yield write(
             rule=RULES["PG302"],
             subject=one.action or one.event,
-            message=f"{count(one.count, 'call')} refused: {denied}",
+            message=f"{pluralize(one.count, 'call')} refused: {denied}",
             fix="nothing, or grant it by hand if it is needed",
             resource=one.resource,
         )

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policygen.report.findings.report import Report
+from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.check.findings import Finding
-from policygen.text import printable
+from policygen.text import escape_controls
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render(*reports: Report) -> str:
+def render(*reports: FindingsReport) -> str:
     """A line a finding, the worst first, then the verdict as a plain line; GitHub shows ten of a level and step."""
     return "".join(f"{line}\n" for report in reports for line in _lines(report))
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: FindingsReport) -> Iterator[str]:
     yield from map(_line, report.findings)
     # In a line that is no command the runner looks for commands of an older kind, wherever they begin.
-    yield f"policygen {printable(report.role)}: {report.verdict}".replace("##[", "# #[")
+    yield f"policygen {escape_controls(report.role)}: {report.verdict}".replace("##[", "# #[")
 
 
 def _line(one: Finding) -> str:
@@ -31,7 +31,7 @@ def _line(one: Finding) -> str:
     title = _property(f"{one.rule.id} {one.rule.title}")
     return (
         f"::{_COMMANDS[one.level]} {place},title={title}::"
-        f"{_data(printable(f'{one.subject}: {one.message}. Fix: {one.fix}.'))}"
+        f"{_data(escape_controls(f'{one.subject}: {one.message}. Fix: {one.fix}.'))}"
     )
 
 
@@ -40,4 +40,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")
+    return _data(escape_controls(text)).replace(":", "%3A").replace(",", "%2C")

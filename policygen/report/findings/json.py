@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from policygen.report.findings.report import Report
+from policygen.report.findings.report import FindingsReport
 from policygen.text import visible_json
 
 
-def render(report: Report) -> str:
+def render(report: FindingsReport) -> str:
     """One object with sorted keys."""
     found = {
         "role": report.role,

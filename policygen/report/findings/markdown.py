@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from policygen.report.findings.report import Report
-from policygen.report.markdown.escape import Section, code, comment, marker, part, prose, row
+from policygen.report.findings.report import FindingsReport
+from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.report.wording import minute
 from policygen.rightsize.check.findings import Finding
 
 
-def render(report: Report) -> str:
+def render(report: FindingsReport) -> str:
     """The verdict, then a table of findings, the worst first, cut where a comment has no more room."""
     verdict = "failed" if report.failed else "passed"
     files = ", ".join(map(code, report.files[:6])) + (
@@ -21,7 +21,7 @@ def render(report: Report) -> str:
         f"Evidence: {report.days_with_events} of {report.days} days, last call {prose(minute(report.last))}.",
     ]
     columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
-    section = part(
+    table = fitted_section(
         "Findings",
         [_row(one) for one in report.findings],
         opening="\n".join(columns),
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
         rest=f"{code('policygen check … -f json')} prints all",
         folded=False,
     )
-    return comment([Section("\n\n".join(head)), *section])
+    return comment([Section("\n\n".join(head)), *table])
 
 
 def _row(one: Finding) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from policygen.plan.model import Plan
 from policygen.report.findings import junit
-from policygen.report.findings.from_plan import report_of
+from policygen.report.findings.from_plan import findings_from_plan
 
 
 def render(plan: Plan, **_: bool) -> str:
@@ -16,4 +16,4 @@ def render(plan: Plan, **_: bool) -> str:
 
 def render_all(plans: Sequence[Plan], **_: bool) -> str:
     """The findings of several plans in one document."""
-    return junit.render(*map(report_of, plans))
+    return junit.render(*map(findings_from_plan, plans))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from policygen.report.formats import known
-from policygen.text import count
+from policygen.report.formats import require_format
+from policygen.text import pluralize
 
 if TYPE_CHECKING:
     from policygen.rightsize.check.findings import Finding, Level
@@ -21,7 +21,7 @@ FORMATS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FindingsReport:
     """What was found, and what it rests on."""
 
     role: str
@@ -42,16 +42,16 @@ class Report:
     @property
     def verdict(self) -> str:
         """What the findings come to, in words that are true of a gate and of a plan."""
-        found = count(len(self.findings), "finding")
+        found = pluralize(len(self.findings), "finding")
         if self.fail_on is None or not self.findings:
             return found
         return f"{found}, {self.failed:,} at or above {self.fail_on}"
 
 
-def render(name: str, *reports: Report) -> str:
+def render(name: str, *reports: FindingsReport) -> str:
     """Reports in the named format; the text ends with a line break.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return str(import_module(FORMATS[known(name, FORMATS)]).render(*reports))
+    return str(import_module(FORMATS[require_format(name, FORMATS)]).render(*reports))

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from policygen.errors import UsageError
-from policygen.report.findings.report import Report
-from policygen.rightsize.check.findings import RULES, Finding, Rule
-from policygen.text import printable, visible_json
+from policygen.report.findings.report import FindingsReport
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding
+from policygen.text import escape_controls, visible_json
 from policygen.version import VERSION
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -25,7 +25,7 @@ RUNS = 20
 """Runs that GitHub takes in one file."""
 
 
-def render(*reports: Report) -> str:
+def render(*reports: FindingsReport) -> str:
     """A run a report; paths are as they were given, which in a repository means relative to its root.
 
     Raises:
@@ -41,7 +41,7 @@ def render(*reports: Report) -> str:
     return visible_json(json.dumps(found, indent=2, ensure_ascii=False)) + "\n"
 
 
-def _run(report: Report) -> dict[str, Any]:
+def _run(report: FindingsReport) -> dict[str, Any]:
     names = list(RULES)
     # One category a role and a command, so that several do not replace each other's results.
     whose = "" if report.command == "check" else f"{report.command}/"
@@ -62,7 +62,7 @@ def _run(report: Report) -> dict[str, Any]:
     return run
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: CheckRule) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.title.replace(",", "").replace("'", "").split()),
@@ -74,9 +74,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
+def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str, Any]:
     place = {"startLine": one.place.line, "startColumn": one.place.column}
-    known = printable("\x1f".join((report.role, one.rule.id, one.key or one.subject, one.resource)))
+    known = escape_controls("\x1f".join((report.role, one.rule.id, one.key or one.subject, one.resource)))
     return {
         "ruleId": one.rule.id,
         "ruleIndex": names.index(one.rule.id),
@@ -96,9 +96,9 @@ def _result(report: Report, one: Finding, names: list[str]) -> dict[str, Any]:
 
 def _literal(text: str) -> str:
     """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
-    return printable(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    return escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _uri(name: str) -> str:
-    path = PurePath(printable(name))
+    path = PurePath(escape_controls(name))
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from policygen.report.findings.report import Report
+from policygen.report.findings.report import FindingsReport
 from policygen.report.terminal.layout import wrapped
 from policygen.report.wording import minute
 from policygen.rightsize.check.findings import LEVELS, Finding
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 
-def render(report: Report) -> str:
+def render(report: FindingsReport) -> str:
     """Each finding in a few lines, then the verdict."""
     lines = [line for finding in report.findings for line in (*_finding(finding), "")]
-    return "\n".join(printable(line) for line in (*lines, *_verdict(report))) + "\n"
+    return "\n".join(escape_controls(line) for line in (*lines, *_verdict(report))) + "\n"
 
 
 def _finding(one: Finding) -> Iterator[str]:
@@ -25,12 +25,12 @@ def _finding(one: Finding) -> Iterator[str]:
     yield from wrapped("  fix: ", one.fix)
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def _verdict(report: FindingsReport) -> Iterator[str]:
     found = Counter(finding.level for finding in report.findings)
-    by_level = ", ".join(count(found[level], level) for level in reversed(LEVELS) if found[level])
+    by_level = ", ".join(pluralize(found[level], level) for level in reversed(LEVELS) if found[level])
     yield from wrapped(
         "",
-        f"{count(len(report.findings), 'finding')} in {count(len(report.files), 'file')}"
+        f"{pluralize(len(report.findings), 'finding')} in {pluralize(len(report.files), 'file')}"
         f"{f': {by_level}' if by_level else ''}; evidence {report.days_with_events}/{report.days} days, "
         f"last call {minute(report.last)}",
         "  ",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policygen.plan.batch_table import SAYS, Batch, Row, totals
-from policygen.report.html.templating import fill
-from policygen.text import count
+from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, totals
+from policygen.report.html.templating import fill_template
+from policygen.text import pluralize
 
 PAGE = 2_000
 """Rows of one page; a browser filters them at once."""
 
 
-def render_index(batch: Batch) -> dict[str, str]:
+def render_index(batch: BatchTable) -> dict[str, str]:
     """The index, a page for each `PAGE` rows.
 
     Args:
@@ -27,7 +27,7 @@ def render_index(batch: Batch) -> dict[str, str]:
     accounts = sorted({row.account for row in rows if row.account})
     groups = totals(rows)
     return {
-        name: fill(
+        name: fill_template(
             "index.html.j2",
             batch=batch,
             rows=part,
@@ -35,7 +35,7 @@ def render_index(batch: Batch) -> dict[str, str]:
             pages=names if len(names) > 1 else [],
             here=name,
             account=accounts[0] if len(accounts) == 1 else "",
-            where=f"account {accounts[0]}" if len(accounts) == 1 else count(len(accounts), "account"),
+            where=f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
             groups=groups,
             says=SAYS,
             kinds=[(group.verdict, group.verdict) for group in groups],
@@ -45,7 +45,7 @@ def render_index(batch: Batch) -> dict[str, str]:
     }
 
 
-def _sums(rows: Sequence[Row]) -> dict[str, int]:
+def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
     """What all rows have together; actions of those of which both numbers are known."""
     compared = [row for row in rows if row.actions_now is not None and row.actions_proposed is not None]
     return {

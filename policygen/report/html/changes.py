@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import Alike
-from policygen.plan.model import Change, Plan, Request
+from policygen.plan.change_groups import ChangeGroup
+from policygen.plan.model import Plan, PlanChange, Request
 from policygen.report.figures import all_alike, all_changes, grouped
-from policygen.report.html.charts import Bar
+from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair
 
 WORDS: Mapping[str, str] = {
@@ -48,7 +48,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChangeLine:
     """One row."""
 
     kind: str
@@ -80,8 +80,8 @@ class Line:
 class Changes:
     """The table, and how much of it is shown."""
 
-    lines: tuple[Line, ...]
-    omitted: tuple[Line, ...]
+    lines: tuple[ChangeLine, ...]
+    omitted: tuple[ChangeLine, ...]
     names: int
     """Actions named of one row of a service."""
     services: int
@@ -131,7 +131,7 @@ def changes_of(plan: Plan) -> Changes:
     )
 
 
-def bars_of(plan: Plan) -> tuple[Bar, ...]:
+def bars_of(plan: Plan) -> tuple[ChartBar, ...]:
     """Permissions by service, now and proposed; the widest first."""
     found: dict[str, Counter[str]] = {}
     for group in all_alike(plan):
@@ -140,7 +140,7 @@ def bars_of(plan: Plan) -> tuple[Bar, ...]:
         numbers["used" if group.kind in _USED else group.kind] += sum(
             [1 for one in group.changes if one.proposed]
         )
-    made = [Bar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
+    made = [ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
     return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 
 
@@ -153,7 +153,7 @@ def place(pattern: str, account: str) -> str:
     return pieces[5] if plain else pattern
 
 
-def _used(plan: Plan, change: Change, requests: Sequence[Request]) -> Line:
+def _used(plan: Plan, change: PlanChange, requests: Sequence[Request]) -> ChangeLine:
     whys = [] if change.why == "observed" else [change.why]
     if requests and all(request.grade == "optional" for request in requests):
         whys.append("the records do not tell whether AWS asked for it")
@@ -163,7 +163,7 @@ def _used(plan: Plan, change: Change, requests: Sequence[Request]) -> Line:
     groups: dict[str, list[Request]] = {}
     for request in requests:
         groups.setdefault(request.written_as or "", []).append(request)
-    return Line(
+    return ChangeLine(
         change.kind if plan.today is not None else "granted",
         change.service,
         (change.action,),
@@ -188,21 +188,21 @@ def _pattern(pattern: str, requests: Sequence[Request]) -> Pattern:
     )
 
 
-def _unused(group: Alike, requests: Mapping[str, Sequence[Request]]) -> Line:
+def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> ChangeLine:
     actions = tuple([change.action for change in group.changes])
     seen = [one for action in actions for one in requests.get(action.lower(), ())] if requests else []
     now, proposed = _all([one.now for one in group.changes]), _all([one.proposed for one in group.changes])
     times, last = sum(one.count for one in seen), max((one.last for one in seen), default="")
-    return Line(group.kind, group.service, actions, now, proposed, (group.why,), times, last)
+    return ChangeLine(group.kind, group.service, actions, now, proposed, (group.why,), times, last)
 
 
-def _shared(lines: Iterable[Line]) -> list[Line]:
+def _shared(lines: Iterable[ChangeLine]) -> list[ChangeLine]:
     """One row for all services of which the same becomes for the same reason."""
     groups = grouped(((one.kind, one.whys, one.now, one.proposed), one) for one in lines)
     return [_joined(members) if len(members) > 1 else members[0] for members in groups.values()]
 
 
-def _joined(lines: Sequence[Line]) -> Line:
+def _joined(lines: Sequence[ChangeLine]) -> ChangeLine:
     numbers = Counter[str]()
     for one in lines:
         numbers[one.service] += len(one.actions)

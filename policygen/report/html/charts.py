@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
-from policygen.report.html.heatmap import LEVELS, Row
+from policygen.report.html.heatmap import LEVELS, HeatRow
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,7 +27,7 @@ State = Literal["z", "x"] | int
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """Numbers of permissions of one service."""
 
     service: str
@@ -48,7 +48,7 @@ def day_label(day: str) -> str:
     return f"{found.day} {_MONTHS[found.month - 1]}"
 
 
-def states(row: Row, edges: Sequence[int]) -> list[State]:
+def states(row: HeatRow, edges: Sequence[int]) -> list[State]:
     """The cells of a service; a day with events has a level even where others may not have been seen."""
     lowest = LEVELS - len(edges) + 1
     return [
@@ -57,7 +57,7 @@ def states(row: Row, edges: Sequence[int]) -> list[State]:
     ]
 
 
-def strip(row: Row, columns: Sequence[str], edges: Sequence[int]) -> Markup:
+def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
     """One row of the heat map: a path for each level, above a ground that says what an absence of events means."""
     levels: dict[int, list[str]] = {}
     cells = states(row, edges)
@@ -102,7 +102,7 @@ def definitions(columns: int) -> Markup:
     return _svg("patterns", [hatch, gaps])
 
 
-def numbers(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, Markup]]:
+def numbers(rows: Sequence[HeatRow], columns: Sequence[str]) -> list[tuple[str, Markup]]:
     """The heat map in numbers: each column's day, and the cells of its row in a table."""
     from markupsafe import Markup
 
@@ -122,7 +122,7 @@ def swatch(state: State) -> Markup:
     return _svg("swatch", [f'<rect class="{name}" width="100%" height="14"/>'])
 
 
-def bars(one: Bar, top: int) -> Markup:
+def bars(one: ChartBar, top: int) -> Markup:
     """A service's permissions today above those proposed; `top` fills the width."""
     parts = [f'<rect class="now" width="{_part(one.now, top)}" height="{BAR}"/>'] if one.now else []
     start = 0

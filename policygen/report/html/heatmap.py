@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from functools import cache
 
 from policygen.evidence.coverage.coverage import VISIBLE
-from policygen.plan.change_groups import Alike, number
+from policygen.plan.change_groups import ChangeGroup, number
 from policygen.plan.model import Plan
 
 DAILY = 92
@@ -25,7 +25,7 @@ _NEVER = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class HeatRow:
     """One service."""
 
     service: str
@@ -50,9 +50,9 @@ class Heat:
     """First day of each."""
     step: int
     """Days of a column: 1 or 7."""
-    rows: tuple[Row, ...]
+    rows: tuple[HeatRow, ...]
     """Used ones first, the busiest of them first; then those that the logs cannot show; then the rest."""
-    omitted: tuple[Row, ...]
+    omitted: tuple[HeatRow, ...]
     """Rows that are not shown."""
     unlogged: tuple[str, ...]
     """Days on which no event of anyone was read, or a trail was stopped."""
@@ -66,7 +66,7 @@ def heat_of(plan: Plan) -> Heat:
     unlogged = _unlogged(plan)
     hidden = Counter(service for service, _ in {(k.service, k.action) for k in plan.keeps if not k.visible})
     used = {row.service: row.events for row in plan.calendar.rows}
-    removed: dict[str, list[Alike]] = {}
+    removed: dict[str, list[ChangeGroup]] = {}
     for group in plan.alike:
         gone = removed.setdefault(group.service, [])
         if group.kind == "removed":
@@ -80,13 +80,13 @@ def heat_of(plan: Plan) -> Heat:
         dark = [day < since or day in unlogged for day in days]
         return tuple(any(dark[i : i + step]) for i in starts)
 
-    def row(service: str) -> Row:
+    def row(service: str) -> HeatRow:
         since = _NEVER
         if plan.today is not None and not hidden[service]:
             since = _visible_since(removed.get(service, ()), seen=service in used)
         events = used.get(service)
         by_column = tuple(sum(events[i : i + step]) for i in starts) if events else nothing
-        return Row(service, by_column, blind(since), hidden[service])
+        return HeatRow(service, by_column, blind(since), hidden[service])
 
     rows = [row(service) for service in {*used, *hidden, *removed}]
     going = {service: number(gone) for service, gone in removed.items()}
@@ -95,13 +95,13 @@ def heat_of(plan: Plan) -> Heat:
     return Heat(columns, step, tuple(rows[:limit]), tuple(rows[limit:]), tuple(sorted(unlogged)))
 
 
-def edges(rows: Sequence[Row]) -> tuple[int, ...]:
+def edges(rows: Sequence[HeatRow]) -> tuple[int, ...]:
     """The most events of each level of a logarithmic ramp; small numbers have fewer levels, the upper ones."""
     top = max((n for row in rows for n in row.events), default=0)
     return tuple(sorted({round(top ** (i / LEVELS)) for i in range(1, LEVELS + 1)})) if top else ()
 
 
-def _visible_since(removed: Sequence[Alike], *, seen: bool) -> str:
+def _visible_since(removed: Sequence[ChangeGroup], *, seen: bool) -> str:
     """The first day from which no event of a service means no use; what goes says since when it was visible."""
     if not removed:
         return "" if seen else _NEVER

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from policygen.evidence.anomalies import SHOWN_ONLY, SIGNS
-from policygen.plan.model import Plan, Risk, Suspect
-from policygen.plan.open_questions import kept, questions_of
+from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
+from policygen.plan.model import Plan, PlanAnomaly, PlanRisk
+from policygen.plan.open_questions import kept, open_questions
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
-from policygen.report.html.rows import rows_of
-from policygen.report.html.templating import document_text, fair, fill
+from policygen.report.html.rows import request_rows
+from policygen.report.html.templating import document_text, fair, fill_template
 from policygen.report.wording import denied_by
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
-from policygen.text import count
+from policygen.text import pluralize
 
 LIMITS = {
     "questions": 12,
@@ -61,10 +61,10 @@ def render(plan: Plan, *, indexed: bool = False, **_: bool) -> str:
         plan: what to show.
         indexed: whether an index of roles stands in the folder above, to which the page leads back.
     """
-    questions, suspects, others = questions_of(plan), _suspects(plan), list(_others(plan))
+    questions, suspects, others = open_questions(plan), _suspects(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
     sections, absent = _sections(plan, suspects=bool(suspects), others=bool(others), users=bool(functions))
-    return fill(
+    return fill_template(
         "role.html.j2",
         plan=plan,
         indexed=indexed,
@@ -136,7 +136,7 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
     closed, left = _escalations(plan.risks.removed), _escalations(plan.risks.left)
     more_closed, more_left = len(plan.risks.removed) - closed, len(plan.risks.left) - left
     if plan.today is None:
-        risk = f"in the proposal, beside {count(more_left, 'other risk')}; today's are not known"
+        risk = f"in the proposal, beside {pluralize(more_left, 'other risk')}; today's are not known"
     else:
         risk = f"{closed:,} closed, {left:,} left; other risks: {more_closed:,} closed, {more_left:,} left"
     unseen = len({keep.action for keep in plan.keeps if keep.kind == "unknown"})
@@ -148,7 +148,7 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
         "risk_foot": risk,
         "evidence_foot": strength.reasons[0].sentence if strength and strength.reasons else "",
         "call_foot": (
-            f"{count(unseen, 'permission')} kept that the logs cannot show"
+            f"{pluralize(unseen, 'permission')} kept that the logs cannot show"
             if unseen
             else "decisions are waiting"
             if questions
@@ -166,7 +166,7 @@ _FAMILIES = {
 }
 
 
-def _families(risks: Sequence[Risk]) -> str:
+def _families(risks: Sequence[PlanRisk]) -> str:
     """Numbers by family: ``1 escalation path, 8 ways to data``."""
     numbers = Counter[str](risk.family for risk in risks)
     return ", ".join(
@@ -176,7 +176,7 @@ def _families(risks: Sequence[Risk]) -> str:
     )
 
 
-def _escalations(risks: Sequence[Risk]) -> int:
+def _escalations(risks: Sequence[PlanRisk]) -> int:
     return sum(1 for risk in risks if risk.family == "escalation")
 
 
@@ -225,7 +225,7 @@ def _changes(plan: Plan) -> dict[str, Any]:
     there = [kind for kind in WORDS if totals[kind]]
     return {
         "changes": changes,
-        "rows": rows_of(changes, plan.role.account),
+        "rows": request_rows(changes, plan.role.account),
         "kinds": [(kind, WORDS[kind]) for kind in there],
         "totals": [(WORDS[kind], totals[kind]) for kind in there],
         "omitted_actions": sum(len(line.actions) for line in changes.omitted),
@@ -272,10 +272,10 @@ def _method(plan: Plan) -> dict[str, Any]:
 
 def _suspects(plan: Plan) -> list[Mapping[str, Any]]:
     """Calls unlike the workload, by sign."""
-    signs: dict[str, list[Suspect]] = {}
+    signs: dict[str, list[PlanAnomaly]] = {}
     for one in plan.suspects:
         signs.setdefault(one.sign, []).append(one)
-    means: dict[str, str] = {str(sign): words for sign, words in SIGNS.items()}
+    means: dict[str, str] = {str(sign): words for sign, words in ANOMALY_RULES.items()}
     return [
         {
             "sign": sign,
@@ -316,7 +316,7 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
         ("hint", "May also be needed: calls of this kind often ask for it"),
     ):
         lines = [
-            f"{one.action} on {one.resource}, {count(one.count, 'call')}: the proposal "
+            f"{one.action} on {one.resource}, {pluralize(one.count, 'call')}: the proposal "
             f"{'allows it' if one.allowed else 'does not allow it'}"
             for one in plan.asides
             if one.grade == grade
@@ -326,6 +326,7 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     if plan.barred:
         bounds = Counter(one.by for one in plan.barred)
         lines = [
-            f"{count(number, 'action')} that {bound} never allows" for bound, number in sorted(bounds.items())
+            f"{pluralize(number, 'action')} that {bound} never allows"
+            for bound, number in sorted(bounds.items())
         ]
         yield "Granted today, and barred in any case: not kept", lines, "barred"

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
-from policygen.report.html.changes import Changes, Line, Pattern, place
+from policygen.report.html.changes import ChangeLine, Changes, Pattern, place
 from policygen.report.html.templating import shown
 from policygen.report.wording import minute
-from policygen.text import count
+from policygen.text import pluralize
 
 _PLACES = 3
 """Most resource patterns of a cell."""
 
 
-def rows_of(changes: Changes, account: str) -> Markup:
+def request_rows(changes: Changes, account: str) -> Markup:
     """All rows of a table, of a role in `account`."""
     made = (piece for line in changes.lines for piece in _row(line, changes, account))
     return Markup("".join(made))  # noqa: S704 escaped, each text of a plan by `_safe`
@@ -29,13 +29,13 @@ def _safe(text: str) -> str:
     return escape(shown(text))
 
 
-def _row(line: Line, changes: Changes, account: str) -> Iterator[str]:
+def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
     yield f'<tr data-kind="{line.kind}"><td>{line.word}<th scope="row">'
     if len(line.actions) == 1:
         yield f"<code>{_safe(line.service)}:<wbr>{_safe(line.names[0])}</code>"
     else:
-        who = f"{count(len(line.services), 'service')}," if line.services else _safe(line.service)
-        yield f"<details><summary><strong>{who}</strong> {count(len(line.actions), 'action')}</summary>"
+        who = f"{pluralize(len(line.services), 'service')}," if line.services else _safe(line.service)
+        yield f"<details><summary><strong>{who}</strong> {pluralize(len(line.actions), 'action')}</summary>"
         yield _names(line.names, changes.services if line.services else changes.names)
         yield "</details>"
     yield "<td>"
@@ -53,7 +53,7 @@ def _names(names: Sequence[str], limit: int) -> str:
     return f"<code>{escape(' '.join(map(shown, names[:limit])))}</code>\n{more}"
 
 
-def _places(line: Line, account: str) -> Iterator[str]:
+def _places(line: ChangeLine, account: str) -> Iterator[str]:
     yield _patterns(line.proposed, account)
     if line.now == line.proposed:
         yield " <small>as today</small>"
@@ -70,7 +70,7 @@ def _patterns(patterns: Sequence[str], account: str) -> str:
 def _evidence(patterns: Sequence[Pattern], changes: Changes) -> Iterator[str]:
     yield "<details><summary>evidence</summary><ul>"
     for one in patterns[: changes.patterns]:
-        names = f"{count(one.names, 'name')}, " if one.names > 1 else ""
+        names = f"{pluralize(one.names, 'name')}, " if one.names > 1 else ""
         yield f"<li><code>{_safe(one.pattern)}</code> {names}{one.times:,}×, "
         yield f"last <time>{_safe(minute(one.last))}</time>"
         if one.rule:
@@ -78,5 +78,5 @@ def _evidence(patterns: Sequence[Pattern], changes: Changes) -> Iterator[str]:
         if one.event_ids:
             yield f"; eventIDs <code>{_safe(', '.join(one.event_ids[: changes.event_ids]))}</code>"
     if len(patterns) > changes.patterns:
-        yield f"<li>and {count(len(patterns) - changes.patterns, 'more pattern')}"
+        yield f"<li>and {pluralize(len(patterns) - changes.patterns, 'more pattern')}"
     yield "</ul></details>"

@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from policygen.plan.io import indented
-from policygen.text import count, printable, visible_json
+from policygen.text import escape_controls, pluralize, visible_json
 from policygen.version import VERSION
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LONGEST = 600
 """Characters of a name that are shown; what is cut is counted."""
 
 
-def fill(template: str, **values: Any) -> str:
+def fill_template(template: str, **values: Any) -> str:
     """A page from a template of this folder."""
     return _environment().get_template(template).render(values)
 
@@ -37,7 +37,7 @@ def shown(text: str) -> str:
     """A text on a page: one line, without marks that nobody sees; a very long one is cut, with its length."""
     if len(text) <= LONGEST and text.isprintable():
         return text  # as most is
-    text = printable(text)
+    text = escape_controls(text)
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST // 2]}… ({len(text):,} characters) …{text[-LONGEST // 4 :]}"
@@ -105,7 +105,7 @@ def _environment() -> Environment:
     }
     made.filters |= {
         "n": _number,
-        "count": count,
+        "count": pluralize,
         "minute": _minute,
         "by_service": _by_service,
         "policy": document_text,

@@ -13,7 +13,7 @@ from typing import Any
 
 from policygen.report.iac.common import Planned, listed
 from policygen.report.iac.layout import array, block
-from policygen.report.iac.limits import check, inert, own
+from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import numbered, pascal
 
 _TOKEN = re.compile(r"[$#]\{Token\[|-1\.\d{10,16}e\+289")
@@ -53,7 +53,7 @@ def checked(plan: Planned) -> Planned:
     Raises:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
-    check(plan, "CDK", inert, own, _token)
+    check_documents(plan, "CDK", reject_cfn_references, reject_js_builtins, _token)
     return plan
 
 
@@ -77,7 +77,7 @@ def constructs(plan: Planned, language: Language) -> Iterator[str]:
         # Told to minimize, the CDK would merge statements and drop their Sids.
         document = [("minimize", language.false), ("statements", array(statements, language.step))]
         properties = [
-            (name, text(policy.name, language)),
+            (name, cdk_string(policy.name, language)),
             ("roles", "[role]"),
             ("document", language.make("PolicyDocument", document)),
         ]
@@ -85,7 +85,7 @@ def constructs(plan: Planned, language: Language) -> Iterator[str]:
 
 
 def _statement(statement: Mapping[str, Any], language: Language) -> str:
-    properties = [("sid", text(statement["Sid"], language))] if "Sid" in statement else []
+    properties = [("sid", cdk_string(statement["Sid"], language))] if "Sid" in statement else []
     properties.append(("effect", _EFFECTS[statement["Effect"]]))
     for name, ours in _LISTS.items():
         if name in statement:
@@ -97,7 +97,7 @@ def _statement(statement: Mapping[str, Any], language: Language) -> str:
 
 def _list(value: str | Sequence[str], language: Language, *, actions: bool = False) -> str:
     def item(one: str) -> str:
-        return _joined(one, language) if actions and not _ACTION.fullmatch(one) else text(one, language)
+        return _joined(one, language) if actions and not _ACTION.fullmatch(one) else cdk_string(one, language)
 
     return array([item(one) for one in listed(value)], language.step)
 
@@ -109,7 +109,7 @@ def _map(value: Any, language: Language) -> str:
     return block("{", entries, "}", language.step)
 
 
-def text(value: str, language: Language) -> str:
+def cdk_string(value: str, language: Language) -> str:
     """A string that is no token."""
     return _joined(value, language) if _TOKEN.search(value) else language.quote(value)
 

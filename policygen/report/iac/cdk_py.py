@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from policygen.report.iac.cdk import Language, Properties, checked, class_name, classes, constructs, text
-from policygen.report.iac.common import ATTACHED, Planned, head, quoted
+from policygen.report.iac.cdk import (
+    Language,
+    Properties,
+    cdk_string,
+    checked,
+    class_name,
+    classes,
+    constructs,
+)
+from policygen.report.iac.common import ATTACHED, Planned, header_comment, quoted
 from policygen.report.iac.layout import block
 
 _STEP = "    "
@@ -18,12 +26,12 @@ def render(plan: Planned, **_: Any) -> str:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
     name = class_name(checked(plan))
-    role = f'role = iam.Role.from_role_name(self, "Role", {text(plan.role.name, _PYTHON)})'
+    role = f'role = iam.Role.from_role_name(self, "Role", {cdk_string(plan.role.name, _PYTHON)})'
     body = "\n".join(["super().__init__(scope, construct_id)", role, *constructs(plan, _PYTHON)])
     method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{_nested(body)}"
     made = f"class {name}(Construct):\n{_nested(method)}"
     imports = f"from aws_cdk import {classes(body)}\nfrom constructs import Construct\n"
-    return f"{head(plan, '#', ATTACHED)}{imports}\n\n{made}\n"
+    return f"{header_comment(plan, '#', ATTACHED)}{imports}\n\n{made}\n"
 
 
 def _nested(text: str) -> str:

@@ -6,8 +6,16 @@ import json
 import re
 from typing import Any
 
-from policygen.report.iac.cdk import Language, Properties, checked, class_name, classes, constructs, text
-from policygen.report.iac.common import ATTACHED, Planned, head
+from policygen.report.iac.cdk import (
+    Language,
+    Properties,
+    cdk_string,
+    checked,
+    class_name,
+    classes,
+    constructs,
+)
+from policygen.report.iac.common import ATTACHED, Planned, header_comment
 from policygen.report.iac.layout import block
 
 _STEP = "  "
@@ -20,12 +28,12 @@ def render(plan: Planned, **_: Any) -> str:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
     """
     name = class_name(checked(plan))
-    role = f'const role = iam.Role.fromRoleName(this, "Role", {text(plan.role.name, _TYPESCRIPT)});'
+    role = f'const role = iam.Role.fromRoleName(this, "Role", {cdk_string(plan.role.name, _TYPESCRIPT)});'
     body = "\n".join(["super(scope, id);", role, *constructs(plan, _TYPESCRIPT)])
     constructor = block("constructor(scope: Construct, id: string) {", [body], "}", _STEP)
     made = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
     imports = f'import {{ {classes(body)} }} from "aws-cdk-lib";\nimport {{ Construct }} from "constructs";\n'
-    return f"{head(plan, '//', ATTACHED)}{imports}\n{made}\n"
+    return f"{header_comment(plan, '//', ATTACHED)}{imports}\n{made}\n"
 
 
 def _object(properties: Properties) -> str:

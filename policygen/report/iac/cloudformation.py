@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids
-from policygen.report.iac.common import ATTACHED, Named, Planned, head
-from policygen.report.iac.limits import check, inert
+from policygen.report.iac.common import ATTACHED, NamedDocument, Planned, header_comment
+from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.yaml import dump
 
 
@@ -16,18 +16,18 @@ def render(plan: Planned, **_: Any) -> str:
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
     """
-    check(plan, "CloudFormation", inert)
+    check_documents(plan, "CloudFormation", reject_cfn_references)
     make = _inline if len(plan.policies) == 1 else _managed
     made = [make(plan.role.name, policy) for policy in plan.policies]
     template = VERSION | {"Resources": dict(zip(policy_ids(plan), made, strict=True))}
-    return head(plan, "#", ATTACHED) + dump(template)
+    return header_comment(plan, "#", ATTACHED) + dump(template)
 
 
-def _inline(role: str, policy: Named) -> dict[str, Any]:
+def _inline(role: str, policy: NamedDocument) -> dict[str, Any]:
     properties = {"RoleName": role, "PolicyName": policy.name, "PolicyDocument": policy.document}
     return {"Type": "AWS::IAM::RolePolicy", "Properties": properties}
 
 
-def _managed(role: str, policy: Named) -> dict[str, Any]:
+def _managed(role: str, policy: NamedDocument) -> dict[str, Any]:
     properties = {"ManagedPolicyName": policy.name, "Roles": [role], "PolicyDocument": policy.document}
     return {"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}

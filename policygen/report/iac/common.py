@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from policygen.text import printable
+from policygen.text import escape_controls
 from policygen.version import VERSION
 
 Document = Mapping[str, Any]
 """An IAM policy document of version 2012-10-17: a list of statements whose leaves are all strings."""
 
 
-class Role(Protocol):
+class RoleRef(Protocol):
     """The role that the policies are for."""
 
     @property
@@ -28,7 +28,7 @@ class Role(Protocol):
         """Its account's id."""
 
 
-class Window(Protocol):
+class EvidenceWindow(Protocol):
     """The days that the policies rest on."""
 
     @property
@@ -40,7 +40,7 @@ class Window(Protocol):
         """The last day, or a time of it."""
 
 
-class Named(Protocol):
+class NamedDocument(Protocol):
     """A policy."""
 
     @property
@@ -59,19 +59,19 @@ class Planned(Protocol):
     """
 
     @property
-    def role(self) -> Role:
+    def role(self) -> RoleRef:
         """Who gets the policies."""
 
     @property
-    def window(self) -> Window:
+    def window(self) -> EvidenceWindow:
         """What was looked at."""
 
     @property
-    def policies(self) -> Sequence[Named]:
+    def policies(self) -> Sequence[NamedDocument]:
         """At least one."""
 
 
-def head(plan: Planned, mark: str, *more: str) -> str:
+def header_comment(plan: Planned, mark: str, *more: str) -> str:
     """The comment that a file begins with, each line after the language's `mark`; it ends with a line break."""
     role, window = plan.role, plan.window
     lines = (
@@ -90,7 +90,7 @@ MOVED = "It is for a role that the stack makes; an existing one is not changed."
 
 
 def _visible(text: str) -> str:
-    return printable(text).encode("ascii", "backslashreplace").decode()
+    return escape_controls(text).encode("ascii", "backslashreplace").decode()
 
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}

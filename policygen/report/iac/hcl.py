@@ -18,7 +18,7 @@ Attribute = tuple[str, str]
 """A name and an expression, which may have several lines."""
 
 
-def text(value: str) -> str:
+def hcl_string(value: str) -> str:
     """A string literal in which nothing is a template."""
     return quoted(value).replace("${", "$${").replace("%{", "%%{")
 
@@ -26,7 +26,7 @@ def text(value: str) -> str:
 def expression(value: Any) -> str:
     """A value of a JSON document as an expression."""
     if isinstance(value, str):
-        return text(value)
+        return hcl_string(value)
     if isinstance(value, Mapping):
         return block("{", attributes((_key(key), expression(inner)) for key, inner in value.items()), "}")
     return array([expression(inner) for inner in value])
@@ -34,7 +34,7 @@ def expression(value: Any) -> str:
 
 def _key(key: str) -> str:
     # Words in lower case may be keywords, as `for` is at the start of an object.
-    return key if re.fullmatch("[A-Z][A-Za-z]*", key) else text(key)
+    return key if re.fullmatch("[A-Z][A-Za-z]*", key) else hcl_string(key)
 
 
 def attributes(pairs: Iterable[Attribute]) -> Iterator[str]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from policygen.errors import UsageError
 from policygen.report.iac.common import Planned
-from policygen.text import printable
+from policygen.text import escape_controls
 
 Rule = Callable[[str, bool], str]
 """Of a text and whether it is a key: why a language cannot hold it, or ""."""
 
 
-def check(plan: Planned, language: str, *rules: Rule) -> None:
+def check_documents(plan: Planned, language: str, *rules: Rule) -> None:
     """Refuse what a language cannot hold.
 
     Args:
@@ -33,7 +33,7 @@ def check(plan: Planned, language: str, *rules: Rule) -> None:
         for rule in (_half, *rules):
             if why := rule(text, is_key):
                 raise UsageError(
-                    f"{language} cannot hold {printable(text)[:120]!r}: {why}",
+                    f"{language} cannot hold {escape_controls(text)[:120]!r}: {why}",
                     "-f policy writes the document itself, with every character",
                     "--resources type leaves single names out",
                     code="PG-E241",
@@ -63,12 +63,12 @@ def _half(text: str, _: bool) -> str:
     return "half of a character has no place in UTF-8" if re.search("[\ud800-\udfff]", text) else ""
 
 
-def composed(text: str, _: bool) -> str:
+def require_nfc(text: str, _: bool) -> str:
     """A rule of Terraform, whose values are strings in Unicode's normal form C whatever is written."""
     return "" if unicodedata.is_normalized("NFC", text) else "it would be composed to other characters (NFC)"
 
 
-def inert(text: str, is_key: bool) -> str:
+def reject_cfn_references(text: str, is_key: bool) -> str:
     """A rule of CloudFormation, which resolves references after its functions, so that none can write one.
 
     Source: CloudFormation User Guide, dynamic-references and intrinsic-function-reference.
@@ -80,7 +80,7 @@ def inert(text: str, is_key: bool) -> str:
     return ""
 
 
-def own(text: str, is_key: bool) -> str:
+def reject_js_builtins(text: str, is_key: bool) -> str:
     """A rule of programs in JavaScript, which lose a key that every object has."""
     objects = ("__proto__", "constructor", "prototype")
     return "as a key it is part of every object of JavaScript" if is_key and text in objects else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
-from policygen.report.iac.common import MOVED, Planned, head
-from policygen.report.iac.limits import check, inert
+from policygen.report.iac.common import MOVED, Planned, header_comment
+from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
 
@@ -19,7 +19,7 @@ def render(plan: Planned, **_: Any) -> str:
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
     """
-    check(plan, "SAM", inert)
+    check_documents(plan, "SAM", reject_cfn_references)
     several = len(plan.policies) > 1
     policies: list[Any] = [policy.document for policy in plan.policies]
     if several:
@@ -33,6 +33,6 @@ def render(plan: Planned, **_: Any) -> str:
         "Parameters": {"ImageUri": {"Type": "String", "Description": "Image of the function, in Amazon ECR"}},
         "Resources": {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {}),
     }
-    return head(
+    return header_comment(
         plan, "#", MOVED, "Move Policies into your own function; the rest makes the template valid."
     ) + (dump(template))

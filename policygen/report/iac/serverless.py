@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import policy_ids, unattached
-from policygen.report.iac.common import MOVED, Planned, head, listed
-from policygen.report.iac.limits import check, inert, own
+from policygen.report.iac.common import MOVED, Planned, header_comment, listed
+from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import kebab
 from policygen.report.iac.yaml import dump
 
@@ -26,7 +26,7 @@ def render(plan: Planned, **_: Any) -> str:
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
     """
-    check(plan, "Serverless", inert, own)
+    check_documents(plan, "Serverless", reject_cfn_references, reject_js_builtins)
     role: dict[str, Any]
     more: dict[str, Any] = {}
     if len(plan.policies) == 1:
@@ -38,9 +38,9 @@ def render(plan: Planned, **_: Any) -> str:
         "service": f"{kebab(plan.role.name)}-service",
         "provider": {"name": "aws", "iam": {"role": role}},
     }
-    return head(plan, "#", MOVED, "Move iam into your own service; the rest makes the file valid.") + (
-        dump(service | more)
-    )
+    return header_comment(
+        plan, "#", MOVED, "Move iam into your own service; the rest makes the file valid."
+    ) + (dump(service | more))
 
 
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from policygen.report.iac.common import ATTACHED, Planned, head
-from policygen.report.iac.hcl import attributes, expression, text
+from policygen.report.iac.common import ATTACHED, Planned, header_comment
+from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
-from policygen.report.iac.limits import check, composed
+from policygen.report.iac.limits import check_documents, require_nfc
 from policygen.report.iac.names import numbered, snake
 
 
@@ -18,9 +18,9 @@ def render(plan: Planned, **_: Any) -> str:
     Raises:
         UsageError: PG-E241, a name that Terraform cannot hold.
     """
-    check(plan, "Terraform", composed)
+    check_documents(plan, "Terraform", require_nfc)
     documents = [f"jsonencode({expression(policy.document)})" for policy in plan.policies]
-    return "\n".join([head(plan, "#", ATTACHED), *resources(plan, documents)])
+    return "\n".join([header_comment(plan, "#", ATTACHED), *resources(plan, documents)])
 
 
 def labels(plan: Planned) -> list[str]:
@@ -34,13 +34,16 @@ def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
     Args:
         documents: an expression for each policy's JSON text.
     """
-    role = text(plan.role.name)
+    role = hcl_string(plan.role.name)
     if len(documents) == 1:
-        named, document = [("name", text(plan.policies[0].name)), ("role", role)], ("policy", documents[0])
+        named, document = (
+            [("name", hcl_string(plan.policies[0].name)), ("role", role)],
+            ("policy", documents[0]),
+        )
         yield resource("aws_iam_role_policy", labels(plan)[0], *named, document)
         return
     for label, policy, document_ in zip(labels(plan), plan.policies, documents, strict=True):
-        yield resource("aws_iam_policy", label, ("name", text(policy.name)), ("policy", document_))
+        yield resource("aws_iam_policy", label, ("name", hcl_string(policy.name)), ("policy", document_))
         arn = f"aws_iam_policy.{label}.arn"
         yield resource("aws_iam_role_policy_attachment", label, ("role", role), ("policy_arn", arn))
 

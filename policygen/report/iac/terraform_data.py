@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policygen.report.iac.common import ATTACHED, Planned, head, listed
-from policygen.report.iac.hcl import attributes, expression, text
+from policygen.report.iac.common import ATTACHED, Planned, header_comment, listed
+from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
-from policygen.report.iac.limits import check, composed
+from policygen.report.iac.limits import check_documents, require_nfc
 from policygen.report.iac.terraform import labels, resources
 
 _LISTS = {
@@ -29,12 +29,12 @@ def render(plan: Planned, **_: Any) -> str:
     Raises:
         UsageError: PG-E241, a name that the data source cannot hold.
     """
-    check(plan, "aws_iam_policy_document", composed, _variable)
+    check_documents(plan, "aws_iam_policy_document", require_nfc, _variable)
     sources = [
         _source(label, policy.document) for label, policy in zip(labels(plan), plan.policies, strict=True)
     ]
     documents = [f"data.aws_iam_policy_document.{label}.json" for label in labels(plan)]
-    return "\n".join([head(plan, "#", ATTACHED), *sources, *resources(plan, documents)])
+    return "\n".join([header_comment(plan, "#", ATTACHED), *sources, *resources(plan, documents)])
 
 
 def _variable(value: str, _: bool) -> str:
@@ -48,7 +48,7 @@ def _source(label: str, document: Mapping[str, Any]) -> str:
 
 
 def _statement(statement: Mapping[str, Any]) -> Iterator[str]:
-    plain = [(name.lower(), text(statement[name])) for name in ("Sid", "Effect") if name in statement]
+    plain = [(name.lower(), hcl_string(statement[name])) for name in ("Sid", "Effect") if name in statement]
     lists = [
         (ours, expression(listed(statement[name]))) for name, ours in _LISTS.items() if name in statement
     ]
@@ -56,8 +56,8 @@ def _statement(statement: Mapping[str, Any]) -> Iterator[str]:
     for operator, keys in statement.get("Condition", {}).items():
         for key, values in keys.items():
             pairs = [
-                ("test", text(operator)),
-                ("variable", text(key)),
+                ("test", hcl_string(operator)),
+                ("variable", hcl_string(key)),
                 ("values", expression(listed(values))),
             ]
             yield "\n" + block("condition {", attributes(pairs), "}")

@@ -17,7 +17,7 @@ _LONGEST = 1000
 """Readers look for the colon of a longer key no further than this, unless a question mark announces it."""
 
 
-def text(value: str) -> str:
+def yaml_string(value: str) -> str:
     """A string, without quotes where every reader takes it for one."""
     return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else quoted(value)
 
@@ -26,7 +26,7 @@ def lines(value: Mapping[str, Any] | list[Any]) -> Iterator[str]:
     """A mapping or a list of strings, mappings and lists, as lines."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _entry(text(key), inner)
+            yield from _entry(yaml_string(key), inner)
     else:
         for inner in value:
             first, *others = _nested(inner)
@@ -49,7 +49,7 @@ def _entry(key: str, value: Any) -> Iterator[str]:
 
 def _nested(value: Any) -> list[str]:
     if isinstance(value, str):
-        return [text(value)]
+        return [yaml_string(value)]
     return list(lines(value)) or ["{}" if isinstance(value, Mapping) else "[]"]
 
 

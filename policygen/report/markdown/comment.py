@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
-from policygen.plan.model import Change, Document, Plan, Risk, Said
+from policygen.plan.model import Document, Plan, PlanChange, PlanLastAccessed, PlanRisk
 from policygen.report.figures import Uses, all_changes, figures, grouped, uses
-from policygen.report.markdown.escape import Section, code, comment, fence, marker, part, prose, row
+from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where
 from policygen.rightsize.assess.changes import Kind
-from policygen.text import count, printable, visible_json
+from policygen.text import escape_controls, pluralize, visible_json
 
 SERVICES = 15
 """Services in the table; all of them are in the list below it."""
@@ -41,7 +41,7 @@ def _head(plan: Plan) -> str:
     verdict = f": **{prose(plan.verdict)}**" if plan.verdict else ""
     reasons = strength.reasons[:SHOWN] if strength else ()
     last = f", last {prose(minute(seen.last))}" if seen.last else ""
-    days = f"{count(window.days, 'day')}, {prose(window.start[:10])} to {prose(window.end[:10])} UTC"
+    days = f"{pluralize(window.days, 'day')}, {prose(window.start[:10])} to {prose(window.end[:10])} UTC"
     blocks = [
         marker("suggest", plan.role.account, plan.role.name),
         f"### policygen: {code(plan.role.name)} in {code(plan.role.account)}{verdict}",
@@ -51,7 +51,7 @@ def _head(plan: Plan) -> str:
             for one in plan.proof[:SHOWN]
         ),
         "\n".join(_figures(plan)),
-        f"Evidence: {count(seen.count, 'event')} on {plan.coverage.days_with_events} of {days}{last}.",
+        f"Evidence: {pluralize(seen.count, 'event')} on {plan.coverage.days_with_events} of {days}{last}.",
         "Today's policies are not known: this rests on the evidence alone." if plan.today is None else "",
         *(f"Note: {prose(note)}" for note in plan.notes[:SHOWN]),
     ]
@@ -72,7 +72,7 @@ def _foot(plan: Plan) -> str:
 
 def _losses(plan: Plan) -> Iterator[Section]:
     losses = plan.decisions.losses
-    yield from part(
+    yield from fitted_section(
         f"Dropped although used ({len(losses):,}): these calls will fail",
         [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
         noun="permission",
@@ -89,21 +89,21 @@ def _changes(plan: Plan) -> Iterator[Section]:
     services = _by_service(changes)
     staying = [name for name, members in services.items() if any(one.proposed for one in members)]
     more = len(staying) - SERVICES
-    yield from part(
+    yield from fitted_section(
         "Grants by service" if plan.today is None else "Changes by service",
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
         rest=_all(plan, "csv"),
         opening=_columns("service", "now", "proposed", "calls", "last"),
-        end=f"And {count(more, 'service')} more, in the list below." if more > 0 else "",
+        end=f"And {pluralize(more, 'service')} more, in the list below." if more > 0 else "",
         folded=False,
     )
     lines = [line for name, members in services.items() for line in _service(name, members, used)]
     kinds = {} if plan.today is None else Counter(change.kind for change in changes)
     words = ", ".join(f"{number:,} {_KINDS[kind]}" for kind, number in sorted(kinds.items()))
     ticks = fence(lines)
-    yield from part(
-        f"All {count(len(changes), 'permission')}{': ' if words else ''}{words}",
+    yield from fitted_section(
+        f"All {pluralize(len(changes), 'permission')}{': ' if words else ''}{words}",
         lines,
         noun="line",
         rest=_all(plan, "csv"),
@@ -130,37 +130,37 @@ def _columns(*names: str) -> str:
     return "\n".join([row(*names), row(*("--:" if name == "calls" else ":--" for name in names))])
 
 
-def _by_service(changes: Iterable[Change]) -> dict[str, list[Change]]:
+def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
     """Changes by service: first the services that were used, last those that go whole."""
     found = grouped((change.service, change) for change in changes)
     return {name: found[name] for name in sorted(found, key=lambda name: (_rank(found[name]), name))}
 
 
-def _rank(changes: Iterable[Change]) -> int:
+def _rank(changes: Iterable[PlanChange]) -> int:
     kinds = {change.kind for change in changes}
     return 2 if kinds <= {"removed", "missing"} else 1 if kinds <= {"removed", "missing", "unknown"} else 0
 
 
-def _summary(service: str, changes: Sequence[Change], used: Mapping[str, Uses]) -> str:
+def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Uses]) -> str:
     now = [change.now for change in changes if change.now]
     stay = [change for change in changes if change.proposed]
     seen = [used[change.action] for change in stay if change.action in used]
     return row(
         code(service),
-        f"{count(len(now), 'action')} on {code(where(now))}" if now else "",
-        f"{count(len(stay), 'action')} on {code(where(one.proposed for one in stay))}",
+        f"{pluralize(len(now), 'action')} on {code(where(now))}" if now else "",
+        f"{pluralize(len(stay), 'action')} on {code(where(one.proposed for one in stay))}",
         f"{sum(one.calls for one in seen):,}",
         prose(minute(max(one.last for one in seen))) if seen else "",
     )
 
 
-def _service(service: str, changes: Iterable[Change], used: Mapping[str, Uses]) -> Iterator[str]:
+def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Uses]) -> Iterator[str]:
     """The lines of a service: what was used one by one, the rest together by reason."""
     yield _line("#", service)
     for change in changes:
         if change.kind in {"narrowed", "unchanged", "added"}:
             seen = used.get(change.action)
-            calls = f"{count(seen.calls, 'call')}, last {minute(seen.last)}" if seen else change.why
+            calls = f"{pluralize(seen.calls, 'call')}, last {minute(seen.last)}" if seen else change.why
             yield _line(
                 _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {calls}"
             )
@@ -169,17 +169,17 @@ def _service(service: str, changes: Iterable[Change], used: Mapping[str, Uses]) 
         if kind in {"kept", "unknown", "removed", "missing"}:
             names = [_name(one) for one in changes if (one.kind, one.why) == (kind, why)]
             sign = _SIGNS.get(kind, " ")
-            yield _line(sign, f"{count(len(names), 'action')}: {why}")
+            yield _line(sign, f"{pluralize(len(names), 'action')}: {why}")
             for line in textwrap.wrap(" ".join(names), 100, break_long_words=False, break_on_hyphens=False):
                 yield _line(sign, f"    {line}")
 
 
-def _name(change: Change) -> str:
+def _name(change: PlanChange) -> str:
     return change.action.split(":", 1)[-1]
 
 
 def _line(sign: str, text: str) -> str:
-    shown = printable(text)
+    shown = escape_controls(text)
     return f"{sign} {shown if len(shown) <= 400 else shown[:399] + '…'}"
 
 
@@ -191,7 +191,7 @@ def _risks(plan: Plan) -> Iterator[Section]:
         (plan.risks.left, "Risks left"),
         (plan.risks.removed, "Risks closed"),
     ):
-        yield from part(
+        yield from fitted_section(
             f"{title} ({len(risks):,})",
             [f"- {_risk(one)}" for one in risks],
             noun="risk",
@@ -200,7 +200,7 @@ def _risks(plan: Plan) -> Iterator[Section]:
         )
 
 
-def _risk(one: Risk) -> str:
+def _risk(one: PlanRisk) -> str:
     return f"{code(one.rule)} {prose(one.title)}, by {_names(one.actions)} on {code(where([one.resources]))}"
 
 
@@ -214,9 +214,9 @@ def _blind(plan: Plan) -> Iterator[Section]:
     groups = grouped(((one.blind_spot or "", one.why, one.remedy), one.action) for one in unknown)
     widest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
     doctor = code(f"policygen doctor -r {shlex.quote(plan.role.name)} …")
-    yield from part(
-        f"Blind spots: {count(len({one.action for one in unknown}), 'permission')} kept because the logs cannot show "
-        "their use",
+    yield from fitted_section(
+        f"Blind spots: {pluralize(len({one.action for one in unknown}), 'permission')} kept "
+        "because the logs cannot show their use",
         [
             row(code(spot), prose(why), _names(sorted(set(actions))), prose(remedy))
             for (spot, why, remedy), actions in widest
@@ -231,7 +231,7 @@ def _blind(plan: Plan) -> Iterator[Section]:
 def _calls(plan: Plan) -> Iterator[Section]:
     """What a person must decide."""
     items = [
-        f"- {code(one.type)}: {count(one.names, 'name')} written as seen; {prose(one.reason)}. "
+        f"- {code(one.type)}: {pluralize(one.names, 'name')} written as seen; {prose(one.reason)}. "
         f"{code(f'--open {one.type}')} writes the type whole."
         for one in plan.questions
     ]
@@ -243,14 +243,14 @@ def _calls(plan: Plan) -> Iterator[Section]:
         )
     unknown = grouped((one.service, one.action) for one in plan.changes if one.kind == "unknown")
     items += [
-        f"- {code(service)}: {count(len(actions), 'permission')} kept as today, because the logs could not have shown "
-        f"their use; {code(f'--drop {actions[0]}')} removes one."
+        f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today, "
+        f"because the logs could not have shown their use; {code(f'--drop {actions[0]}')} removes one."
         for service, actions in unknown.items()
     ]
-    yield from part(f"Your call ({len(items):,})", items, noun="question", rest=_all(plan, "csv"))
+    yield from fitted_section(f"Your call ({len(items):,})", items, noun="question", rest=_all(plan, "csv"))
 
 
-def _seasonal(one: Said) -> tuple[str, str]:
+def _seasonal(one: PlanLastAccessed) -> tuple[str, str]:
     return one.action.split(":", 1)[0], one.says
 
 
@@ -258,20 +258,20 @@ def _seasonal(one: Said) -> tuple[str, str]:
 
 
 def _denied(plan: Plan) -> Iterator[Section]:
-    yield from part(
+    yield from fitted_section(
         f"Observed, but not allowed by today's policies ({len(plan.missing):,}): not granted",
         [
-            f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({count(one.count, 'call')})"
+            f"- {code(one.action)} on {code(one.resource)}: {prose(one.cause)} ({pluralize(one.count, 'call')})"
             for one in plan.missing
         ],
         noun="request",
         rest=_all(plan, "csv"),
     )
-    yield from part(
+    yield from fitted_section(
         f"Wanted but denied ({len(plan.wanted_but_denied):,}): not granted",
         [
             f"- {code(f'{one.action} on {one.resource}' if one.action else one.event)}: "
-            f"{prose(denied_by(one.policy_type, explicit=one.explicit))} ({count(one.count, 'call')})"
+            f"{prose(denied_by(one.policy_type, explicit=one.explicit))} ({pluralize(one.count, 'call')})"
             for one in plan.wanted_but_denied
         ],
         noun="request",
@@ -281,10 +281,10 @@ def _denied(plan: Plan) -> Iterator[Section]:
 
 def _apart(plan: Plan) -> Iterator[Section]:
     odd = [one for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY]
-    yield from part(
-        f"Does not look like the workload ({count(sum(one.count for one in odd), 'call')}): left out of the policy",
+    yield from fitted_section(
+        f"Does not look like the workload ({pluralize(sum(one.count for one in odd), 'call')}): left out of the policy",
         [
-            f"- {code(one.event)}: {count(one.count, 'call')}, last {prose(minute(one.last))}, {code(one.sign)}, "
+            f"- {code(one.event)}: {pluralize(one.count, 'call')}, last {prose(minute(one.last))}, {code(one.sign)}, "
             f"from {_names([*one.addresses, *one.user_agents])}"
             for one in odd
         ],
@@ -294,9 +294,9 @@ def _apart(plan: Plan) -> Iterator[Section]:
 
 
 def _unmapped(plan: Plan) -> Iterator[Section]:
-    yield from part(
+    yield from fitted_section(
         f"Not mapped to IAM actions ({len(plan.unmapped):,}): decide by hand",
-        [f"- {code(one.event)}: {prose(one.why)} ({count(one.count, 'call')})" for one in plan.unmapped],
+        [f"- {code(one.event)}: {prose(one.why)} ({pluralize(one.count, 'call')})" for one in plan.unmapped],
         noun="event",
         rest=_all(plan, "json"),
     )
@@ -304,8 +304,8 @@ def _unmapped(plan: Plan) -> Iterator[Section]:
 
 def _policies(plan: Plan) -> Iterator[Section]:
     """The documents, each whole or not at all: nobody should copy a part."""
-    yield from part(
-        f"The policy: {count(len(plan.policies), 'document')}, {count(plan.size, 'character')}",
+    yield from fitted_section(
+        f"The policy: {pluralize(len(plan.policies), 'document')}, {pluralize(plan.size, 'character')}",
         [_document(one) for one in plan.policies],
         noun="document",
         rest=_all(plan, "policy"),

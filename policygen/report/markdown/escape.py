@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 LIMIT = 60_000
 """Bytes of a comment; GitHub refuses one of more than 65,536 characters."""
@@ -39,12 +39,12 @@ _ITEM = re.compile(r"\d+[.)]+")
 
 def marker(*parts: str) -> str:
     """The line by which a comment is found again; it is not shown."""
-    return f"<!-- policygen:{':'.join(quote(printable(part)[:NAME], safe='') for part in parts)} -->"
+    return f"<!-- policygen:{':'.join(quote(escape_controls(part)[:NAME], safe='') for part in parts)} -->"
 
 
 def code(text: str) -> str:
     """Text as a code span, in one line."""
-    shown = _LONG_RUN.sub("`" * 16 + "…", printable(text))
+    shown = _LONG_RUN.sub("`" * 16 + "…", escape_controls(text))
     shown = shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
     if not shown:
         return ""
@@ -56,7 +56,7 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """A sentence: its plain words as they are, names and all else as code."""
-    shown = printable(text)
+    shown = escape_controls(text)
     shown = shown if len(shown) <= SENTENCE else shown[: SENTENCE - 1] + "…"
     return " ".join(map(_word, shown.split()))
 
@@ -103,7 +103,7 @@ class Section:
         kept = list(self.items) if room is None else list(_fitting(self.items, room))
         cut = len(self.items) - len(kept)
         body = _lines(self.opening, *kept, self.closing).rstrip("\n") if kept else ""
-        rest = f"And {count(cut, self.noun)} more, left out of this comment: {self.rest}" if cut else ""
+        rest = f"And {pluralize(cut, self.noun)} more, left out of this comment: {self.rest}" if cut else ""
         return "\n\n".join(part for part in (self.head, body, rest, self.end) if part)
 
     @property
@@ -128,7 +128,7 @@ def _size(text: str) -> int:
     return len(text.encode()) + 1
 
 
-def part(
+def fitted_section(
     title: str,
     items: Sequence[str],
     *,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from policygen.plan.batch_table import SAYS, Batch, Row, Totals, in_order, totals
+from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, Totals, sorted_rows, totals
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
-from policygen.text import count, printable
+from policygen.text import escape_controls, pluralize
 
 _NAME = 20
 
@@ -16,7 +16,7 @@ _NAME = 20
 _COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verdict"
 
 
-def screen(batch: Batch, out: str, *, show_all: bool = False) -> str:
+def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     """The screen of `batch`.
 
     Args:
@@ -24,7 +24,7 @@ def screen(batch: Batch, out: str, *, show_all: bool = False) -> str:
         out: the folder with everything.
         show_all: every role and not the first few.
     """
-    ordered = in_order(batch.rows)
+    ordered = sorted_rows(batch.rows)
     shown = ordered if show_all else ordered[:SHOWN]
     lines = [*wrapped("", _head(batch)), *_warnings(batch), "", f"{'role':<{_NAME}}{_COLUMNS}"]
     lines += [_line(row, batch.end_time) for row in shown]
@@ -34,24 +34,24 @@ def screen(batch: Batch, out: str, *, show_all: bool = False) -> str:
     for one in totals(ordered):
         lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
     lines += ["", *_next(ordered, out)]
-    return "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
 
 
-def _head(batch: Batch) -> str:
+def _head(batch: BatchTable) -> str:
     accounts = sorted({row.account for row in batch.rows})
     where = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return (
-        f"{where}  {count(len(batch.rows), 'role')}, {count(batch.days, 'day')} to {batch.end[:10]}, "
-        f"{count(batch.records, 'record')} in {count(batch.files, 'file')}"
+        f"{where}  {pluralize(len(batch.rows), 'role')}, {pluralize(batch.days, 'day')} to {batch.end[:10]}, "
+        f"{pluralize(batch.records, 'record')} in {pluralize(batch.files, 'file')}"
     )
 
 
-def _warnings(batch: Batch) -> Iterator[str]:
+def _warnings(batch: BatchTable) -> Iterator[str]:
     if not batch.account:
         yield "Today's policies are not known: this is the evidence alone (--snapshot, --live)"
     if batch.incomplete:
         yield from wrapped(
-            "", f"{count(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "
+            "", f"{pluralize(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "
         )
 
 
@@ -59,11 +59,13 @@ def _sum(one: Totals) -> str:
     if not one.actions_now:
         return SAYS[one.verdict]
     cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
-    paths = f", {count(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+    paths = (
+        f", {pluralize(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+    )
     return f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
-def _next(rows: Sequence[Row], out: str) -> Iterator[str]:
+def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
     yield "Next"
     if any(row.verdict == "failed" for row in rows):
         yield f"  policygen batch … --out {out} --retry-failed    only what failed"
@@ -72,7 +74,7 @@ def _next(rows: Sequence[Row], out: str) -> Iterator[str]:
     yield "Nothing in AWS was changed."
 
 
-def _line(row: Row, end: str) -> str:
+def _line(row: BatchRow, end: str) -> str:
     name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
     cut = "–" if row.cut is None else f"{row.cut:.1f}"
     figures = (
@@ -80,7 +82,7 @@ def _line(row: Row, end: str) -> str:
         f"{cut:>7}{_figure(row.escalations_closed):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
-    asked = f", {count(row.questions, 'question')}" if row.questions else ""
+    asked = f", {pluralize(row.questions, 'question')}" if row.questions else ""
     if len(lead) + len(row.verdict) + len(asked) > WIDTH:
         asked = f", {row.questions:,} open"
     return f"{lead}{row.verdict}{asked}"[:WIDTH]

@@ -9,24 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from policygen.iam.arn import service_of
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.plan.change_groups import Alike, Change, alike, number
+from policygen.plan.change_groups import Change, ChangeGroup, group_changes, number
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
-from policygen.report.wording import minute, places, short, where
+from policygen.report.wording import list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import count
+from policygen.text import pluralize
 
 _FEW = 3
 _MANY = 12
 
 
-class Told:
+class ChangeSummary:
     """A suggestion as the section tells it, service by service: put together once for a short and a long screen."""
 
     def __init__(self, made: Suggestion) -> None:
         self.made = made
-        self.groups = alike(made.changes)
-        self.services: dict[str, list[Alike]] = {}
+        self.groups = group_changes(made.changes)
+        self.services: dict[str, list[ChangeGroup]] = {}
         for group in self.groups:
             self.services.setdefault(group.service, []).append(group)
         self.seasonal = _seasonal(made)
@@ -43,7 +43,7 @@ class Told:
         return self._requests.get(service, ())
 
 
-def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
+def render_changes(told: ChangeSummary, *, show_all: bool) -> Iterator[str]:
     """The section; with ``show_all`` every service and resource is listed."""
     made = told.made
     if made.now is None:
@@ -56,8 +56,8 @@ def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
             yield from wrapped("      why   ", keep.why)
         return
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
-    removed: dict[str, list[Alike]] = {}
-    blind: dict[str, list[Alike]] = {}
+    removed: dict[str, list[ChangeGroup]] = {}
+    blind: dict[str, list[ChangeGroup]] = {}
     for service, groups in told.services.items():
         kinds = {group.kind for group in groups}
         if kinds <= {"removed", "missing"}:
@@ -77,35 +77,37 @@ def render_changes(told: Told, *, show_all: bool) -> Iterator[str]:
     yield from _questions(told)
 
 
-def _blind(services: Mapping[str, Sequence[Alike]]) -> Iterator[str]:
+def _blind(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
     """Services of which nothing was used and something could not have been seen, in one entry."""
     kept = {name: number(g for g in groups if g.kind == "unknown") for name, groups in services.items()}
     gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
-    yield from wrapped("  ? ", f"{count(len(kept), 'service')}  {names} … (--all lists them)", "      ")
-    yield right(f"      keep  {count(sum(kept.values()), 'action')} kept as today", "not visible")
+    yield from wrapped("  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--all lists them)", "      ")
+    yield right(f"      keep  {pluralize(sum(kept.values()), 'action')} kept as today", "not visible")
     yield from _drops(gone)
 
 
-def _drops(gone: Sequence[Alike]) -> Iterator[str]:
+def _drops(gone: Sequence[ChangeGroup]) -> Iterator[str]:
     """How many actions go, a line a reason, the commonest first."""
     reasons = Counter[str]()
     for group in gone:
         reasons[group.why] += len(group.changes)
     for i, (why, times) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
-        lead = f"      {'drop' if i == 0 else '    '}  {count(times, 'action')}"
+        lead = f"      {'drop' if i == 0 else '    '}  {pluralize(times, 'action')}"
         if len(lead) + len(why) + 2 <= WIDTH:
             yield right(lead, why)
         else:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _of(groups: Sequence[Alike], *kinds: Kind) -> list[Change]:
+def _of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[Change]:
     """The changes of some kinds, by action as all of them are."""
     return sorted((c for g in groups if g.kind in kinds for c in g.changes), key=lambda c: c.action.lower())
 
 
-def _service(told: Told, service: str, groups: Sequence[Alike], *, show_all: bool) -> Iterator[str]:
+def _service(
+    told: ChangeSummary, service: str, groups: Sequence[ChangeGroup], *, show_all: bool
+) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
     used = _of(groups, "narrowed", "unchanged", "added")
     drop = list(_drops([group for group in groups if group.kind == "removed"]))
@@ -113,7 +115,7 @@ def _service(told: Told, service: str, groups: Sequence[Alike], *, show_all: boo
         before = [c for c in (*used, *_of(groups, "removed")) if c.now]
         yield from wrapped(
             f"  ~ {service}  ",
-            f"{count(len(before), 'action')} on {where(c.now for c in before)} → "
+            f"{pluralize(len(before), 'action')} on {where(c.now for c in before)} → "
             f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
         )
@@ -133,12 +135,12 @@ def _service(told: Told, service: str, groups: Sequence[Alike], *, show_all: boo
 
 
 def _kept(
-    told: Told, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
+    told: ChangeSummary, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
 ) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
     place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
-    yield from wrapped(f"  {symbol} {service}  ", f"{count(len(members), 'action')} {place}", "      ")
+    yield from wrapped(f"  {symbol} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      ")
     yield from wrapped("      keep  ", _names(members, show_all=show_all))
     for why in sorted({c.why for c in members}):
         yield from wrapped("      why   ", why)
@@ -146,7 +148,9 @@ def _kept(
         yield from wrapped("      note  ", note)
 
 
-def _evidence_lines(told: Told, service: str, used: Sequence[Change], *, show_all: bool) -> Iterator[str]:
+def _evidence_lines(
+    told: ChangeSummary, service: str, used: Sequence[Change], *, show_all: bool
+) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in told.requests(service) if request.action in names]
     tail = _seen([told.evidence[request] for request in requests])
@@ -164,7 +168,7 @@ def _seen(evidence: Sequence[Evidence]) -> str:
     if not evidence:
         return ""
     calls, last = sum(one.count for one in evidence), max(one.last for one in evidence)
-    return f"{count(calls, 'call')}, last {minute(last)}"
+    return f"{pluralize(calls, 'call')}, last {minute(last)}"
 
 
 def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
@@ -181,7 +185,7 @@ def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str
         )
 
 
-def _rules(told: Told, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+def _rules(told: ChangeSummary, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
     """The declared generalisations in use: the rule and the patterns that it wrote.
 
     What a rule writes is cut to today's policies, so a pattern is its work only where a grant still has it.
@@ -197,15 +201,15 @@ def _rules(told: Told, requests: Sequence[AccessRequest], *, show_all: bool) -> 
         yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
 
 
-def _removed(removed: Mapping[str, Sequence[Alike]], *, show_all: bool) -> Iterator[str]:
+def _removed(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) -> Iterator[str]:
     names = sorted(removed, key=lambda name: (-number(removed[name]), name))
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--all lists them)"
-    yield from wrapped("  - ", f"{count(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
+    yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
     yield from _drops([group for gone in removed.values() for group in gone])
 
 
-def _questions(told: Told) -> Iterator[str]:
+def _questions(told: ChangeSummary) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
     made = told.made
     asked = [name for name, groups in told.services.items() if any(one.kind == "unknown" for one in groups)]
@@ -215,7 +219,7 @@ def _questions(told: Told) -> Iterator[str]:
     yield ""
     yield f"Your call ({total})"
     for kind, (seen, reason) in made.questions.items():
-        yield from wrapped("  ? ", f"{kind}: {count(seen, 'name')} written as seen; {reason}", "    ")
+        yield from wrapped("  ? ", f"{kind}: {pluralize(seen, 'name')} written as seen; {reason}", "    ")
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
@@ -267,7 +271,7 @@ def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, 
 
 
 def _used(
-    told: Told,
+    told: ChangeSummary,
     service: str,
     requests: Sequence[AccessRequest],
     evidence: dict[AccessRequest, Evidence],
@@ -279,7 +283,7 @@ def _used(
     tail = _seen([evidence[request] for request in requests])
     yield from wrapped(
         f"  + {service}  ",
-        f"{count(len(actions), 'action')} on {places([tuple(sorted(patterns))])}",
+        f"{pluralize(len(actions), 'action')} on {list_resources([tuple(sorted(patterns))])}",
         "      ",
     )
     words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)

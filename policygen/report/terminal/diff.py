@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from policygen.iam.compare import Comparison, Verdict, Witness
+from policygen.iam.compare import Comparison, Counterexample, Verdict
 from policygen.report.terminal.layout import in_ascii, more, wrapped
-from policygen.text import printable, visible_json
+from policygen.text import escape_controls, visible_json
 
 _WORDS: dict[Verdict, str] = {
     "equal": "equal: they allow the same",
@@ -20,7 +20,7 @@ _WORDS: dict[Verdict, str] = {
 _LISTED = 20
 
 
-def render_text(one: Comparison, *, show_all: bool = False, ascii_only: bool = False) -> str:
+def render_diff_text(one: Comparison, *, show_all: bool = False, ascii_only: bool = False) -> str:
     """The screen; with `show_all` every witness."""
     limit = None if show_all else _LISTED
     lines = [_WORDS[one.verdict]]
@@ -34,11 +34,11 @@ def render_text(one: Comparison, *, show_all: bool = False, ascii_only: bool = F
         lines += ["", f"Not decided ({len(one.unsure)})"]
         lines += [line for text in one.unsure[:limit] for line in wrapped("  ? ", text, "    ")]
         lines += more(len(one.unsure), limit)
-    text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
 
 
-def _witnesses(title: str, sign: str, found: Sequence[Witness], limit: int | None) -> Iterator[str]:
+def _witnesses(title: str, sign: str, found: Sequence[Counterexample], limit: int | None) -> Iterator[str]:
     if not found:
         return
     yield from ("", title)
@@ -51,7 +51,7 @@ def _witnesses(title: str, sign: str, found: Sequence[Witness], limit: int | Non
     yield from more(len(found), limit)
 
 
-def render_json(one: Comparison) -> str:
+def render_diff_json(one: Comparison) -> str:
     """The same as one JSON object with sorted keys."""
     found = {
         "verdict": one.verdict,
@@ -62,7 +62,7 @@ def render_json(one: Comparison) -> str:
     return visible_json(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
-def _as_dict(one: Witness) -> dict[str, Any]:
+def _as_dict(one: Counterexample) -> dict[str, Any]:
     return {
         "action": one.request.action,
         "resource": one.request.resource,

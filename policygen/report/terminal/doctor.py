@@ -9,12 +9,12 @@ from typing import Any
 
 from policygen.account.model import Account, Trail
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.table import Line, one_command
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.read_report import Reading
+from policygen.evidence.coverage.table import CoverageRow, one_command
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.read_report import ReadReport
 from policygen.report.terminal.layout import LISTED, in_ascii, more, right, wrapped
 from policygen.report.wording import minute
-from policygen.text import count, printable, visible_json
+from policygen.text import escape_controls, pluralize, visible_json
 
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
@@ -23,32 +23,33 @@ _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 class Health:
     """What was looked at."""
 
-    reading: Reading
-    ledger: Ledger
+    reading: ReadReport
+    counts: CallCounts
     coverage: Coverage
     account: Account | None
-    lines: Sequence[Line]
+    lines: Sequence[CoverageRow]
     listed: bool = False
     """Whether the lines are of services that were asked for."""
 
 
-def render_text(one: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
+def render_doctor_text(one: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
     """The screen; with `show_all` all data event types are listed."""
     lines = [*_logs(one), *_trails(one), "", *_table(one, show_all=show_all), *_remedies(one), *_refused(one)]
-    text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
 
 
 def _logs(one: Health) -> Iterator[str]:
-    ledger, window = one.ledger, one.coverage.window
+    counts, window = one.counts, one.coverage.window
     yield from wrapped(
         "Logs      ",
-        f"{count(ledger.records, 'record')} in {count(one.reading.files, 'file')}, {minute(ledger.first)} to "
-        f"{minute(ledger.last)} UTC, {count(len(ledger.regions), 'region')}, {count(len(ledger.roles), 'role')}",
+        f"{pluralize(counts.records, 'record')} in {pluralize(one.reading.files, 'file')}, {minute(counts.first)} to "
+        f"{minute(counts.last)} UTC, {pluralize(len(counts.regions), 'region')}, "
+        f"{pluralize(len(counts.roles), 'role')}",
     )
     yield from wrapped(
         "Window    ",
-        f"{count(window.days, 'day')}, {window.start} to {window.end[:10]}; "
+        f"{pluralize(window.days, 'day')}, {window.start} to {window.end[:10]}; "
         f"{one.coverage.days_with_events} with events",
     )
     if one.coverage.gaps:
@@ -66,7 +67,7 @@ def _trails(one: Health) -> Iterator[str]:
         return
     made = f", as of {one.account.generated_at}" if one.account.generated_at else ""
     yield from wrapped(
-        "Account   ", f"{one.account.account_id}, {count(len(one.account.roles), 'role')}{made}"
+        "Account   ", f"{one.account.account_id}, {pluralize(len(one.account.roles), 'role')}{made}"
     )
     if one.account.trails is None:
         yield "Trails    not read"
@@ -104,7 +105,7 @@ def _table(one: Health, *, show_all: bool) -> Iterator[str]:
     )
     for line in shown:
         since = f"since {line.since}" if line.since else ""
-        seen = f"{count(line.events, 'event')} read" if line.events else ""
+        seen = f"{pluralize(line.events, 'event')} read" if line.events else ""
         name = f"{line.kind} {line.name}" if line.kind != "regions" else line.name
         state = f"{line.state}{f', {since}' if since else ''}{f', {seen}' if seen else ''}"
         yield right(f"  {_SIGNS[line.state]} {name}", state)
@@ -113,7 +114,7 @@ def _table(one: Health, *, show_all: bool) -> Iterator[str]:
         state = "not logged, or in part" if known else "not known whether logged"
         yield from wrapped(
             f"  {'✘' if known else '?'} ",
-            f"data events of {count(len(hidden), 'type')}: {state}: {_few(hidden)} (--all lists them)",
+            f"data events of {pluralize(len(hidden), 'type')}: {state}: {_few(hidden)} (--all lists them)",
             "    ",
         )
 
@@ -154,22 +155,22 @@ def _refused(one: Health) -> Iterator[str]:
     yield "  policygen permissions prints the policy that it needs"
 
 
-def render_json(one: Health) -> str:
+def render_doctor_json(one: Health) -> str:
     """The same as one JSON object with sorted keys, every command included."""
-    return visible_json(json.dumps(as_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    return visible_json(json.dumps(doctor_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
-def as_dict(one: Health) -> dict[str, Any]:
+def doctor_dict(one: Health) -> dict[str, Any]:
     """What was found as plain values."""
     window = one.coverage.window
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
-        "records": one.ledger.records,
+        "records": one.counts.records,
         "files": one.reading.files,
-        "first": one.ledger.first,
-        "last": one.ledger.last,
-        "regions": sorted(one.ledger.regions),
-        "roles": len(one.ledger.roles),
+        "first": one.counts.first,
+        "last": one.counts.last,
+        "regions": sorted(one.counts.regions),
+        "roles": len(one.counts.roles),
         "days_with_events": one.coverage.days_with_events,
         "days_without_events": list(one.coverage.gaps),
         "incomplete": list(one.reading.holes),

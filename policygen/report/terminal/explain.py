@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from policygen.report.terminal.layout import LISTED, in_ascii, more, sparks, wrapped
-from policygen.report.wording import minute, places, short
-from policygen.rightsize.explain import Explanation, Place
-from policygen.text import count, printable, visible_json
+from policygen.report.wording import list_resources, minute, short
+from policygen.rightsize.explain import Explanation, StatementRef
+from policygen.text import escape_controls, pluralize, visible_json
 
 _LEAD = "             "
 
 
-def render_text(one: Explanation, *, show_events: bool = False, ascii_only: bool = False) -> str:
+def render_explanation_text(one: Explanation, *, show_events: bool = False, ascii_only: bool = False) -> str:
     """The screen; with `show_events` each call, without the values of parameters that name nothing."""
     lines = [*_head(one), *_seen(one), *_else(one)]
     if show_events:
         lines += _calls(one)
     elif one.calls:
         lines.append("--events prints the calls; values of parameters are left out")
-    text = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
 
 
@@ -46,7 +46,9 @@ def _seen(one: Explanation) -> Iterator[str]:
             yield from _field("IAM says", one.said.removeprefix("IAM "))
         return
     seen = one.evidence
-    yield from _field("seen", f"{count(seen.count, 'call')} on {len(seen.days)} of {len(one.per_day)} days")
+    yield from _field(
+        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(one.per_day)} days"
+    )
     yield from _field("", f"first {minute(seen.first)}, last {minute(seen.last)} UTC")
     if len(one.per_day) > 1:
         yield from _field("", f"{sparks(one.per_day)}  a day, at most {max(one.per_day):,}")
@@ -72,12 +74,13 @@ def _else(one: Explanation) -> Iterator[str]:
             wanted.policy_type
         )
         yield from _field(
-            "denied", f"{count(seen.count, 'call')} on {short(wanted.resource)}{policy}: no evidence of need"
+            "denied",
+            f"{pluralize(seen.count, 'call')} on {short(wanted.resource)}{policy}: no evidence of need",
         )
     if one.apart:
         yield from _field(
             "set apart",
-            f"{count(one.apart.count, 'call')} unlike the workload, last {minute(one.apart.last)}",
+            f"{pluralize(one.apart.count, 'call')} unlike the workload, last {minute(one.apart.last)}",
         )
     if one.granted_by is None:
         yield from _field("granted by", "not known: no account snapshot was given")
@@ -89,7 +92,9 @@ def _else(one: Explanation) -> Iterator[str]:
         yield from _field("ARN", f"written by rule: {rule}")
     for keep in one.keeps[:LISTED]:
         grant = keep.grant
-        where = f"everything but {places([grant.excluded])}" if grant.excluded else short(grant.resource)
+        where = (
+            f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
+        )
         yield from _field("kept", f"on {where}: {keep.why}")
     if one.remedy and one.evidence is None:
         yield from _field("to know", one.remedy)
@@ -101,7 +106,7 @@ def _else(one: Explanation) -> Iterator[str]:
         yield from _field("keep it", f"--keep {one.action}, or keep in policygen.toml")
 
 
-def _place(place: Place) -> str:
+def _place(place: StatementRef) -> str:
     policy = f"{place.policy}, " if place.policy else ""
     resources = ", ".join(place.resources[:3]) + (" …" if len(place.resources) > 3 else "")
     actions = ", ".join(place.patterns[:3]) + (" …" if len(place.patterns) > 3 else "")
@@ -114,17 +119,19 @@ def _calls(one: Explanation) -> Iterator[str]:
         error = f" {call.error}" if call.error else ""
         yield from wrapped(
             f"{minute(seen.first)}  ",
-            f"{count(seen.count, 'time')}  {call.source} {call.name} {call.region}{error}  "
+            f"{pluralize(seen.count, 'time')}  {call.source} {call.name} {call.region}{error}  "
             f"{', '.join(seen.event_ids)}",
         )
 
 
-def render_json(one: Explanation) -> str:
+def render_explanation_json(one: Explanation) -> str:
     """The same as one JSON object with sorted keys."""
-    return visible_json(json.dumps(as_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    return (
+        visible_json(json.dumps(explanation_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    )
 
 
-def as_dict(one: Explanation) -> dict[str, Any]:
+def explanation_dict(one: Explanation) -> dict[str, Any]:
     """The explanation as plain values."""
     seen = one.evidence
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from policygen.text import printable
+from policygen.text import escape_controls
 
 WIDTH = 80
 LISTED = 6
@@ -20,7 +20,7 @@ def right(left: str, right: str) -> str:
 
 def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
     """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
-    text = printable(text)
+    text = escape_controls(text)
     if text and text == text.strip() and len(lead) + len(text) <= WIDTH:
         yield lead + text  # most are so
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policygen.plan.model import Plan
 from policygen.report.terminal.layout import in_ascii
-from policygen.text import printable
+from policygen.text import escape_controls
 
 
 def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
@@ -16,5 +16,5 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_:
         ascii_only: for terminals without Unicode.
     """
     drawn = plan.screen.all if show_all else plan.screen.short
-    text = "".join(f"{printable(line)}\n" for line in drawn.splitlines())  # a file may hold anything
+    text = "".join(f"{escape_controls(line)}\n" for line in drawn.splitlines())  # a file may hold anything
     return in_ascii(text) if ascii_only else text

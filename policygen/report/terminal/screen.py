@@ -8,11 +8,11 @@ from operator import add
 
 from policygen.catalog.service_names import label, service_prefix
 from policygen.catalog.visibility import data_types
-from policygen.evidence.anomalies import SHOWN_ONLY, SIGNS, Sign, Suspect
+from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY, Anomaly, AnomalyRule
 from policygen.evidence.coverage.selectors import Answer
 from policygen.iam.document import Policy
 from policygen.logs.calls.evidence import Evidence
-from policygen.report.terminal.changes import Told, render_changes
+from policygen.report.terminal.changes import ChangeSummary, render_changes
 from policygen.report.terminal.layout import LISTED, WIDTH, more, right, wrapped
 from policygen.report.terminal.verdict import (
     escalations,
@@ -24,11 +24,11 @@ from policygen.report.terminal.verdict import (
 from policygen.report.wording import denied_by, minute
 from policygen.rightsize.analysis import Analysis
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
-from policygen.rightsize.suggestion import Aside, Suggestion
-from policygen.text import count, printable
+from policygen.rightsize.suggestion import InformationalRequest, Suggestion
+from policygen.text import escape_controls, pluralize
 
 
-def draw(analysis: Analysis, told: Told) -> dict[str, str]:
+def render_screen(analysis: Analysis, told: ChangeSummary) -> dict[str, str]:
     """The screen, ``all`` with every service and every resource; ``short`` with long lists cut, and their number."""
     made = analysis.suggestion
     asides = made.asides()
@@ -38,7 +38,7 @@ def draw(analysis: Analysis, told: Told) -> dict[str, str]:
         changes = render_changes(told, show_all=show_all)
         found = _findings(made, asides, limit=None if show_all else LISTED)
         lines = (*before, *changes, *found, *after)
-        screens[name] = "\n".join(printable(line).rstrip() for line in lines) + "\n"
+        screens[name] = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return screens
 
 
@@ -48,12 +48,12 @@ def _head(analysis: Analysis) -> Iterator[str]:
     yield from [f"{name}  {role_arn}"] if len(name) + len(role_arn) + 2 <= WIDTH else [name, f"  {role_arn}"]
     window = usage.window
     end = "" if analysis.until_given else " (the newest event read)"
-    yield f"Window    {count(window.days, 'day')}, {window.start} to {window.end[:10]} UTC{end}"
+    yield f"Window    {pluralize(window.days, 'day')}, {window.start} to {window.end[:10]} UTC{end}"
     seen = usage.events
     if seen:
         yield (
-            f"Evidence  {count(seen.count, 'event')}, {count(usage.calls, 'distinct call')}, "
-            f"{count(len(usage.regions), 'region')}, last {minute(seen.last)}"
+            f"Evidence  {pluralize(seen.count, 'event')}, {pluralize(usage.calls, 'distinct call')}, "
+            f"{pluralize(len(usage.regions), 'region')}, last {minute(seen.last)}"
         )
     yield from _coverage(made)
     yield from render_verdict(made)
@@ -140,7 +140,9 @@ def _signed(number: int) -> str:
     return f"−{-number}" if number < 0 else f"+{number}" if number else "0"
 
 
-def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -> Iterator[str]:
+def _findings(
+    made: Suggestion, asides: Sequence[InformationalRequest], *, limit: int | None
+) -> Iterator[str]:
     usage = made.usage
     yield from render_decisions(made, limit=limit)
     yield from render_losses(made, limit=limit)
@@ -148,7 +150,7 @@ def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -
         yield from ("", f"Observed, but not allowed by today's policies ({len(made.missing)}): not granted")
         for one in made.missing[:limit]:
             yield from wrapped("  ! ", f"{one.request.action} on {one.request.resource}", "    ")
-            yield from wrapped("      why   ", f"{one.cause} ({count(one.evidence.count, 'call')})")
+            yield from wrapped("      why   ", f"{one.cause} ({pluralize(one.evidence.count, 'call')})")
         yield from more(len(made.missing), limit)
     if usage.wanted:
         yield from ("", f"Wanted but denied ({len(usage.wanted)}): not granted")
@@ -161,7 +163,7 @@ def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -
             yield from wrapped("  x ", what, "    ")
             yield from wrapped(
                 "      why   ",
-                f"{denied_by(wanted.policy_type, explicit=wanted.explicit)} ({count(seen.count, 'call')})",
+                f"{denied_by(wanted.policy_type, explicit=wanted.explicit)} ({pluralize(seen.count, 'call')})",
             )
         yield from more(len(usage.wanted), limit)
     yield from _apart(made, limit)
@@ -171,7 +173,7 @@ def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -
         yield from ("", f"Not mapped to IAM actions ({len(usage.unmapped)}): decide by hand")
         for unmapped, seen in list(usage.unmapped.items())[:limit]:
             yield from wrapped(
-                "  ? ", f"{unmapped.source} {unmapped.event} ({count(seen.count, 'call')})", "    "
+                "  ? ", f"{unmapped.source} {unmapped.event} ({pluralize(seen.count, 'call')})", "    "
             )
             yield from wrapped("      why   ", unmapped.why)
         yield from more(len(usage.unmapped), limit)
@@ -180,25 +182,25 @@ def _findings(made: Suggestion, asides: Sequence[Aside], *, limit: int | None) -
         yield ""
         yield from wrapped(
             "Left out  ",
-            f"{count(before.events, 'event')} of a deleted role of the same name ({before.role.role_id}), "
+            f"{pluralize(before.events, 'event')} of a deleted role of the same name ({before.role.role_id}), "
             f"last {minute(before.last)}",
         )
     if usage.events and usage.events.weak:
         yield from wrapped(
             "Weak      ",
-            f"{count(usage.events.weak, 'event')} throttled or invalid: they may precede the permission check",
+            f"{pluralize(usage.events.weak, 'event')} throttled or invalid: they may precede the permission check",
         )
     if usage.unauthenticated:
         yield from wrapped(
             "Refused   ",
-            f"{count(usage.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
+            f"{pluralize(usage.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
         )
 
 
 def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
     """Usage that does not look like the workload, by sign."""
     conduct = made.conduct
-    by_sign: dict[Sign, list[tuple[Suspect, Evidence]]] = {}
+    by_sign: dict[AnomalyRule, list[tuple[Anomaly, Evidence]]] = {}
     for suspect, seen in conduct.suspects.items():
         by_sign.setdefault(suspect.sign, []).append((suspect, seen))
     for sign, members in by_sign.items():
@@ -208,13 +210,13 @@ def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
             "accepted" if sign in conduct.accepted else "in the policy" if kept else "left out of the policy"
         )
         yield ""
-        yield from wrapped("", f"Does not look like the workload ({count(calls, 'call')}): {left}", "  ")
+        yield from wrapped("", f"Does not look like the workload ({pluralize(calls, 'call')}): {left}", "  ")
         seen = reduce(add, (seen for _, seen in members))
-        yield from wrapped(f"  {'=' if kept else '!'} {sign}  ", SIGNS[sign], "      ")
+        yield from wrapped(f"  {'=' if kept else '!'} {sign}  ", ANOMALY_RULES[sign], "      ")
         yield from wrapped("      from  ", _origin(seen))
         for suspect, one in members[:limit]:
             what = f"{service_prefix(suspect.source) or label(suspect.source)}:{suspect.event}"
-            yield from wrapped("      call  ", f"{what}, {count(one.count, 'time')}, {minute(one.last)}")
+            yield from wrapped("      call  ", f"{what}, {pluralize(one.count, 'time')}, {minute(one.last)}")
         yield from more(len(members), limit)
         if not kept:
             yield from wrapped("      if it is the workload's:  ", f"--accept {sign}")
@@ -232,11 +234,13 @@ def _users(made: Suggestion, limit: int | None) -> Iterator[str]:
     functions = {name: theirs for name, theirs in made.usage.users.items() if name}
     if len(functions) < 2:
         return
-    yield from ("", f"Shared by {count(len(functions), 'function')}: each could have a role of its own")
+    yield from ("", f"Shared by {pluralize(len(functions), 'function')}: each could have a role of its own")
     for name, theirs in list(functions.items())[:limit]:
         actions = sorted({request.action for request in theirs})
         short = name.rsplit(":function:", 1)[-1]
-        yield from wrapped(f"  {short}  ", f"{count(len(actions), 'action')}: {', '.join(actions)}", "      ")
+        yield from wrapped(
+            f"  {short}  ", f"{pluralize(len(actions), 'action')}: {', '.join(actions)}", "      "
+        )
     yield from more(len(functions), limit)
 
 
@@ -246,10 +250,10 @@ _ASIDES = {
 }
 
 
-def _asides(made: Suggestion, asides: Sequence[Aside], limit: int | None) -> Iterator[str]:
+def _asides(made: Suggestion, asides: Sequence[InformationalRequest], limit: int | None) -> Iterator[str]:
     """What is shown and not granted for its own sake, names of one parent together."""
     for grade, title in _ASIDES.items():
-        groups: dict[tuple[bool, str, str], list[Aside]] = {}
+        groups: dict[tuple[bool, str, str], list[InformationalRequest]] = {}
         for one in asides:
             if one.request.grade == grade:
                 parent = one.request.resource.split("/", 1)[0]
@@ -259,7 +263,7 @@ def _asides(made: Suggestion, asides: Sequence[Aside], limit: int | None) -> Ite
         for (allowed, action, parent), members in sorted(groups.items())[:limit]:
             where = members[0].request.resource if len(members) == 1 else f"{len(members)} names of {parent}"
             yield from wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {where}", "    ")
-            calls = count(sum(one.evidence.count for one in members), "call")
+            calls = pluralize(sum(one.evidence.count for one in members), "call")
             events = ", ".join(
                 sorted({e for one in members for e in made.usage.sources.get(one.request, ())})
             )

@@ -9,7 +9,7 @@ from policygen.report.terminal.layout import LISTED, WIDTH, more, sparks, wrappe
 from policygen.report.wording import short
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.suggestion import Suggestion
-from policygen.text import count
+from policygen.text import pluralize
 
 
 def render_verdict(made: Suggestion) -> Iterator[str]:
@@ -23,7 +23,7 @@ def render_verdict(made: Suggestion) -> Iterator[str]:
         yield from wrapped("          ", f"{reason.verdict}: {reason.sentence}")
     yield from more(len(others), LISTED)
     if strength.quiet is not None and strength.days > 1:
-        lead = f"Learning  last new permission {count(strength.quiet, 'day')} before end  "
+        lead = f"Learning  last new permission {pluralize(strength.quiet, 'day')} before end  "
         curve = strength.curve
         step = -(-len(curve) // (WIDTH - len(lead)))
         # Every step-th day, counted so that the last day is among them.
@@ -35,7 +35,7 @@ def render_verdict(made: Suggestion) -> Iterator[str]:
             f" and {len(strength.once) - 3} more" if len(strength.once) > 3 else ""
         )
         yield from wrapped(
-            "One day   ", f"{count(len(strength.once), 'permission')} seen on one day only: {names}"
+            "One day   ", f"{pluralize(len(strength.once), 'permission')} seen on one day only: {names}"
         )
 
 
@@ -58,7 +58,7 @@ def render_risk(made: Suggestion, *, limit: int | None) -> Iterator[str]:
     yield ""
     gone = Counter(risk.family for risk in made.risks_removed)
     closed = ", ".join(
-        f"{count(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
+        f"{pluralize(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
     )
     yield f"Risk ({len(made.risks_left)} left)"
     if closed:
@@ -99,5 +99,5 @@ def render_losses(made: Suggestion, *, limit: int | None) -> Iterator[str]:
     for bound, number in sorted(Counter(made.barred.values()).items()):
         yield from wrapped(
             "Barred    ",
-            f"{count(number, 'action')} that today's policies grant and {bound} never allows: not kept",
+            f"{pluralize(number, 'action')} that today's policies grant and {bound} never allows: not kept",
         )

@@ -15,10 +15,10 @@ from policygen.iam import arn
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator, Guardrails
-from policygen.iam.grants import Grant, GrantIndex, coverage_table, is_pattern, outside
+from policygen.iam.grants import Grant, GrantIndex, cover_matrix, is_pattern, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.generate.generalise import Written
-from policygen.text import count
+from policygen.text import pluralize
 
 _SHOWN = 5
 
@@ -140,7 +140,7 @@ def _allow_only(policies: Iterable[Policy]) -> Policy:
     return Policy(tuple(allow_statements(policies)))
 
 
-def spare(
+def redundant_grants(
     grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
 ) -> Iterator[Grant]:
     """The grants without which, one by one, nothing observed or kept is denied.
@@ -150,7 +150,7 @@ def spare(
         requests: observed requests that are to stay allowed.
         keeps: grants kept without evidence.
     """
-    table, everything = coverage_table(grants, requests), set(grants)
+    table, everything = cover_matrix(grants, requests), set(grants)
     written, kept = GrantIndex(grants), GrantIndex(keeps)
     for grant in grants:
         # A keep that no other grant holds, or a request that no other grant allows.
@@ -162,7 +162,7 @@ def spare(
 def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
     failed = [
         f"{grant.action} on {grant.resource}: nothing is denied without it"
-        for grant in spare(grants, requests, keeps)
+        for grant in redundant_grants(grants, requests, keeps)
     ]
     finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
     return _check("minimal", finding, failed, f"{len(grants)} grants are spare")
@@ -192,18 +192,18 @@ def _nothing_unseen(
     return _check("nothing unseen", finding, failed, f"{len(grants)} grants reach beyond what was seen")
 
 
-def beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
+def grants_beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
     """The grants that the Allow statements of the policies do not hold whole, one alone or several together."""
-    return outside(grants, allow_statements(policies))
+    return not_contained(grants, allow_statements(policies))
 
 
 def _never_wider(
     grants: Sequence[Grant], policies: Sequence[Policy], today: Sequence[Policy], added: Sequence[Policy]
 ) -> Check:
-    wider = beyond(grants, today)
+    wider = grants_beyond(grants, today)
     failed = [
         f"{grant.action} on {grant.resource}: no statement of today's policies allows all of it"
-        for grant in (beyond(grants, (*today, *added)) if added else wider)
+        for grant in (grants_beyond(grants, (*today, *added)) if added else wider)
     ]
     denies = deny_statements(policies)
     carried = {entry for statement in denies for entry in _entries(statement)}
@@ -214,7 +214,7 @@ def _never_wider(
     ]
     finding = "allows nothing that the current policies do not allow"
     if wider:
-        finding = f"but for {count(len(wider), 'grant')} added as asked, {finding}"
+        finding = f"but for {pluralize(len(wider), 'grant')} added as asked, {finding}"
     return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.text import count
+from policygen.text import pluralize
 
 MIN_DAYS = 14
 """Days with events of anyone that are needed: every weekday twice."""
@@ -45,7 +45,7 @@ class Reason(NamedTuple):
     verdict: Verdict
 
 
-class Rhythm(NamedTuple):
+class Schedule(NamedTuple):
     """A permission whose days follow a stated rule."""
 
     permission: str
@@ -55,7 +55,7 @@ class Rhythm(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPoints:
+class OpenIssues:
     """What is left for a person to decide, in numbers."""
 
     blind_spots: int = 0
@@ -79,7 +79,7 @@ class OpenPoints:
 
 
 @dataclass(frozen=True, slots=True)
-class Strength:
+class Readiness:
     """What the evidence of one role in one window is worth."""
 
     days: int
@@ -96,7 +96,7 @@ class Strength:
     """Days between `last_new` and the end of the window; None without any permission."""
     once: tuple[str, ...]
     """Permissions seen on one day only, sorted."""
-    rhythms: tuple[Rhythm, ...]
+    rhythms: tuple[Schedule, ...]
     """By permission."""
     events: int
     weak: int
@@ -124,7 +124,7 @@ def permission_days(requests: Mapping[AccessRequest, Evidence]) -> dict[str, fro
     return found
 
 
-def strength_of(
+def readiness_of(
     start: str,
     end: str,
     permissions: Mapping[str, Collection[str]],
@@ -134,10 +134,10 @@ def strength_of(
     events: int = 0,
     weak: int = 0,
     gaps: Sequence[str] = (),
-    open_points: OpenPoints | None = None,
+    open_points: OpenIssues | None = None,
     min_days: int = MIN_DAYS,
     quiet_days: int = QUIET_DAYS,
-) -> Strength:
+) -> Readiness:
     """The strength of one role's evidence.
 
     Args:
@@ -169,8 +169,8 @@ def strength_of(
         weak=weak,
         gaps=tuple(gaps),
     )
-    reasons = _reasons(facts, open_points or OpenPoints(), min_days, quiet_days)
-    return Strength(
+    reasons = _reasons(facts, open_points or OpenIssues(), min_days, quiet_days)
+    return Readiness(
         days=len(days),
         covered=len(inside),
         active=len(facts.active),
@@ -178,7 +178,7 @@ def strength_of(
         last_new=last_new,
         quiet=facts.quiet,
         once=tuple(name for name, dates in seen.items() if len(dates) == 1),
-        rhythms=tuple(rhythm for name, dates in seen.items() if (rhythm := rhythm_of(name, dates))),
+        rhythms=tuple(rhythm for name, dates in seen.items() if (rhythm := schedule_of(name, dates))),
         events=events,
         weak=weak,
         verdict=reasons[0].verdict,
@@ -200,15 +200,15 @@ class _Facts(NamedTuple):
     gaps: tuple[str, ...]
 
 
-def _reasons(facts: _Facts, points: OpenPoints, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
+def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
     found = [*_waits(facts, min_days, quiet_days), *_reviews(facts, points)]
     if found:
         return tuple(found)
     return (
         Reason(
             "enough",
-            f"{count(len(facts.covered), 'day')} of evidence, last new permission "
-            f"{count(facts.quiet or 0, 'day')} before the end, nothing left to decide",
+            f"{pluralize(len(facts.covered), 'day')} of evidence, last new permission "
+            f"{pluralize(facts.quiet or 0, 'day')} before the end, nothing left to decide",
             "ready",
         ),
     )
@@ -217,22 +217,22 @@ def _reasons(facts: _Facts, points: OpenPoints, min_days: int, quiet_days: int) 
 def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
     found = []
     if len(facts.covered) < min_days:
-        have = count(len(facts.covered), "day")
+        have = pluralize(len(facts.covered), "day")
         found.append(("few-days", f"{have} of evidence, {min_days} are needed"))
     if not facts.last_new:
         found.append(("no-use", "no permission was seen in use"))
     elif (known := _between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0) < min_days:
         found.append(
-            ("role-new", f"the role was first seen {count(known, 'day')} ago, {min_days} are needed")
+            ("role-new", f"the role was first seen {pluralize(known, 'day')} ago, {min_days} are needed")
         )
     if facts.quiet is not None and facts.quiet < quiet_days:
-        ago = count(facts.quiet, "day")
+        ago = pluralize(facts.quiet, "day")
         found.append(
             ("still-learning", f"a permission was new {ago} before the end, {quiet_days} are needed")
         )
     if holes := _holes(facts.covered, facts.days[-1]):
         some = ", ".join(holes[:3]) + (" …" if len(holes) > 3 else "")
-        found.append(("gaps", f"no event of anyone on {count(len(holes), 'day')}: {some}"))
+        found.append(("gaps", f"no event of anyone on {pluralize(len(holes), 'day')}: {some}"))
     found += [("gaps", gap) for gap in facts.gaps]
     return [Reason(name, sentence, "wait") for name, sentence in found]
 
@@ -250,27 +250,29 @@ _POINTS = {
 }
 
 
-def _reviews(facts: _Facts, points: OpenPoints) -> list[Reason]:
+def _reviews(facts: _Facts, points: OpenIssues) -> list[Reason]:
     found = []
     if 0 < len(facts.active) < ACTIVE_DAYS:
-        found.append(("few-active-days", f"the role was active on {count(len(facts.active), 'day')} only"))
+        found.append(
+            ("few-active-days", f"the role was active on {pluralize(len(facts.active), 'day')} only")
+        )
     if facts.active and (silent := _between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
-        found.append(("silent", f"the role did nothing in the last {count(silent, 'day')} of the window"))
+        found.append(("silent", f"the role did nothing in the last {pluralize(silent, 'day')} of the window"))
     if facts.covered and facts.covered[0] > facts.days[0]:
         found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
     if facts.weak * 100 > facts.events * WEAK_PERCENT:
-        found.append(("weak", f"{facts.weak:,} of {count(facts.events, 'event')} throttled or invalid"))
+        found.append(("weak", f"{facts.weak:,} of {pluralize(facts.events, 'event')} throttled or invalid"))
     for field in fields(points):
         if number := getattr(points, field.name):
             name, noun, rest = _POINTS[field.name]
-            found.append((name, f"{count(number, noun)} {rest}"))
+            found.append((name, f"{pluralize(number, noun)} {rest}"))
     return [Reason(name, sentence, "review") for name, sentence in found]
 
 
 # --- Days ------------------------------------------------------------------------------------------
 
 
-def rhythm_of(permission: str, dates: Collection[str]) -> Rhythm | None:
+def schedule_of(permission: str, dates: Collection[str]) -> Schedule | None:
     """The rhythm of a set of dates, or None.
 
     The rules, the first that holds: always the last day of a month or its last weekday, in `MONTH_EDGE_TIMES`
@@ -280,15 +282,17 @@ def rhythm_of(permission: str, dates: Collection[str]) -> Rhythm | None:
     days = sorted(map(date.fromisoformat, set(dates)))
     months = {(day.year, day.month) for day in days}
     if len(months) == len(days):
-        times = f"{count(len(days), 'time')}"
+        times = f"{pluralize(len(days), 'time')}"
         if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=True) for day in days):
-            return Rhythm(permission, "month end", f"at the end of the month, {times}")
+            return Schedule(permission, "month end", f"at the end of the month, {times}")
         if len(days) >= MONTH_EDGE_TIMES and all(day in _edges(day, last=False) for day in days):
-            return Rhythm(permission, "month start", f"at the start of the month, {times}")
+            return Schedule(permission, "month start", f"at the start of the month, {times}")
         if len(days) >= MONTHLY_TIMES and len({day.day for day in days}) == 1:
-            return Rhythm(permission, "monthly", f"on day {days[0].day} of the month, {times}")
+            return Schedule(permission, "monthly", f"on day {days[0].day} of the month, {times}")
     if len(days) >= WEEKLY_TIMES and len({day.weekday() for day in days}) == 1:
-        return Rhythm(permission, "weekly", f"on {_WEEKDAYS[days[0].weekday()]}s, {count(len(days), 'time')}")
+        return Schedule(
+            permission, "weekly", f"on {_WEEKDAYS[days[0].weekday()]}s, {pluralize(len(days), 'time')}"
+        )
     return None
 
 

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from policygen.iam import arn, reference
-from policygen.iam.conditions import Facts, Truth, evaluate_conditions, facts_of
+from policygen.iam.conditions import ContextFacts, Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Policy, Statement
 
 Family = Literal["escalation", "exfiltration", "exposure"]
@@ -27,7 +27,7 @@ _PASSED_TO = "iam:PassedToService"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RiskRule:
     """A named risk: it holds when policies allow one action at least of each of its groups."""
 
     id: str
@@ -65,15 +65,15 @@ class Risk:
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[RiskRule, ...]:
     """All rules, in the order of the file."""
     table = tomllib.loads((files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8"))
     return tuple(_rule(raw) for raw in table["rule"])
 
 
-def _rule(raw: Mapping[str, Any]) -> Rule:
+def _rule(raw: Mapping[str, Any]) -> RiskRule:
     groups = {key: tuple(map(tuple, raw.get(key, ()))) for key in ("needs", "open")}
-    return Rule(
+    return RiskRule(
         id=raw["id"],
         family=raw["family"],
         title=raw["title"],
@@ -111,7 +111,7 @@ def compare_risks(before: Sequence[Risk], after: Sequence[Risk]) -> tuple[tuple[
     return tuple(risk for risk in before if risk.rule not in left), tuple(after)
 
 
-def _holds(rule: Rule, access: _Access) -> Risk | None:
+def _holds(rule: RiskRule, access: _Access) -> Risk | None:
     found: dict[str, list[_Reach]] = {}
     if rule.pass_to:
         passing = [reach for service in rule.pass_to for reach in access.passing(service) if reach.open]
@@ -145,7 +145,7 @@ class _Reach(NamedTuple):
         return (self.pattern, *(f"!{text}" for text in self.excluded))
 
 
-_NO_FACTS = facts_of()
+_NO_FACTS = context_facts()
 
 
 class _Access:
@@ -169,11 +169,11 @@ class _Access:
         """Where an action is allowed; `passed_to` is the service that iam:PassRole is for."""
         key = (action, passed_to)
         if key not in self._known:
-            facts = facts_of(((_PASSED_TO, (passed_to,)),)) if passed_to else _NO_FACTS
+            facts = context_facts(((_PASSED_TO, (passed_to,)),)) if passed_to else _NO_FACTS
             self._known[key] = list(self._reached(action, facts))
         return self._known[key]
 
-    def _reached(self, action: str, facts: Facts) -> Iterator[_Reach]:
+    def _reached(self, action: str, facts: ContextFacts) -> Iterator[_Reach]:
         reaches: Iterable[_Reach] = [_Reach("*")]
         for layer in self._allows:
             concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
@@ -224,7 +224,7 @@ def _by_service(statement: Statement) -> Mapping[str, Sequence[str]]:
     return groups
 
 
-def _truth(statement: Statement, facts: Facts) -> Truth:
+def _truth(statement: Statement, facts: ContextFacts) -> Truth:
     return evaluate_conditions(statement.conditions, facts) if statement.conditions else Truth.TRUE
 
 
@@ -290,7 +290,7 @@ def _covers(wide: str, narrow: str) -> bool:
     """`arn.contains`, asked of one name first: a name that is left out spares the proof about all of them."""
     if "${" not in narrow and narrow.count(":") >= 5:
         name = narrow.replace("*", "\x01").replace("?", "\x01")
-        if "${" not in wide and not arn.matches(wide, name):
+        if "${" not in wide and not arn.resource_matches(wide, name):
             return False
     return arn.contains(wide, narrow)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.observe import Observed
+from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.usage import Usage
 from policygen.iam.actions import allowed_actions
 from policygen.iam.document import Policy
@@ -15,14 +15,14 @@ from policygen.iam.evaluate import Guardrails
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.readiness import days_asked
-from policygen.rightsize.current_access import Missing, allowed_today
+from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.keep.retain import retain
+from policygen.rightsize.keep.retain import keep_without_evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Evidenced:
+class CheckBasis:
     """What the findings rest on."""
 
     usage: Usage
@@ -31,7 +31,7 @@ class Evidenced:
     """Days for which a permission must have been visible before its absence means anything."""
     requests: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
     """Observed requests that today's policies allow, each cut to what they allow of it; without them, all."""
-    missing: Sequence[Missing] = ()
+    missing: Sequence[NotCurrentlyAllowed] = ()
     """Observed requests that today's policies do not allow."""
     keeps: Sequence[Keep] = ()
     """The platform's needs, what people decided to keep, and what nobody can know."""
@@ -42,7 +42,7 @@ class Evidenced:
     account: str = ""
 
 
-def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | None = None) -> Evidenced:
+def check_basis(seen: RoleEvidence, decisions: Decisions | None = None, on: date | None = None) -> CheckBasis:
     """What the gate's findings rest on.
 
     Args:
@@ -57,9 +57,11 @@ def evidenced(seen: Observed, decisions: Decisions | None = None, on: date | Non
     bounds = today.policies if today else None
     apart = (seen.apart,) if seen.apart else ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
-    kept = retain(usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days)
-    requests, missing = allowed_today(usage, today)
-    return Evidenced(
+    kept = keep_without_evidence(
+        usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days
+    )
+    requests, missing = split_by_current_access(usage, today)
+    return CheckBasis(
         usage=usage,
         coverage=seen.coverage,
         min_days=min_days,

@@ -8,39 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policygen.rightsize.check.basis import Evidenced
+from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import denied, platform, set_apart, wider
-from policygen.rightsize.check.findings import LEVELS, RULES, Finding, Level, Rule, Source, source_of
-from policygen.rightsize.check.unused import spare
+from policygen.rightsize.check.findings import (
+    LEVELS,
+    RULES,
+    CheckRule,
+    Finding,
+    Level,
+    PolicySource,
+    policy_source,
+)
+from policygen.rightsize.check.unused import unused_permissions
 
 __all__ = [
     "LEVELS",
     "RULES",
-    "Evidenced",
+    "CheckBasis",
+    "CheckRule",
     "Finding",
     "Level",
-    "Rule",
-    "Source",
+    "PolicySource",
     "check",
-    "gated",
-    "source_of",
+    "failing",
+    "policy_source",
 ]
 
 
-def check(sources: Sequence[Source], seen: Evidenced) -> tuple[Finding, ...]:
+def check(sources: Sequence[PolicySource], seen: CheckBasis) -> tuple[Finding, ...]:
     """All findings: errors first, then by file, line and rule."""
     found = [
         *denied(sources, seen),
         *platform(sources, seen),
         *set_apart(sources, seen),
         *wider(sources, seen),
-        *spare(sources, seen),
+        *unused_permissions(sources, seen),
     ]
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
     return tuple(found)
 
 
-def gated(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
+def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
     """The findings at or above a level."""
     return [one for one in findings if LEVELS.index(one.level) >= LEVELS.index(fail_on)]

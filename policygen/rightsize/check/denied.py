@@ -8,16 +8,16 @@ from policygen.iam import arn
 from policygen.iam.compare import compare_policies
 from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
-from policygen.iam.locations import Place
+from policygen.iam.locations import Location
 from policygen.iam.request import AccessRequest
-from policygen.logs.calls.evidence import Evidence, total
-from policygen.rightsize.check.basis import Evidenced
-from policygen.rightsize.check.findings import RULES, Finding, Source
-from policygen.rightsize.generate.intersect import own_grants
-from policygen.text import count
+from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.rightsize.check.basis import CheckBasis
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource
+from policygen.rightsize.generate.intersect import statement_grants
+from policygen.text import pluralize
 
 
-def denied(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+def denied(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
     replay = _Replay(sources, seen)
     groups: dict[tuple[str, str, str], list[tuple[AccessRequest, Evidence]]] = {}
@@ -31,9 +31,9 @@ def denied(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
                 (one.request, one.evidence)
             )
     for (rule, action, reason), members in groups.items():
-        seen_all = total(one for _, one in members)
+        seen_all = sum_evidence(one for _, one in members)
         where = sorted({request.resource for request, _ in members})
-        calls = f"{count(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
+        calls = f"{pluralize(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
         on = where[0] if len(where) == 1 else f"{len(where)} resources, as {where[0]}"
         source, place = _nearest(sources, action)
         yield Finding(RULES[rule], action, f"{calls} on {on}; {reason}", _FIXES[rule], source.name, place, on)
@@ -49,7 +49,7 @@ _FIXES = {
 class _Replay:
     """Judges observed requests by the policies, beside what today's say of them."""
 
-    def __init__(self, sources: Sequence[Source], seen: Evidenced) -> None:
+    def __init__(self, sources: Sequence[PolicySource], seen: CheckBasis) -> None:
         policies = [source.policy for source in sources]
         self._new = _evaluator(sources, seen)
         self._policies = policies
@@ -78,7 +78,7 @@ class _Replay:
         # The record does not tell the whole name: of what is barred or not granted the call may have had no part.
         as_today = self._today is not None and self._today.evaluate(request).outcome != "ALLOWED"
         if as_today and (
-            self._allows.evaluate(request).outcome == "ALLOWED" or own_grants(request, self._policies)
+            self._allows.evaluate(request).outcome == "ALLOWED" or statement_grants(request, self._policies)
         ):
             return "", ""
         return "PG201", decision.reason
@@ -95,7 +95,7 @@ class _Replay:
         )
 
 
-def _nearest(sources: Sequence[Source], action: str) -> tuple[Source, Place]:
+def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
     """The first statement that speaks of the action, else of its service, else the first line."""
     service = action.split(":", 1)[0] + ":"
     for fits in (
@@ -107,10 +107,10 @@ def _nearest(sources: Sequence[Source], action: str) -> tuple[Source, Place]:
                 for item, pattern in enumerate(statement.actions):
                     if statement.effect == "Allow" and not statement.not_actions and fits(pattern):
                         return source, source.place(number, "Action", item)
-    return sources[0], Place(1, 1)
+    return sources[0], Location(1, 1)
 
 
-def platform(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+def platform(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """What the configuration asks for and the policies deny."""
     evaluator = _evaluator(sources, seen)
     for keep in seen.keeps:
@@ -130,7 +130,7 @@ def platform(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
             )
 
 
-def wider(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+def wider(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """What the policies allow and today's do not, by meaning: a dropped Deny widens as much as an added Allow."""
     if seen.today is None:
         return
@@ -154,11 +154,11 @@ def wider(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
                 "it is not proved that today's policies allow all of it",
                 "write it as today's policies do, or narrower",
                 sources[0].name,
-                Place(1, 1),
+                Location(1, 1),
             )
 
 
-def set_apart(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+def set_apart(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """Calls that do not look like the workload, and that the policies would deny: somebody should have looked."""
     evaluator = _evaluator(sources, seen)
     denied: dict[str, list[Evidence]] = {}
@@ -166,13 +166,13 @@ def set_apart(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
             denied.setdefault(request.action, []).append(evidence)
     for action, members in denied.items():
-        all_ = total(members)
+        all_ = sum_evidence(members)
         source, place = _nearest(sources, action)
-        calls = f"{count(all_.count, 'call')}, last {all_.last}" if all_ else ""
+        calls = f"{pluralize(all_.count, 'call')}, last {all_.last}" if all_ else ""
         fix = "look at who made them; --accept counts them as the workload's"
         yield Finding(RULES["PG203"], action, calls, fix, source.name, place)
 
 
-def _evaluator(sources: Sequence[Source], seen: Evidenced) -> Evaluator:
+def _evaluator(sources: Sequence[PolicySource], seen: CheckBasis) -> Evaluator:
     policies = [source.policy for source in sources]
     return Evaluator(policies, seen.boundary, guardrails=seen.guardrails, account=seen.account)

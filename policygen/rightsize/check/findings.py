@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from policygen.iam.document import Policy
-from policygen.iam.locations import Path, Place, places
+from policygen.iam.locations import Location, Path, locations
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("note", "warning", "error")
 
 
-class Rule(NamedTuple):
+class CheckRule(NamedTuple):
     """A kind of finding."""
 
     id: str
@@ -22,104 +22,110 @@ class Rule(NamedTuple):
     help: str
 
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, CheckRule] = {
     rule.id: rule
     for rule in (
-        Rule(
+        CheckRule(
             "PG101",
             "warning",
             "granted, visible, never used",
             "Remove it, or list it under keep with a reason.",
         ),
-        Rule("PG102", "warning", "reaches beyond what was seen", "Name the resources that were used."),
-        Rule("PG103", "warning", "used only in a way unlike the workload", "Look at who made these calls."),
-        Rule(
+        CheckRule("PG102", "warning", "reaches beyond what was seen", "Name the resources that were used."),
+        CheckRule(
+            "PG103", "warning", "used only in a way unlike the workload", "Look at who made these calls."
+        ),
+        CheckRule(
             "PG104", "warning", "allowed under a condition only", "The logs do not tell the keys it asks for."
         ),
-        Rule("PG105", "error", "wider than today's policies", "A right-sized policy grants nothing new."),
-        Rule(
+        CheckRule(
+            "PG105", "error", "wider than today's policies", "A right-sized policy grants nothing new."
+        ),
+        CheckRule(
             "PG106",
             "warning",
             "granted, and given up for a stated reason",
             "The logs alone do not say so: IAM's own record does, or a person, or the service was not used at all.",
         ),
-        Rule("PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."),
-        Rule(
+        CheckRule(
+            "PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."
+        ),
+        CheckRule(
             "PG202",
             "error",
             "the platform's need would be denied",
             "CloudTrail never shows it; configuration does.",
         ),
-        Rule(
+        CheckRule(
             "PG203", "warning", "calls that were set apart would be denied", "Look at who made these calls."
         ),
-        Rule(
+        CheckRule(
             "PG301",
             "note",
             "no evidence possible",
             "Decide by hand; a note does not fail the gate by default.",
         ),
-        Rule(
+        CheckRule(
             "PG302",
             "note",
             "observed, and not allowed today either",
             "Something else allowed it, or the policies changed after the call.",
         ),
-        Rule(
+        CheckRule(
             "PG303",
             "warning",
             "the answer rests on less than it should",
             "Give what is missing and make the plan again: green must not mean that nothing was known.",
         ),
-        Rule(
+        CheckRule(
             "PG401",
             "warning",
             "escalation path",
             "Whoever gets hold of the role can take more rights than it has.",
         ),
-        Rule("PG402", "warning", "way to data", "Whoever gets hold of the role can carry data away."),
-        Rule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
+        CheckRule("PG402", "warning", "way to data", "Whoever gets hold of the role can carry data away."),
+        CheckRule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
 """All rules; PG106, PG303 and PG4xx are about what a plan says of today's policies, and no finding of `check`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PolicySource:
     """A policy file: its name for people, its text, and what it says."""
 
     name: str
     text: str
     policy: Policy
-    places: Mapping[Path, Place] = field(default_factory=dict)
+    places: Mapping[Path, Location] = field(default_factory=dict)
 
-    def place(self, statement: int, element: str, item: int) -> Place:
+    def place(self, statement: int, element: str, item: int) -> Location:
         """Where an item of a statement's element stands; the nearest place that is known."""
         single: Path = ("Statement", element, item)
         path: Path = ("Statement", statement, element, item)
         for wanted in (path, path[:3], single, single[:2], path[:2], ("Statement",)):
             if wanted in self.places:
                 return self.places[wanted]
-        return Place(1, 1)
+        return Location(1, 1)
 
 
-def source_of(name: str, text: str, policy: Policy) -> Source:
+def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
     """A source with the places of its elements."""
-    return Source(name, text, policy, places(text))
+    return PolicySource(name, text, policy, locations(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding, where it stands, and what would mend it."""
 
-    rule: Rule
+    rule: CheckRule
     subject: str
     """An action, or an action pattern."""
     message: str
     """What was seen, in one line."""
     fix: str
     file: str
-    place: Place
+    place: Location
     resource: str = ""
     key: str = ""
     """What is the same in the next run, where the subject is not, as one that counts actions; else ""."""

@@ -10,15 +10,15 @@ from policygen.evidence.usage import Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Statement
-from policygen.iam.locations import Place
-from policygen.rightsize.check.basis import Evidenced
-from policygen.rightsize.check.findings import RULES, Finding, Source
+from policygen.iam.locations import Location
+from policygen.rightsize.check.basis import CheckBasis
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource
 from policygen.rightsize.generate.generalise import generalise
 from policygen.rightsize.keep.model import Keep
-from policygen.text import count
+from policygen.text import pluralize
 
 
-def spare(sources: Sequence[Source], seen: Evidenced) -> Iterator[Finding]:
+def unused_permissions(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """What is granted and was not seen: per statement and action pattern."""
     patterns = _patterns(seen.usage)
     apart = {request.action for request in seen.apart.requests} if seen.apart else set()
@@ -58,12 +58,12 @@ class _Doubts:
 
 
 def _unused(
-    source: Source,
-    place: Place,
+    source: PolicySource,
+    place: Location,
     shown: str,
     names: Sequence[str],
     statement: Statement,
-    seen: Evidenced,
+    seen: CheckBasis,
     patterns: Mapping[str, Sequence[str]],
     needs: Mapping[str, Sequence[str]],
     doubts: _Doubts,
@@ -84,8 +84,10 @@ def _unused(
         spot = next((one.spot for one in answers if one.spot), None) or doubts.get(name.lower(), statement)
         shortest = min(one.days for one in answers)
         if not spot and shortest < seen.min_days:
-            spot = BlindSpot("window-not-covered", name, f"visible on {count(shortest, 'day')} only", "wait")
-        key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {count(shortest, 'day')}")
+            spot = BlindSpot(
+                "window-not-covered", name, f"visible on {pluralize(shortest, 'day')} only", "wait"
+            )
+        key = ("PG301", spot.why) if spot else ("PG101", f"0 calls in {pluralize(shortest, 'day')}")
         groups.setdefault(key, []).append(name)
     for (rule, why), members in groups.items():
         subject = members[0] if len(members) == 1 else f"{len(members)} actions of {shown}"
@@ -95,7 +97,7 @@ def _unused(
 
 
 def _beyond(
-    source: Source,
+    source: PolicySource,
     number: int,
     shown: str,
     names: Sequence[str],
@@ -140,7 +142,7 @@ def _patterns(usage: Usage) -> dict[str, list[str]]:
     return found
 
 
-def _allows(sources: Sequence[Source]) -> Iterator[tuple[Source, int, Statement]]:
+def _allows(sources: Sequence[PolicySource]) -> Iterator[tuple[PolicySource, int, Statement]]:
     for source in sources:
         for number, statement in enumerate(source.policy.statements):
             if statement.effect == "Allow":

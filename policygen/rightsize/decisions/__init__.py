@@ -6,9 +6,9 @@ compared with a day that the caller gives. docs/reference/decisions.md is the fi
 """
 
 from policygen.rightsize.decisions.apply import (
-    Decided,
     Dropped,
-    Loss,
+    DroppedInUse,
+    KeptByDecision,
     Spared,
     apply_keeps,
     drop_observed,
@@ -16,17 +16,24 @@ from policygen.rightsize.decisions.apply import (
     unused_rules,
 )
 from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
-from policygen.rightsize.decisions.model import FILE, Decisions, Kind, Protection, Rule, refuse_conflicts
+from policygen.rightsize.decisions.model import (
+    FILE,
+    DecisionRule,
+    Decisions,
+    Kind,
+    Protection,
+    refuse_conflicts,
+)
 
 __all__ = [
     "FILE",
-    "Decided",
+    "DecisionRule",
     "Decisions",
     "Dropped",
+    "DroppedInUse",
+    "KeptByDecision",
     "Kind",
-    "Loss",
     "Protection",
-    "Rule",
     "Spared",
     "apply_keeps",
     "drop_observed",

@@ -12,21 +12,23 @@ from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.decisions.model import Rule, phrase
-from policygen.text import count, printable
+from policygen.rightsize.decisions.model import DecisionRule, phrase
+from policygen.text import escape_controls, pluralize
 
 _SHOWN = 5
 
 
-class Decided(NamedTuple):
+class KeptByDecision(NamedTuple):
     """A grant that a person decided to keep, cut to what today's policies grant."""
 
     grant: Grant
     why: str
-    rule: Rule
+    rule: DecisionRule
 
 
-def apply_keeps(rules: Iterable[Rule], name: str, now: Mapping[str, Sequence[Statement]]) -> list[Decided]:
+def apply_keeps(
+    rules: Iterable[DecisionRule], name: str, now: Mapping[str, Sequence[Statement]]
+) -> list[KeptByDecision]:
     """What the keep rules of a role keep, sorted; never more than a statement of today grants.
 
     Args:
@@ -37,7 +39,7 @@ def apply_keeps(rules: Iterable[Rule], name: str, now: Mapping[str, Sequence[Sta
     Raises:
         UsageError: PG-E364, a rule keeps what today's policies do not grant.
     """
-    found: dict[Grant, Decided] = {}
+    found: dict[Grant, KeptByDecision] = {}
     for rule in rules:
         if rule.kind != "keep":
             continue
@@ -51,7 +53,7 @@ def apply_keeps(rules: Iterable[Rule], name: str, now: Mapping[str, Sequence[Sta
         if not grants:
             raise _nothing_to_keep(rule, name, now)
         for grant in grants:
-            found.setdefault(grant, Decided(grant, rule.reason, rule))
+            found.setdefault(grant, KeptByDecision(grant, rule.reason, rule))
     return [found[grant] for grant in sorted(found)]
 
 
@@ -79,7 +81,7 @@ def _fits(action: str, resource: str) -> bool:
     return any(arn.overlaps(pattern.fill({}), resource) for kind in types for pattern in kind.patterns)
 
 
-def _nothing_to_keep(rule: Rule, name: str, now: Mapping[str, Sequence[Statement]]) -> UsageError:
+def _nothing_to_keep(rule: DecisionRule, name: str, now: Mapping[str, Sequence[Statement]]) -> UsageError:
     own = [action for action in now if arn.action_matches(rule.action, action)]
     hints = []
     if own:
@@ -91,7 +93,7 @@ def _nothing_to_keep(rule: Rule, name: str, now: Mapping[str, Sequence[Statement
         service = f"{rule.action.split(':', 1)[0].lower()}:"
         same = [action for action in now if action.lower().startswith(service)]
         hints.append(
-            f"of this service today's policies grant {count(len(same), 'action')}: {', '.join(same[:_SHOWN])}"
+            f"of this service today's policies grant {pluralize(len(same), 'action')}: {', '.join(same[:_SHOWN])}"
             if same
             else "today's policies grant nothing of this service"
         )
@@ -99,21 +101,21 @@ def _nothing_to_keep(rule: Rule, name: str, now: Mapping[str, Sequence[Statement
         "a keep never widens: what is not granted today has to be added to the role's policies first"
     )
     return UsageError(
-        f"{rule.where} keeps what today's policies of {printable(name)} do not grant: {phrase(rule)}",
+        f"{rule.where} keeps what today's policies of {escape_controls(name)} do not grant: {phrase(rule)}",
         *hints,
         code="PG-E364",
     )
 
 
 def _written(statement: Statement) -> str:
-    listed = ", ".join(map(printable, statement.resources[:_SHOWN]))
+    listed = ", ".join(map(escape_controls, statement.resources[:_SHOWN]))
     return f"all but {listed}" if statement.not_resources else listed
 
 
 # --- Dropping --------------------------------------------------------------------------------------
 
 
-def dropped(rules: Iterable[Rule], name: str, action: str, resource: str) -> Rule | None:
+def dropped(rules: Iterable[DecisionRule], name: str, action: str, resource: str) -> DecisionRule | None:
     """The first rule that drops an action on all that a Resource pattern matches, or None.
 
     For what nobody saw in use. Observed permissions are asked of `drop_observed`.
@@ -125,27 +127,27 @@ def dropped(rules: Iterable[Rule], name: str, action: str, resource: str) -> Rul
     return None
 
 
-class Loss(NamedTuple):
+class DroppedInUse(NamedTuple):
     """An observed permission that is dropped all the same, and the calls that will fail."""
 
     request: AccessRequest
     evidence: Evidence
-    rule: Rule
+    rule: DecisionRule
     events: tuple[str, ...]
     """``s3.amazonaws.com DeleteObject``."""
 
     @property
     def sentence(self) -> str:
         """One line for people."""
-        calls = f"{count(self.evidence.count, 'call')} of {', '.join(self.events) or 'unknown events'}"
-        return f"{self.request.action} on {printable(self.request.resource)}: {calls} would have failed"
+        calls = f"{pluralize(self.evidence.count, 'call')} of {', '.join(self.events) or 'unknown events'}"
+        return f"{self.request.action} on {escape_controls(self.request.resource)}: {calls} would have failed"
 
 
 class Spared(NamedTuple):
     """An observed permission that a drop rule matches and does not drop."""
 
     request: AccessRequest
-    rule: Rule
+    rule: DecisionRule
 
     @property
     def sentence(self) -> str:
@@ -158,12 +160,12 @@ class Dropped(NamedTuple):
     """What drop rules make of observed requests."""
 
     kept: dict[AccessRequest, Evidence]
-    losses: tuple[Loss, ...]
+    losses: tuple[DroppedInUse, ...]
     spared: tuple[Spared, ...]
 
 
 def drop_observed(
-    rules: Iterable[Rule],
+    rules: Iterable[DecisionRule],
     name: str,
     requests: Mapping[AccessRequest, Evidence],
     sources: Mapping[AccessRequest, Sequence[str]],
@@ -185,14 +187,14 @@ def drop_observed(
         matching = [rule for rule in drops if _matches(rule, request)]
         meant = next((rule for rule in matching if rule.exact and rule.flag), None)
         if meant:
-            losses.append(Loss(request, evidence, meant, tuple(sources.get(request, ()))))
+            losses.append(DroppedInUse(request, evidence, meant, tuple(sources.get(request, ()))))
             continue
         kept[request] = evidence
         spared += [Spared(request, rule) for rule in matching]
     return Dropped(kept, tuple(losses), tuple(spared))
 
 
-def _matches(rule: Rule, request: AccessRequest) -> bool:
+def _matches(rule: DecisionRule, request: AccessRequest) -> bool:
     if not arn.action_matches(rule.action, request.action):
         return False
     pattern = request.resource if request.wild or request.resource == "*" else arn.quote(request.resource)
@@ -203,10 +205,10 @@ def _matches(rule: Rule, request: AccessRequest) -> bool:
 
 
 def unused_rules(
-    rules: Iterable[Rule],
+    rules: Iterable[DecisionRule],
     now: Mapping[str, Sequence[Statement]] | None,
     requests: Iterable[AccessRequest],
-) -> tuple[Rule, ...]:
+) -> tuple[DecisionRule, ...]:
     """Rules in force for a role that speak about nothing it is allowed or was seen to do: to be reported.
 
     Args:
@@ -223,5 +225,5 @@ def unused_rules(
     )
 
 
-def _speaks(rule: Rule, action: str, statements: Iterable[Statement]) -> bool:
+def _speaks(rule: DecisionRule, action: str, statements: Iterable[Statement]) -> bool:
     return arn.action_matches(rule.action, action) and any(_cut(action, rule.resource, s) for s in statements)

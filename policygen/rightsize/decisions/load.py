@@ -13,8 +13,8 @@ from typing import Any
 
 from policygen.errors import UsageError
 from policygen.iam import arn, reference
-from policygen.rightsize.decisions.model import FILE, Decisions, Kind, Protection, Rule
-from policygen.text import printable
+from policygen.rightsize.decisions.model import FILE, DecisionRule, Decisions, Kind, Protection
+from policygen.text import escape_controls
 
 FLAG_REASON = "asked for on the command line"
 _HELP = "docs/decisions.md has the file's reference and an example"
@@ -30,7 +30,7 @@ def load_decisions(path: Path) -> Decisions:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-        shown = printable(str(path))
+        shown = escape_controls(str(path))
         raise UsageError(f"{shown} cannot be read: {why}", "check the path", code="PG-E360") from error
     return parse_decisions(text, str(path))
 
@@ -45,19 +45,19 @@ def parse_decisions(text: str, name: str = FILE) -> Decisions:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{printable(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
-    return _Reader(name).decisions(table)
+        raise UsageError(f"{escape_controls(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
+    return _DecisionsReader(name).decisions(table)
 
 
 _ROLE = re.compile(r"[\w+=,.@*?-]{1,64}", re.ASCII)  # IAM User Guide, reference_iam-quotas, and the wildcards
 _RULE_KEYS = ("role", "action", "resource", "reason", "expires")
 
 
-class _Reader:
+class _DecisionsReader:
     """Reads the tables of one file; knows its name, for messages."""
 
     def __init__(self, name: str) -> None:
-        self.name = printable(name)
+        self.name = escape_controls(name)
 
     def error(self, path: str, problem: str, *hints: str) -> UsageError:
         return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
@@ -75,12 +75,12 @@ class _Reader:
             quiet_days=self.number(evidence, "quiet_days", 0),
         )
 
-    def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[Rule]:
+    def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[DecisionRule]:
         return [self.rule(kind, one, path) for one, path in self.tables(table.get(kind, []), kind)]
 
-    def rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> Rule:
+    def rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> DecisionRule:
         self.known(table, _RULE_KEYS, f"{path}.")
-        rule = Rule(
+        rule = DecisionRule(
             kind=kind,
             role=self.role(table, path, "*"),
             action=self.string(table, "action", path),
@@ -117,7 +117,7 @@ class _Reader:
                 close = difflib.get_close_matches(key, keys, 1)
                 hints = (f"did you mean {close[0]}?",) if close else ()
                 problem = f"is not a key; there are: {', '.join(keys)}"
-                raise self.error(f"{prefix}{printable(key)[:40]}", problem, *hints)
+                raise self.error(f"{prefix}{escape_controls(key)[:40]}", problem, *hints)
 
     def table(self, value: object, path: str) -> Mapping[str, Any]:
         if not isinstance(value, dict):
@@ -135,7 +135,7 @@ class _Reader:
             raise self.error(f"{path}.{key}", "is missing")
         if not isinstance(value, str) or not value.strip():
             raise self.error(f"{path}.{key}", f"must be a text that is not empty, not {_shown(value)}")
-        return printable(value.strip())
+        return escape_controls(value.strip())
 
     def day(self, table: Mapping[str, Any], path: str) -> date | None:
         value = table.get("expires")
@@ -157,7 +157,7 @@ class _Reader:
 
 
 def _shown(value: object) -> str:
-    return repr(printable(value)[:60]) if isinstance(value, str) else printable(str(value))[:60]
+    return repr(escape_controls(value)[:60]) if isinstance(value, str) else escape_controls(str(value))[:60]
 
 
 def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[str] = ()) -> Decisions:
@@ -170,14 +170,14 @@ def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[st
     return replace(decisions, rules=(*decisions.rules, *flags))
 
 
-def rule_of_flag(kind: Kind, text: str) -> Rule:
+def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
     """The rule of ``--keep`` or ``--drop``: an action, then perhaps `` on `` and a resource.
 
     Raises:
         UsageError: PG-E366, not of that form; PG-E362, a value that means nothing.
     """
     words = text.split()
-    flag = f"--{kind} {printable(text)[:120]}"
+    flag = f"--{kind} {escape_controls(text)[:120]}"
     if len(words) not in (1, 3) or (len(words) == 3 and words[1] != "on"):
         raise UsageError(
             f"{flag!r} is neither an action nor an action on a resource",
@@ -186,14 +186,14 @@ def rule_of_flag(kind: Kind, text: str) -> Rule:
             code="PG-E366",
         )
     resource = words[2] if len(words) == 3 else "*"
-    rule = Rule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
+    rule = DecisionRule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
     for problem in (_action_problem(rule), _resource_problem(rule)):
         if problem:
             raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362")
     return rule
 
 
-def _action_problem(rule: Rule) -> tuple[str, ...]:
+def _action_problem(rule: DecisionRule) -> tuple[str, ...]:
     """What is wrong with a rule's action, and hints; nothing where it is one."""
     service, colon, name = rule.action.partition(":")
     if not colon or not name or set("*?") & set(service):
@@ -211,7 +211,7 @@ def _action_problem(rule: Rule) -> tuple[str, ...]:
     return ()
 
 
-def _resource_problem(rule: Rule) -> tuple[str, ...]:
+def _resource_problem(rule: DecisionRule) -> tuple[str, ...]:
     if rule.resource == "*" or arn.parse(rule.resource):
         return ()
     return f"{rule.resource!r} is neither * nor an ARN", "as arn:aws:s3:::bucket/*"

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
-from policygen.text import printable
+from policygen.text import escape_controls
 
 Kind = Literal["keep", "drop"]
 
@@ -17,7 +17,7 @@ FILE = "policygen.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DecisionRule:
     """A permission to keep or to drop."""
 
     kind: Kind
@@ -61,14 +61,14 @@ class Protection(NamedTuple):
 class Decisions:
     """Everything that people decided."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[DecisionRule, ...] = ()
     protected: tuple[Protection, ...] = ()
     min_days: int | None = None
     """Days of evidence that are needed; None for the default."""
     quiet_days: int | None = None
     """Days before the end within which no permission may be new; None for the default."""
 
-    def for_role(self, name: str, on: date) -> tuple[Rule, ...]:
+    def for_role(self, name: str, on: date) -> tuple[DecisionRule, ...]:
         """The rules that apply to a role on a day.
 
         Raises:
@@ -78,11 +78,11 @@ class Decisions:
         refuse_conflicts(rules)
         return rules
 
-    def expired(self, name: str, on: date) -> tuple[Rule, ...]:
+    def expired(self, name: str, on: date) -> tuple[DecisionRule, ...]:
         """The rules about a role that apply no longer: to be reported, never to be followed."""
         return tuple(rule for rule in self.rules if rule.for_role(name) and rule.expired(on))
 
-    def about_none(self, names: Collection[str]) -> tuple[Rule, ...]:
+    def about_none(self, names: Collection[str]) -> tuple[DecisionRule, ...]:
         """The rules that are about none of the account's roles: to be reported."""
         return tuple(rule for rule in self.rules if not any(map(rule.for_role, names)))
 
@@ -98,7 +98,7 @@ class Decisions:
         """
         if one := self.protection(name):
             raise GateError(
-                f"the role {printable(name)} is protected: {one.reason}",
+                f"the role {escape_controls(name)} is protected: {one.reason}",
                 f"{one.where} in the file of decisions says so; take it out if that is no longer right",
                 code="PG-E365",
             )
@@ -111,7 +111,7 @@ def _is_role(pattern: str, name: str) -> bool:
 # --- Conflicts -------------------------------------------------------------------------------------
 
 
-def refuse_conflicts(rules: Iterable[Rule]) -> None:
+def refuse_conflicts(rules: Iterable[DecisionRule]) -> None:
     """Stops when a keep and a drop, all of one role, speak about the same permission.
 
     Raises:
@@ -128,6 +128,6 @@ def refuse_conflicts(rules: Iterable[Rule]) -> None:
                 )
 
 
-def phrase(rule: Rule) -> str:
+def phrase(rule: DecisionRule) -> str:
     """What a rule is about, ``s3:DeleteObject on *``."""
     return f"{rule.action} on {rule.resource}"

@@ -111,7 +111,7 @@ def _whole_type(request: AccessRequest) -> str:
     return ""
 
 
-def questions(requests: Iterable[AccessRequest], opened: Collection[str] = ()) -> dict[str, tuple[int, str]]:
+def open_names(requests: Iterable[AccessRequest], opened: Collection[str] = ()) -> dict[str, tuple[int, str]]:
     """Types whose names may be new next time, which only a person can know: type -> (names seen, the reason)."""
     names: dict[str, set[str]] = defaultdict(set)
     reasons: dict[str, str] = {}

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from policygen.iam import arn
-from policygen.iam.conjunction import join_conditions
+from policygen.iam.conjunction import conjoin
 from policygen.iam.document import Conditions, Policy, Statement, allow_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, overlaps_statement
@@ -23,7 +23,7 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize.generate.pack import MANAGED_LIMIT
 
 
-class Loss(NamedTuple):
+class NarrowedGrant(NamedTuple):
     """Something that today's policies may allow and the new one does not, because the two could not be met exactly."""
 
     action: str
@@ -34,20 +34,24 @@ class Loss(NamedTuple):
     why: str
 
 
-class Met(NamedTuple):
+class Intersection(NamedTuple):
     """What was observed, met with what is allowed."""
 
     grants: list[Grant]
-    losses: tuple[Loss, ...]
+    losses: tuple[NarrowedGrant, ...]
     """Sorted, each once."""
 
 
-def meet(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]) -> list[Grant]:
-    """The grants of `meet_with_losses`."""
-    return meet_with_losses(candidates, policies).grants
+def intersect_grants(
+    candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]
+) -> list[Grant]:
+    """The grants of `intersect_with_policies`."""
+    return intersect_with_policies(candidates, policies).grants
 
 
-def meet_with_losses(candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]) -> Met:
+def intersect_with_policies(
+    candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]
+) -> Intersection:
     """Grants inside today's policies that cover all the candidates' requests that today's policies allow.
 
     Args:
@@ -56,12 +60,12 @@ def meet_with_losses(candidates: Mapping[Grant, Sequence[AccessRequest]], polici
     """
     statements = allow_statements(policies)
     found: list[Grant] = []
-    losses: set[Loss] = set()
+    losses: set[NarrowedGrant] = set()
     for grant, requests in candidates.items():
         meeting = _Meeting(grant, [s for s in statements if overlaps_statement(grant, s)])
         found += meeting.grants(requests)
         losses |= meeting.losses
-    return Met(found, tuple(sorted(losses)))
+    return Intersection(found, tuple(sorted(losses)))
 
 
 class _Meeting:
@@ -69,11 +73,11 @@ class _Meeting:
 
     def __init__(self, grant: Grant, statements: Sequence[Statement]) -> None:
         self.grant = grant
-        self.losses: set[Loss] = set()
+        self.losses: set[NarrowedGrant] = set()
         self._under: dict[Statement, Grant] = {}
         self._conflicts: dict[Statement, str] = {}
         for statement in statements:
-            joined = join_conditions(grant.conditions, statement.conditions)
+            joined = conjoin(grant.conditions, statement.conditions)
             if joined.conditions is not None:
                 self._under[statement] = grant._replace(conditions=joined.conditions)
             if joined.lost:
@@ -138,10 +142,12 @@ class _Meeting:
 
     def _lose(self, statement: Statement, why: str) -> None:
         sid = statement.sid or statement.actions[0]
-        self.losses.add(Loss(self.grant.action, self.grant.resource, sid, why))
+        self.losses.add(NarrowedGrant(self.grant.action, self.grant.resource, sid, why))
 
 
-def fitted_denies(denies: Sequence[Statement], actions: Iterable[str]) -> tuple[list[Statement], list[Loss]]:
+def trim_denies(
+    denies: Sequence[Statement], actions: Iterable[str]
+) -> tuple[list[Statement], list[NarrowedGrant]]:
     """Denies that each fit into a managed policy, and what is lost by it.
 
     AWS's own managed policies may be larger than a customer's. A Deny that leaves out a list of actions too long for
@@ -152,20 +158,20 @@ def fitted_denies(denies: Sequence[Statement], actions: Iterable[str]) -> tuple[
         denies: today's.
         actions: names and patterns that matter.
     """
-    fitted, losses, wanted = list[Statement](), list[Loss](), sorted(set(actions))
+    fitted, losses, wanted = list[Statement](), list[NarrowedGrant](), sorted(set(actions))
     for deny in denies:
         if deny.not_actions and Policy((deny,)).size > MANAGED_LIMIT:
             left = tuple(a for a in deny.actions if any(arn.action_overlaps(a, one) for one in wanted))
             # IAM wants at least one.
             kept = left or deny.actions[:1]
             why = f"its NotAction list has {len(deny.actions)} entries, too many for one policy: {len(kept)} are kept"
-            losses.append(Loss("*", ", ".join(deny.resources), deny.sid or "Deny", why))
+            losses.append(NarrowedGrant("*", ", ".join(deny.resources), deny.sid or "Deny", why))
             deny = replace(deny, actions=kept)  # noqa: PLW2901 - the shortened one takes its place
         fitted.append(deny)
     return fitted, losses
 
 
-def own_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
+def statement_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
     """What today's statements grant of a request's action, as they write it, where they may have allowed it.
 
     For statements that no pattern of names can be met with: a policy variable in the resource, or NotResource
@@ -212,6 +218,6 @@ def _allows(statement: Statement, request: AccessRequest, *, certainly: bool = F
 
 
 def merge_conditions(own: Conditions, other: Conditions) -> Conditions | None:
-    """Both blocks at once; None where one statement cannot say them exactly. See `join_conditions`."""
-    joined = join_conditions(own, other)
+    """Both blocks at once; None where one statement cannot say them exactly. See `conjoin`."""
+    joined = conjoin(own, other)
     return None if joined.lost else joined.conditions

@@ -25,7 +25,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class UnobservedAccess:
     """What becomes of the permissions of today that nobody saw in use."""
 
     keeps: list[Keep]

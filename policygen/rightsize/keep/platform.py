@@ -13,7 +13,7 @@ from policygen.account.model import EventSourceMapping, Function, InvokeConfig, 
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import arn
 from policygen.iam.arn import Arn
-from policygen.iam.conditions import Truth, evaluate_entry, facts_of
+from policygen.iam.conditions import Truth, context_facts, evaluate_entry
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.event_sources import destination_needs, features, needs, poller_needs
@@ -221,7 +221,7 @@ def warned(keep: Keep) -> Keep:
 
 def _asks_for_function(grant: Grant) -> bool:
     """Whether a request without ``lambda:SourceFunctionArn`` fails one of the grant's conditions on that key."""
-    absent = facts_of((), absent=(SOURCE_FUNCTION,))
+    absent = context_facts((), absent=(SOURCE_FUNCTION,))
     return any(
         evaluate_entry(operator, key, values, absent) is Truth.FALSE
         for operator, keys in grant.conditions

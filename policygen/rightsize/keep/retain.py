@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from policygen.account.current import Today
+from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified
 from policygen.catalog.service_names import label, service_prefix
 from policygen.evidence.anomalies import SET_APART
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.last_accessed import Witness, witness
+from policygen.evidence.coverage.last_accessed import LastAccessedFinding, last_accessed_finding
 from policygen.evidence.usage import Usage
 from policygen.iam.document import Policy, Statement
-from policygen.iam.grants import widest
+from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.decisions.apply import apply_keeps, dropped
-from policygen.rightsize.decisions.model import Rule
-from policygen.rightsize.generate.intersect import meet
+from policygen.rightsize.decisions.model import DecisionRule
+from policygen.rightsize.generate.intersect import intersect_grants
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.platform import platform_keeps, warned
-from policygen.rightsize.keep.unobservable import unknown_keeps
+from policygen.rightsize.keep.unobservable import keep_unobservable
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
 """What an agent on an instance would show of itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Retained:
+class KeepResult:
     """Keeps, and the reasons of what is not kept."""
 
     keeps: tuple[Keep, ...]
@@ -44,18 +44,18 @@ class Retained:
     """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
 
 
-def retain(
+def keep_without_evidence(
     usage: Usage,
     coverage: Coverage,
-    today: Today | None,
+    today: CurrentAccess | None,
     now: Mapping[str, Sequence[Statement]] | None,
     bounds: Sequence[Policy] | None,
     as_today: Sequence[Keep] = (),
     *,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[DecisionRule] = (),
     seen: Sequence[Usage] = (),
     min_days: int = 0,
-) -> Retained:
+) -> KeepResult:
     """What stays without evidence.
 
     Args:
@@ -70,7 +70,7 @@ def retain(
         min_days: days for which a permission must have been visible before its absence means anything.
     """
     if today is None or now is None or bounds is None:
-        return Retained(tuple(platform_keeps((), (), usage.requests)))
+        return KeepResult(tuple(platform_keeps((), (), usage.requests)))
     name = usage.role.name
     platform = _platform(usage, coverage, today)
     inside = [one for keep in platform for one in _inside(keep, bounds)]
@@ -80,10 +80,10 @@ def retain(
     services, actions = _seen_names((usage, *seen))
     created = today.role.create_date if today.role else ""
 
-    def testify(action: str) -> Witness:
-        return witness(action, today.last, usage.window, services, actions, created=created)
+    def testify(action: str) -> LastAccessedFinding:
+        return last_accessed_finding(action, today.last, usage.window, services, actions, created=created)
 
-    judged = unknown_keeps(
+    judged = keep_unobservable(
         now,
         coverage,
         settled,
@@ -104,12 +104,12 @@ def retain(
         else:
             found.append(keep)
     distinct = {keep.grant: keep for keep in reversed([*decided, *found])}
-    chosen = set(widest(distinct))
+    chosen = set(maximal(distinct))
     keeps = tuple(distinct[grant] for grant in sorted(chosen))
-    return Retained(keeps, removed, judged.seasonal, judged.said)
+    return KeepResult(keeps, removed, judged.seasonal, judged.said)
 
 
-def _platform(usage: Usage, coverage: Coverage, today: Today) -> list[Keep]:
+def _platform(usage: Usage, coverage: Coverage, today: CurrentAccess) -> list[Keep]:
     visible = [action for action in AGENT_SIGNS if coverage.verdict(action).visible]
     return platform_keeps(
         today.functions or (),
@@ -124,10 +124,10 @@ def _platform(usage: Usage, coverage: Coverage, today: Today) -> list[Keep]:
 def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
     """A keep cut to what today's policies allow; nothing is added for the platform that was not there."""
     request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-    return [warned(replace(keep, grant=grant)) for grant in meet({keep.grant: [request]}, bounds)]
+    return [warned(replace(keep, grant=grant)) for grant in intersect_grants({keep.grant: [request]}, bounds)]
 
 
-def _unmapped(usage: Usage, today: Today) -> frozenset[str]:
+def _unmapped(usage: Usage, today: CurrentAccess) -> frozenset[str]:
     """IAM prefixes of services of which a call could not be mapped; the label where no prefix is known."""
     mine = {function.unqualified for function in today.functions or ()}
     polled = unknown_sources(one for one in today.mappings if unqualified(one.function_arn) in mine)

@@ -13,16 +13,16 @@ from datetime import date
 from policygen.catalog.visibility import hidden_pass_role
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.last_accessed import Witness
+from policygen.evidence.coverage.last_accessed import LastAccessedFinding
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.keep.model import Judged, Keep
+from policygen.rightsize.keep.model import Keep, UnobservedAccess
 
 
-def unknown_keeps(
+def keep_unobservable(
     today: Mapping[str, Sequence[Statement]],
     coverage: Coverage,
     settled: frozenset[str],
@@ -30,9 +30,9 @@ def unknown_keeps(
     unmapped: Collection[str] = (),
     *,
     services: Collection[str] = (),
-    testify: Callable[[str], Witness] | None = None,
+    testify: Callable[[str], LastAccessedFinding] | None = None,
     min_days: int = 0,
-) -> Judged:
+) -> UnobservedAccess:
     """Judges the permissions of today: what the evidence cannot speak about is kept as today's statements grant it.
 
     Args:
@@ -65,10 +65,10 @@ class _Judge:
         used: Collection[AccessRequest],
         unmapped: Collection[str],
         services: Collection[str],
-        testify: Callable[[str], Witness] | None,
+        testify: Callable[[str], LastAccessedFinding] | None,
         min_days: int,
     ) -> None:
-        self.judged = Judged([], {}, {}, {})
+        self.judged = UnobservedAccess([], {}, {}, {})
         self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
         self._services = {*services, *unmapped}
         self._places: dict[int, list[_Place]] = {}
@@ -119,7 +119,9 @@ class _Judge:
             return BlindSpot("tags-on-create", action, why, "decide by hand")
         return None
 
-    def _seen(self, action: str, resource: str, said: Witness | None) -> tuple[BlindSpot | None, str]:
+    def _seen(
+        self, action: str, resource: str, said: LastAccessedFinding | None
+    ) -> tuple[BlindSpot | None, str]:
         """Why the use on a resource could not be known; else None and why its absence means something."""
         if said and said.kind == "used_unseen":
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
@@ -142,7 +144,7 @@ class _Judge:
             self._absent[service] = any(one.visible and one.days >= self._min_days for one in verdicts)
         return self._absent[service]
 
-    def _speaks(self, said: Witness) -> bool:
+    def _speaks(self, said: LastAccessedFinding) -> bool:
         """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""
         first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
         end = date.fromisoformat(self._coverage.window.end[:10])

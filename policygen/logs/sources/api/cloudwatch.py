@@ -25,9 +25,9 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import open_session
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.logs.sources.api.days import DAY, Stretch, midnight, span, stretch_object
-from policygen.logs.sources.api.paging import Connection, Entry, HistoryReader, Page, going_on
-from policygen.text import clean, count
+from policygen.logs.sources.api.days import DAY, DayRange, midnight, span, stretch_object
+from policygen.logs.sources.api.paging import Connection, EventPage, HistoryReader, RawEvent, going_on
+from policygen.text import pluralize, sanitize
 
 PER_SECOND = 5
 """Requests in one account and region (repost.aws/knowledge-center/cloudwatch-logs-throttling): not to be raised."""
@@ -41,7 +41,7 @@ _LOOKED_AT = 2_000
 """Greatest number of groups among whose names a near one is looked for."""
 
 
-class Group(NamedTuple):
+class WatchedGroup(NamedTuple):
     """A log group; `region` is "" for that of the session."""
 
     name: str
@@ -59,16 +59,16 @@ def open_logs(specs: Sequence[str], *, profile: str | None = None, now: datetime
     Raises:
         UsageError: one of them has another form (PG-E202).
     """
-    groups: dict[Group, None] = {}
+    groups: dict[WatchedGroup, None] = {}
     for spec in specs:
         found = _SPEC.fullmatch(spec)
         if found is None:
             raise UsageError(
-                f"not the name of a log group: {clean(spec)!r}",
+                f"not the name of a log group: {sanitize(spec)!r}",
                 "logs:GROUP, or logs:GROUP@REGION for one in another region than the session's",
                 code="PG-E202",
             )
-        groups[Group(found["name"], found["region"] or "")] = None
+        groups[WatchedGroup(found["name"], found["region"] or "")] = None
     return LogsSource(Connection(partial(open_session, profile)), now or datetime.now(UTC), tuple(groups))
 
 
@@ -79,7 +79,7 @@ class LogsReader(HistoryReader):
     event_name = "cloudwatch-logs.FilterLogEvents"
     per_second = PER_SECOND
 
-    def page(self, client: Any, stretch: Stretch, token: str, limit: int = 0) -> Page:
+    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
         """One page, which may be empty in the middle of a stretch. Without a filter, so that nothing is left out."""
         answer = client.filter_log_events(
             logGroupName=stretch.subject,
@@ -88,8 +88,8 @@ class LogsReader(HistoryReader):
             limit=limit or PER_PAGE,
             **({"nextToken": token} if token else {}),
         )
-        entries = [Entry(one.get("eventId", ""), one.get("message")) for one in answer.get("events", ())]
-        return Page(entries, answer.get("nextToken", ""))
+        entries = [RawEvent(one.get("eventId", ""), one.get("message")) for one in answer.get("events", ())]
+        return EventPage(entries, answer.get("nextToken", ""))
 
     def is_stale(self, code: str) -> bool:
         """A token is good for 24 hours; with the parameters of the page before, nothing else can be wrong."""
@@ -118,7 +118,7 @@ class LogsSource(LogSource):
         self,
         connection: Connection,
         now: datetime,
-        groups: Sequence[Group],
+        groups: Sequence[WatchedGroup],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -158,7 +158,7 @@ class LogsSource(LogSource):
     def _home(self) -> str:
         return self._connection.aws.regions()[0]
 
-    def _days(self, group: Group, scope: Scope) -> Iterator[LogObject | Batch]:
+    def _days(self, group: WatchedGroup, scope: Scope) -> Iterator[LogObject | Batch]:
         aws = self._connection.aws
         shown = f"{_SCHEME}{group.name}@{group.region}"
         created, kept = self._describe(group)
@@ -168,16 +168,16 @@ class LogsSource(LogSource):
         first = scope.first and max(scope.first, made.date().isoformat())
         wanted = span(scope._replace(first=first), oldest, self.now, late=DAY)
         if wanted.missing:
-            reason = f"the group keeps {count(kept.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
+            reason = f"the group keeps {pluralize(kept.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
             yield Batch.damaged(f"{shown}/{wanted.missing[0]} to {wanted.missing[1]}", Damage(None, reason))
         for number, day in enumerate(wanted.days()):
             start, end = max(midnight(day), oldest), min(midnight(day + DAY), self.now)
-            stretch = Stretch(group.region, start, end, group.name)
+            stretch = DayRange(group.region, start, end, group.name)
             if not number:
                 self._try(group, stretch)
             yield stretch_object(f"{shown}/{day}", stretch, aws.account, self.now)
 
-    def _describe(self, group: Group) -> tuple[datetime, timedelta]:
+    def _describe(self, group: WatchedGroup) -> tuple[datetime, timedelta]:
         """When a group was created, and how long it keeps events; zero for ever."""
         for row in self._groups(group.region, group.name):
             if row["logGroupName"] == group.name:
@@ -194,7 +194,7 @@ class LogsSource(LogSource):
             for page in pages:
                 yield from page["logGroups"]
 
-    def _try(self, group: Group, stretch: Stretch) -> None:
+    def _try(self, group: WatchedGroup, stretch: DayRange) -> None:
         try:
             self.reader.try_one(stretch)
         except AwsError as error:
@@ -207,12 +207,12 @@ class LogsSource(LogSource):
                 raise AwsError(error.message, hint, *error.hints, code=error.code) from error
             raise going_on(error) from error
 
-    def _missing(self, group: Group) -> UsageError:
+    def _missing(self, group: WatchedGroup) -> UsageError:
         names = [row["logGroupName"] for row in islice(self._groups(group.region), _LOOKED_AT)]
         near = difflib.get_close_matches(group.name, names, n=3)
         return UsageError(
             f"no log group {group.name!r} in {group.region}",
-            *(f"did you mean {_SCHEME}{clean(name)}@{group.region}?" for name in near),
+            *(f"did you mean {_SCHEME}{sanitize(name)}@{group.region}?" for name in near),
             "aws cloudtrail describe-trails shows the group of a trail; logs:GROUP@REGION reads one of another region",
             code="PG-E201",
         )

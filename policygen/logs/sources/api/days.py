@@ -16,7 +16,7 @@ SETTLED = timedelta(hours=12)
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-class Stretch(NamedTuple):
+class DayRange(NamedTuple):
     """What a reader asks for: [start, end) in UTC, of one region; `subject` is a log group, or ""."""
 
     region: str
@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
     subject: str = ""
 
     @classmethod
-    def parse(cls, where: str) -> Stretch:
+    def parse(cls, where: str) -> DayRange:
         """The inverse of `where`."""
         region, start, end, subject = where.split(" ")
         return cls(region, _utc(start), _utc(end), subject)
@@ -73,7 +73,7 @@ def midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def stretch_object(name: str, stretch: Stretch, account: str, now: datetime, region: str = "") -> LogObject:
+def stretch_object(name: str, stretch: DayRange, account: str, now: datetime, region: str = "") -> LogObject:
     """The object of a day's stretch: final, so that it may be remembered, when it is whole and has settled.
 
     Args:

@@ -23,9 +23,16 @@ from policygen.account.aws_session import open_session
 from policygen.account.model import Trail
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.logs.sources.api.days import DAY, Stretch, midnight, span, stretch_object
-from policygen.logs.sources.api.paging import Connection, Entry, HistoryReader, Page, going_on, is_hopeless
-from policygen.text import clean, count, printable
+from policygen.logs.sources.api.days import DAY, DayRange, midnight, span, stretch_object
+from policygen.logs.sources.api.paging import (
+    Connection,
+    EventPage,
+    HistoryReader,
+    RawEvent,
+    going_on,
+    is_hopeless,
+)
+from policygen.text import escape_controls, pluralize, sanitize
 
 KEPT = timedelta(days=90)
 """How long an event stays in the history."""
@@ -80,7 +87,7 @@ def open_lookup(
         for name in names.split(",") if names else ():
             if not _REGION.fullmatch(name):
                 raise UsageError(
-                    f"not the name of a region: {clean(name)!r} in {clean(spec)!r}",
+                    f"not the name of a region: {sanitize(name)!r} in {sanitize(spec)!r}",
                     "lookup: reads all regions, lookup:eu-west-1,us-east-1 reads these",
                     code="PG-E202",
                 )
@@ -108,7 +115,7 @@ class LookupReader(HistoryReader):
         self._now = now
         self._made = clock()
 
-    def page(self, client: Any, stretch: Stretch, token: str, limit: int = 0) -> Page:
+    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
         """One page. A token goes with the parameters that it was given for, so all but it stay the same (2.3)."""
         answer = client.lookup_events(
             StartTime=stretch.start,
@@ -118,17 +125,17 @@ class LookupReader(HistoryReader):
         )
         # EndTime is part of what is asked for: an event of the next midnight belongs to the next day.
         entries = [
-            Entry(event.get("EventId", ""), event.get("CloudTrailEvent"))
+            RawEvent(event.get("EventId", ""), event.get("CloudTrailEvent"))
             for event in answer.get("Events", ())
             if not ("EventTime" in event and event["EventTime"] >= stretch.end)
         ]
-        return Page(entries, answer.get("NextToken", ""))
+        return EventPage(entries, answer.get("NextToken", ""))
 
     def is_stale(self, code: str) -> bool:
         """A token that is expired, or was given for other parameters."""
         return code == "InvalidNextTokenException"
 
-    def lost(self, stretch: Stretch) -> str:
+    def lost(self, stretch: DayRange) -> str:
         """A day of which AWS forgot a part before it was read: reading a large account takes hours."""
         oldest = self._now + timedelta(seconds=self._clock() - self._made) - KEPT
         if stretch.start >= oldest:
@@ -173,9 +180,8 @@ class LookupSource(LogSource):
         if self._asked is None:
             return (*always, rate)
         regions, days = self._asked
-        least = (
-            f"{count(regions * days, 'request')} at least, {count(-(-days // PER_SECOND), 'second')} or more"
-        )
+        requests, seconds = pluralize(regions * days, "request"), pluralize(-(-days // PER_SECOND), "second")
+        least = f"{requests} at least, {seconds} or more"
         return (*always, f"{rate}: {least}, and 2.8 hours for a million events of one region")
 
     @property
@@ -203,7 +209,7 @@ class LookupSource(LogSource):
         account = self._connection.aws.account
         if scope.account and scope.account != account:
             raise NothingFoundError(
-                f"the event history of account {account} has no event of account {clean(scope.account)}",
+                f"the event history of account {account} has no event of account {sanitize(scope.account)}",
                 "add --profile NAME for credentials of that account, or read its trail",
                 code="PG-E302",
             )
@@ -224,13 +230,15 @@ class LookupSource(LogSource):
                 continue
             for day in days:
                 start = max(midnight(day), oldest)
-                stretch = Stretch(region, start, min(midnight(day + DAY), self.now))
+                stretch = DayRange(region, start, min(midnight(day + DAY), self.now))
                 name = f"{_SCHEME}{region}/{day}"
                 yield stretch_object(name, stretch, account, self.now, region)._replace(account=account)
 
     def nothing(self, passed: Counter[str]) -> PolicygenError:
         """The error for a history of no day that can be read (PG-E302)."""
-        regions = f" ({count(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""
+        regions = (
+            f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""
+        )
         return NothingFoundError(
             f"no day of CloudTrail's event history was asked for{regions}",
             f"it has the last {KEPT.days} days, until {self.now:%Y-%m-%d}",
@@ -273,7 +281,7 @@ class LookupSource(LogSource):
         return sorted(names - off), {one: Batch.passed(f"{_SCHEME}{one}", _NOT_ENABLED) for one in off}
 
     def _try(self, region: str) -> AwsError | None:
-        stretch = Stretch(region, self.now - DAY, self.now)
+        stretch = DayRange(region, self.now - DAY, self.now)
         try:
             self.reader.try_one(stretch)
         except AwsError as error:
@@ -282,7 +290,7 @@ class LookupSource(LogSource):
 
 
 def _refused(region: str, error: AwsError) -> Batch:
-    reason = printable(error.message)
+    reason = escape_controls(error.message)
     if error.code == _INVALID:
         # Session tokens of the global STS endpoint hold in regions that are enabled by default only
         # (docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html).

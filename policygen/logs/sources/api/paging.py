@@ -27,10 +27,10 @@ import msgspec
 from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
-from policygen.logs.decode.unpack import BATCH, Packed, read_bytes
+from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
 from policygen.logs.source import Batch, Damage, LogObject
-from policygen.logs.sources.api.days import Stretch
-from policygen.text import printable
+from policygen.logs.sources.api.days import DayRange
+from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -51,17 +51,17 @@ _THROTTLED = "PG-E104"
 _HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E107"})
 
 
-class Entry(NamedTuple):
+class RawEvent(NamedTuple):
     """One event of a page: what is unique to it, "" where unknown, and the record's JSON text as AWS gave it."""
 
     id: str
     text: object
 
 
-class Page(NamedTuple):
+class EventPage(NamedTuple):
     """One answer; `token` asks for the next, "" after the last."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[RawEvent]
     token: str
 
 
@@ -103,7 +103,7 @@ def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
         before: how many records of this object came before them.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(Packed(name, claims=True), data, size=0):
+    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
         moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
         yield replace(batch, unreadable=moved)
 
@@ -194,14 +194,14 @@ class HistoryReader(ABC):
         self.__dict__.update(state, _paces={}, _lock=Lock(), _stop=Event())
 
     @abstractmethod
-    def page(self, client: Any, stretch: Stretch, token: str, limit: int = 0) -> Page:
+    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
         """One request; `limit` is the greatest number of events to ask for, 0 for as many as AWS gives."""
 
     @abstractmethod
     def is_stale(self, code: str) -> bool:
         """Whether an error code of AWS means that it no longer takes a token."""
 
-    def lost(self, stretch: Stretch) -> str:  # noqa: ARG002 - not every history forgets
+    def lost(self, stretch: DayRange) -> str:  # noqa: ARG002 - not every history forgets
         """Why a stretch that was read cannot be whole, "" where it is."""
         return ""
 
@@ -211,7 +211,7 @@ class HistoryReader(ABC):
         Raises:
             AwsError: what makes all further requests useless, such as an expired session (PG-E102).
         """
-        stretch = Stretch.parse(one.where)
+        stretch = DayRange.parse(one.where)
         texts: list[object] = []
         read, damage = 0, None
         try:
@@ -223,7 +223,7 @@ class HistoryReader(ABC):
         except AwsError as error:
             if is_hopeless(error):
                 raise going_on(error) from error
-            damage = Damage(None, printable(error.message))
+            damage = Damage(None, escape_controls(error.message))
         else:
             reason = self.lost(stretch)
             damage = Damage(None, reason) if reason else None
@@ -243,7 +243,7 @@ class HistoryReader(ABC):
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(Stretch.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
         pool = ThreadPoolExecutor(max(1, ABREAST * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}
@@ -263,7 +263,7 @@ class HistoryReader(ABC):
             pool.shutdown(cancel_futures=True)
             self._stop.clear()
 
-    def try_one(self, stretch: Stretch) -> None:
+    def try_one(self, stretch: DayRange) -> None:
         """Asks for one event, to see whether the rest can be asked for.
 
         Raises:
@@ -274,7 +274,7 @@ class HistoryReader(ABC):
     def _whole(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
         return one, tuple(self(one))
 
-    def _texts(self, stretch: Stretch) -> Iterator[object]:
+    def _texts(self, stretch: DayRange) -> Iterator[object]:
         """Each event's text once: pages may overlap, and a stretch that starts again repeats what was given."""
         seen: set[str] = set()
         restarts = RESTARTS
@@ -299,10 +299,10 @@ class HistoryReader(ABC):
                 return
             token = page.token
 
-    def _ask(self, stretch: Stretch, token: str, limit: int = 0) -> Page:
+    def _ask(self, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
         client = self._client(stretch.region)
 
-        def once() -> Page:
+        def once() -> EventPage:
             if self._stop.is_set():
                 raise _Stopped
             with self.connection.aws.asking(self.service):
@@ -335,5 +335,5 @@ def _encodable(text: object) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return printable(text)
+        return escape_controls(text)
     return text

@@ -15,7 +15,7 @@ from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, GateError, UsageError
 from policygen.logs.sources.athena.table import Table, read_table
 from policygen.logs.sources.sql_rows import Row
-from policygen.text import clean, printable, size
+from policygen.text import escape_controls, format_bytes, sanitize
 
 PRICE = 5.0
 """US dollars for a terabyte scanned: the list price of most regions (https://aws.amazon.com/athena/pricing/)."""
@@ -24,7 +24,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _FORM = "athena:DATABASE.TABLE?workgroup=NAME&output=s3://BUCKET/PREFIX&catalog=NAME&region=NAME"
 
 
-class Place(NamedTuple):
+class TableLocation(NamedTuple):
     """Where a log's table is, and how Athena is to be asked; "" for what was not said."""
 
     database: str
@@ -36,7 +36,7 @@ class Place(NamedTuple):
     region: str = ""
 
 
-def parse_place(spec: str) -> Place:
+def parse_table_location(spec: str) -> TableLocation:
     """``athena:DATABASE.TABLE``, with options after a question mark.
 
     Raises:
@@ -45,24 +45,24 @@ def parse_place(spec: str) -> Place:
     names, _, options = spec.removeprefix("athena:").partition("?")
     database, _, table = names.partition(".")
     found = dict(parse_qsl(options, keep_blank_values=True))
-    unknown = [key for key in found if key not in Place._fields[2:]]
+    unknown = [key for key in found if key not in TableLocation._fields[2:]]
     output = found.get("output", "")
     if not (database and table) or unknown or (output and not output.startswith("s3://")):
         raise UsageError(
-            f"not a table of Athena: {printable(spec)[:120]!r}",
-            *(f"no option {printable(key)[:40]!r}" for key in unknown[:1]),
+            f"not a table of Athena: {escape_controls(spec)[:120]!r}",
+            *(f"no option {escape_controls(key)[:40]!r}" for key in unknown[:1]),
             f"for example {_FORM}; all after the question mark may be left out",
             code="PG-E524",
         )
-    return Place(database, table, **found)
+    return TableLocation(database, table, **found)
 
 
 @dataclass(slots=True)
-class Runner:
+class AthenaClient:
     """Asks Athena. `scanned` adds up the bytes that its queries read."""
 
     aws: Aws
-    place: Place
+    place: TableLocation
     max_scan: int | None = None
     """Bytes that all queries together may read; None for no limit."""
     sleep: Callable[[float], None] = time.sleep
@@ -90,8 +90,8 @@ class Runner:
                 if not (is_aws_error(error) and error_code(error) == "MetadataException"):
                     raise
                 raise UsageError(
-                    f"no table {printable(place.table)!r} in database {printable(place.database)!r}:"
-                    f" {clean(str(error))}",
+                    f"no table {escape_controls(place.table)!r} in database {escape_controls(place.database)!r}:"
+                    f" {sanitize(str(error))}",
                     "policygen athena ddl prints the statement that makes one",
                     code="PG-E523",
                 ) from None
@@ -120,7 +120,7 @@ class Runner:
     def bill(self) -> str:
         """What was read and what it costs, in words."""
         cost = self.scanned / 1e12 * PRICE
-        return f"Athena read {size(self.scanned)}, about ${cost:.2f} at ${PRICE:g} a terabyte"
+        return f"Athena read {format_bytes(self.scanned)}, about ${cost:.2f} at ${PRICE:g} a terabyte"
 
     def check_room(self) -> None:
         """Stops before a query that reads as much again as the one before, where that would be too much.
@@ -129,7 +129,7 @@ class Runner:
             GateError: PG-E522.
         """
         if self.max_scan is not None and 2 * self.scanned > self.max_scan:
-            raise self._too_much(f"the next query would read {size(self.scanned)} again")
+            raise self._too_much(f"the next query would read {format_bytes(self.scanned)} again")
 
     def _client(self) -> Any:
         return self.aws.client("athena", self.place.region)
@@ -149,7 +149,7 @@ class Runner:
             settings["ResultConfiguration"] = {"OutputLocation": place.output}
         elif group is not None and not place.output and not _keeps_results(group):
             raise UsageError(
-                f"workgroup {printable(settings['WorkGroup'])!r} says no place for results",
+                f"workgroup {escape_controls(settings['WorkGroup'])!r} says no place for results",
                 f"name one: {_FORM}",
                 code="PG-E524",
             )
@@ -195,7 +195,7 @@ class Runner:
 
     def _too_much(self, what: str) -> GateError:
         return GateError(
-            f"{size(self.scanned)} read, {size(self.max_scan or 0)} allowed: {what}",
+            f"{format_bytes(self.scanned)} read, {format_bytes(self.max_scan or 0)} allowed: {what}",
             "ask for fewer days, or for one account: a table with partitions reads only these",
             f"or allow more: about ${2 * self.scanned / 1e12 * PRICE:.2f} at ${PRICE:g} a terabyte in all",
             code="PG-E522",
@@ -211,8 +211,8 @@ def _failed(query: str, status: Mapping[str, Any]) -> AwsError:
     told = status.get("StateChangeReason") or (status.get("AthenaError") or {}).get("ErrorMessage")
     return AwsError(
         f"Athena's query {'was cancelled' if status['State'] == 'CANCELLED' else 'failed'}:"
-        f" {clean(told, 400) or 'no reason was given'}",
-        f"aws athena get-query-execution --query-execution-id {clean(query, 64)} tells more",
+        f" {sanitize(told, 400) or 'no reason was given'}",
+        f"aws athena get-query-execution --query-execution-id {sanitize(query, 64)} tells more",
         "a damaged log file stops every query: leave its days out, or read the bucket itself",
         code="PG-E521",
     )

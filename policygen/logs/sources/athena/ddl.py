@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from policygen.errors import UsageError
-from policygen.text import printable
+from policygen.text import escape_controls
 
 # https://docs.aws.amazon.com/athena/latest/ug/create-cloudtrail-table-partition-projection.html
 _COLUMNS = """\
@@ -143,7 +143,7 @@ def ddl(
         for value in values:
             if not form.fullmatch(value):
                 raise UsageError(
-                    f"not a {what} that a table can be made with: {printable(value)[:80]!r}",
+                    f"not a {what} that a table can be made with: {escape_controls(value)[:80]!r}",
                     f"its form is {form.pattern}",
                     code="PG-E525",
                 )

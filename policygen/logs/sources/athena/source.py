@@ -10,14 +10,22 @@ from collections.abc import Callable, Sequence
 
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import NothingFoundError, UsageError
-from policygen.logs.calls.counts import Ledger
-from policygen.logs.source import CallSource, Scope
-from policygen.logs.sources.athena.client import Place, Runner, parse_place
-from policygen.logs.sources.athena.sql import Question, calls_sql, survey_sql
-from policygen.logs.sources.sql_rows import count_calls, note_survey
-from policygen.text import count, printable
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.source import QuerySource, Scope
+from policygen.logs.sources.athena.client import AthenaClient, TableLocation, parse_table_location
+from policygen.logs.sources.athena.sql import CallsQuery, calls_sql, survey_sql
+from policygen.logs.sources.sql_rows import count_calls, load_summary
+from policygen.text import escape_controls, pluralize
 
-__all__ = ["AthenaSource", "Place", "Question", "Runner", "fill", "open_athena", "parse_place"]
+__all__ = [
+    "AthenaClient",
+    "AthenaSource",
+    "CallsQuery",
+    "TableLocation",
+    "count_table",
+    "open_athena",
+    "parse_table_location",
+]
 
 
 def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> AthenaSource:
@@ -34,14 +42,14 @@ def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None
     """
     if len(specs) != 1:
         raise UsageError("one table of Athena at a time", "run once for each", code="PG-E524")
-    place = parse_place(specs[0])
-    return AthenaSource(Runner(Aws.identify(open_session(profile or None)), place, max_scan))
+    place = parse_table_location(specs[0])
+    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), place, max_scan))
 
 
-class AthenaSource(CallSource):
+class AthenaSource(QuerySource):
     """A table of CloudTrail's logs."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: AthenaClient) -> None:
         self._runner = runner
         self._unknown: tuple[str, ...] = ()
 
@@ -50,26 +58,26 @@ class AthenaSource(CallSource):
         """What the table's columns cannot tell; known when it was asked."""
         return self._unknown
 
-    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `CallSource.fill` and `fill`.
+    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+        """See `QuerySource.fill` and `count_table`.
 
         Raises:
             NothingFoundError: the table has no event of the window (PG-E302).
         """
-        self._unknown = fill(
-            ledger, self._runner, Question(role, scope.account, scope.first, ledger.until), say
+        self._unknown = count_table(
+            counts, self._runner, CallsQuery(role, scope.account, scope.first, counts.until), say
         )
-        if not ledger.records:
-            name = printable(f"{self._runner.place.database}.{self._runner.place.table}")
+        if not counts.records:
+            name = escape_controls(f"{self._runner.place.database}.{self._runner.place.table}")
             raise NothingFoundError(
-                f"no event in table {name} from {scope.first or 'its beginning'} to {ledger.until or 'its end'}",
+                f"no event in table {name} from {scope.first or 'its beginning'} to {counts.until or 'its end'}",
                 "does its partition projection cover these days, and the trail's bucket and prefix?",
                 code="PG-E302",
             )
 
 
-def fill(
-    ledger: Ledger, runner: Runner, asked: Question, say: Callable[[str], None] = lambda _: None
+def count_table(
+    counts: CallCounts, runner: AthenaClient, asked: CallsQuery, say: Callable[[str], None] = lambda _: None
 ) -> tuple[str, ...]:
     """Fills an empty ledger, as reading the log's files and settling would have; returns what cannot be known.
 
@@ -87,13 +95,13 @@ def fill(
     table = runner.describe()
     if not table.dated:
         say(
-            f"warning: table {printable(table.name)} has no partitions by day: each query reads all of the log"
+            f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
-    survey = note_survey(ledger, runner.run(survey_sql(table, asked)))
-    say(f"{count(ledger.records, 'record')} surveyed; {runner.bill}")
+    survey = load_summary(counts, runner.run(survey_sql(table, asked)))
+    say(f"{pluralize(counts.records, 'record')} surveyed; {runner.bill}")
     if survey.pairs:
         runner.check_room()
-        ids = {role.role_id for role in survey.by_id.values() if ledger.select(role)}
-        count_calls(ledger, survey, runner.run(calls_sql(table, asked, survey.pairs, ids)))
-        say(f"calls of {count(len(survey.pairs), 'event name')} added up; {runner.bill}")
+        ids = {role.role_id for role in survey.by_id.values() if counts.select(role)}
+        count_calls(counts, survey, runner.run(calls_sql(table, asked, survey.pairs, ids)))
+        say(f"calls of {pluralize(len(survey.pairs), 'event name')} added up; {runner.bill}")
     return table.unknown

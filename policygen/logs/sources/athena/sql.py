@@ -11,10 +11,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from policygen.catalog.projection import projection
-from policygen.logs.calls.counts import NOTED
+from policygen.logs.calls.counts import CHANGE_EVENTS
 from policygen.logs.calls.evidence import SAMPLES
 from policygen.logs.sources.athena.table import Table, literal
-from policygen.logs.sources.sql_rows import CALL_COLUMNS, JUDGED, PARTS, SESSION, SURVEY_COLUMNS
+from policygen.logs.sources.sql_rows import (
+    CALL_COLUMNS,
+    FILTER_COLUMNS,
+    GROUPING_SETS,
+    SESSION,
+    SURVEY_COLUMNS,
+)
 
 LONGEST = 262_144
 """Bytes of the longest query (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
@@ -23,7 +29,7 @@ _FIELD = re.compile(r"\{([a-z_.]+)\}")
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
-class Question(NamedTuple):
+class CallsQuery(NamedTuple):
     """What is asked of the log."""
 
     role: str = ""
@@ -36,18 +42,18 @@ class Question(NamedTuple):
     """Last day or time; "" for all."""
 
 
-def survey_sql(table: Table, asked: Question) -> str:
+def survey_sql(table: Table, asked: CallsQuery) -> str:
     """The query for everything but calls: `reduction.SURVEY_COLUMNS` grouped by each of `reduction.PARTS`."""
-    marks = [part.mark for part in PARTS]
+    marks = [part.mark for part in GROUPING_SETS]
     # grouping() has a bit for each mark, the first the highest, set where the mark is not grouped by.
     every = (1 << len(marks)) - 1
     numbers = " ".join(
         f"WHEN {every - (1 << (len(marks) - 1 - number))} THEN {number}" for number in range(len(marks))
     )
-    judged = [*(column.name for column in JUDGED), "late"]
+    judged = [*(column.name for column in FILTER_COLUMNS), "late"]
     sets = [
         f"({', '.join([*judged, *(column.name for column in part.columns), *['copied'] * (number == 0)])})"
-        for number, part in enumerate(PARTS)
+        for number, part in enumerate(GROUPING_SETS)
     ]
     names = [column.name for column in SURVEY_COLUMNS]
     wanted = f"({of_role(asked)} OR {{useridentity.type}} = 'AWSAccount')" if asked.role else "FALSE"
@@ -68,7 +74,7 @@ def survey_sql(table: Table, asked: Question) -> str:
 
 
 def calls_sql(
-    table: Table, asked: Question, pairs: Iterable[tuple[str, str]], role_ids: Iterable[str] = ()
+    table: Table, asked: CallsQuery, pairs: Iterable[tuple[str, str]], role_ids: Iterable[str] = ()
 ) -> str:
     """The query for one role's events, added up by `reduction.CALL_COLUMNS`.
 
@@ -126,7 +132,7 @@ _EVENT = (
 )
 
 
-def _once(table: Table, asked: Question, columns: Sequence[tuple[str, str]], where: Sequence[str]) -> str:
+def _once(table: Table, asked: CallsQuery, columns: Sequence[tuple[str, str]], where: Sequence[str]) -> str:
     """The events of the log, each once, and whether the caller's own copy of each was delivered too."""
     day = asked.until[:10]
     conditions = [*table.scope(asked.first, day, asked.account), *where]
@@ -153,7 +159,7 @@ def _once(table: Table, asked: Question, columns: Sequence[tuple[str, str]], whe
     )
 
 
-def of_role(asked: Question) -> str:
+def of_role(asked: CallsQuery) -> str:
     """Events of a role of this name; which role is meant is decided in Python."""
     if not _ROLE_NAME.fullmatch(asked.role):
         return "FALSE"  # no role is called so
@@ -170,7 +176,7 @@ def of_role(asked: Question) -> str:
     return f"(({named}) AND ({issuer}accountid}} = {account} OR {{useridentity.accountid}} = {account}))"
 
 
-def _late(asked: Question) -> str:
+def _late(asked: CallsQuery) -> str:
     """As `Ledger.add` judges."""
     if not asked.until:
         return "FALSE"
@@ -182,7 +188,7 @@ def noted() -> str:
     return " OR ".join(
         f"({{eventsource}} = {literal(source)}"
         f" AND regexp_like({{eventname}}, {literal(f'^({names.pattern})$')}))"
-        for source, names in NOTED.items()
+        for source, names in CHANGE_EVENTS.items()
     )
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from policygen.errors import UsageError
-from policygen.text import printable
+from policygen.text import escape_controls
 
 LATE = 2
 """Days after its own on which an event may be delivered: partitions go by delivery (2.1.2)."""
@@ -64,13 +64,13 @@ class Table:
     @property
     def sql(self) -> str:
         """The table's name in a query."""
-        return f"{quoted(self.database)}.{quoted(self.name)}"
+        return f"{quote_identifier(self.database)}.{quote_identifier(self.name)}"
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """What cannot be known, because the table lacks a column for it."""
         return tuple(
-            f"table {printable(self.name)} has no {path}, so it is not known {what}"
+            f"table {escape_controls(self.name)} has no {path}, so it is not known {what}"
             for path, what in _UNKNOWN.items()
             if path not in self.columns
         )
@@ -79,7 +79,7 @@ class Table:
         """A column in a query, or NULL where the table lacks it."""
         if path not in self.columns:
             return f"CAST(NULL AS {_TYPES.get(path, 'VARCHAR')})"
-        return ".".join(quoted(part) if part == "timestamp" else part for part in path.split("."))
+        return ".".join(quote_identifier(part) if part == "timestamp" else part for part in path.split("."))
 
     def scope(self, first: str, last: str, account: str) -> tuple[str, ...]:
         """Conditions by which whole partitions are left out.
@@ -109,10 +109,10 @@ class Table:
 
     def _account(self, key: Partition, account: str) -> str:
         if account:
-            return f"{quoted(key.name)} = {_value(key, account)}"
+            return f"{quote_identifier(key.name)} = {_value(key, account)}"
         if key.projection == "injected":
             raise UsageError(
-                f"table {printable(self.name)!r} can be asked for one account at a time only",
+                f"table {escape_controls(self.name)!r} can be asked for one account at a time only",
                 "give the role's ARN, which names its account: --role arn:aws:iam::111122223333:role/NAME",
                 code="PG-E523",
             )
@@ -158,14 +158,14 @@ def read_table(database: str, described: Mapping[str, Any]) -> Table:
     missing = [path for path in _NEEDED if path not in columns]
     if missing:
         raise UsageError(
-            f"table {printable(name)!r} is no table of CloudTrail's logs: it has no {', '.join(missing[:3])}",
+            f"table {escape_controls(name)!r} is no table of CloudTrail's logs: it has no {', '.join(missing[:3])}",
             "policygen athena ddl prints the statement that makes one",
             code="PG-E523",
         )
     return Table(database, name, frozenset(columns), keys, described.get("TableType") == "VIRTUAL_VIEW")
 
 
-def quoted(name: str) -> str:
+def quote_identifier(name: str) -> str:
     """An identifier of a query."""
     return '"{}"'.format(name.replace('"', '""'))
 
@@ -206,7 +206,7 @@ def _by_date(key: Partition, first: str, end: str) -> str:
     found = _SORTED_FORMAT.fullmatch(_format_of(key))
     if found is None:
         return ""
-    name = quoted(key.name)
+    name = quote_identifier(key.name)
     bounds = [(">=", first), ("<=", end)]
     return " AND ".join(
         f"{name} {sign} {literal(day.replace('-', found['a']))}" for sign, day in bounds if day
@@ -215,9 +215,9 @@ def _by_date(key: Partition, first: str, end: str) -> str:
 
 def _among(key: Partition, numbers: list[int]) -> str:
     if key.type not in {"string", "varchar"}:
-        return f"{quoted(key.name)} IN ({', '.join(str(number) for number in numbers)})"
+        return f"{quote_identifier(key.name)} IN ({', '.join(str(number) for number in numbers)})"
     texts = sorted({text for number in numbers for text in (f"{number:02}", str(number))})
-    return f"{quoted(key.name)} IN ({', '.join(map(literal, texts))})"
+    return f"{quote_identifier(key.name)} IN ({', '.join(map(literal, texts))})"
 
 
 def _value(key: Partition, text: str) -> str:

@@ -14,7 +14,7 @@ from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, UsageError
 from policygen.logs.sources.api.paging import patiently
 from policygen.logs.sources.sql_rows import Row
-from policygen.text import clean, size
+from policygen.text import format_bytes, sanitize
 
 PER_PAGE = 1000
 """Greatest number of rows of one answer."""
@@ -56,7 +56,7 @@ def parse_store(spec: str) -> Store:
     found = _SPEC.fullmatch(spec)
     if found is None:
         raise UsageError(
-            f"not an event data store of CloudTrail Lake: {clean(spec)!r}",
+            f"not an event data store of CloudTrail Lake: {sanitize(spec)!r}",
             f"its form is {_FORM}",
             code="PG-E533",
         )
@@ -108,7 +108,7 @@ class Lake:
     @property
     def bill(self) -> str:
         """What the queries read, in words."""
-        return f"CloudTrail Lake read {size(self.scanned)}, and charges for what it reads"
+        return f"CloudTrail Lake read {format_bytes(self.scanned)}, and charges for what it reads"
 
     def _wait(self, query: str) -> None:
         wait = _FIRST_WAIT
@@ -163,8 +163,8 @@ class Lake:
     def _unusable(self, why: str) -> UsageError:
         region = self.store.region or self.aws.session.region_name or "REGION"
         return UsageError(
-            f"event data store {self.store.id} cannot be asked: {clean(why, 400)}",
-            f"aws cloudtrail list-event-data-stores --region {clean(region)} shows those there are",
+            f"event data store {self.store.id} cannot be asked: {sanitize(why, 400)}",
+            f"aws cloudtrail list-event-data-stores --region {sanitize(region)} shows those there are",
             code="PG-E532",
         )
 
@@ -174,8 +174,8 @@ def _failed(query: str, found: Mapping[str, Any]) -> AwsError:
         found.get("QueryStatus", ""), "failed"
     )
     return AwsError(
-        f"CloudTrail Lake's query {how}: {clean(found.get('ErrorMessage'), 400) or 'no reason was given'}",
-        f"aws cloudtrail describe-query --query-id {clean(query, 64)} tells more",
+        f"CloudTrail Lake's query {how}: {sanitize(found.get('ErrorMessage'), 400) or 'no reason was given'}",
+        f"aws cloudtrail describe-query --query-id {sanitize(query, 64)} tells more",
         "fewer --days make it shorter; a query has an hour",
         code="PG-E531",
     )

@@ -16,15 +16,15 @@ from policygen.account.aws_session import Aws, open_session
 from policygen.account.model import Trail
 from policygen.errors import IncompleteError, NothingFoundError, UsageError
 from policygen.iam.arn import parse
-from policygen.logs.calls.counts import Ledger
+from policygen.logs.calls.counts import CallCounts
 from policygen.logs.decode.unpack import BATCH
-from policygen.logs.source import CallSource, Scope
+from policygen.logs.source import QuerySource, Scope
 from policygen.logs.sources.api.paging import batches
-from policygen.logs.sources.athena.sql import Question
+from policygen.logs.sources.athena.sql import CallsQuery
 from policygen.logs.sources.lake.client import Lake, Store, parse_store
-from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_rows, survey_sql
-from policygen.logs.sources.sql_rows import note_survey
-from policygen.text import clean, count
+from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries, survey_rows
+from policygen.logs.sources.sql_rows import load_summary
+from policygen.text import pluralize, sanitize
 
 __all__ = ["Lake", "LakeSource", "Store", "open_lake", "parse_store"]
 
@@ -53,7 +53,7 @@ def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None =
     return LakeSource(Lake(Aws.identify(open_session(profile or None)), store))
 
 
-class LakeSource(CallSource):
+class LakeSource(QuerySource):
     """An event data store.
 
     Args:
@@ -78,59 +78,59 @@ class LakeSource(CallSource):
         """The store, whose selectors decided what is in it; known when it was asked."""
         return (self._trail,) if self._trail else None
 
-    def fill(self, ledger: Ledger, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `CallSource.fill`.
+    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+        """See `QuerySource.fill`.
 
         Raises:
             NothingFoundError: the store has no event of the window (PG-E302).
             IncompleteError: a record of the role cannot be read (PG-E534).
         """
-        lake, asked = self._lake, Question(role, scope.account, scope.first, ledger.until)
+        lake, asked = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
         say(f"asking event data store {lake.store.id}")
         described = lake.describe()
         self._trail = _trail(described, self._now)
         rows = (
             row
             for marks in SURVEYS
-            for row in survey_rows(marks, lake.run(survey_sql(lake.store.id, asked, marks)))
+            for row in survey_rows(marks, lake.run(survey_queries(lake.store.id, asked, marks)))
         )
-        note_survey(ledger, rows)
-        say(f"{count(ledger.records, 'record')} surveyed; {lake.bill}")
-        if not ledger.records:
+        load_summary(counts, rows)
+        say(f"{pluralize(counts.records, 'record')} surveyed; {lake.bill}")
+        if not counts.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
-                f" to {ledger.until or 'now'}",
+                f" to {counts.until or 'now'}",
                 "does it hold the days and the account that are asked for?",
                 code="PG-E302",
             )
-        if any(map(ledger.select, ledger.roles)):
-            self._count(ledger, asked, whole=bool(described.get("OrganizationEnabled")))
+        if any(map(counts.select, counts.roles)):
+            self._count(counts, asked, whole=bool(described.get("OrganizationEnabled")))
             say(f"records of {role} read one by one; {lake.bill}")
 
-    def _count(self, ledger: Ledger, asked: Question, *, whole: bool) -> None:
+    def _count(self, counts: CallCounts, asked: CallsQuery, *, whole: bool) -> None:
         """Adds the role's records, and in an organisation's store the copies that other accounts received."""
         lake = self._lake
-        own = Ledger(ledger.select, until=ledger.until)
+        own = CallCounts(counts.select, until=counts.until)
         self._read(own, records_sql(lake.store.id, asked))
-        ids = sorted({role.role_id for role in own.roles if role.role_id and ledger.select(role)})
+        ids = sorted({role.role_id for role in own.roles if role.role_id and counts.select(role)})
         if whole and ids:
             self._read(own, records_sql(lake.store.id, asked, ids))
         own.settle()
-        ledger.calls, ledger.notices = own.calls, own.notices
-        ledger.duplicates = own.duplicates
-        ledger.roles.update({role: own.roles[role] - ledger.roles[role] for role in own.calls})
+        counts.calls, counts.notices = own.calls, own.notices
+        counts.duplicates = own.duplicates
+        counts.roles.update({role: own.roles[role] - counts.roles[role] for role in own.calls})
 
-    def _read(self, ledger: Ledger, sql: str) -> None:
+    def _read(self, counts: CallCounts, sql: str) -> None:
         texts: list[object] = []
         for row in self._lake.run(sql):
             texts.append(row.get("eventjson") or None)
             if len(texts) == BATCH:
-                self._add(ledger, texts)
+                self._add(counts, texts)
                 texts = []
-        self._add(ledger, texts)
+        self._add(counts, texts)
 
-    def _add(self, ledger: Ledger, texts: list[object]) -> None:
-        for batch in batches(f"lake:{self._lake.store.id}", texts, ledger.records):
+    def _add(self, counts: CallCounts, texts: list[object]) -> None:
+        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.records):
             if batch.unreadable or batch.damage:
                 reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
                 raise IncompleteError(
@@ -139,7 +139,7 @@ class LakeSource(CallSource):
                     "or read the trail's bucket: --logs auto",
                     code="PG-E534",
                 )
-            ledger.add_all(batch.records)
+            counts.add_all(batch.records)
 
 
 def _trail(store: Mapping[str, Any], now: datetime) -> Trail:
@@ -148,9 +148,9 @@ def _trail(store: Mapping[str, Any], now: datetime) -> Trail:
     created = store.get("CreatedTimestamp") or now
     changed = store.get("UpdatedTimestamp") or created
     since = max(created, changed, *([now - kept] if kept else []))
-    arn = clean(store.get("EventDataStoreArn"))
+    arn = sanitize(store.get("EventDataStoreArn"))
     place = parse(arn)
-    name = f"event data store {clean(store.get('Name'), 128)}"
+    name = f"event data store {sanitize(store.get('Name'), 128)}"
     if since == changed and changed.date() > created.date():
         name += f", as it is since {changed.astimezone(UTC):%Y-%m-%d}"
     return Trail(

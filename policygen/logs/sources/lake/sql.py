@@ -12,21 +12,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
-from policygen.logs.sources.athena.sql import Question, noted, of_role
+from policygen.logs.sources.athena.sql import CallsQuery, noted, of_role
 from policygen.logs.sources.athena.table import literal
-from policygen.logs.sources.sql_rows import JUDGED, PARTS, Column, Row
+from policygen.logs.sources.sql_rows import FILTER_COLUMNS, GROUPING_SETS, Column, Row
 
 _FIELD = re.compile(r"\{([a-z_.]+)\}")
 _TIME = "date_format({}, '%Y-%m-%dT%H:%i:%sZ')"
 """A timestamp as records write it: they have no parts of a second."""
 
 _ENDS = (("min", "first"), ("max", "last"))
-_BY_MARK = {part.mark: (number, part.columns) for number, part in enumerate(PARTS)}
+_BY_MARK = {part.mark: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
 SURVEYS = (("recipient",), ("day", "region", "reads"))
 """Parts of `reduction.PARTS` that are asked for together: their columns have few values."""
 
 
-def survey_sql(store: str, asked: Question, marks: Sequence[str]) -> str:
+def survey_queries(store: str, asked: CallsQuery, marks: Sequence[str]) -> str:
     """The statement that adds everybody's events up, of the role's account where it is known.
 
     Args:
@@ -48,7 +48,7 @@ def survey_sql(store: str, asked: Question, marks: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def records_sql(store: str, asked: Question, role_ids: Sequence[str] = ()) -> str:
+def records_sql(store: str, asked: CallsQuery, role_ids: Sequence[str] = ()) -> str:
     """The statement for whole records: those of the role, and notices of what was logged and deployed.
 
     Args:
@@ -70,7 +70,7 @@ def records_sql(store: str, asked: Question, role_ids: Sequence[str] = ()) -> st
 
 
 def _columns(marks: Sequence[str]) -> list[Column]:
-    return [*JUDGED, *(column for mark in marks for column in _BY_MARK[mark][1])]
+    return [*FILTER_COLUMNS, *(column for mark in marks for column in _BY_MARK[mark][1])]
 
 
 def _said(sql: str) -> str:
@@ -78,7 +78,7 @@ def _said(sql: str) -> str:
     return _FIELD.sub(lambda found: _TIME.format("eventtime") if found[1] == "eventtime" else found[1], sql)
 
 
-def _window(asked: Question) -> Iterator[str]:
+def _window(asked: CallsQuery) -> Iterator[str]:
     """As AWS writes it: a store leaves out what lies outside, and reads the rest."""
     if asked.first:
         yield f"eventtime >= {literal(f'{asked.first} 00:00:00')}"
@@ -89,7 +89,7 @@ def _window(asked: Question) -> Iterator[str]:
         yield f"eventtime <= {literal(asked.until.replace('T', ' ').rstrip('Z'))}"
 
 
-def _account(asked: Question) -> Iterator[str]:
+def _account(asked: CallsQuery) -> Iterator[str]:
     """What the account received, as its folder of a bucket holds it."""
     if asked.account:
         account = literal(asked.account)

@@ -6,32 +6,32 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from policygen.account.aws_reader import Reader
+from policygen.account.aws_reader import AccountReader
 from policygen.account.aws_session import Aws, open_session
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError, NothingFoundError, UsageError
 from policygen.iam.arn import parse
-from policygen.logs.sources.s3.client import Access, page, refused
+from policygen.logs.sources.s3.client import S3Access, list_page, refused
 from policygen.logs.sources.s3.fetch import Name, fetcher_of
-from policygen.logs.sources.s3.source import Location, S3Source
-from policygen.text import clean, printable
+from policygen.logs.sources.s3.source import BucketPrefix, S3Source
+from policygen.text import escape_controls, sanitize
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 
-class Trail(NamedTuple):
+class TrailCandidate(NamedTuple):
     """A trail, where it delivers to, and why it is not read; "" where it is."""
 
     name: str
     account: str
     scope: str
-    location: Location
+    location: BucketPrefix
     passed_over: str = ""
 
     def note(self) -> str:
         """What became of it, in one line."""
         fate = f"not read: {self.passed_over}" if self.passed_over else f"reading {self.location}"
-        return printable(f"trail {self.name} ({self.scope}): {fate}")
+        return escape_controls(f"trail {self.name} ({self.scope}): {fate}")
 
 
 def open_auto(
@@ -53,10 +53,12 @@ def open_auto(
     """
     for spec in specs:
         if spec.lower().rstrip(":") != "auto":
-            raise UsageError(f"{printable(spec)!r}: auto takes nothing more", "write auto", code="PG-E202")
+            raise UsageError(
+                f"{escape_controls(spec)!r}: auto takes nothing more", "write auto", code="PG-E202"
+            )
     aws = Aws.identify(open_session(profile or None, region or None))
-    access = Access(profile, region)
-    trails = choose(_described(aws))
+    access = S3Access(profile, region)
+    trails = choose_trail(_described(aws))
     taken = [trail for trail in trails if not trail.passed_over]
     notes = [trail.note() for trail in trails]
     if not taken:
@@ -73,7 +75,7 @@ def open_auto(
     return S3Source(locations, access, fetcher_of(fetcher, access), account=aws.account, notes=notes)
 
 
-def choose(rows: Iterable[Json]) -> list[Trail]:
+def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
     """The trails to read, widest first, and the others with the reason why not.
 
     A trail of the organisation comes before one of all regions, and that before one of a single region. What logs the
@@ -83,7 +85,7 @@ def choose(rows: Iterable[Json]) -> list[Trail]:
     Args:
         rows: trails with their status and selectors in the snapshot's form, null where they were refused.
     """
-    chosen: list[Trail] = []
+    chosen: list[TrailCandidate] = []
     read: list[Json] = []
     for row in sorted(rows, key=_rank):
         trail = row["Trail"]
@@ -93,7 +95,9 @@ def choose(rows: Iterable[Json]) -> list[Trail]:
             read.append(row)
         arn = parse(trail["TrailARN"])
         chosen.append(
-            Trail(clean(trail["Name"]), arn.account if arn else "", _scope_of(trail), location, reason)
+            TrailCandidate(
+                sanitize(trail["Name"]), arn.account if arn else "", _scope_of(trail), location, reason
+            )
         )
     return chosen
 
@@ -104,13 +108,13 @@ def _rank(row: Json) -> tuple[bool, bool, str]:
 
 
 def _scope_of(trail: Json) -> str:
-    where = "all regions" if trail.get("IsMultiRegionTrail") else f"only {clean(trail['HomeRegion'])}"
+    where = "all regions" if trail.get("IsMultiRegionTrail") else f"only {sanitize(trail['HomeRegion'])}"
     return f"organisation, {where}" if trail.get("IsOrganizationTrail") else where
 
 
-def _location(trail: Json) -> Location:
+def _location(trail: Json) -> BucketPrefix:
     prefix = trail.get("S3KeyPrefix", "").strip("/")
-    return Location(trail["S3BucketName"], f"{prefix}/AWSLogs/" if prefix else "AWSLogs/")
+    return BucketPrefix(trail["S3BucketName"], f"{prefix}/AWSLogs/" if prefix else "AWSLogs/")
 
 
 def _not_logging(row: Json) -> str:
@@ -126,7 +130,7 @@ def _not_logging(row: Json) -> str:
 def _covered(row: Json, read: Iterable[Json]) -> str:
     """Which trail that is read has all that this one has; "" for none."""
     for other in read:
-        name = clean(other["Trail"]["Name"])
+        name = sanitize(other["Trail"]["Name"])
         if _location(row["Trail"]) == _location(other["Trail"]):
             return f"it delivers to the same place as {name}"
         known = _selectors(row) != (None, None)
@@ -148,7 +152,7 @@ def _reaches(wide: Json, narrow: Json) -> bool:
 
 def _described(aws: Aws) -> list[Json]:
     """The trails that are seen from the session's region, those of other regions and of the organisation included."""
-    reader = Reader(aws, lambda _: None)
+    reader = AccountReader(aws, lambda _: None)
     rows = reader.trails(aws.regions())
     if rows is None:
         raise AwsError(
@@ -160,11 +164,11 @@ def _described(aws: Aws) -> list[Json]:
     return rows
 
 
-def _check(trail: Trail, access: Access) -> None:
+def _check(trail: TrailCandidate, access: S3Access) -> None:
     """Stops where the bucket of a trail cannot be listed: without its events a policy could be too small."""
     bucket, prefix = trail.location
     try:
-        page(access, bucket, prefix, folders=True)
+        list_page(access, bucket, prefix, folders=True)
     except Exception as error:
         told = refused(error, access, bucket, prefix)
         named = _ACCOUNT.search(bucket)

@@ -11,7 +11,7 @@ from policygen.account.aws_errors import error_code, is_aws_error, is_denied, tr
 from policygen.account.aws_session import make_client, open_session
 from policygen.errors import AwsError
 from policygen.logs.source import Batch, Damage
-from policygen.text import clean, printable
+from policygen.text import escape_controls, sanitize
 
 CONNECTIONS = 64
 """Connections that a client keeps open; more threads than that would wait for one another."""
@@ -30,7 +30,7 @@ _REASONS = {
 }
 
 
-class Access(NamedTuple):
+class S3Access(NamedTuple):
     """Whose credentials are used, by name: it can go to another process, where a client cannot."""
 
     profile: str = ""
@@ -39,11 +39,11 @@ class Access(NamedTuple):
     """"" for what the environment or the profile says. A bucket elsewhere is found by a redirect."""
 
 
-_clients: dict[tuple[int, Access], Any] = {}
+_clients: dict[tuple[int, S3Access], Any] = {}
 _lock = threading.Lock()
 
 
-def client_of(access: Access) -> Any:
+def client_of(access: S3Access) -> Any:
     """The client of this process: clients serve many threads, but sessions do not, and a fork must not share sockets.
 
     Raises:
@@ -71,7 +71,7 @@ def _retries() -> dict[str, Any]:
     }
 
 
-class Entry(NamedTuple):
+class ListedObject(NamedTuple):
     """One object in a listing."""
 
     key: str
@@ -80,15 +80,17 @@ class Entry(NamedTuple):
     """Differs when the content does."""
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """Up to 1,000 entries of a listing; `folders` are prefixes that end in a slash, `more` is "" at the end."""
 
-    entries: list[Entry]
+    entries: list[ListedObject]
     folders: list[str]
     more: str
 
 
-def page(access: Access, bucket: str, prefix: str, more: str = "", *, folders: bool = False) -> Page:
+def list_page(
+    access: S3Access, bucket: str, prefix: str, more: str = "", *, folders: bool = False
+) -> ListPage:
     """One page of what begins with `prefix`, in the order of keys.
 
     Args:
@@ -103,18 +105,18 @@ def page(access: Access, bucket: str, prefix: str, more: str = "", *, folders: b
         asked["ContinuationToken"] = more
     answer = client_of(access).list_objects_v2(Bucket=bucket, Prefix=prefix, **asked)
     entries = [
-        Entry(one["Key"], one["Size"], f"{one.get('ETag', '').strip(chr(34))}-{one['Size']}")
+        ListedObject(one["Key"], one["Size"], f"{one.get('ETag', '').strip(chr(34))}-{one['Size']}")
         for one in answer.get("Contents", ())
     ]
     found = [one["Prefix"] for one in answer.get("CommonPrefixes", ())]
-    return Page(entries, found, answer.get("NextContinuationToken", ""))
+    return ListPage(entries, found, answer.get("NextContinuationToken", ""))
 
 
-def folders_in(access: Access, bucket: str, prefix: str) -> Iterator[str]:
+def folders_in(access: S3Access, bucket: str, prefix: str) -> Iterator[str]:
     """The names of the folders directly in `prefix`, sorted and without slashes."""
     more = ""
     while True:
-        found = page(access, bucket, prefix, more, folders=True)
+        found = list_page(access, bucket, prefix, more, folders=True)
         for folder in found.folders:
             yield folder[len(prefix) :].rstrip("/")
         more = found.more
@@ -144,7 +146,7 @@ def failed(name: str, error: Exception, action: str, size: int = 0) -> Batch:
     """
     _stop_if_hopeless(error)
     kind = "denied" if is_denied(error) else "log"
-    return Batch(printable(name), damage=Damage(None, _reason(error, action)), kind=kind, size=size)
+    return Batch(escape_controls(name), damage=Damage(None, _reason(error, action)), kind=kind, size=size)
 
 
 def _stop_if_hopeless(error: Exception) -> None:
@@ -170,7 +172,7 @@ def is_cut(error: Exception) -> bool:
 
 
 def _reason(error: Exception, action: str) -> str:
-    code, text = error_code(error), clean(" ".join(str(error).split()), 300)
+    code, text = error_code(error), sanitize(" ".join(str(error).split()), 300)
     if code in _REASONS:
         return f"{_REASONS[code]} ({code})"
     if is_denied(error):
@@ -189,19 +191,19 @@ def _missing(text: str, action: str) -> str:
     return f"{action}, or kms:Decrypt on the trail's key" if action == "s3:GetObject" else action
 
 
-def refused(error: Exception, access: Access, bucket: str, prefix: str) -> AwsError:
+def refused(error: Exception, access: S3Access, bucket: str, prefix: str) -> AwsError:
     """The error for a bucket that cannot be listed at all, with the permission that is missing."""
     _stop_if_hopeless(error)
     told = translate(error, service="s3", profile=access.profile)
-    where = printable(bucket)
+    where = escape_controls(bucket)
     if error_code(error) == "NoSuchBucket":
         return AwsError(f"no bucket {where!r}", "aws s3 ls shows those of this account", code="PG-E105")
     if not is_denied(error):
         return told
     arn = f"arn:{client_of(access).meta.partition}:s3:::{where}"
     return AwsError(
-        f"the caller may not list {printable(url(bucket, prefix))}",
-        f"needed: s3:ListBucket on {arn}, s3:GetObject on {arn}/{printable(prefix)}*",
+        f"the caller may not list {escape_controls(url(bucket, prefix))}",
+        f"needed: s3:ListBucket on {arn}, s3:GetObject on {arn}/{escape_controls(prefix)}*",
         "kms:Decrypt on the trail's key, where its logs are encrypted with one",
         "a bucket of another account must also allow it in its bucket policy",
         *(hint for hint in told.hints if hint.startswith("AWS says")),

@@ -39,7 +39,7 @@ class TrailFolder(NamedTuple):
     """Only days that begin so, as ``2026/11``; "" for all."""
 
 
-class Place(NamedTuple):
+class LogLocation(NamedTuple):
     """Where a URL points: into the layout of trails at `logs` (up to AWSLogs or the organisation), or beside it."""
 
     logs: str
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     trail: TrailFolder | None
 
 
-def place_of(prefix: str) -> Place | None:
+def log_location(prefix: str) -> LogLocation | None:
     """What a prefix that ends in a slash says by itself; None where it is not in a trail's layout."""
     found = _LAYOUT.fullmatch(prefix)
     if found is None:
@@ -59,10 +59,10 @@ def place_of(prefix: str) -> Place | None:
         found["region"] or "",
         (found["date"] or "").rstrip("/"),
     )
-    return Place(found["logs"], found["org"] or "", trail or None)
+    return LogLocation(found["logs"], found["org"] or "", trail or None)
 
 
-def accounts_in(place: Place, folders: Folders) -> Iterator[TrailFolder]:
+def accounts_in(place: LogLocation, folders: Folders) -> Iterator[TrailFolder]:
     """The accounts whose logs are at a place, those of organisations included."""
     if place.trail:
         yield place.trail
@@ -71,17 +71,17 @@ def accounts_in(place: Place, folders: Folders) -> Iterator[TrailFolder]:
         if _ACCOUNT.fullmatch(name):
             yield TrailFolder(name, f"{place.logs}{name}/CloudTrail/")
         elif _ORGANIZATION.fullmatch(name) and not place.organization:
-            yield from accounts_in(Place(f"{place.logs}{name}/", name, None), folders)
+            yield from accounts_in(LogLocation(f"{place.logs}{name}/", name, None), folders)
 
 
-class Search(NamedTuple):
+class FolderSearch(NamedTuple):
     """What a search found: the places of trails, and whether it ended before all folders were seen."""
 
-    places: list[Place]
+    places: list[LogLocation]
     cut: bool
 
 
-def search(prefix: str, each: Callable[[list[str]], Iterable[Iterable[str]]]) -> Search:
+def find_trail_folders(prefix: str, each: Callable[[list[str]], Iterable[Iterable[str]]]) -> FolderSearch:
     """The places of trails under a prefix, nearest first.
 
     Not searched are what lies in a trail's own layout, and folders of dates and partitions, of which other data has
@@ -91,18 +91,18 @@ def search(prefix: str, each: Callable[[list[str]], Iterable[Iterable[str]]]) ->
         prefix: ends in a slash, or is "".
         each: the names of the folders directly in each of some prefixes.
     """
-    places: list[Place] = []
+    places: list[LogLocation] = []
     level, seen = [prefix], 1
     while level:
         below: list[str] = []
         for one, names in zip(level, each(level), strict=True):
-            places += (Place(f"{one}AWSLogs/", "", None) for name in names if name == "AWSLogs")
+            places += (LogLocation(f"{one}AWSLogs/", "", None) for name in names if name == "AWSLogs")
             below += (f"{one}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
         seen += len(below)
         if seen > SEARCHED:
-            return Search(places, cut=True)
+            return FolderSearch(places, cut=True)
         level = below
-    return Search(places, cut=False)
+    return FolderSearch(places, cut=False)
 
 
 def _may_be_prefix(name: str) -> bool:

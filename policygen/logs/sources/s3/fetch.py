@@ -16,8 +16,8 @@ from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
 from policygen.logs.decode.unpack import LIMIT, read_stored
 from policygen.logs.source import Batch, Damage, LogObject
-from policygen.logs.sources.s3.client import Access, client_of, failed, is_cut
-from policygen.logs.sources.s3.prefetch import in_order
+from policygen.logs.sources.s3.client import S3Access, client_of, failed, is_cut
+from policygen.logs.sources.s3.prefetch import map_in_order
 
 ATTEMPTS = 3
 """How often an object is asked for whose stream breaks; refusals and throttles are botocore's to repeat."""
@@ -44,7 +44,7 @@ class Fetcher(Protocol):
 class Boto3Fetcher:
     """Fetches through boto3."""
 
-    access: Access = field(default_factory=Access)
+    access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
         """All bytes of one object; a stream that breaks is asked for again a few times."""
@@ -76,7 +76,7 @@ class ObstoreFetcher:
     a proxy, a certificate or an endpoint that only boto3 knows would fail every time.
     """
 
-    access: Access = field(default_factory=Access)
+    access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
         """All bytes of one object."""
@@ -99,7 +99,7 @@ class ObstoreFetcher:
             return _stores[slot]
 
 
-_stores: dict[tuple[int, Access, str], Any] = {}
+_stores: dict[tuple[int, S3Access, str], Any] = {}
 _lock = threading.Lock()
 
 # obstore tidies what it takes for a path ("a//b"); such keys are left to boto3.
@@ -107,7 +107,7 @@ _PLAIN = re.compile(r"(?!\.)[\w=.-]+(?:/(?!\.)[\w=.-]+)*", re.ASCII)
 _AWS_ENDPOINT = re.compile(r"https://s3(?:\.[a-z0-9-]+)?\.amazonaws\.com/?")
 
 
-def _open_store(access: Access, bucket: str) -> Any:
+def _open_store(access: S3Access, bucket: str) -> Any:
     """A store of obstore in the bucket's region; None where the bucket does not tell it."""
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
@@ -135,7 +135,7 @@ def _open_store(access: Access, bucket: str) -> Any:
     )
 
 
-def fetcher_of(name: Name, access: Access) -> Fetcher:
+def fetcher_of(name: Name, access: S3Access) -> Fetcher:
     """The fetcher of that name; "auto" takes obstore where it is installed and nothing but AWS itself is asked.
 
     Raises:
@@ -146,7 +146,7 @@ def fetcher_of(name: Name, access: Access) -> Fetcher:
     return Boto3Fetcher(access)
 
 
-def _asks_aws(access: Access) -> bool:
+def _asks_aws(access: S3Access) -> bool:
     """Whether the endpoint is AWS's usual one, and no certificate of a company stands before it."""
     own = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
     return not any(os.environ.get(name) for name in own) and bool(
@@ -183,7 +183,7 @@ class S3Reader:
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:
             work = lambda one: (one, *self._fetched(one))  # noqa: E731
-            for origin, one, data in in_order(work, objects, pool, 2 * threads):
+            for origin, one, data in map_in_order(work, objects, pool, 2 * threads):
                 yield origin, list(self._unpacked(one, data))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -18,11 +18,26 @@ from typing import NamedTuple, TypeVar
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.object_key import Delivered, delivered, is_log_name, kind_of_name
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.logs.sources.s3.client import Access, Entry, Page, failed, folders_in, page, refused, url
-from policygen.logs.sources.s3.discovery import TrailFolder, accounts_in, days_in, place_of, search
+from policygen.logs.sources.s3.client import (
+    ListedObject,
+    ListPage,
+    S3Access,
+    failed,
+    folders_in,
+    list_page,
+    refused,
+    url,
+)
+from policygen.logs.sources.s3.discovery import (
+    TrailFolder,
+    accounts_in,
+    days_in,
+    find_trail_folders,
+    log_location,
+)
 from policygen.logs.sources.s3.fetch import Boto3Fetcher, Fetcher, Name, S3Reader, fetcher_of
-from policygen.logs.sources.s3.prefetch import in_order
-from policygen.text import printable
+from policygen.logs.sources.s3.prefetch import map_in_order
+from policygen.text import escape_controls
 
 LATE_DAYS = 2
 """A path's date is that of publishing, and delivery may be late (2.1.2): so many days after the window are read."""
@@ -38,7 +53,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Location(NamedTuple):
+class BucketPrefix(NamedTuple):
     """A bucket and a prefix in it: a folder, which ends in a slash, one object, or "" for the whole bucket."""
 
     bucket: str
@@ -61,17 +76,19 @@ def open_s3(specs: Sequence[str], *, profile: str = "", region: str = "", fetche
         UsageError: not the URL of a bucket (PG-E202).
         AwsError: no such profile.
     """
-    access = Access(profile, region)
+    access = S3Access(profile, region)
     return S3Source([_location(spec) for spec in specs], access, fetcher_of(fetcher, access))
 
 
-def _location(spec: str) -> Location:
+def _location(spec: str) -> BucketPrefix:
     found = _URL.fullmatch(spec)
     if found is None:
-        raise UsageError(f"{printable(spec)!r} names no bucket", "write s3://BUCKET/PREFIX", code="PG-E202")
+        raise UsageError(
+            f"{escape_controls(spec)!r} names no bucket", "write s3://BUCKET/PREFIX", code="PG-E202"
+        )
     key = found["key"] or ""
     whole = not key or key.endswith("/") or is_log_name(key)
-    return Location(found["bucket"], key if whole else f"{key}/")
+    return BucketPrefix(found["bucket"], key if whole else f"{key}/")
 
 
 class S3Source(LogSource):
@@ -85,15 +102,15 @@ class S3Source(LogSource):
 
     def __init__(
         self,
-        locations: Sequence[Location],
-        access: Access | None = None,
+        locations: Sequence[BucketPrefix],
+        access: S3Access | None = None,
         fetcher: Fetcher | None = None,
         *,
         account: str = "",
         notes: Sequence[str] = (),
     ) -> None:
         self.locations = _outermost(locations)
-        self.access = access or Access()
+        self.access = access or S3Access()
         self.reader = S3Reader(fetcher or Boto3Fetcher(self.access))
         self.account = account
         self._notes = tuple(notes)
@@ -105,10 +122,10 @@ class S3Source(LogSource):
             AwsError: a bucket cannot be listed at all (PG-E110, PG-E105), or credentials expire on the way (PG-E102).
             NothingFoundError: there are logs, but none of the account (PG-E302).
         """
-        window = Window.of(scope._replace(account=scope.account or self.account))
+        window = DayBounds.of(scope._replace(account=scope.account or self.account))
         pool = ThreadPoolExecutor(LISTERS, "policygen-list")
         try:
-            found = _Found()
+            found = _Discovered()
             for location in self.locations:
                 self._locate(location, found, pool)
             trails = self._wanted(found, window.account)
@@ -131,7 +148,7 @@ class S3Source(LogSource):
 
     def nothing(self, passed: Counter[str]) -> PolicygenError:
         """The error for not one log that can be read: PG-E110 where rights are missing, else PG-E302."""
-        where = ", ".join(printable(str(one)) for one in self.locations)
+        where = ", ".join(escape_controls(str(one)) for one in self.locations)
         if passed["denied"]:
             return AwsError(
                 f"the caller may read nothing of {where}",
@@ -150,26 +167,28 @@ class S3Source(LogSource):
 
     # ---- where trails are -------------------------------------------------------------------------------
 
-    def _locate(self, location: Location, found: _Found, pool: Executor) -> None:
+    def _locate(self, location: BucketPrefix, found: _Discovered, pool: Executor) -> None:
         bucket, prefix = location
         try:
-            page(self.access, bucket, prefix, folders=True)
+            list_page(self.access, bucket, prefix, folders=True)
         except Exception as error:
             raise refused(error, self.access, bucket, prefix) from error
         if kind := prefix and kind_of_name(prefix):
             raise NothingFoundError(
-                f"{printable(str(location))} holds no log of calls ({kind})",
+                f"{escape_controls(str(location))} holds no log of calls ({kind})",
                 "name the folder CloudTrail beside it, or the bucket",
                 code="PG-E302",
             )
         folders = self._folders(bucket, found.lost)
-        place = place_of(prefix)
+        place = log_location(prefix)
         if place:
             places, cut = [place], False
         elif prefix and not prefix.endswith("/"):
             places, cut = [], False
         else:
-            places, cut = search(prefix, lambda level: in_order(folders, level, pool, LISTERS))
+            places, cut = find_trail_folders(
+                prefix, lambda level: map_in_order(folders, level, pool, LISTERS)
+            )
         if cut:
             self._too_many(location, found, places=bool(places))
         for one in places:
@@ -177,15 +196,17 @@ class S3Source(LogSource):
         if not places:
             found.loose.append(location)
 
-    def _too_many(self, location: Location, found: _Found, *, places: bool) -> None:
+    def _too_many(self, location: BucketPrefix, found: _Discovered, *, places: bool) -> None:
         reason = "has too many folders to look for trails in each"
         if not places:
             raise UsageError(
-                f"{printable(str(location))} {reason}", "name the folder that holds AWSLogs", code="PG-E202"
+                f"{escape_controls(str(location))} {reason}",
+                "name the folder that holds AWSLogs",
+                code="PG-E202",
             )
         found.lost.append(Batch.damaged(str(location), Damage(None, f"{reason}: name the trails' folders")))
 
-    def _wanted(self, found: _Found, account: str) -> list[tuple[str, TrailFolder]]:
+    def _wanted(self, found: _Discovered, account: str) -> list[tuple[str, TrailFolder]]:
         """The trails' folders of the account, in the order of accounts."""
         trails = sorted(set(found.trails), key=lambda one: (one[1].account, one[0], one[1]))
         wanted = [one for one in trails if account in ("", one[1].account)]
@@ -193,8 +214,8 @@ class S3Source(LogSource):
             accounts = list(dict.fromkeys(trail.account for _, trail in trails))
             more = f" and {len(accounts) - 10} more" if len(accounts) > 10 else ""
             raise NothingFoundError(
-                f"no logs of account {printable(account)} under "
-                + ", ".join(printable(str(one)) for one in self.locations),
+                f"no logs of account {escape_controls(account)} under "
+                + ", ".join(escape_controls(str(one)) for one in self.locations),
                 f"there are logs of {', '.join(accounts[:10])}{more}",
                 "an organisation's trail has a folder for each account; the role's own is needed",
                 code="PG-E302",
@@ -216,11 +237,11 @@ class S3Source(LogSource):
     # ---- what they delivered ----------------------------------------------------------------------------
 
     def _trails(
-        self, trails: Iterable[tuple[str, TrailFolder]], window: Window, pool: Executor
+        self, trails: Iterable[tuple[str, TrailFolder]], window: DayBounds, pool: Executor
     ) -> Iterator[LogObject | Batch]:
         regions = _each(self._regions, trails, pool)
         days = _each(partial(self._days, window), regions, pool)
-        for found in in_order(_unless_batch(self._first_page), days, pool, LISTERS):
+        for found in map_in_order(_unless_batch(self._first_page), days, pool, LISTERS):
             if isinstance(found, Batch):
                 yield found
             else:
@@ -234,7 +255,7 @@ class S3Source(LogSource):
         names = [trail.region] if trail.region else self._folders(bucket, lost)(trail.prefix)
         return [*(_Region(bucket, trail, name) for name in names), *lost]
 
-    def _days(self, window: Window, one: _Region) -> list[_Day | Batch]:
+    def _days(self, window: DayBounds, one: _Region) -> list[_Day | Batch]:
         bucket, trail, region = one
         lost: list[Batch] = []
         prefix = f"{trail.prefix}{region}/"
@@ -245,10 +266,10 @@ class S3Source(LogSource):
         ]
         return [*days, *lost]
 
-    def _first_page(self, day: _Day) -> tuple[_Day, Page | Batch]:
+    def _first_page(self, day: _Day) -> tuple[_Day, ListPage | Batch]:
         return day, self._page(day.bucket, day.prefix)
 
-    def _pages(self, bucket: str, prefix: str, first: Page | Batch) -> Iterator[Entry | Batch]:
+    def _pages(self, bucket: str, prefix: str, first: ListPage | Batch) -> Iterator[ListedObject | Batch]:
         """All entries of a listing; later pages are asked for when they are needed, which bounds the memory."""
         found = first
         while not isinstance(found, Batch):
@@ -258,13 +279,13 @@ class S3Source(LogSource):
             found = self._page(bucket, prefix, found.more)
         yield found
 
-    def _page(self, bucket: str, prefix: str, more: str = "") -> Page | Batch:
+    def _page(self, bucket: str, prefix: str, more: str = "") -> ListPage | Batch:
         try:
-            return page(self.access, bucket, prefix, more)
+            return list_page(self.access, bucket, prefix, more)
         except Exception as error:
             return failed(url(bucket, prefix), error, "s3:ListBucket")
 
-    def _loose(self, location: Location, window: Window) -> Iterator[LogObject | Batch]:
+    def _loose(self, location: BucketPrefix, window: DayBounds) -> Iterator[LogObject | Batch]:
         """Files that lie in no trail's layout; a trail's names still say of what day and account they are."""
         bucket, prefix = location
         exact = prefix != "" and not prefix.endswith("/")
@@ -276,11 +297,11 @@ class S3Source(LogSource):
 
 
 @dataclass(slots=True)
-class _Found:
+class _Discovered:
     """What the locations turned out to be."""
 
     trails: list[tuple[str, TrailFolder]] = field(default_factory=list)
-    loose: list[Location] = field(default_factory=list)
+    loose: list[BucketPrefix] = field(default_factory=list)
     lost: list[Batch] = field(default_factory=list)
 
 
@@ -296,7 +317,7 @@ class _Day(NamedTuple):
     told: Delivered
 
 
-class Window(NamedTuple):
+class DayBounds(NamedTuple):
     """The days to list, late delivery included, and the account; "" where all is wanted."""
 
     first: str
@@ -304,7 +325,7 @@ class Window(NamedTuple):
     account: str
 
     @classmethod
-    def of(cls, scope: Scope) -> Window:
+    def of(cls, scope: Scope) -> DayBounds:
         """A scope's window; its days are dates as ``2026-11-24``."""
         last = scope.last and str(date.fromisoformat(scope.last) + timedelta(LATE_DAYS))
         return cls(scope.first, last, scope.account)
@@ -319,9 +340,9 @@ class Window(NamedTuple):
         return in_time and (not told.account or self.account in ("", told.account))
 
 
-def _outermost(locations: Iterable[Location]) -> tuple[Location, ...]:
+def _outermost(locations: Iterable[BucketPrefix]) -> tuple[BucketPrefix, ...]:
     """Locations without those that lie in another."""
-    kept: list[Location] = []
+    kept: list[BucketPrefix] = []
     for one in sorted(set(locations)):
         inside = kept and one.bucket == kept[-1].bucket and one.prefix.startswith(kept[-1].prefix)
         if not (inside and kept[-1].prefix[-1:] in ("", "/")):
@@ -329,7 +350,7 @@ def _outermost(locations: Iterable[Location]) -> tuple[Location, ...]:
     return tuple(kept)
 
 
-def _object(bucket: str, entry: Entry, told: Delivered, *, given: bool = False) -> LogObject | Batch:
+def _object(bucket: str, entry: ListedObject, told: Delivered, *, given: bool = False) -> LogObject | Batch:
     key, size, version = entry
     where = url(bucket, key)
     if key.endswith("/"):
@@ -338,7 +359,7 @@ def _object(bucket: str, entry: Entry, told: Delivered, *, given: bool = False) 
         return Batch.passed(where, kind, size)
     said = delivered(key)
     return LogObject(
-        printable(where), where, size, version, given or is_log_name(key), *(said if said.day else told)
+        escape_controls(where), where, size, version, given or is_log_name(key), *(said if said.day else told)
     )
 
 
@@ -351,7 +372,7 @@ def _each(
     work: Callable[[T], list[R | Batch]], items: Iterable[T | Batch], pool: Executor
 ) -> Iterator[R | Batch]:
     """All that `work` gives for each item, in order; batches are passed on."""
-    for found in in_order(_unless_batch(work), items, pool, LISTERS):
+    for found in map_in_order(_unless_batch(work), items, pool, LISTERS):
         if isinstance(found, Batch):
             yield found
         else:

@@ -20,7 +20,7 @@ from policygen.iam import reference
 from policygen.iam.request import GRANTED
 from tests.support import ROOT, SHARED
 
-PAGE = ROOT / "docs" / "services.md"
+PAGE = ROOT / "docs" / "reference" / "services.md"
 LOCK = ROOT / "tests" / "cases" / "answers.tsv.gz"
 REFERENCE = SHARED / "reference"
 UPDATE = bool(os.environ.get("POLICYGEN_UPDATE"))

@@ -16,7 +16,7 @@ from policygen.rightsize.assess.readiness import OpenIssues, permission_days, re
 from tests.support import ROOT
 
 CASES = ROOT / "tests/cases/readiness"
-PAGE = ROOT / "docs/evidence.md"
+PAGE = ROOT / "docs/concepts/evidence.md"
 
 
 def dates(start: str, end: str) -> list[str]:

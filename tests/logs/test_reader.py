@@ -543,7 +543,9 @@ print("done", flush=True)
 
 def read_and_kill(command: list[str], after: int) -> tuple[int, bool]:
     """Kills a reading in the work after so many chunks; how many it did, and whether it came to its end."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         assert process.stdin
         assert process.stdout
         chunks = 0

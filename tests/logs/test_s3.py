@@ -30,7 +30,7 @@ from moto.s3.models import s3_backends
 from urllib3.response import HTTPResponse
 
 import policygen.logs.registry
-from policygen.account.required_permissions import AUTO_ACTIONS, BUCKET_ACTIONS
+from policygen.account.required_permissions import NEEDS, actions
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.registry import open_source
 from policygen.logs.source import EVERYTHING, Batch, BytePattern, LogObject, LogSource, Scope
@@ -706,11 +706,12 @@ def test_a_bucket_of_another_region_is_found(wire: Wire) -> None:
 
 def test_what_is_called_is_what_is_declared(wire: Wire) -> None:
     some(1)
-    assert BUCKET_ACTIONS == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
+    bucket = actions(NEEDS["suggest --logs s3://BUCKET"])
+    assert bucket == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
     list(open_source("s3://trail").read())
     methods = {"get" if key else "list" for _, key, _ in wire.requests}
     assert methods == {"get", "list"}
-    assert set(AUTO_ACTIONS) - set(BUCKET_ACTIONS) == {
+    assert set(actions(NEEDS["suggest --logs auto"])) - set(bucket) == {
         "cloudtrail:DescribeTrails",
         "cloudtrail:GetEventSelectors",
         "cloudtrail:GetTrailStatus",

@@ -1,6 +1,6 @@
 """How many distinct calls a second the catalog maps, on one core, beside decoding the same calls from JSON.
 
-    python bench/mapping.py [CALLS] [REPEATS]
+    python bench/bench_mapping.py [CALLS] [REPEATS]
 
 Two mixes: *trail*, the calls of the bench's corpus, few services and a long tail, and *examples*, every example of
 every service file, each time in another account. Prints the median of the repeats.
@@ -19,8 +19,8 @@ from itertools import chain, islice
 from typing import Any
 
 import msgspec
-from corpus import contents, plan
-from org.roles import Shape
+from corpora.organization.roles import Shape
+from corpora.trail import contents, plan
 
 from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry

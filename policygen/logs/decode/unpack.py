@@ -19,11 +19,11 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
 from policygen.logs.decode import envelope
+from policygen.logs.decode.checksum import check_content
 from policygen.logs.decode.object_key import is_log_name, kind_of_name
 from policygen.logs.decode.search import cut_records
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
-from policygen.logs.verify.chain import Verdict
 from policygen.text import escape_controls
 
 try:
@@ -93,7 +93,7 @@ def looks_like_log(head: bytes) -> bool:
 
 def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
     """The batches of an object's bytes as stored; damage alone where its digest does not vouch for these bytes."""
-    damage = Verdict("valid", hashes=one.hashes).damage(data) if one.hashes else None
+    damage = check_content(data, one.hashes) if one.hashes else None
     if damage:
         yield Batch.damaged(one.name, damage, len(data))
     else:

@@ -42,7 +42,7 @@ class Verification:
     _unknown: Verdict = field(default=Verdict("gap", "it was not there when digests were read"), repr=False)
 
     def verdict(self, one: LogObject) -> Verdict:
-        """What to do with a log object: hand its bytes to `Verdict.damage` before they are unpacked."""
+        """Return the verdict on a log object; a valid one has the hashes that `check_content` compares."""
         return self.verdicts.get(one.where, self._unknown)
 
     def holes(self) -> Iterator[Batch]:

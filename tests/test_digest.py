@@ -29,7 +29,7 @@ from moto import mock_aws
 from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, IncompleteError, UsageError
 from policygen.logs.decode.checksum import check_content, content_hash
-from policygen.logs.decode.object_key import delivered
+from policygen.logs.decode.object_key import parse_log_name
 from policygen.logs.source import Batch, Damage, LogObject, Scope
 from policygen.logs.sources.files import FileSource
 from policygen.logs.verify.chain import (
@@ -171,7 +171,7 @@ class Trail:
 
     def objects(self) -> list[LogObject]:
         return [
-            LogObject(key, f"s3://{self.bucket}/{key}", len(data), "", True, *delivered(key))
+            LogObject(key, f"s3://{self.bucket}/{key}", len(data), "", True, *parse_log_name(key))
             for key, data in self.logs.items()
         ]
 

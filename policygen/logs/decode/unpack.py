@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 
 from policygen.logs.decode import envelope
 from policygen.logs.decode.checksum import check_content
-from policygen.logs.decode.object_key import is_log_name, kind_of_name
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
 from policygen.logs.decode.search import cut_records
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
@@ -203,7 +203,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
             member.compress_size,
         )
         return
-    claims = is_log_name(member.filename)
+    claims = has_log_suffix(member.filename)
     if claims or looks_like_log(data[:CHUNK]):
         yield from read_bytes(StoredFile(name, claims), data, member.compress_size, depth + 1)
     else:

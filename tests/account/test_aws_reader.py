@@ -17,6 +17,7 @@ from policygen.account import aws_reader as reader
 from policygen.account import last_accessed, live, organization
 from policygen.account.aws_session import Aws, open_session
 from policygen.account.live import read_role, take_snapshot
+from policygen.account.model import unqualified
 from policygen.account.required_permissions import (
     NEEDS,
     ROLE_ACTIONS,

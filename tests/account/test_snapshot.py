@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from policygen.account.model import unqualified
 from policygen.account.snapshot import load_snapshot, to_account
 from policygen.account.snapshot_schema import Organization, Snapshot
 from policygen.errors import NothingFoundError, UsageError

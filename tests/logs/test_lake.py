@@ -30,11 +30,11 @@ from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
-from policygen.logs.sources.api.paging import WAITS
 from policygen.logs.sources.athena.sql import CallsQuery
 from policygen.logs.sources.lake.client import Lake, Store, parse_store
 from policygen.logs.sources.lake.source import LakeSource
 from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries
+from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.rightsize.analysis import analyse
 from tests.logs.test_athena import odd, sample_rows
 from tests.support import ROOT
@@ -482,7 +482,7 @@ def test_more_queries_than_aws_runs_at_once_are_waited_for() -> None:
 
     aws.answers["StartQuery"] = busy
     assert filled(aws, ROLE).calls
-    assert aws.clock.time == sum(WAITS[:3])
+    assert aws.clock.time == sum(RETRY_DELAYS[:3])
     times[0] = -1_000
     assert fails(aws, AwsError).code == "PG-E104"
 

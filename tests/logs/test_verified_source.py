@@ -26,7 +26,7 @@ import policygen.logs.reader
 from policygen.account.required_permissions import NEEDS, actions
 from policygen.logs.source import LogObject, Scope
 from policygen.logs.sources.files import FileSource, read_file
-from policygen.logs.sources.s3.client import forget_clients
+from policygen.logs.sources.s3.client import drop_clients
 from policygen.logs.verify.chain import DigestWindow, shifted
 from policygen.logs.verify.verification import verify
 from policygen.logs.verify.verified_source import VerifiedSource, unproved, verified
@@ -535,9 +535,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
     monkeypatch.setattr(CloudTrailResponse, "list_public_keys", asked, raising=False)
     with mock_aws():
-        forget_clients()
+        drop_clients()
         yield made
-    forget_clients()
+    drop_clients()
 
 
 class Bucket:

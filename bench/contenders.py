@@ -39,7 +39,7 @@ with SpillStore() as spill:
     for calls in found:
         groups += len(calls)
         events += sum(evidence.count for evidence in calls.values())
-print(json.dumps({"records": done.counts.records, "events": events, "groups": groups}))
+print(json.dumps({"records": done.counts.totals.records, "events": events, "groups": groups}))
 """
 
 POLICYGEN, PLAIN = "policygen", "gzip + json"

@@ -444,7 +444,7 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
     found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
     known = load_snapshot(ACCOUNT)
-    chosen = targets(found.counts.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
+    chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
     return BatchSettings(found.reading, found.counts, 30, account=known), chosen
 
 

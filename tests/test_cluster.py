@@ -198,7 +198,7 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
         (killed,) = [worker for worker in one.workers if worker.poll() is not None]
     assert killed.returncode == -signal.SIGKILL
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     # What the dead one was at was read again: by the other worker, or by this process when Dask gives the part up.
     begun = reader.begun()
     last = max(at for at, (pid, _) in enumerate(begun) if pid == killed.pid)
@@ -221,7 +221,7 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
         means = ReadOptions(executor, talk=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert os.getpid() in {pid for pid, _ in reader.begun()}
     assert [line for line in said if not line.startswith("warning: a worker failed (")] == []
     assert said

@@ -66,17 +66,17 @@ def whole() -> ChunkResult:
 
 def same(one: ChunkResult, other: ChunkResult) -> bool:
     assert one.counts.calls == other.counts.calls
-    assert {day for day, n in one.counts.days.items() if n} == set(other.counts.days)
-    assert set(one.counts.regions) == set(other.counts.regions)
-    assert one.counts.last == other.counts.last
-    assert set(one.counts.management) == set(other.counts.management)
-    assert sorted(one.counts.notices) == sorted(other.counts.notices)
+    assert {day for day, n in one.counts.totals.days.items() if n} == set(other.counts.totals.days)
+    assert set(one.counts.totals.regions) == set(other.counts.totals.regions)
+    assert one.counts.totals.last == other.counts.totals.last
+    assert set(one.counts.totals.management) == set(other.counts.totals.management)
+    assert sorted(one.counts.totals.change_events) == sorted(other.counts.totals.change_events)
     return bool(one.counts.calls)
 
 
 def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: ChunkResult) -> None:
     found = read_source(open_source(TRAIL), ONE_ROLE)
-    assert found.counts.searched > 0.9 * found.reading.files
+    assert found.counts.totals.searched > 0.9 * found.reading.files
     assert same(found, whole)
 
 
@@ -111,9 +111,9 @@ def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
         found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
         assert same(found, whole)
-        assert found.counts.duplicates > whole.counts.duplicates
-        assert found.counts.roles == whole.counts.roles
-        assert found.counts.days == whole.counts.days
+        assert found.counts.totals.duplicates > whole.counts.totals.duplicates
+        assert found.counts.totals.roles == whole.counts.totals.roles
+        assert found.counts.totals.days == whole.counts.totals.days
 
 
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
@@ -128,8 +128,8 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
         )
         calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
     assert calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
-    one, other = found.counts, whole.counts
+    assert found.counts.totals.roles == whole.counts.totals.roles
+    one, other = found.counts.totals, whole.counts.totals
     assert one.records - one.duplicates == other.records - other.duplicates
 
 
@@ -171,7 +171,7 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
     found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
     assert [reason for _, _, reason in found.reading.damaged] == ["gone"]
     assert found.counts.calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
+    assert found.counts.totals.roles == whole.counts.totals.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_a_process_that_is_killed_costs_time_and_nothing_else(
     with ProcessPoolExecutor(2) as executor:
         found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, talk=said.append))
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert [line.partition(":")[0] for line in said] == ["warning"]
     assert "BrokenProcessPool" in said[0]
 

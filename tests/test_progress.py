@@ -102,7 +102,7 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     files, size = told[0].of_objects, told[0].of_size
     assert told[0] == Progress(0, files, 0, size, 0, 0)
     own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
-    assert told[-1] == Progress(files, files, size, size, found.counts.records, own)
+    assert told[-1] == Progress(files, files, size, size, found.counts.totals.records, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
     read_source(open_source(TRAIL), ReadRequest(nobody), means=ReadOptions(say=told.append))
     assert told[-1].matches is None

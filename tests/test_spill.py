@@ -28,7 +28,7 @@ def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKe
     with SpillStore() as spill:
         whole = read_source(open_source(TRAIL), ReadRequest(everybody), means=ReadOptions(spill=spill))
         assert whole.counts.calls == {}
-        assert whole.counts.roles
+        assert whole.counts.totals.roles
         return {name: unpack_calls(pieces) for name, pieces in spill.by_name()}
 
 

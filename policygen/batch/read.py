@@ -84,23 +84,8 @@ def read_logs(
     means = replace(means or ReadOptions(), spill=spill)
     portion = read_source(source, ReadRequest(asked.fits, name, until=limit), scope_of(days, limit), means)
     require_complete(portion.reading, allow_incomplete=allow_incomplete)
-    if not (limit or portion.counts.last):
+    if not (limit or portion.counts.totals.last):
         raise nobody_seen(portion.reading)
-    return BatchEvidence(portion.reading, _without_keys(portion.counts), limit)
-
-
-def _without_keys(counts: CallCounts) -> CallCounts:
-    """The sums alone, without the keys of the records that were read: what goes to every process."""
-    names = (
-        "until",
-        "ignored",
-        "principals",
-        "days",
-        "regions",
-        "data_types",
-        "management",
-        "account_days",
-        "notices",
-    )
-    sums = ("roles", "records", "duplicates", "first", "last", "searched")
-    return CallCounts(nobody, **{name: getattr(counts, name) for name in (*names, *sums)})
+    # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
+    counts = CallCounts(nobody, until=portion.counts.until, totals=portion.counts.totals)
+    return BatchEvidence(portion.reading, counts, limit)

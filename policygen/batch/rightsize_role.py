@@ -156,7 +156,7 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
 
     "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
     """
-    window = window_of(sizing.days, sizing.limit or sizing.counts.last)
+    window = window_of(sizing.days, sizing.limit or sizing.counts.totals.last)
     current = target.current
     used = current.last_used[:10] if current else ""
     known = current.key.role_id if current else ""
@@ -166,9 +166,10 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
             "or was it used only for what no trail logs?"
         )
         return row_of(target, "failed", why, **use)
-    if known and any(role.role_id == known and not role.name for role in sizing.counts.roles):
+    if known and any(role.role_id == known and not role.name for role in sizing.counts.totals.roles):
         return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
-    covered = sum(1 for day in window.dates() if sizing.counts.account_days.get(f"{target.account} {day}"))
+    account_days = sizing.counts.totals.account_days
+    covered = sum(1 for day in window.dates() if account_days.get(f"{target.account} {day}"))
     if not covered:
         return row_of(target, "failed", f"no record of account {target.account} was read", **use)
     if covered < window.days or sizing.reading.holes:

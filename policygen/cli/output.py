@@ -132,14 +132,14 @@ def summarise(observed: RoleEvidence) -> None:
     from policygen.cli.console import log_line
     from policygen.text import pluralize
 
-    reading, counts = observed.reading, observed.counts
-    parts = [f"read {pluralize(counts.records, 'record')} in {pluralize(reading.files, 'file')}"]
-    if counts.searched:
+    reading, totals = observed.reading, observed.counts.totals
+    parts = [f"read {pluralize(totals.records, 'record')} in {pluralize(reading.files, 'file')}"]
+    if totals.searched:
         parts = [
-            f"searched {pluralize(reading.files, 'file')}, read {pluralize(counts.records, 'record')} of them"
+            f"searched {pluralize(reading.files, 'file')}, read {pluralize(totals.records, 'record')} of them"
         ]
-    if counts.duplicates:
-        parts.append(pluralize(counts.duplicates, "duplicate"))
+    if totals.duplicates:
+        parts.append(pluralize(totals.duplicates, "duplicate"))
     if reading.passed_over:
         parts.append(
             "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))

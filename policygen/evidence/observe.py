@@ -129,11 +129,11 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
     """
     chosen = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(days, limit or counts.last)
+    window = window_of(days, limit or counts.totals.last)
     conduct = split_anomalies(
         chosen.calls,
         of_functions=current.only_functions if current else None,
-        notices=counts.notices,
+        notices=counts.totals.change_events,
         accepted=accepted,
         until=window.end,
         names=_function_names(account, current),
@@ -172,7 +172,7 @@ def _read(
     sought = (replace(wanted, name=role.name) if role else wanted).sought
     job = ReadRequest(wanted.fits, name, wanted.name, until, sought)
     portion = read_source(source, job, scope, means)
-    if portion.counts.searched and not portion.counts.calls:
+    if portion.counts.totals.searched and not portion.counts.calls:
         portion = read_source(source, job._replace(search=RecordFilter()), scope, means)
     return portion.reading, portion.counts
 
@@ -209,9 +209,9 @@ def collect_coverage(
     portion = read_source(source, ReadRequest(nobody, "nobody", until=limit), scope_of(days, limit), means)
     reading, counts = portion.reading, portion.counts
     require_complete(reading, allow_incomplete=allow_incomplete)
-    if not (limit or counts.last):
+    if not (limit or counts.totals.last):
         raise nobody_seen(reading)
-    window = window_of(days, limit or counts.last)
+    window = window_of(days, limit or counts.totals.last)
     return reading, counts, _coverage(counts, reading, window, account, key)
 
 
@@ -230,21 +230,21 @@ def _coverage(
     trails = account.trails if account else None
     return coverage_of(
         window,
-        counts.days,
-        counts.regions,
+        counts.totals.days,
+        counts.totals.regions,
         trails if reading.trails is None else reading.trails,
         reading.holes,
         role=role,
         changes=_trail_changes(counts),
-        data_seen=counts.data_types,
-        management=counts.management,
+        data_seen=counts.totals.data_types,
+        management=counts.totals.management,
     )
 
 
 def _trail_changes(counts: CallCounts) -> list[TrailChange]:
     return [
         TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
-        for one in counts.notices
+        for one in counts.totals.change_events
         if one.source == SOURCE and one.name in EVENTS
     ]
 
@@ -274,8 +274,9 @@ def _no_events(
         )
     last = max((evidence.last for evidence in chosen.calls.values()), default="")
     role: RoleKey = chosen.role
-    needed = (date.fromisoformat(counts.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {counts.records:,} records of {len(counts.roles):,} roles, so the logs are there"]
+    totals = counts.totals
+    needed = (date.fromisoformat(totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    hints = [f"read {totals.records:,} records of {len(totals.roles):,} roles, so the logs are there"]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")

@@ -199,11 +199,11 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
 
 
 def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
-    names = sorted({role.name for role in counts.roles if role.name})
+    names = sorted({role.name for role in counts.totals.roles if role.name})
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
-    if after := counts.ignored["after the window"]:
+    if after := counts.totals.ignored["after the window"]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -217,4 +217,4 @@ def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
 
 
 def _records(counts: CallCounts) -> str:
-    return f"{counts.records:,} record{'' if counts.records == 1 else 's'}"
+    return f"{counts.totals.records:,} record{'' if counts.totals.records == 1 else 's'}"

@@ -14,7 +14,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.logs.cache import Cache, CachedChunk
-from policygen.logs.calls.counts import DAYS_REMEMBERED, CallCounts, Select, key_of
+from policygen.logs.calls.counts import CallCounts, Select
+from policygen.logs.calls.dedup import DuplicateFilter, days_within_reach, key_of
 from policygen.logs.calls.spill import ROOM, PackedParts, SpillStore, pack_calls
 from policygen.logs.events.record import Record
 from policygen.logs.read_report import ReadReport
@@ -96,7 +97,10 @@ class ChunkResult:
 
 
 def count_chunk(
-    reader: Reader, objects: Sequence[LogObject], job: ReadRequest, skip: frozenset[str] = frozenset()
+    reader: Reader,
+    objects: Sequence[LogObject],
+    job: ReadRequest,
+    counted_elsewhere: frozenset[str] = frozenset(),
 ) -> ChunkResult:
     """The kernel: what some objects hold, added up.
 
@@ -104,9 +108,10 @@ def count_chunk(
         reader: of their source.
         objects: in the order of their days.
         job: which roles count, and until when.
-        skip: keys of records that count as read already.
+        counted_elsewhere: keys of records that another chunk counts.
     """
-    portion = ChunkResult(CallCounts(job.select, until=job.until, skip=skip))
+    duplicates = DuplicateFilter(counted_elsewhere)
+    portion = ChunkResult(CallCounts(job.select, until=job.until, duplicates=duplicates))
     read_into(portion, reader, objects)
     return portion
 
@@ -128,7 +133,7 @@ def read_into(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]
 def _records(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
     """The records of objects; what else is to be known of these goes into the portion."""
     for one, batches in _read(reader, objects):
-        portion.counts.place = one.where
+        portion.counts.duplicates.location = one.where
         for batch in batches:
             portion.reading.note(batch)
             if batch.searched:
@@ -215,7 +220,7 @@ def read_source(
             for part in _merged(source.reader, _parts(objects, job, cache), job, whole, means, cache):
                 read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
                 found = _matches(whole.counts, job)
-                means.say(Progress(read, len(objects), size, of_size, whole.counts.records, found))
+                means.say(Progress(read, len(objects), size, of_size, whole.counts.totals.records, found))
                 if means.spill and sum(map(len, whole.counts.calls.values())) > ROOM:
                     means.spill.take(whole.counts.calls)
                 collect_young()
@@ -224,7 +229,7 @@ def read_source(
             cache.close()
     if not whole.reading.logs:
         raise source.nothing(whole.reading.kinds)
-    whole.counts.settle()
+    whole.counts.resolve_cross_account_copies()
     if means.spill:
         means.spill.take(whole.counts.calls)
     return whole
@@ -232,7 +237,7 @@ def read_source(
 
 def _matches(counts: CallCounts, job: ReadRequest) -> int | None:
     """Events of the role that is asked for."""
-    return sum(n for role, n in counts.roles.items() if job.select(role)) if job.role else None
+    return sum(n for role, n in counts.totals.roles.items() if job.select(role)) if job.role else None
 
 
 def _listed(source: LogSource, scope: Scope, reading: ReadReport) -> list[LogObject]:
@@ -288,14 +293,14 @@ def _merged(
 ) -> Iterator[_Chunk]:
     """Adds part after part to `whole`; yields each when it is in."""
     days = list(dict.fromkeys(part.day for part in parts))
-    near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
+    near = days_within_reach(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
     day, fresh = "", 0
     # What is kept needs the calls themselves.
     kernel = count_and_pack_chunk if means.spill and not cache else count_chunk
     for part, given in _handed_out(reader, parts, job, kernel, means):
         if part.day != day:
             day = part.day
-            whole.counts.next_day()
+            whole.counts.duplicates.rotate()
         if part.kept:
             _add_kept(part, part.kept, reader, job, whole, near=day in near)
         elif given is None and cache is None:
@@ -323,21 +328,25 @@ def _portion(
     kept: bool,
 ) -> ChunkResult:
     """What a part gives beside what was read before it; `kept` where that is to be kept apart from the rest."""
+    seen = whole.counts.duplicates
     if given is None:
-        return count_chunk(reader, part.objects, job, whole.counts.keys)
-    again = whole.counts.known(given.counts.keys)
+        return count_chunk(reader, part.objects, job, seen.keys)
+    theirs = given.counts.duplicates
+    again = seen.seen(theirs.keys)
     if again and kept:
         return count_chunk(reader, part.objects, job, again)
     if again:
-        places = given.counts.places(again)
-        met = _of(reader, [one for one in part.objects if one.where in places], job, again)
-        if met.keys != again:  # not all could be read a second time
+        places = theirs.locations(again)
+        twice = _count_again(reader, [one for one in part.objects if one.where in places], job, again)
+        if twice.duplicates.keys != again:  # not all could be read a second time
             return count_chunk(reader, part.objects, job, again)
-        given.counts.take_back(met)
+        given.counts.subtract(twice)
     return given
 
 
-def _of(reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Collection[str]) -> CallCounts:
+def _count_again(
+    reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Collection[str]
+) -> CallCounts:
     """What some records alone give."""
     counts = CallCounts(job.select, until=job.until)
     batches = (batch for _, batches in _read(reader, objects) for batch in batches)
@@ -345,23 +354,17 @@ def _of(reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Co
     return counts
 
 
-def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
-    """The days whose records may be delivered again in something that is read now, or was without them."""
-    places = [i for i, day in enumerate(days) if day in fresh]
-    reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
-    return {days[i + n] for i in places for n in reach if 0 <= i + n < len(days)}
-
-
 def _add_kept(
     part: _Chunk, kept: CachedChunk, reader: Reader, job: ReadRequest, whole: ChunkResult, *, near: bool
 ) -> None:
     """Adds what the cache holds; reads it again where some of it was delivered in what is read now."""
-    if near and (again := whole.counts.known(kept.keys | kept.skipped)) != kept.skipped:
+    seen = whole.counts.duplicates
+    if near and (again := seen.seen(kept.keys | kept.skipped)) != kept.skipped:
         whole.merge(count_chunk(reader, part.objects, job, again))
         return
     whole.merge(ChunkResult(kept.counts, kept.reading))
     if near:
-        whole.counts.remember(kept.keys)
+        seen.add(kept.keys)
 
 
 def _handed_out(

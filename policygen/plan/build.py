@@ -318,18 +318,18 @@ def _coverage(made: Suggestion) -> dict[str, Any]:
 
 
 def _reading(reading: ReadReport, analysis: Analysis) -> dict[str, Any]:
-    counts = analysis.counts
+    totals = analysis.counts.totals
     return {
         "files": reading.files,
-        "records": counts.records,
-        "duplicates": counts.duplicates,
-        "ignored": dict(sorted(counts.ignored.items())),
-        "other_principals": dict(sorted(counts.principals.items())),
+        "records": totals.records,
+        "duplicates": totals.duplicates,
+        "ignored": dict(sorted(totals.ignored.items())),
+        "other_principals": dict(sorted(totals.principals.items())),
         "passed_over": dict(sorted(reading.passed_over.items())),
         "damaged": [
             {"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)
         ],
         "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
-        "first": counts.first,
-        "last": counts.last,
+        "first": totals.first,
+        "last": totals.last,
     }

@@ -151,10 +151,12 @@ def command(
                 on=on,
                 means=means,
             )
-        window = window_of(days, found.limit or found.counts.last)
+        window = window_of(days, found.limit or found.counts.totals.last)
         if retry_failed and last:
             _check_same(last, window, account)
-        chosen, rows = _left(targets(found.counts.roles, account, choice), last if retry_failed else None)
+        chosen, rows = _left(
+            targets(found.counts.totals.roles, account, choice), last if retry_failed else None
+        )
         sizing = BatchSettings(
             reading=found.reading,
             counts=found.counts,
@@ -186,7 +188,7 @@ def command(
         end=window.end,
         days=window.days,
         account=account.account_id if account else "",
-        records=found.counts.records,
+        records=found.counts.totals.records,
         files=found.reading.files,
         format=format_,
         incomplete=found.reading.holes,

@@ -40,12 +40,12 @@ def render_doctor_text(one: Health, *, show_all: bool = False, ascii_only: bool 
 
 
 def _logs(one: Health) -> Iterator[str]:
-    counts, window = one.counts, one.coverage.window
+    totals, window = one.counts.totals, one.coverage.window
     yield from wrapped(
         "Logs      ",
-        f"{pluralize(counts.records, 'record')} in {pluralize(one.reading.files, 'file')}, {minute(counts.first)} to "
-        f"{minute(counts.last)} UTC, {pluralize(len(counts.regions), 'region')}, "
-        f"{pluralize(len(counts.roles), 'role')}",
+        f"{pluralize(totals.records, 'record')} in {pluralize(one.reading.files, 'file')}, {minute(totals.first)} to "
+        f"{minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
+        f"{pluralize(len(totals.roles), 'role')}",
     )
     yield from wrapped(
         "Window    ",
@@ -165,12 +165,12 @@ def doctor_dict(one: Health) -> dict[str, Any]:
     window = one.coverage.window
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
-        "records": one.counts.records,
+        "records": one.counts.totals.records,
         "files": one.reading.files,
-        "first": one.counts.first,
-        "last": one.counts.last,
-        "regions": sorted(one.counts.regions),
-        "roles": len(one.counts.roles),
+        "first": one.counts.totals.first,
+        "last": one.counts.totals.last,
+        "regions": sorted(one.counts.totals.regions),
+        "roles": len(one.counts.totals.roles),
         "days_with_events": one.coverage.days_with_events,
         "days_without_events": list(one.coverage.gaps),
         "incomplete": list(one.reading.holes),

@@ -67,7 +67,7 @@ class AthenaSource(QuerySource):
         self._unknown = count_table(
             counts, self._runner, CallsQuery(role, scope.account, scope.first, counts.until), say
         )
-        if not counts.records:
+        if not counts.totals.records:
             name = escape_controls(f"{self._runner.place.database}.{self._runner.place.table}")
             raise NothingFoundError(
                 f"no event in table {name} from {scope.first or 'its beginning'} to {counts.until or 'its end'}",
@@ -98,7 +98,7 @@ def count_table(
             f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
     survey = load_summary(counts, runner.run(survey_sql(table, asked)))
-    say(f"{pluralize(counts.records, 'record')} surveyed; {runner.bill}")
+    say(f"{pluralize(counts.totals.records, 'record')} surveyed; {runner.bill}")
     if survey.pairs:
         runner.check_room()
         ids = {role.role_id for role in survey.by_id.values() if counts.select(role)}

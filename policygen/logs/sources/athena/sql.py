@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from policygen.catalog.projection import projection
-from policygen.logs.calls.counts import CHANGE_EVENTS
 from policygen.logs.calls.evidence import SAMPLES
+from policygen.logs.calls.totals import CHANGE_EVENTS
 from policygen.logs.sources.athena.table import Table, literal
 from policygen.logs.sources.sql_rows import (
     CALL_COLUMNS,

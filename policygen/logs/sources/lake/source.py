@@ -95,15 +95,15 @@ class LakeSource(QuerySource):
             for row in survey_rows(marks, lake.run(survey_queries(lake.store.id, asked, marks)))
         )
         load_summary(counts, rows)
-        say(f"{pluralize(counts.records, 'record')} surveyed; {lake.bill}")
-        if not counts.records:
+        say(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.bill}")
+        if not counts.totals.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
                 f" to {counts.until or 'now'}",
                 "does it hold the days and the account that are asked for?",
                 code="PG-E302",
             )
-        if any(map(counts.select, counts.roles)):
+        if any(map(counts.select, counts.totals.roles)):
             self._count(counts, asked, whole=bool(described.get("OrganizationEnabled")))
             say(f"records of {role} read one by one; {lake.bill}")
 
@@ -112,13 +112,14 @@ class LakeSource(QuerySource):
         lake = self._lake
         own = CallCounts(counts.select, until=counts.until)
         self._read(own, records_sql(lake.store.id, asked))
-        ids = sorted({role.role_id for role in own.roles if role.role_id and counts.select(role)})
+        ids = sorted({role.role_id for role in own.totals.roles if role.role_id and counts.select(role)})
         if whole and ids:
             self._read(own, records_sql(lake.store.id, asked, ids))
-        own.settle()
-        counts.calls, counts.notices = own.calls, own.notices
-        counts.duplicates = own.duplicates
-        counts.roles.update({role: own.roles[role] - counts.roles[role] for role in own.calls})
+        own.resolve_cross_account_copies()
+        counts.calls, counts.totals.change_events = own.calls, own.totals.change_events
+        counts.totals.duplicates = own.totals.duplicates
+        roles = own.totals.roles
+        counts.totals.roles.update({role: roles[role] - counts.totals.roles[role] for role in own.calls})
 
     def _read(self, counts: CallCounts, sql: str) -> None:
         texts: list[object] = []
@@ -130,7 +131,7 @@ class LakeSource(QuerySource):
         self._add(counts, texts)
 
     def _add(self, counts: CallCounts, texts: list[object]) -> None:
-        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.records):
+        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.totals.records):
             if batch.unreadable or batch.damage:
                 reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
                 raise IncompleteError(

@@ -81,4 +81,4 @@ def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
 
 def _means(executor: Executor | None) -> ReadOptions:
     """Enough for an executor of many workers, since none tells how many it has."""
-    return ReadOptions(executor, ahead=32)
+    return ReadOptions(executor, max_in_flight=32)

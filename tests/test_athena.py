@@ -259,7 +259,7 @@ SESSIONS = ["a", "b", "tracing", "tracing2", "awslambda_1", "xawslambda_1", "i-1
 def test_a_session_that_does_not_group_does_not_decide_who_it_was(agent: str) -> None:
     quiet = [one for one in SESSIONS if not re.match(r"tracing|awslambda_", one)]
     if "lambda" not in agent.lower():
-        assert len({credential_use_of("", one, agent, "", outside=True) for one in quiet}) == 1
+        assert len({credential_use_of("", one, agent, "", from_ip_address=True) for one in quiet}) == 1
 
 
 def test_every_denial_keeps_its_message() -> None:

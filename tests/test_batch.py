@@ -445,7 +445,7 @@ def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTa
     found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
     known = load_snapshot(ACCOUNT)
     chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
-    return BatchSettings(found.reading, found.counts, 30, account=known), chosen
+    return BatchSettings(found.read_report, found.counts, 30, account=known), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,8 +42,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def counts(logs: Path) -> CallCounts:
     done = read_source(open_source(logs), ReadRequest(lambda _: True))
-    assert not done.reading.holes
-    assert not done.reading.passed_over
+    assert not done.read_report.gaps
+    assert not done.read_report.passed_over
     return done.counts
 
 

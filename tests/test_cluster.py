@@ -112,7 +112,7 @@ class Halting:
 
     def __call__(self, one: LogObject) -> Iterator[Batch]:
         with (self.at / "begun").open("a") as log:  # a short line is written at once
-            log.write(f"{os.getpid()} {Path(one.where).name}\n")
+            log.write(f"{os.getpid()} {Path(one.locator).name}\n")
         yield from read_file(one)
         if len(self.begun()) > 20:
             wait_for((self.at / "go on").exists)
@@ -157,7 +157,7 @@ def test_a_cluster_gives_what_one_process_gives(
     with read_options(quiet=True, cached=False, dask=cluster.address) as means:
         found = read_source(open_source(TRAIL), job, means=means)
     assert same(found, whole)
-    assert found.reading.files == whole.reading.files
+    assert found.read_report.files == whole.read_report.files
 
 
 def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: ChunkResult) -> None:
@@ -194,7 +194,7 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
 
     with started(tmp_path, failures=failures) as one, cluster_at(one.address) as (executor, threads):
         assert threads == 2
-        found, reader = read_with(tmp_path, ReadOptions(executor, talk=said.append), reading)
+        found, reader = read_with(tmp_path, ReadOptions(executor, on_message=said.append), reading)
         (killed,) = [worker for worker in one.workers if worker.poll() is not None]
     assert killed.returncode == -signal.SIGKILL
     assert same(found, whole)
@@ -218,7 +218,7 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
     monkeypatch.setattr(module, "PATIENCE", 1)
     said: list[str] = []
     with started(tmp_path) as one, cluster_at(one.address) as (executor, _):
-        means = ReadOptions(executor, talk=said.append)
+        means = ReadOptions(executor, on_message=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
     assert found.counts.totals.records == whole.counts.totals.records

@@ -344,7 +344,7 @@ def test_an_odd_record_is_a_finding_or_a_narrow_grant(text: str, tmp_path: Path)
     usage = made.suggestion.usage
     known = [r.resource for r in usage.requests if r.action == "dynamodb:DeleteItem"]
     # One deleted item is a grant of some table; where the table cannot be told, it is told that it cannot.
-    seen = known or usage.unmapped or made.reading.holes
+    seen = known or usage.unmapped or made.read_report.gaps
     assert seen
     if known and not any(r.wild for r in usage.requests if r.action == "dynamodb:DeleteItem"):
         assert evaluate(table, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"

@@ -185,7 +185,7 @@ def named(name: str) -> Callable[[RoleKey], bool]:
 
 def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
     counts = CallCounts(named(role), until=until)
-    aws.source().fill(counts, role, scope, lambda _: None)
+    aws.source().count_into(counts, role, scope, lambda _: None)
     return counts
 
 
@@ -283,7 +283,7 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
     counts = CallCounts(nobody)
-    aws.source().fill(counts, "", Scope(), lambda _: None)
+    aws.source().count_into(counts, "", Scope(), lambda _: None)
     assert counts.totals.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
 
@@ -377,7 +377,7 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    source.count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
     assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
@@ -395,7 +395,7 @@ def test_what_is_read_is_told() -> None:
     said: list[str] = []
     aws = FakeLake(sample())
     aws.states = ["QUEUED", "RUNNING"]
-    aws.source().fill(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
+    aws.source().count_into(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
     assert said[0] == f"asking event data store {ID}"
     assert said[1].endswith(" records surveyed; CloudTrail Lake read 3 GB, and charges for what it reads")
     assert said[2].startswith("records of orders-api read one by one; CloudTrail Lake read 4.5 GB")
@@ -404,7 +404,7 @@ def test_what_is_read_is_told() -> None:
 
 def fails(aws: FakeLake, kind: type[PolicygenError], spec: str = f"lake:{ARN}") -> PolicygenError:
     with pytest.raises(kind) as caught:
-        aws.source(spec).fill(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
+        aws.source(spec).count_into(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
     return caught.value
 
 
@@ -543,13 +543,13 @@ def test_what_names_no_store_is_refused(spec: str) -> None:
 def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
-    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").fill(
+    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").count_into(
         CallCounts(nobody), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    aws.source().count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 

@@ -185,7 +185,7 @@ def test_days_older_than_90_are_said_to_be_missing_and_the_rest_is_read() -> Non
         ("2026-08-26", ""),  # half of it is gone
         ("2026-08-27", f"final-{ACCOUNT}"),
     ]
-    assert DayRange.parse(objects[0].where).start == NOW - timedelta(days=90)
+    assert DayRange.parse(objects[0].locator).start == NOW - timedelta(days=90)
 
 
 def test_of_a_window_that_is_wholly_too_old_nothing_is_asked() -> None:

@@ -212,7 +212,7 @@ def keys(spec: str | Sequence[str], scope: Scope = EVERYTHING) -> list[str]:
     """The keys of the objects that a source gives; nothing else may be there."""
     found = objects(spec, scope)
     assert [one for one in found if isinstance(one, Batch)] == []
-    return [one.where.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
+    return [one.locator.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
 
 
 def told(error: PolicygenError) -> str:
@@ -266,7 +266,7 @@ def test_an_object_says_what_its_trail_said_and_what_tells_a_changed_one(wire: W
     put("trail", key)
     (one,) = objects("s3://trail/AWSLogs/")
     assert isinstance(one, LogObject)
-    assert (one.name, one.where, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
+    assert (one.name, one.locator, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
     assert one[5:8] == (ACCOUNTS[0], "eu-west-1", "2026-11-24")
     assert re.fullmatch(rf"[0-9a-f]{{32}}-{len(BODY)}", one.version)
     put("trail", key, body=gzip.compress(b'{"Records": []}'))
@@ -335,7 +335,7 @@ def test_files_in_no_layout_are_listed_plainly_within_the_window(wire: Wire) -> 
     assert {one.name: one.kind for one in found if isinstance(one, Batch)} == {
         "s3://copies/x/folder/": "folder"
     }
-    assert {one.name.rsplit("/", 1)[1]: one.claims for one in found if isinstance(one, LogObject)} == {
+    assert {one.name.rsplit("/", 1)[1]: one.expects_log for one in found if isinstance(one, LogObject)} == {
         named: True,
         "export-1": False,
         "z.json": True,

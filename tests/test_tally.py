@@ -101,7 +101,7 @@ def one_by_one(records: list[Record], until: str) -> dict[RoleKey, Calls]:
         seen.add(record.eventID)
         if known or late or not isinstance(event, Event) or event.principal.role is None:
             continue
-        if not event.principal.foreign:
+        if not event.principal.is_cross_account_copy:
             key = call_bucket(event)
             count_in(found.setdefault(event.principal.role, {}), key, evidence_of(event, key.day))
     return found

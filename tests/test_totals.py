@@ -70,8 +70,8 @@ def test_the_earliest_and_the_latest_time_stay() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_survives_the_cache(name: str, tmp_path: Path) -> None:
     objects = [LogObject("a", "/a", version="1")]
-    written = Cache.of(tmp_path, "job", nobody, pytest.fail)
+    written = Cache.open(tmp_path, "job", nobody, pytest.fail)
     written.add(objects, CallCounts(nobody, totals=with_only(name)), ReadReport())
     written.close()
-    ((_, chunk),) = Cache.of(tmp_path, "job", nobody, pytest.fail).take(objects)
+    ((_, chunk),) = Cache.open(tmp_path, "job", nobody, pytest.fail).lookup(objects)
     assert chunk.counts.totals == with_only(name)

@@ -37,7 +37,7 @@ from policygen.text import escape_controls
 class BatchSettings:
     """What all roles of a batch have in common. Picklable."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     """Settled, without calls."""
     days: int
@@ -83,7 +83,7 @@ def right_size(sizing: BatchSettings, target: RoleTarget, calls: dict[RoleKey, C
     place = target.account, role is not None
     try:
         seen = evidence_for_role(
-            sizing.reading,
+            sizing.read_report,
             counts,
             name,
             days=sizing.days,
@@ -172,11 +172,9 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
     covered = sum(1 for day in window.dates() if account_days.get(f"{target.account} {day}"))
     if not covered:
         return row_of(target, "failed", f"no record of account {target.account} was read", **use)
-    if covered < window.days or sizing.reading.holes:
-        hole = "; not all was read" if sizing.reading.holes else ""
-        why = (
-            f"no call on the {covered} of {window.days} days of which records of its account were read{hole}"
-        )
+    if covered < window.days or sizing.read_report.gaps:
+        unread = "; not all was read" if sizing.read_report.gaps else ""
+        why = f"no call on the {covered} of {window.days} days of which records of its account were read{unread}"
         return row_of(target, "wait", why, **use)
     since = f"; IAM saw it used last on {used}" if used else ""
     return row_of(target, "unused", f"no call in {sizing.days} days{since}", **use)

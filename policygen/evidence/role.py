@@ -28,7 +28,7 @@ class RoleSelector:
     account: str = ""
     arn: str = ""
 
-    def fits(self, role: RoleKey) -> bool:
+    def matches(self, role: RoleKey) -> bool:
         """Whether a role of the log is the one meant. Names differ in more than case (1.3.8)."""
         if role.name.lower() != self.name.lower():
             return False
@@ -38,7 +38,7 @@ class RoleSelector:
         return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
 
     @property
-    def sought(self) -> RecordFilter:
+    def record_filter(self) -> RecordFilter:
         """What the bytes of a record that says anything of the role hold.
 
         In its own account's log its name; what changes a trail, and what changes a function's code
@@ -126,7 +126,7 @@ def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | No
         UsageError: PG-E204, the name fits roles of several accounts.
         NothingFoundError: PG-E310, no such role in the logs.
     """
-    found = {role: calls for role, calls in counts.calls.items() if wanted.fits(role)}
+    found = {role: calls for role, calls in counts.calls.items() if wanted.matches(role)}
     accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
     if len(accounts) > 1:
         raise UsageError(

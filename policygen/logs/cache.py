@@ -48,7 +48,7 @@ class CachedChunk(NamedTuple):
 
     places: tuple[Place, ...]
     counts: CallCounts
-    reading: ReadReport
+    read_report: ReadReport
     keys: frozenset[str]
     """Of the records that it counts."""
     skipped: frozenset[str]
@@ -122,39 +122,39 @@ class Cache:
     folder: Path
     select: Select
     until: str = ""
-    say: Callable[[str], None] = lambda _: None
+    on_message: Callable[[str], None] = lambda _: None
     _waiting: list[CachedChunk] = field(default_factory=list)
     _broken: bool = False
 
     @classmethod
-    def of(cls, root: Path, job: str, select: Select, say: Callable[[str], None]) -> Cache:
+    def open(cls, root: Path, job: str, select: Select, on_message: Callable[[str], None]) -> Cache:
         """The cache of a job.
 
         Args:
             root: the cache folder.
             job: what tells it from others: the roles and what was searched for.
             select: of the job.
-            say: told where the cache cannot be used.
+            on_message: told where the cache cannot be used.
         """
         name = blake2b(f"{_FORM}\0{catalog_version()}\0{job}".encode(), digest_size=16).hexdigest()
-        return cls(root / "calls" / name, select, say=say)
+        return cls(root / "calls" / name, select, on_message=on_message)
 
-    def take(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
+    def lookup(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
         """The kept portions of which every object is among these, each with its objects; no object twice."""
-        known = {(one.where, one.version): one for one in objects if one.version}
+        known = {(one.locator, one.version): one for one in objects if one.version}
         return [
             ([known.pop(place) for place in kept.places], kept)
             for kept in self._all()
             if all(place in known for place in kept.places)
         ]
 
-    def add(self, objects: Sequence[LogObject], counts: CallCounts, reading: ReadReport) -> None:
+    def add(self, objects: Sequence[LogObject], counts: CallCounts, read_report: ReadReport) -> None:
         """Keeps a portion, if all its objects may be remembered and were read whole."""
-        if reading.damaged or reading.unreadable or not all(one.version for one in objects):
+        if read_report.damaged or read_report.unreadable or not all(one.version for one in objects):
             return
-        places = tuple((one.where, one.version) for one in objects)
+        places = tuple((one.locator, one.version) for one in objects)
         seen = counts.duplicates
-        self._waiting.append(CachedChunk(places, counts, reading, seen.keys, frozenset(seen.skipped)))
+        self._waiting.append(CachedChunk(places, counts, read_report, seen.keys, frozenset(seen.skipped)))
 
     def flush(self) -> None:
         """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
@@ -164,7 +164,7 @@ class Cache:
                 _write(self.folder, waiting)
             except OSError as error:
                 self._broken = True
-                self.say(f"warning: the cache cannot be written: {error.strerror or error}")
+                self.on_message(f"warning: the cache cannot be written: {error.strerror or error}")
 
     def close(self) -> None:
         """Writes what is waiting, and makes one pack of many."""
@@ -235,15 +235,15 @@ def _read(pack: Path, select: Select) -> list[CachedChunk]:
 
 
 def _saved(kept: CachedChunk) -> _SavedChunk:
-    counts, reading = kept.counts, kept.reading
+    counts, read_report = kept.counts, kept.read_report
     return _SavedChunk(
         places=kept.places,
         totals=msgspec.Raw(counts.totals.to_json()),
         copies=counts.copies,
-        files=reading.files,
-        logs=reading.logs,
-        kinds=dict(reading.kinds),
-        passed_over=dict(reading.passed_over),
+        files=read_report.files,
+        logs=read_report.logs,
+        kinds=dict(read_report.kinds),
+        passed_over=dict(read_report.passed_over),
         keys=sorted(kept.keys),
         skipped=sorted(kept.skipped),
     )
@@ -251,10 +251,10 @@ def _saved(kept: CachedChunk) -> _SavedChunk:
 
 def _kept(saved: _SavedChunk, select: Select) -> CachedChunk:
     counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
-    reading = ReadReport(files=saved.files, logs=saved.logs)
-    reading.kinds.update(saved.kinds)
-    reading.passed_over.update(saved.passed_over)
-    return CachedChunk(saved.places, counts, reading, frozenset(saved.keys), frozenset(saved.skipped))
+    read_report = ReadReport(files=saved.files, logs=saved.logs)
+    read_report.kinds.update(saved.kinds)
+    read_report.passed_over.update(saved.passed_over)
+    return CachedChunk(saved.places, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))
 
 
 # --- for people ------------------------------------------------------------------------------------------

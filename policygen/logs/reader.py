@@ -86,14 +86,14 @@ class ChunkResult:
     """What some objects gave, added up."""
 
     counts: CallCounts
-    reading: ReadReport = field(default_factory=ReadReport)
+    read_report: ReadReport = field(default_factory=ReadReport)
     packed: PackedParts | None = None
     """The ledger's calls, where they were taken out of it to be put on disk."""
 
     def merge(self, other: ChunkResult) -> None:
         """Adds what other objects gave."""
         self.counts.merge(other.counts)
-        self.reading.merge(other.reading)
+        self.read_report.merge(other.read_report)
 
 
 def count_chunk(
@@ -133,9 +133,9 @@ def read_into(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]
 def _records(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
     """The records of objects; what else is to be known of these goes into the portion."""
     for one, batches in _read(reader, objects):
-        portion.counts.duplicates.location = one.where
+        portion.counts.duplicates.location = one.locator
         for batch in batches:
-            portion.reading.note(batch)
+            portion.read_report.note(batch)
             if batch.searched:
                 portion.counts.add_searched(one.day, one.region)
             yield from batch.records
@@ -168,13 +168,13 @@ class ReadOptions:
 
     executor: Executor | None = None
     """Where objects are read; None for this process. Not used for little."""
-    ahead: int = 4
+    max_in_flight: int = 4
     """Chunks handed out before the first is taken back, so that memory stays bounded."""
     cache: Callable[[ReadRequest], Cache | None] = _no_cache
     """What keeps what objects gave."""
-    say: Callable[[Progress], None] = _quiet
+    on_progress: Callable[[Progress], None] = _quiet
     """Told of progress after each chunk."""
-    talk: Callable[[str], None] = _silent
+    on_message: Callable[[str], None] = _silent
     """Told of what a source says of itself while it works."""
     spill: SpillStore | None = None
     """Where calls go when there are many, and all of them in the end; None to keep them in memory."""
@@ -197,13 +197,13 @@ def read_source(
     means = means or ReadOptions()
     whole = ChunkResult(CallCounts(job.select, until=job.until))
     if isinstance(source, QuerySource):
-        source.fill(whole.counts, job.role, scope, means.talk)
-        whole.reading.trails = source.trails
+        source.count_into(whole.counts, job.role, scope, means.on_message)
+        whole.read_report.trails = source.trails
         if means.spill:
-            means.spill.take(whole.counts.calls)
+            means.spill.write(whole.counts.calls)
         return whole
-    objects = _listed(source, scope, whole.reading)
-    whole.reading.trails = source.trails
+    objects = _listed(source, scope, whole.read_report)
+    whole.read_report.trails = source.trails
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None
     serial = getattr(
@@ -214,24 +214,26 @@ def read_source(
     if of_size >= MIN_CACHED_BYTES or source.remote:
         objects = searched(objects, job.search) if job.search.own else objects
         cache = means.cache(job) if job.name else None
-    means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.counts, job)))
+    means.on_progress(Progress(0, len(objects), 0, of_size, 0, _matches(whole.counts, job)))
     try:
         with gc_paused():
             for part in _merged(source.reader, _parts(objects, job, cache), job, whole, means, cache):
                 read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
                 found = _matches(whole.counts, job)
-                means.say(Progress(read, len(objects), size, of_size, whole.counts.totals.records, found))
+                means.on_progress(
+                    Progress(read, len(objects), size, of_size, whole.counts.totals.records, found)
+                )
                 if means.spill and sum(map(len, whole.counts.calls.values())) > ROOM:
-                    means.spill.take(whole.counts.calls)
+                    means.spill.write(whole.counts.calls)
                 collect_young()
     finally:
         if cache:
             cache.close()
-    if not whole.reading.logs:
-        raise source.nothing(whole.reading.kinds)
+    if not whole.read_report.logs:
+        raise source.no_logs_error(whole.read_report.kinds)
     whole.counts.resolve_cross_account_copies()
     if means.spill:
-        means.spill.take(whole.counts.calls)
+        means.spill.write(whole.counts.calls)
     return whole
 
 
@@ -240,12 +242,12 @@ def _matches(counts: CallCounts, job: ReadRequest) -> int | None:
     return sum(n for role, n in counts.totals.roles.items() if job.select(role)) if job.role else None
 
 
-def _listed(source: LogSource, scope: Scope, reading: ReadReport) -> list[LogObject]:
+def _listed(source: LogSource, scope: Scope, read_report: ReadReport) -> list[LogObject]:
     """The objects in the order of their days."""
     objects = []
     for one in source.objects(scope):
         if isinstance(one, Batch):
-            reading.note(one)
+            read_report.note(one)
         else:
             objects.append(one)
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
@@ -264,9 +266,9 @@ class _Chunk(NamedTuple):
 
 def _parts(objects: Sequence[LogObject], job: ReadRequest, cache: Cache | None) -> list[_Chunk]:
     """The objects in parts, by day."""
-    kept = [_Chunk(*one) for one in cache.take([o for o in objects if job.keeps(o.day)])] if cache else []
-    known = {one.where for part in kept for one in part.objects}
-    fresh = [_Chunk(chunk) for chunk in _chunks(one for one in objects if one.where not in known)]
+    kept = [_Chunk(*one) for one in cache.lookup([o for o in objects if job.keeps(o.day)])] if cache else []
+    known = {one.locator for part in kept for one in part.objects}
+    fresh = [_Chunk(chunk) for chunk in _chunks(one for one in objects if one.locator not in known)]
     return sorted([*kept, *fresh], key=lambda part: part.day)
 
 
@@ -308,13 +310,13 @@ def _merged(
         else:
             portion = _portion(part, given, reader, job, whole, kept=cache is not None)
             if cache and job.keeps(day):
-                cache.add(part.objects, portion.counts, portion.reading)
+                cache.add(part.objects, portion.counts, portion.read_report)
                 fresh += 1
                 if fresh % FLUSHED == 0:
                     cache.flush()
             whole.merge(portion)
             if portion.packed and means.spill:
-                means.spill.put(portion.packed)
+                means.spill.write_packed(portion.packed)
         yield part
 
 
@@ -337,7 +339,7 @@ def _portion(
         return count_chunk(reader, part.objects, job, again)
     if again:
         places = theirs.locations(again)
-        twice = _count_again(reader, [one for one in part.objects if one.where in places], job, again)
+        twice = _count_again(reader, [one for one in part.objects if one.locator in places], job, again)
         if twice.duplicates.keys != again:  # not all could be read a second time
             return count_chunk(reader, part.objects, job, again)
         given.counts.subtract(twice)
@@ -362,7 +364,7 @@ def _add_kept(
     if near and (again := seen.seen(kept.keys | kept.skipped)) != kept.skipped:
         whole.merge(count_chunk(reader, part.objects, job, again))
         return
-    whole.merge(ChunkResult(kept.counts, kept.reading))
+    whole.merge(ChunkResult(kept.counts, kept.read_report))
     if near:
         seen.add(kept.keys)
 
@@ -378,4 +380,4 @@ def _handed_out(
     def submit(part: _Chunk) -> Future[ChunkResult] | None:
         return None if part.kept else executor.submit(kernel, reader, part.objects, job)
 
-    return map_ahead(parts, submit, means.ahead, means.talk)
+    return map_ahead(parts, submit, means.max_in_flight, means.on_message)

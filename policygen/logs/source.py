@@ -122,13 +122,13 @@ class LogObject(NamedTuple):
 
     name: str
     """As it is shown."""
-    where: str
+    locator: str
     """What the source's reader needs to find it."""
     size: int = 0
     """Bytes as stored, 0 where unknown."""
     version: str = ""
     """Differs when the content does; "" for what must not be remembered, since it may still change."""
-    claims: bool = True
+    expects_log: bool = True
     """Whether it is meant to be a log: then what cannot be read of it is damage."""
     account: str = ""
     region: str = ""
@@ -184,7 +184,7 @@ class LogSource(ABC):
         """
 
     @abstractmethod
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for a source that holds not one log; `passed` counts by kind what was passed over."""
 
     def read(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:
@@ -200,7 +200,7 @@ class LogSource(ABC):
             passed[batch.kind] += batch.kind != "log"
             yield batch
         if not logs:
-            raise self.nothing(passed)
+            raise self.no_logs_error(passed)
 
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
         """The batches of what `objects` gave, in that order."""
@@ -224,14 +224,16 @@ class QuerySource(ABC):
         return None
 
     @abstractmethod
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
         """Fills an empty ledger as reading the log's files and settling would have.
 
         Args:
             ledger: with the end of the window.
             role: whose calls are wanted; "" for nobody's.
             scope: the first day, and the account if it is known.
-            say: told of progress and cost.
+            on_message: told of progress and cost.
 
         Raises:
             PolicygenError: the source refuses, or has no such log.

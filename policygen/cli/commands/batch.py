@@ -158,7 +158,7 @@ def command(
             targets(found.counts.totals.roles, account, choice), last if retry_failed else None
         )
         sizing = BatchSettings(
-            reading=found.reading,
+            read_report=found.read_report,
             counts=found.counts,
             days=days,
             limit=found.limit,
@@ -189,9 +189,9 @@ def command(
         days=window.days,
         account=account.account_id if account else "",
         records=found.counts.totals.records,
-        files=found.reading.files,
+        files=found.read_report.files,
         format=format_,
-        incomplete=found.reading.holes,
+        incomplete=found.read_report.gaps,
     )
     folder.end(table)
     text = render_batch(table, str(out), show_all=show_all)

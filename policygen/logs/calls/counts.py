@@ -20,7 +20,7 @@ from policygen.logs.events.event import (
     SkippedRecord,
     event_of,
     has_clock,
-    is_outside,
+    is_from_ip_address,
     is_presigned,
     principal_or_skip,
 )
@@ -99,7 +99,7 @@ class CallCounts:
                 record.eventType,
                 record.eventCategory,
                 record.readOnly,
-                is_outside(record),
+                is_from_ip_address(record),
                 record.additionalEventData is not ABSENT and is_presigned(record),
             )
             group = groups.get(group_key)
@@ -118,7 +118,7 @@ class CallCounts:
             count.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
-            if caller.role is not None and (caller.foreign or record.sharedEventID):
+            if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller)
         self._add_groups(groups.values())
         totals.records += read
@@ -138,7 +138,7 @@ class CallCounts:
 
     def _add_shared(self, record: Record, caller: Principal) -> None:
         """Note a call that was logged in two accounts, or hold the other account's copy of it (1.4.4)."""
-        if caller.foreign:
+        if caller.is_cross_account_copy:
             self.copies.add(event_of(record, caller))
         else:
             self.copies.own.add(sanitize(record.sharedEventID, 128))
@@ -153,7 +153,7 @@ class CallCounts:
             role = caller.role
             if role is None:
                 self.totals.principals[caller.kind or "unknown"] += events
-            elif not caller.foreign:
+            elif not caller.is_cross_account_copy:
                 self.totals.roles[role] += events
             if role is not None and group.kept:
                 calls = self.calls.setdefault(role, {})

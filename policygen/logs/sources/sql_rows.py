@@ -145,7 +145,7 @@ FILTER_COLUMNS = (
 class GroupingSet(NamedTuple):
     """A grouping of the survey, beside the columns that tell a call from what is none. `mark` is one of its own."""
 
-    mark: str
+    key: str
     columns: tuple[Column, ...]
 
 
@@ -222,12 +222,12 @@ def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
     for row in rows:
         part = GROUPING_SETS[int(row["part"] or 0)]
         record = _record(row, (*FILTER_COLUMNS, *part.columns))
-        if part.mark == "recipient":
+        if part.key == "recipient":
             _note_caller(totals, row, record, foreign)
-        elif part.mark == "role_source":
+        elif part.key == "role_source":
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
         elif not isinstance(principal_or_skip(record), SkippedRecord):
-            _note(totals, row, record, part.mark)
+            _note(totals, row, record, part.key)
     by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
     for role, events in foreign.items():
         totals.roles[by_id.get(role.role_id, role)] += events
@@ -245,10 +245,14 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
         if (
             isinstance(caller, SkippedRecord)
             or caller.role is None
-            or (caller.foreign and _is_true(row["copied"]))
+            or (caller.is_cross_account_copy and _is_true(row["copied"]))
         ):
             continue
-        role = survey.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
+        role = (
+            survey.by_id.get(caller.role.role_id, caller.role)
+            if caller.is_cross_account_copy
+            else caller.role
+        )
         if not counts.select(role):
             continue
         event = event_of(record, caller)
@@ -279,7 +283,7 @@ def _note_caller(totals: Totals, row: Row, record: Record, foreign: Counter[Role
         totals.ignored["after the window"] += events
     elif caller.role is None:
         totals.principals[caller.kind or "unknown"] += events
-    elif not caller.foreign:
+    elif not caller.is_cross_account_copy:
         totals.roles[caller.role] += events
     elif _is_true(row["copied"]):
         totals.ignored["another account's copy of a call that was read already"] += events

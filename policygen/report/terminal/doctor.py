@@ -23,7 +23,7 @@ _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 class Health:
     """What was looked at."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     coverage: Coverage
     account: Account | None
@@ -43,8 +43,8 @@ def _logs(one: Health) -> Iterator[str]:
     totals, window = one.counts.totals, one.coverage.window
     yield from wrapped(
         "Logs      ",
-        f"{pluralize(totals.records, 'record')} in {pluralize(one.reading.files, 'file')}, {minute(totals.first)} to "
-        f"{minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
+        f"{pluralize(totals.records, 'record')} in {pluralize(one.read_report.files, 'file')}, "
+        f"{minute(totals.first)} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
         f"{pluralize(len(totals.roles), 'role')}",
     )
     yield from wrapped(
@@ -54,9 +54,9 @@ def _logs(one: Health) -> Iterator[str]:
     )
     if one.coverage.gaps:
         yield from wrapped("          ", f"without an event of anyone: {_few(one.coverage.gaps)}")
-    for hole in one.reading.holes[:LISTED]:
-        yield from wrapped("          ", hole)
-    yield from more(len(one.reading.holes), LISTED)
+    for gap in one.read_report.gaps[:LISTED]:
+        yield from wrapped("          ", gap)
+    yield from more(len(one.read_report.gaps), LISTED)
 
 
 def _trails(one: Health) -> Iterator[str]:
@@ -166,14 +166,14 @@ def doctor_dict(one: Health) -> dict[str, Any]:
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
         "records": one.counts.totals.records,
-        "files": one.reading.files,
+        "files": one.read_report.files,
         "first": one.counts.totals.first,
         "last": one.counts.totals.last,
         "regions": sorted(one.counts.totals.regions),
         "roles": len(one.counts.totals.roles),
         "days_with_events": one.coverage.days_with_events,
         "days_without_events": list(one.coverage.gaps),
-        "incomplete": list(one.reading.holes),
+        "incomplete": list(one.read_report.gaps),
         "account": one.account.account_id if one.account else None,
         "trails": None if one.coverage.trails is None else list(one.coverage.trails),
         "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in one.coverage.stopped],

@@ -103,7 +103,7 @@ def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
         before: how many records of this object came before them.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
+    for batch in read_bytes(StoredFile(name, expects_log=True), data, size=0):
         moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
         yield replace(batch, unreadable=moved)
 
@@ -211,7 +211,7 @@ class HistoryReader(ABC):
         Raises:
             AwsError: what makes all further requests useless, such as an expired session (PG-E102).
         """
-        stretch = DayRange.parse(one.where)
+        stretch = DayRange.parse(one.locator)
         texts: list[object] = []
         read, damage = 0, None
         try:
@@ -243,7 +243,7 @@ class HistoryReader(ABC):
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.locator).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
         pool = ThreadPoolExecutor(max(1, ABREAST * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}

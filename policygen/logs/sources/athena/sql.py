@@ -44,7 +44,7 @@ class CallsQuery(NamedTuple):
 
 def survey_sql(table: Table, asked: CallsQuery) -> str:
     """The query for everything but calls: `reduction.SURVEY_COLUMNS` grouped by each of `reduction.PARTS`."""
-    marks = [part.mark for part in GROUPING_SETS]
+    marks = [part.key for part in GROUPING_SETS]
     # grouping() has a bit for each mark, the first the highest, set where the mark is not grouped by.
     every = (1 << len(marks)) - 1
     numbers = " ".join(

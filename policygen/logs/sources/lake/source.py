@@ -78,7 +78,9 @@ class LakeSource(QuerySource):
         """The store, whose selectors decided what is in it; known when it was asked."""
         return (self._trail,) if self._trail else None
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
         """See `QuerySource.fill`.
 
         Raises:
@@ -86,7 +88,7 @@ class LakeSource(QuerySource):
             IncompleteError: a record of the role cannot be read (PG-E534).
         """
         lake, asked = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
-        say(f"asking event data store {lake.store.id}")
+        on_message(f"asking event data store {lake.store.id}")
         described = lake.describe()
         self._trail = _trail(described, self._now)
         rows = (
@@ -95,7 +97,7 @@ class LakeSource(QuerySource):
             for row in survey_rows(marks, lake.run(survey_queries(lake.store.id, asked, marks)))
         )
         load_summary(counts, rows)
-        say(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.bill}")
+        on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.bill}")
         if not counts.totals.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
@@ -105,7 +107,7 @@ class LakeSource(QuerySource):
             )
         if any(map(counts.select, counts.totals.roles)):
             self._count(counts, asked, whole=bool(described.get("OrganizationEnabled")))
-            say(f"records of {role} read one by one; {lake.bill}")
+            on_message(f"records of {role} read one by one; {lake.bill}")
 
     def _count(self, counts: CallCounts, asked: CallsQuery, *, whole: bool) -> None:
         """Adds the role's records, and in an organisation's store the copies that other accounts received."""

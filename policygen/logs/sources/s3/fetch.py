@@ -193,7 +193,7 @@ class S3Reader:
             return one, b""
         if one.size > LIMIT:
             return Batch.damaged(one.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"), one.size), b""
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         try:
             return one, self.fetcher.fetch(bucket, key)
         except Exception as error:

@@ -146,7 +146,7 @@ class S3Source(LogSource):
         for _, several in self.reader.read_many(found):
             yield from several
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for not one log that can be read: PG-E110 where rights are missing, else PG-E302."""
         where = ", ".join(escape_controls(str(one)) for one in self.locations)
         if passed["denied"]:

@@ -132,19 +132,13 @@ def read_into(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]
 
 def _records(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
     """The records of objects; what else is to be known of these goes into the portion."""
-    for one, batches in _read(reader, objects):
+    for one, batches in reader.read_many(objects):
         portion.counts.duplicates.location = one.locator
         for batch in batches:
             portion.read_report.note(batch)
             if batch.searched:
                 portion.counts.add_searched(one.day, one.region)
             yield from batch.records
-
-
-def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
-    """Each object with its batches; several at a time where the reader can, since a network makes it wait."""
-    many = getattr(reader, "read_many", None)
-    yield from many(objects) if many else ((one, reader(one)) for one in objects)
 
 
 Kernel = Callable[[Reader, Sequence[LogObject], ReadRequest], ChunkResult]
@@ -206,10 +200,8 @@ def read_source(
     whole.read_report.trails = source.trails
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None
-    serial = getattr(
-        source.reader, "serial", False
-    )  # what AWS gives at a rate, more processes do not get sooner
-    if of_size < (MIN_PARALLEL_BYTES if job.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST) or serial:
+    small = of_size < (MIN_PARALLEL_BYTES if job.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST)
+    if small or source.reader.serial:
         means = replace(means, executor=None)
     if of_size >= MIN_CACHED_BYTES or source.remote:
         objects = searched(objects, job.search) if job.search.own else objects
@@ -351,7 +343,7 @@ def _count_again(
 ) -> CallCounts:
     """What some records alone give."""
     counts = CallCounts(job.select, until=job.until)
-    batches = (batch for _, batches in _read(reader, objects) for batch in batches)
+    batches = (batch for _, batches in reader.read_many(objects) for batch in batches)
     counts.add_all(one for batch in batches for one in batch.records if key_of(one) in keys)
     return counts
 

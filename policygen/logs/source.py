@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
@@ -154,8 +154,27 @@ class Scope(NamedTuple):
 
 EVERYTHING = Scope()
 
-Reader = Callable[[LogObject], Iterator["Batch"]]
-"""Reads one object. Picklable, since it may run in another process; what it cannot read it says by damage."""
+
+class Reader(Protocol):
+    """Reads the objects of a source. Picklable, since it may run in another process."""
+
+    serial: bool = False
+    """Whether one process has to read all objects: AWS limits the rate of requests, whichever process sends them."""
+
+    @abstractmethod
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Read one object; what cannot be read of it comes as damage.
+
+        Raises:
+            PolicygenError: no other object could be read either.
+        """
+
+    def read_many(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
+        """Read objects and give each with its batches, in any order; raises as `read` does.
+
+        A reader that waits for a network reads several at a time.
+        """
+        return ((one, self.read(one)) for one in objects)
 
 
 class LogSource(ABC):
@@ -205,7 +224,7 @@ class LogSource(ABC):
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
         """The batches of what `objects` gave, in that order."""
         for one in found:
-            yield from [one] if isinstance(one, Batch) else self.reader(one)
+            yield from [one] if isinstance(one, Batch) else self.reader.read(one)
 
 
 class QuerySource(ABC):

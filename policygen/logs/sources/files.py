@@ -15,7 +15,7 @@ from pathlib import Path
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
 from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
 from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
 from policygen.text import escape_controls
 
 
@@ -41,7 +41,7 @@ class FileSource(LogSource):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self.reader = read_file
+        self.reader = FileReader()
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - all files are read
         """Every file that may be a log, and what is knowingly none."""
@@ -140,6 +140,14 @@ def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
 
 
 # ---- reading --------------------------------------------------------------------------------------------
+
+
+class FileReader(Reader):
+    """Reads files; the locator of an object is its path."""
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Read one file; never raises for what it holds."""
+        return read_file(one)
 
 
 def read_file(one: LogObject) -> Iterator[Batch]:

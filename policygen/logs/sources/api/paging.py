@@ -28,7 +28,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
 from policygen.text import escape_controls
 
@@ -157,7 +157,7 @@ class Connection:
             return aws.client(service, region)
 
 
-class HistoryReader(ABC):
+class HistoryReader(Reader, ABC):
     """Reads stretches, page after page. A stretch that fails midway gives what was read of it, and damage.
 
     Picklable, but see the module: several processes have several paces.
@@ -205,7 +205,7 @@ class HistoryReader(ABC):
         """Why a stretch that was read cannot be whole, "" where it is."""
         return ""
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """The batches of one stretch.
 
         Raises:
@@ -272,7 +272,7 @@ class HistoryReader(ABC):
         self._ask(stretch, "", limit=1)
 
     def _whole(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
-        return one, tuple(self(one))
+        return one, tuple(self.read(one))
 
     def _texts(self, stretch: DayRange) -> Iterator[object]:
         """Each event's text once: pages may overlap, and a stretch that starts again repeats what was given."""

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
 from policygen.logs.decode.unpack import LIMIT, read_stored
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.s3.client import S3Access, client_of, failed, is_cut
 from policygen.logs.sources.s3.prefetch import map_in_order
 
@@ -26,6 +26,8 @@ THREADS = 16
 """Objects that are fetched at the same time: a GET is waiting, for the greatest part."""
 
 Name = Literal["auto", "boto3", "obstore"]
+
+Listed = TypeVar("Listed", bound=LogObject | Batch)
 
 
 class Fetcher(Protocol):
@@ -158,12 +160,12 @@ def _asks_aws(access: S3Access) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class S3Reader:
+class S3Reader(Reader):
     """Reads objects of buckets; can be sent to another process, where it makes a client of its own."""
 
     fetcher: Fetcher
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """The batches of one object; what cannot be fetched or read is damage.
 
         Raises:
@@ -172,8 +174,8 @@ class S3Reader:
         return self._unpacked(*self._fetched(one))
 
     def read_many(
-        self, objects: Iterable[LogObject | Batch], threads: int = THREADS
-    ) -> Iterator[tuple[LogObject | Batch, list[Batch]]]:
+        self, objects: Iterable[Listed], threads: int = THREADS
+    ) -> Iterator[tuple[Listed, list[Batch]]]:
         """Each object with its batches, in their order; some objects are fetched ahead. Batches are passed on.
 
         Args:
@@ -182,11 +184,13 @@ class S3Reader:
         """
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:
-            work = lambda one: (one, *self._fetched(one))  # noqa: E731
-            for origin, one, data in map_in_order(work, objects, pool, 2 * threads):
-                yield origin, list(self._unpacked(one, data))
+            for listed, one, data in map_in_order(self._fetched_with, objects, pool, 2 * threads):
+                yield listed, list(self._unpacked(one, data))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fetched_with(self, listed: Listed) -> tuple[Listed, LogObject | Batch, bytes]:
+        return (listed, *self._fetched(listed))
 
     def _fetched(self, one: LogObject | Batch) -> tuple[LogObject | Batch, bytes]:
         if isinstance(one, Batch):

@@ -452,8 +452,8 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
     found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
     known = load_snapshot(ACCOUNT)
-    chosen = targets(found.counts.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
-    return BatchSettings(found.reading, found.counts, 30, account=known), chosen
+    chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
+    return BatchSettings(found.read_report, found.counts, 30, account=known), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

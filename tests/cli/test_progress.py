@@ -98,14 +98,16 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
     told: list[Progress] = []
     found = read_source(
-        open_source(TRAIL), ReadRequest(ROLE.fits, role=ROLE.name), means=ReadOptions(say=told.append)
+        open_source(TRAIL),
+        ReadRequest(ROLE.matches, role=ROLE.name),
+        means=ReadOptions(on_progress=told.append),
     )
     files, size = told[0].of_objects, told[0].of_size
     assert told[0] == Progress(0, files, 0, size, 0, 0)
     own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
-    assert told[-1] == Progress(files, files, size, size, found.counts.records, own)
+    assert told[-1] == Progress(files, files, size, size, found.counts.totals.records, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
-    read_source(open_source(TRAIL), ReadRequest(nobody), means=ReadOptions(say=told.append))
+    read_source(open_source(TRAIL), ReadRequest(nobody), means=ReadOptions(on_progress=told.append))
     assert told[-1].matches is None
 
 

@@ -148,7 +148,7 @@ def test_days_end_where_the_next_begins() -> None:
     aws = fake(Messages([message(number, time) for number, time in enumerate(times)]))
     one = source(aws)
     objects, _ = listed(one.objects(Scope("2026-11-19", "2026-11-20")))
-    read = [ids(list(one.reader(each))) for each in objects]
+    read = [ids(list(one.reader.read(each))) for each in objects]
     assert read == [["event-0"], ["event-1", "event-2"], ["event-3"]]
 
 
@@ -250,7 +250,7 @@ def test_many_days_are_read_side_by_side() -> None:
     one = source(fake(Messages(messages, page=3)))
     objects, _ = listed(one.objects(EVERYTHING))
     many = {each.name: ids(list(batches)) for each, batches in one.reader.read_many(objects)}
-    assert many == {each.name: ids(list(one.reader(each))) for each in objects}
+    assert many == {each.name: ids(list(one.reader.read(each))) for each in objects}
     assert sum(map(len, many.values())) == 50
 
 

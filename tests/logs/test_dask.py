@@ -26,7 +26,7 @@ from policygen.cli.inputs import read_options
 from policygen.errors import UsageError
 from policygen.logs.reader import ChunkResult, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import Batch, LogObject
+from policygen.logs.source import Batch, LogObject, Reader
 from policygen.logs.sources.files import read_file
 from tests.logs.test_reader import EVERY_RECORD, ONE_ROLE, TRAIL, same
 from tests.support import ROOT
@@ -102,7 +102,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield one
 
 
-class Halting:
+class Halting(Reader):
     """Reads files in workers; each tells what it begins to read, and waits in the middle of some until it may go on.
 
     Picklable. `at` is a folder that all can see.
@@ -111,9 +111,9 @@ class Halting:
     def __init__(self, at: Path) -> None:
         self.at = at
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         with (self.at / "begun").open("a") as log:  # a short line is written at once
-            log.write(f"{os.getpid()} {Path(one.where).name}\n")
+            log.write(f"{os.getpid()} {Path(one.locator).name}\n")
         yield from read_file(one)
         if len(self.begun()) > 20:
             wait_for((self.at / "go on").exists)
@@ -158,7 +158,7 @@ def test_a_cluster_gives_what_one_process_gives(
     with read_options(quiet=True, cached=False, dask=cluster.address) as means:
         found = read_source(open_source(TRAIL), job, means=means)
     assert same(found, whole)
-    assert found.reading.files == whole.reading.files
+    assert found.read_report.files == whole.read_report.files
 
 
 def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: ChunkResult) -> None:
@@ -197,11 +197,11 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
 
     with started(tmp_path, failures=failures) as one, cluster_at(one.address) as (executor, threads):
         assert threads == 2
-        found, reader = read_with(tmp_path, ReadOptions(executor, talk=said.append), reading)
+        found, reader = read_with(tmp_path, ReadOptions(executor, on_message=said.append), reading)
         (killed,) = [worker for worker in one.workers if worker.poll() is not None]
     assert killed.returncode == -signal.SIGKILL
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     # What the dead one was at was read again: by the other worker, or by this process when Dask gives the part up.
     begun = reader.begun()
     last = max(at for at, (pid, _) in enumerate(begun) if pid == killed.pid)
@@ -221,10 +221,10 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
     monkeypatch.setattr(module, "PATIENCE", 1)
     said: list[str] = []
     with started(tmp_path) as one, cluster_at(one.address) as (executor, _):
-        means = ReadOptions(executor, talk=said.append)
+        means = ReadOptions(executor, on_message=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert os.getpid() in {pid for pid, _ in reader.begun()}
     assert [line for line in said if not line.startswith("warning: a worker failed (")] == []
     assert said

@@ -188,7 +188,7 @@ def test_days_older_than_90_are_said_to_be_missing_and_the_rest_is_read() -> Non
         ("2026-08-26", ""),  # half of it is gone
         ("2026-08-27", f"final-{ACCOUNT}"),
     ]
-    assert DayRange.parse(objects[0].where).start == NOW - timedelta(days=90)
+    assert DayRange.parse(objects[0].locator).start == NOW - timedelta(days=90)
 
 
 def test_of_a_window_that_is_wholly_too_old_nothing_is_asked() -> None:
@@ -438,7 +438,7 @@ def test_a_day_that_fails_midway_is_a_gap_and_can_be_read_again() -> None:
     assert [name for name, _ in damages(batches)] == ["lookup:eu-west-1/2026-11-19"]
     assert len(ids(batches)) == 25  # the page that came before the failure is used
     objects, _ = listed(one.objects(THREE))
-    again = list(one.reader(objects[1]))
+    again = list(one.reader.read(objects[1]))
     assert (len(ids(again)), damages(again)) == (10, [])
 
 
@@ -498,9 +498,9 @@ def test_a_day_that_aws_forgets_while_others_are_read_is_damaged() -> None:
     one = source(aws)
     objects, _ = listed(one.objects(EVERYTHING))
     aws.clock.sleep(5.4 * 3600)
-    assert damages(list(one.reader(objects[0]))) == []
+    assert damages(list(one.reader.read(objects[0]))) == []
     aws.clock.sleep(0.2 * 3600)  # 24:06, while the history goes back to 2026-08-27T00:06
-    ((name, reason),) = damages(list(one.reader(objects[0])))
+    ((name, reason),) = damages(list(one.reader.read(objects[0])))
     assert (name, "is gone" in reason) == ("lookup:eu-west-1/2026-08-27", True)
 
 
@@ -511,7 +511,7 @@ def test_many_days_are_read_whole_each_with_its_object() -> None:
     regions = opted(eu_west_1="opted-in", eu_west_3="opted-in")
     one = source(fake(History(three_days(), page=5), regions))
     objects, _ = listed(one.objects(Scope("2026-11-11", "2026-11-20")))
-    alone = {each.name: ids(list(one.reader(each))) for each in objects}
+    alone = {each.name: ids(list(one.reader.read(each))) for each in objects}
     many = {each.name: ids(batches) for each, batches in one.reader.read_many(objects)}
     assert many == alone
     assert (len(many), sum(map(len, many.values()))) == (20, 60)

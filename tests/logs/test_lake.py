@@ -52,7 +52,9 @@ ARN = f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT}:eventdatastore/{ID}"
 QUERY = "00000000-0000-0000-0000-00000000000{}"
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
-FACTS = "calls principals days regions data_types management notices records duplicates first last".split()
+FACTS = (
+    "calls principals days regions data_types management change_events records duplicates first last".split()
+)
 
 TEXT = pa.string()
 _STRUCTS = {
@@ -185,7 +187,7 @@ def named(name: str) -> Callable[[RoleKey], bool]:
 
 def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
     counts = CallCounts(named(role), until=until)
-    aws.source().fill(counts, role, scope, lambda _: None)
+    aws.source().count_into(counts, role, scope, lambda _: None)
     return counts
 
 
@@ -195,12 +197,17 @@ def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: P
     counts = CallCounts(named(role), until=until)
     for batch in open_source(tmp_path).read():
         counts.add_all(batch.records)
-    counts.settle()
+    counts.resolve_cross_account_copies()
     return counts
 
 
 def assert_same(found: CallCounts, expected: CallCounts, facts: Iterable[str] = FACTS) -> None:
-    assert {name: getattr(found, name) for name in facts} == {name: getattr(expected, name) for name in facts}
+    if "calls" in facts:
+        assert found.calls == expected.calls
+    totals = [name for name in facts if name != "calls"]
+    assert [getattr(found.totals, name) for name in totals] == [
+        getattr(expected.totals, name) for name in totals
+    ]
 
 
 def dated(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -229,7 +236,7 @@ def test_the_sample_trail_gives_the_same_ledger(role: str, tmp_path: Path) -> No
     expected = read(sample(), role, "", tmp_path)
     found = filled(FakeLake(sample()), role)
     assert_same(found, expected)
-    assert found.roles[next(iter(found.calls))] == expected.roles[next(iter(expected.calls))]
+    assert found.totals.roles[next(iter(found.calls))] == expected.totals.roles[next(iter(expected.calls))]
     assert expected.calls
 
 
@@ -239,11 +246,14 @@ def test_odd_events_of_an_organisation_give_the_same_calls(until: str, tmp_path:
     expected = read(events, ROLE, until, tmp_path)
     found = filled(FakeLake(events, OrganizationEnabled=True), ROLE, until=until)
     # Events after the end are not read, nor what they tell.
-    facts = [name for name in FACTS if name not in ("records", "notices")]
+    facts = [name for name in FACTS if name not in ("records", "change_events")]
     assert_same(found, expected, facts)
     assert expected.calls
     if not until:
-        assert (found.records, found.notices) == (expected.records, expected.notices)
+        assert (found.totals.records, found.totals.change_events) == (
+            expected.totals.records,
+            expected.totals.change_events,
+        )
 
 
 def test_a_window_leaves_out_what_is_before_it_and_another_account_s_events() -> None:
@@ -259,7 +269,7 @@ def test_a_window_leaves_out_what_is_before_it_and_another_account_s_events() ->
     )
     events[-1]["recipientAccountId"] = "999988887777"
     found = filled(FakeLake(events), ROLE, Scope("2026-11-03", "2026-11-05", ACCOUNT), "2026-11-05")
-    assert found.days == {"2026-11-03": 1, "2026-11-04": 1, "2026-11-05": 1}
+    assert found.totals.days == {"2026-11-03": 1, "2026-11-04": 1, "2026-11-05": 1}
     assert sum(one.count for calls in found.calls.values() for one in calls.values()) == 3
 
 
@@ -268,15 +278,15 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
         record({"source": "s3", "name": "GetObject"}, 2)
     ]
     found = filled(FakeLake(events), ROLE)
-    assert (found.records, found.duplicates) == (3, 1)
+    assert (found.totals.records, found.totals.duplicates) == (3, 1)
     assert [one.count for calls in found.calls.values() for one in calls.values()] == [2]
 
 
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
     counts = CallCounts(nobody)
-    aws.source().fill(counts, "", Scope(), lambda _: None)
-    assert counts.days
+    aws.source().count_into(counts, "", Scope(), lambda _: None)
+    assert counts.totals.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
 
 
@@ -369,7 +379,7 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    source.count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
     assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
@@ -387,7 +397,7 @@ def test_what_is_read_is_told() -> None:
     said: list[str] = []
     aws = FakeLake(sample())
     aws.states = ["QUEUED", "RUNNING"]
-    aws.source().fill(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
+    aws.source().count_into(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
     assert said[0] == f"asking event data store {ID}"
     assert said[1].endswith(" records surveyed; CloudTrail Lake read 3 GB, and charges for what it reads")
     assert said[2].startswith("records of orders-api read one by one; CloudTrail Lake read 4.5 GB")
@@ -396,7 +406,7 @@ def test_what_is_read_is_told() -> None:
 
 def fails(aws: FakeLake, kind: type[PolicygenError], spec: str = f"lake:{ARN}") -> PolicygenError:
     with pytest.raises(kind) as caught:
-        aws.source(spec).fill(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
+        aws.source(spec).count_into(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
     return caught.value
 
 
@@ -535,13 +545,13 @@ def test_what_names_no_store_is_refused(spec: str) -> None:
 def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
-    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").fill(
+    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").count_into(
         CallCounts(nobody), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    aws.source().count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 

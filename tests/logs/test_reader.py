@@ -30,7 +30,16 @@ from policygen.logs.decode.search import cut_records
 from policygen.logs.reader import ChunkResult, Progress, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.search_scope import TELLING
-from policygen.logs.source import EVERYTHING, Batch, BytePattern, Damage, LogObject, RecordFilter, Scope
+from policygen.logs.source import (
+    EVERYTHING,
+    Batch,
+    BytePattern,
+    Damage,
+    LogObject,
+    Reader,
+    RecordFilter,
+    Scope,
+)
 from policygen.logs.sources.files import FileSource, read_file
 from tests.support import ROOT
 from tests.support.command import run
@@ -41,8 +50,8 @@ KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
 
 TRAIL = ROOT / "samples" / "trail"
 ROLE = parse_role("orders-api")
-EVERY_RECORD = ReadRequest(ROLE.fits)
-ONE_ROLE = ReadRequest(ROLE.fits, search=ROLE.sought)
+EVERY_RECORD = ReadRequest(ROLE.matches)
+ONE_ROLE = ReadRequest(ROLE.matches, search=ROLE.record_filter)
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +74,29 @@ def whole() -> ChunkResult:
     return read_source(open_source(TRAIL), EVERY_RECORD)
 
 
+class ReaderOf(Reader):
+    """Reads with a function."""
+
+    def __init__(self, function: Callable[[LogObject], Iterator[Batch]]) -> None:
+        self.function = function
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        return self.function(one)
+
+
 def same(one: ChunkResult, other: ChunkResult) -> bool:
     assert one.counts.calls == other.counts.calls
-    assert {day for day, n in one.counts.days.items() if n} == set(other.counts.days)
-    assert set(one.counts.regions) == set(other.counts.regions)
-    assert one.counts.last == other.counts.last
-    assert set(one.counts.management) == set(other.counts.management)
-    assert sorted(one.counts.notices) == sorted(other.counts.notices)
+    assert {day for day, n in one.counts.totals.days.items() if n} == set(other.counts.totals.days)
+    assert set(one.counts.totals.regions) == set(other.counts.totals.regions)
+    assert one.counts.totals.last == other.counts.totals.last
+    assert set(one.counts.totals.management) == set(other.counts.totals.management)
+    assert sorted(one.counts.totals.change_events) == sorted(other.counts.totals.change_events)
     return bool(one.counts.calls)
 
 
 def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: ChunkResult) -> None:
     found = read_source(open_source(TRAIL), ONE_ROLE)
-    assert found.counts.searched > 0.9 * found.reading.files
+    assert found.counts.totals.searched > 0.9 * found.read_report.files
     assert same(found, whole)
 
 
@@ -112,9 +131,9 @@ def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
         found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
         assert same(found, whole)
-        assert found.counts.duplicates > whole.counts.duplicates
-        assert found.counts.roles == whole.counts.roles
-        assert found.counts.days == whole.counts.days
+        assert found.counts.totals.duplicates > whole.counts.totals.duplicates
+        assert found.counts.totals.roles == whole.counts.totals.roles
+        assert found.counts.totals.days == whole.counts.totals.days
 
 
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
@@ -125,12 +144,14 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
         copied(path, tmp_path)
     with SpillStore() as spill, ProcessPoolExecutor(2) as executor:
         found = read_source(
-            open_source([TRAIL, tmp_path]), EVERY_RECORD, means=ReadOptions(executor, spill=spill, ahead=3)
+            open_source([TRAIL, tmp_path]),
+            EVERY_RECORD,
+            means=ReadOptions(executor, spill=spill, max_in_flight=3),
         )
         calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
     assert calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
-    one, other = found.counts, whole.counts
+    assert found.counts.totals.roles == whole.counts.totals.roles
+    one, other = found.counts.totals, whole.counts.totals
     assert one.records - one.duplicates == other.records - other.duplicates
 
 
@@ -144,11 +165,11 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
     read: Counter[str] = Counter()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        read[Path(one.where).name] += 1
+        read[Path(one.locator).name] += 1
         yield from read_file(one)
 
     source = FileSource([TRAIL, tmp_path])
-    source.reader = reader
+    source.reader = ReaderOf(reader)
     found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
     assert same(found, whole)
     assert {name for name, times in read.items() if times > 1} == {other}
@@ -163,16 +184,16 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
     read: set[str] = set()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        gone = one.where in read and Path(one.where).name in {path.name, other}
-        read.add(one.where)
+        gone = one.locator in read and Path(one.locator).name in {path.name, other}
+        read.add(one.locator)
         yield from [Batch.damaged(one.name, Damage(None, "gone"))] if gone else read_file(one)
 
     source = FileSource([TRAIL, tmp_path])
-    source.reader = reader
+    source.reader = ReaderOf(reader)
     found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
-    assert [reason for _, _, reason in found.reading.damaged] == ["gone"]
+    assert [reason for _, _, reason in found.read_report.damaged] == ["gone"]
     assert found.counts.calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
+    assert found.counts.totals.roles == whole.counts.totals.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +207,7 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
 
     told: list[Progress] = []
     with Spy(1) as executor:
-        read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(executor, say=told.append))
+        read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(executor, on_progress=told.append))
     assert all(len(chunk) <= 4 and len({one.day for one in chunk}) == 1 for chunk in handed)
     days = [chunk[0].day for chunk in handed]
     assert days == sorted(days)
@@ -194,13 +215,13 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
     assert [state.size for state in told] == sorted(state.size for state in told)
 
 
-class Elsewhere:
+class Elsewhere(Reader):
     """Reads files, but in any process but the one that made it: there something happens instead. Picklable."""
 
     def __init__(self, happens: Callable[[], None]) -> None:
         self.here, self.happens = os.getpid(), happens
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         if os.getpid() != self.here and "20261110T" in one.name:
             self.happens()
         return read_file(one)
@@ -221,9 +242,9 @@ def test_a_process_that_is_killed_costs_time_and_nothing_else(
     source, said = open_source(TRAIL), list[str]()
     source.reader = Elsewhere(die)
     with ProcessPoolExecutor(2) as executor:
-        found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, talk=said.append))
+        found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, on_message=said.append))
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert [line.partition(":")[0] for line in said] == ["warning"]
     assert "BrokenProcessPool" in said[0]
 
@@ -276,17 +297,17 @@ def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
-    sought = ROLE.sought._replace(account="111122223333")
+    sought = ROLE.record_filter._replace(account="111122223333")
     assert sought.of("111122223333") == sought.own
     assert sought.of("444455556666") == sought.others
-    assert sought.of("") == ROLE.sought.of("444455556666") == (*sought.own, *sought.others)
+    assert sought.of("") == ROLE.record_filter.of("444455556666") == (*sought.own, *sought.others)
 
 
 def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
     copy = {"type": "AWSAccount", "principalId": "AROA1EXAMPLE:some-session", "accountId": "111122223333"}
     copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
     owned = by("other", resources=[{"accountId": "111122223333"}])
-    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").sought.of("444455556666")
+    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").record_filter.of("444455556666")
     (found,) = cut_records(text_of(owned, copied, by("third")), sought) or ()
     assert found.eventName == "Copied"
 
@@ -340,21 +361,21 @@ def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> N
 
 
 def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
-    assert parse_role("a=b@c").sought == RecordFilter()
-    assert b"orders-api" in [one.text for one in ROLE.sought.own]
+    assert parse_role("a=b@c").record_filter == RecordFilter()
+    assert b"orders-api" in [one.text for one in ROLE.record_filter.own]
 
 
 # --- the cache -------------------------------------------------------------------------------------------
 
 
-class Counting:
+class Counting(Reader):
     """Reads files, and counts how many. Picklable as long as nobody pickles it."""
 
     def __init__(self) -> None:
-        self.read: list[str] = []
+        self.locators: list[str] = []
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
-        self.read.append(one.where)
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        self.locators.append(one.locator)
         return read_file(one)
 
 
@@ -366,8 +387,8 @@ def cached(
     if "executor" not in means:
         source.reader = counting
     job = job._replace(name="a role")
-    keep = ReadOptions(cache=lambda one: Cache.of(at, one.name, one.select, lambda _: None), **means)
-    return read_source(source, job, means=keep), counting.read
+    keep = ReadOptions(cache=lambda one: Cache.open(at, one.name, one.select, lambda _: None), **means)
+    return read_source(source, job, means=keep), counting.locators
 
 
 def packs(at: Path) -> list[Path]:
@@ -382,7 +403,7 @@ def test_what_was_read_once_is_not_read_again(job: ReadRequest, whole: ChunkResu
     assert same(warm, whole)
     assert (len(first) > 100, second) == (True, [])
     assert warm.counts == cold.counts
-    assert warm.reading == cold.reading
+    assert warm.read_report == cold.read_report
 
 
 def test_of_new_files_only_they_are_read(whole: ChunkResult, tmp_path: Path) -> None:
@@ -453,22 +474,22 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
     (tmp_path / "calls").write_text("a file where the folder should be")
     said: list[str] = []
     source = open_source(TRAIL)
-    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, said.append))
     assert same(read_source(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
     assert len(said) == 1
 
 
 def test_what_ends_in_the_middle_goes_on_from_there(whole: ChunkResult, tmp_path: Path) -> None:
     class Expiring(Counting):
-        def __call__(self, one: LogObject) -> Iterator[Batch]:
-            if len(self.read) == 60:
+        def read(self, one: LogObject) -> Iterator[Batch]:
+            if len(self.locators) == 60:
                 raise AwsError("the session expired", code="PG-E102")
-            return super().__call__(one)
+            return super().read(one)
 
     source, expiring = open_source(TRAIL), Expiring()
     assert isinstance(source, FileSource)
     source.reader = expiring
-    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, lambda _: None))
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, lambda _: None))
     with pytest.raises(AwsError):
         read_source(source, ONE_ROLE._replace(name="a role"), means=keep)
     found, read = cached(tmp_path)
@@ -483,7 +504,7 @@ def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     for _ in range(2):
         found, read = cached(tmp_path / "cache", logs)
-        assert len(found.reading.damaged) == 1
+        assert len(found.read_report.damaged) == 1
     assert str(path) in read
     assert len(read) < 20
 
@@ -530,11 +551,12 @@ from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
 engine.MIN_CACHED_BYTES, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.ReadRequest(role.fits, "a role", search=role.sought)
+job = engine.ReadRequest(role.matches, "a role", search=role.record_filter)
 def wait(_):
     print("state", flush=True)
     sys.stdin.readline()
-keep = engine.ReadOptions(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print), say=wait)
+cache = lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print)
+keep = engine.ReadOptions(cache=cache, on_progress=wait)
 engine.read_source(open_source(sys.argv[1]), job, means=keep)
 print("done", flush=True)
 """
@@ -619,9 +641,9 @@ def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int
     source, asked = Listed([]), dict[str, bool]()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        asked[one.where] = bool(one.search)
+        asked[one.locator] = bool(one.search)
         yield Batch(one.name)
 
-    source.reader = reader
+    source.reader = ReaderOf(reader)
     read_source(source, ONE_ROLE)
     assert [where for where, searched in sorted(asked.items()) if not searched] == whole

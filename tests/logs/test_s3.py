@@ -212,7 +212,7 @@ def keys(spec: str | Sequence[str], scope: Scope = EVERYTHING) -> list[str]:
     """The keys of the objects that a source gives; nothing else may be there."""
     found = objects(spec, scope)
     assert [one for one in found if isinstance(one, Batch)] == []
-    return [one.where.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
+    return [one.locator.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
 
 
 def told(error: PolicygenError) -> str:
@@ -266,7 +266,7 @@ def test_an_object_says_what_its_trail_said_and_what_tells_a_changed_one(wire: W
     put("trail", key)
     (one,) = objects("s3://trail/AWSLogs/")
     assert isinstance(one, LogObject)
-    assert (one.name, one.where, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
+    assert (one.name, one.locator, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
     assert one[5:8] == (ACCOUNTS[0], "eu-west-1", "2026-11-24")
     assert re.fullmatch(rf"[0-9a-f]{{32}}-{len(BODY)}", one.version)
     put("trail", key, body=gzip.compress(b'{"Records": []}'))
@@ -335,7 +335,7 @@ def test_files_in_no_layout_are_listed_plainly_within_the_window(wire: Wire) -> 
     assert {one.name: one.kind for one in found if isinstance(one, Batch)} == {
         "s3://copies/x/folder/": "folder"
     }
-    assert {one.name.rsplit("/", 1)[1]: one.claims for one in found if isinstance(one, LogObject)} == {
+    assert {one.name.rsplit("/", 1)[1]: one.expects_log for one in found if isinstance(one, LogObject)} == {
         named: True,
         "export-1": False,
         "z.json": True,
@@ -612,8 +612,8 @@ def test_a_reader_goes_to_another_process_and_gives_the_same(wire: Wire) -> None
     copy = pickle.loads(pickle.dumps(source.reader))
     assert copy == source.reader
     found = [one for one in source.objects() if isinstance(one, LogObject)]
-    assert [list(copy(one)) for one in found] == [list(source.reader(one)) for one in found]
-    assert [one for batch in copy(found[0]) for one in batch.records][1].eventID == record(2)["eventID"]
+    assert [list(copy.read(one)) for one in found] == [list(source.reader.read(one)) for one in found]
+    assert [one for batch in copy.read(found[0]) for one in batch.records][1].eventID == record(2)["eventID"]
 
 
 @dataclass(frozen=True)
@@ -671,11 +671,11 @@ def test_a_bug_is_no_damage() -> None:
             raise KeyError(key)
 
     with pytest.raises(KeyError):
-        list(S3Reader(Broken())(LogObject("a", "s3://b/a")))
+        list(S3Reader(Broken()).read(LogObject("a", "s3://b/a")))
 
 
 def test_an_object_beyond_the_limit_is_not_fetched() -> None:
-    (batch,) = S3Reader(Slow())(LogObject("a", "s3://b/a", size=3 << 30))
+    (batch,) = S3Reader(Slow()).read(LogObject("a", "s3://b/a", size=3 << 30))
     assert batch.damage
     assert "larger than" in batch.damage.reason
 
@@ -727,7 +727,8 @@ def test_an_object_is_searched_for_what_is_wanted_of_it(wire: Wire) -> None:
     assert isinstance(one, LogObject)
     found = {
         text: [
-            (len(batch.records), batch.searched) for batch in source.reader(one._replace(search=(sought,)))
+            (len(batch.records), batch.searched)
+            for batch in source.reader.read(one._replace(search=(sought,)))
         ]
         for text, sought in ((text, BytePattern(text)) for text in (b"id-1", b"nobody"))
     }
@@ -789,7 +790,7 @@ def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
     fetcher = ObstoreFetcher(S3Access())
     assert fetcher.fetch("trail", "AWSLogs/a.json.gz") == BODY
     assert Loopback.seen == [("/trail/AWSLogs/a.json.gz", "obstore")]
-    (batch,) = S3Reader(pickle.loads(pickle.dumps(fetcher)))(
+    (batch,) = S3Reader(pickle.loads(pickle.dumps(fetcher))).read(
         LogObject("gone", "s3://trail/AWSLogs/b.json.gz")
     )
     assert batch.damage

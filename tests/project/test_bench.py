@@ -43,8 +43,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def counts(logs: Path) -> CallCounts:
     done = read_source(open_source(logs), ReadRequest(lambda _: True))
-    assert not done.reading.holes
-    assert not done.reading.passed_over
+    assert not done.read_report.gaps
+    assert not done.read_report.passed_over
     return done.counts
 
 
@@ -70,10 +70,10 @@ def test_another_seed_is_another_trail() -> None:
 def test_every_record_is_read_and_told_twins_are_dropped(counts: CallCounts) -> None:
     kinds = Counter(one.kind for one in planned())
     twins = Counter(one.number for one in planned() if one.kind == "duplicate")
-    assert counts.records == EVENTS
-    assert counts.duplicates == sum(count - 1 for count in twins.values()) > 0
+    assert counts.totals.records == EVENTS
+    assert counts.totals.duplicates == sum(count - 1 for count in twins.values()) > 0
     copies = "another account's copy of a call that was read already"
-    assert counts.ignored[copies] == kinds["own"] > 0
+    assert counts.totals.ignored[copies] == kinds["own"] > 0
 
 
 def test_the_catalog_knows_nearly_all_of_it(logs: Path) -> None:
@@ -106,8 +106,8 @@ def test_a_million_events_fill_files_of_uneven_length() -> None:
 
 def test_plain_python_and_the_ledger_count_the_same(logs: Path, counts: CallCounts) -> None:
     made = reference.reduce(logs)
-    assert made.records == counts.records
-    assert made.roles == {(role.account, role.role_id): count for role, count in counts.roles.items()}
+    assert made.records == counts.totals.records
+    assert made.roles == {(role.account, role.role_id): count for role, count in counts.totals.roles.items()}
     hot = corpus.hot_role(corpus.Shape(EVENTS))
     alone = reference.reduce(logs, hot.arn)
     assert alone.roles == {(hot.account, hot.id): made.roles[hot.account, hot.id]}

@@ -344,7 +344,7 @@ def test_an_odd_record_is_a_finding_or_a_narrow_grant(text: str, tmp_path: Path)
     usage = made.suggestion.usage
     known = [r.resource for r in usage.requests if r.action == "dynamodb:DeleteItem"]
     # One deleted item is a grant of some table; where the table cannot be told, it is told that it cannot.
-    seen = known or usage.unmapped or made.reading.holes
+    seen = known or usage.unmapped or made.read_report.gaps
     assert seen
     if known and not any(r.wild for r in usage.requests if r.action == "dynamodb:DeleteItem"):
         assert evaluate(table, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
@@ -359,7 +359,7 @@ def test_a_record_whose_time_is_no_time_is_a_finding_and_not_a_bug(time: str, tm
     made = made_from([*HONEST, GET | {"name": "PutItem", "time": time}], tmp_path, allow_incomplete=True)
     assert granted(made) == GRANTS
     assert made.suggestion.usage.window.end == "2026-11-03T08:00:01Z"
-    assert sum(made.counts.ignored.values()) == 1
+    assert sum(made.counts.totals.ignored.values()) == 1
     assert_clean(made)
 
 

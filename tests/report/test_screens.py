@@ -117,9 +117,9 @@ def diff_screen(*, ascii_only: bool) -> str:
 def doctor_screen(role: str = "", *, known: bool, ascii_only: bool, show_all: bool = False) -> str:
     account = ACCOUNT if known else None
     wanted = services_of(ACCOUNT.role(role)) if role else set()
-    reading, counts, coverage = examined(known, role)
+    read_report, counts, coverage = examined(known, role)
     table = coverage_rows(coverage, wanted)
-    health = doctored.Health(reading, counts, coverage, account, table, listed=bool(wanted))
+    health = doctored.Health(read_report, counts, coverage, account, table, listed=bool(wanted))
     return doctored.render_doctor_text(health, show_all=show_all, ascii_only=ascii_only)
 
 

@@ -120,7 +120,8 @@ def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:
 
 def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> None:
     assert credential_use_of("f", "f", "s3.amazonaws.com", "").channel == "service"
-    assert credential_use_of("f", "f", "s3.amazonaws.com", "", outside=True).channel == "other"
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "", from_ip_address=True).channel == "other"
     assert (
-        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", outside=True).channel == "service"
+        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", from_ip_address=True).channel
+        == "service"
     )

@@ -223,7 +223,7 @@ class LookupSource(LogSource):
                 name = f"{_SCHEME}{region}/{day}"
                 yield stretch_object(name, stretch, account, self.now, region)._replace(account=account)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for a history of no day that can be read (PG-E302)."""
         regions = (
             f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""

@@ -28,7 +28,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
@@ -82,7 +82,7 @@ def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
         before: how many records of this object came before them.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
+    for batch in read_bytes(StoredFile(name, expects_log=True), data, size=0):
         moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
         yield replace(batch, unreadable=moved)
 
@@ -136,7 +136,7 @@ class Connection:
             return aws.client(service, region)
 
 
-class HistoryReader(ABC):
+class HistoryReader(Reader, ABC):
     """Reads stretches, page after page. A stretch that fails midway gives what was read of it, and damage.
 
     Picklable, but see the module: several processes have several paces.
@@ -184,13 +184,13 @@ class HistoryReader(ABC):
         """Why a stretch that was read cannot be whole, "" where it is."""
         return ""
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """The batches of one stretch.
 
         Raises:
             AwsError: what makes all further requests useless, such as an expired session (PG-E102).
         """
-        stretch = DayRange.parse(one.where)
+        stretch = DayRange.parse(one.locator)
         texts: list[object] = []
         read, damage = 0, None
         try:
@@ -222,7 +222,7 @@ class HistoryReader(ABC):
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.locator).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
         pool = ThreadPoolExecutor(max(1, ABREAST * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}
@@ -251,7 +251,7 @@ class HistoryReader(ABC):
         self._ask(stretch, "", limit=1)
 
     def _whole(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
-        return one, tuple(self(one))
+        return one, tuple(self.read(one))
 
     def _texts(self, stretch: DayRange) -> Iterator[object]:
         """Each event's text once: pages may overlap, and a stretch that starts again repeats what was given."""

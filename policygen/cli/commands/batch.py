@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
-from policygen.cli.options import (
-    AcceptOption,
-    DaskOption,
-    DaysOption,
-    DecisionsOption,
-    DropOption,
-    IncompleteOption,
-    JobsOption,
-    KeepOption,
-    KeysOption,
-    LiveOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    SnapshotOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DecisionInput,
+    DigestInput,
+    GrantInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -38,38 +30,61 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.run import Put
-    from policygen.batch.select import RoleTarget
+    from policygen.batch.select import RoleFilter, RoleTarget
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
-    from policygen.rightsize.generate.generalise import Mode
 
 
-def command(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
-    ] = Path("out"),
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
-    live: LiveOption = False,
-    profile: ProfileOption = "",
+@dataclass(frozen=True)
+class RoleFilterInput:
+    """Which roles are right-sized; all of them without an option."""
+
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only roles whose names fit a glob; repeatable.")
-    ] = None,
+    ] = None
     paths: Annotated[
         list[str] | None, typer.Option("--path", help="Only roles under an IAM path; repeatable.")
-    ] = None,
+    ] = None
     tags: Annotated[
         list[str] | None, typer.Option("--tag", help="Only roles with a tag, KEY or KEY=VALUE; repeatable.")
-    ] = None,
+    ] = None
     trusts: Annotated[
         list[str] | None,
         typer.Option("--trust", help="Only roles that a service may assume, as lambda; repeatable."),
-    ] = None,
+    ] = None
     accounts: Annotated[
         list[str] | None, typer.Option("--account", help="Only roles of an account; repeatable.")
-    ] = None,
+    ] = None
+
+    @property
+    def role_filter(self) -> RoleFilter:
+        """The same for `policygen.batch`."""
+        from policygen.batch.select import RoleFilter
+
+        return RoleFilter(
+            self.names or (), self.paths or (), self.tags or (), self.trusts or (), self.accounts or ()
+        )
+
+
+@dataclass(frozen=True)
+class BatchGrantInput(GrantInput):
+    """How the policies grant what was observed."""
+
+    resources: Annotated[
+        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
+    ] = "pattern"
+
+
+@with_option_groups
+def command(
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
+    ] = Path("out"),
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    roles: RoleFilterInput,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
     ] = False,
@@ -77,24 +92,11 @@ def command(
         str, typer.Option("--format", "-f", help="The form of the policies: policy, terraform, …")
     ] = "policy",
     allow_incomplete: IncompleteOption = False,
-    add_observed: Annotated[
-        bool,
-        typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
-    ] = False,
-    resources: Annotated[
-        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
-    ] = "pattern",
-    accept: AcceptOption = None,
-    keep: KeepOption = None,
-    drop: DropOption = None,
-    decisions: DecisionsOption = None,
+    grants: BatchGrantInput,
+    decisions: DecisionInput,
     show_all: Annotated[bool, typer.Option("--all", help="List every role on the screen.")] = False,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
+    reading: ReadInput,
+    digests: DigestInput,
     quiet: QuietOption = False,
 ) -> None:
     """Right-size every role of an account: one pass over the logs, a plan, a page and a policy for each role.
@@ -107,7 +109,7 @@ def command(
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.run import right_size_all
-    from policygen.batch.select import RoleFilter, targets
+    from policygen.batch.select import targets
     from policygen.cli.console import ProgressBar
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.errors import UsageError
@@ -119,13 +121,8 @@ def command(
     from policygen.text import escape_controls
 
     require_format(format_)
-    if resources not in {"exact", "pattern", "type"}:
-        raise UsageError(
-            f"--resources is {escape_controls(resources)[:40]!r}",
-            "there are: exact, pattern, type",
-            code="PG-E215",
-        )
-    talk = message_sink(quiet=quiet)
+    mode = grants.mode
+    notify = message_sink(quiet=quiet)
     folder = Folder(out, format_)
     last = folder.last()
     if retry_failed and last is None:
@@ -135,37 +132,37 @@ def command(
             code="PG-E275",
         )
     on = datetime.now(UTC).date()
-    decided = decisions_of(decisions, keep, drop)
-    account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
-    choice = RoleFilter(names or (), paths or (), tags or (), trusts or (), accounts or ())
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    decided = open_decisions(decisions)
+    current = open_account(account.live_by_default(logs), notify)
+    choice = roles.role_filter
+    source = open_logs(logs, account.profile, reading, digests, notify)
     with SpillStore() as spill:
-        with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
+        with read_options(reading, quiet=quiet) as means:
             found = read_logs(
                 source,
                 spill,
                 choice,
-                days=days,
-                until=until,
+                days=window.days,
+                until=window.until,
                 allow_incomplete=allow_incomplete,
                 on=on,
                 means=means,
             )
-        window = window_of(days, found.limit or found.counts.last)
+        period = window_of(window.days, found.limit or found.counts.last)
         if retry_failed and last:
-            _check_same(last, window, account)
-        chosen, rows = _left(targets(found.counts.roles, account, choice), last if retry_failed else None)
+            _check_same(last, period, current)
+        chosen, rows = _left(targets(found.counts.roles, current, choice), last if retry_failed else None)
         sizing = BatchSettings(
             reading=found.reading,
             counts=found.counts,
-            days=days,
+            days=window.days,
             limit=found.limit,
-            until_given=bool(until),
-            account=account,
+            until_given=bool(window.until),
+            account=current,
             allow_incomplete=allow_incomplete,
-            add_observed=add_observed,
-            resources=cast("Mode", resources),
-            accepted=tuple(signs_of(accept)),
+            add_observed=grants.add_observed,
+            resources=mode,
+            accepted=decisions.accepted,
             decisions=decided,
             on=on,
             forms=folder.forms,
@@ -173,8 +170,8 @@ def command(
         folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
         bar = ProgressBar()
         put = folder.put
-        with _workers(sizing, put, jobs if len(chosen) > _FEW else 1) as executor:
-            for done, result in enumerate(right_size_all(sizing, chosen, spill, executor, talk), 1):
+        with _workers(sizing, put, reading.jobs if len(chosen) > _FEW else 1) as executor:
+            for done, result in enumerate(right_size_all(sizing, chosen, spill, executor, notify), 1):
                 put(result)
                 rows.append(result.row)
                 if not quiet:
@@ -182,10 +179,10 @@ def command(
         bar.close()
     table = table_of(
         rows,
-        start=window.start,
-        end=window.end,
-        days=window.days,
-        account=account.account_id if account else "",
+        start=period.start,
+        end=period.end,
+        days=period.days,
+        account=current.account_id if current else "",
         records=found.counts.records,
         files=found.reading.files,
         format=format_,

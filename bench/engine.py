@@ -3,8 +3,8 @@
     python bench/engine.py [EVENTS] [REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER] [--only WORD] [--write]
 
 Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, each a fresh process pinned to one
-core, as often as asked. Prints a table in Markdown; ``--write`` writes docs/performance.md with it. What is not
-installed is left out, with a line that says so.
+core, as often as asked. Prints a table in Markdown; ``--write`` writes docs/concepts/performance.md with it. What is
+not installed is left out, with a line that says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contenders import PLAIN, POLICYGEN, Contender, contenders
 from page import Measured, Setting, page, table
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "concepts" / "performance.md"
 
 
 class Corpus(NamedTuple):
@@ -186,7 +186,7 @@ def main() -> None:
     )
     parser.add_argument("--corpus", type=Path, help="where the corpus is, or is to be kept")
     parser.add_argument("--only", default="", help="only what has this word in its name or job")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="write docs/concepts/performance.md")
     asked = parser.parse_args()
     if asked.write and asked.only:
         parser.error("--write is for the whole table, not for --only a part")

@@ -1,4 +1,4 @@
-"""The table of what was measured, and docs/performance.md around it."""
+"""The table of what was measured, and docs/concepts/performance.md around it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _ratio(seconds: float, base: float | None) -> str:
 
 
 def page(setting: Setting, found: Sequence[Measured]) -> str:
-    """The whole of docs/performance.md."""
+    """The whole of docs/concepts/performance.md."""
     made = setting.corpus
     options = f"--roles {made['roles']} --accounts {made['accounts']}"
     return _PAGE.format(

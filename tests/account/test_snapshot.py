@@ -209,7 +209,7 @@ def test_a_role_named_like_the_id_of_another_is_not_found_in_its_place() -> None
 
 
 def test_the_page_of_the_format_names_every_field() -> None:
-    page = (ROOT / "docs" / "snapshot.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "snapshot.md").read_text("utf-8")
     named = [
         name for row in re.findall(r"^\| (`.+?`) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)
     ]

@@ -1,4 +1,4 @@
-"""How CloudTrail shows an action: the table of the reference line by line, and a source for every row."""
+"""How CloudTrail shows an action: the table of facts (3.3) line by line, and a source for every row."""
 
 from __future__ import annotations
 

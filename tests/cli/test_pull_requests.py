@@ -24,7 +24,7 @@ from tests.support.records import ROLE, write_logs
 ACTION = ROOT / "docs" / "examples" / "action" / "action.yml"
 WORKFLOW = ROOT / "docs" / "examples" / "pull-request.yml"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
-PAGE = ROOT / "docs" / "pull-requests.md"
+PAGE = ROOT / "docs" / "guides" / "pull-requests.md"
 SAMPLE = ("-l", "samples/trail", "-s", "samples/account.json")
 
 Step = dict[str, Any]

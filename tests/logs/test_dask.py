@@ -169,7 +169,9 @@ def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started,
 
 
 def test_the_python_of_the_page_runs(cluster: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "logs.md").read_text("utf-8"), re.S)
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "reference" / "logs.md").read_text("utf-8"), re.S
+    )
     block = block.replace("tcp://scheduler:8786", cluster.address).replace("/mnt/trail", str(TRAIL))
     handed: list[str] = []
     submit = ClientExecutor.submit

@@ -10,6 +10,8 @@ import re
 import shlex
 import subprocess
 import sys
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -28,7 +30,7 @@ from tests.support import ROOT
 README = ROOT / "README.md"
 SCREEN = re.compile(r"<!-- screen: policygen (?P<words>.+?) -->\n```text\n(?P<shown>.*?)```\n", re.S)
 CODE = re.compile(r"PG-[EW]\d{3}")
-CODES = ROOT / "docs" / "exit-codes.md"
+CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
 
 
@@ -82,7 +84,7 @@ def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: st
     assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
 
 
-GUIDES = ("first-role.md", "batch.md", "report.md")
+GUIDES = ("guides/first-role.md", "guides/batch.md", "reference/report.md")
 
 
 def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
@@ -192,11 +194,13 @@ def test_the_exit_codes_are_the_same_in_the_errors_the_help_and_the_documents() 
 
 
 def test_every_blind_spot_has_its_heading() -> None:
-    ids: set[str] = set()
-    for name in ("evidence/coverage/coverage.py", "rightsize/keep/unobservable.py"):
-        text = (ROOT / "policygen" / name).read_text("utf-8")
-        ids |= set(re.findall(r'BlindSpot\(\s*f?"([^"]+)"', text))
-    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "blind-spots.md").read_text("utf-8"), re.M)
+    ids = {"never-logged", "no-event-known", "no-event"}  # by visibility, in a table
+    for path in SOURCES:
+        ids |= set(re.findall(r'BlindSpot\(\s*f?"([^"]+)"', path.read_text("utf-8")))
+    assert len(ids) > 12
+    headings = re.findall(
+        r"^## (.+)$", (ROOT / "docs" / "concepts" / "blind-spots.md").read_text("utf-8"), re.M
+    )
     named = {one.strip() for heading in headings for one in heading.split(",")}
     assert {one.replace("{kind}", kind) for one in ids for kind in ("read", "write")} <= named
 
@@ -229,19 +233,65 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     assert {name: words for name, words in found.items() if words} == {}
 
 
+FACTS = ROOT / "docs" / "dev" / "cloudtrail-facts.md"
+NUMBER = r"\d\.\d{1,2}(?:\.\d{1,2})?"
+CITATION = re.compile(rf"\(({NUMBER}(?:(?:, | to ){NUMBER})*)\)|^# ({NUMBER})(?::|$)")
+"""``(1.3.6)``, ``(2.1.2, 2.1.7)``, ``(2.5.1 to 2.5.3)``, and a comment that starts with a number."""
+
+
+def remarks(path: Path) -> Iterator[str]:
+    """The comments and multi-line texts of a Python file, or the comments of a TOML file."""
+    if path.suffix == ".toml":
+        yield from (line[line.index("#") :] for line in path.read_text("utf-8").splitlines() if "#" in line)
+        return
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT or token.string.startswith(('"""', 'r"""')):
+                yield token.string
+
+
+def test_every_fact_that_a_comment_cites_is_on_the_page_of_facts() -> None:
+    facts = set(re.findall(rf"^#{{3,4}} ({NUMBER}) ", FACTS.read_text("utf-8"), re.M))
+    cited: dict[str, str] = {}
+    for path in tracked():
+        if path.suffix in {".py", ".toml"}:
+            for text in remarks(path):
+                for listed, single in CITATION.findall(text):
+                    for number in re.findall(NUMBER, listed or single):
+                        cited[number] = path.name
+    assert {number: name for number, name in cited.items() if number not in facts} == {}
+    assert len(cited) > 80
+
+
 def test_links_between_documents_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "samples").glob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
+    assert len(pages) > 20
     for page in pages:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
             if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+                linked = page.parent / target if target else page
+                assert linked.exists(), f"{page.name}: {target}"
+                assert not heading or heading in anchors(linked), f"{page.name}: {target}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings can be linked, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_that_the_program_names_exists() -> None:
+    texts = [path.read_text("utf-8") for path in (*SOURCES, *(ROOT / "policygen").rglob("*.json"))]
+    named = {name for text in texts for name in re.findall(r"docs/[\w/-]+\.md", text)}
+    assert len(named) > 3
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
 
 
 @pytest.mark.parametrize(
     ("page", "rows"),
     [
-        ("odd-usage.md", [(f"`{sign}`", text) for sign, text in ANOMALY_RULES.items()]),
-        ("gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
+        ("concepts/odd-usage.md", [(f"`{sign}`", text) for sign, text in ANOMALY_RULES.items()]),
+        ("guides/gate.md", [(rule.id, rule.level, rule.title) for rule in RULES.values()]),
     ],
 )
 def test_a_page_lists_what_the_program_knows(page: str, rows: list[tuple[str, ...]]) -> None:

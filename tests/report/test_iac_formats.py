@@ -351,7 +351,7 @@ def test_nothing_else_is_refused(format_: str, text: str, is_key: bool) -> None:
 
 # --- The page ---------------------------------------------------------------------------------------------
 
-PAGE = ROOT / "docs" / "infrastructure-as-code.md"
+PAGE = ROOT / "docs" / "guides" / "infrastructure-as-code.md"
 EXAMPLE = re.compile(r"(?<=<!-- bastion as )([a-z-]+)( -->\n```[a-z]+\n)(.*?)(?=```\n)", re.S)
 
 

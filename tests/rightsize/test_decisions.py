@@ -23,7 +23,7 @@ from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from tests.support import ROOT
 
 CASES = ROOT / "tests/cases/decisions"
-PAGE = (ROOT / "docs/decisions.md").read_text()
+PAGE = (ROOT / "docs/reference/decisions.md").read_text()
 EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.S).group(1)  # type: ignore[union-attr]
 DAY = date(2026, 11, 24)
 SEEN = AccessRequest("s3:DeleteObject", "arn:aws:s3:::b/k")

@@ -66,7 +66,7 @@ def test_a_rule_that_passes_roles_names_services_as_principals() -> None:
 
 
 def test_the_page_lists_every_rule() -> None:
-    page = (ROOT / "docs/risk.md").read_text()
+    page = (ROOT / "docs/concepts/risk.md").read_text()
     missing = [rule.id for rule in rules() if f"| {rule.id} | {rule.title} | <{rule.source}> |" not in page]
     assert not missing
     assert len(re.findall(r"^\| (PE|EX|RE)-\d\d ", page, re.M)) == len(rules())

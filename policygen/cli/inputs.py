@@ -40,7 +40,7 @@ def ignore_sigint() -> None:
 
 
 @contextmanager
-def read_options(reading: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
+def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     """How logs are read: executor, cache, progress. Workers and the progress line end with the context.
 
     Raises:
@@ -57,12 +57,12 @@ def read_options(reading: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
         from policygen.cli.console import log_line
         from policygen.logs.cache import Cache, cache_folder
 
-        if reading.no_cache:
+        if read.no_cache:
             return None
         return Cache.of(cache_folder(), f"{request.name}\0{request.search}", request.select, log_line)
 
     on_progress = (lambda _: None) if quiet else bar
-    with _workers(reading.jobs, reading.dask) as (executor, workers):
+    with _workers(read.jobs, read.dask) as (executor, workers):
         try:
             yield ReadOptions(executor, 2 * workers, cache_of, on_progress, message_sink(quiet=quiet))
         finally:
@@ -72,9 +72,6 @@ def read_options(reading: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
 @contextmanager
 def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
     """Where logs are read, None for this process, and by how many at once."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     from policygen.errors import UsageError
 
     if dask and jobs:
@@ -89,24 +86,40 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
     if workers == 1:
         yield None, 1
         return
+    with process_pool(workers, ignore_sigint) as pool:
+        yield pool, workers
+
+
+@contextmanager
+def process_pool(workers: int, initializer: Callable[..., None], *initargs: object) -> Iterator[Executor]:
+    """Start processes that end with the context; work that waits then is cancelled.
+
+    Args:
+        workers: how many.
+        initializer: called once in each process.
+        initargs: its arguments, which can be pickled.
+    """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Not by fork: the parent may have threads, as those of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_sigint) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs) as pool:
         try:
-            yield pool, workers
+            yield pool
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def open_logs(
-    logs: LogInput, profile: str, reading: ReadInput, digests: DigestInput, notify: Callable[[str], None]
+    logs: LogInput, profile: str, read: ReadInput, digests: DigestInput, notify: Callable[[str], None]
 ) -> Source:
     """Open the log source, by default the trails of the caller's account, and pass its notes on.
 
     Args:
         logs: where the logs are.
         profile: AWS profile; "" for the default one.
-        reading: how they are read.
+        read: how they are read.
         digests: whether their files are checked first.
         notify: takes what the source says of itself.
 
@@ -122,7 +135,7 @@ def open_logs(
             "give both, or neither",
             code="PG-E234",
         )
-    source = open_source(logs.logs or ["auto"], AwsOptions(profile, _bytes(reading.max_scan)))
+    source = open_source(logs.logs or ["auto"], AwsOptions(profile, _bytes(read.max_scan)))
     for note in source.notes:
         notify(note)
     if not digests.verify_digests:

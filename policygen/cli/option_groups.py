@@ -24,8 +24,14 @@ from policygen.cli.options import SummaryOption
 from policygen.report.formats import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
     from policygen.evidence.anomalies import AnomalyRule
+    from policygen.evidence.observe import ObserveOptions
+    from policygen.rightsize.decisions.model import Decisions
     from policygen.rightsize.generate.generalise import Mode
+    from policygen.rightsize.suggestion import SuggestOptions
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
@@ -96,6 +102,16 @@ class WindowInput:
         str,
         typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event."),
     ] = ""
+
+    def observe(
+        self, *, allow_incomplete: bool, accepted: Collection[AnomalyRule] = (), on: date | None = None
+    ) -> ObserveOptions:
+        """Return which part of the logs counts; arguments as `ObserveOptions` has them."""
+        from policygen.evidence.observe import ObserveOptions
+
+        return ObserveOptions(
+            days=self.days, until=self.until, allow_incomplete=allow_incomplete, accepted=accepted, on=on
+        )
 
 
 @dataclass(frozen=True)
@@ -192,14 +208,14 @@ class GrantInput:
         typer.Option("--resources", help="How names are written: exact, pattern (declared rules), type."),
     ] = "pattern"
 
-    @property
-    def mode(self) -> Mode:
-        """How the names of resources are written.
+    def suggest(self, decisions: Decisions, on: date, opened: Collection[str] = ()) -> SuggestOptions:
+        """Return how to write the policy; arguments as `SuggestOptions` has them.
 
         Raises:
-            UsageError: PG-E215, there is no such way.
+            UsageError: PG-E215, there is no such way to write names.
         """
         from policygen.errors import UsageError
+        from policygen.rightsize.suggestion import SuggestOptions
         from policygen.text import escape_controls
 
         if self.resources not in {"exact", "pattern", "type"}:
@@ -208,7 +224,13 @@ class GrantInput:
                 "there are: exact, pattern, type",
                 code="PG-E215",
             )
-        return cast("Mode", self.resources)
+        return SuggestOptions(
+            add_observed=self.add_observed,
+            resources=cast("Mode", self.resources),
+            opened=opened,
+            decisions=decisions,
+            on=on,
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
+    from policygen.batch.folder import Folder
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.run import Put
     from policygen.batch.select import RoleFilter, RoleTarget
+    from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
 
@@ -95,7 +97,7 @@ def command(
     grants: BatchGrantInput,
     decisions: DecisionInput,
     show_all: Annotated[bool, typer.Option("--all", help="List every role on the screen.")] = False,
-    reading: ReadInput,
+    read: ReadInput,
     digests: DigestInput,
     quiet: QuietOption = False,
 ) -> None:
@@ -105,93 +107,65 @@ def command(
 
     policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
     """
-    from policygen.batch.folder import Folder, table_of
+    from policygen.batch.folder import Folder, batch_table
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
-    from policygen.batch.run import right_size_all
     from policygen.batch.select import targets
-    from policygen.cli.console import ProgressBar
-    from policygen.cli.output import ascii_only, write_stdout
-    from policygen.errors import UsageError
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.report.formats import require_format
-    from policygen.report.terminal.batch import render_batch
-    from policygen.report.terminal.layout import in_ascii
-    from policygen.text import escape_controls
 
     require_format(format_)
-    mode = grants.mode
-    notify = message_sink(quiet=quiet)
     folder = Folder(out, format_)
+    last = _last_table(folder, retry_failed=retry_failed)
+    on = datetime.now(UTC).date()
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = grants.suggest(open_decisions(decisions), on)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    choice = roles.role_filter
+    with SpillStore() as spill:
+        with read_options(read, quiet=quiet) as options:
+            evidence = read_logs(source, spill, choice, observe, options)
+        period = window_of(window.days, evidence.limit or evidence.counts.last)
+        if last:
+            _check_same(last, period, current)
+        chosen, rows = _left(targets(evidence.counts.roles, current, choice), last)
+        settings = BatchSettings(
+            reading=evidence.reading,
+            counts=evidence.counts,
+            observe=observe,
+            suggest=suggest,
+            limit=evidence.limit,
+            account=current,
+            forms=folder.forms,
+        )
+        folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
+        rows += _right_size(settings, chosen, spill, folder.put, jobs=read.jobs, quiet=quiet)
+    table = batch_table(evidence, period, rows, account=current, format_=format_)
+    folder.end(table)
+    _show(table, out, show_all=show_all)
+    check_failed(table, allow_incomplete=allow_incomplete)
+
+
+def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
+    """The table of the last batch in the folder, if its failed roles are to be tried again.
+
+    Raises:
+        UsageError: PG-E275, there is no last batch; PG-E276, its table cannot be read.
+    """
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls
+
     last = folder.last()
     if retry_failed and last is None:
         raise UsageError(
-            f"--retry-failed: no batch was made in {escape_controls(str(out))!r}",
+            f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
             "run it without",
             code="PG-E275",
         )
-    on = datetime.now(UTC).date()
-    decided = open_decisions(decisions)
-    current = open_account(account.live_by_default(logs), notify)
-    choice = roles.role_filter
-    source = open_logs(logs, account.profile, reading, digests, notify)
-    with SpillStore() as spill:
-        with read_options(reading, quiet=quiet) as means:
-            found = read_logs(
-                source,
-                spill,
-                choice,
-                days=window.days,
-                until=window.until,
-                allow_incomplete=allow_incomplete,
-                on=on,
-                means=means,
-            )
-        period = window_of(window.days, found.limit or found.counts.last)
-        if retry_failed and last:
-            _check_same(last, period, current)
-        chosen, rows = _left(targets(found.counts.roles, current, choice), last if retry_failed else None)
-        sizing = BatchSettings(
-            reading=found.reading,
-            counts=found.counts,
-            days=window.days,
-            limit=found.limit,
-            until_given=bool(window.until),
-            account=current,
-            allow_incomplete=allow_incomplete,
-            add_observed=grants.add_observed,
-            resources=mode,
-            accepted=decisions.accepted,
-            decisions=decided,
-            on=on,
-            forms=folder.forms,
-        )
-        folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
-        bar = ProgressBar()
-        put = folder.put
-        with _workers(sizing, put, reading.jobs if len(chosen) > _FEW else 1) as executor:
-            for done, result in enumerate(right_size_all(sizing, chosen, spill, executor, notify), 1):
-                put(result)
-                rows.append(result.row)
-                if not quiet:
-                    bar.roles(done, len(chosen))
-        bar.close()
-    table = table_of(
-        rows,
-        start=period.start,
-        end=period.end,
-        days=period.days,
-        account=current.account_id if current else "",
-        records=found.counts.records,
-        files=found.reading.files,
-        format=format_,
-        incomplete=found.reading.holes,
-    )
-    folder.end(table)
-    text = render_batch(table, str(out), show_all=show_all)
-    write_stdout(in_ascii(text) if ascii_only() else text)
-    check_failed(table, allow_incomplete=allow_incomplete)
+    return last if retry_failed else None
 
 
 def _left(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
@@ -246,32 +220,59 @@ def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
         )
 
 
-@contextmanager
-def _workers(sizing: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
-    """Processes that right-size roles and write their files; None for this one."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+def _right_size(
+    settings: BatchSettings,
+    chosen: Sequence[RoleTarget],
+    spill: SpillStore,
+    put: Put,
+    *,
+    jobs: int,
+    quiet: bool,
+) -> list[BatchRow]:
+    """Right-size the roles, write their files and show the progress; return a row for each."""
+    from policygen.batch.run import right_size_all
+    from policygen.cli.console import ProgressBar
 
-    from policygen.cli.inputs import cores
+    rows = []
+    bar = ProgressBar()
+    with _workers(settings, put, jobs if len(chosen) > _FEW else 1) as executor:
+        results = right_size_all(settings, chosen, spill, executor, message_sink(quiet=quiet))
+        for done, result in enumerate(results, 1):
+            put(result)
+            rows.append(result.row)
+            if not quiet:
+                bar.roles(done, len(chosen))
+    bar.close()
+    return rows
+
+
+@contextmanager
+def _workers(settings: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
+    """Start the processes that right-size roles and write their files; None for this process."""
+    from policygen.cli.inputs import cores, process_pool
 
     workers = jobs or cores()
     if workers == 1:
         yield None
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin, initargs=(sizing, put)
-    ) as executor:
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+    with process_pool(workers, _begin, settings, put) as pool:
+        yield pool
 
 
-def _begin(sizing: BatchSettings, put: Put) -> None:
-    """A worker's first step."""
+def _begin(settings: BatchSettings, put: Put) -> None:
+    """Prepare a worker, as its first step."""
     from policygen.batch.run import init_worker
     from policygen.cli.inputs import ignore_sigint
 
     ignore_sigint()
-    init_worker(sizing, put)
+    init_worker(settings, put)
+
+
+def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
+    """Write the screen to stdout."""
+    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.report.terminal.batch import render_batch
+    from policygen.report.terminal.layout import in_ascii
+
+    text = render_batch(table, str(out), show_all=show_all)
+    write_stdout(in_ascii(text) if ascii_only() else text)

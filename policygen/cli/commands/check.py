@@ -58,7 +58,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     decisions: CheckDecisionInput,
     digests: DigestInput,
-    reading: ReadInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did: what would break, what is spare, what nobody can know.
@@ -76,21 +76,13 @@ def command(
     require_format(format_, FORMATS)
     step = summary_file() if summary else None
     sources = [source for path in policies for source in policies_of(path)]
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted)
     decided = open_decisions(decisions)
     notify = message_sink(quiet=quiet)
     current = open_account(account.live_by_default(logs), notify, role)
-    source = open_logs(logs, account.profile, reading, digests, notify)
-    with read_options(reading, quiet=quiet) as means:
-        evidence = collect_evidence(
-            source,
-            role,
-            days=window.days,
-            until=window.until,
-            account=current,
-            allow_incomplete=allow_incomplete,
-            accepted=decisions.accepted,
-            means=means,
-        )
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        evidence = collect_evidence(source, role, observe, account=current, read=options)
     findings = check(sources, check_basis(evidence, decided, datetime.now(UTC).date()))
     report = _report(evidence, findings, sources, level)
     if not quiet:

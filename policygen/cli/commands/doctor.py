@@ -44,7 +44,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
     digests: DigestInput,
-    reading: ReadInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Say what the logs of an account can show, and which command would let them show more.
@@ -59,19 +59,12 @@ def command(
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
 
     require_format(format_, ("json", "text"))
+    observe = window.observe(allow_incomplete=allow_incomplete)
     notify = message_sink(quiet=quiet)
     current = open_account(account, notify)
-    source = open_logs(logs, account.profile, reading, digests, notify)
-    with read_options(reading, quiet=quiet) as means:
-        report, counts, coverage = collect_coverage(
-            source,
-            days=window.days,
-            until=window.until,
-            account=current,
-            role=role,
-            allow_incomplete=allow_incomplete,
-            means=means,
-        )
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        report, counts, coverage = collect_coverage(source, observe, account=current, role=role, read=options)
     listed = set(services or ())
     if current and role and not listed:
         listed = services_of(current.role(role))

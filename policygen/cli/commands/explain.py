@@ -33,7 +33,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     decisions: DecisionInput,
     digests: DigestInput,
-    reading: ReadInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Say why an action of a role is kept, removed, in doubt, or not granted at all.
@@ -45,25 +45,17 @@ def command(
     from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
+    from policygen.rightsize.suggestion import SuggestOptions
 
     require_format(format_, ("json", "text"))
-    decided = open_decisions(decisions)
+    on = datetime.now(UTC).date()
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
     notify = message_sink(quiet=quiet)
     current = open_account(account.live_by_default(logs), notify, role)
-    source = open_logs(logs, account.profile, reading, digests, notify)
-    with read_options(reading, quiet=quiet) as means:
-        analysis = analyse(
-            source,
-            role,
-            days=window.days,
-            until=window.until,
-            account=current,
-            allow_incomplete=allow_incomplete,
-            accepted=decisions.accepted,
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
-        )
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
     explanations = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)

@@ -53,7 +53,7 @@ def command(
     decisions: DecisionInput,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
     digests: DigestInput,
-    reading: ReadInput,
+    read: ReadInput,
     plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
     quiet: QuietOption = False,
@@ -69,27 +69,14 @@ def command(
     from policygen.rightsize.analysis import analyse
 
     targets = plan_targets(output)
-    mode = grants.mode
-    decided = open_decisions(decisions)
+    on = datetime.now(UTC).date()
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
     notify = message_sink(quiet=quiet)
     current = open_account(account.live_by_default(logs), notify, role)
-    source = open_logs(logs, account.profile, reading, digests, notify)
-    with read_options(reading, quiet=quiet) as means:
-        analysis = analyse(
-            source,
-            role,
-            days=window.days,
-            until=window.until,
-            account=current,
-            allow_incomplete=allow_incomplete,
-            add_observed=grants.add_observed,
-            resources=mode,
-            opened=grants.opened or (),
-            accepted=decisions.accepted,
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
-        )
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
     if not quiet:
         summarise(analysis.observed)
     _write(plan_from_analysis(analysis), targets, None if no_plan else plans, notify, show_all=show_all)

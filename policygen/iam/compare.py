@@ -23,6 +23,7 @@ from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest, Context
 
 Verdict = Literal["equal", "narrower", "wider", "different", "unsure"]
+Side = Literal["new", "old"]
 
 _TRIES = 200
 """Requests tried for one grant before it is called unsure."""
@@ -38,6 +39,19 @@ class Counterexample(NamedTuple):
     """Why the other side does not."""
 
 
+class UndecidedGrant(NamedTuple):
+    """A grant of one side of which it is neither proven nor refuted that the other side allows it all."""
+
+    side: Side
+    grant: str
+    """``s3:GetObject on arn:aws:s3:::bucket/*``."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people, with the side."""
+        return f"{self.side}: {self.grant}"
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What changes from old to new. Witnesses and unsure grants are sorted, one witness for each grant."""
@@ -48,8 +62,7 @@ class Comparison:
     """What new allows and old does not."""
     lost: tuple[Counterexample, ...]
     """What old allows and new does not."""
-    unsure: tuple[str, ...] = ()
-    """Grants, with their side, of which it is neither proven nor refuted that the other side allows them all."""
+    unsure: tuple[UndecidedGrant, ...] = ()
 
 
 def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison:
@@ -70,7 +83,10 @@ def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison
 
 
 def _verdict(
-    gained: Sequence[Counterexample], lost: Sequence[Counterexample], more: Sequence[str], less: Sequence[str]
+    gained: Sequence[Counterexample],
+    lost: Sequence[Counterexample],
+    more: Sequence[UndecidedGrant],
+    less: Sequence[UndecidedGrant],
 ) -> Verdict:
     """`more` and `less` are doubts about what new and old alone allow."""
     if gained and lost:
@@ -81,12 +97,12 @@ def _verdict(
 
 
 def _surplus(
-    mine: Sequence[Policy], theirs: Sequence[Policy], side: str
-) -> tuple[tuple[Counterexample, ...], tuple[str, ...]]:
+    mine: Sequence[Policy], theirs: Sequence[Policy], side: Side
+) -> tuple[tuple[Counterexample, ...], tuple[UndecidedGrant, ...]]:
     """Witnesses for what `mine` allows and `theirs` does not, and the grants that are neither shown nor refuted."""
     contest = _Contest(mine, theirs)
     witnesses: dict[AccessRequest, Counterexample] = {}
-    doubts: set[str] = set()
+    doubts: set[UndecidedGrant] = set()
     for statement in allow_statements(mine):
         for grant in _grants(statement):
             if contest.proven(grant):
@@ -94,7 +110,7 @@ def _surplus(
             found = contest.witness(grant)
             if found is None:
                 where = f"everything but {', '.join(grant.excluded)}" if grant.excluded else grant.resource
-                doubts.add(f"{side}: {grant.action} on {where}")
+                doubts.add(UndecidedGrant(side, f"{grant.action} on {where}"))
             else:
                 witnesses.setdefault(found.request, found)
     return tuple(sorted(witnesses.values())), tuple(sorted(doubts))

@@ -28,6 +28,7 @@ from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size
 from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
@@ -35,6 +36,7 @@ from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, sorted_rows, 
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age, render_batch
+from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
 from tests.support.command import Done, heeding_ctrl_c
 from tests.support.records import crowd, write_logs
@@ -450,10 +452,12 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 
 
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
-    found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
+    found = read_logs(open_source(LOGS), spill, RoleFilter(), ObserveOptions(days=30))
     known = load_snapshot(ACCOUNT)
     chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
-    return BatchSettings(found.read_report, found.counts, 30, account=known), chosen
+    return BatchSettings(
+        found.read_report, found.counts, ObserveOptions(days=30), SuggestOptions(), account=known
+    ), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

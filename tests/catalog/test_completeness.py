@@ -13,7 +13,7 @@ from functools import cache
 
 import pytest
 
-from policygen.catalog.build import completeness as census
+from policygen.catalog.build import completeness
 from policygen.catalog.build.botocore import collect_facts
 from policygen.catalog.service_names import botocore_facts
 from policygen.iam import reference
@@ -33,7 +33,7 @@ def operations() -> tuple[completeness.Operation, ...]:
 
 
 @cache
-def locked() -> tuple[dict[str, str], list[census.OperationRow]]:
+def locked() -> tuple[dict[str, str], list[completeness.OperationRow]]:
     """The digests of the service files behind each model's answers, and the answers."""
     if UPDATE:
         lines = [f"#\t{model}\t{digest}" for model, digest in completeness.file_digests(operations()).items()]
@@ -41,11 +41,13 @@ def locked() -> tuple[dict[str, str], list[census.OperationRow]]:
         LOCK.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
     lines = gzip.decompress(LOCK.read_bytes()).decode().splitlines()
     digests = dict(line.split("\t")[1:] for line in lines if line.startswith("#"))
-    return digests, [census.OperationRow(*line.split("\t")) for line in lines if not line.startswith("#")]
+    return digests, [
+        completeness.OperationRow(*line.split("\t")) for line in lines if not line.startswith("#")
+    ]
 
 
 def test_the_page_of_services_counts_the_locked_answers() -> None:
-    made = census.completeness_page(locked()[1])
+    made = completeness.completeness_page(locked()[1])
     if UPDATE:
         PAGE.write_text(made, "utf-8")
     assert PAGE.read_text("utf-8") == made
@@ -84,7 +86,7 @@ def test_every_action_of_every_answer_is_one_that_iam_knows() -> None:
 
 def test_at_most_two_in_a_hundred_operations_that_the_reference_could_know_are_unknown() -> None:
     known = [one for one in operations() if one.prefix and one.kind != "newer"]
-    assert census.count_by_kind(known)["unknown"] <= 0.02 * len(known)
+    assert completeness.count_by_kind(known)["unknown"] <= 0.02 * len(known)
 
 
 def test_the_facts_of_botocore_are_those_of_the_installed_one() -> None:

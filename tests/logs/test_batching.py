@@ -143,6 +143,6 @@ def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
     mine.merge(theirs)
     for counts in (whole, mine):
         counts.settle()
-        for counts in (counts.days, counts.roles, counts.regions, counts.ignored, counts.data_types):
-            assert all(number > 0 for number in counts.values())
+        for numbers in (counts.days, counts.roles, counts.regions, counts.ignored, counts.data_types):
+            assert all(number > 0 for number in numbers.values())
     assert mine == whole

@@ -67,7 +67,7 @@ def test_the_examples_need_exactly_what_they_say(rules: ServiceRules) -> None:
 def test_the_examples_show_indirectly_what_they_say(rules: ServiceRules) -> None:
     wrong = {}
     for name, example in named(rules):
-        answer = catalog.requests_for(call_of(example))
+        answer = mapping.requests_for(call_of(example))
         shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "indirect"}
         if shown != set(example.indirect):
             wrong[name] = shown, set(example.indirect)
@@ -78,7 +78,7 @@ def test_the_examples_show_indirectly_what_they_say(rules: ServiceRules) -> None
 def test_the_projected_parameters_give_the_same_answers(rules: ServiceRules) -> None:
     for name, example in named(rules):
         whole, cut = call_of(example), call_of(example, projected=True)
-        assert catalog.requests_for(cut) == catalog.requests_for(whole), name
+        assert mapping.requests_for(cut) == mapping.requests_for(whole), name
         assert project(example.source, example.event, cut.params) == cut.params, name
 
 

@@ -19,7 +19,18 @@ from policygen.cli import app as cli
 from policygen.report.formats import FORMATS, SUFFIXES
 from tests.support import ROOT, SHARED
 from tests.support.accounts import snapshot
-from tests.support.command import LONG, MAKE_ONE, READ, SUGGEST, Done, command, environment, process, run
+from tests.support.command import (
+    LONG,
+    MAKE_ONE,
+    READ,
+    SUGGEST,
+    Done,
+    command,
+    environment,
+    heeding_ctrl_c,
+    process,
+    run,
+)
 from tests.support.records import ACCOUNT, write_logs
 
 OTHER = "210987654321"
@@ -424,11 +435,6 @@ def test_a_policy_too_large_for_one_document_is_split_and_loses_nothing(tmp_path
 
 
 # --- ends from outside ---------------------------------------------------------------------------
-
-
-def heeding_ctrl_c() -> None:
-    """As a terminal starts a command: what runs in the background of a script is told to ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

@@ -28,7 +28,8 @@ from moto import mock_aws
 
 from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, IncompleteError, UsageError
-from policygen.logs.decode.object_key import delivered
+from policygen.logs.decode.checksum import check_content, content_hash
+from policygen.logs.decode.object_key import parse_log_name
 from policygen.logs.source import Batch, Damage, LogObject, Scope
 from policygen.logs.sources.files import FileSource
 from policygen.logs.verify.chain import (
@@ -43,7 +44,6 @@ from policygen.logs.verify.chain import (
 from policygen.logs.verify.digest import (
     Digest,
     DigestFile,
-    content_hash,
     digest_name,
     open_digest,
     signing_string,
@@ -171,7 +171,7 @@ class Trail:
 
     def objects(self) -> list[LogObject]:
         return [
-            LogObject(key, f"s3://{self.bucket}/{key}", len(data), "", True, *delivered(key))
+            LogObject(key, f"s3://{self.bucket}/{key}", len(data), "", True, *parse_log_name(key))
             for key, data in self.logs.items()
         ]
 
@@ -583,8 +583,10 @@ def damages(trail: Trail, digests: list[DigestFile] | None = None, scope: Scope 
     found = verify(trail.objects(), trail.digests if digests is None else digests, keys(), scope)
     holes = {batch.name: batch.damage.reason for batch in found.holes() if batch.damage}
     for one in trail.objects():
-        damage = found.verdict(one).damage(trail.logs[one.name])
-        if damage:
+        verdict = found.verdict(one)
+        if verdict.status == "invalid":
+            holes[one.name] = verdict.reason
+        elif verdict.status == "valid" and (damage := check_content(trail.logs[one.name], verdict.hashes)):
             holes[one.name] = damage.reason
     return holes
 
@@ -749,7 +751,10 @@ def test_the_summary_tells_what_was_proved_and_what_was_not(trail: Trail) -> Non
 def test_a_verdict_goes_to_another_process(trail: Trail) -> None:
     one = trail.objects()[0]
     verdict = verify(trail.objects(), trail.digests, keys(), DAY).verdict(one)
-    assert pickle.loads(pickle.dumps(verdict)).damage(trail.logs[one.name]) is None
+    received = pickle.loads(pickle.dumps(verdict))
+    assert received == verdict
+    assert received.status == "valid"
+    assert check_content(trail.logs[one.name], received.hashes) is None
 
 
 # --- Files ---------------------------------------------------------------------------------------

@@ -23,11 +23,13 @@ from policygen.evidence.coverage.coverage import coverage_of
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
-from policygen.logs.sources.api.paging import ABREAST, WAITS, Connection, HistoryReader, Pace
+from policygen.logs.sources.api.paging import ABREAST, Connection, HistoryReader, Pace
+from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.logs.window import window_of
 from policygen.rightsize.analysis import analyse
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, Clock, FakeAws, Refused
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, record
 
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
@@ -113,7 +115,8 @@ def fake(history: Callable[..., Any], regions: Callable[..., Any] = ONE_REGION) 
 
 
 def source(aws: FakeAws, *regions: str, now: datetime = NOW) -> LookupSource:
-    return LookupSource(Connection(aws.session), now, regions, clock=aws.clock, sleep=aws.clock.sleep)
+    reader = LookupReader(Connection(aws.session), now, clock=aws.clock, sleep=aws.clock.sleep)
+    return LookupSource(reader, regions)
 
 
 def listed(found: Iterator[LogObject | Batch]) -> tuple[list[LogObject], list[Batch]]:
@@ -416,7 +419,7 @@ def test_a_day_that_stays_throttled_is_damaged() -> None:
     aws = fake(History([event(1)], fails=lambda number, _: THROTTLED if number else None))
     ((name, reason),) = damages(read_day(aws))
     assert (name, "limiting the rate" in reason) == ("lookup:eu-west-1/2026-11-20", True)
-    assert aws.clock.time >= sum(WAITS)
+    assert aws.clock.time >= sum(RETRY_DELAYS)
 
 
 # --- what goes wrong midway ----------------------------------------------------------------------
@@ -542,7 +545,7 @@ def test_who_stops_listening_ends_the_reading() -> None:
 def test_a_reader_is_serial_and_can_be_pickled() -> None:
     reader = LookupReader(Connection(partial(open_session, "admin")), NOW)
     copy = pickle.loads(pickle.dumps(reader))
-    assert (copy.serial, copy._now, copy._paces) == (True, NOW, {})
+    assert (copy.serial, copy.now, copy._paces) == (True, NOW, {})
     assert isinstance(copy, HistoryReader)
 
 
@@ -589,7 +592,9 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
     for one in events:
         one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"readOnly": True})
     aws = fake(History(events), opted(us_east_1="opt-in-not-required"))
-    made = analyse(source(aws), ROLE, days=20, account=load_snapshot(path), on=NOW.date()).suggestion
+    made = analyse(
+        source(aws), ROLE, account=load_snapshot(path), **analysis_options(days=20, on=NOW.date())
+    ).suggestion
     granted = {action for statement in made.policy.statements for action in statement.actions}
     assert granted == {"iam:GetRole", "s3:GetObject"}
     spot = made.coverage.verdict("s3:GetObject").spot

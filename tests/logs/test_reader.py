@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -45,6 +44,7 @@ from policygen.logs.source import (
 )
 from policygen.logs.sources.files import FileSource, read_file
 from tests.support import ROOT
+from tests.support.command import run
 from tests.support.records import record
 
 KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
@@ -549,38 +549,53 @@ KILLED = """
 import sys, policygen.logs.reader as engine, policygen.logs.chunk as chunk
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.cli.console import ProgressBar, describe
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
 engine.MIN_CACHED_BYTES, chunk.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
 job = chunk.ReadRequest(role.matches, "a role", search=role.record_filter)
-print("ready", flush=True)
-keep = engine.ReadOptions(cache=lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print))
+def wait(_):
+    print("state", flush=True)
+    sys.stdin.readline()
+cache = lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print)
+keep = engine.ReadOptions(cache=cache, on_progress=wait)
 engine.read_source(open_source(sys.argv[1]), job, options=keep)
 print("done", flush=True)
 """
+"""Reads a trail with a cache, and waits after each chunk until it may go on."""
+
+
+def read_and_kill(command: list[str], after: int) -> tuple[int, bool]:
+    """Kills a reading in the work after so many chunks; how many it did, and whether it came to its end."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        chunks = 0
+        while process.stdout.readline() == "state\n":
+            chunks += 1
+            process.stdin.write("\n")
+            process.stdin.flush()
+            if chunks > after:
+                process.kill()
+                return chunks, "done" in process.stdout.read()
+    return chunks, True
 
 
 def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, killed, longest = random.Random(11), 0, 0.0
+    chance, killed = random.Random(11), 0
     command = [sys.executable, "-c", KILLED, str(TRAIL), str(tmp_path)]
-    for turn in range(KILLS + 1):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            begin = time.monotonic()
-            try:
-                # The first goes to its end, and tells how long that takes here.
-                process.wait(chance.uniform(0.0, longest) if turn else None)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += 1
-            longest = longest or time.monotonic() - begin
-            if "done" in process.stdout.read():
-                shutil.rmtree(tmp_path / "calls")
+    every, _ = read_and_kill(command, 10**6)
+    assert every > 10
+    shutil.rmtree(tmp_path / "calls")
+    for _ in range(KILLS):
+        _, done = read_and_kill(command, chance.randrange(every))
+        killed += not done
+        if done:
+            shutil.rmtree(tmp_path / "calls")
     assert killed >= KILLS // 3
     monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     found, _ = cached(tmp_path)
@@ -591,11 +606,8 @@ def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
 
 
 def policygen_says(at: Path, *arguments: str) -> tuple[int, str]:
-    made = subprocess.run(
-        [sys.executable, "-m", "policygen", *arguments],
-        cwd=ROOT, env={**os.environ, "POLICYGEN_CACHE": str(at)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return made.returncode, made.stdout + made.stderr
+    made = run(ROOT, *arguments, POLICYGEN_CACHE=str(at))
+    return made.code, made.stdout + made.stderr
 
 
 def test_the_cache_is_shown_and_cleared(tmp_path: Path) -> None:

@@ -30,16 +30,16 @@ from moto.s3.models import s3_backends
 from urllib3.response import HTTPResponse
 
 import policygen.logs.registry
-from policygen.account.required_permissions import AUTO_ACTIONS, BUCKET_ACTIONS
+from policygen.account.required_permissions import NEEDS, actions
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.registry import open_source
 from policygen.logs.source import EVERYTHING, Batch, BytePattern, LogObject, LogSource, Scope
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3 import source as s3
 from policygen.logs.sources.s3.auto import choose_trail, open_auto
-from policygen.logs.sources.s3.client import S3Access, forget_clients
+from policygen.logs.sources.s3.client import S3Access, drop_clients
 from policygen.logs.sources.s3.discovery import days_in
-from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, fetcher_of
+from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, make_fetcher
 from policygen.logs.sources.s3.prefetch import map_in_order
 from tests.logs.test_envelope import record
 
@@ -173,9 +173,9 @@ def line() -> Iterator[list[Wire]]:
 
         first = ("before-send", send, botocore.handlers.REGISTER_FIRST)
         patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [first, *botocore.handlers.BUILTIN_HANDLERS])
-        forget_clients()
+        drop_clients()
         yield using
-        forget_clients()
+        drop_clients()
 
 
 @pytest.fixture
@@ -390,7 +390,7 @@ def test_a_url_that_a_path_library_has_tidied_still_names_its_bucket(wire: Wire)
 def test_a_search_through_too_many_folders_asks_for_the_right_one(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policygen.logs.sources.s3.discovery.SEARCHED", 20)
+    monkeypatch.setattr("policygen.logs.sources.s3.discovery.MAX_FOLDERS", 20)
     put("lake", *(f"table/day={number}/a.json" for number in range(50)))
     assert len(keys("s3://lake")) == 50  # partitions are no prefixes of trails
     put("lake", *(f"team-{number}/a.json" for number in range(50)))
@@ -706,11 +706,12 @@ def test_a_bucket_of_another_region_is_found(wire: Wire) -> None:
 
 def test_what_is_called_is_what_is_declared(wire: Wire) -> None:
     some(1)
-    assert BUCKET_ACTIONS == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
+    bucket = actions(NEEDS["suggest --logs s3://BUCKET"])
+    assert bucket == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
     list(open_source("s3://trail").read())
     methods = {"get" if key else "list" for _, key, _ in wire.requests}
     assert methods == {"get", "list"}
-    assert set(AUTO_ACTIONS) - set(BUCKET_ACTIONS) == {
+    assert set(actions(NEEDS["suggest --logs auto"])) - set(bucket) == {
         "cloudtrail:DescribeTrails",
         "cloudtrail:GetEventSelectors",
         "cloudtrail:GetTrailStatus",
@@ -777,12 +778,12 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    forget_clients()
+    drop_clients()
     Loopback.seen.clear()
     yield server
     server.shutdown()
     server.server_close()
-    forget_clients()
+    drop_clients()
 
 
 def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
@@ -800,8 +801,8 @@ def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
 
 
 def test_a_custom_endpoint_is_left_to_boto3_unless_obstore_is_asked_for(loopback: Any) -> None:
-    assert fetcher_of("auto", S3Access()) == Boto3Fetcher(S3Access())
-    assert fetcher_of("obstore", S3Access()) == ObstoreFetcher(S3Access())
+    assert make_fetcher("auto", S3Access()) == Boto3Fetcher(S3Access())
+    assert make_fetcher("obstore", S3Access()) == ObstoreFetcher(S3Access())
 
 
 def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -815,11 +816,11 @@ def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: True)
-    forget_clients()
-    assert fetcher_of("auto", S3Access(region="eu-west-1")) == ObstoreFetcher(S3Access(region="eu-west-1"))
-    assert fetcher_of("boto3", S3Access()) == Boto3Fetcher(S3Access())
+    drop_clients()
+    assert make_fetcher("auto", S3Access(region="eu-west-1")) == ObstoreFetcher(S3Access(region="eu-west-1"))
+    assert make_fetcher("boto3", S3Access()) == Boto3Fetcher(S3Access())
     monkeypatch.setenv("AWS_CA_BUNDLE", "/company.pem")
-    assert fetcher_of("auto", S3Access(region="eu-west-1")) == Boto3Fetcher(S3Access(region="eu-west-1"))
+    assert make_fetcher("auto", S3Access(region="eu-west-1")) == Boto3Fetcher(S3Access(region="eu-west-1"))
 
 
 # --- auto ----------------------------------------------------------------------------------------
@@ -909,7 +910,7 @@ CHOICES: list[tuple[str, list[dict[str, Any]], list[str], str]] = [
 def test_the_trails_to_read(rows: list[dict[str, Any]], read: list[str], says: str) -> None:
     for order in (rows, rows[::-1]):
         chosen = choose_trail(order)
-        assert [trail.name for trail in chosen if not trail.passed_over] == read
+        assert [trail.name for trail in chosen if not trail.reason_skipped] == read
         assert says in "\n".join(trail.note() for trail in chosen)
 
 

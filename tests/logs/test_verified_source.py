@@ -24,10 +24,10 @@ from moto.s3.models import s3_backends
 import policygen.cli.app
 import policygen.logs.chunk
 import policygen.logs.reader
-from policygen.account.required_permissions import DIGEST_ACTIONS
+from policygen.account.required_permissions import NEEDS, actions
 from policygen.logs.source import LogObject, Scope
 from policygen.logs.sources.files import FileReader, FileSource, read_file
-from policygen.logs.sources.s3.client import forget_clients
+from policygen.logs.sources.s3.client import drop_clients
 from policygen.logs.verify.chain import DigestWindow, shifted
 from policygen.logs.verify.verification import verify
 from policygen.logs.verify.verified_source import VerifiedSource, unproved, verified
@@ -537,9 +537,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
     monkeypatch.setattr(CloudTrailResponse, "list_public_keys", asked, raising=False)
     with mock_aws():
-        forget_clients()
+        drop_clients()
         yield made
-    forget_clients()
+    drop_clients()
 
 
 class Bucket:
@@ -684,7 +684,7 @@ def test_keys_that_cloudtrail_refuses_are_an_error_that_names_the_action(
     done = policygen_(*SUGGEST, "-l", f"s3://{BUCKET}", *NOON)
     assert (done.code, done.stdout) == (5, "")
     assert "may not call cloudtrail:ListPublicKeys  PG-E110" in done.stderr
-    assert "cloudtrail:ListPublicKeys" in DIGEST_ACTIONS
+    assert "cloudtrail:ListPublicKeys" in actions(NEEDS["suggest --verify-digests"])
 
 
 # --- What does not fit ---------------------------------------------------------------------------

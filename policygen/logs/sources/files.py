@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
-from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
 from policygen.text import escape_controls
@@ -101,7 +101,7 @@ def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Log
         elif key.endswith("/"):
             yield from _folder(path, shown, seen)
         else:
-            yield from _file(path, shown, seen, expects_log=is_log_name(plain))
+            yield from _file(path, shown, seen, expects_log=has_log_suffix(plain))
 
 
 def _file(
@@ -126,7 +126,7 @@ def _file(
             f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
         )
         yield LogObject(
-            name, str(path.absolute()), status.st_size, version, expects_log, *delivered(path.name)
+            name, str(path.absolute()), status.st_size, version, expects_log, *parse_log_name(path.name)
         )
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -30,23 +30,18 @@ from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
 from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
+from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-Answer = TypeVar("Answer")
-
 ABREAST = 4
 """Days of one region that `read_many` reads side by side."""
-
-WAITS = (1, 2, 4, 8, 8, 8, 8, 8, 8, 8)
-"""Seconds to wait after each time that AWS throttles a request, on top of botocore's own retries."""
 
 RESTARTS = 2
 """How often a stretch is asked for from its start again, when AWS no longer takes the token of its next page."""
 
-_THROTTLED = "PG-E104"
 # Every further request would fail as this one did: no credentials, an expired session, no configuration.
 _HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E107"})
 
@@ -74,22 +69,6 @@ def going_on(error: AwsError) -> AwsError:
 def is_hopeless(error: AwsError) -> bool:
     """Whether all requests fail like this one, whatever they ask for."""
     return error.code in _HOPELESS
-
-
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
-    """What `ask` gives, asked again as long as AWS throttles it, for about a minute.
-
-    Raises:
-        AwsError: throttled to the end (PG-E104), or anything else that `ask` raises.
-    """
-    for seconds in WAITS:
-        try:
-            return ask()
-        except AwsError as error:
-            if error.code != _THROTTLED:
-                raise
-        sleep(seconds)
-    return ask()
 
 
 def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
@@ -308,7 +287,7 @@ class HistoryReader(Reader, ABC):
             with self.connection.aws.asking(self.service):
                 return self.page(client, stretch, token, limit)
 
-        return patiently(once, self._sleep)
+        return retry_throttled(once, self._sleep)
 
     def _client(self, region: str) -> Any:
         client = self.connection.client(self.service, region)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-PASSES = Path(__file__).resolve().parent / "passes"
+FOLDER = Path(__file__).resolve().parent
 
 _READ = """
 import json, sys
@@ -83,13 +83,13 @@ def _both(name: str, one: list[str], every: list[str], lacks: str = "") -> tuple
 
 
 def _script(name: str, *words: str) -> list[str]:
-    return [sys.executable, str(PASSES / name), "{logs}", *words]
+    return [sys.executable, str(FOLDER / name), "{logs}", *words]
 
 
 def _jq(role: str) -> list[str]:
     unpack = 'find "$1" -name "*.json.gz" -print0 | xargs -0 gzip -dc'
     reduce = 'jq -n -c --arg role "$2" -f "$3"'
-    return ["sh", "-c", f"{unpack} | {reduce}", "sh", "{logs}", role, str(PASSES / "reduce.jq")]
+    return ["sh", "-c", f"{unpack} | {reduce}", "sh", "{logs}", role, str(FOLDER / "reduce.jq")]
 
 
 # Its own way: the role's records, and from them a policy. It prints no counts.

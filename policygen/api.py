@@ -12,7 +12,8 @@ from policygen.evidence.anomalies import AnomalyRule
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import nobody
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.generate.generalise import Mode
@@ -67,7 +68,7 @@ def roles_in(
     logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
 ) -> dict[RoleKey, int]:
     """The roles seen in logs and the number of events of each, most first; `executor` as for `suggest_role`."""
-    counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), means=_means(executor)).counts
+    counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), options=_means(executor)).counts
     return dict(sorted(counts.totals.roles.items(), key=lambda one: (-one[1], one[0])))
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.cli.option_groups import AccountInput, DecisionInput, DigestInput, LogInput, ReadInput
     from policygen.logs.cache import Cache
-    from policygen.logs.reader import ReadOptions, ReadRequest
+    from policygen.logs.chunk import ReadRequest
+    from policygen.logs.reader import ReadOptions
     from policygen.logs.source import Source
     from policygen.rightsize.decisions.model import Decisions
 

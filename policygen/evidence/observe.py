@@ -17,8 +17,9 @@ from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, reso
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of

@@ -22,6 +22,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 
 import policygen.cli.app
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.account.required_permissions import NEEDS, actions
 from policygen.logs.source import LogObject, Scope
@@ -474,8 +475,9 @@ def test_what_was_kept_without_digests_does_not_count_as_verified(
 def test_processes_check_what_they_read(
     folder: Folder, policygen_: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("MIN_CACHED_BYTES", 0), ("MIN_PARALLEL_BYTES", 0), ("CHUNK_OBJECTS", 3)):
-        monkeypatch.setattr(policygen.logs.reader, name, value)
+    for name in ("MIN_CACHED_BYTES", "MIN_PARALLEL_BYTES"):
+        monkeypatch.setattr(policygen.logs.reader, name, 0)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     whole = policygen_(*SUGGEST, *folder.words, "-j", "2")
     assert (whole.code, tables(whole)) == (0, list(range(8)))
     altered(folder)

@@ -21,15 +21,15 @@ from policygen.account import aws_reader as reader
 from policygen.account import last_accessed, live, organization
 from policygen.account.aws_errors import is_aws_error, translate, translated
 from policygen.account.aws_session import Aws, open_session
-from policygen.account.last_accessed import PAUSES
+from policygen.account.last_accessed import POLL_DELAYS
 from policygen.account.live import read_role, take_snapshot
 from policygen.account.model import Account
 from policygen.account.required_permissions import (
+    LAST_ACCESSED_ACTIONS,
     NEEDS,
     ORGANIZATION_ACTIONS,
     ROLE_ACTIONS,
     SNAPSHOT_ACTIONS,
-    WITNESS_ACTIONS,
     actions,
 )
 from policygen.account.snapshot import load_snapshot, snapshot_to_json, to_account
@@ -507,9 +507,9 @@ def test_every_permission_that_is_needed_exists_and_says_what_for() -> None:
 
 
 def test_the_commands_need_what_the_readers_say_that_they_call() -> None:
-    assert set(ROLE_ACTIONS) | set(WITNESS_ACTIONS) == set(actions(NEEDS["suggest --live"]))
+    assert set(ROLE_ACTIONS) | set(LAST_ACCESSED_ACTIONS) == set(actions(NEEDS["suggest --live"]))
     assert set(SNAPSHOT_ACTIONS) == set(actions(NEEDS["snapshot"]))
-    assert set(actions(NEEDS["snapshot --last-accessed"])) == {*SNAPSHOT_ACTIONS, *WITNESS_ACTIONS}
+    assert set(actions(NEEDS["snapshot --last-accessed"])) == {*SNAPSHOT_ACTIONS, *LAST_ACCESSED_ACTIONS}
     assert set(actions(NEEDS["snapshot --organization"])) == {*SNAPSHOT_ACTIONS, *ORGANIZATION_ACTIONS}
     indispensable = [need.action for need in NEEDS["snapshot"] if not need.optional]
     assert indispensable == ["iam:GetAccountAuthorizationDetails"]
@@ -948,14 +948,14 @@ def test_a_report_is_waited_for_and_read_page_by_page() -> None:
     assert found.services["sns"].actions is None
     assert found.services["iam"].last == ""
     assert found.services["iam"].actions == {"GetRole": "2026-11-24T22:31:00Z", "DeleteRole": ""}
-    assert (read.errors, pauses) == ((), list(PAUSES[:2]))
+    assert (read.errors, pauses) == ((), list(POLL_DELAYS[:2]))
     assert stubbed.sent["GenerateServiceLastAccessedDetails"] == {"Arn": ROLE, "Granularity": "ACTION_LEVEL"}
     assert stubbed.sent["GetServiceLastAccessedDetails"] == {"JobId": "j" * 36, "Marker": "next"}
 
 
 def test_a_report_that_is_never_ready_is_given_up_after_a_minute_and_named() -> None:
     pauses: list[float] = []
-    read, _ = read_with(*reports(*[RUNNING] * (len(PAUSES) + 1)), pauses=pauses)
+    read, _ = read_with(*reports(*[RUNNING] * (len(POLL_DELAYS) + 1)), pauses=pauses)
     assert read.last_accessed is None
     assert [(one.operation, one.code) for one in read.errors] == [
         ("iam:GetServiceLastAccessedDetails", "Timeout")

@@ -124,9 +124,9 @@ def log_source(
         talk(note)
     if not verify:
         return source
-    from policygen.logs.verify.verified_source import verified
+    from policygen.logs.verify.verified_source import verify_source
 
-    return verified(source, keys, talk)
+    return verify_source(source, keys, talk)
 
 
 def _bytes(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Queries run by Athena: started once, waited for, paid for, and read row by row."""
+"""Run queries in Athena: start each once, wait for it, stop it when it costs too much, and read its rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORM = "athena:DATABASE.TABLE?workgroup=NAME&output=s3://BUCKET/PREFIX&catalog=
 
 
 class TableLocation(NamedTuple):
-    """Where a log's table is, and how Athena is to be asked; "" for what was not said."""
+    """The table of a log, and the settings of its queries; "" for a setting that the user did not give."""
 
     database: str
     table: str
@@ -36,7 +36,7 @@ class TableLocation(NamedTuple):
 
 
 def parse_table_location(spec: str) -> TableLocation:
-    """``athena:DATABASE.TABLE``, with options after a question mark.
+    """Parse ``athena:DATABASE.TABLE``, with options after a question mark.
 
     Raises:
         UsageError: it has another form (PG-E524).
@@ -58,26 +58,26 @@ def parse_table_location(spec: str) -> TableLocation:
 
 @dataclass(slots=True)
 class AthenaClient:
-    """Asks Athena. `scanned` adds up the bytes that its queries read."""
+    """Runs queries in Athena. `scanned` is the number of bytes that all of them read."""
 
     aws: Aws
-    place: TableLocation
+    location: TableLocation
     max_scan: int | None = None
     """Bytes that all queries together may read; None for no limit."""
     sleep: Callable[[float], None] = time.sleep
     token: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
-    """Makes what tells one start of a query from a retry of the same."""
+    """Returns the token by which AWS tells the start of a query from its retry."""
     scanned: int = 0
 
     def describe(self) -> Table:
-        """The log's table.
+        """Return the log's table.
 
         Raises:
-            UsageError: there is none of that name, or it is none of CloudTrail's (PG-E523).
+            UsageError: there is no such table, or it is not one of CloudTrail logs (PG-E523).
             AwsError: AWS refused, or cannot be reached.
         """
-        place = self.place
-        with self.aws.asking("athena"):
+        place = self.location
+        with self.aws.translating_errors("athena"):
             try:
                 answer = self._client().get_table_metadata(
                     CatalogName=place.catalog or "AwsDataCatalog",
@@ -97,13 +97,13 @@ class AthenaClient:
         return read_table(place.database, answer["TableMetadata"])
 
     def run(self, sql: str) -> Iterator[Row]:
-        """The rows of a query, as they are read.
+        """Run a query and yield its rows.
 
         Raises:
             GateError: it read more than `max_scan` allows, and was stopped (PG-E522).
             AwsError: it failed or was cancelled (PG-E521), or AWS refused.
         """
-        with self.aws.asking("athena"):
+        with self.aws.translating_errors("athena"):
             query = self._client().start_query_execution(
                 QueryString=sql, ClientRequestToken=self.token(), **self._settings()
             )["QueryExecutionId"]
@@ -112,26 +112,26 @@ class AthenaClient:
         return self._rows(query)
 
     @property
-    def bill(self) -> str:
+    def cost_summary(self) -> str:
         """What was read and what it costs, in words."""
         cost = self.scanned / 1e12 * PRICE
         return f"Athena read {format_bytes(self.scanned)}, about ${cost:.2f} at ${PRICE:g} a terabyte"
 
-    def check_room(self) -> None:
-        """Stops before a query that reads as much again as the one before, where that would be too much.
+    def check_scan_budget(self) -> None:
+        """Raise an error if a query that reads as much again would exceed the limit.
 
         Raises:
             GateError: PG-E522.
         """
         if self.max_scan is not None and 2 * self.scanned > self.max_scan:
-            raise self._too_much(f"the next query would read {format_bytes(self.scanned)} again")
+            raise self._over_limit(f"the next query would read {format_bytes(self.scanned)} again")
 
     def _client(self) -> Any:
-        return self.aws.client("athena", self.place.region)
+        return self.aws.client("athena", self.location.region)
 
     def _settings(self) -> dict[str, Any]:
-        """The arguments of a query but its text; a workgroup that enforces its settings has the last word."""
-        place = self.place
+        """Return the arguments of a query except its text; a workgroup that enforces its settings overrides them."""
+        place = self.location
         group = self._workgroup(place.workgroup or "primary")
         settings: dict[str, Any] = {
             "QueryExecutionContext": {
@@ -142,7 +142,7 @@ class AthenaClient:
         }
         if place.output and not (group or {}).get("EnforceWorkGroupConfiguration"):
             settings["ResultConfiguration"] = {"OutputLocation": place.output}
-        elif group is not None and not place.output and not _keeps_results(group):
+        elif group is not None and not place.output and not _stores_results(group):
             raise UsageError(
                 f"workgroup {escape_controls(settings['WorkGroup'])!r} says no place for results",
                 f"name one: {_FORM}",
@@ -151,7 +151,7 @@ class AthenaClient:
         return settings
 
     def _workgroup(self, name: str) -> Mapping[str, Any] | None:
-        """A workgroup's configuration; None where it may not be read."""
+        """Return a workgroup's configuration; None where it may not be read."""
         try:
             answer = self._client().get_work_group(WorkGroup=name)
         except Exception as error:
@@ -170,24 +170,24 @@ class AthenaClient:
             if status["State"] == "SUCCEEDED":
                 return
             if status["State"] in {"FAILED", "CANCELLED"}:
-                raise _failed(query, status)
+                raise _query_error(query, status)
             if self.max_scan is not None and self.scanned > self.max_scan:
-                raise self._too_much("the query was stopped")
+                raise self._over_limit("the query was stopped")
             self.sleep(delay)
 
     def _rows(self, query: str) -> Iterator[Row]:
-        with self.aws.asking("athena"):
+        with self.aws.translating_errors("athena"):
             pages = self._client().get_paginator("get_query_results").paginate(QueryExecutionId=query)
             for number, page in enumerate(pages):
                 result = page["ResultSet"]
                 names = [one["Name"] for one in result["ResultSetMetadata"]["ColumnInfo"]]
                 for at, row in enumerate(result.get("Rows") or ()):
                     values = [cell.get("VarCharValue") for cell in row["Data"]]
-                    # The names come once, as the first row of all.
+                    # The first row of the result has the names of the columns.
                     if number or at or values != names:
                         yield dict(zip(names, values, strict=True))
 
-    def _too_much(self, what: str) -> GateError:
+    def _over_limit(self, what: str) -> GateError:
         return GateError(
             f"{format_bytes(self.scanned)} read, {format_bytes(self.max_scan or 0)} allowed: {what}",
             "ask for fewer days, or for one account: a table with partitions reads only these",
@@ -196,12 +196,12 @@ class AthenaClient:
         )
 
 
-def _keeps_results(group: Mapping[str, Any]) -> bool:
+def _stores_results(group: Mapping[str, Any]) -> bool:
     managed = (group.get("ManagedQueryResultsConfiguration") or {}).get("Enabled")
     return bool(managed or (group.get("ResultConfiguration") or {}).get("OutputLocation"))
 
 
-def _failed(query: str, status: Mapping[str, Any]) -> AwsError:
+def _query_error(query: str, status: Mapping[str, Any]) -> AwsError:
     told = status.get("StateChangeReason") or (status.get("AthenaError") or {}).get("ErrorMessage")
     return AwsError(
         f"Athena's query {'was cancelled' if status['State'] == 'CANCELLED' else 'failed'}:"

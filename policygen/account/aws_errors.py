@@ -200,14 +200,14 @@ def translated(*, service: str = "", principal: str = "", profile: str = "") -> 
 
 def read_denial(message: str) -> DenialMessage:
     """Return the parts of AWS's AccessDenied message; all are "" where it has another form."""
-    found = _DENIAL.search(message)
-    if found is None:
+    match = _DENIAL.search(message)
+    if match is None:
         return DenialMessage("", "", "", "")
     return DenialMessage(
-        sanitize(short_name(found["user"])),
-        found["action"],
-        sanitize(found["resource"] or "", 1600),
-        sanitize(found["reason"] or found["deny"] or ""),
+        sanitize(short_name(match["user"])),
+        match["action"],
+        sanitize(match["resource"] or "", 1600),
+        sanitize(match["reason"] or match["deny"] or ""),
     )
 
 

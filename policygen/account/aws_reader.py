@@ -62,13 +62,13 @@ class AccountReader:
 
     def functions(self, regions: Iterable[str]) -> tuple[list[Json] | None, list[Json] | None]:
         """Return functions, and their published versions that need something else; None where refused."""
-        found = self.in_regions(regions, "lambda", "functions", _functions)
-        if found is None:
+        rows = self.in_regions(regions, "lambda", "functions", _functions)
+        if rows is None:
             return None, None
-        latest = {row["FunctionName"]: row for row in found if row.get("Version", _LATEST) == _LATEST}
+        latest = {row["FunctionName"]: row for row in rows if row.get("Version", _LATEST) == _LATEST}
         versions = [
             row
-            for row in found
+            for row in rows
             if row.get("Version", _LATEST) != _LATEST
             and any(row.get(key) != latest.get(row["FunctionName"], {}).get(key) for key in _PLATFORM_FIELDS)
         ]
@@ -86,8 +86,8 @@ class AccountReader:
         if functions is None:
             return None
         names = [row["FunctionArn"] for row in functions]
-        found = self.in_regions(regions, "lambda", "destinations", partial(_invoke_configs, names))
-        return sorted_unique(found, "FunctionArn")
+        rows = self.in_regions(regions, "lambda", "destinations", partial(_invoke_configs, names))
+        return sorted_unique(rows, "FunctionArn")
 
     def trails(self, regions: Iterable[str]) -> list[Json] | None:
         """Return trails with their status and selectors; None where refused."""
@@ -142,13 +142,13 @@ class AccountReader:
         self, regions: Iterable[str], service: str, what: str, read: Callable[[Any], list[Json]]
     ) -> list[Json] | None:
         """Return the rows of all regions; None where every region refused."""
-        found: list[Json] | None = None
+        collected: list[Json] | None = None
         for region in regions:
             self.say(f"reading {what} in {region}")
             rows = self.attempt(service, region, partial(read, self.aws.client(service, region)))
             if rows is not None:
-                found = [*(found or ()), *rows]
-        return found
+                collected = [*(collected or ()), *rows]
+        return collected
 
     def attempt(self, service: str, region: str, read: Callable[[], T], *, lenient: bool = False) -> T | None:
         """Return the result of `read`, or record a refusal and return None; any other failure is an `AwsError`.
@@ -189,12 +189,12 @@ def _mappings(client: Any) -> list[Json]:
 
 
 def _invoke_configs(functions: Iterable[str], client: Any) -> list[Json]:
-    found = []
+    rows = []
     for function in functions:
-        place = parse(function)
-        if place is not None and place.region == client.meta.region_name:
+        arn = parse(function)
+        if arn is not None and arn.region == client.meta.region_name:
             try:
-                found += list_all(
+                rows += list_all(
                     client,
                     "list_function_event_invoke_configs",
                     "FunctionEventInvokeConfigs",
@@ -202,7 +202,7 @@ def _invoke_configs(functions: Iterable[str], client: Any) -> list[Json]:
                 )
             except client.exceptions.ResourceNotFoundException:
                 continue  # deleted after it was listed
-    return found
+    return rows
 
 
 def _trails(client: Any) -> list[Json]:

@@ -85,8 +85,8 @@ def _all_pages(iam: Any, job: str, answer: Json) -> Json:
     while page.get("IsTruncated"):
         page = iam.get_service_last_accessed_details(JobId=job, Marker=page["Marker"])
         rows += page["ServicesLastAccessed"]
-    kept = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
-    return {**kept, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
+    report = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
+    return {**report, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
 
 
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:

@@ -76,13 +76,13 @@ class Role:
     def trusted_services(self) -> tuple[str, ...]:
         """Service principals that the trust policy lets assume the role, ``lambda.amazonaws.com``, sorted."""
         statements = self.trust.get("Statement", ())
-        found: set[str] = set()
+        names: set[str] = set()
         for statement in statements if isinstance(statements, list) else [statements]:
             principal = statement.get("Principal") if isinstance(statement, Mapping) else None
             if isinstance(principal, Mapping) and statement.get("Effect") == "Allow":
                 services = principal.get("Service", ())
-                found.update([services] if isinstance(services, str) else services)
-        return tuple(sorted(found))
+                names.update([services] if isinstance(services, str) else services)
+        return tuple(sorted(names))
 
     @property
     def only_functions(self) -> bool:
@@ -94,10 +94,10 @@ class Role:
             if isinstance(statement, Mapping) and statement.get("Effect") == "Allow"
         ]
         return bool(allowed) and all(
-            isinstance(one, Mapping)
-            and set(one) == {"Service"}
-            and set(_as_list(one["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
-            for one in allowed
+            isinstance(principal, Mapping)
+            and set(principal) == {"Service"}
+            and set(_as_list(principal["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
+            for principal in allowed
         )
 
     @property
@@ -284,12 +284,12 @@ class Account:
             NothingFoundError: no such role (PG-E310), with similar names.
         """
         wanted = self._session_role(name_or_arn.strip()).lstrip("/").casefold()
-        found = self._index.get(wanted)
-        if found is None:
+        role = self._index.get(wanted)
+        if role is None:
             raise role_not_found(
                 name_or_arn, self.account_id, [role.name for role in self.roles], self._hints()
             )
-        return found
+        return role
 
     def functions_of(self, role: Role) -> tuple[Function, ...] | None:
         """Return the functions that run as `role`; None where the account's functions are unknown."""
@@ -305,7 +305,9 @@ class Account:
         functions = self.functions_of(role)
         if functions is None:
             return None
-        return functions + tuple(one for one in self.versions or () if one.role_arn == role.key.arn)
+        return functions + tuple(
+            version for version in self.versions or () if version.role_arn == role.key.arn
+        )
 
     def mappings_of(self, function: Function) -> tuple[EventSourceMapping, ...] | None:
         """Return what Lambda polls for `function`, its versions and aliases; None where unknown."""

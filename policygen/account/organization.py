@@ -29,9 +29,9 @@ def read_organization(client: Any, account: str) -> Json:
         client: the Organizations client.
         account: the account's id.
     """
-    found = client.describe_organization()["Organization"]
-    manager = found["MasterAccountId"]
-    if manager == account or found.get("FeatureSet") == "CONSOLIDATED_BILLING":
+    organization = client.describe_organization()["Organization"]
+    manager = organization["MasterAccountId"]
+    if manager == account or organization.get("FeatureSet") == "CONSOLIDATED_BILLING":
         return {"management_account": manager, "scps": [], "rcps": []}
     enabled = {
         entry["Type"]

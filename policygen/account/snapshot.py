@@ -318,10 +318,10 @@ def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAcc
     if rows is None:
         return None
     at = "$.last_accessed"
-    found = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
+    reports = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
     return {
         role: parse_report(report, f"{name}: last accessed by {escape_controls(role)}")
-        for role, report in found.items()
+        for role, report in reports.items()
         if report.job_status == "COMPLETED" and not report.is_truncated
     }
 

@@ -28,25 +28,25 @@ class LogName(NamedTuple):
 
 def parse_log_name(name: str) -> LogName:
     """Return what the name of a file says, as a trail writes names."""
-    found = _NAME.match(name.rsplit("/", 1)[-1])
+    match = _NAME.match(name.rsplit("/", 1)[-1])
     return (
-        LogName(found["account"], found["region"], f"{found['y']}-{found['m']}-{found['d']}")
-        if found
+        LogName(match["account"], match["region"], f"{match['y']}-{match['m']}-{match['d']}")
+        if match
         else LogName()
     )
 
 
 def published(name: str) -> str:
     """Return when a file was published, to the minute, ``20261124T2235Z`` (`STAMP`); "" where its name does not say."""
-    found = _STAMP.match(name.rsplit("/", 1)[-1])
-    return found[1] if found else ""
+    match = _STAMP.match(name.rsplit("/", 1)[-1])
+    return match[1] if match else ""
 
 
 def kind_of_name(name: str) -> str | None:
     """Return the kind of a file that trails keep apart from logs (2.1), digest or insight; None for any other."""
     parts = PurePosixPath(name).parts
-    for mark, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
-        if mark in parts or f"_{mark}_" in parts[-1]:
+    for folder, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
+        if folder in parts or f"_{folder}_" in parts[-1]:
             return kind
     return None
 

@@ -23,11 +23,11 @@ except ImportError:  # the extra `fast` is not installed
 
     def find_all(data: bytes, text: bytes) -> list[int]:
         """Return the offsets of a text, from left to right, without overlaps."""
-        found, at = [], data.find(text)
+        offsets, at = [], data.find(text)
         while at >= 0:
-            found.append(at)
+            offsets.append(at)
             at = data.find(text, at + len(text))
-        return found
+        return offsets
 
 else:
 
@@ -62,7 +62,9 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
     # A file that was cut may have contained more; the full parser reports that.
     if not (data.startswith(_TRAIL_HEAD) and data[-64:].rstrip().endswith(b"}]}")):
         return None
-    hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _has_context(data, hit, one))
+    hits = sorted(
+        hit for pattern in wanted for hit in find_all(data, pattern.text) if _has_context(data, hit, pattern)
+    )
     if not hits:
         return []
     if invalid_utf8_offset(data) is not None:
@@ -75,10 +77,10 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
         if ends[-1] != data.rfind(b"]"):  # there is space between the records
             return None
         held = dict.fromkeys([bisect_left(ends, hit) for hit in hits])
-        found = [RECORD.decode(pieces[number - 1]) for number in held if number]
+        records = [RECORD.decode(pieces[number - 1]) for number in held if number]
     except JSON_ERRORS:
         return None
-    return found if all(map(is_call_record, found)) else None
+    return records if all(map(is_call_record, records)) else None
 
 
 def _has_context(data: bytes, hit: int, wanted: BytePattern) -> bool:

@@ -93,13 +93,13 @@ def looks_like_log(head: bytes) -> bool:
     return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(without_bom(head)) is not None
 
 
-def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
+def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
     """Yield the batches of an object's bytes as stored, or only damage if no digest lists these bytes."""
-    damage = check_content(data, one.hashes) if one.hashes else None
+    damage = check_content(data, stored.hashes) if stored.hashes else None
     if damage:
-        yield Batch.damaged(one.name, damage, len(data))
+        yield Batch.damaged(stored.name, damage, len(data))
     else:
-        yield from read_bytes(StoredFile(one.name, one.claims, one.search), data, size=len(data))
+        yield from read_bytes(StoredFile(stored.name, stored.claims, stored.search), data, size=len(data))
 
 
 def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
@@ -149,10 +149,10 @@ def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
     position = total = 0
     while position < len(data):
         if not data.startswith(_GZIP, position):
-            left = len(data) - position
-            if data.count(0, position) == left:  # padding to a block size
+            rest = len(data) - position
+            if data.count(0, position) == rest:  # padding to a block size
                 break
-            reason = f"{left:,} bytes that are not gzip after the end at byte {position:,}"
+            reason = f"{rest:,} bytes that are not gzip after the end at byte {position:,}"
             return b"".join(whole), Damage(position, reason)
         member = zlib.decompressobj(31)
         parts: list[bytes] = []
@@ -218,9 +218,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
 def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
     """Yield the batches of one unpacked file; `damage` is what unpacking found."""
     if damage is None:
-        found = cut_records(data, file.search) if file.search else None
-        if found is not None:
-            yield Batch(escape_controls(file.name), found, size=size, searched=True)
+        matching = cut_records(data, file.search) if file.search else None
+        if matching is not None:
+            yield Batch(escape_controls(file.name), matching, size=size, searched=True)
             return
         records = decode_trail_file(data)
         if records is not None:

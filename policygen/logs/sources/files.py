@@ -94,14 +94,14 @@ def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Log
     except OSError as error:
         yield Batch.damaged(name or str(folder), Damage(None, reason_of(error)))
         return
-    for key, plain in inside:
-        path, shown = folder / plain, f"{name}/{plain}" if name else plain
-        if plain.startswith("."):
-            yield Batch.passed(shown, "hidden")
+    for key, entry_name in inside:
+        path, label = folder / entry_name, f"{name}/{entry_name}" if name else entry_name
+        if entry_name.startswith("."):
+            yield Batch.passed(label, "hidden")
         elif key.endswith("/"):
-            yield from _folder(path, shown, seen)
+            yield from _folder(path, label, seen)
         else:
-            yield from _file(path, shown, seen, claims=has_log_suffix(plain))
+            yield from _file(path, label, seen, claims=has_log_suffix(entry_name))
 
 
 def _file(

@@ -233,12 +233,12 @@ def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
     return Summary(tuple(sorted(pair for pair in pairs if all(pair))), by_id)
 
 
-def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> None:
+def count_calls(counts: CallCounts, summary: Summary, rows: Iterable[Row]) -> None:
     """Add the calls of the selected roles; `rows` have `CALL_COLUMNS` and the sums."""
     for row in rows:
         sessions, addresses = _json_strings(row["sessions"]), _json_strings(row["addresses"])
-        found = {"sourceIPAddress": next(iter(addresses), None), "eventTime": row["first"]}
-        record = _record(row, CALL_COLUMNS, found, session=next(iter(sessions), ""))
+        session_fields = {"sourceIPAddress": next(iter(addresses), None), "eventTime": row["first"]}
+        record = _record(row, CALL_COLUMNS, session_fields, session=next(iter(sessions), ""))
         caller = principal_or_skip(record)
         if (
             isinstance(caller, SkippedRecord)
@@ -246,7 +246,7 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
             or (caller.foreign and _is_true(row["copied"]))
         ):
             continue
-        role = survey.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
+        role = summary.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
         if not counts.select(role):
             continue
         event = event_of(record, caller)
@@ -310,19 +310,19 @@ _RAW = ("requestParameters", "additionalEventData")
 
 
 def _record(
-    row: Row, columns: Sequence[Column], more: Mapping[str, str | None] | None = None, session: str = ""
+    row: Row, columns: Sequence[Column], fields: Mapping[str, str | None] | None = None, session: str = ""
 ) -> Record:
     """Return the record that a row stands for, without the fields that its columns lack."""
-    tree: dict[str, Any] = dict(more or {})
+    tree: dict[str, Any] = dict(fields or {})
     for column in columns:
         value = row[column.name]
         if not column.path or value is None:
             continue
         *above, last = column.path.split(".")
-        place = tree
+        node = tree
         for name in above:
-            place = place.setdefault(name, {})
-        place[last] = value
+            node = node.setdefault(name, {})
+        node[last] = value
     raw = {name: msgspec.Raw(tree.pop(name).encode()) for name in _RAW if name in tree}
     if "resources" in tree:
         tree["resources"] = _resources(tree["resources"])

@@ -191,8 +191,8 @@ def _authenticate(
     if digest is None:
         return _Authenticity("invalid", parsed.fault)
     if was_moved(file, digest):
-        place = escape_controls(f"s3://{digest.digest_s3_bucket}/{digest.digest_s3_object}")
-        return _Authenticity("invalid", f"was got from another place than it says: {place}")
+        location = escape_controls(f"s3://{digest.digest_s3_bucket}/{digest.digest_s3_object}")
+        return _Authenticity("invalid", f"was got from another place than it says: {location}")
     if after and (after.previous_digest_hash_value or "").lower() != parsed.sha256:
         return _Authenticity("invalid", "differs from the hash in the digest after it")
     if digest.digest_signature_algorithm != ALGORITHM:

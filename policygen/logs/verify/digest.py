@@ -111,12 +111,12 @@ _DIGEST = msgspec.json.Decoder(Digest)
 
 def parse_digest_name(key: str) -> DigestName | None:
     """Return what a digest's name says; None for the name of another file."""
-    found = _NAME.fullmatch(digest_file_name(key))
-    if found is None:
+    match = _NAME.fullmatch(digest_file_name(key))
+    if match is None:
         return None
-    end = iso_time(found["end"])
+    end = iso_time(match["end"])
     return (
-        DigestName(found["account"], found["region"], found["trail"], bool(found["backfill"]), end)
+        DigestName(match["account"], match["region"], match["trail"], bool(match["backfill"]), end)
         if end
         else None
     )
@@ -165,10 +165,10 @@ def was_moved(file: DigestFile, digest: Digest) -> bool:
     """
     if file.bucket:
         return (file.bucket, file.key) != (digest.digest_s3_bucket, digest.digest_s3_object)
-    said = f"/{digest.digest_s3_object}".removesuffix(".gz")
+    stated_key = f"/{digest.digest_s3_object}".removesuffix(".gz")
     path = file.key.removesuffix(".gz")
     _, mark, below = path.rpartition("/AWSLogs/")
-    return not said.endswith(f"{mark}{below}" if mark else f"/{digest_file_name(path)}")
+    return not stated_key.endswith(f"{mark}{below}" if mark else f"/{digest_file_name(path)}")
 
 
 def signing_string(digest: Digest, sha256: str) -> bytes:
@@ -178,9 +178,9 @@ def signing_string(digest: Digest, sha256: str) -> bytes:
         digest: the digest.
         sha256: of its unpacked bytes, in hex.
     """
-    place = f"{digest.digest_s3_bucket}/{digest.digest_s3_object}"
+    location = f"{digest.digest_s3_bucket}/{digest.digest_s3_object}"
     # CloudTrail's Java writes "null" for a missing signature.
-    lines = (digest.digest_end_time, place, sha256, digest.previous_digest_signature or "null")
+    lines = (digest.digest_end_time, location, sha256, digest.previous_digest_signature or "null")
     return "\n".join(lines).encode()
 
 

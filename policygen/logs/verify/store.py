@@ -110,11 +110,11 @@ def s3_digests(
     """
     client = aws.client("s3")
     with aws.translating_errors("s3"):
-        found = [
+        stored = [
             one for root in _digest_prefixes(objects) for one in _list_digests(client, root, scope, places)
         ]
         with ThreadPoolExecutor(WORKERS) as pool:
-            yield from (one for one in pool.map(partial(_fetch, client), found) if one)
+            yield from (one for one in pool.map(partial(_fetch, client), stored) if one)
 
 
 def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
@@ -137,13 +137,13 @@ def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
 
 def _digest_prefixes(objects: Iterable[LogObject]) -> list[_StoredObject]:
     """Return the prefixes of digests, with their buckets."""
-    found = set()
+    prefixes = set()
     for one in objects:
         bucket, _, key = one.where.removeprefix("s3://").partition("/")
         before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
         if mark:
-            found.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
-    return sorted(found)
+            prefixes.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
+    return sorted(prefixes)
 
 
 def _list_digests(
@@ -192,12 +192,14 @@ def _key_windows(digests: Iterable[DigestFile]) -> Mapping[str, set[tuple[dateti
             continue
         if not name.backfill:
             ends.setdefault(name.region, []).append(name.end)
-        elif (made := _parse_time(one.generated)) is not None:
-            hour = made.replace(minute=0, second=0, microsecond=0)  # so that many digests share a request
+        elif (generated := _parse_time(one.generated)) is not None:
+            hour = generated.replace(
+                minute=0, second=0, microsecond=0
+            )  # so that many digests share a request
             around = (hour - timedelta(hours=_HOURS_AROUND), hour + timedelta(hours=_HOURS_AROUND + 1))
             times.setdefault(name.region, set()).add(around)
-    for region, found in ends.items():
-        first, last = add_hours(min(found), -_HOURS_AROUND), add_hours(max(found), _HOURS_AFTER)
+    for region, region_ends in ends.items():
+        first, last = add_hours(min(region_ends), -_HOURS_AROUND), add_hours(max(region_ends), _HOURS_AFTER)
         whole = (datetime.fromisoformat(first), datetime.fromisoformat(last))
         times.setdefault(region, set()).add(whole)
     return times
@@ -205,10 +207,10 @@ def _key_windows(digests: Iterable[DigestFile]) -> Mapping[str, set[tuple[dateti
 
 def _parse_time(text: str) -> datetime | None:
     try:
-        made = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return made if made.tzinfo else None
+    return time if time.tzinfo else None
 
 
 # ---- files ----------------------------------------------------------------------------------------------

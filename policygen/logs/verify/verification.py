@@ -57,12 +57,14 @@ class Verification:
 
     def summary(self) -> tuple[str, ...]:
         """Return lines for the user: how many log files the digests prove, before the files themselves are read."""
-        found = Counter(verdict.status for verdict in self.verdicts.values())
-        lines = [f"{found['valid']:,} of {pluralize(len(self.verdicts), 'log file')} listed by valid digests"]
-        if found["invalid"]:
-            lines.append(f"{pluralize(found['invalid'], 'log file')} refused")
-        if found["gap"]:
-            lines.append(f"{pluralize(found['gap'], 'log file')} that no digest vouches for")
+        counts = Counter(verdict.status for verdict in self.verdicts.values())
+        lines = [
+            f"{counts['valid']:,} of {pluralize(len(self.verdicts), 'log file')} listed by valid digests"
+        ]
+        if counts["invalid"]:
+            lines.append(f"{pluralize(counts['invalid'], 'log file')} refused")
+        if counts["gap"]:
+            lines.append(f"{pluralize(counts['gap'], 'log file')} that no digest vouches for")
         if self.missing:
             lines.append(
                 f"{pluralize(len(self.missing), 'log file')} missing, as {escape_controls(self.missing[0])}"
@@ -114,11 +116,11 @@ def verify(
     verdicts = {
         one.where: report.logs.get(unpacked_name(one.where)) or unlisted.verdict(one.where) for one in logs
     }
-    there = {unpacked_name(one.where) for one in logs}
+    present = {unpacked_name(one.where) for one in logs}
     missing = (
         name
         for name, verdict in report.logs.items()
-        if verdict.status == "valid" and name not in there and _in_scope(name, scope, below)
+        if verdict.status == "valid" and name not in present and _in_scope(name, scope, below)
     )
     return Verification(report.hours, verdicts, tuple(sorted(missing)))
 
@@ -186,14 +188,14 @@ def name_hour(hour: Hour) -> str:
 
 def published_minute(where: str) -> str:
     """Return when a log file was published, from its name: ISO 8601 in UTC; "" where the name does not say it."""
-    found = _MINUTE.search(unpacked_name(where))
-    return iso_time(f"{found[1]}00Z") if found else ""
+    match = _MINUTE.search(unpacked_name(where))
+    return iso_time(f"{match[1]}00Z") if match else ""
 
 
 def _path_prefixes(places: Sequence[str]) -> tuple[str, ...]:
     """Return the prefixes of ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME that places select; "" selects all."""
-    found = (_BELOW.search(place.replace("\\", "/")) for place in places or ("",))
-    return tuple(one[1] if one else "" for one in found)
+    matches = (_BELOW.search(place.replace("\\", "/")) for place in places or ("",))
+    return tuple(match[1] if match else "" for match in matches)
 
 
 def _in_scope(name: str, scope: Scope, below: Sequence[str]) -> bool:

@@ -60,9 +60,9 @@ def verify_source(source: Source, keys: Path | None, say: Callable[[str], None])
     if isinstance(source, FileSource):
         if keys:
             require_cryptography()
-        known = load_keys(keys) if keys else None
+        public_keys = load_keys(keys) if keys else None
         places = [str(path) for path in source.paths]
-        return VerifiedSource(source, partial(verify_files, keys=known, places=places), say)
+        return VerifiedSource(source, partial(verify_files, keys=public_keys, places=places), say)
     if not isinstance(source, S3Source):
         raise UsageError(
             "digests vouch for what a trail delivers to S3, and this log source reads something else",
@@ -108,9 +108,9 @@ class VerifiedSource(LogSource):
         Raises:
             PolicygenError: as from the source; there is no digest (PG-E331), or digests cannot be read.
         """
-        found = list(self._source.objects(scope))
-        yield from (one for one in found if isinstance(one, Batch))
-        logs = [one for one in found if isinstance(one, LogObject)]
+        listed = list(self._source.objects(scope))
+        yield from (one for one in listed if isinstance(one, Batch))
+        logs = [one for one in listed if isinstance(one, LogObject)]
         if logs:
             relevant = _relevant_window(scope, logs, copied=not self.remote)
             verification = self._verification(logs, scope, relevant)
@@ -131,16 +131,18 @@ class VerifiedSource(LogSource):
         if self._known and self._known[:2] == (logs, scope):
             return self._known[2]
         self._say(f"reading the digests of {pluralize(len(logs), 'log file')}")
-        found = self._verify(logs, scope)
-        covered = coverage_check(found.hours)
+        verification = self._verify(logs, scope)
+        covered = coverage_check(verification.hours)
         hours = (
-            hour for hour in found.hours if hour.status != "gap" or _is_relevant(hour, relevant, covered)
+            hour
+            for hour in verification.hours
+            if hour.status != "gap" or _is_relevant(hour, relevant, covered)
         )
-        found = replace(found, hours=tuple(hours))
-        for line in found.summary():
+        verification = replace(verification, hours=tuple(hours))
+        for line in verification.summary():
             self._say(f"digests: {line}")
-        self._known = logs, scope, found
-        return found
+        self._known = logs, scope, verification
+        return verification
 
 
 def _relevant_window(scope: Scope, logs: Iterable[LogObject], *, copied: bool) -> DigestWindow:

@@ -60,14 +60,14 @@ def open_logs(specs: Sequence[str], *, profile: str = "", now: datetime | None =
     """
     groups: dict[WatchedGroup, None] = {}
     for spec in specs:
-        found = _SPEC.fullmatch(spec)
-        if found is None:
+        match = _SPEC.fullmatch(spec)
+        if match is None:
             raise UsageError(
                 f"not the name of a log group: {sanitize(spec)!r}",
                 "logs:GROUP, or logs:GROUP@REGION for one in another region than the session's",
                 code="PG-E202",
             )
-        groups[WatchedGroup(found["name"], found["region"] or "")] = None
+        groups[WatchedGroup(match["name"], match["region"] or "")] = None
     reader = LogsReader(Connection(partial(open_session, profile or None)))
     return LogsSource(reader, now or datetime.now(UTC), tuple(groups))
 
@@ -88,7 +88,9 @@ class LogsReader(HistoryReader):
             limit=limit or PER_PAGE,
             **({"nextToken": token} if token else {}),
         )
-        entries = [RawEvent(one.get("eventId", ""), one.get("message")) for one in answer.get("events", ())]
+        entries = [
+            RawEvent(event.get("eventId", ""), event.get("message")) for event in answer.get("events", ())
+        ]
         return EventPage(entries, answer.get("nextToken", ""))
 
     def is_stale_token(self, code: str) -> bool:
@@ -152,22 +154,26 @@ class LogsSource(LogSource):
 
     def _days(self, group: WatchedGroup, scope: Scope) -> Iterator[LogObject | Batch]:
         aws = self._connection.aws
-        shown = f"{_SCHEME}{group.name}@{group.region}"
-        created, kept = self._describe(group)
+        label = f"{_SCHEME}{group.name}@{group.region}"
+        created, retention = self._describe(group)
         # Nothing can be missing from before the group was created, but its first events may be some minutes older.
-        made = midnight(created.date()) - DAY
-        oldest = self.now - kept if kept and self.now - kept > created else made
-        first = scope.first and max(scope.first, made.date().isoformat())
-        wanted = readable_days(scope._replace(first=first), oldest, self.now, late=DAY)
-        if wanted.missing:
-            reason = f"the group keeps {pluralize(kept.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
-            yield Batch.damaged(f"{shown}/{wanted.missing[0]} to {wanted.missing[1]}", Damage(None, reason))
-        for number, day in enumerate(wanted.days()):
+        earliest = midnight(created.date()) - DAY
+        oldest = self.now - retention if retention and self.now - retention > created else earliest
+        first = scope.first and max(scope.first, earliest.date().isoformat())
+        readable = readable_days(scope._replace(first=first), oldest, self.now, late=DAY)
+        if readable.missing:
+            reason = (
+                f"the group keeps {pluralize(retention.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
+            )
+            yield Batch.damaged(
+                f"{label}/{readable.missing[0]} to {readable.missing[1]}", Damage(None, reason)
+            )
+        for number, day in enumerate(readable.days()):
             start, end = max(midnight(day), oldest), min(midnight(day + DAY), self.now)
             day_range = DayRange(group.region, start, end, group.name)
             if not number:
                 self._probe(group, day_range)
-            yield day_object(f"{shown}/{day}", day_range, aws.account, self.now)
+            yield day_object(f"{label}/{day}", day_range, aws.account, self.now)
 
     def _describe(self, group: WatchedGroup) -> tuple[datetime, timedelta]:
         """Return when a group was created, and how long it keeps events; zero for ever."""

@@ -63,12 +63,13 @@ def readable_days(
         now: the time, in UTC.
         late: how long after a call its event may be recorded in the history.
     """
-    cut = oldest.date()
-    whole = cut if midnight(cut) == oldest else cut + DAY
-    asked = date.fromisoformat(scope.first) if scope.first else whole
+    oldest_day = oldest.date()
+    first_complete = oldest_day if midnight(oldest_day) == oldest else oldest_day + DAY
+    first_wanted = date.fromisoformat(scope.first) if scope.first else first_complete
     last = min(date.fromisoformat(scope.last) + late, now.date()) if scope.last else now.date()
-    gone = min(whole - DAY, last)
-    return ReadableDays(max(asked, cut), last, (asked, gone) if asked <= gone else None)
+    last_missing = min(first_complete - DAY, last)
+    missing = (first_wanted, last_missing) if first_wanted <= last_missing else None
+    return ReadableDays(max(first_wanted, oldest_day), last, missing)
 
 
 def midnight(day: date) -> datetime:

@@ -183,8 +183,8 @@ class LookupSource(LogSource):
         aws = self._connection.aws
         named = sorted({*self.regions, *_GLOBAL.get(aws.partition, ())})
         return tuple(
-            replace(_HISTORY, name=f"{_HISTORY.name} of {one}", home_region=one, multi_region=False)
-            for one in named
+            replace(_HISTORY, name=f"{_HISTORY.name} of {region}", home_region=region, multi_region=False)
+            for region in named
         )
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
@@ -205,19 +205,19 @@ class LookupSource(LogSource):
                 code="PG-E302",
             )
         oldest = self.now - RETENTION
-        wanted = readable_days(scope, oldest, self.now)
-        if wanted.missing:
-            first, last = wanted.missing
+        readable = readable_days(scope, oldest, self.now)
+        if readable.missing:
+            first, last = readable.missing
             reason = f"LookupEvents keeps {RETENTION.days} days: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
             yield Batch.damaged(f"{_SCHEME}*/{first} to {last}", Damage(None, reason))
-        days = list(wanted.days())
+        days = list(readable.days())
         if not days:
             return
-        open_regions, closed = self._probe_regions()
+        open_regions, unavailable = self._probe_regions()
         self._regions_and_days = (len(open_regions), len(days))
-        for region in sorted({*open_regions, *closed}):
-            if region in closed:
-                yield closed[region]
+        for region in sorted({*open_regions, *unavailable}):
+            if region in unavailable:
+                yield unavailable[region]
                 continue
             for day in days:
                 start = max(midnight(day), oldest)
@@ -240,7 +240,7 @@ class LookupSource(LogSource):
 
     def _probe_regions(self) -> tuple[list[str], dict[str, Batch]]:
         """Return the regions that answer, and a batch for each region that does not."""
-        enabled, closed = self._candidates()
+        enabled, unavailable = self._candidates()
         with ThreadPoolExecutor(max(1, min(16, len(enabled)))) as pool:
             errors = dict(zip(enabled, pool.map(self._probe, enabled), strict=True))
         refused = {region: error for region, error in errors.items() if error}
@@ -250,8 +250,8 @@ class LookupSource(LogSource):
         if refused and len(refused) == len(errors):
             # An error that concerns one region only does not explain why no region can be read.
             raise min(refused.values(), key=lambda error: error.code != _DENIED)
-        closed |= {region: _region_damage(region, error) for region, error in refused.items()}
-        return [region for region in enabled if region not in refused], closed
+        unavailable |= {region: _region_damage(region, error) for region, error in refused.items()}
+        return [region for region in enabled if region not in refused], unavailable
 
     def _candidates(self) -> tuple[list[str], dict[str, Batch]]:
         """Return the regions to probe, and a batch for each region that the account has not enabled."""
@@ -261,15 +261,16 @@ class LookupSource(LogSource):
         try:
             client = self._connection.client("ec2", aws.session.region_name or "")
             with aws.translating_errors("ec2"):
-                found = client.describe_regions(AllRegions=True)["Regions"]
+                rows = client.describe_regions(AllRegions=True)["Regions"]
         except AwsError as error:
             if error.code != _DENIED:
                 raise
             # All regions: those that are not enabled refuse the credentials like any other error.
             return sorted(aws.session.get_available_regions("cloudtrail", aws.partition)), {}
-        off = {row["RegionName"] for row in found if row.get("OptInStatus") == "not-opted-in"}
-        names = {row["RegionName"] for row in found}
-        return sorted(names - off), {one: Batch.passed(f"{_SCHEME}{one}", _NOT_ENABLED) for one in off}
+        disabled = {row["RegionName"] for row in rows if row.get("OptInStatus") == "not-opted-in"}
+        names = {row["RegionName"] for row in rows}
+        passed = {region: Batch.passed(f"{_SCHEME}{region}", _NOT_ENABLED) for region in disabled}
+        return sorted(names - disabled), passed
 
     def _probe(self, region: str) -> AwsError | None:
         day_range = DayRange(region, self.now - DAY, self.now)

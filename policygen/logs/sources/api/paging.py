@@ -82,8 +82,8 @@ def batches_of_texts(name: str, texts: Sequence[object], before: int) -> Iterato
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
     for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
-        moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
-        yield replace(batch, unreadable=moved)
+        renumbered = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
+        yield replace(batch, unreadable=renumbered)
 
 
 class RateLimiter:
@@ -100,8 +100,8 @@ class RateLimiter:
         # A token bucket allows bursts, up to twice the rate in one second. A waiting thread holds the lock, so that the
         # gap is measured from the time when the request before it was really sent.
         with self._lock:
-            while (left := self._free - self._clock()) > 0:
-                self._sleep(left)
+            while (remaining := self._free - self._clock()) > 0:
+                self._sleep(remaining)
             self._free = self._clock() + self._gap
 
 

@@ -43,9 +43,9 @@ def parse_table_location(spec: str) -> TableLocation:
     """
     names, _, options = spec.removeprefix("athena:").partition("?")
     database, _, table = names.partition(".")
-    found = dict(parse_qsl(options, keep_blank_values=True))
-    unknown = [key for key in found if key not in TableLocation._fields[2:]]
-    output = found.get("output", "")
+    settings = dict(parse_qsl(options, keep_blank_values=True))
+    unknown = [key for key in settings if key not in TableLocation._fields[2:]]
+    output = settings.get("output", "")
     if not (database and table) or unknown or (output and not output.startswith("s3://")):
         raise UsageError(
             f"not a table of Athena: {escape_controls(spec)[:120]!r}",
@@ -53,7 +53,7 @@ def parse_table_location(spec: str) -> TableLocation:
             f"for example {_FORM}; all after the question mark may be left out",
             code="PG-E524",
         )
-    return TableLocation(database, table, **found)
+    return TableLocation(database, table, **settings)
 
 
 @dataclass(slots=True)
@@ -76,25 +76,25 @@ class AthenaClient:
             UsageError: there is no such table, or it is not one of CloudTrail logs (PG-E523).
             AwsError: AWS refused, or cannot be reached.
         """
-        place = self.location
+        location = self.location
         with self.aws.translating_errors("athena"):
             try:
                 answer = self._client().get_table_metadata(
-                    CatalogName=place.catalog or "AwsDataCatalog",
-                    DatabaseName=place.database,
-                    TableName=place.table,
-                    **({"WorkGroup": place.workgroup} if place.workgroup else {}),
+                    CatalogName=location.catalog or "AwsDataCatalog",
+                    DatabaseName=location.database,
+                    TableName=location.table,
+                    **({"WorkGroup": location.workgroup} if location.workgroup else {}),
                 )
             except Exception as error:
                 if not (is_aws_error(error) and error_code(error) == "MetadataException"):
                     raise
                 raise UsageError(
-                    f"no table {escape_controls(place.table)!r} in database {escape_controls(place.database)!r}:"
+                    f"no table {escape_controls(location.table)!r} in database {escape_controls(location.database)!r}:"
                     f" {sanitize(str(error))}",
                     DDL_HINT,
                     code="PG-E523",
                 ) from None
-        return read_table(place.database, answer["TableMetadata"])
+        return read_table(location.database, answer["TableMetadata"])
 
     def run(self, sql: str) -> Iterator[Row]:
         """Run a query and yield its rows.
@@ -131,18 +131,18 @@ class AthenaClient:
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments of a query except its text; a workgroup that enforces its settings overrides them."""
-        place = self.location
-        group = self._workgroup(place.workgroup or "primary")
+        location = self.location
+        group = self._workgroup(location.workgroup or "primary")
         settings: dict[str, Any] = {
             "QueryExecutionContext": {
-                "Database": place.database,
-                "Catalog": place.catalog or "AwsDataCatalog",
+                "Database": location.database,
+                "Catalog": location.catalog or "AwsDataCatalog",
             },
-            "WorkGroup": place.workgroup or "primary",
+            "WorkGroup": location.workgroup or "primary",
         }
-        if place.output and not (group or {}).get("EnforceWorkGroupConfiguration"):
-            settings["ResultConfiguration"] = {"OutputLocation": place.output}
-        elif group is not None and not place.output and not _stores_results(group):
+        if location.output and not (group or {}).get("EnforceWorkGroupConfiguration"):
+            settings["ResultConfiguration"] = {"OutputLocation": location.output}
+        elif group is not None and not location.output and not _stores_results(group):
             raise UsageError(
                 f"workgroup {escape_controls(settings['WorkGroup'])!r} says no place for results",
                 f"name one: {_FORM}",
@@ -180,7 +180,7 @@ class AthenaClient:
             pages = self._client().get_paginator("get_query_results").paginate(QueryExecutionId=query)
             for number, page in enumerate(pages):
                 result = page["ResultSet"]
-                names = [one["Name"] for one in result["ResultSetMetadata"]["ColumnInfo"]]
+                names = [column["Name"] for column in result["ResultSetMetadata"]["ColumnInfo"]]
                 for at, row in enumerate(result.get("Rows") or ()):
                     values = [cell.get("VarCharValue") for cell in row["Data"]]
                     # The first row of the result has the names of the columns.
@@ -202,10 +202,10 @@ def _stores_results(group: Mapping[str, Any]) -> bool:
 
 
 def _query_error(query: str, status: Mapping[str, Any]) -> AwsError:
-    told = status.get("StateChangeReason") or (status.get("AthenaError") or {}).get("ErrorMessage")
+    reason = status.get("StateChangeReason") or (status.get("AthenaError") or {}).get("ErrorMessage")
     return AwsError(
         f"Athena's query {'was cancelled' if status['State'] == 'CANCELLED' else 'failed'}:"
-        f" {sanitize(told, 400) or 'no reason was given'}",
+        f" {sanitize(reason, 400) or 'no reason was given'}",
         f"aws athena get-query-execution --query-execution-id {sanitize(query, 64)} tells more",
         "a damaged log file stops every query: leave its days out, or read the bucket itself",
         code="PG-E521",

@@ -152,8 +152,8 @@ def ddl(
         raise UsageError(
             "no region given", "name each region that the trail logs: --region eu-west-1", code="PG-E525"
         )
-    place = "/".join(one for one in ("s3:/", bucket, prefix, "AWSLogs", organization) if one)
-    members = f"{place}/${{account}}" if organization else f"{place}/{account}"
+    root = "/".join(one for one in ("s3:/", bucket, prefix, "AWSLogs", organization) if one)
+    members = f"{root}/${{account}}" if organization else f"{root}/{account}"
     partitions = [*(["account"] if organization else []), "region", "timestamp"]
     properties = {
         "projection.enabled": "true",
@@ -169,7 +169,7 @@ def ddl(
     }
     keys = ",\n".join(f"    `{name}` STRING" for name in partitions)
     listed = ",\n".join(f"    '{key}' = '{value}'" for key, value in properties.items())
-    location = f"{place}/" if organization else f"{members}/CloudTrail/"
+    location = f"{root}/" if organization else f"{members}/CloudTrail/"
     return (
         f"CREATE EXTERNAL TABLE `{database}`.`{table}` (\n{_COLUMNS}\n)\n"
         f"COMMENT 'CloudTrail logs of {organization or account}'\n"

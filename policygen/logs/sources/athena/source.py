@@ -42,8 +42,8 @@ def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None
     """
     if len(specs) != 1:
         raise UsageError("one table of Athena at a time", "run once for each", code="PG-E524")
-    place = parse_table_location(specs[0])
-    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), place, max_scan))
+    location = parse_table_location(specs[0])
+    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), location, max_scan))
 
 
 class AthenaSource(QuerySource):
@@ -97,11 +97,11 @@ def count_table(
         say(
             f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
-    survey = load_summary(counts, client.run(summary_sql(table, query)))
+    summary = load_summary(counts, client.run(summary_sql(table, query)))
     say(f"{pluralize(counts.records, 'record')} surveyed; {client.cost_summary}")
-    if survey.pairs:
+    if summary.pairs:
         client.check_scan_budget()
-        ids = {role.role_id for role in survey.by_id.values() if counts.select(role)}
-        count_calls(counts, survey, client.run(calls_sql(table, query, survey.pairs, ids)))
-        say(f"calls of {pluralize(len(survey.pairs), 'event name')} added up; {client.cost_summary}")
+        ids = {role.role_id for role in summary.by_id.values() if counts.select(role)}
+        count_calls(counts, summary, client.run(calls_sql(table, query, summary.pairs, ids)))
+        say(f"calls of {pluralize(len(summary.pairs), 'event name')} added up; {client.cost_summary}")
     return table.unknowns

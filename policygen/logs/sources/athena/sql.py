@@ -50,9 +50,9 @@ def summary_sql(table: Table, query: CallsQuery) -> str:
     numbers = " ".join(
         f"WHEN {every - (1 << (len(marks) - 1 - number))} THEN {number}" for number in range(len(marks))
     )
-    judged = [*(column.name for column in FILTER_COLUMNS), "late"]
+    filter_columns = [*(column.name for column in FILTER_COLUMNS), "late"]
     sets = [
-        f"({', '.join([*judged, *(column.name for column in part.columns), *['copied'] * (number == 0)])})"
+        f"({', '.join([*filter_columns, *(column.name for column in part.columns), *['copied'] * (number == 0)])})"
         for number, part in enumerate(GROUPING_SETS)
     ]
     names = [column.name for column in SUMMARY_COLUMNS]
@@ -116,12 +116,12 @@ def calls_sql(
         f"GROUP BY {names}, parameters",
     ]
     text = _with_columns(*parts, table=table)
-    kept = list(
+    rows = list(
         _rows_that_fit(
             (_parameters_row(*pair) for pair in pairs), MAX_QUERY_BYTES - len(text.encode()) - 2048
         )
     )
-    cut, join = (_CUT, _JOIN.format(",\n    ".join(kept))) if kept else ("    parameters", "")
+    cut, join = (_CUT, _JOIN.format(",\n    ".join(rows))) if rows else ("    parameters", "")
     return text.replace("{cut}", cut).replace("{join}", join)
 
 
@@ -152,8 +152,8 @@ def _deduplicated(
         conditions.append(f"{{eventtime}} >= {literal(query.first)}")
     # A view has no files, so any of the copies is taken.
     order = "" if table.view else ' ORDER BY "$path"'
-    made = [f"{sql} AS {name}" for name, sql in columns]
-    made += [
+    selected = [f"{sql} AS {name}" for name, sql in columns]
+    selected += [
         "{eventtime} AS time",
         "coalesce({eventid}, '') AS id",
         f"{_OWN_COPY} AS own",
@@ -161,7 +161,7 @@ def _deduplicated(
         f"row_number() OVER (PARTITION BY {_EVENT}{order}) AS copy",
         f"count(*) OVER (PARTITION BY {_EVENT}) AS copies",
     ]
-    listed = ",\n    ".join(made)
+    listed = ",\n    ".join(selected)
     where_ = f"\n  WHERE {' AND '.join(conditions)}" if conditions else ""
     # Names are quoted and texts are literals: see `table`.
     return (
@@ -263,6 +263,6 @@ def _rows_that_fit(rows: Iterable[str], room: int) -> Iterable[str]:
 
 def _with_columns(*lines: str, table: Table) -> str:
     return _FIELD.sub(
-        lambda found: found.group() if found[1] in {"cut", "join"} else table.column(found[1]),
+        lambda match: match.group() if match[1] in {"cut", "join"} else table.column(match[1]),
         "\n".join(lines),
     )

@@ -93,12 +93,14 @@ class Table:
         Raises:
             UsageError: the table can only be queried for one account (PG-E523).
         """
-        made = [self._account_condition(key, account) for key in self.partitions if key.name in _ACCOUNTS]
+        conditions = [
+            self._account_condition(key, account) for key in self.partitions if key.name in _ACCOUNTS
+        ]
         if first or last:
             end = (date.fromisoformat(last) + timedelta(days=LATE_DAYS)).isoformat() if last else ""
-            made += [_date_condition(key, first, end) for key in self.partitions]
-            made.append(self._month_condition(first, end))
-        return tuple(one for one in made if one)
+            conditions += [_date_condition(key, first, end) for key in self.partitions]
+            conditions.append(self._month_condition(first, end))
+        return tuple(condition for condition in conditions if condition)
 
     @property
     def has_day_partitions(self) -> bool:
@@ -154,8 +156,8 @@ def read_table(database: str, described: Mapping[str, Any]) -> Table:
     )
     columns = {
         leaf
-        for one in described.get("Columns") or ()
-        for leaf in _leaf_paths(one["Name"].lower(), one.get("Type", "").lower())
+        for column in described.get("Columns") or ()
+        for leaf in _leaf_paths(column["Name"].lower(), column.get("Type", "").lower())
     }
     missing = [path for path in _REQUIRED_COLUMNS if path not in columns]
     if missing:
@@ -181,9 +183,9 @@ def _leaf_paths(name: str, kind: str) -> Iterator[str]:
     """Yield the paths of a column and of all its fields, by Hive's type: ``struct<type:string,arn:string>``."""
     yield name
     # A view has Trino's types: ``row(type varchar, arn varchar)``.
-    if found := re.fullmatch(r"(?:struct<(.*)>|row\((.*)\))", kind, re.S):
-        for member in _members(found[1] or found[2] or ""):
-            inner, _, of = member.strip().partition(":" if found[1] else " ")
+    if match := re.fullmatch(r"(?:struct<(.*)>|row\((.*)\))", kind, re.S):
+        for member in _members(match[1] or match[2] or ""):
+            inner, _, of = member.strip().partition(":" if match[1] else " ")
             yield from _leaf_paths(f"{name}.{inner.strip().strip('`').strip(chr(34))}", of.strip())
 
 
@@ -205,13 +207,13 @@ def _date_format(key: Partition) -> str:
 
 
 def _date_condition(key: Partition, first: str, end: str) -> str:
-    found = _SORTED_FORMAT.fullmatch(_date_format(key))
-    if found is None:
+    match = _SORTED_FORMAT.fullmatch(_date_format(key))
+    if match is None:
         return ""
     name = quote_identifier(key.name)
     bounds = [(">=", first), ("<=", end)]
     return " AND ".join(
-        f"{name} {sign} {literal(day.replace('-', found['a']))}" for sign, day in bounds if day
+        f"{name} {sign} {literal(day.replace('-', match['a']))}" for sign, day in bounds if day
     )
 
 

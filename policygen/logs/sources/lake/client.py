@@ -51,15 +51,15 @@ def parse_store(spec: str) -> EventDataStore:
     Raises:
         UsageError: it has another form (PG-E533).
     """
-    found = _SPEC.fullmatch(spec)
-    if found is None:
+    match = _SPEC.fullmatch(spec)
+    if match is None:
         raise UsageError(
             f"not an event data store of CloudTrail Lake: {sanitize(spec)!r}",
             f"its form is {_FORM}",
             code="PG-E533",
         )
-    arn = spec.removeprefix("lake:") if found["region"] else ""
-    return EventDataStore(found["id"], arn, found["region"] or "", found["owner"] or "")
+    arn = spec.removeprefix("lake:") if match["region"] else ""
+    return EventDataStore(match["id"], arn, match["region"] or "", match["owner"] or "")
 
 
 @dataclass(slots=True)
@@ -78,14 +78,14 @@ class LakeClient:
             UsageError: there is no such store, it is being deleted, or it holds no calls (PG-E532).
             AwsError: AWS refused, or cannot be reached.
         """
-        found: Mapping[str, Any] = self._request(
+        settings: Mapping[str, Any] = self._request(
             lambda client: client.get_event_data_store(EventDataStore=self.store.arn or self.store.id)
         )
-        if found.get("Status") == "PENDING_DELETION":
+        if settings.get("Status") == "PENDING_DELETION":
             raise self._unusable("it is being deleted")
-        if not _categories(found) & {"Management", "Data"}:
+        if not _categories(settings) & {"Management", "Data"}:
             raise self._unusable("it holds no events of calls")
-        return found
+        return settings
 
     def run(self, sql: str) -> Iterator[Row]:
         """Run a statement and yield its rows.
@@ -108,15 +108,15 @@ class LakeClient:
 
     def _wait(self, query: str) -> None:
         for delay in poll_delays():
-            found = self._request(
+            state = self._request(
                 lambda client: client.describe_query(QueryId=query, **self._owner_argument())
             )
-            if found["QueryStatus"] not in {"QUEUED", "RUNNING"}:
+            if state["QueryStatus"] not in {"QUEUED", "RUNNING"}:
                 break
             self.sleep(delay)
-        self.scanned += (found.get("QueryStatistics") or {}).get("BytesScanned") or 0
-        if found["QueryStatus"] != "FINISHED":
-            raise _query_error(query, found)
+        self.scanned += (state.get("QueryStatistics") or {}).get("BytesScanned") or 0
+        if state["QueryStatus"] != "FINISHED":
+            raise _query_error(query, state)
 
     def _rows(self, query: str) -> Iterator[Row]:
         arguments = {"QueryId": query, "MaxQueryResults": PER_PAGE, **self._owner_argument()}
@@ -156,21 +156,21 @@ class LakeClient:
 
         return retry_throttled(once, self.sleep)
 
-    def _unusable(self, why: str) -> UsageError:
+    def _unusable(self, reason: str) -> UsageError:
         region = self.store.region or self.aws.session.region_name or "REGION"
         return UsageError(
-            f"event data store {self.store.id} cannot be asked: {sanitize(why, 400)}",
+            f"event data store {self.store.id} cannot be asked: {sanitize(reason, 400)}",
             f"aws cloudtrail list-event-data-stores --region {sanitize(region)} shows those there are",
             code="PG-E532",
         )
 
 
-def _query_error(query: str, found: Mapping[str, Any]) -> AwsError:
-    how = {"CANCELLED": "was cancelled", "TIMED_OUT": "ran too long"}.get(
-        found.get("QueryStatus", ""), "failed"
+def _query_error(query: str, state: Mapping[str, Any]) -> AwsError:
+    outcome = {"CANCELLED": "was cancelled", "TIMED_OUT": "ran too long"}.get(
+        state.get("QueryStatus", ""), "failed"
     )
     return AwsError(
-        f"CloudTrail Lake's query {how}: {sanitize(found.get('ErrorMessage'), 400) or 'no reason was given'}",
+        f"CloudTrail Lake's query {outcome}: {sanitize(state.get('ErrorMessage'), 400) or 'no reason was given'}",
         f"aws cloudtrail describe-query --query-id {sanitize(query, 64)} tells more",
         "fewer --days make it shorter; a query has an hour",
         code="PG-E531",
@@ -181,8 +181,8 @@ def _categories(store: Mapping[str, Any]) -> set[str]:
     """Return the kinds of events that a store's selectors name."""
     fields = (
         field
-        for one in store.get("AdvancedEventSelectors") or ()
-        for field in one.get("FieldSelectors") or ()
+        for selector in store.get("AdvancedEventSelectors") or ()
+        for field in selector.get("FieldSelectors") or ()
     )
     return {
         value

@@ -149,19 +149,19 @@ class LakeSource(QuerySource):
 
 def _trail(store: Mapping[str, Any], now: datetime) -> Trail:
     """Return a store as a trail. Its selectors apply since its last change, and only while it keeps events."""
-    kept = timedelta(days=store.get("RetentionPeriod") or 0)
+    retention = timedelta(days=store.get("RetentionPeriod") or 0)
     created = store.get("CreatedTimestamp") or now
     changed = store.get("UpdatedTimestamp") or created
-    since = max(created, changed, *([now - kept] if kept else []))
+    since = max(created, changed, *([now - retention] if retention else []))
     arn = sanitize(store.get("EventDataStoreArn"))
-    place = parse(arn)
+    parsed_arn = parse(arn)
     name = f"event data store {sanitize(store.get('Name'), 128)}"
     if since == changed and changed.date() > created.date():
         name += f", as it is since {changed.astimezone(UTC):%Y-%m-%d}"
     return Trail(
         name=name,
         arn=arn,
-        home_region=place.region if place else "",
+        home_region=parsed_arn.region if parsed_arn else "",
         multi_region=bool(store.get("MultiRegionEnabled")),
         organization=bool(store.get("OrganizationEnabled")),
         global_events=True,

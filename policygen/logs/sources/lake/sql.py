@@ -35,7 +35,9 @@ def lake_summary_sql(store: str, query: CallsQuery, marks: Sequence[str]) -> str
     """
     columns = _columns(marks)
     # Results may write NULL in different ways, so it becomes "".
-    named = [f"coalesce(CAST({_to_lake_sql(one.sql)} AS varchar), '') AS {one.name}" for one in columns]
+    named = [
+        f"coalesce(CAST({_to_lake_sql(column.sql)} AS varchar), '') AS {column.name}" for column in columns
+    ]
     named.append("count(*) AS events")
     named += [f"{_TIME.format(f'{end}(eventtime)')} AS {name}" for end, name in _ENDS]
     lines = [
@@ -74,7 +76,7 @@ def _columns(marks: Sequence[str]) -> list[Column]:
 
 def _to_lake_sql(sql: str) -> str:
     """Return Athena's SQL with the columns of a store; only the time differs."""
-    return _FIELD.sub(lambda found: _TIME.format("eventtime") if found[1] == "eventtime" else found[1], sql)
+    return _FIELD.sub(lambda match: _TIME.format("eventtime") if match[1] == "eventtime" else match[1], sql)
 
 
 def _time_conditions(query: CallsQuery) -> Iterator[str]:
@@ -102,8 +104,8 @@ def _where(conditions: Sequence[str]) -> list[str]:
 def summary_rows(marks: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
     """Yield rows of a summary in the form of `load_summary`: one for each grouping, with None for an empty text."""
     for row in rows:
-        found = {name: value or None for name, value in row.items()}
+        values = {name: value or None for name, value in row.items()}
         # The role's records say who else received a call; a copy of another caller's call adds nothing about its role.
-        found |= {"copies": found["events"], "late": "false", "copied": "true"}
+        values |= {"copies": values["events"], "late": "false", "copied": "true"}
         for mark in marks:
-            yield found | {"part": str(_BY_MARK[mark][0])}
+            yield values | {"part": str(_BY_MARK[mark][0])}

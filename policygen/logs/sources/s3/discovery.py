@@ -53,17 +53,17 @@ class LogLocation(NamedTuple):
 
 def log_location(prefix: str) -> LogLocation | None:
     """Return the place that a prefix names by itself; None where it is not in a trail's layout. It ends in a slash."""
-    found = _LAYOUT.fullmatch(prefix)
-    if found is None:
+    match = _LAYOUT.fullmatch(prefix)
+    if match is None:
         return None
-    account = found["account"]
+    account = match["account"]
     trail = account and TrailFolder(
         account,
-        f"{found['logs']}{account}/CloudTrail/",
-        found["region"] or "",
-        (found["date"] or "").rstrip("/"),
+        f"{match['logs']}{account}/CloudTrail/",
+        match["region"] or "",
+        (match["date"] or "").rstrip("/"),
     )
-    return LogLocation(found["logs"], found["org"] or "", trail or None)
+    return LogLocation(match["logs"], match["org"] or "", trail or None)
 
 
 def accounts_in(place: LogLocation, folders: Folders) -> Iterator[TrailFolder]:
@@ -99,9 +99,9 @@ def find_trail_folders(prefix: str, each: Callable[[list[str]], Iterable[Iterabl
     level, seen = [prefix], 1
     while level:
         below: list[str] = []
-        for one, names in zip(level, each(level), strict=True):
-            places += (LogLocation(f"{one}AWSLogs/", "", None) for name in names if name == "AWSLogs")
-            below += (f"{one}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
+        for folder, names in zip(level, each(level), strict=True):
+            places += (LogLocation(f"{folder}AWSLogs/", "", None) for name in names if name == "AWSLogs")
+            below += (f"{folder}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
         seen += len(below)
         if seen > MAX_FOLDERS:
             return FolderSearch(places, incomplete=True)

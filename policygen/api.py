@@ -72,7 +72,7 @@ def roles_in(
 ) -> dict[RoleKey, int]:
     """The roles seen in logs and the number of events of each, most first; `executor` as for `suggest_role`."""
     counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), means=_means(executor)).counts
-    return dict(sorted(counts.roles.items(), key=lambda one: (-one[1], one[0])))
+    return dict(sorted(counts.totals.roles.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
@@ -81,4 +81,4 @@ def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
 
 def _means(executor: Executor | None) -> ReadOptions:
     """Enough for an executor of many workers, since none tells how many it has."""
-    return ReadOptions(executor, ahead=32)
+    return ReadOptions(executor, max_in_flight=32)

@@ -309,12 +309,6 @@ class Account:
             version for version in self.versions or () if version.role_arn == role.key.arn
         )
 
-    def mappings_of(self, function: Function) -> tuple[EventSourceMapping, ...] | None:
-        """Return what Lambda polls for `function`, its versions and aliases; None where unknown."""
-        if self.mappings is None:
-            return None
-        return tuple(m for m in self.mappings if unqualified(m.function_arn) == function.unqualified)
-
     def last_accessed_of(self, role: Role) -> LastAccessed | None:
         """Return IAM's last-accessed report of `role`; None where it was not read."""
         return (self.last_accessed or {}).get(role.key.arn)

@@ -206,18 +206,3 @@ ROLE_ACTIONS = actions(_ROLE_NEEDS)
 
 SNAPSHOT_ACTIONS = actions(_SNAPSHOT_NEEDS)
 """What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is required."""
-
-LAST_ACCESSED_ACTIONS = actions(_LAST_ACCESSED_NEEDS)
-"""What last-accessed reports need."""
-
-ORGANIZATION_ACTIONS = actions(_ORGANIZATION_NEEDS)
-"""What the organisation's policies need."""
-
-BUCKET_ACTIONS = actions(_BUCKET_NEEDS)
-"""What reading logs from a bucket needs; S3 checks ``kms:Decrypt`` where logs are encrypted."""
-
-DIGEST_ACTIONS = actions(_DIGEST_NEEDS)
-"""What digests and their keys need, in addition to the log files."""
-
-AUTO_ACTIONS = actions(_AUTO_NEEDS)
-"""What finding the trails of an account and reading their logs needs."""

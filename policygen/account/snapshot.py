@@ -1,6 +1,7 @@
 """The account snapshot: one JSON file with what AWS says about roles, functions and trails.
 
-docs/snapshot.md names its fields. Fields are only ever added: in a file without a field, that part is unknown.
+docs/reference/snapshot.md names its fields. Fields are only ever added: in a file without a field, that part is
+unknown.
 
 Two kinds of files can be read: the snapshot that `live.take_snapshot` makes, and the output of ``aws iam
 get-account-authorization-details``, which has no functions and trails. Either may be gzipped. Keys and policy documents

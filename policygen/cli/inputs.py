@@ -57,7 +57,7 @@ def read_options(*, quiet: bool, jobs: int = 0, cached: bool = True, dask: str =
         from policygen.cli.console import log_line as warn
         from policygen.logs.cache import Cache, cache_folder
 
-        return Cache.of(cache_folder(), f"{job.name}\0{job.search}", job.select, warn) if cached else None
+        return Cache.open(cache_folder(), f"{job.name}\0{job.search}", job.select, warn) if cached else None
 
     say = (lambda _: None) if quiet else bar
     with _workers(jobs, dask) as (executor, workers):

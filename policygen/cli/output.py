@@ -132,23 +132,23 @@ def summarise(observed: RoleEvidence) -> None:
     from policygen.cli.console import log_line
     from policygen.text import pluralize
 
-    reading, counts = observed.reading, observed.counts
-    parts = [f"read {pluralize(counts.records, 'record')} in {pluralize(reading.files, 'file')}"]
-    if counts.searched:
+    read_report, totals = observed.read_report, observed.counts.totals
+    parts = [f"read {pluralize(totals.records, 'record')} in {pluralize(read_report.files, 'file')}"]
+    if totals.searched:
         parts = [
-            f"searched {pluralize(reading.files, 'file')}, read {pluralize(counts.records, 'record')} of them"
+            f"searched {pluralize(read_report.files, 'file')}, read {pluralize(totals.records, 'record')} of them"
         ]
-    if counts.duplicates:
-        parts.append(pluralize(counts.duplicates, "duplicate"))
-    if reading.passed_over:
+    if totals.duplicates:
+        parts.append(pluralize(totals.duplicates, "duplicate"))
+    if read_report.passed_over:
         parts.append(
-            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))
         )
     log_line("; ".join(parts))
-    for hole in reading.holes[:5]:
-        log_line(f"warning: {hole}")
-    if len(reading.holes) > 5:
-        log_line(f"warning: and {len(reading.holes) - 5:,} more")
+    for gap in read_report.gaps[:5]:
+        log_line(f"warning: {gap}")
+    if len(read_report.gaps) > 5:
+        log_line(f"warning: and {len(read_report.gaps) - 5:,} more")
 
 
 def ascii_only() -> bool:

@@ -31,7 +31,7 @@ Logs = Source | Sequence[str | Path]
 class RoleEvidence:
     """What the logs and the account say of one role, before anything is proposed."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     chosen: ResolvedRole
     conduct: SplitCalls
@@ -80,10 +80,10 @@ def collect_evidence(
     today_role = account.role(wanted.arn or wanted.name) if account else None
     source = open_source(logs)
     limit = limit or end_of(source, on)
-    reading, counts = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
-    require_complete(reading, allow_incomplete=allow_incomplete)
+    read_report, counts = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
+    require_complete(read_report, allow_incomplete=allow_incomplete)
     return evidence_for_role(
-        reading,
+        read_report,
         counts,
         wanted,
         days=days,
@@ -97,7 +97,7 @@ def collect_evidence(
 
 
 def evidence_for_role(
-    reading: ReadReport,
+    read_report: ReadReport,
     counts: CallCounts,
     wanted: RoleSelector,
     *,
@@ -113,7 +113,7 @@ def evidence_for_role(
     """What was read, as it concerns one role; of several roles' calls, those of the one that is meant.
 
     Args:
-        reading: what was read.
+        read_report: what was read.
         ledger: settled, with the role's calls among others.
         wanted: the role.
         days: length of the window.
@@ -129,11 +129,11 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
     """
     chosen = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(days, limit or counts.last)
+    window = window_of(days, limit or counts.totals.last)
     conduct = split_anomalies(
         chosen.calls,
         of_functions=current.only_functions if current else None,
-        notices=counts.notices,
+        notices=counts.totals.change_events,
         accepted=accepted,
         until=window.end,
         names=_function_names(account, current),
@@ -148,12 +148,14 @@ def evidence_for_role(
         raise _no_events(counts, chosen, window, conduct)
     coverage = alike.of(chosen.role) if alike else None
     if coverage is None:
-        coverage = _coverage(counts, reading, window, account, chosen.role)
+        coverage = _coverage(counts, read_report, window, account, chosen.role)
     today: CurrentAccess | None = None
     if account and current:
         today = current_access(current, account, allow_incomplete=allow_incomplete)
     apart = usage_from_calls(chosen.role, conduct.apart, window) if conduct.apart else None
-    return RoleEvidence(reading, counts, chosen, conduct, usage, apart, coverage, current, today, until_given)
+    return RoleEvidence(
+        read_report, counts, chosen, conduct, usage, apart, coverage, current, today, until_given
+    )
 
 
 def _read(
@@ -169,12 +171,12 @@ def _read(
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
-    sought = (replace(wanted, name=role.name) if role else wanted).sought
-    job = ReadRequest(wanted.fits, name, wanted.name, until, sought)
+    sought = (replace(wanted, name=role.name) if role else wanted).record_filter
+    job = ReadRequest(wanted.matches, name, wanted.name, until, sought)
     portion = read_source(source, job, scope, means)
-    if portion.counts.searched and not portion.counts.calls:
+    if portion.counts.totals.searched and not portion.counts.calls:
         portion = read_source(source, job._replace(search=RecordFilter()), scope, means)
-    return portion.reading, portion.counts
+    return portion.read_report, portion.counts
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
@@ -207,44 +209,44 @@ def collect_coverage(
     source = open_source(logs)
     limit = limit or end_of(source, on)
     portion = read_source(source, ReadRequest(nobody, "nobody", until=limit), scope_of(days, limit), means)
-    reading, counts = portion.reading, portion.counts
-    require_complete(reading, allow_incomplete=allow_incomplete)
-    if not (limit or counts.last):
-        raise nobody_seen(reading)
-    window = window_of(days, limit or counts.last)
-    return reading, counts, _coverage(counts, reading, window, account, key)
+    read_report, counts = portion.read_report, portion.counts
+    require_complete(read_report, allow_incomplete=allow_incomplete)
+    if not (limit or counts.totals.last):
+        raise nobody_seen(read_report)
+    window = window_of(days, limit or counts.totals.last)
+    return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def nobody_seen(reading: ReadReport) -> NothingFoundError:
+def nobody_seen(read_report: ReadReport) -> NothingFoundError:
     """The error for logs without one event of anybody."""
     return NothingFoundError(
-        f"no event of any caller in {pluralize(reading.files, 'file')}",
+        f"no event of any caller in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )
 
 
 def _coverage(
-    counts: CallCounts, reading: ReadReport, window: Window, account: Account | None, role: RoleKey | None
+    counts: CallCounts, read_report: ReadReport, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
     trails = account.trails if account else None
     return coverage_of(
         window,
-        counts.days,
-        counts.regions,
-        trails if reading.trails is None else reading.trails,
-        reading.holes,
+        counts.totals.days,
+        counts.totals.regions,
+        trails if read_report.trails is None else read_report.trails,
+        read_report.gaps,
         role=role,
         changes=_trail_changes(counts),
-        data_seen=counts.data_types,
-        management=counts.management,
+        data_seen=counts.totals.data_types,
+        management=counts.totals.management,
     )
 
 
 def _trail_changes(counts: CallCounts) -> list[TrailChange]:
     return [
         TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
-        for one in counts.notices
+        for one in counts.totals.change_events
         if one.source == SOURCE and one.name in EVENTS
     ]
 
@@ -274,8 +276,9 @@ def _no_events(
         )
     last = max((evidence.last for evidence in chosen.calls.values()), default="")
     role: RoleKey = chosen.role
-    needed = (date.fromisoformat(counts.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {counts.records:,} records of {len(counts.roles):,} roles, so the logs are there"]
+    totals = counts.totals
+    needed = (date.fromisoformat(totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    hints = [f"read {totals.records:,} records of {len(totals.roles):,} roles, so the logs are there"]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")

@@ -158,7 +158,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             for c in made.proof.checks
         ],
         "coverage": _coverage(made),
-        "reading": _reading(analysis.reading, analysis),
+        "reading": _reading(analysis.read_report, analysis),
         "notes": list(made.notes),
     }
 
@@ -317,19 +317,20 @@ def _coverage(made: Suggestion) -> dict[str, Any]:
     }
 
 
-def _reading(reading: ReadReport, analysis: Analysis) -> dict[str, Any]:
-    counts = analysis.counts
+def _reading(read_report: ReadReport, analysis: Analysis) -> dict[str, Any]:
+    totals = analysis.counts.totals
     return {
-        "files": reading.files,
-        "records": counts.records,
-        "duplicates": counts.duplicates,
-        "ignored": dict(sorted(counts.ignored.items())),
-        "other_principals": dict(sorted(counts.principals.items())),
-        "passed_over": dict(sorted(reading.passed_over.items())),
+        "files": read_report.files,
+        "records": totals.records,
+        "duplicates": totals.duplicates,
+        "ignored": dict(sorted(totals.ignored.items())),
+        "other_principals": dict(sorted(totals.principals.items())),
+        "passed_over": dict(sorted(read_report.passed_over.items())),
         "damaged": [
-            {"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)
+            {"file": name, "byte": byte, "reason": reason}
+            for name, byte, reason in sorted(read_report.damaged)
         ],
-        "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
-        "first": counts.first,
-        "last": counts.last,
+        "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(read_report.unreadable)],
+        "first": totals.first,
+        "last": totals.last,
     }

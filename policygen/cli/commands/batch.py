@@ -151,12 +151,14 @@ def command(
                 on=on,
                 means=means,
             )
-        window = window_of(days, found.limit or found.counts.last)
+        window = window_of(days, found.limit or found.counts.totals.last)
         if retry_failed and last:
             _check_same(last, window, account)
-        chosen, rows = _left(targets(found.counts.roles, account, choice), last if retry_failed else None)
+        chosen, rows = _left(
+            targets(found.counts.totals.roles, account, choice), last if retry_failed else None
+        )
         sizing = BatchSettings(
-            reading=found.reading,
+            read_report=found.read_report,
             counts=found.counts,
             days=days,
             limit=found.limit,
@@ -186,10 +188,10 @@ def command(
         end=window.end,
         days=window.days,
         account=account.account_id if account else "",
-        records=found.counts.records,
-        files=found.reading.files,
+        records=found.counts.totals.records,
+        files=found.read_report.files,
         format=format_,
-        incomplete=found.reading.holes,
+        incomplete=found.read_report.gaps,
     )
     folder.end(table)
     text = render_batch(table, str(out), show_all=show_all)

@@ -80,7 +80,7 @@ def command(
         account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
     source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
     with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        reading, counts, coverage = collect_coverage(
+        read_report, counts, coverage = collect_coverage(
             source,
             days=days,
             until=until,
@@ -92,7 +92,9 @@ def command(
     wanted = set(services or ())
     if account and role and not wanted:
         wanted = services_of(account.role(role))
-    health = Health(reading, counts, coverage, account, coverage_rows(coverage, wanted), listed=bool(wanted))
+    health = Health(
+        read_report, counts, coverage, account, coverage_rows(coverage, wanted), listed=bool(wanted)
+    )
     if format_ == "json":
         write_stdout(render_doctor_json(health), utf8=True)
     else:

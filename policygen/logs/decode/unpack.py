@@ -77,7 +77,7 @@ class StoredFile(NamedTuple):
     """Where bytes come from: the name to show, whether it is meant to be a log, and the patterns to search for."""
 
     name: str
-    claims: bool
+    expects_log: bool
     search: tuple[BytePattern, ...] = ()
 
 
@@ -99,7 +99,9 @@ def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
     if damage:
         yield Batch.damaged(stored.name, damage, len(data))
     else:
-        yield from read_bytes(StoredFile(stored.name, stored.claims, stored.search), data, size=len(data))
+        yield from read_bytes(
+            StoredFile(stored.name, stored.expects_log, stored.search), data, size=len(data)
+        )
 
 
 def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
@@ -120,7 +122,7 @@ def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iter
         if damage and not text:
             yield Batch.damaged(file.name, damage, size)
         elif damage:
-            yield from _read_text(StoredFile(file.name, claims=True), text, size, damage)
+            yield from _read_text(StoredFile(file.name, expects_log=True), text, size, damage)
         else:
             yield from read_bytes(file, text, size, depth + 1)
     elif data.startswith(_ZIP):
@@ -205,9 +207,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
             member.compress_size,
         )
         return
-    claims = has_log_suffix(member.filename)
-    if claims or looks_like_log(data[:CHUNK]):
-        yield from read_bytes(StoredFile(name, claims), data, member.compress_size, depth + 1)
+    expects_log = has_log_suffix(member.filename)
+    if expects_log or looks_like_log(data[:CHUNK]):
+        yield from read_bytes(StoredFile(name, expects_log), data, member.compress_size, depth + 1)
     else:
         yield Batch.passed(name, "not-json", member.compress_size)
 
@@ -229,7 +231,7 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
     text = without_bom(data)
     reason = non_json_reason(text)
     if damage or reason is None:
-        yield from _read_items(file, parse_items(text), size, damage, claims=_claims(file, text))
+        yield from _read_items(file, parse_items(text), size, damage, expects_log=_claims(file, text))
     elif _claims(file, text):
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
@@ -237,11 +239,11 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
 
 
 def _claims(file: StoredFile, text: bytes) -> bool:
-    return file.claims or _OBJECT_HEAD.match(text) is not None
+    return file.expects_log or _OBJECT_HEAD.match(text) is not None
 
 
 def _read_items(
-    file: StoredFile, items: Iterator[Item], size: int, damage: Damage | None, *, claims: bool
+    file: StoredFile, items: Iterator[Item], size: int, damage: Damage | None, *, expects_log: bool
 ) -> Iterator[Batch]:
     """Yield items as batches. A file that only looked like JSON, and was not meant to be a log, is passed over."""
     if damage:  # a cut file ends in the middle of its JSON, which is not a second fault
@@ -249,7 +251,7 @@ def _read_items(
     position = 0
     while chunk := list(islice(items, BATCH)):
         batch = _to_batch(file, chunk, position, size, damage)
-        if not (claims or position or batch.records or batch.passed_over):
+        if not (expects_log or position or batch.records or batch.passed_over):
             yield Batch.passed(file.name, "not-json", size)
             return
         yield batch

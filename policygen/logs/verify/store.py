@@ -47,7 +47,7 @@ _HOURS_AROUND = 1
 def verify_s3(
     aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
 ) -> Verification:
-    """Verify log objects of buckets; `where` is ``s3://BUCKET/KEY``.
+    """Verify log objects of buckets; `locator` is ``s3://BUCKET/KEY``.
 
     Args:
         aws: whose credentials are used.
@@ -70,7 +70,7 @@ def verify_files(
     keys: Keys | None = None,
     places: Sequence[str] = (),
 ) -> Verification:
-    """Verify log files; `where` is a path. Days before the first file are no gap, because they were not copied.
+    """Verify log files; `locator` is a path. Days before the first file are no gap, because they were not copied.
 
     Args:
         objects: log files.
@@ -139,7 +139,7 @@ def _digest_prefixes(objects: Iterable[LogObject]) -> list[_StoredObject]:
     """Return the prefixes of digests, with their buckets."""
     prefixes = set()
     for one in objects:
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
         if mark:
             prefixes.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
@@ -237,7 +237,7 @@ def local_digests(
     Raises:
         UsageError: a digest cannot be opened (PG-E233).
     """
-    for folder in sorted({_digest_folder(Path(one.where)) for one in objects}):
+    for folder in sorted({_digest_folder(Path(one.locator)) for one in objects}):
         for path in sorted(_files_below(folder)):
             if is_wanted(path.name, scope, places):
                 yield DigestFile(path.as_posix(), _read_digest(path))

@@ -33,7 +33,7 @@ _MAX_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the digests prove about a source's log files. `verdicts` is by the `where` of a log object."""
+    """What the digests prove about a source's log files. `verdicts` is by the `locator` of a log object."""
 
     hours: tuple[Hour, ...]
     verdicts: Mapping[str, Verdict]
@@ -43,7 +43,7 @@ class Verification:
 
     def verdict(self, one: LogObject) -> Verdict:
         """Return the verdict on a log object; a valid one has the hashes that `check_content` compares."""
-        return self.verdicts.get(one.where, self._unknown)
+        return self.verdicts.get(one.locator, self._unknown)
 
     def damaged_batches(self) -> Iterator[Batch]:
         """Yield one damaged batch for each time, and each log file, that was tampered with or lost."""
@@ -114,9 +114,10 @@ def verify(
         )
     unlisted, below = _Unlisted(report), _path_prefixes(places)
     verdicts = {
-        one.where: report.logs.get(unpacked_name(one.where)) or unlisted.verdict(one.where) for one in logs
+        one.locator: report.logs.get(unpacked_name(one.locator)) or unlisted.verdict(one.locator)
+        for one in logs
     }
-    present = {unpacked_name(one.where) for one in logs}
+    present = {unpacked_name(one.locator) for one in logs}
     missing = (
         name
         for name, verdict in report.logs.items()

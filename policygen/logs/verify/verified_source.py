@@ -122,9 +122,9 @@ class VerifiedSource(LogSource):
         """Yield the batches of the objects in their order."""
         return self._source.batches(found)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """Return the error of the source."""
-        return self._source.nothing(passed)
+        return self._source.no_logs_error(passed)
 
     def _verification(self, logs: Sequence[LogObject], scope: Scope, relevant: DigestWindow) -> Verification:
         """Check the digests of the relevant time; the result is kept, since the same objects may be listed twice."""
@@ -162,7 +162,7 @@ def _is_relevant(hour: Hour, relevant: DigestWindow, covered: Callable[[str, str
 
 
 def _is_late(one: LogObject, relevant: DigestWindow) -> bool:
-    return "" < relevant.end < published_minute(one.where)
+    return "" < relevant.end < published_minute(one.locator)
 
 
 def _apply_verdict(one: LogObject, verdict: Verdict, relevant: DigestWindow) -> LogObject | Batch:
@@ -200,7 +200,7 @@ def unproved_batches(
     for one in logs:
         verdict = found.verdict(one)
         if verdict.status == "gap" and not _is_late(one, relevant):
-            place, time = (one.account, one.region), published_minute(one.where)
+            place, time = (one.account, one.region), published_minute(one.locator)
             within = [hour for hour in stretches.get(place, ()) if hour.start <= time <= hour.end]
             if within:
                 inside[within[0]] += 1

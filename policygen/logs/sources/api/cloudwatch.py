@@ -140,7 +140,7 @@ class LogsSource(LogSource):
         """What such a group cannot contain, and how fast it answers."""
         return _NOTES
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
         """Return the error for a source without a day to read (PG-E302)."""
         names = ", ".join(repr(group.name) for group in self.groups)
         return NothingFoundError(

@@ -26,12 +26,12 @@ class DayRange(NamedTuple):
 
     @classmethod
     def parse(cls, where: str) -> DayRange:
-        """Parse what `where` returns."""
+        """Parse what `locator` returns."""
         region, start, end, subject = where.split(" ")
         return cls(region, _utc(start), _utc(end), subject)
 
     @property
-    def where(self) -> str:
+    def locator(self) -> str:
         """The range as text, as a `LogObject` carries it."""
         return f"{self.region} {self.start.strftime(_TIME)} {self.end.strftime(_TIME)} {self.subject}"
 
@@ -91,7 +91,7 @@ def day_object(name: str, day_range: DayRange, account: str, now: datetime, regi
     whole = day_range.start == midnight(day) and day_range.end == midnight(day + DAY)
     final = whole and day_range.end + SETTLED <= now
     version = f"final-{account}" if final else ""
-    return LogObject(name, day_range.where, version=version, region=region, day=day.isoformat())
+    return LogObject(name, day_range.locator, version=version, region=region, day=day.isoformat())
 
 
 def _utc(text: str) -> datetime:

@@ -225,7 +225,7 @@ class LookupSource(LogSource):
                 name = f"{_SCHEME}{region}/{day}"
                 yield day_object(name, day_range, account, self.now, region)._replace(account=account)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """Return the error for a history without a day to read (PG-E302)."""
         regions = (
             f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""

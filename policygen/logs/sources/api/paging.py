@@ -27,7 +27,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
@@ -81,7 +81,7 @@ def batches_of_texts(name: str, texts: Sequence[object], before: int) -> Iterato
         before: number of records of this object before these.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
+    for batch in read_bytes(StoredFile(name, expects_log=True), data, size=0):
         renumbered = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
         yield replace(batch, unreadable=renumbered)
 
@@ -135,7 +135,7 @@ class Connection:
             return aws.client(service, region)
 
 
-class HistoryReader(ABC):
+class HistoryReader(Reader, ABC):
     """Reads days, page after page. A day that fails midway gives the events before the failure, and damage.
 
     Picklable, but several processes have several rate limiters: see the module.
@@ -183,13 +183,13 @@ class HistoryReader(ABC):
         """Return why a day that was read cannot be complete, "" where it is."""
         return ""
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """Yield the batches of one day.
 
         Raises:
             AwsError: every further request would fail too, for example after the session expired (PG-E102).
         """
-        day_range = DayRange.parse(one.where)
+        day_range = DayRange.parse(one.locator)
         texts: list[object] = []
         read, damage = 0, None
         try:
@@ -221,7 +221,7 @@ class HistoryReader(ABC):
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.locator).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
         pool = ThreadPoolExecutor(max(1, DAYS_IN_PARALLEL * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}
@@ -252,7 +252,7 @@ class HistoryReader(ABC):
         self._request(day_range, "", limit=1)
 
     def _read_all(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
-        return one, tuple(self(one))
+        return one, tuple(self.read(one))
 
     def _event_texts(self, day_range: DayRange) -> Iterator[object]:
         """Yield each event's text once: pages may overlap, and a day that is read again repeats its first events."""

@@ -58,16 +58,18 @@ class AthenaSource(QuerySource):
         """What the table's columns cannot tell; known after the first query."""
         return self._unknowns
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `QuerySource.fill` and `count_table`.
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
+        """See `QuerySource.count_into` and `count_table`.
 
         Raises:
             NothingFoundError: the table has no event of the window (PG-E302).
         """
         self._unknowns = count_table(
-            counts, self._client, CallsQuery(role, scope.account, scope.first, counts.until), say
+            counts, self._client, CallsQuery(role, scope.account, scope.first, counts.until), on_message
         )
-        if not counts.records:
+        if not counts.totals.records:
             name = escape_controls(f"{self._client.location.database}.{self._client.location.table}")
             raise NothingFoundError(
                 f"no event in table {name} from {scope.first or 'its beginning'} to {counts.until or 'its end'}",
@@ -77,7 +79,10 @@ class AthenaSource(QuerySource):
 
 
 def count_table(
-    counts: CallCounts, client: AthenaClient, query: CallsQuery, say: Callable[[str], None] = lambda _: None
+    counts: CallCounts,
+    client: AthenaClient,
+    query: CallsQuery,
+    on_message: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
     """Fill empty counts as reading the log's files would; return what cannot be known from the table.
 
@@ -85,7 +90,7 @@ def count_table(
         counts: empty; its `until` must be that of the query.
         client: of the table.
         query: the role whose calls are wanted, and the window.
-        say: receives messages about progress and cost.
+        on_message: receives messages about progress and cost.
 
     Raises:
         UsageError: the table is not one of CloudTrail logs (PG-E523), or there is no place for results (PG-E524).
@@ -94,14 +99,14 @@ def count_table(
     """
     table = client.describe()
     if not table.has_day_partitions:
-        say(
+        on_message(
             f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
     summary = load_summary(counts, client.run(summary_sql(table, query)))
-    say(f"{pluralize(counts.records, 'record')} surveyed; {client.cost_summary}")
+    on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {client.cost_summary}")
     if summary.pairs:
         client.check_scan_budget()
         ids = {role.role_id for role in summary.by_id.values() if counts.select(role)}
         count_calls(counts, summary, client.run(calls_sql(table, query, summary.pairs, ids)))
-        say(f"calls of {pluralize(len(summary.pairs), 'event name')} added up; {client.cost_summary}")
+        on_message(f"calls of {pluralize(len(summary.pairs), 'event name')} added up; {client.cost_summary}")
     return table.unknowns

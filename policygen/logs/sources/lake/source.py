@@ -83,15 +83,17 @@ class LakeSource(QuerySource):
         """The store as a trail, whose selectors decided which events it has; known after the first query."""
         return (self._trail,) if self._trail else None
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `QuerySource.fill`.
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
+        """See `QuerySource.count_into`.
 
         Raises:
             NothingFoundError: the store has no event of the window (PG-E302).
             IncompleteError: a record of the role cannot be read (PG-E534).
         """
         lake, query = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
-        say(f"asking event data store {lake.store.id}")
+        on_message(f"asking event data store {lake.store.id}")
         described = lake.describe()
         self._trail = _trail(described, self._now)
         rows = (
@@ -100,30 +102,31 @@ class LakeSource(QuerySource):
             for row in summary_rows(marks, lake.run(lake_summary_sql(lake.store.id, query, marks)))
         )
         load_summary(counts, rows)
-        say(f"{pluralize(counts.records, 'record')} surveyed; {lake.cost_summary}")
-        if not counts.records:
+        on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.cost_summary}")
+        if not counts.totals.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
                 f" to {counts.until or 'now'}",
                 "does it hold the days and the account that are asked for?",
                 code="PG-E302",
             )
-        if any(map(counts.select, counts.roles)):
+        if any(map(counts.select, counts.totals.roles)):
             self._count(counts, query, whole=bool(described.get("OrganizationEnabled")))
-            say(f"records of {role} read one by one; {lake.cost_summary}")
+            on_message(f"records of {role} read one by one; {lake.cost_summary}")
 
     def _count(self, counts: CallCounts, query: CallsQuery, *, whole: bool) -> None:
         """Count the role's records, and in an organisation's store the copies that other accounts received."""
         lake = self._lake
         own = CallCounts(counts.select, until=counts.until)
         self._read(own, records_sql(lake.store.id, query))
-        ids = sorted({role.role_id for role in own.roles if role.role_id and counts.select(role)})
+        ids = sorted({role.role_id for role in own.totals.roles if role.role_id and counts.select(role)})
         if whole and ids:
             self._read(own, records_sql(lake.store.id, query, ids))
-        own.settle()
-        counts.calls, counts.notices = own.calls, own.notices
-        counts.duplicates = own.duplicates
-        counts.roles.update({role: own.roles[role] - counts.roles[role] for role in own.calls})
+        own.resolve_cross_account_copies()
+        counts.calls, counts.totals.change_events = own.calls, own.totals.change_events
+        counts.totals.duplicates = own.totals.duplicates
+        roles = own.totals.roles
+        counts.totals.roles.update({role: roles[role] - counts.totals.roles[role] for role in own.calls})
 
     def _read(self, counts: CallCounts, sql: str) -> None:
         texts: list[object] = []
@@ -135,7 +138,7 @@ class LakeSource(QuerySource):
         self._add(counts, texts)
 
     def _add(self, counts: CallCounts, texts: list[object]) -> None:
-        for batch in batches_of_texts(f"lake:{self._lake.store.id}", texts, counts.records):
+        for batch in batches_of_texts(f"lake:{self._lake.store.id}", texts, counts.totals.records):
             if batch.unreadable or batch.damage:
                 reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
                 raise IncompleteError(

@@ -20,7 +20,7 @@ _TIME = "date_format({}, '%Y-%m-%dT%H:%i:%sZ')"
 """A timestamp as records write it, without fractions of a second."""
 
 _ENDS = (("min", "first"), ("max", "last"))
-_BY_MARK = {part.mark: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
+_BY_MARK = {part.key: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
 GROUPINGS_BY_STATEMENT = (("recipient",), ("day", "region", "reads"))
 """The marks of `GROUPING_SETS` that share a statement; their columns have few values."""
 

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
 from policygen.logs.decode.unpack import LIMIT, read_stored
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.s3.client import S3Access, client_of, failure_batch, is_broken_connection
 from policygen.logs.sources.s3.prefetch import map_in_order
 
@@ -26,6 +26,8 @@ THREADS = 16
 """Number of objects that are fetched at the same time: a GET mostly waits."""
 
 FetcherName = Literal["auto", "boto3", "obstore"]
+
+Listed = TypeVar("Listed", bound=LogObject | Batch)
 
 
 class Fetcher(Protocol):
@@ -158,12 +160,12 @@ def _uses_aws_endpoint(access: S3Access) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class S3Reader:
+class S3Reader(Reader):
     """Reads objects of buckets; can be sent to another process, which makes its own client."""
 
     fetcher: Fetcher
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """Yield the batches of one object; an object that cannot be fetched or read becomes damage.
 
         Raises:
@@ -172,8 +174,8 @@ class S3Reader:
         return self._decode(*self._fetch(one))
 
     def read_many(
-        self, objects: Iterable[LogObject | Batch], threads: int = THREADS
-    ) -> Iterator[tuple[LogObject | Batch, list[Batch]]]:
+        self, objects: Iterable[Listed], threads: int = THREADS
+    ) -> Iterator[tuple[Listed, list[Batch]]]:
         """Yield each object with its batches, in the objects' order, while threads fetch ahead. Batches are passed on.
 
         Args:
@@ -182,18 +184,20 @@ class S3Reader:
         """
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:
-            work = lambda one: (one, *self._fetch(one))  # noqa: E731
-            for origin, one, data in map_in_order(work, objects, pool, 2 * threads):
-                yield origin, list(self._decode(one, data))
+            for listed, one, data in map_in_order(self._fetch_with, objects, pool, 2 * threads):
+                yield listed, list(self._decode(one, data))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fetch_with(self, listed: Listed) -> tuple[Listed, LogObject | Batch, bytes]:
+        return (listed, *self._fetch(listed))
 
     def _fetch(self, one: LogObject | Batch) -> tuple[LogObject | Batch, bytes]:
         if isinstance(one, Batch):
             return one, b""
         if one.size > LIMIT:
             return Batch.damaged(one.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"), one.size), b""
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         try:
             return one, self.fetcher.fetch(bucket, key)
         except Exception as error:

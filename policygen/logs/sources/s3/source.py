@@ -119,7 +119,7 @@ class S3Source(LogSource):
         for _, batches in self.reader.read_many(found):
             yield from batches
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """Return the error for a source without a readable log: PG-E110 where permissions are missing, else PG-E302."""
         where = ", ".join(escape_controls(str(location)) for location in self.locations)
         if passed["denied"]:

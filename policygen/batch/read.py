@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
-from policygen.evidence.observe import nobody_seen
+from policygen.evidence.observe import ObserveOptions, nobody_seen
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
@@ -48,12 +47,8 @@ def read_logs(
     source: Source,
     spill: SpillStore,
     choice: RoleFilter,
-    *,
-    days: int,
-    until: str = "",
-    allow_incomplete: bool = False,
-    on: date | None = None,
-    means: ReadOptions | None = None,
+    options: ObserveOptions,
+    read: ReadOptions | None = None,
 ) -> BatchEvidence:
     """Reads the logs once; the calls are in `spill` afterwards.
 
@@ -61,11 +56,8 @@ def read_logs(
         source: of the logs.
         spill: where calls wait.
         choice: roles whose calls are wanted.
-        days: length of the window.
-        until: where it ends, "" for the newest event read.
-        allow_incomplete: go on where files are damaged.
-        on: the day it is, on which a window of logs from AWS ends.
-        means: by which the logs are read.
+        options: which part of the logs counts.
+        read: how to read the logs.
 
     Raises:
         UsageError: the source is asked for one role at a time (PG-E202).
@@ -77,13 +69,14 @@ def read_logs(
             "give files, s3://, auto or lookup:",
             code="PG-E202",
         )
-    limit = limit_of(days, until) or end_of(source, on)
+    limit = limit_of(options.days, options.until) or end_of(source, options.on)
     asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.
+    # What is kept of all roles has no bound, so it is kept only where read_report again would cost requests.
     name = f"every role {asked}" if source.remote else ""
-    means = replace(means or ReadOptions(), spill=spill)
-    portion = read_source(source, ReadRequest(asked.matches, name, until=limit), scope_of(days, limit), means)
-    require_complete(portion.read_report, allow_incomplete=allow_incomplete)
+    read = replace(read or ReadOptions(), spill=spill)
+    request = ReadRequest(asked.matches, name, until=limit)
+    portion = read_source(source, request, scope_of(options.days, limit), read)
+    require_complete(portion.read_report, allow_incomplete=options.allow_incomplete)
     if not (limit or portion.counts.totals.last):
         raise nobody_seen(portion.read_report)
     # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.

@@ -24,6 +24,7 @@ __all__ = [
     "indented",
     "parse_plan",
     "plan_to_json",
+    "policies_to_json",
     "read_plan",
     "to_bytes",
 ]
@@ -111,9 +112,16 @@ def to_bytes(document: Mapping[str, Any]) -> bytes:
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 
 
-def plan_to_json(document: Mapping[str, Any]) -> str:
-    """A plan's text: that of its file."""
-    return to_bytes(document).decode()
+def plan_to_json(plan: Plan) -> str:
+    """Return a plan as one JSON object with sorted keys: the text of its file, without the screen."""
+    return to_bytes({name: value for name, value in plan.document.items() if name != "screen"}).decode()
+
+
+def policies_to_json(plan: Plan) -> str:
+    """Return what IAM takes: the document, or ``{"policies": [{"name", "document"}]}`` where it had to be split."""
+    found = [{"name": one.name, "document": one.document} for one in plan.policies]
+    document = found[0]["document"] if len(found) == 1 else {"policies": found}
+    return visible_json(indented(document)) + "\n"
 
 
 def indented(value: object) -> str:

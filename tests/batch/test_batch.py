@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +27,7 @@ from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size
 from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
@@ -35,8 +35,9 @@ from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, sorted_rows, 
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age, render_batch
+from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
-from tests.support.command import Done, heeding_ctrl_c
+from tests.support.command import Done, heeding_ctrl_c, run_in_root
 from tests.support.records import crowd, write_logs
 
 SAMPLES = ROOT / "samples"
@@ -60,18 +61,11 @@ STORY = {
 }
 
 
-CACHE = tempfile.TemporaryDirectory()
-
-
-def run(*arguments: object) -> Done:
-    return command.run(ROOT, *arguments, POLICYGEN_CACHE=CACHE.name)
-
-
 def batch(out: Path, *arguments: object, account: Path | None = ACCOUNT, logs: Path = LOGS) -> Done:
     """A batch in this process, but where the arguments ask for more."""
     known = ("--snapshot", account) if account else ()
     jobs = () if "-j" in arguments else ("-j", 1)
-    return run("batch", "--logs", logs, *known, "--out", out, "-q", *jobs, *arguments)
+    return run_in_root("batch", "--logs", logs, *known, "--out", out, "-q", *jobs, *arguments)
 
 
 def table(out: Path) -> BatchTable:
@@ -128,7 +122,7 @@ def test_every_role_of_the_samples_gets_what_its_story_asks_for(made: Path) -> N
 def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, str], made: Path) -> None:
     (row,) = (one for one in table(made).rows if (one.role, one.account) == role)
     known = ("--snapshot", ACCOUNT) if row.account == PRODUCTION else ()
-    alone = run("suggest", "-r", row.arn, "-l", LOGS, *known, "-f", "json", "-q", "--no-plan")
+    alone = run_in_root("suggest", "-r", row.arn, "-l", LOGS, *known, "-f", "json", "-q", "--no-plan")
     plan = json.loads((made / "plans" / f"{row.plan}.json").read_text("utf-8"))
     plan.pop("screen")
     assert plan == json.loads(alone.stdout)
@@ -145,7 +139,7 @@ def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
 
 
 def test_a_batch_s_folder_stands_for_its_plans(few: Path) -> None:
-    written = list(csv.DictReader(run("report", few, "-f", "csv", "-q").stdout.splitlines()))
+    written = list(csv.DictReader(run_in_root("report", few, "-f", "csv", "-q").stdout.splitlines()))
     assert {(row["role"], row["account"]) for row in written} == set(verdicts(few))
 
 
@@ -159,7 +153,7 @@ def test_the_table_has_the_shape_that_its_schema_tells(made: Path) -> None:
     assert schema["$defs"] == msgspec.json.schema(BatchTable)["$defs"]
     found = json.loads((made / "batch.json").read_text("utf-8"))
     assert not list(Draft202012Validator(schema).iter_errors(found))
-    assert json.loads(run("schema", "batch").stdout) == schema
+    assert json.loads(run_in_root("schema", "batch").stdout) == schema
 
 
 def test_csv_and_parquet_hold_the_same_rows(made: Path) -> None:
@@ -442,18 +436,20 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
     plan = json.loads((few / "plans" / "bastion.json").read_text("utf-8"))
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan | {"screen": {"short": "ready\x1b[2J", "all": ""}}), "utf-8")
-    assert run("report", path).stdout == "ready\\x1b[2J\n"
+    assert run_in_root("report", path).stdout == "ready\\x1b[2J\n"
     path.write_text(json.dumps(plan | {"policies": [{"name": "a", "size": "9x", "document": {}}]}), "utf-8")
     for form in ("html", "markdown", "serverless"):
-        done = run("report", path, "-f", form)
+        done = run_in_root("report", path, "-f", form)
         assert ("PG-E270, exit 2" in done.stderr or done.code == 0, done.code in {0, 2}) == (True, True)
 
 
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
-    found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
+    found = read_logs(open_source(LOGS), spill, RoleFilter(), ObserveOptions(days=30))
     known = load_snapshot(ACCOUNT)
     chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
-    return BatchSettings(found.read_report, found.counts, 30, account=known), chosen
+    return BatchSettings(
+        found.read_report, found.counts, ObserveOptions(days=30), SuggestOptions(), account=known
+    ), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

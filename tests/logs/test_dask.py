@@ -23,6 +23,7 @@ from policygen.api import suggest_role
 from policygen.cli import dask as module
 from policygen.cli.dask import cluster_at
 from policygen.cli.inputs import read_options
+from policygen.cli.option_groups import ReadInput
 from policygen.errors import UsageError
 from policygen.logs.reader import ChunkResult, ReadOptions, ReadRequest, read_source
 from policygen.logs.registry import open_source
@@ -155,7 +156,7 @@ def read_with(
 def test_a_cluster_gives_what_one_process_gives(
     job: ReadRequest, cluster: Started, whole: ChunkResult
 ) -> None:
-    with read_options(quiet=True, cached=False, dask=cluster.address) as means:
+    with read_options(ReadInput(no_cache=True, dask=cluster.address), quiet=True) as means:
         found = read_source(open_source(TRAIL), job, means=means)
     assert same(found, whole)
     assert found.read_report.files == whole.read_report.files
@@ -233,8 +234,9 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
 # --- what cannot be asked --------------------------------------------------------------------------------
 
 
-def refusal(address: str, **options: int) -> UsageError:
-    with pytest.raises(UsageError) as caught, read_options(quiet=True, dask=address, **options):
+def refusal(address: str, *, jobs: int = 0) -> UsageError:
+    reading = ReadInput(dask=address, jobs=jobs)
+    with pytest.raises(UsageError) as caught, read_options(reading, quiet=True):
         pass
     return caught.value
 
@@ -250,10 +252,11 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 REFUSED = """
 import sys, policygen.cli.dask as cluster
 from policygen.cli.inputs import read_options
+from policygen.cli.option_groups import ReadInput
 from policygen.errors import UsageError
 cluster.PATIENCE = 0.5
 try:
-    with read_options(quiet=True, dask=sys.argv[1]):
+    with read_options(ReadInput(dask=sys.argv[1]), quiet=True):
         pass
 except UsageError as error:
     print(error.code, error.exit_code, ascii(error.message))

@@ -29,6 +29,7 @@ from policygen.logs.window import window_of
 from policygen.rightsize.analysis import analyse
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, Clock, FakeAws, Refused
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, record
 
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
@@ -591,7 +592,9 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
     for one in events:
         one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"readOnly": True})
     aws = fake(History(events), opted(us_east_1="opt-in-not-required"))
-    made = analyse(source(aws), ROLE, days=20, account=load_snapshot(path), on=NOW.date()).suggestion
+    made = analyse(
+        source(aws), ROLE, account=load_snapshot(path), **analysis_options(days=20, on=NOW.date())
+    ).suggestion
     granted = {action for statement in made.policy.statements for action in statement.actions}
     assert granted == {"iam:GetRole", "s3:GetObject"}
     spot = made.coverage.verdict("s3:GetObject").spot

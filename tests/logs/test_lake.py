@@ -25,6 +25,7 @@ from policygen.evidence.coverage.remediation import (
     multi_region_command,
     start_logging_command,
 )
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
@@ -40,6 +41,7 @@ from tests.logs.test_athena import odd, sample_rows
 from tests.support import ROOT
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, FakeAws, Refused
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, record
 
 duckdb = pytest.importorskip("duckdb")
@@ -322,7 +324,9 @@ def verdicts(tmp_path: Path, now: datetime = NOW, **settings: Any) -> dict[str, 
         for n, day in enumerate(days)
     ]
     source = FakeLake(events, **settings).source()
-    made = analyse(source, ROLE, days=20, account=load_snapshot(path), on=now.date()).suggestion
+    made = analyse(
+        source, ROLE, account=load_snapshot(path), **analysis_options(days=20, on=now.date())
+    ).suggestion
     found = {name: made.coverage.verdict(name) for name in ("iam:ListRoles", "s3:GetObject")}
     return {name: one.since or (one.spot and one.spot.id) for name, one in found.items()} | {
         "command": (found["s3:GetObject"].spot and found["s3:GetObject"].spot.command) or "",
@@ -566,7 +570,7 @@ def test_only_the_permissions_that_are_listed_are_used() -> None:
 def test_a_store_is_not_asked_for_every_role() -> None:
     aws = FakeLake(FEW)
     with SpillStore() as spill, pytest.raises(UsageError) as caught:
-        batch_read(aws.source(), spill, RoleFilter(), days=30)
+        batch_read(aws.source(), spill, RoleFilter(), ObserveOptions(days=30))
     assert (caught.value.code, aws.requests) == ("PG-E202", [])
 
 

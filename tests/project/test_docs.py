@@ -26,6 +26,7 @@ from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.rightsize.check.findings import RULES
 from tests.cli.test_pull_requests import PAGE, bash, settled
 from tests.support import ROOT
+from tests.support.command import run_in_root
 
 README = ROOT / "README.md"
 SCREEN = re.compile(r"<!-- screen: policygen (?P<words>.+?) -->\n```text\n(?P<shown>.*?)```\n", re.S)
@@ -34,25 +35,12 @@ CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
 
 
-def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
-    return subprocess.run(
-        [sys.executable, "-m", "policygen", *words],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-
-
 def test_the_screen_in_the_readme_is_real() -> None:
     text = README.read_text("utf-8")
     found = SCREEN.search(text)
     assert found
-    made = run(shlex.split(found["words"]))
-    assert made.returncode == 0, made.stderr
+    made = run_in_root(*shlex.split(found["words"]))
+    assert made.code == 0, made.stderr
     if os.environ.get("POLICYGEN_UPDATE"):
         block = f"<!-- screen: policygen {found['words']} -->\n```text\n{made.stdout}```\n"
         README.write_text(text.replace(found.group(), block, 1), "utf-8")
@@ -79,8 +67,8 @@ def test_the_first_two_commands_of_the_readme_set_everything_up() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: str) -> None:
     assert f"`policygen {command}" in README.read_text("utf-8")
-    made = run([command, "--help"])
-    assert made.returncode == 0
+    made = run_in_root(command, "--help")
+    assert made.code == 0
     assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
 
 

@@ -33,6 +33,7 @@ from policygen.rightsize.generate.generalise import learn_patterns
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot
 from tests.support.effort import bounded, examples
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.records import ACCOUNT, ROLE, record
 
 Short = dict[str, Any]
@@ -87,7 +88,7 @@ def analysed(
     with folder() as at:
         (at / "log.json").write_text(json.dumps({"Records": list(records)}))
         account = to_account(snapshot({**today, "trails": ALL_DATA_EVENTS})) if today is not None else None
-        return analyse([at], ROLE, account=account, **options)
+        return analyse([at], ROLE, account=account, **analysis_options(**options))
 
 
 def test_the_catalog_s_examples_are_enough_to_draw_from() -> None:

@@ -17,6 +17,7 @@ from policygen.report.formats import FORMATS, SUFFIXES, format_of
 from policygen.rightsize.analysis import analyse
 from tests.support.golden import Golden
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.samples import EVERY_SAMPLE, SAMPLES, SCREENS, SNAPSHOT, sample, shortened, too_wide
 
 SCHEMA = json.loads((files("policygen.plan") / "plan.schema.json").read_text("utf-8"))
@@ -171,8 +172,8 @@ def test_the_screen_of_the_sample_is_as_it_was_agreed(name: str) -> None:
     made = analyse(
         [SAMPLES / "trail"],
         role,
-        days=30,
         account=None if without else SNAPSHOT,
+        **analysis_options(days=30),
     )
     screen = render("text", made)
     golden = SCREENS / f"{name}.txt"

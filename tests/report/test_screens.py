@@ -33,6 +33,7 @@ from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain
 from tests.support import ROOT
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.samples import SCREENS, WIDTH, too_wide
 
 SAMPLES = ROOT / "samples"
@@ -75,7 +76,12 @@ def analysis(decided: bool = False) -> Analysis:
     decisions = Decisions()
     if decided:
         decisions = with_flags(parse_decisions(DECISIONS), drop=["states:StartExecution"])
-    return analyse([SAMPLES / "trail"], ORDERS, account=ACCOUNT, decisions=decisions, on=date(2026, 11, 24))
+    return analyse(
+        [SAMPLES / "trail"],
+        ORDERS,
+        account=ACCOUNT,
+        **analysis_options(decisions=decisions, on=date(2026, 11, 24)),
+    )
 
 
 def explain_screen(*actions: str, ascii_only: bool, events: bool = False) -> str:

@@ -14,6 +14,7 @@ from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.accounts import snapshot
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
 
 GET = {
@@ -59,7 +60,7 @@ def suggested(
         }
         made["last_accessed"] = {role["Arn"]: report}
     logs = [write_logs(folder, events)]
-    return analyse(logs, ROLE, days=20, until=until, account=to_account(made)).suggestion
+    return analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20, until=until)).suggestion
 
 
 def kept(made: Suggestion) -> set[str]:

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -94,6 +95,14 @@ def run(folder: Path, *args: object, text: bytes = b"", **more: str) -> Done:
         sys.stdout.flush()
         sys.stderr.flush()
         return Done(out.getvalue().decode(), err.getvalue().decode(), code)
+
+
+_CACHE = tempfile.TemporaryDirectory()
+
+
+def run_in_root(*args: object, **more: str) -> Done:
+    """The command line where the documents run it, in the root of the repository; with a cache of our own."""
+    return run(ROOT, *args, **{"HOME": _CACHE.name, **more})
 
 
 def _exit_code() -> int:

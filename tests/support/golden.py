@@ -18,6 +18,7 @@ from policygen.rightsize.decisions.model import Decisions
 from tests.support import ROOT
 from tests.support.accounts import snapshot, trails_of
 from tests.support.effort import THOROUGH
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, crowd, write_logs
 
 Case = dict[str, Any]
@@ -58,11 +59,13 @@ def run(case: Case, folder: Path) -> Analysis:
     return analyse(
         [logs],
         case.get("role", ROLE),
-        days=case.get("days", 30),
         account=account,
-        decisions=decisions_of(case),
-        on=date.fromisoformat(case["on"]) if "on" in case else None,
-        **case.get("options", {}),
+        **analysis_options(
+            days=case.get("days", 30),
+            decisions=decisions_of(case),
+            on=date.fromisoformat(case["on"]) if "on" in case else None,
+            **case.get("options", {}),
+        ),
     )
 
 

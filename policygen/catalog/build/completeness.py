@@ -197,7 +197,7 @@ class _Shapes:
             kinds = [kind for kind in self.types if kind in types]
         if kinds:
             pattern = types[kinds[0]].patterns[0]
-            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.own}
+            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.name_placeholders}
             return pattern.fill({"Partition": "aws", "Region": REGION, "Account": ACCOUNT, **names})
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 

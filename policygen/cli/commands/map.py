@@ -14,6 +14,7 @@ from policygen.cli.console import LINE
 
 if TYPE_CHECKING:
     from policygen.evidence.record_mapping import MappedRecord
+    from policygen.logs.read_report import ReadReport
 
 
 def command(
@@ -41,10 +42,9 @@ def command(
     from policygen.logs.read_report import ReadReport, require_complete
     from policygen.logs.registry import open_source
     from policygen.logs.source import QuerySource
-    from policygen.text import escape_controls
+    from policygen.report.formats import require_format
 
-    if format_ not in {"jsonl", "text"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: jsonl, text", code="PG-E207")
+    require_format(format_, ("jsonl", "text"))
     wanted = parse_role(role) if role else None
     read_report, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
     seen: set[str] = set()
@@ -94,14 +94,14 @@ def _why(request: Mapping[str, str]) -> Iterator[str]:
         yield escape_controls(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
 
 
-def _summary(read_report: object, counts: Counter[str], unmapped: Counter[str]) -> None:
+def _summary(read_report: ReadReport, counts: Counter[str], unmapped: Counter[str]) -> None:
+    """Write to stderr how many records have each status, and which events are unmapped."""
     from policygen.cli.console import log_line
-    from policygen.logs.read_report import ReadReport
     from policygen.text import pluralize
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
     log_line(f"{pluralize(counts.total(), 'record')}: {by_status or 'nothing to map'}")
-    if isinstance(read_report, ReadReport) and read_report.passed_over:
+    if read_report.passed_over:
         log_line(
             "passed over: "
             + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))

@@ -22,7 +22,7 @@ SHOWN = 6
 """Reasons, promises and notes that stand above everything that can be cut."""
 
 
-def render(plan: Plan, **_: bool) -> str:
+def render(plan: Plan) -> str:
     """The comment, of at most `commonmark.LIMIT` bytes."""
     parts = (_losses, _changes, _risks, _blind, _calls, _denied, _apart, _unmapped, _policies)
     sections = [section for part in parts for section in part(plan)]

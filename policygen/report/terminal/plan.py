@@ -7,7 +7,7 @@ from policygen.report.terminal.layout import in_ascii
 from policygen.text import escape_controls
 
 
-def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, **_: bool) -> str:
+def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False) -> str:
     """The screen, as it was drawn when the plan was made.
 
     Args:

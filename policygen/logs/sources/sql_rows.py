@@ -143,7 +143,7 @@ FILTER_COLUMNS = (
 
 
 class GroupingSet(NamedTuple):
-    """A grouping of the summary, in addition to `FILTER_COLUMNS`; `mark` is one of its columns."""
+    """A grouping of the summary, in addition to `FILTER_COLUMNS`; `key` is one of its columns."""
 
     key: str
     columns: tuple[Column, ...]
@@ -291,18 +291,18 @@ def _count_caller(totals: Totals, row: Row, record: Record, foreign: Counter[Rol
         foreign[caller.role] += events
 
 
-def _count_group(totals: Totals, row: Row, record: Record, mark: str) -> None:
+def _count_group(totals: Totals, row: Row, record: Record, key: str) -> None:
     events = _number(row["events"])
-    if mark == "notice_id":  # a change after the window shows what a trail was before it (3.4.6)
+    if key == "notice_id":  # a change after the window shows what a trail was before it (3.4.6)
         totals.add_change_event(record, record.eventTime or "")
     elif _is_true(row["late"]):
         return
-    elif mark == "day":
+    elif key == "day":
         totals.days[row["day"] or ""] += events
         first, last = row["first"] or "", row["last"] or ""
         totals.first = min(totals.first or first, first)
         totals.last = max(totals.last, last)
-    elif mark == "region":
+    elif key == "region":
         totals.regions[clean_word(row["region"])] += events
     elif record.eventCategory == "Data":
         totals.data_types.update(dict.fromkeys(_json_strings(row["types"]), events))

@@ -75,10 +75,10 @@ class Verification:
                 f"signatures of {unsigned:,} of {pluralize(len(digests), 'digest')} were not checked"
             )
         for status in ("invalid", "gap"):
-            stretches = [hour for hour in self.hours if hour.status == status]
-            lines += [f"{status}: {name_hour(hour)}: {hour.reason}" for hour in stretches[:_MAX_SHOWN]]
-            if len(stretches) > _MAX_SHOWN:
-                lines.append(f"{status}: and {len(stretches) - _MAX_SHOWN:,} more")
+            hours = [hour for hour in self.hours if hour.status == status]
+            lines += [f"{status}: {name_hour(hour)}: {hour.reason}" for hour in hours[:_MAX_SHOWN]]
+            if len(hours) > _MAX_SHOWN:
+                lines.append(f"{status}: and {len(hours) - _MAX_SHOWN:,} more")
         return tuple(lines)
 
 

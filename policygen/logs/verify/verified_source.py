@@ -181,39 +181,39 @@ def _apply_verdict(one: LogObject, verdict: Verdict, relevant: DigestWindow) -> 
 
 
 def unproved_batches(
-    found: Verification, logs: Iterable[LogObject], relevant: DigestWindow
+    verification: Verification, logs: Iterable[LogObject], relevant: DigestWindow
 ) -> Iterator[Batch]:
     """Yield a batch for each unproved time, and one for the log files without a digest at any other time.
 
     Args:
-        found: what the digests prove; its gaps are the relevant ones.
+        verification: what the digests prove; its gaps are the relevant ones.
         logs: the log files.
         relevant: the time whose log files matter.
     """
-    newest = _NewestDigests(found.hours, relevant)
-    stretches: dict[AccountRegion, list[Hour]] = {}
-    for hour in found.hours:
+    newest = _NewestDigests(verification.hours, relevant)
+    gaps: dict[AccountRegion, list[Hour]] = {}
+    for hour in verification.hours:
         if hour.status == "gap":
-            stretches.setdefault(hour[:2], []).append(hour)
-    inside: Counter[Hour] = Counter()
-    alone: dict[str, list[str]] = {}
-    for one in logs:
-        verdict = found.verdict(one)
-        if verdict.status == "gap" and not _is_late(one, relevant):
-            place, time = (one.account, one.region), published_minute(one.locator)
-            within = [hour for hour in stretches.get(place, ()) if hour.start <= time <= hour.end]
+            gaps.setdefault(hour[:2], []).append(hour)
+    files_inside: Counter[Hour] = Counter()
+    names_by_reason: dict[str, list[str]] = {}
+    for log in logs:
+        verdict = verification.verdict(log)
+        if verdict.status == "gap" and not _is_late(log, relevant):
+            place, time = (log.account, log.region), published_minute(log.locator)
+            within = [hour for hour in gaps.get(place, ()) if hour.start <= time <= hour.end]
             if within:
-                inside[within[0]] += 1
+                files_inside[within[0]] += 1
             else:
                 advice = newest.advice(place, add_hours(time, 1)) if time else ""
-                alone.setdefault(verdict.reason + advice, []).append(one.name)
-    for hour in (hour for place in stretches.values() for hour in place):
-        files = f", with {pluralize(inside[hour], 'log file')}" if inside[hour] else ""
+                names_by_reason.setdefault(verdict.reason + advice, []).append(log.name)
+    for hour in (hour for place in gaps.values() for hour in place):
+        files = f", with {pluralize(files_inside[hour], 'log file')}" if files_inside[hour] else ""
         yield Batch(name_hour(hour) + files, unproved=hour.reason + newest.advice(hour[:2], hour.start))
-    for reason, names in alone.items():
-        shown = names[0] if len(names) == 1 else f"{pluralize(len(names), 'log file')}, as {names[0]}"
-        yield Batch(escape_controls(shown), unproved=reason)
-    if unsigned := sum(hour.status == "valid" and not hour.signed for hour in found.hours):
+    for reason, names in names_by_reason.items():
+        label = names[0] if len(names) == 1 else f"{pluralize(len(names), 'log file')}, as {names[0]}"
+        yield Batch(escape_controls(label), unproved=reason)
+    if unsigned := sum(hour.status == "valid" and not hour.signed for hour in verification.hours):
         reason = "their signatures were not checked: --public-keys FOLDER checks them"
         yield Batch(pluralize(unsigned, "digest"), unproved=reason)
 

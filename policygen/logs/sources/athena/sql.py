@@ -44,11 +44,11 @@ class CallsQuery(NamedTuple):
 
 def summary_sql(table: Table, query: CallsQuery) -> str:
     """Return the query for everything but calls: `SUMMARY_COLUMNS` grouped by each of `GROUPING_SETS`."""
-    marks = [part.key for part in GROUPING_SETS]
-    # grouping() has a bit for each mark, the first the highest; the bit is set where the mark is not grouped by.
-    every = (1 << len(marks)) - 1
+    keys = [part.key for part in GROUPING_SETS]
+    # grouping() has a bit for each key, the first the highest; the bit is set where the key is not grouped by.
+    every = (1 << len(keys)) - 1
     numbers = " ".join(
-        f"WHEN {every - (1 << (len(marks) - 1 - number))} THEN {number}" for number in range(len(marks))
+        f"WHEN {every - (1 << (len(keys) - 1 - number))} THEN {number}" for number in range(len(keys))
     )
     filter_columns = [*(column.name for column in FILTER_COLUMNS), "late"]
     sets = [
@@ -64,7 +64,7 @@ def summary_sql(table: Table, query: CallsQuery) -> str:
     columns.append(("late", _late_condition(query)))
     return _with_columns(
         _deduplicated(table, query, columns, where=()),
-        f"SELECT CASE grouping({', '.join(marks)}) {numbers} END AS part,",
+        f"SELECT CASE grouping({', '.join(keys)}) {numbers} END AS part,",
         f"  {', '.join([*names, 'late', 'copied'])},",
         "  count(*) AS events, sum(copies) AS copies, min(time) AS first, max(time) AS last",
         "FROM once",

@@ -98,8 +98,8 @@ class LakeSource(QuerySource):
         self._trail = _trail(described, self._now)
         rows = (
             row
-            for marks in GROUPINGS_BY_STATEMENT
-            for row in summary_rows(marks, lake.run(lake_summary_sql(lake.store.id, query, marks)))
+            for keys in GROUPINGS_BY_STATEMENT
+            for row in summary_rows(keys, lake.run(lake_summary_sql(lake.store.id, query, keys)))
         )
         load_summary(counts, rows)
         on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.cost_summary}")

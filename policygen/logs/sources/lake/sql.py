@@ -20,20 +20,20 @@ _TIME = "date_format({}, '%Y-%m-%dT%H:%i:%sZ')"
 """A timestamp as records write it, without fractions of a second."""
 
 _ENDS = (("min", "first"), ("max", "last"))
-_BY_MARK = {part.key: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
+_BY_KEY = {part.key: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
 GROUPINGS_BY_STATEMENT = (("recipient",), ("day", "region", "reads"))
-"""The marks of `GROUPING_SETS` that share a statement; their columns have few values."""
+"""The keys of `GROUPING_SETS` that share a statement; their columns have few values."""
 
 
-def lake_summary_sql(store: str, query: CallsQuery, marks: Sequence[str]) -> str:
+def lake_summary_sql(store: str, query: CallsQuery, keys: Sequence[str]) -> str:
     """Return the statement that counts all events, of the role's account where it is known.
 
     Args:
         store: id of the event data store.
         query: the account and the window.
-        marks: of the `GROUPING_SETS` whose columns the events are grouped by.
+        keys: of the `GROUPING_SETS` whose columns the events are grouped by.
     """
-    columns = _columns(marks)
+    columns = _columns(keys)
     # Results may write NULL in different ways, so it becomes "".
     named = [
         f"coalesce(CAST({_to_lake_sql(column.sql)} AS varchar), '') AS {column.name}" for column in columns
@@ -70,8 +70,8 @@ def records_sql(store: str, query: CallsQuery, role_ids: Sequence[str] = ()) -> 
     return "\n".join(lines)
 
 
-def _columns(marks: Sequence[str]) -> list[Column]:
-    return [*FILTER_COLUMNS, *(column for mark in marks for column in _BY_MARK[mark][1])]
+def _columns(keys: Sequence[str]) -> list[Column]:
+    return [*FILTER_COLUMNS, *(column for key in keys for column in _BY_KEY[key][1])]
 
 
 def _to_lake_sql(sql: str) -> str:
@@ -101,11 +101,11 @@ def _where(conditions: Sequence[str]) -> list[str]:
     return [f"WHERE {' AND '.join(conditions)}"] if conditions else []
 
 
-def summary_rows(marks: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
+def summary_rows(keys: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
     """Yield rows of a summary in the form of `load_summary`: one for each grouping, with None for an empty text."""
     for row in rows:
         values = {name: value or None for name, value in row.items()}
         # The role's records say who else received a call; a copy of another caller's call adds nothing about its role.
         values |= {"copies": values["events"], "late": "false", "copied": "true"}
-        for mark in marks:
-            yield values | {"part": str(_BY_MARK[mark][0])}
+        for key in keys:
+            yield values | {"part": str(_BY_KEY[key][0])}

@@ -141,9 +141,9 @@ def open_logs(
         notify(note)
     if not digests.verify_digests:
         return source
-    from policygen.logs.verify.verified_source import verified
+    from policygen.logs.verify.verified_source import verify_source
 
-    return verified(source, digests.public_keys, notify)
+    return verify_source(source, digests.public_keys, notify)
 
 
 def _bytes(text: str) -> int | None:

@@ -23,7 +23,7 @@ from policygen.evidence.coverage.coverage import coverage_of
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
-from policygen.logs.sources.api.paging import ABREAST, Connection, HistoryReader, Pace
+from policygen.logs.sources.api.paging import DAYS_IN_PARALLEL, Connection, HistoryReader, RateLimiter
 from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.logs.window import window_of
 from policygen.rightsize.analysis import analyse
@@ -398,7 +398,7 @@ def test_what_botocore_retries_by_itself_keeps_the_rate_too(monkeypatch: pytest.
 
 def test_threads_share_a_pace() -> None:
     clock = Clock()
-    pace = Pace(2, clock, clock.sleep)
+    pace = RateLimiter(2, clock, clock.sleep)
     list(_together(pace.wait, 40))
     assert clock.time == 39 * 0.5
 
@@ -526,7 +526,7 @@ def test_a_session_that_expires_ends_the_reading_of_many_days() -> None:
     with pytest.raises(AwsError) as caught:
         read.extend(one.reader.read_many(objects))
     assert caught.value.code == "PG-E102"
-    assert len(aws.asked("LookupEvents")) < 6 + 3 * ABREAST
+    assert len(aws.asked("LookupEvents")) < 6 + 3 * DAYS_IN_PARALLEL
     aws.answers["LookupEvents"] = History(three_days())
     assert len(list(one.reader.read_many(objects))) == len(objects)  # the same reader goes on
 
@@ -545,7 +545,7 @@ def test_who_stops_listening_ends_the_reading() -> None:
 def test_a_reader_is_serial_and_can_be_pickled() -> None:
     reader = LookupReader(Connection(partial(open_session, "admin")), NOW)
     copy = pickle.loads(pickle.dumps(reader))
-    assert (copy.serial, copy.now, copy._paces) == (True, NOW, {})
+    assert (copy.serial, copy.now, copy._limiters) == (True, NOW, {})
     assert isinstance(copy, HistoryReader)
 
 

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from policygen.report import formats, from_analysis
+from policygen.plan.build import plan_from_analysis
+from policygen.report import formats
 from policygen.rightsize.analysis import Analysis
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -323,4 +324,4 @@ def trails_of(short: str | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def rendered(name: str, analysis: Analysis, **options: bool) -> str:
     """What an analysis looks like in a format."""
-    return formats.render(name, from_analysis.plan_from_analysis(analysis), **options)
+    return formats.render(name, plan_from_analysis(analysis), **options)

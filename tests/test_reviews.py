@@ -24,9 +24,9 @@ from markdown_it import MarkdownIt
 
 from policygen.errors import UsageError
 from policygen.iam.locations import Location
+from policygen.plan.build import plan_from_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
-from policygen.report import from_analysis
 from policygen.report.data.cells import plain_cell
 from policygen.report.data.csv import COLUMNS
 from policygen.report.figures import figures
@@ -52,7 +52,7 @@ Values = dict[str, Any]
 @cache
 def plan(role: str, today: bool = True) -> Plan:
     """The plan of one of the samples' roles, as if it were saved in the repository."""
-    made = from_analysis.plan_from_analysis(sample(role, today))
+    made = plan_from_analysis(sample(role, today))
     return parse_plan(made.document, f"plans/{made.role.name}.json")
 
 
@@ -386,7 +386,7 @@ def test_a_comment_has_room_and_the_figures_of_the_screen(role: str, today: bool
     for parser in PARSERS.values():
         assert_dead(Page(parser(text)))
     for one in figures(made):
-        (line,) = [line for line in made.screen.short.splitlines() if line.startswith(f"  {one.name} ")]
+        (line,) = [line for line in render("text", made).splitlines() if line.startswith(f"  {one.name} ")]
         shown = [
             int(number.replace(",", "")) for number in line[len(one.name) + 2 :].split()[: 2 if today else 1]
         ]

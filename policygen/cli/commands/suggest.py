@@ -94,8 +94,8 @@ def command(
     )
     from policygen.errors import UsageError
     from policygen.files import check_writable, write_file
+    from policygen.plan.build import plan_from_analysis
     from policygen.report.formats import format_of, render, require_format
-    from policygen.report.from_analysis import plan_from_analysis
     from policygen.rightsize.analysis import analyse
     from policygen.text import escape_controls
 

@@ -15,20 +15,22 @@ nox.options.sessions = ["engines"]
 
 @nox.session
 def engines(session: nox.Session) -> None:
-    """Terraform, SAM's translator, cfn-lint, the CDK and Serverless (tests/engines/README.md)."""
+    """Terraform, SAM's translator, cfn-lint, the CDK and Serverless (tests/judges/iac_engines/README.md)."""
     session.install("-e", ".[dev,engines]", "-c", "constraints.txt")
-    with session.chdir("tests/engines"):
+    with session.chdir("tests/judges/iac_engines"):
         session.run("npm", "install", "--silent", "--no-audit", "--no-fund", external=True)
-    session.run("python", "-m", "pytest", "-q", "-n", "2", "tests/test_iac.py", *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "-q", "-n", "2", "tests/report/test_iac_formats.py", *session.posargs
+    )
 
 
 @nox.session
 def judge(session: nox.Session) -> None:
-    """Random roles before our evaluator and the outside judge (tests/oracle/README.md)."""
+    """Random roles before our evaluator and the outside judge (tests/judges/iam_simulate/README.md)."""
     session.install("-e", ".[dev]", "-c", "constraints.txt")
-    with session.chdir("tests/oracle"):
+    with session.chdir("tests/judges/iam_simulate"):
         session.run("npm", "install", "--silent", "--no-audit", "--no-fund", external=True)
-    session.run("python", "-m", "tests.oracle.pairs", *(session.posargs or ["1000", "1"]))
+    session.run("python", "-m", "tests.judges.iam_simulate.pairs", *(session.posargs or ["1000", "1"]))
 
 
 @nox.session

@@ -15,6 +15,9 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from policygen.errors import AwsError
 from policygen.text import sanitize
 
+PERMISSIONS_HINT = "policygen permissions prints the read-only policy that policygen needs"
+_OFFLINE_HINT = "no AWS needed on files: --logs DIR --snapshot FILE"
+
 _Kind = Literal[
     "missing", "invalid", "expired", "unreachable", "throttled", "denied", "region", "config", "other"
 ]
@@ -136,7 +139,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
                 "no AWS credentials",
                 f"looked at: environment, {named or 'default profile'}, container, instance metadata",
                 f"{login}, then add --profile {sanitize(profile) or 'NAME'}",
-                "no AWS needed on files: --logs DIR --snapshot FILE",
+                _OFFLINE_HINT,
                 code="PG-E101",
             )
         case "invalid":
@@ -153,7 +156,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
             return AwsError(
                 f"AWS cannot be reached: {text}",
                 "check the network, the region's name and HTTPS_PROXY; a company CA goes in AWS_CA_BUNDLE",
-                "no AWS needed on files: --logs DIR --snapshot FILE",
+                _OFFLINE_HINT,
                 code="PG-E103",
             )
         case "throttled":
@@ -214,7 +217,7 @@ def _translate_denial(error: Exception, service: str, principal: str) -> AwsErro
     who = denied.principal or sanitize(principal) or "the caller"
     what = denied.action or (f"{service}:{operation}" if service else operation)
     where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
-    hints = ["policygen permissions prints the read-only policy that policygen needs"]
+    hints = [PERMISSIONS_HINT]
     if denied.reason:
         hints.append(f"AWS says: {denied.reason}")
     return AwsError(f"{who} may not call {what}{where}", *hints, code="PG-E110")

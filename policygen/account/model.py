@@ -306,12 +306,6 @@ class Account:
             return None
         return functions + tuple(one for one in self.versions or () if one.role_arn == role.key.arn)
 
-    def mappings_of(self, function: Function) -> tuple[EventSourceMapping, ...] | None:
-        """What Lambda polls for `function`, its versions and aliases; None where unknown."""
-        if self.mappings is None:
-            return None
-        return tuple(m for m in self.mappings if unqualified(m.function_arn) == function.unqualified)
-
     def last_accessed_of(self, role: Role) -> LastAccessed | None:
         """IAM's last-accessed report of `role`; None where it was not read."""
         return (self.last_accessed or {}).get(role.key.arn)

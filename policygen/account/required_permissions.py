@@ -206,18 +206,3 @@ ROLE_ACTIONS = actions(_ROLE_NEEDS)
 
 SNAPSHOT_ACTIONS = actions(_SNAPSHOT_NEEDS)
 """What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is indispensable."""
-
-WITNESS_ACTIONS = actions(_WITNESS_NEEDS)
-"""What last-accessed reports need."""
-
-ORGANIZATION_ACTIONS = actions(_ORGANIZATION_NEEDS)
-"""What the organisation's policies need."""
-
-BUCKET_ACTIONS = actions(_BUCKET_NEEDS)
-"""What reading logs from a bucket needs; ``kms:Decrypt`` is asked for by S3, where logs are encrypted."""
-
-DIGEST_ACTIONS = actions(_DIGEST_NEEDS)
-"""What digests and their keys need, beside the log files themselves."""
-
-AUTO_ACTIONS = actions(_AUTO_NEEDS)
-"""What finding the trails of an account and reading their logs needs."""

@@ -1,6 +1,6 @@
 """The account snapshot: one JSON file that holds what AWS says about roles, functions and trails.
 
-docs/snapshot.md names its fields. Fields are only ever added: a file without one knows nothing of that part.
+docs/reference/snapshot.md names its fields. Fields are only ever added: a file without one knows nothing of that part.
 
 Two files are read: the snapshot that `live.take_snapshot` makes, and the bare output of ``aws iam
 get-account-authorization-details``, which knows nothing of functions and trails. Either may be gzipped.

@@ -63,7 +63,7 @@ class EventRule:
 
 @dataclass(frozen=True, slots=True)
 class Generalisation:
-    """How names of a resource type are written in a policy (declared, decision 5).
+    """How names of a resource type are written in a policy (declared).
 
     With `ask` they are written as seen and the reason is put to the user, who may open the type.
     `open` placeholders become ``*``; the `learn` placeholder keeps the constant beginning of what was seen.

@@ -14,7 +14,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.logs.cache import Cache, CachedChunk
-from policygen.logs.calls.counts import DAYS_REMEMBERED, CallCounts, Select, key_of
+from policygen.logs.calls.counts import CallCounts, Select
+from policygen.logs.calls.dedup import DuplicateFilter, days_within_reach, key_of
 from policygen.logs.calls.spill import ROOM, PackedParts, SpillStore, pack_calls
 from policygen.logs.events.record import Record
 from policygen.logs.read_report import ReadReport
@@ -85,18 +86,21 @@ class ChunkResult:
     """What some objects gave, added up."""
 
     counts: CallCounts
-    reading: ReadReport = field(default_factory=ReadReport)
+    read_report: ReadReport = field(default_factory=ReadReport)
     packed: PackedParts | None = None
     """The ledger's calls, where they were taken out of it to be put on disk."""
 
     def merge(self, other: ChunkResult) -> None:
         """Adds what other objects gave."""
         self.counts.merge(other.counts)
-        self.reading.merge(other.reading)
+        self.read_report.merge(other.read_report)
 
 
 def count_chunk(
-    reader: Reader, objects: Sequence[LogObject], job: ReadRequest, skip: frozenset[str] = frozenset()
+    reader: Reader,
+    objects: Sequence[LogObject],
+    job: ReadRequest,
+    counted_elsewhere: frozenset[str] = frozenset(),
 ) -> ChunkResult:
     """The kernel: what some objects hold, added up.
 
@@ -104,9 +108,10 @@ def count_chunk(
         reader: of their source.
         objects: in the order of their days.
         job: which roles count, and until when.
-        skip: keys of records that count as read already.
+        counted_elsewhere: keys of records that another chunk counts.
     """
-    portion = ChunkResult(CallCounts(job.select, until=job.until, skip=skip))
+    duplicates = DuplicateFilter(counted_elsewhere)
+    portion = ChunkResult(CallCounts(job.select, until=job.until, duplicates=duplicates))
     read_into(portion, reader, objects)
     return portion
 
@@ -127,19 +132,13 @@ def read_into(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]
 
 def _records(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
     """The records of objects; what else is to be known of these goes into the portion."""
-    for one, batches in _read(reader, objects):
-        portion.counts.place = one.where
+    for one, batches in reader.read_many(objects):
+        portion.counts.duplicates.location = one.locator
         for batch in batches:
-            portion.reading.note(batch)
+            portion.read_report.note(batch)
             if batch.searched:
                 portion.counts.add_searched(one.day, one.region)
             yield from batch.records
-
-
-def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
-    """Each object with its batches; several at a time where the reader can, since a network makes it wait."""
-    many = getattr(reader, "read_many", None)
-    yield from many(objects) if many else ((one, reader(one)) for one in objects)
 
 
 Kernel = Callable[[Reader, Sequence[LogObject], ReadRequest], ChunkResult]
@@ -163,13 +162,13 @@ class ReadOptions:
 
     executor: Executor | None = None
     """Where objects are read; None for this process. Not used for little."""
-    ahead: int = 4
+    max_in_flight: int = 4
     """Chunks handed out before the first is taken back, so that memory stays bounded."""
     cache: Callable[[ReadRequest], Cache | None] = _no_cache
     """What keeps what objects gave."""
-    say: Callable[[Progress], None] = _quiet
+    on_progress: Callable[[Progress], None] = _quiet
     """Told of progress after each chunk."""
-    talk: Callable[[str], None] = _silent
+    on_message: Callable[[str], None] = _silent
     """Told of what a source says of itself while it works."""
     spill: SpillStore | None = None
     """Where calls go when there are many, and all of them in the end; None to keep them in memory."""
@@ -192,55 +191,55 @@ def read_source(
     means = means or ReadOptions()
     whole = ChunkResult(CallCounts(job.select, until=job.until))
     if isinstance(source, QuerySource):
-        source.fill(whole.counts, job.role, scope, means.talk)
-        whole.reading.trails = source.trails
+        source.count_into(whole.counts, job.role, scope, means.on_message)
+        whole.read_report.trails = source.trails
         if means.spill:
-            means.spill.take(whole.counts.calls)
+            means.spill.write(whole.counts.calls)
         return whole
-    objects = _listed(source, scope, whole.reading)
-    whole.reading.trails = source.trails
+    objects = _listed(source, scope, whole.read_report)
+    whole.read_report.trails = source.trails
     read, size, of_size = 0, 0, sum(one.size for one in objects)
     cache = None
-    serial = getattr(
-        source.reader, "serial", False
-    )  # what AWS gives at a rate, more processes do not get sooner
-    if of_size < (MIN_PARALLEL_BYTES if job.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST) or serial:
+    small = of_size < (MIN_PARALLEL_BYTES if job.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST)
+    if small or source.reader.serial:
         means = replace(means, executor=None)
     if of_size >= MIN_CACHED_BYTES or source.remote:
         objects = searched(objects, job.search) if job.search.own else objects
         cache = means.cache(job) if job.name else None
-    means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.counts, job)))
+    means.on_progress(Progress(0, len(objects), 0, of_size, 0, _matches(whole.counts, job)))
     try:
         with gc_paused():
             for part in _merged(source.reader, _parts(objects, job, cache), job, whole, means, cache):
                 read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
                 found = _matches(whole.counts, job)
-                means.say(Progress(read, len(objects), size, of_size, whole.counts.records, found))
+                means.on_progress(
+                    Progress(read, len(objects), size, of_size, whole.counts.totals.records, found)
+                )
                 if means.spill and sum(map(len, whole.counts.calls.values())) > ROOM:
-                    means.spill.take(whole.counts.calls)
+                    means.spill.write(whole.counts.calls)
                 collect_young()
     finally:
         if cache:
             cache.close()
-    if not whole.reading.logs:
-        raise source.nothing(whole.reading.kinds)
-    whole.counts.settle()
+    if not whole.read_report.logs:
+        raise source.no_logs_error(whole.read_report.kinds)
+    whole.counts.resolve_cross_account_copies()
     if means.spill:
-        means.spill.take(whole.counts.calls)
+        means.spill.write(whole.counts.calls)
     return whole
 
 
 def _matches(counts: CallCounts, job: ReadRequest) -> int | None:
     """Events of the role that is asked for."""
-    return sum(n for role, n in counts.roles.items() if job.select(role)) if job.role else None
+    return sum(n for role, n in counts.totals.roles.items() if job.select(role)) if job.role else None
 
 
-def _listed(source: LogSource, scope: Scope, reading: ReadReport) -> list[LogObject]:
+def _listed(source: LogSource, scope: Scope, read_report: ReadReport) -> list[LogObject]:
     """The objects in the order of their days."""
     objects = []
     for one in source.objects(scope):
         if isinstance(one, Batch):
-            reading.note(one)
+            read_report.note(one)
         else:
             objects.append(one)
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
@@ -259,9 +258,9 @@ class _Chunk(NamedTuple):
 
 def _parts(objects: Sequence[LogObject], job: ReadRequest, cache: Cache | None) -> list[_Chunk]:
     """The objects in parts, by day."""
-    kept = [_Chunk(*one) for one in cache.take([o for o in objects if job.keeps(o.day)])] if cache else []
-    known = {one.where for part in kept for one in part.objects}
-    fresh = [_Chunk(chunk) for chunk in _chunks(one for one in objects if one.where not in known)]
+    kept = [_Chunk(*one) for one in cache.lookup([o for o in objects if job.keeps(o.day)])] if cache else []
+    known = {one.locator for part in kept for one in part.objects}
+    fresh = [_Chunk(chunk) for chunk in _chunks(one for one in objects if one.locator not in known)]
     return sorted([*kept, *fresh], key=lambda part: part.day)
 
 
@@ -288,14 +287,14 @@ def _merged(
 ) -> Iterator[_Chunk]:
     """Adds part after part to `whole`; yields each when it is in."""
     days = list(dict.fromkeys(part.day for part in parts))
-    near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
+    near = days_within_reach(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
     day, fresh = "", 0
     # What is kept needs the calls themselves.
     kernel = count_and_pack_chunk if means.spill and not cache else count_chunk
     for part, given in _handed_out(reader, parts, job, kernel, means):
         if part.day != day:
             day = part.day
-            whole.counts.next_day()
+            whole.counts.duplicates.rotate()
         if part.kept:
             _add_kept(part, part.kept, reader, job, whole, near=day in near)
         elif given is None and cache is None:
@@ -303,13 +302,13 @@ def _merged(
         else:
             portion = _portion(part, given, reader, job, whole, kept=cache is not None)
             if cache and job.keeps(day):
-                cache.add(part.objects, portion.counts, portion.reading)
+                cache.add(part.objects, portion.counts, portion.read_report)
                 fresh += 1
                 if fresh % FLUSHED == 0:
                     cache.flush()
             whole.merge(portion)
             if portion.packed and means.spill:
-                means.spill.put(portion.packed)
+                means.spill.write_packed(portion.packed)
         yield part
 
 
@@ -323,45 +322,43 @@ def _portion(
     kept: bool,
 ) -> ChunkResult:
     """What a part gives beside what was read before it; `kept` where that is to be kept apart from the rest."""
+    seen = whole.counts.duplicates
     if given is None:
-        return count_chunk(reader, part.objects, job, whole.counts.keys)
-    again = whole.counts.known(given.counts.keys)
+        return count_chunk(reader, part.objects, job, seen.keys)
+    theirs = given.counts.duplicates
+    again = seen.seen(theirs.keys)
     if again and kept:
         return count_chunk(reader, part.objects, job, again)
     if again:
-        places = given.counts.places(again)
-        met = _of(reader, [one for one in part.objects if one.where in places], job, again)
-        if met.keys != again:  # not all could be read a second time
+        places = theirs.locations(again)
+        twice = _count_again(reader, [one for one in part.objects if one.locator in places], job, again)
+        if twice.duplicates.keys != again:  # not all could be read a second time
             return count_chunk(reader, part.objects, job, again)
-        given.counts.take_back(met)
+        given.counts.subtract(twice)
     return given
 
 
-def _of(reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Collection[str]) -> CallCounts:
+def _count_again(
+    reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Collection[str]
+) -> CallCounts:
     """What some records alone give."""
     counts = CallCounts(job.select, until=job.until)
-    batches = (batch for _, batches in _read(reader, objects) for batch in batches)
+    batches = (batch for _, batches in reader.read_many(objects) for batch in batches)
     counts.add_all(one for batch in batches for one in batch.records if key_of(one) in keys)
     return counts
-
-
-def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
-    """The days whose records may be delivered again in something that is read now, or was without them."""
-    places = [i for i, day in enumerate(days) if day in fresh]
-    reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
-    return {days[i + n] for i in places for n in reach if 0 <= i + n < len(days)}
 
 
 def _add_kept(
     part: _Chunk, kept: CachedChunk, reader: Reader, job: ReadRequest, whole: ChunkResult, *, near: bool
 ) -> None:
     """Adds what the cache holds; reads it again where some of it was delivered in what is read now."""
-    if near and (again := whole.counts.known(kept.keys | kept.skipped)) != kept.skipped:
+    seen = whole.counts.duplicates
+    if near and (again := seen.seen(kept.keys | kept.skipped)) != kept.skipped:
         whole.merge(count_chunk(reader, part.objects, job, again))
         return
-    whole.merge(ChunkResult(kept.counts, kept.reading))
+    whole.merge(ChunkResult(kept.counts, kept.read_report))
     if near:
-        whole.counts.remember(kept.keys)
+        seen.add(kept.keys)
 
 
 def _handed_out(
@@ -375,4 +372,4 @@ def _handed_out(
     def submit(part: _Chunk) -> Future[ChunkResult] | None:
         return None if part.kept else executor.submit(kernel, reader, part.objects, job)
 
-    return map_ahead(parts, submit, means.ahead, means.talk)
+    return map_ahead(parts, submit, means.max_in_flight, means.on_message)

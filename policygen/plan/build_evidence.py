@@ -12,8 +12,8 @@ from policygen.evidence.coverage.selectors import Answer
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.call import Calls
-from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.totals import Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import Window
 from policygen.plan.fast_json import digest_without_fractions
@@ -168,19 +168,20 @@ def _data_events(suggestion: Suggestion) -> list[dict[str, str]]:
     ]
 
 
-def reading_part(reading: ReadReport, counts: CallCounts) -> dict[str, Any]:
+def reading_part(read_report: ReadReport, totals: Totals) -> dict[str, Any]:
     """Return what was read and what was passed over."""
     return {
-        "files": reading.files,
-        "records": counts.records,
-        "duplicates": counts.duplicates,
-        "ignored": dict(sorted(counts.ignored.items())),
-        "other_principals": dict(sorted(counts.principals.items())),
-        "passed_over": dict(sorted(reading.passed_over.items())),
+        "files": read_report.files,
+        "records": totals.records,
+        "duplicates": totals.duplicates,
+        "ignored": dict(sorted(totals.ignored.items())),
+        "other_principals": dict(sorted(totals.principals.items())),
+        "passed_over": dict(sorted(read_report.passed_over.items())),
         "damaged": [
-            {"file": name, "byte": byte, "reason": reason} for name, byte, reason in sorted(reading.damaged)
+            {"file": name, "byte": byte, "reason": reason}
+            for name, byte, reason in sorted(read_report.damaged)
         ],
-        "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(reading.unreadable)],
-        "first": counts.first,
-        "last": counts.last,
+        "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(read_report.unreadable)],
+        "first": totals.first,
+        "last": totals.last,
     }

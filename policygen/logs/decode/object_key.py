@@ -17,7 +17,7 @@ _STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 STAMP = "%Y%m%dT%H%MZ"
 
 
-class Delivered(NamedTuple):
+class LogName(NamedTuple):
     """What the name of a log file says; "" where it says nothing."""
 
     account: str = ""
@@ -26,13 +26,13 @@ class Delivered(NamedTuple):
     """The date on which it was published, not that of its events (2.1.2)."""
 
 
-def delivered(name: str) -> Delivered:
+def parse_log_name(name: str) -> LogName:
     """What a trail said of a file by its name."""
     found = _NAME.match(name.rsplit("/", 1)[-1])
     return (
-        Delivered(found["account"], found["region"], f"{found['y']}-{found['m']}-{found['d']}")
+        LogName(found["account"], found["region"], f"{found['y']}-{found['m']}-{found['d']}")
         if found
-        else Delivered()
+        else LogName()
     )
 
 
@@ -51,7 +51,7 @@ def kind_of_name(name: str) -> str | None:
     return None
 
 
-def is_log_name(name: str) -> bool:
+def has_log_suffix(name: str) -> bool:
     """Whether a name claims a JSON log: by its suffix, or the one before ``.gz`` if there is one."""
     inner = _INNER_NAME.search(name)
     return bool(_LOG_NAME.search(inner.group() if inner else name))

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import msgspec
 
-from policygen.logs.decode.envelope import BAD_JSON, RECORD, is_plain, not_utf8
+from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, invalid_utf8_offset, is_call_record
 from policygen.logs.events.record import Record
 from policygen.logs.source import BytePattern
 
@@ -64,7 +64,7 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
     hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _stands(data, hit, one))
     if not hits:
         return []
-    if not_utf8(data) is not None:
+    if invalid_utf8_offset(data) is not None:
         return None
     try:
         pieces = _PIECES.decode(data).Records
@@ -75,9 +75,9 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
             return None
         held = dict.fromkeys([bisect_left(ends, hit) for hit in hits])
         found = [RECORD.decode(pieces[number - 1]) for number in held if number]
-    except BAD_JSON:
+    except JSON_ERRORS:
         return None
-    return found if all(map(is_plain, found)) else None
+    return found if all(map(is_call_record, found)) else None
 
 
 def _stands(data: bytes, hit: int, wanted: BytePattern) -> bool:

@@ -18,12 +18,14 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
-from policygen.logs.decode import envelope
-from policygen.logs.decode.object_key import is_log_name, kind_of_name
+from policygen.logs.decode.checksum import check_content
+from policygen.logs.decode.envelope import Item, PassedOver, parse_items
+from policygen.logs.decode.json_text import non_json_reason, without_bom
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
 from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
-from policygen.logs.verify.chain import Verdict
 from policygen.text import escape_controls
 
 try:
@@ -75,7 +77,7 @@ class StoredFile(NamedTuple):
     """What bytes are of: as shown, whether it is meant to be a log, whatever it is called, and what to look for."""
 
     name: str
-    claims: bool
+    expects_log: bool
     search: tuple[BytePattern, ...] = ()
 
 
@@ -88,16 +90,16 @@ def reason_of(error: Exception) -> str:
 
 def looks_like_log(head: bytes) -> bool:
     """Whether the first bytes of a file may be those of a log, whatever its name."""
-    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(envelope.without_bom(head)) is not None
+    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(without_bom(head)) is not None
 
 
 def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
     """The batches of an object's bytes as stored; damage alone where its digest does not vouch for these bytes."""
-    damage = Verdict("valid", hashes=one.hashes).damage(data) if one.hashes else None
+    damage = check_content(data, one.hashes) if one.hashes else None
     if damage:
         yield Batch.damaged(one.name, damage, len(data))
     else:
-        yield from read_bytes(StoredFile(one.name, one.claims, one.search), data, size=len(data))
+        yield from read_bytes(StoredFile(one.name, one.expects_log, one.search), data, size=len(data))
 
 
 def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
@@ -118,7 +120,7 @@ def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iter
         if damage and not text:
             yield Batch.damaged(file.name, damage, size)
         elif damage:
-            yield from _read_text(StoredFile(file.name, claims=True), text, size, damage)
+            yield from _read_text(StoredFile(file.name, expects_log=True), text, size, damage)
         else:
             yield from read_bytes(file, text, size, depth + 1)
     elif data.startswith(_ZIP):
@@ -203,9 +205,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
             member.compress_size,
         )
         return
-    claims = is_log_name(member.filename)
-    if claims or looks_like_log(data[:CHUNK]):
-        yield from read_bytes(StoredFile(name, claims), data, member.compress_size, depth + 1)
+    expects_log = has_log_suffix(member.filename)
+    if expects_log or looks_like_log(data[:CHUNK]):
+        yield from read_bytes(StoredFile(name, expects_log), data, member.compress_size, depth + 1)
     else:
         yield Batch.passed(name, "not-json", member.compress_size)
 
@@ -220,14 +222,14 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
         if found is not None:
             yield Batch(escape_controls(file.name), found, size=size, searched=True)
             return
-        records = envelope.trail(data)
+        records = decode_trail_file(data)
         if records is not None:
             yield Batch(escape_controls(file.name), records, size=size)
             return
-    text = envelope.without_bom(data)
-    reason = envelope.not_json(text)
+    text = without_bom(data)
+    reason = non_json_reason(text)
     if damage or reason is None:
-        yield from _read_items(file, envelope.items(text), size, damage, claims=_claims(file, text))
+        yield from _read_items(file, parse_items(text), size, damage, expects_log=_claims(file, text))
     elif _claims(file, text):
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
@@ -235,11 +237,11 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
 
 
 def _claims(file: StoredFile, text: bytes) -> bool:
-    return file.claims or _OBJECT_HEAD.match(text) is not None
+    return file.expects_log or _OBJECT_HEAD.match(text) is not None
 
 
 def _read_items(
-    file: StoredFile, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
+    file: StoredFile, items: Iterator[Item], size: int, damage: Damage | None, *, expects_log: bool
 ) -> Iterator[Batch]:
     """Items as batches. Text that only looked like JSON, and never claimed to be a log, is passed over."""
     if damage:  # where a cut file stops being JSON is no second fault
@@ -247,7 +249,7 @@ def _read_items(
     position = 0
     while chunk := list(islice(items, BATCH)):
         batch = _batch(file, chunk, position, size, damage)
-        if not (claims or position or batch.records or batch.passed_over):
+        if not (expects_log or position or batch.records or batch.passed_over):
             yield Batch.passed(file.name, "not-json", size)
             return
         yield batch
@@ -257,9 +259,7 @@ def _read_items(
         yield Batch.damaged(file.name, damage, size)
 
 
-def _batch(
-    file: StoredFile, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None
-) -> Batch:
+def _batch(file: StoredFile, chunk: list[Item], position: int, size: int, damage: Damage | None) -> Batch:
     name = escape_controls(file.name)
     records: list[Record] = []
     unreadable: list[Unreadable] = []
@@ -271,7 +271,7 @@ def _batch(
         position += 1
         if isinstance(item, Record):
             records.append(item)
-        elif isinstance(item, envelope.Passed):
+        elif isinstance(item, PassedOver):
             passed[item.kind] += 1
         else:
             unreadable.append(Unreadable(name, position, item.reason))

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
-from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
 from policygen.text import escape_controls
 
 
@@ -41,7 +41,7 @@ class FileSource(LogSource):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self.reader = read_file
+        self.reader = FileReader()
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - all files are read
         """Every file that may be a log, and what is knowingly none."""
@@ -51,9 +51,9 @@ class FileSource(LogSource):
             if path.is_dir():
                 yield from _folder(path, label, seen)
             else:
-                yield from _file(path, label or path.as_posix(), seen, claims=True, given=True)
+                yield from _file(path, label or path.as_posix(), seen, expects_log=True, given=True)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for not one log file (PG-E302)."""
         return NothingFoundError(
             f"no CloudTrail log file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
@@ -101,11 +101,11 @@ def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Log
         elif key.endswith("/"):
             yield from _folder(path, shown, seen)
         else:
-            yield from _file(path, shown, seen, claims=is_log_name(plain))
+            yield from _file(path, shown, seen, expects_log=has_log_suffix(plain))
 
 
 def _file(
-    path: Path, name: str, seen: set[tuple[int, int]], *, claims: bool, given: bool = False
+    path: Path, name: str, seen: set[tuple[int, int]], *, expects_log: bool, given: bool = False
 ) -> Iterator[LogObject | Batch]:
     try:
         status = path.stat()
@@ -125,7 +125,9 @@ def _file(
         version = (
             f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
         )
-        yield LogObject(name, str(path.absolute()), status.st_size, version, claims, *delivered(path.name))
+        yield LogObject(
+            name, str(path.absolute()), status.st_size, version, expects_log, *parse_log_name(path.name)
+        )
 
 
 def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
@@ -140,15 +142,23 @@ def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
 # ---- reading --------------------------------------------------------------------------------------------
 
 
+class FileReader(Reader):
+    """Reads files; the locator of an object is its path."""
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Read one file; never raises for what it holds."""
+        return read_file(one)
+
+
 def read_file(one: LogObject) -> Iterator[Batch]:
     """The batches of one file; never raises for what it holds."""
     try:
-        with open(one.where, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
-            if one.claims and one.size <= LIMIT and one.version:
+        with open(one.locator, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
+            if one.expects_log and one.size <= LIMIT and one.version:
                 data = stream.readall()
             else:
                 head = stream.read(CHUNK)
-                if not (one.claims or looks_like_log(head)):
+                if not (one.expects_log or looks_like_log(head)):
                     yield Batch.passed(one.name, "not-json")
                     return
                 data = head + stream.read(LIMIT + 1 - len(head))

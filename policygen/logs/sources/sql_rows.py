@@ -18,6 +18,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import call_bucket, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.totals import Totals
 from policygen.logs.events.event import SkippedRecord, event_of, principal_or_skip
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.record import Record
@@ -144,7 +145,7 @@ FILTER_COLUMNS = (
 class GroupingSet(NamedTuple):
     """A grouping of the survey, beside the columns that tell a call from what is none. `mark` is one of its own."""
 
-    mark: str
+    key: str
     columns: tuple[Column, ...]
 
 
@@ -215,21 +216,22 @@ def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
         ledger: empty.
         rows: of the survey; `part` is the number of the grouping in `GROUPING_SETS`.
     """
+    totals = counts.totals
     pairs: set[tuple[str, str]] = set()
     foreign: Counter[RoleKey] = Counter()
     for row in rows:
         part = GROUPING_SETS[int(row["part"] or 0)]
         record = _record(row, (*FILTER_COLUMNS, *part.columns))
-        if part.mark == "recipient":
-            _note_caller(counts, row, record, foreign)
-        elif part.mark == "role_source":
+        if part.key == "recipient":
+            _note_caller(totals, row, record, foreign)
+        elif part.key == "role_source":
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
         elif not isinstance(principal_or_skip(record), SkippedRecord):
-            _note(counts, row, record, part.mark)
-    by_id = {role.role_id: role for role in sorted(counts.roles) if role.role_id and role.name}
+            _note(totals, row, record, part.key)
+    by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
     for role, events in foreign.items():
-        counts.roles[by_id.get(role.role_id, role)] += events
-    counts.notices.sort()
+        totals.roles[by_id.get(role.role_id, role)] += events
+    totals.change_events.sort()
     return Summary(tuple(sorted(pair for pair in pairs if all(pair))), by_id)
 
 
@@ -243,10 +245,14 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
         if (
             isinstance(caller, SkippedRecord)
             or caller.role is None
-            or (caller.foreign and _is_true(row["copied"]))
+            or (caller.is_cross_account_copy and _is_true(row["copied"]))
         ):
             continue
-        role = survey.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
+        role = (
+            survey.by_id.get(caller.role.role_id, caller.role)
+            if caller.is_cross_account_copy
+            else caller.role
+        )
         if not counts.select(role):
             continue
         event = event_of(record, caller)
@@ -266,42 +272,42 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
         count_in(calls, key, evidence)
 
 
-def _note_caller(counts: CallCounts, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
+def _note_caller(totals: Totals, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
     events = _number(row["events"])
-    counts.records += _number(row["copies"])
-    counts.duplicates += _number(row["copies"]) - events
+    totals.records += _number(row["copies"])
+    totals.duplicates += _number(row["copies"]) - events
     caller = principal_or_skip(record)
     if isinstance(caller, SkippedRecord):
-        counts.ignored[caller.reason] += events
+        totals.ignored[caller.reason] += events
     elif _is_true(row["late"]):
-        counts.ignored["after the window"] += events
+        totals.ignored["after the window"] += events
     elif caller.role is None:
-        counts.principals[caller.kind or "unknown"] += events
-    elif not caller.foreign:
-        counts.roles[caller.role] += events
+        totals.principals[caller.kind or "unknown"] += events
+    elif not caller.is_cross_account_copy:
+        totals.roles[caller.role] += events
     elif _is_true(row["copied"]):
-        counts.ignored["another account's copy of a call that was read already"] += events
+        totals.ignored["another account's copy of a call that was read already"] += events
     else:
         foreign[caller.role] += events
 
 
-def _note(counts: CallCounts, row: Row, record: Record, mark: str) -> None:
+def _note(totals: Totals, row: Row, record: Record, mark: str) -> None:
     events = _number(row["events"])
     if mark == "notice_id":  # a change after the window tells what a trail was before it (3.4.6)
-        counts.notice(record, record.eventTime or "")
+        totals.add_change_event(record, record.eventTime or "")
     elif _is_true(row["late"]):
         return
     elif mark == "day":
-        counts.days[row["day"] or ""] += events
+        totals.days[row["day"] or ""] += events
         first, last = row["first"] or "", row["last"] or ""
-        counts.first = min(counts.first or first, first)
-        counts.last = max(counts.last, last)
+        totals.first = min(totals.first or first, first)
+        totals.last = max(totals.last, last)
     elif mark == "region":
-        counts.regions[clean_word(row["region"])] += events
+        totals.regions[clean_word(row["region"])] += events
     elif record.eventCategory == "Data":
-        counts.data_types.update(dict.fromkeys(_texts(row["types"]), events))
+        totals.data_types.update(dict.fromkeys(_texts(row["types"]), events))
     else:
-        counts.management["read" if _is_true(row["reads"]) else "write"] += events
+        totals.management["read" if _is_true(row["reads"]) else "write"] += events
 
 
 # ---- a row as a record ----------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from policygen.logs.source import Damage
 from policygen.logs.verify.digest import (
     ALGORITHM,
     HASH,
@@ -21,7 +20,6 @@ from policygen.logs.verify.digest import (
     DigestName,
     LoggedFile,
     Opened,
-    content_hash,
     digest_file_name,
     digest_name,
     is_moved,
@@ -73,22 +71,6 @@ class Verdict(NamedTuple):
     reason: str = ""
     hashes: frozenset[str] = frozenset()
     """SHA-256, in hex, that its unpacked content may have."""
-
-    def damage(self, data: bytes) -> Damage | None:
-        """Why the file must not be read; None if its digest vouches for it, or if none can.
-
-        Args:
-            data: the file's bytes as stored.
-        """
-        if self.status != "valid":
-            return Damage(None, self.reason) if self.status == "invalid" else None
-        try:
-            found = content_hash(data)
-        except ValueError as error:
-            return Damage(None, f"the log differs from its digest: {error}")
-        if found in self.hashes:
-            return None
-        return Damage(None, f"the log differs from its digest: its SHA-256 begins {found[:12]}")
 
 
 @dataclass(frozen=True, slots=True)

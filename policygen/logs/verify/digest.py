@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.logs.decode.checksum import unpacked_pieces
 from policygen.text import sanitize
 
 ALGORITHM = "SHA256withRSA"
@@ -27,8 +26,6 @@ HASH = "SHA-256"
 GREATEST = 256 << 20
 """Greatest size of an unpacked digest, in bytes: half a million log files in an hour."""
 
-_GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 20
 _NAME = re.compile(
     r"(?P<account>\d{12})_CloudTrail-Digest_(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)"
     r"_(?P<trail>.+_[a-z]{2}(?:-[a-z]+)+-\d)"
@@ -143,23 +140,11 @@ def plain_name(key: str) -> str:
     return digest_file_name(key).removesuffix(".gz")
 
 
-def content_hash(data: bytes) -> str:
-    """The SHA-256, in hex, of what a file holds when unpacked; what is not packed counts as it is.
-
-    Raises:
-        ValueError: it is not one whole gzip stream, or bytes follow it (2.2.5).
-    """
-    digest = hashlib.sha256()
-    for piece in _unpacked(data):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
 def open_digest(file: DigestFile, name: DigestName) -> Opened:
     """A digest file, read; whatever is wrong with it is its `fault`."""
     try:
         text = bytearray()
-        for piece in _unpacked(file.data):
+        for piece in unpacked_pieces(file.data):
             text += piece
             if len(text) > GREATEST:
                 return Opened(file, name, None, fault=f"unpacks to more than {GREATEST:,} bytes")
@@ -240,26 +225,3 @@ def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
-
-
-def _unpacked(data: bytes) -> Iterator[bytes]:
-    """Pieces of what a file holds.
-
-    CloudTrail writes one gzip member and vouches for it alone; readers of gzip go on to the next member, and
-    so would read what somebody else added.
-    """
-    if not data.startswith(_GZIP):
-        yield data
-        return
-    stream = zlib.decompressobj(31)
-    try:
-        piece = stream.decompress(data, _CHUNK)
-        while piece:
-            yield piece
-            piece = stream.decompress(stream.unconsumed_tail, _CHUNK)
-    except zlib.error as error:
-        raise ValueError(f"gzip is corrupt: {error}") from error
-    if not stream.eof:
-        raise ValueError("gzip ends early")
-    if stream.unused_data:
-        raise ValueError(f"{len(stream.unused_data):,} bytes follow the gzip stream")

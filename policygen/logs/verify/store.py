@@ -41,7 +41,7 @@ _AROUND = 1
 def verify_s3(
     aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
 ) -> Verification:
-    """Verifies log objects of buckets; `where` is ``s3://BUCKET/KEY``.
+    """Verifies log objects of buckets; `locator` is ``s3://BUCKET/KEY``.
 
     Args:
         aws: who asks.
@@ -64,7 +64,7 @@ def verify_files(
     keys: Keys | None = None,
     places: Sequence[str] = (),
 ) -> Verification:
-    """Verifies log files; `where` is a path. Days before the first file are not missed: they were not copied.
+    """Verifies log files; `locator` is a path. Days before the first file are not missed: they were not copied.
 
     Args:
         objects: log files.
@@ -131,7 +131,7 @@ def _roots(objects: Iterable[LogObject]) -> list[_StoredObject]:
     """Buckets with the prefixes of digests."""
     found = set()
     for one in objects:
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
         if mark:
             found.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
@@ -225,7 +225,7 @@ def local_digests(
     Raises:
         UsageError: a digest cannot be opened (PG-E233).
     """
-    for folder in sorted({_digest_folder(Path(one.where)) for one in objects}):
+    for folder in sorted({_digest_folder(Path(one.locator)) for one in objects}):
         for path in sorted(_files_below(folder)):
             if is_wanted(path.name, scope, places):
                 yield DigestFile(path.as_posix(), _bytes_of(path))

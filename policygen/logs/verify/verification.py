@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policygen.errors import IncompleteError
-from policygen.logs.decode.object_key import delivered
+from policygen.logs.decode.object_key import parse_log_name
 from policygen.logs.source import Batch, Damage, LogObject, Scope
 from policygen.logs.verify.chain import (
     DigestReport,
@@ -33,7 +33,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What digests say of the log files of a source. `verdicts` is by the `where` of a log object."""
+    """What digests say of the log files of a source. `verdicts` is by the `locator` of a log object."""
 
     hours: tuple[Hour, ...]
     verdicts: Mapping[str, Verdict]
@@ -42,8 +42,8 @@ class Verification:
     _unknown: Verdict = field(default=Verdict("gap", "it was not there when digests were read"), repr=False)
 
     def verdict(self, one: LogObject) -> Verdict:
-        """What to do with a log object: hand its bytes to `Verdict.damage` before they are unpacked."""
-        return self.verdicts.get(one.where, self._unknown)
+        """Return the verdict on a log object; a valid one has the hashes that `check_content` compares."""
+        return self.verdicts.get(one.locator, self._unknown)
 
     def holes(self) -> Iterator[Batch]:
         """One damaged batch for each stretch of time, and each log file, that was tampered with or lost."""
@@ -112,9 +112,9 @@ def verify(
         )
     unlisted, below = _Unlisted(report), _below(places)
     verdicts = {
-        one.where: report.logs.get(plain_name(one.where)) or unlisted.verdict(one.where) for one in logs
+        one.locator: report.logs.get(plain_name(one.locator)) or unlisted.verdict(one.locator) for one in logs
     }
-    there = {plain_name(one.where) for one in logs}
+    there = {plain_name(one.locator) for one in logs}
     missing = (
         name
         for name, verdict in report.logs.items()
@@ -163,7 +163,7 @@ class _Unlisted:
         self._invalid = [hour for hour in report.hours if hour.status == "invalid"]
 
     def verdict(self, where: str) -> Verdict:
-        told, time = delivered(plain_name(where)), format_minute(where)
+        told, time = parse_log_name(plain_name(where)), format_minute(where)
         if not (told.account and time):
             return Verdict("gap", "its name is not one that a trail gives")
         # What is delivered at the end of an hour may be listed in the next digest.
@@ -198,7 +198,7 @@ def _below(places: Sequence[str]) -> tuple[str, ...]:
 
 def _is_asked(name: str, scope: Scope, below: Sequence[str]) -> bool:
     """Whether a log file may hold what happened in the window: the last of it is delivered after its end."""
-    told, time, (start, end) = delivered(name), format_minute(name), window(scope)
+    told, time, (start, end) = parse_log_name(name), format_minute(name), window(scope)
     path = f"{told.account}/CloudTrail/{told.region}/{told.day.replace('-', '/')}/{name}.gz"
     return (
         any(path.startswith(place) for place in below)

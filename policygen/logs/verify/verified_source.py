@@ -116,9 +116,9 @@ class VerifiedSource(LogSource):
         """The batches of what `objects` gave, in that order."""
         return self._source.batches(found)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error of the source."""
-        return self._source.nothing(passed)
+        return self._source.no_logs_error(passed)
 
     def _verification(self, logs: Sequence[LogObject], scope: Scope, asked: DigestWindow) -> Verification:
         """What digests say, of the time that was asked for; remembered, since the same may be read twice."""
@@ -150,7 +150,7 @@ def _matters(hour: Hour, asked: DigestWindow, covered: Callable[[str, str, str, 
 
 
 def _is_late(one: LogObject, asked: DigestWindow) -> bool:
-    return "" < asked.end < format_minute(one.where)
+    return "" < asked.end < format_minute(one.locator)
 
 
 def _vouched(one: LogObject, verdict: Verdict, asked: DigestWindow) -> LogObject | Batch:
@@ -186,7 +186,7 @@ def unproved(found: Verification, logs: Iterable[LogObject], asked: DigestWindow
     for one in logs:
         verdict = found.verdict(one)
         if verdict.status == "gap" and not _is_late(one, asked):
-            place, time = (one.account, one.region), format_minute(one.where)
+            place, time = (one.account, one.region), format_minute(one.locator)
             within = [hour for hour in stretches.get(place, ()) if hour.start <= time <= hour.end]
             if within:
                 inside[within[0]] += 1

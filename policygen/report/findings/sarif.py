@@ -96,7 +96,7 @@ def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str,
 
 
 def _literal(text: str) -> str:
-    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (3.11.6)."""
+    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
     return escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import difflib
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -48,12 +47,12 @@ class WatchedGroup(NamedTuple):
     region: str = ""
 
 
-def open_logs(specs: Sequence[str], *, profile: str | None = None, now: datetime | None = None) -> LogsSource:
+def open_logs(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LogsSource:
     """The log groups that `specs` name. Nothing is asked of AWS yet.
 
     Args:
         specs: as the user wrote them, ``logs:GROUP`` or ``logs:GROUP@REGION``.
-        profile: AWS profile; by default what boto3 takes.
+        profile: AWS profile, "" for the default one.
         now: the time, in UTC; by default the clock's.
 
     Raises:
@@ -69,7 +68,8 @@ def open_logs(specs: Sequence[str], *, profile: str | None = None, now: datetime
                 code="PG-E202",
             )
         groups[WatchedGroup(found["name"], found["region"] or "")] = None
-    return LogsSource(Connection(partial(open_session, profile)), now or datetime.now(UTC), tuple(groups))
+    reader = LogsReader(Connection(partial(open_session, profile or None)))
+    return LogsSource(reader, now or datetime.now(UTC), tuple(groups))
 
 
 class LogsReader(HistoryReader):
@@ -107,26 +107,18 @@ class LogsSource(LogSource):
     """CloudTrail events in log groups.
 
     Args:
-        connection: with whose rights they are read.
+        reader: reads the groups, with the credentials of its connection.
         now: the time, in UTC.
         groups: the log groups.
-        clock: seconds, for the rate.
-        sleep: waits some seconds.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        groups: Sequence[WatchedGroup],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    reader: LogsReader
+
+    def __init__(self, reader: LogsReader, now: datetime, groups: Sequence[WatchedGroup]) -> None:
+        self.reader = reader
         self.now = now
         self.groups = tuple(groups)
-        self.reader: LogsReader = LogsReader(connection, clock=clock, sleep=sleep)
-        self._connection = connection
+        self._connection = reader.connection
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
         """A stretch for each group and day, in the order of the groups, then of days.
@@ -146,7 +138,7 @@ class LogsSource(LogSource):
         """What such a group cannot contain, and how fast it answers."""
         return _NOTES
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
         """The error for no day to read (PG-E302)."""
         names = ", ".join(repr(group.name) for group in self.groups)
         return NothingFoundError(

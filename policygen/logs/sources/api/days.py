@@ -31,7 +31,7 @@ class DayRange(NamedTuple):
         return cls(region, _utc(start), _utc(end), subject)
 
     @property
-    def where(self) -> str:
+    def locator(self) -> str:
         """As a `LogObject` carries it."""
         return f"{self.region} {self.start.strftime(_TIME)} {self.end.strftime(_TIME)} {self.subject}"
 
@@ -87,7 +87,7 @@ def stretch_object(name: str, stretch: DayRange, account: str, now: datetime, re
     whole = stretch.start == midnight(day) and stretch.end == midnight(day + DAY)
     final = whole and stretch.end + SETTLED <= now
     version = f"final-{account}" if final else ""
-    return LogObject(name, stretch.where, version=version, region=region, day=day.isoformat())
+    return LogObject(name, stretch.locator, version=version, region=region, day=day.isoformat())
 
 
 def _utc(text: str) -> datetime:

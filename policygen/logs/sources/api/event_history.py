@@ -68,14 +68,12 @@ _HISTORY = Trail(
 )
 
 
-def open_lookup(
-    specs: Sequence[str], *, profile: str | None = None, now: datetime | None = None
-) -> LookupSource:
+def open_lookup(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LookupSource:
     """The event history that ``lookup:`` or ``lookup:REGION,REGION`` names. Nothing is asked of AWS yet.
 
     Args:
         specs: as the user wrote them.
-        profile: AWS profile; by default what boto3 takes.
+        profile: AWS profile, "" for the default one.
         now: the time, in UTC; by default the clock's.
 
     Raises:
@@ -92,8 +90,8 @@ def open_lookup(
                     code="PG-E202",
                 )
             regions[name] = None
-    connection = Connection(partial(open_session, profile))
-    return LookupSource(connection, now or datetime.now(UTC), tuple(regions))
+    connection = Connection(partial(open_session, profile or None))
+    return LookupSource(LookupReader(connection, now or datetime.now(UTC)), tuple(regions))
 
 
 class LookupReader(HistoryReader):
@@ -112,7 +110,7 @@ class LookupReader(HistoryReader):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(connection, clock=clock, sleep=sleep)
-        self._now = now
+        self.now = now
         self._made = clock()
 
     def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
@@ -137,7 +135,7 @@ class LookupReader(HistoryReader):
 
     def lost(self, stretch: DayRange) -> str:
         """A day of which AWS forgot a part before it was read: reading a large account takes hours."""
-        oldest = self._now + timedelta(seconds=self._clock() - self._made) - KEPT
+        oldest = self.now + timedelta(seconds=self._clock() - self._made) - KEPT
         if stretch.start >= oldest:
             return ""
         return f"LookupEvents keeps {KEPT.days} days: what is older than {oldest:%Y-%m-%dT%H:%MZ} is gone"
@@ -147,26 +145,17 @@ class LookupSource(LogSource):
     """The event history of one account.
 
     Args:
-        connection: whose history.
-        now: the time, in UTC.
-        regions: which to read, with the one of global services; () for all that are enabled.
-        clock: seconds, for the rate.
-        sleep: waits some seconds.
+        reader: reads the history of the account of its connection.
+        regions: the regions to read, with the one of global services; () for all enabled regions.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        regions: Sequence[str] = (),
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.now = now
+    reader: LookupReader
+
+    def __init__(self, reader: LookupReader, regions: Sequence[str] = ()) -> None:
+        self.reader = reader
+        self.now = reader.now
         self.regions = tuple(regions)
-        self.reader: LookupReader = LookupReader(connection, now, clock=clock, sleep=sleep)
-        self._connection = connection
+        self._connection = reader.connection
         self._asked: tuple[int, int] | None = None
 
     @property
@@ -234,7 +223,7 @@ class LookupSource(LogSource):
                 name = f"{_SCHEME}{region}/{day}"
                 yield stretch_object(name, stretch, account, self.now, region)._replace(account=account)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for a history of no day that can be read (PG-E302)."""
         regions = (
             f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""

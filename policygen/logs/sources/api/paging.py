@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -28,25 +28,20 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
+from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-Answer = TypeVar("Answer")
-
 ABREAST = 4
 """Days of one region that `read_many` reads side by side."""
-
-WAITS = (1, 2, 4, 8, 8, 8, 8, 8, 8, 8)
-"""Seconds to wait after each time that AWS throttles a request, on top of botocore's own retries."""
 
 RESTARTS = 2
 """How often a stretch is asked for from its start again, when AWS no longer takes the token of its next page."""
 
-_THROTTLED = "PG-E104"
 # Every further request would fail as this one did: no credentials, an expired session, no configuration.
 _HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E107"})
 
@@ -76,22 +71,6 @@ def is_hopeless(error: AwsError) -> bool:
     return error.code in _HOPELESS
 
 
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
-    """What `ask` gives, asked again as long as AWS throttles it, for about a minute.
-
-    Raises:
-        AwsError: throttled to the end (PG-E104), or anything else that `ask` raises.
-    """
-    for seconds in WAITS:
-        try:
-            return ask()
-        except AwsError as error:
-            if error.code != _THROTTLED:
-                raise
-        sleep(seconds)
-    return ask()
-
-
 def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
     """Records that came as JSON texts, one by one, as batches.
 
@@ -103,7 +82,7 @@ def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
         before: how many records of this object came before them.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
+    for batch in read_bytes(StoredFile(name, expects_log=True), data, size=0):
         moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
         yield replace(batch, unreadable=moved)
 
@@ -157,7 +136,7 @@ class Connection:
             return aws.client(service, region)
 
 
-class HistoryReader(ABC):
+class HistoryReader(Reader, ABC):
     """Reads stretches, page after page. A stretch that fails midway gives what was read of it, and damage.
 
     Picklable, but see the module: several processes have several paces.
@@ -205,13 +184,13 @@ class HistoryReader(ABC):
         """Why a stretch that was read cannot be whole, "" where it is."""
         return ""
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         """The batches of one stretch.
 
         Raises:
             AwsError: what makes all further requests useless, such as an expired session (PG-E102).
         """
-        stretch = DayRange.parse(one.where)
+        stretch = DayRange.parse(one.locator)
         texts: list[object] = []
         read, damage = 0, None
         try:
@@ -243,7 +222,7 @@ class HistoryReader(ABC):
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.locator).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
         pool = ThreadPoolExecutor(max(1, ABREAST * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}
@@ -272,7 +251,7 @@ class HistoryReader(ABC):
         self._ask(stretch, "", limit=1)
 
     def _whole(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
-        return one, tuple(self(one))
+        return one, tuple(self.read(one))
 
     def _texts(self, stretch: DayRange) -> Iterator[object]:
         """Each event's text once: pages may overlap, and a stretch that starts again repeats what was given."""
@@ -308,7 +287,7 @@ class HistoryReader(ABC):
             with self.connection.aws.asking(self.service):
                 return self.page(client, stretch, token, limit)
 
-        return patiently(once, self._sleep)
+        return retry_throttled(once, self._sleep)
 
     def _client(self, region: str) -> Any:
         client = self.connection.client(self.service, region)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -13,14 +12,14 @@ from urllib.parse import parse_qsl
 from policygen.account.aws_errors import error_code, is_aws_error, is_denied
 from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, GateError, UsageError
-from policygen.logs.sources.athena.table import Table, read_table
+from policygen.logs.sources.athena.table import DDL_HINT, Table, read_table
 from policygen.logs.sources.sql_rows import Row
+from policygen.logs.sources.waiting import poll_delays, stopped_on_error
 from policygen.text import escape_controls, format_bytes, sanitize
 
 PRICE = 5.0
 """US dollars for a terabyte scanned: the list price of most regions (https://aws.amazon.com/athena/pricing/)."""
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _FORM = "athena:DATABASE.TABLE?workgroup=NAME&output=s3://BUCKET/PREFIX&catalog=NAME&region=NAME"
 
 
@@ -92,7 +91,7 @@ class AthenaClient:
                 raise UsageError(
                     f"no table {escape_controls(place.table)!r} in database {escape_controls(place.database)!r}:"
                     f" {sanitize(str(error))}",
-                    "policygen athena ddl prints the statement that makes one",
+                    DDL_HINT,
                     code="PG-E523",
                 ) from None
         return read_table(place.database, answer["TableMetadata"])
@@ -108,12 +107,8 @@ class AthenaClient:
             query = self._client().start_query_execution(
                 QueryString=sql, ClientRequestToken=self.token(), **self._settings()
             )["QueryExecutionId"]
-            try:
+            with stopped_on_error(lambda: self._client().stop_query_execution(QueryExecutionId=query)):
                 self._wait(query)
-            except BaseException:  # Ctrl-C too: nobody would read what is paid for
-                with suppress(Exception):
-                    self._client().stop_query_execution(QueryExecutionId=query)
-                raise
         return self._rows(query)
 
     @property
@@ -167,8 +162,8 @@ class AthenaClient:
         return configuration
 
     def _wait(self, query: str) -> None:
-        wait, before = _FIRST_WAIT, self.scanned
-        while True:
+        before = self.scanned
+        for delay in poll_delays():
             execution = self._client().get_query_execution(QueryExecutionId=query)["QueryExecution"]
             status = execution["Status"]
             self.scanned = before + int((execution.get("Statistics") or {}).get("DataScannedInBytes") or 0)
@@ -178,8 +173,7 @@ class AthenaClient:
                 raise _failed(query, status)
             if self.max_scan is not None and self.scanned > self.max_scan:
                 raise self._too_much("the query was stopped")
-            self.sleep(wait)
-            wait = min(wait * 1.5, _LONGEST_WAIT)
+            self.sleep(delay)
 
     def _rows(self, query: str) -> Iterator[Row]:
         with self.aws.asking("athena"):

@@ -58,16 +58,18 @@ class AthenaSource(QuerySource):
         """What the table's columns cannot tell; known when it was asked."""
         return self._unknown
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
         """See `QuerySource.fill` and `count_table`.
 
         Raises:
             NothingFoundError: the table has no event of the window (PG-E302).
         """
         self._unknown = count_table(
-            counts, self._runner, CallsQuery(role, scope.account, scope.first, counts.until), say
+            counts, self._runner, CallsQuery(role, scope.account, scope.first, counts.until), on_message
         )
-        if not counts.records:
+        if not counts.totals.records:
             name = escape_controls(f"{self._runner.place.database}.{self._runner.place.table}")
             raise NothingFoundError(
                 f"no event in table {name} from {scope.first or 'its beginning'} to {counts.until or 'its end'}",
@@ -77,7 +79,10 @@ class AthenaSource(QuerySource):
 
 
 def count_table(
-    counts: CallCounts, runner: AthenaClient, asked: CallsQuery, say: Callable[[str], None] = lambda _: None
+    counts: CallCounts,
+    runner: AthenaClient,
+    asked: CallsQuery,
+    on_message: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
     """Fills an empty ledger, as reading the log's files and settling would have; returns what cannot be known.
 
@@ -85,7 +90,7 @@ def count_table(
         ledger: its `until` must be the question's.
         runner: of the log.
         asked: the role whose calls are wanted, and the window.
-        say: where progress goes.
+        on_message: where progress goes.
 
     Raises:
         UsageError: the table is none of CloudTrail's logs (PG-E523), or there is no place for results (PG-E524).
@@ -94,14 +99,14 @@ def count_table(
     """
     table = runner.describe()
     if not table.dated:
-        say(
+        on_message(
             f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
     survey = load_summary(counts, runner.run(survey_sql(table, asked)))
-    say(f"{pluralize(counts.records, 'record')} surveyed; {runner.bill}")
+    on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {runner.bill}")
     if survey.pairs:
         runner.check_room()
         ids = {role.role_id for role in survey.by_id.values() if counts.select(role)}
         count_calls(counts, survey, runner.run(calls_sql(table, asked, survey.pairs, ids)))
-        say(f"calls of {pluralize(len(survey.pairs), 'event name')} added up; {runner.bill}")
+        on_message(f"calls of {pluralize(len(survey.pairs), 'event name')} added up; {runner.bill}")
     return table.unknown

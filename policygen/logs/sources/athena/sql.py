@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from policygen.catalog.projection import projection
-from policygen.logs.calls.counts import CHANGE_EVENTS
 from policygen.logs.calls.evidence import SAMPLES
+from policygen.logs.calls.totals import CHANGE_EVENTS
 from policygen.logs.sources.athena.table import Table, literal
 from policygen.logs.sources.sql_rows import (
     CALL_COLUMNS,
@@ -44,7 +44,7 @@ class CallsQuery(NamedTuple):
 
 def survey_sql(table: Table, asked: CallsQuery) -> str:
     """The query for everything but calls: `reduction.SURVEY_COLUMNS` grouped by each of `reduction.PARTS`."""
-    marks = [part.mark for part in GROUPING_SETS]
+    marks = [part.key for part in GROUPING_SETS]
     # grouping() has a bit for each mark, the first the highest, set where the mark is not grouped by.
     every = (1 << len(marks)) - 1
     numbers = " ".join(

@@ -15,6 +15,8 @@ from policygen.text import escape_controls
 LATE = 2
 """Days after its own on which an event may be delivered: partitions go by delivery (2.1.2)."""
 
+DDL_HINT = "policygen athena ddl prints the statement that makes one"
+
 _NEEDED = (
     "eventtime", "eventsource", "eventname", "eventid", "awsregion", "requestparameters", "errorcode",
     "useridentity.type", "useridentity.principalid", "useridentity.arn", "useridentity.accountid",
@@ -159,7 +161,7 @@ def read_table(database: str, described: Mapping[str, Any]) -> Table:
     if missing:
         raise UsageError(
             f"table {escape_controls(name)!r} is no table of CloudTrail's logs: it has no {', '.join(missing[:3])}",
-            "policygen athena ddl prints the statement that makes one",
+            DDL_HINT,
             code="PG-E523",
         )
     return Table(database, name, frozenset(columns), keys, described.get("TableType") == "VIRTUAL_VIEW")

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from policygen.account.aws_errors import error_code, is_aws_error
 from policygen.account.aws_session import Aws
 from policygen.errors import AwsError, UsageError
-from policygen.logs.sources.api.paging import patiently
 from policygen.logs.sources.sql_rows import Row
+from policygen.logs.sources.waiting import poll_delays, retry_throttled, stopped_on_error
 from policygen.text import format_bytes, sanitize
 
 PER_PAGE = 1000
 """Greatest number of rows of one answer."""
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _ID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _SPEC = re.compile(
     rf"lake:(?:arn:aws[a-z-]*:cloudtrail:(?P<region>[a-z0-9-]+):(?P<owner>[0-9]{{12}}):eventdatastore/)?(?P<id>{_ID})"
@@ -97,12 +95,8 @@ class Lake:
             AwsError: the query failed, timed out, was cancelled or gave too few rows (PG-E531), or AWS refused.
         """
         query = self._ask(lambda client: client.start_query(QueryStatement=sql, **self._owner()))["QueryId"]
-        try:
+        with stopped_on_error(lambda: self._client().cancel_query(QueryId=query, **self._owner())):
             self._wait(query)
-        except BaseException:  # Ctrl-C too: nobody would read what is paid for
-            with suppress(Exception):
-                self._client().cancel_query(QueryId=query, **self._owner())
-            raise
         return self._rows(query)
 
     @property
@@ -111,13 +105,11 @@ class Lake:
         return f"CloudTrail Lake read {format_bytes(self.scanned)}, and charges for what it reads"
 
     def _wait(self, query: str) -> None:
-        wait = _FIRST_WAIT
-        while True:
+        for delay in poll_delays():
             found = self._ask(lambda client: client.describe_query(QueryId=query, **self._owner()))
             if found["QueryStatus"] not in {"QUEUED", "RUNNING"}:
                 break
-            self.sleep(wait)
-            wait = min(wait * 1.5, _LONGEST_WAIT)
+            self.sleep(delay)
         self.scanned += (found.get("QueryStatistics") or {}).get("BytesScanned") or 0
         if found["QueryStatus"] != "FINISHED":
             raise _failed(query, found)
@@ -158,7 +150,7 @@ class Lake:
                         raise self._unusable(" ".join(str(error).split())) from None
                     raise
 
-        return patiently(once, self.sleep)
+        return retry_throttled(once, self.sleep)
 
     def _unusable(self, why: str) -> UsageError:
         region = self.store.region or self.aws.session.region_name or "REGION"

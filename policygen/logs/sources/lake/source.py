@@ -78,7 +78,9 @@ class LakeSource(QuerySource):
         """The store, whose selectors decided what is in it; known when it was asked."""
         return (self._trail,) if self._trail else None
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
         """See `QuerySource.fill`.
 
         Raises:
@@ -86,7 +88,7 @@ class LakeSource(QuerySource):
             IncompleteError: a record of the role cannot be read (PG-E534).
         """
         lake, asked = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
-        say(f"asking event data store {lake.store.id}")
+        on_message(f"asking event data store {lake.store.id}")
         described = lake.describe()
         self._trail = _trail(described, self._now)
         rows = (
@@ -95,30 +97,31 @@ class LakeSource(QuerySource):
             for row in survey_rows(marks, lake.run(survey_queries(lake.store.id, asked, marks)))
         )
         load_summary(counts, rows)
-        say(f"{pluralize(counts.records, 'record')} surveyed; {lake.bill}")
-        if not counts.records:
+        on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.bill}")
+        if not counts.totals.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
                 f" to {counts.until or 'now'}",
                 "does it hold the days and the account that are asked for?",
                 code="PG-E302",
             )
-        if any(map(counts.select, counts.roles)):
+        if any(map(counts.select, counts.totals.roles)):
             self._count(counts, asked, whole=bool(described.get("OrganizationEnabled")))
-            say(f"records of {role} read one by one; {lake.bill}")
+            on_message(f"records of {role} read one by one; {lake.bill}")
 
     def _count(self, counts: CallCounts, asked: CallsQuery, *, whole: bool) -> None:
         """Adds the role's records, and in an organisation's store the copies that other accounts received."""
         lake = self._lake
         own = CallCounts(counts.select, until=counts.until)
         self._read(own, records_sql(lake.store.id, asked))
-        ids = sorted({role.role_id for role in own.roles if role.role_id and counts.select(role)})
+        ids = sorted({role.role_id for role in own.totals.roles if role.role_id and counts.select(role)})
         if whole and ids:
             self._read(own, records_sql(lake.store.id, asked, ids))
-        own.settle()
-        counts.calls, counts.notices = own.calls, own.notices
-        counts.duplicates = own.duplicates
-        counts.roles.update({role: own.roles[role] - counts.roles[role] for role in own.calls})
+        own.resolve_cross_account_copies()
+        counts.calls, counts.totals.change_events = own.calls, own.totals.change_events
+        counts.totals.duplicates = own.totals.duplicates
+        roles = own.totals.roles
+        counts.totals.roles.update({role: roles[role] - counts.totals.roles[role] for role in own.calls})
 
     def _read(self, counts: CallCounts, sql: str) -> None:
         texts: list[object] = []
@@ -130,7 +133,7 @@ class LakeSource(QuerySource):
         self._add(counts, texts)
 
     def _add(self, counts: CallCounts, texts: list[object]) -> None:
-        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.records):
+        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.totals.records):
             if batch.unreadable or batch.damage:
                 reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
                 raise IncompleteError(

@@ -21,7 +21,7 @@ _TIME = "date_format({}, '%Y-%m-%dT%H:%i:%sZ')"
 """A timestamp as records write it: they have no parts of a second."""
 
 _ENDS = (("min", "first"), ("max", "last"))
-_BY_MARK = {part.mark: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
+_BY_MARK = {part.key: (number, part.columns) for number, part in enumerate(GROUPING_SETS)}
 SURVEYS = (("recipient",), ("day", "region", "reads"))
 """Parts of `reduction.PARTS` that are asked for together: their columns have few values."""
 

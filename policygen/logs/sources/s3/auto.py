@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from policygen.account.aws_errors import PERMISSIONS_HINT
 from policygen.account.aws_reader import AccountReader
 from policygen.account.aws_session import Aws, open_session
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError, NothingFoundError, UsageError
 from policygen.iam.arn import parse
-from policygen.logs.sources.s3.client import S3Access, list_page, refused
-from policygen.logs.sources.s3.fetch import Name, fetcher_of
-from policygen.logs.sources.s3.source import BucketPrefix, S3Source
+from policygen.logs.sources.s3.client import BucketPrefix, S3Access, list_page, listing_error
+from policygen.logs.sources.s3.fetch import FetcherName, make_fetcher
+from policygen.logs.sources.s3.source import S3Source
 from policygen.text import escape_controls, sanitize
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
@@ -26,16 +27,16 @@ class TrailCandidate(NamedTuple):
     account: str
     scope: str
     location: BucketPrefix
-    passed_over: str = ""
+    reason_skipped: str = ""
 
     def note(self) -> str:
         """What became of it, in one line."""
-        fate = f"not read: {self.passed_over}" if self.passed_over else f"reading {self.location}"
+        fate = f"not read: {self.reason_skipped}" if self.reason_skipped else f"reading {self.location}"
         return escape_controls(f"trail {self.name} ({self.scope}): {fate}")
 
 
 def open_auto(
-    specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: Name = "auto"
+    specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: FetcherName = "auto"
 ) -> S3Source:
     """The source of the trails that log the caller's account; its `notes` say which these are, and why not the others.
 
@@ -58,8 +59,8 @@ def open_auto(
             )
     aws = Aws.identify(open_session(profile or None, region or None))
     access = S3Access(profile, region)
-    trails = choose_trail(_described(aws))
-    taken = [trail for trail in trails if not trail.passed_over]
+    trails = choose_trail(_describe_trails(aws))
+    taken = [trail for trail in trails if not trail.reason_skipped]
     notes = [trail.note() for trail in trails]
     if not taken:
         raise NothingFoundError(
@@ -70,9 +71,9 @@ def open_auto(
             code="PG-E302",
         )
     for trail in taken:
-        _check(trail, access)
+        _check_listable(trail, access)
     locations = [trail.location for trail in taken]
-    return S3Source(locations, access, fetcher_of(fetcher, access), account=aws.account, notes=notes)
+    return S3Source(locations, access, make_fetcher(fetcher, access), account=aws.account, notes=notes)
 
 
 def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
@@ -87,10 +88,10 @@ def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
     """
     chosen: list[TrailCandidate] = []
     read: list[Json] = []
-    for row in sorted(rows, key=_rank):
+    for row in sorted(rows, key=_widest_first):
         trail = row["Trail"]
         location = _location(trail)
-        reason = _not_logging(row) or _covered(row, read)
+        reason = _reason_not_logging(row) or _reason_covered(row, read)
         if not reason:
             read.append(row)
         arn = parse(trail["TrailARN"])
@@ -102,7 +103,7 @@ def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
     return chosen
 
 
-def _rank(row: Json) -> tuple[bool, bool, str]:
+def _widest_first(row: Json) -> tuple[bool, bool, str]:
     trail = row["Trail"]
     return not trail.get("IsOrganizationTrail"), not trail.get("IsMultiRegionTrail"), trail["TrailARN"]
 
@@ -117,7 +118,7 @@ def _location(trail: Json) -> BucketPrefix:
     return BucketPrefix(trail["S3BucketName"], f"{prefix}/AWSLogs/" if prefix else "AWSLogs/")
 
 
-def _not_logging(row: Json) -> str:
+def _reason_not_logging(row: Json) -> str:
     # A status that was refused is unknown: the trail may log.
     status = row["Status"]
     if status is None or status.get("IsLogging"):
@@ -127,14 +128,14 @@ def _not_logging(row: Json) -> str:
     return f"it does not log{since}; --logs {_location(row['Trail'])} reads what it has"
 
 
-def _covered(row: Json, read: Iterable[Json]) -> str:
+def _reason_covered(row: Json, read: Iterable[Json]) -> str:
     """Which trail that is read has all that this one has; "" for none."""
     for other in read:
         name = sanitize(other["Trail"]["Name"])
         if _location(row["Trail"]) == _location(other["Trail"]):
             return f"it delivers to the same place as {name}"
         known = _selectors(row) != (None, None)
-        if known and _selectors(row) == _selectors(other) and _reaches(other["Trail"], row["Trail"]):
+        if known and _selectors(row) == _selectors(other) and _covers_regions(other["Trail"], row["Trail"]):
             return f"it logs the same events as {name}"
     return ""
 
@@ -143,14 +144,14 @@ def _selectors(row: Json) -> tuple[object, object]:
     return row["EventSelectors"], row["AdvancedEventSelectors"]
 
 
-def _reaches(wide: Json, narrow: Json) -> bool:
+def _covers_regions(wide: Json, narrow: Json) -> bool:
     """Whether one logs every region of the other."""
     return bool(wide.get("IsMultiRegionTrail")) or (
         not narrow.get("IsMultiRegionTrail") and wide["HomeRegion"] == narrow["HomeRegion"]
     )
 
 
-def _described(aws: Aws) -> list[Json]:
+def _describe_trails(aws: Aws) -> list[Json]:
     """The trails that are seen from the session's region, those of other regions and of the organisation included."""
     reader = AccountReader(aws, lambda _: None)
     rows = reader.trails(aws.regions())
@@ -158,21 +159,21 @@ def _described(aws: Aws) -> list[Json]:
         raise AwsError(
             f"{aws.principal} may not call cloudtrail:DescribeTrails",
             "--logs s3://BUCKET/PREFIX needs no trail to be named",
-            "policygen permissions prints the read-only policy that policygen needs",
+            PERMISSIONS_HINT,
             code="PG-E110",
         )
     return rows
 
 
-def _check(trail: TrailCandidate, access: S3Access) -> None:
+def _check_listable(trail: TrailCandidate, access: S3Access) -> None:
     """Stops where the bucket of a trail cannot be listed: without its events a policy could be too small."""
     bucket, prefix = trail.location
     try:
         list_page(access, bucket, prefix, folders=True)
     except Exception as error:
-        told = refused(error, access, bucket, prefix)
+        denied = listing_error(error, access, bucket, prefix)
         named = _ACCOUNT.search(bucket)
         account = named.group() if named else trail.account
         whose = f"it is the bucket of trail {trail.name}, and account {account}'s by its name"
         owner = whose if named else f"it is the bucket of trail {trail.name} of account {account}"
-        raise AwsError(told.message, owner, *told.hints, code=told.code) from error
+        raise AwsError(denied.message, owner, *denied.hints, code=denied.code) from error

@@ -20,11 +20,11 @@ _LAYOUT = re.compile(
 )
 _ACCOUNT = re.compile(r"\d{12}")
 _ORGANIZATION = re.compile(r"o-[a-z0-9]+")
-_DATE = (re.compile(r"\d{4}"), re.compile(r"\d\d"), re.compile(r"\d\d"))
+_DATE_PARTS = (re.compile(r"\d{4}"), re.compile(r"\d\d"), re.compile(r"\d\d"))
 
 _PARTITION = re.compile(r"\d{1,4}|\d{4}-\d\d.*|[^=]+=.*")  # 2026, 2026-11-24, day=24
 
-SEARCHED = 2_000
+MAX_FOLDERS = 2_000
 """How many folders are looked into for trails before more precision is asked for."""
 
 
@@ -78,7 +78,7 @@ class FolderSearch(NamedTuple):
     """What a search found: the places of trails, and whether it ended before all folders were seen."""
 
     places: list[LogLocation]
-    cut: bool
+    incomplete: bool
 
 
 def find_trail_folders(prefix: str, each: Callable[[list[str]], Iterable[Iterable[str]]]) -> FolderSearch:
@@ -99,10 +99,10 @@ def find_trail_folders(prefix: str, each: Callable[[list[str]], Iterable[Iterabl
             places += (LogLocation(f"{one}AWSLogs/", "", None) for name in names if name == "AWSLogs")
             below += (f"{one}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
         seen += len(below)
-        if seen > SEARCHED:
-            return FolderSearch(places, cut=True)
+        if seen > MAX_FOLDERS:
+            return FolderSearch(places, incomplete=True)
         level = below
-    return FolderSearch(places, cut=False)
+    return FolderSearch(places, incomplete=False)
 
 
 def _may_be_prefix(name: str) -> bool:
@@ -119,11 +119,11 @@ def days_in(prefix: str, date: str, first: str, last: str, folders: Folders) -> 
         last: last day wanted; "" to the end.
         folders: lists them.
     """
-    for start in _starts(date, first, last):
+    for start in _first_folders(date, first, last):
         yield from _days_under(prefix, start, first, last or "9999/99/99", folders)
 
 
-def _starts(date: str, first: str, last: str) -> Iterator[str]:
+def _first_folders(date: str, first: str, last: str) -> Iterator[str]:
     """Where to begin: a window names its months, which saves listing the years."""
     if first and last and len(date) < len("2026/11"):
         yield from (month for month in _months(first, last) if month.startswith(date))
@@ -142,9 +142,9 @@ def _days_under(prefix: str, date: str, first: str, last: str, folders: Folders)
     if not first[: len(date)] <= date <= last[: len(date)]:
         return
     depth = date.count("/") + 1 if date else 0
-    if depth == len(_DATE):
+    if depth == len(_DATE_PARTS):
         yield date
         return
     for name in folders(f"{prefix}{date}/" if date else prefix):
-        if _DATE[depth].fullmatch(name):
+        if _DATE_PARTS[depth].fullmatch(name):
             yield from _days_under(prefix, f"{date}/{name}" if date else name, first, last, folders)

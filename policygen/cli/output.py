@@ -54,7 +54,7 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 def save_plan(folder: Path, plan: Plan) -> str:
     """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
-    from policygen.plan.io import to_bytes
+    from policygen.plan.fast_json import to_bytes
 
     path = plan_file(folder, plan)
     try:

@@ -20,11 +20,11 @@ from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
 from policygen.plan.batch_table import BatchRow, Verdict
-from policygen.plan.io import to_bytes
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
 from policygen.plan.model import Plan, PlanRisk
 from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
@@ -36,7 +36,7 @@ from policygen.text import escape_controls
 class BatchSettings:
     """What all roles of a batch have in common. Picklable."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     """Everything that was counted but the calls, which come role by role."""
     observe: ObserveOptions
@@ -77,7 +77,7 @@ def right_size(sizing: BatchSettings, target: RoleTarget, calls: dict[RoleKey, C
     place = target.account, role is not None
     try:
         seen = evidence_for_role(
-            sizing.reading,
+            sizing.read_report,
             counts,
             name,
             sizing.observe,
@@ -137,7 +137,7 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
 
     "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
     """
-    window = window_of(sizing.observe.days, sizing.limit or sizing.counts.last)
+    window = window_of(sizing.observe.days, sizing.limit or sizing.counts.totals.last)
     current = target.current
     used = current.last_used[:10] if current else ""
     known = current.key.role_id if current else ""
@@ -147,16 +147,15 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
             "or was it used only for what no trail logs?"
         )
         return row_of(target, "failed", why, **use)
-    if known and any(role.role_id == known and not role.name for role in sizing.counts.roles):
+    if known and any(role.role_id == known and not role.name for role in sizing.counts.totals.roles):
         return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
-    covered = sum(1 for day in window.dates() if sizing.counts.account_days.get(f"{target.account} {day}"))
+    account_days = sizing.counts.totals.account_days
+    covered = sum(1 for day in window.dates() if account_days.get(f"{target.account} {day}"))
     if not covered:
         return row_of(target, "failed", f"no record of account {target.account} was read", **use)
-    if covered < window.days or sizing.reading.holes:
-        hole = "; not all was read" if sizing.reading.holes else ""
-        why = (
-            f"no call on the {covered} of {window.days} days of which records of its account were read{hole}"
-        )
+    if covered < window.days or sizing.read_report.gaps:
+        unread = "; not all was read" if sizing.read_report.gaps else ""
+        why = f"no call on the {covered} of {window.days} days of which records of its account were read{unread}"
         return row_of(target, "wait", why, **use)
     since = f"; IAM saw it used last on {used}" if used else ""
     return row_of(target, "unused", f"no call in {window.days} days{since}", **use)

@@ -17,8 +17,9 @@ from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, reso
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
@@ -47,7 +48,7 @@ class ObserveOptions:
 class RoleEvidence:
     """What the logs and the account say of one role, before anything is proposed."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     resolved: ResolvedRole
     split: SplitCalls
@@ -90,15 +91,15 @@ def collect_evidence(
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
     key = today_role.key if today_role else None
-    reading, counts = _read(source, wanted, options.days, limit, key, read)
-    require_complete(reading, allow_incomplete=options.allow_incomplete)
+    read_report, counts = _read(source, wanted, options.days, limit, key, read)
+    require_complete(read_report, allow_incomplete=options.allow_incomplete)
     return evidence_for_role(
-        reading, counts, wanted, options, limit=limit, account=account, current=today_role
+        read_report, counts, wanted, options, limit=limit, account=account, current=today_role
     )
 
 
 def evidence_for_role(
-    reading: ReadReport,
+    read_report: ReadReport,
     counts: CallCounts,
     wanted: RoleSelector,
     options: ObserveOptions,
@@ -111,7 +112,7 @@ def evidence_for_role(
     """Collect the evidence for one role from logs that have been read.
 
     Args:
-        reading: what was read.
+        read_report: what was read.
         counts: the calls of this role, among others; copies from other accounts resolved.
         wanted: the role.
         options: which part of the logs counts.
@@ -124,11 +125,11 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
     """
     resolved = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(options.days, limit or counts.last)
+    window = window_of(options.days, limit or counts.totals.last)
     split = split_anomalies(
         resolved.calls,
         of_functions=current.only_functions if current else None,
-        notices=counts.notices,
+        notices=counts.totals.change_events,
         accepted=options.accepted,
         until=window.end,
         names=_function_names(account, current),
@@ -143,13 +144,13 @@ def evidence_for_role(
         raise _no_events(counts, resolved, window, split)
     coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
-        coverage = _coverage(counts, reading, window, account, resolved.role)
+        coverage = _coverage(counts, read_report, window, account, resolved.role)
     today: CurrentAccess | None = None
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
     return RoleEvidence(
-        reading, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
+        read_report, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
     )
 
 
@@ -166,12 +167,12 @@ def _read(
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
-    sought = (replace(wanted, name=role.name) if role else wanted).sought
-    job = ReadRequest(wanted.fits, name, wanted.name, until, sought)
+    sought = (replace(wanted, name=role.name) if role else wanted).record_filter
+    job = ReadRequest(wanted.matches, name, wanted.name, until, sought)
     portion = read_source(source, job, scope, options)
-    if portion.counts.searched and not portion.counts.calls:
+    if portion.counts.totals.searched and not portion.counts.calls:
         portion = read_source(source, job._replace(search=RecordFilter()), scope, options)
-    return portion.reading, portion.counts
+    return portion.read_report, portion.counts
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
@@ -207,44 +208,44 @@ def collect_coverage(
     limit = limit or end_of(source, options.on)
     request = ReadRequest(nobody, "nobody", until=limit)
     portion = read_source(source, request, scope_of(options.days, limit), read)
-    reading, counts = portion.reading, portion.counts
-    require_complete(reading, allow_incomplete=options.allow_incomplete)
-    if not (limit or counts.last):
-        raise nobody_seen(reading)
-    window = window_of(options.days, limit or counts.last)
-    return reading, counts, _coverage(counts, reading, window, account, key)
+    read_report, counts = portion.read_report, portion.counts
+    require_complete(read_report, allow_incomplete=options.allow_incomplete)
+    if not (limit or counts.totals.last):
+        raise nobody_seen(read_report)
+    window = window_of(options.days, limit or counts.totals.last)
+    return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def nobody_seen(reading: ReadReport) -> NothingFoundError:
+def nobody_seen(read_report: ReadReport) -> NothingFoundError:
     """The error for logs without one event of anybody."""
     return NothingFoundError(
-        f"no event of any caller in {pluralize(reading.files, 'file')}",
+        f"no event of any caller in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )
 
 
 def _coverage(
-    counts: CallCounts, reading: ReadReport, window: Window, account: Account | None, role: RoleKey | None
+    counts: CallCounts, read_report: ReadReport, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
     trails = account.trails if account else None
     return coverage_of(
         window,
-        counts.days,
-        counts.regions,
-        trails if reading.trails is None else reading.trails,
-        reading.holes,
+        counts.totals.days,
+        counts.totals.regions,
+        trails if read_report.trails is None else read_report.trails,
+        read_report.gaps,
         role=role,
         changes=_trail_changes(counts),
-        data_seen=counts.data_types,
-        management=counts.management,
+        data_seen=counts.totals.data_types,
+        management=counts.totals.management,
     )
 
 
 def _trail_changes(counts: CallCounts) -> list[TrailChange]:
     return [
         TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
-        for one in counts.notices
+        for one in counts.totals.change_events
         if one.source == SOURCE and one.name in EVENTS
     ]
 
@@ -278,8 +279,12 @@ def _no_events(
         )
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
-    needed = (date.fromisoformat(counts.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {counts.records:,} records of {len(counts.roles):,} roles, so the logs are there"]
+    needed = (
+        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    )
+    hints = [
+        f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
+    ]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")

@@ -25,9 +25,9 @@ class Analysis:
     observed: RoleEvidence
 
     @property
-    def reading(self) -> ReadReport:
+    def read_report(self) -> ReadReport:
         """What was read."""
-        return self.observed.reading
+        return self.observed.read_report
 
     @property
     def counts(self) -> CallCounts:

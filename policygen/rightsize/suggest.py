@@ -135,7 +135,7 @@ def suggest(
         boundary=current.boundary if current else None,
         questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
         losses=(*observed.narrowed, *proposal.narrowed),
-        barred=effective.barred if effective else {},
+        barred=effective.blocked if effective else {},
         decided=DecisionEffects(
             losses=demand.dropped.losses,
             spared=demand.dropped.spared,
@@ -303,7 +303,7 @@ def _proposal(
     denies, shortened = trim_denies(deny_statements(bounds or ()), actions)
     names = name, f"{name}-{usage.role.name or usage.role.role_id}"
     policies = _documents(grants, requests, kept_grants, denies, bounds, names)
-    return _Proposal(policies, {grant: tuple(matrix.of_grant[grant]) for grant in grants}, shortened)
+    return _Proposal(policies, {grant: tuple(matrix.requests_by_grant[grant]) for grant in grants}, shortened)
 
 
 def _documents(

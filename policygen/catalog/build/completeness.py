@@ -1,13 +1,13 @@
-"""Every operation of AWS's API models and what the catalog makes of it: how complete it is, by count.
+"""Map every operation of AWS's API models, and count how complete the catalog is.
 
-An operation is asked for with made-up parameters in the shape that CloudTrail gives them. The values mean nothing;
-which rule answers, and whether a resource is named, is the same for real ones. Source of the operations: the
-installed botocore (Apache-2.0).
+Each operation is mapped with invented parameters in the shape that CloudTrail gives them. Their values do not matter:
+the rule that applies, and whether a resource is named, are the same for real ones. The operations are those of the
+installed botocore (Apache-2.0). Run as ``python -m policygen.catalog.build.completeness`` to print the page of
+services; it takes a minute.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from policygen.catalog import mapping
 from policygen.catalog.call import Call
 from policygen.catalog.known_event import known_event
 from policygen.catalog.parameters import normalise
-from policygen.catalog.rules import file_text, rules_for_source
 from policygen.catalog.service_names import botocore_facts, newer_operations, service_prefix
 from policygen.iam import reference
 from policygen.iam.reference import Service
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
 KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
-"""By the action of the operation's name, by a rule, neither asked nor governed, newer than IAM's reference, unknown."""
+"""The action has the name of the operation, comes from a rule, is not needed, is not governed by IAM, is newer than the
+IAM reference, or is unknown."""
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -33,23 +33,23 @@ _DEPTH = 3
 
 
 class OperationRow(NamedTuple):
-    """One operation of one model, as the page counts it and the lock keeps it."""
+    """One operation of one model, as the page counts it and the lock file stores it."""
 
     model: str
-    """botocore's name of the service, ``stepfunctions``."""
+    """Name of the service in botocore, ``stepfunctions``."""
     prefix: str
-    """IAM's prefix, "" where IAM does not know the service."""
+    """IAM prefix; "" if IAM does not know the service."""
     name: str
     kind: str
     bare: str
-    """``*`` if it ends on ``*`` although its action takes a resource, else ""."""
+    """``*`` if the request is on ``*`` although its action takes a resource, else ""."""
     text: str
-    """The answer in one line."""
+    """The access requests in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one model: the call made of it and the answer."""
+    """One operation of one model: a call with invented parameters, and its access requests."""
 
     model: str
     prefix: str
@@ -60,31 +60,26 @@ class Operation:
 
     @property
     def row(self) -> OperationRow:
-        """What is kept of it."""
+        """The operation as a row of the page."""
         return OperationRow(
             self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text
         )
 
     @property
-    def _resources(self) -> set[str]:
-        """Resources of those of its actions that take one; PassRole aside, which is about another thing."""
+    def resources(self) -> set[str]:
+        """Resources of the requests whose action takes one. PassRole does not count: its role is passed, not used."""
         requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
         known = ((request, reference.action(request.action)) for request in requests)
         return {request.resource for request, action in known if action and action.types}
 
     @property
-    def takes_resource(self) -> bool:
-        """Whether an action of it takes a resource."""
-        return bool(self._resources)
-
-    @property
     def bare(self) -> bool:
         """Whether it ends on ``*`` although its action takes a resource."""
-        return self._resources == {"*"}
+        return self.resources == {"*"}
 
     @property
     def text(self) -> str:
-        """The answer in one line."""
+        """The access requests in one line, or the status with its reason."""
         requests = sorted(
             f"{r.action} {r.resource}" + ("" if r.grade == "required" else f" ({r.grade})")
             for r, _ in self.answer.requests
@@ -94,14 +89,14 @@ class Operation:
 
 @cache
 def models() -> tuple[str, ...]:
-    """The names of botocore's service models."""
+    """Return the names of botocore's service models."""
     from botocore.loaders import Loader
 
     return tuple(sorted(Loader().list_available_services("service-2")))
 
 
 def operations(model: str) -> Iterator[Operation]:
-    """The operations of one model, by name."""
+    """Yield the operations of one model, by name."""
     from botocore.loaders import Loader
 
     body = Loader().load_service_model(model, "service-2")
@@ -112,8 +107,8 @@ def operations(model: str) -> Iterator[Operation]:
         shape = operation.get("input", {}).get("shape")
         own = known.action(name) if known else None
         shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
-        made = shapes.value(shape, "") if shape else {}
-        call = Call(source, name, REGION, ACCOUNT, "aws", made)
+        params = shapes.value(shape, "") if shape else {}
+        call = Call(source, name, REGION, ACCOUNT, "aws", params)
         kind = operation_kind(source, name)
         if kind == "unknown" and name in newer_operations().get(prefix, ()):
             kind = "newer"
@@ -121,14 +116,14 @@ def operations(model: str) -> Iterator[Operation]:
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
-    """The eventSource under which a model's calls are logged, as far as its names tell (1.8.1)."""
+    """Return the eventSource of the calls of a model, derived from its names (1.8.1)."""
     names = (metadata["endpointPrefix"], metadata.get("signingName", metadata["endpointPrefix"]))
     sources = [f"{name}.amazonaws.com" for name in names]
     return next((source for source in sources if service_prefix(source)), sources[0])
 
 
 def operation_kind(source: str, name: str) -> Kind:
-    """How an event's action is found, whatever its parameters."""
+    """Return how the catalog finds the action of an event, whatever its parameters."""
     plan = known_event(source, name)
     if plan.status == "no-permission-needed":
         return "no permission"
@@ -139,22 +134,22 @@ def operation_kind(source: str, name: str) -> Kind:
     return "name" if plan.action and not plan.needs else "rule"
 
 
-# S3 writes members under the names that they have in the request itself.
+# S3 logs members under their names in the HTTP request.
 _BY_LOCATION = frozenset({"s3", "s3control"})
 
 
 @dataclass(slots=True)
 class _Shapes:
-    """Made-up values for a model's shapes."""
+    """Invents values for the shapes of a model."""
 
     shapes: Mapping[str, Any]
     service: Service | None
     types: tuple[str, ...]
-    """Resource types of the action of the operation's name: what `resourceArn` may be."""
+    """Resource types of the action with the name of the operation, for members like `resourceArn`."""
     by_location: bool
 
     def value(self, shape: str, member: str, above: tuple[str, ...] = ()) -> Any:
-        """A value of a shape, as CloudTrail would write it: member names begin in lower case."""
+        """Return a value of a shape as CloudTrail would log it: member names begin in lower case."""
         body = self.shapes[shape]
         kind = body["type"]
         if kind == "structure":
@@ -189,7 +184,7 @@ class _Shapes:
         return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
 
     def _arn(self, stem: str) -> str:
-        """An ARN for a member: of the resource type that its name says, if the service has one."""
+        """Return an ARN for a member: of the resource type in its name, if the service has one."""
         if stem.endswith("role"):
             return f"arn:aws:iam::{ACCOUNT}:role/role-1"
         types = self.service.types if self.service else {}
@@ -203,21 +198,21 @@ class _Shapes:
             kinds = [kind for kind in self.types if kind in types]
         if kinds:
             pattern = types[kinds[0]].patterns[0]
-            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.own}
+            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.name_placeholders}
             return pattern.fill({"Partition": "aws", "Region": REGION, "Account": ACCOUNT, **names})
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 
 
 def count_by_kind(found: Iterable[Operation | OperationRow]) -> Counter[str]:
-    """How many operations of each kind."""
+    """Count the operations of each kind."""
     return Counter(one.kind for one in found)
 
 
 def completeness_page(found: Sequence[OperationRow]) -> str:
-    """All of it as a page in Markdown.
+    """Return the counts and lists as a page in Markdown.
 
     Args:
-        found: the operations of every model.
+        found: the operations of all models.
     """
     known = [one for one in found if one.prefix]
     counts = count_by_kind(known)
@@ -287,11 +282,5 @@ def _share(found: Sequence[OperationRow]) -> str:
     return f"{100 * (1 - unknown / len(found)):.1f} %"
 
 
-def file_digests(found: Iterable[Operation]) -> dict[str, str]:
-    """Model -> digest of the service file that covers it, "" for none: whether a rule may have changed an answer."""
-    sources = {one.model: one.call.source for one in found}
-    rules = ((model, rules_for_source(source)) for model, source in sources.items())
-    return {
-        model: hashlib.sha256(file_text(one.file).encode()).hexdigest()[:12] if one else ""
-        for model, one in rules
-    }
+if __name__ == "__main__":
+    print(completeness_page([one.row for model in models() for one in operations(model)]))

@@ -21,7 +21,7 @@ class BlindSpot:
     """A permission of today that the evidence cannot speak about."""
 
     id: str
-    """As in docs/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
+    """As in docs/concepts/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
     action: str
     why: str
     remedy: str

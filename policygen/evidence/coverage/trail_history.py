@@ -5,7 +5,7 @@ what held before is known only from an earlier change, and is otherwise not know
 the logs show and the trail of today disagree, a change was not seen, and either of the two may have held.
 
 Shapes of the events: CloudTrail API Reference, API_CreateTrail, API_UpdateTrail, API_PutEventSelectors,
-API_StartLogging, API_StopLogging, API_DeleteTrail; the record writes members in lower camel case (1.9.2).
+API_StartLogging, API_StopLogging, API_DeleteTrail; the record writes members in lower camel case (3.4.6).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Declared generalisation: how an observed name is written in a policy (decision 5).
+"""Declared generalisation: how an observed name is written in a policy.
 
 Named infrastructure stays exact. Names that a workload makes up as it goes (object keys, log streams,
 executions, task ids) become a pattern by a rule that the service file declares and that is printed beside
@@ -107,7 +107,9 @@ def _whole_type(request: AccessRequest) -> str:
     for pattern in kind.patterns if kind else ():
         values = pattern.match(request.resource)
         if values is not None:
-            return pattern.fill({n: arn.escape(v) for n, v in values.items() if n not in pattern.own})
+            return pattern.fill(
+                {n: arn.escape(v) for n, v in values.items() if n not in pattern.name_placeholders}
+            )
     return ""
 
 

@@ -1,0 +1,111 @@
+"""What is measured: commands, each a fresh process that prints one line of JSON, and whether they are installed.
+
+``{logs}``, ``{role}`` and ``{cache}`` in a command stand for the folder of logs, the ARN of a role, and a folder
+in which a pass may keep what it wants to know again. `OURS` is the one place that knows policygen.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).resolve().parent
+
+_READ = """
+import json, sys
+from pathlib import Path
+from policygen.logs.cache import Cache
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
+from policygen.logs.read_report import require_complete
+from policygen.evidence.role import parse_role
+from policygen.logs.registry import open_source
+from policygen.logs.calls.spill import SpillStore, unpack_calls
+logs, role, cache = sys.argv[1:]
+kept = lambda one: Cache.open(Path(cache), one.name, one.select, print) if cache else None
+with SpillStore() as spill:
+    if role:
+        name = parse_role(role)
+        request = ReadRequest(name.matches, role, search=name.record_filter)
+        done = read_source(open_source(logs), request, options=ReadOptions(cache=kept))
+        found = list(done.counts.calls.values())
+    else:
+        done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
+        found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces).values())
+    require_complete(done.read_report, allow_incomplete=False)
+    events = groups = 0
+    for calls in found:
+        groups += len(calls)
+        events += sum(evidence.count for evidence in calls.values())
+print(json.dumps({"records": done.counts.totals.records, "events": events, "groups": groups}))
+"""
+
+POLICYGEN, PLAIN = "policygen", "gzip + json"
+
+OURS = {
+    "one role": [sys.executable, "-c", _READ, "{logs}", "{role}", ""],
+    "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
+    "again": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
+}
+"""policygen's pass for each job. ``again`` is run twice: first, not timed, over all days but the last."""
+
+
+class Contender(NamedTuple):
+    """A way to do a job."""
+
+    name: str
+    job: str
+    """``floor``, ``one role``, ``all roles`` or ``again``."""
+    command: list[str]
+    lacks: str = ""
+    """What is not installed; "" where it can run."""
+
+
+def contenders() -> list[Contender]:
+    """All of them, in the order of the table; the optional ones with what they lack."""
+    return [
+        Contender("python-isal", "floor", _script("floor.py"), _no_module("isal")),
+        *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
+        Contender(POLICYGEN, "again", OURS["again"]),
+        *_both(PLAIN, _script("reference.py", "{role}"), _script("reference.py")),
+        *_both("DuckDB", _script("sql.py", "{role}"), _script("sql.py"), _no_module("duckdb")),
+        *_both("pandas", _script("frame.py", "{role}"), _script("frame.py"), _no_module("pandas")),
+        *_both("jq", _jq("{role}"), _jq(""), _no_program("jq")),
+        Contender("trailscraper", "one role", _TRAILSCRAPER, _no_program("trailscraper")),
+    ]
+
+
+def _both(name: str, one: list[str], every: list[str], lacks: str = "") -> tuple[Contender, Contender]:
+    return Contender(name, "one role", one, lacks), Contender(name, "all roles", every, lacks)
+
+
+def _script(name: str, *words: str) -> list[str]:
+    return [sys.executable, str(FOLDER / name), "{logs}", *words]
+
+
+def _jq(role: str) -> list[str]:
+    unpack = 'find "$1" -name "*.json.gz" -print0 | xargs -0 gzip -dc'
+    reduce = 'jq -n -c --arg role "$2" -f "$3"'
+    return ["sh", "-c", f"{unpack} | {reduce}", "sh", "{logs}", role, str(FOLDER / "reduce.jq")]
+
+
+# Its own way: the role's records, and from them a policy. It prints no counts.
+_TRAILSCRAPER = [
+    "sh",
+    "-c",
+    'trailscraper select --log-dir "$1" --filter-assumed-role-arn "$2" | trailscraper generate >/dev/null && echo {}',
+    "sh",
+    "{logs}",
+    "{role}",
+]
+
+
+def _no_module(name: str) -> str:
+    return "" if find_spec(name) else f"the Python package {name}"
+
+
+def _no_program(name: str) -> str:
+    return "" if shutil.which(name) else f"the program {name}"

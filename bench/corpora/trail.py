@@ -1,0 +1,293 @@
+"""A deterministic organisation trail of any size: many roles, many services, records as CloudTrail writes them.
+
+    python -m bench.corpora.trail FOLDER [EVENTS] [--roles 400] [--accounts 5] [--workers 2] [--seed 1]
+
+Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made. An account of many roles: ``--roles 1000
+--accounts 1``.
+
+The same bytes with any number of workers, for one version of Python, zlib and botocore. Five accounts, three
+regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.6 GB of
+JSON in 3,000 files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import gzip
+import json
+import multiprocessing
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import accumulate
+from math import log
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from .organization.operations import Place, operations
+from .organization.others import crossing, deployed, other, stopped
+from .organization.record import Caller, Record, record, session
+from .organization.roles import (
+    ACCOUNTS,
+    GLOBAL_REGION,
+    NO_ROLE,
+    ORGANISATION,
+    REGIONS,
+    Role,
+    Shape,
+    residents,
+    roles,
+)
+
+END = datetime(2026, 11, 25, tzinfo=UTC)
+DAYS = 30
+MEDIAN, SPREAD, SMALLEST, LARGEST = 170, 1.12, 10, 5_000
+"""Records in a file: a long tail, with a mean of about 320."""
+DUPLICATED = 0.001
+"""Share of records that are delivered twice, in two files (2.1.7)."""
+CROSSINGS = 0.003
+"""Share of records that are another account's copy of a call."""
+LOST = 0.2
+"""Share of those whose own copy is in no file (1.4.4)."""
+
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Planned(NamedTuple):
+    """A record that must agree with another file's, or that every corpus has."""
+
+    kind: str
+    """``duplicate``, ``own``, ``copy``, ``stopped`` or ``deployed``."""
+    number: int
+    home: int
+    """Number of the file that it is first told of."""
+    other: int
+    """Number of the other file."""
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One file to be written."""
+
+    number: int
+    account: str
+    region: str
+    published: datetime
+    size: int
+    """Records."""
+    planned: list[Planned] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Below the bucket."""
+        rng = Random(f"name/{self.number}")
+        random = "".join(rng.choices(_SUFFIX, k=16))
+        name = f"{self.account}_CloudTrail_{self.region}_{self.published:%Y%m%dT%H%MZ}_{random}.json.gz"
+        place = f"AWSLogs/{ORGANISATION}/{self.account}/CloudTrail/{self.region}/{self.published:%Y/%m/%d}"
+        return f"{place}/{name}"
+
+
+def hot_role(shape: Shape) -> Role:
+    """The role that makes most events."""
+    return roles(shape)[0]
+
+
+# ---- the plan -------------------------------------------------------------------------------------------
+
+
+def plan(shape: Shape) -> list[LogFile]:
+    """All files, in the order of their numbers."""
+    rng = Random(f"{shape.seed}/plan")
+    places = [(account, region) for account in ACCOUNTS[: shape.accounts] for region in REGIONS]
+    weights = [residents(shape, *place)[1][-1] for place in places]
+    # Fewer calls at night and at weekends.
+    hours = [1 + 3 * (7 <= hour < 19) for hour in range(24)]
+    days = [1 if (END - timedelta(days=back)).weekday() < 5 else 0.4 for back in range(1, DAYS + 1)]
+    largest = min(LARGEST, max(SMALLEST, shape.events // 40))  # a small corpus has many files as well
+    files: list[LogFile] = []
+    left = shape.events
+    while left:
+        size = min(left, largest, max(SMALLEST, round(rng.lognormvariate(log(MEDIAN), SPREAD))))
+        account, region = rng.choices(places, weights)[0]
+        back = rng.choices(range(1, DAYS + 1), days)[0]
+        minute = 60 * rng.choices(range(24), hours)[0] + 5 * rng.randrange(12)
+        published = END - timedelta(days=back) + timedelta(minutes=minute)
+        files.append(LogFile(len(files), account, region, published, size))
+        left -= size
+    _add_planned(rng, shape, files)
+    return files
+
+
+def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
+    room = [file.size for file in files]
+
+    def put(kind: str, number: int, home: LogFile, other: LogFile, into: LogFile) -> None:
+        if room[into.number]:
+            room[into.number] -= 1
+            into.planned.append(Planned(kind, number, home.number, other.number))
+
+    for number, (home, twin) in enumerate(_pairs(rng, files, shape.events * DUPLICATED, abroad=False)):
+        put("duplicate", number, home, twin, home)
+        put("duplicate", number, home, twin, twin)
+    for number, (home, twin) in enumerate(_pairs(rng, files, shape.events * CROSSINGS, abroad=True)):
+        if rng.random() >= LOST:
+            put("own", number, home, twin, home)
+        put("copy", number, home, twin, twin)
+    for kind, every in (("stopped", 200_000), ("deployed", 50_000)):
+        for number in range(max(2, shape.events // every)):
+            home = rng.choice(files)
+            put(kind, number, home, home, home)
+
+
+def _pairs(
+    rng: Random, files: list[LogFile], count: float, *, abroad: bool
+) -> Iterator[tuple[LogFile, LogFile]]:
+    """Two files of a region: of one account, a day apart at most, or of two; the first in proportion to its size."""
+    groups: dict[object, list[LogFile]] = defaultdict(list)
+    for file in files:
+        groups[file.region if abroad else (file.account, file.region)].append(file)
+    sizes = list(accumulate(file.size for file in files))
+    for _ in range(max(4, round(count))):
+        home = rng.choices(files, cum_weights=sizes)[0]
+        group = groups[home.region if abroad else (home.account, home.region)]
+        if not abroad:
+            group = [one for one in group if abs(one.published - home.published) <= timedelta(days=1)]
+        twin = rng.choice(group)
+        if twin.account != home.account if abroad else twin.number != home.number:
+            yield home, twin
+
+
+# ---- the files ------------------------------------------------------------------------------------------
+
+
+def contents(shape: Shape, file: LogFile, files: Sequence[LogFile]) -> list[Record]:
+    """The records of a file."""
+    rng = Random(f"{shape.seed}/file/{file.number}")
+    people, weights = residents(shape, file.account, file.region)
+    sessions: dict[tuple[str, int], Caller] = {}
+    made = [_planned(shape, one, files) for one in file.planned]
+    for _ in range(file.size - len(made)):
+        role = rng.choices(people, cum_weights=weights)[0]
+        when = _moment(rng, file)
+        at = Place(file.account, file.region, role.app)
+        if rng.random() < NO_ROLE:
+            made.append(other(rng, at, role, when))
+            continue
+        key = (role.id, rng.randrange(4))
+        caller = sessions.get(key)
+        if caller is None:
+            caller = sessions[key] = session(rng, role, file.region, file.published - timedelta(minutes=10))
+        made.append(_called(rng, caller, role, at, when))
+    rng.shuffle(made)  # 1.1.3: no file is sorted
+    return made
+
+
+def _called(rng: Random, caller: Caller, role: Role, at: Place, when: datetime) -> Record:
+    """A call after a role's habits."""
+    habits = role.worldwide if at.region == GLOBAL_REGION else role.management
+    if rng.random() < role.data:
+        habits = role.objects
+    return record(rng, caller, habits.choose(rng)(rng, at), at.region, when)
+
+
+def _moment(rng: Random, file: LogFile) -> datetime:
+    """When a call of a file was made: 3 to 8 minutes before it is published (2.1.2)."""
+    return file.published - timedelta(seconds=rng.randrange(180, 480))
+
+
+def _planned(shape: Shape, one: Planned, files: Sequence[LogFile]) -> Record:
+    """The same record in whichever file it is asked for."""
+    rng = Random(f"{shape.seed}/{'copy' if one.kind == 'own' else one.kind}/{one.number}")
+    home = files[one.home]
+    people, weights = residents(shape, home.account, home.region)
+    role = rng.choices(people, cum_weights=weights)[0]
+    when = _moment(rng, home)
+    if one.kind in {"own", "copy"}:
+        own, copy = crossing(rng, role, files[one.other].account, home.region, when)
+        return own if one.kind == "own" else copy
+    if one.kind == "duplicate":
+        at = Place(home.account, home.region, role.app)
+        return _called(rng, session(rng, role, home.region, when), role, at, when)
+    return (stopped if one.kind == "stopped" else deployed)(rng, role, home.region, when)
+
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def _write(folder: Path, shape: Shape, files: Sequence[LogFile], number: int) -> int:
+    """Writes one file; returns the bytes of its JSON."""
+    file = files[number]
+    gc.disable()  # thousands of records that live for a moment: looking for cycles would double the time
+    try:
+        text = _ENCODE({"Records": contents(shape, file, files)})
+    finally:
+        gc.enable()
+    path = folder / file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text, 6, mtime=0))
+    return len(text)
+
+
+_work: partial[int] | None = None
+
+
+def _start(folder: Path, shape: Shape) -> None:
+    global _work  # noqa: PLW0603 - what a worker process keeps for itself
+    _work = partial(_write, folder, shape, plan(shape))
+
+
+def _next(number: int) -> int:
+    assert _work is not None
+    return _work(number)
+
+
+def write(folder: Path, shape: Shape, workers: int = 1) -> int:
+    """Writes all files below `folder`.
+
+    Returns:
+        Bytes of JSON in all.
+    """
+    operations()  # read before the workers part, so that they share it where processes are forked
+    files = plan(shape)
+    if workers == 1:
+        return sum(_write(folder, shape, files, file.number) for file in files)
+    # The largest first, so that no worker is left with one at the end.
+    order = sorted(range(len(files)), key=lambda number: -files[number].size)
+    with multiprocessing.Pool(workers, _start, (folder, shape)) as pool:
+        return sum(pool.imap_unordered(_next, order, chunksize=4))
+
+
+def main() -> None:
+    """Writes a corpus as the command line asks, and beside it what it is: corpus.json."""
+    parser = argparse.ArgumentParser(description="Writes a trail of invented events.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("events", type=int, nargs="?", default=Shape().events)
+    parser.add_argument("--roles", type=int, default=Shape().roles)
+    parser.add_argument("--accounts", type=int, choices=range(1, 6), default=Shape().accounts)
+    parser.add_argument("--seed", type=int, default=Shape().seed)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args()
+    shape = Shape(asked.events, asked.roles, asked.accounts, asked.seed)
+    size = write(asked.folder, shape, asked.workers)
+    files = plan(shape)
+    made = {
+        **shape._asdict(),
+        "files": len(files),
+        "json_bytes": size,
+        "hot_role": hot_role(shape).arn,
+        "last_day": max(f"{file.published:%Y/%m/%d}" for file in files),
+    }
+    text = json.dumps(made, indent=2)
+    (asked.folder / "corpus.json").write_text(text + "\n", "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

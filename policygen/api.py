@@ -9,13 +9,15 @@ from pathlib import Path
 from policygen.account.model import Account
 from policygen.account.snapshot import load_snapshot
 from policygen.evidence.anomalies import AnomalyRule
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import nobody
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.generate.generalise import Mode
-from policygen.rightsize.suggestion import Suggestion
+from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
 
 def suggest_role(
@@ -55,15 +57,10 @@ def suggest_role(
     return analyse(
         _paths(logs),
         role,
-        days=days,
-        until=until,
+        observe=ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete, accepted=accepted),
+        suggest=SuggestOptions(add_observed=add_observed, resources=resources, opened=opened),
         account=account,
-        allow_incomplete=allow_incomplete,
-        add_observed=add_observed,
-        resources=resources,
-        opened=opened,
-        accepted=accepted,
-        means=_means(executor),
+        read=_means(executor),
     ).suggestion
 
 
@@ -71,8 +68,8 @@ def roles_in(
     logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
 ) -> dict[RoleKey, int]:
     """The roles seen in logs and the number of events of each, most first; `executor` as for `suggest_role`."""
-    counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), means=_means(executor)).counts
-    return dict(sorted(counts.roles.items(), key=lambda one: (-one[1], one[0])))
+    counts = read_source(open_source(_paths(logs)), ReadRequest(nobody), options=_means(executor)).counts
+    return dict(sorted(counts.totals.roles.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
@@ -81,4 +78,4 @@ def _paths(logs: str | Path | Sequence[str | Path]) -> list[str | Path]:
 
 def _means(executor: Executor | None) -> ReadOptions:
     """Enough for an executor of many workers, since none tells how many it has."""
-    return ReadOptions(executor, ahead=32)
+    return ReadOptions(executor, max_in_flight=32)

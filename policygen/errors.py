@@ -7,6 +7,7 @@ is one next step, the most likely first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 
@@ -27,7 +28,7 @@ class PolicygenError(Exception):
         self.hints = hints
         self.code = code
 
-    def __reduce__(self) -> tuple[partial[PolicygenError], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], PolicygenError], tuple[()]]:
         # It may be raised in another process, and an exception is made again from what it was called with.
         return partial(type(self), self.message, *self.hints, code=self.code), ()
 

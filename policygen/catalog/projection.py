@@ -264,8 +264,10 @@ def _foreign(plan: KnownEvent, kind: str) -> list[ResourceType]:
 def _names(known: ResourceType, operation: str) -> frozenset[str]:
     names: frozenset[str] = frozenset()
     for pattern in known.patterns:
-        for placeholder in pattern.own:
-            names |= wanted_names(known.name, placeholder, operation, generic=len(pattern.own) == 1)
+        for placeholder in pattern.name_placeholders:
+            names |= wanted_names(
+                known.name, placeholder, operation, generic=len(pattern.name_placeholders) == 1
+            )
     return names
 
 

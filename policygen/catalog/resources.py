@@ -189,7 +189,7 @@ class Resolver:
         One value never fills two placeholders, and a generic name or id counts only when the operation names
         the type: DescribeCluster's `name` is the cluster's, UpdateService's is not.
         """
-        own = pattern.own
+        own = pattern.name_placeholders
         named = self._parameters()
         if not own or not named:
             return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -15,7 +15,6 @@ from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import all_rules, rules_for_service
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
-KINDS: tuple[Kind, ...] = ("management", "data", "never", "implied", "no-event", "unknown")
 
 MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html"
 
@@ -120,9 +119,3 @@ def data_types() -> Mapping[str, str]:
 def event_arns() -> Mapping[str, str]:
     """Data event type -> how resources.ARN looks, for the types in which it is the ARN that a policy names."""
     return visibility_table()["event_arns"]["types"]  # type: ignore[no-any-return]
-
-
-def count_kinds(actions: Iterable[str]) -> dict[Kind, int]:
-    """How many of the actions are of each kind."""
-    found = [visibility_of(action).kind for action in actions]
-    return {kind: found.count(kind) for kind in KINDS}

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.console import LINE
 from policygen.errors import UsageError
@@ -15,8 +15,36 @@ from policygen.files import _unwritable, check_writable, write_file
 from policygen.text import escape_controls, file_name
 
 if TYPE_CHECKING:
+    from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
     from policygen.plan.model import Plan
+
+
+class PlanTargets(NamedTuple):
+    """Where a plan goes, checked before the work begins."""
+
+    format_: str
+    """Format of stdout."""
+    exports: tuple[tuple[Path, str], ...]
+    """Files to write, and the format of each."""
+    step: Path | None
+    """The file of a GitHub step's summary, if the plan goes there too."""
+
+
+def plan_targets(output: PlanOutput) -> PlanTargets:
+    """Check that the formats exist and that the files can be written.
+
+    Raises:
+        UsageError: PG-E207, there is no such format; PG-E220, a file cannot be written; PG-E282, this is no step of
+            GitHub Actions.
+    """
+    from policygen.report.formats import format_of, require_format
+
+    exports = tuple((path, format_of(str(path))) for path in output.export or ())
+    for path, _ in exports:
+        check_writable(path)
+    require_format(output.format_)
+    return PlanTargets(output.format_, exports, summary_file() if output.summary else None)
 
 
 def plan_file(folder: Path, plan: Plan) -> Path:
@@ -26,7 +54,7 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 def save_plan(folder: Path, plan: Plan) -> str:
     """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
-    from policygen.plan.io import to_bytes
+    from policygen.plan.fast_json import to_bytes
 
     path = plan_file(folder, plan)
     try:
@@ -132,23 +160,23 @@ def summarise(observed: RoleEvidence) -> None:
     from policygen.cli.console import log_line
     from policygen.text import pluralize
 
-    reading, counts = observed.reading, observed.counts
-    parts = [f"read {pluralize(counts.records, 'record')} in {pluralize(reading.files, 'file')}"]
-    if counts.searched:
+    read_report, totals = observed.read_report, observed.counts.totals
+    parts = [f"read {pluralize(totals.records, 'record')} in {pluralize(read_report.files, 'file')}"]
+    if totals.searched:
         parts = [
-            f"searched {pluralize(reading.files, 'file')}, read {pluralize(counts.records, 'record')} of them"
+            f"searched {pluralize(read_report.files, 'file')}, read {pluralize(totals.records, 'record')} of them"
         ]
-    if counts.duplicates:
-        parts.append(pluralize(counts.duplicates, "duplicate"))
-    if reading.passed_over:
+    if totals.duplicates:
+        parts.append(pluralize(totals.duplicates, "duplicate"))
+    if read_report.passed_over:
         parts.append(
-            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))
         )
     log_line("; ".join(parts))
-    for hole in reading.holes[:5]:
-        log_line(f"warning: {hole}")
-    if len(reading.holes) > 5:
-        log_line(f"warning: and {len(reading.holes) - 5:,} more")
+    for gap in read_report.gaps[:5]:
+        log_line(f"warning: {gap}")
+    if len(read_report.gaps) > 5:
+        log_line(f"warning: and {len(read_report.gaps) - 5:,} more")
 
 
 def ascii_only() -> bool:

@@ -14,8 +14,8 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from policygen.logs.calls.call import CallBucket, Calls
-from policygen.logs.calls.counts import ChangeEvent
 from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
 

@@ -178,7 +178,7 @@ class _UsageBuilder:
         answer = mapping.requests_for(call.call())
         if call.outcome is Outcome.DENIED:
             self._deny(call, answer, evidence)
-            if not _dependency(call.denial):
+            if not (call.denial and call.denial.is_dependency):
                 return
         name = f"{call.source} {call.name}"
         if answer.status == "unmapped":
@@ -198,18 +198,13 @@ class _UsageBuilder:
             _add(self.wanted, wanted, evidence)
 
 
-def _dependency(denial: Denial | None) -> bool:
-    """Whether only a dependent part was refused: then the call itself was authorised (1.10.1)."""
-    return bool(denial and denial.policy_type.startswith("dependency"))
-
-
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
     """What a denied call asked for: what the message names, else what the call stands for."""
     denial = call.denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
         yield DeniedRequest(denial.action, denial.resource or "*", *base)
-    elif answer.requests and not _dependency(denial):
+    elif answer.requests and not denial.is_dependency:
         for one in answer.requests:
             yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:

@@ -1,4 +1,4 @@
-"""Which actions policies allow, by name: wildcards expanded against all that IAM knows."""
+"""Which actions policies allow, by name: wildcards are expanded to the actions of IAM's reference."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from policygen.iam.evaluate import BOUNDARY, Guardrails, level_name
 
 @lru_cache(maxsize=4096)
 def actions_matching(pattern: str) -> tuple[str, ...]:
-    """Every known action that an Action pattern matches; the pattern's own text where IAM knows none.
+    """Return every known action that an Action pattern matches; the pattern itself where IAM's reference has none.
 
-    Remembered, since the policies of an account write the same patterns again and again.
+    Cached, because the policies of an account use the same patterns again and again.
     """
-    return tuple(_matching(pattern))
+    return tuple(_expand(pattern))
 
 
-def _matching(pattern: str) -> Iterator[str]:
+def _expand(pattern: str) -> Iterator[str]:
     prefix, colon, name = pattern.partition(":")
     if not colon:
         names = reference.prefixes() if pattern == "*" else ()
@@ -29,7 +29,7 @@ def _matching(pattern: str) -> Iterator[str]:
         return
     known = reference.action_names(prefix.lower())
     if not known:
-        yield pattern  # a service that IAM's data does not know: carried as it is written
+        yield pattern  # a service that IAM's reference does not have: the pattern stays as it is written
         return
     if "*" not in name and "?" not in name:
         yield next((action for action in known if action.lower() == pattern.lower()), pattern)
@@ -40,32 +40,32 @@ def _matching(pattern: str) -> Iterator[str]:
 
 
 def statement_actions(statement: Statement) -> Iterable[str]:
-    """The known actions a statement speaks about."""
-    found = dict.fromkeys(action for pattern in statement.actions for action in actions_matching(pattern))
+    """Return the known actions that a statement applies to, each once."""
+    listed = dict.fromkeys(action for pattern in statement.actions for action in actions_matching(pattern))
     if statement.not_actions:
-        return (action for action in actions_matching("*") if action not in found)
-    return found
+        return (action for action in actions_matching("*") if action not in listed)
+    return listed
 
 
 class Effective(NamedTuple):
-    """What identity policies grant within their bounds. Both are sorted by action."""
+    """What identity policies grant within a boundary, SCPs and RCPs. Both fields are sorted by action."""
 
     allowed: dict[str, tuple[Statement, ...]]
-    """Action -> the Allow statements that grant it on something that every bound can allow.
+    """Action -> the Allow statements that grant it on a resource which every limit can allow.
 
-    Actions that stand in the same statements have the same tuple: what is made of one may serve for thousands.
+    Actions that the same statements grant share one tuple, so that a caller can do its work once per tuple.
     """
-    barred: dict[str, str]
-    """Action that identity policies grant and a bound never allows -> which: ``the permissions boundary``."""
+    blocked: dict[str, str]
+    """Action that identity policies grant and a limit never allows -> that limit: ``the permissions boundary``."""
 
 
 def allowed_actions(
     policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
 ) -> dict[str, tuple[Statement, ...]]:
-    """Action -> the Allow statements that grant it on anything; sorted by action.
+    """Return each allowed action with the Allow statements that grant it on any resource; sorted by action.
 
-    An action that a Deny without conditions takes away on every resource is not in it, nor one that the
-    boundary or a level of the organization can never allow.
+    Left out are actions that a Deny without conditions takes away on every resource, and actions that the boundary
+    or a level of the organization can never allow.
     """
     return effective_actions(policies, boundary, guardrails).allowed
 
@@ -73,120 +73,123 @@ def allowed_actions(
 def effective_actions(
     policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
 ) -> Effective:
-    """What identity policies grant, apart from what a Deny of theirs takes away, within bounds.
+    """Return what identity policies grant and do not deny themselves, within a boundary, SCPs and RCPs.
 
-    By patterns: a bound bars an action where none of its Allow statements can meet what is granted, or an
-    unconditional Deny of it covers all of that. What conditions may bar stays allowed.
+    A limit blocks an action where none of its Allow statements overlaps the granted resources, or where its Deny
+    statements without conditions cover them all. An action that only conditions may block stays allowed.
 
     Args:
         policies: the identity policies of one role.
         boundary: its permissions boundary.
         guardrails: levels of SCPs and RCPs.
     """
-    found = _granted(list(policies))
-    bounds = [] if boundary is None else [_Bound(BOUNDARY, [boundary])]
-    bounds += [_Bound(level_name(level), level) for level in guardrails]
+    granted = _granted_by_identity(list(policies))
+    limits = [] if boundary is None else [_Limit(BOUNDARY, [boundary])]
+    limits += [_Limit(level_name(level), level) for level in guardrails]
     allowed: dict[str, tuple[Statement, ...]] = {}
-    barred: dict[str, str] = {}
-    for action, statements in found.items():
+    blocked: dict[str, str] = {}
+    for action, statements in granted.items():
         left = statements
-        for bound in bounds:
-            left = bound.reaching(action, left)
+        for limit in limits:
+            left = limit.permitted(action, left)
             if not left:
-                barred[action] = bound.name
+                blocked[action] = limit.name
                 break
         if left:
             allowed[action] = left
-    return Effective(allowed, barred)
+    return Effective(allowed, blocked)
 
 
-class _Bound:
-    """A boundary or a level of an organization, asked for many actions."""
+class _Limit:
+    """A permissions boundary, or a level of SCPs or RCPs, prepared for many actions."""
 
     def __init__(self, name: str, policies: Sequence[Policy]) -> None:
         self.name = name
         statements = [statement for policy in policies for statement in policy.statements]
-        self._allows = [_Spoken(s) for s in statements if s.effect == "Allow"]
-        self._denies = [_Spoken(s) for s in statements if s.effect == "Deny" and not s.conditions]
+        self._allows = [_StatementActions(s) for s in statements if s.effect == "Allow"]
+        self._denies = [_StatementActions(s) for s in statements if s.effect == "Deny" and not s.conditions]
 
-    def reaching(self, action: str, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        """The statements of which something that they grant of an action can be allowed."""
-        allows = [s.statement for s in self._allows if s.concerns(action)]
-        denies = [s.statement for s in self._denies if s.concerns(action)]
-        if not denies and any(not one.not_resources and "*" in one.resources for one in allows):
+    def permitted(self, action: str, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """Return the statements that grant an action on a resource which this limit can allow."""
+        allows = [s.statement for s in self._allows if s.covers(action)]
+        denies = [s.statement for s in self._denies if s.covers(action)]
+        if not denies and any(not allow.not_resources and "*" in allow.resources for allow in allows):
             return statements
         return tuple(
             statement
             for statement in statements
             if any(
-                any(_meets(one, resource) for one in allows)
-                and not any(_covers(one, resource) for one in denies)
+                any(_overlaps(allow, resource) for allow in allows)
+                and not any(_contains(deny, resource) for deny in denies)
                 for resource in (["*"] if statement.not_resources else statement.resources)
             )
         )
 
 
-class _Spoken:
-    """A statement and the known actions it speaks about."""
+class _StatementActions:
+    """A statement and the known actions that it applies to."""
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
-        self._everything = not statement.not_actions and "*" in statement.actions
-        self._names = frozenset[str]()
-        if not self._everything:
-            self._names = frozenset(action.lower() for action in statement_actions(statement))
+        self._all_actions = not statement.not_actions and "*" in statement.actions
+        self._folded_names = frozenset[str]()
+        if not self._all_actions:
+            self._folded_names = frozenset(action.lower() for action in statement_actions(statement))
 
-    def concerns(self, action: str) -> bool:
-        if self._everything or action.lower() in self._names:
+    def covers(self, action: str) -> bool:
+        if self._all_actions or action.lower() in self._folded_names:
             return True
         if reference.action(action):
             return False
-        # An action that IAM's data does not know may be a pattern of its own.
+        # An action that IAM's reference does not have may itself be a pattern.
         if self.statement.not_actions:
             return not any(arn.action_contains(pattern, action) for pattern in self.statement.actions)
         return any(arn.action_overlaps(pattern, action) for pattern in self.statement.actions)
 
 
-def _meets(statement: Statement, resource: str) -> bool:
+def _overlaps(statement: Statement, resource: str) -> bool:
+    """Whether the Resource element shares a resource with a pattern."""
     if statement.not_resources:
         return not any(arn.contains(pattern, resource) for pattern in statement.resources)
     return any(arn.overlaps(pattern, resource) for pattern in statement.resources)
 
 
-def _covers(statement: Statement, resource: str) -> bool:
+def _contains(statement: Statement, resource: str) -> bool:
+    """Whether the Resource element contains all of a pattern."""
     if statement.not_resources:
         return not any(arn.overlaps(pattern, resource) for pattern in statement.resources)
     return any(arn.contains(pattern, resource) for pattern in statement.resources)
 
 
-def _granted(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:
-    """Action -> the Allow statements that grant it, unless an unconditional Deny takes it away everywhere."""
-    found: dict[str, tuple[Statement, ...]] = {}
-    barred: set[str] = set()
+def _granted_by_identity(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:
+    """Return each action with the Allow statements that grant it, unless a Deny takes it away on every resource."""
+    granted: dict[str, tuple[Statement, ...]] = {}
+    denied: set[str] = set()
     for statement in dict.fromkeys(statement for policy in policies for statement in policy.statements):
         if statement.effect == "Allow" and not (statement.not_resources and "*" in statement.resources):
-            _join(found, statement)
-        if _takes_all(statement):
-            barred.update(statement_actions(statement))
-    return {action: found[action] for action in sorted(found, key=str.lower) if action not in barred}
+            _add_statement(granted, statement)
+        if _denies_all_resources(statement):
+            denied.update(statement_actions(statement))
+    return {action: granted[action] for action in sorted(granted, key=str.lower) if action not in denied}
 
 
-def _join(found: dict[str, tuple[Statement, ...]], statement: Statement) -> None:
-    """Adds a statement to each of its actions; those that had the same ones before have the same ones after."""
-    alone = (statement,)
-    joined: dict[int, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
+def _add_statement(granted: dict[str, tuple[Statement, ...]], statement: Statement) -> None:
+    """Append a statement to the tuple of each of its actions. Actions that shared a tuple share the new one too."""
+    single = (statement,)
+    extended: dict[int, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
     for action in statement_actions(statement):
-        before = found.get(action)
+        before = granted.get(action)
         if before is None:
-            found[action] = alone
+            granted[action] = single
             continue
-        known = joined.get(id(before))
-        if known is None:  # `before` is kept, so that no other tuple gets its id
-            known = joined[id(before)] = before, (*before, statement)
-        found[action] = known[1]
+        known = extended.get(id(before))
+        if known is None:  # the old tuple is stored too: while it lives, no other tuple can have its id
+            known = extended[id(before)] = before, (*before, statement)
+        granted[action] = known[1]
 
 
-def _takes_all(statement: Statement) -> bool:
+def _denies_all_resources(statement: Statement) -> bool:
+    """Whether a statement denies its actions on every resource, without conditions."""
     return (
         statement.effect == "Deny"
         and not statement.conditions
@@ -196,7 +199,7 @@ def _takes_all(statement: Statement) -> bool:
 
 
 def by_service(actions: Iterable[str]) -> Mapping[str, list[str]]:
-    """Actions grouped by service prefix."""
+    """Group actions by service prefix."""
     groups: dict[str, list[str]] = {}
     for action in actions:
         groups.setdefault(action.split(":", 1)[0].lower(), []).append(action)

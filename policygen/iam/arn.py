@@ -1,4 +1,4 @@
-"""ARNs, and the pattern language in which IAM's Resource and Action elements name sets of them.
+"""ARNs, and the pattern language of IAM's Resource and Action elements.
 
 Source: IAM User Guide, reference_policies_elements_resource and reference_policies_variables.
 """
@@ -23,7 +23,7 @@ from policygen.iam.pattern import (
 )
 
 _SEGMENTS = 6
-_MAX_PATTERNS = 8  # what still counts as "a few patterns"
+_MAX_PATTERNS = 8  # an intersection of more patterns is not computed
 
 _PARTITIONS = (
     ("cn-", "aws-cn"),
@@ -52,13 +52,13 @@ class Arn(NamedTuple):
 
 
 def parse(text: str) -> Arn | None:
-    """The parts of `text`, or None when it is not an ARN. The resource may hold colons."""
+    """Split an ARN into its parts; None when `text` is not an ARN. The resource may contain colons."""
     parts = text.split(":", _SEGMENTS - 1)
     return Arn(*parts[1:]) if len(parts) == _SEGMENTS and parts[0] == "arn" else None
 
 
 def partition_of(region: str) -> str:
-    """The partition of a region name, ``aws`` for every region that no other partition claims (1.3.9)."""
+    """Return the partition of a region name, ``aws`` for every region with no other partition's prefix (1.3.9)."""
     return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
 
 
@@ -69,45 +69,45 @@ def is_role(text: str) -> bool:
 
 # --- Literal names as patterns -------------------------------------------------------------------
 
-# A "$" is special only before "{"; before a character that becomes "${…}" it is escaped too, so that
-# no reader can take the pair for anything else (4.3.4).
+# A "$" is special only before "{". It is also escaped before a character that becomes "${…}", so that the pair cannot
+# be misread (4.3.4).
 _SPECIAL = re.compile(r"[*?]|\$(?=[{*?$])")
 _UNSTORABLE = re.compile("[^\t\n\r\x20-\xff]")  # 4.2.1
 
 
 def needs_wildcard(text: str) -> bool:
-    """Whether `text` has a character that IAM cannot store, so that only a wildcard can name it (4.2.1)."""
+    """Whether `text` has a character that IAM cannot store, so that only a wildcard can match it (4.2.1)."""
     return _UNSTORABLE.search(text) is not None
 
 
 def is_name(pattern: str) -> bool:
-    """Whether a Resource pattern is the one name that it matches: no wildcard, no variable, no part left out."""
+    """Whether a Resource pattern matches only itself: it has no wildcard and no variable, and all six parts."""
     return not ("*" in pattern or "?" in pattern or "$" in pattern) and pattern.count(":") >= _SEGMENTS - 1
 
 
 def quote(text: str) -> str:
-    """`text` with the characters that are special in a pattern written so that they are not (4.3.4)."""
+    """Escape the characters of `text` that are special in a pattern (4.3.4)."""
     return _SPECIAL.sub(lambda found: f"${{{found.group()}}}", text)
 
 
 def escape(text: str) -> str:
-    """The pattern that matches the observed name `text`, and nothing else unless `needs_wildcard(text)`.
+    """Return the pattern that matches the observed name `text`, and nothing else unless `needs_wildcard(text)`.
 
-    ``*``, ``?`` and a ``$`` that could start a variable are written ``${*}``, ``${?}``, ``${$}`` (4.3.4);
-    each character that IAM cannot store becomes ``?`` (4.2.1).
+    ``*``, ``?`` and a ``$`` that could start a variable become ``${*}``, ``${?}``, ``${$}`` (4.3.4). Each character
+    that IAM cannot store becomes ``?`` (4.2.1).
     """
     return _UNSTORABLE.sub("?", quote(text))
 
 
 def unescape(pattern: str) -> str | None:
-    """The only name that `pattern` matches, or None when it has a wildcard or a policy variable."""
+    """Return the only name that `pattern` matches; None when it has a wildcard or a policy variable."""
     tokens = _scan(pattern)
     return None if any(isinstance(token, Wild) for token in tokens) else "".join(map(str, tokens))
 
 
 # --- Tokens --------------------------------------------------------------------------------------
 
-_NOTHING: tuple[Token, ...] = (Wild.VARIABLE,)  # like a variable without a value, it matches no string
+_NOTHING: tuple[Token, ...] = (Wild.VARIABLE,)  # matches no string, like a variable without a value
 _INSIDE: dict[Token, Token] = {Wild.ONE: Wild.ONE_INSIDE, Wild.SOME: Wild.SOME_INSIDE}
 _LEXER = re.compile(r"\$\{([^{}]*)\}|\*+|.", re.DOTALL)
 
@@ -126,27 +126,34 @@ def _scan(pattern: str) -> list[Token]:
 
 
 def _resource_tokens(pattern: str, crossing: bool = True) -> tuple[Token, ...]:
-    """Short ARNs are padded (4.3.3); only a ``*`` that ends a segment leaves it, if `crossing` (4.3.2)."""
+    """Return the tokens of a Resource pattern.
+
+    An ARN with fewer than six parts is padded (4.3.3). A ``*`` may match colons only at the end of a segment, and only
+    if `crossing` (4.3.2).
+    """
     tokens = _scan(pattern)
     if tokens == [Wild.SOME]:
         return (Wild.SOME,)
     missing = _SEGMENTS - 1 - tokens.count(":")
     if missing > 0:
-        # The value of a variable may bring its own colons: then anything may follow.
+        # The value of a variable may contain colons, so that anything may follow.
         tokens += [Wild.SOME] if Wild.VARIABLE in tokens else [":", Wild.SOME] * missing
-    return _bound(tokens, crossing)
+    return _bind_wildcards(tokens, crossing)
 
 
 def _arn_tokens(pattern: str) -> tuple[Token, ...]:
-    """ArnEquals and ArnLike compare each of the six parts by itself; what has fewer parts is no ARN."""
+    """Return the tokens of an ArnEquals or ArnLike value.
+
+    IAM compares each of the six parts separately; a value with fewer parts is not an ARN.
+    """
     tokens = _scan(pattern)
     if tokens.count(":") < _SEGMENTS - 1 and Wild.VARIABLE not in tokens:
         return _NOTHING
-    return _bound(tokens, crossing=False)
+    return _bind_wildcards(tokens, crossing=False)
 
 
-def _bound(tokens: list[Token], crossing: bool) -> tuple[Token, ...]:
-    """Tokens with the wildcards before the fifth colon bound to their segment."""
+def _bind_wildcards(tokens: list[Token], crossing: bool) -> tuple[Token, ...]:
+    """Return the tokens with the wildcards before the fifth colon restricted to their segment."""
     colons = 0
     for i, part in enumerate(tokens):
         colons += part == ":"
@@ -158,7 +165,7 @@ def _bound(tokens: list[Token], crossing: bool) -> tuple[Token, ...]:
 
 
 def _action_tokens(pattern: str) -> tuple[Token, ...]:
-    """Tokens of an Action pattern: case folded; the service part has no wildcard but a bare ``*`` (4.3.1)."""
+    """Return the tokens of an Action pattern in lower case. The service part has no wildcard except ``*`` (4.3.1)."""
     service, colon, name = pattern.lower().partition(":")
     wild: tuple[Token, ...] = (Wild.SOME,)
     if not colon:
@@ -169,25 +176,25 @@ def _action_tokens(pattern: str) -> tuple[Token, ...]:
 
 @lru_cache(maxsize=1 << 15)
 def resource_glob(pattern: str) -> Glob:
-    """A Resource pattern of an identity policy, compiled."""
+    """Compile a Resource pattern of an identity policy."""
     return compile_glob(_resource_tokens(pattern))
 
 
 @lru_cache(maxsize=1 << 14)
 def action_glob(pattern: str) -> Glob:
-    """An Action pattern, compiled; it matches actions in lower case."""
+    """Compile an Action pattern. The result matches actions in lower case."""
     return compile_glob(_action_tokens(pattern))
 
 
 @lru_cache(maxsize=1 << 12)
 def string_glob(pattern: str) -> Glob:
-    """A value of StringLike, compiled: its wildcards match any characters."""
+    """Compile a value of StringLike, whose wildcards match any characters."""
     return compile_glob(tuple(_scan(pattern)))
 
 
 @lru_cache(maxsize=1 << 12)
 def arn_glob(pattern: str) -> Glob:
-    """A value of ArnLike, compiled."""
+    """Compile a value of ArnLike."""
     return compile_glob(_arn_tokens(pattern))
 
 
@@ -197,30 +204,29 @@ def arn_glob(pattern: str) -> Glob:
 def resource_matches(pattern: str, value: str) -> bool:
     """Whether the Resource `pattern` of an identity policy matches the literal ARN `value`.
 
-    A pattern with a policy variable other than ``${*}``, ``${?}``, ``${$}`` matches nothing: put the
-    value in first.
+    A pattern with a policy variable other than ``${*}``, ``${?}``, ``${$}`` matches nothing: substitute the variable
+    first.
     """
     return resource_glob(pattern).matches(value)
 
 
 def action_matches(pattern: str, action: str) -> bool:
-    """Whether the Action `pattern` matches `action`; neither is case-sensitive (4.3.1)."""
+    """Whether the Action `pattern` matches `action`, without regard to case (4.3.1)."""
     return action_glob(pattern).matches(action.lower())
 
 
 @lru_cache(maxsize=1 << 16)
 def contains(wide: str, narrow: str) -> bool:
-    """Whether everything that the Resource pattern `narrow` matches, `wide` matches too.
+    """Whether the Resource pattern `wide` matches everything that `narrow` matches.
 
-    True is an exact answer. False also stands for "not proven": a variable in `wide`, or two patterns
-    so entangled that the search was cut.
+    True is proven. False also stands for "not proven": `wide` has a variable, or the search reached its limit.
     """
     return wide in (narrow, "*") or includes(resource_glob(wide), resource_glob(narrow))
 
 
 @lru_cache(maxsize=1 << 15)
 def service_of(action: str) -> str:
-    """The service prefix of an action or of a pattern of actions, in lower case; ``*`` for that of all services."""
+    """Return the service prefix of an action or Action pattern, in lower case; ``*`` for a pattern of all services."""
     return action.partition(":")[0].lower()
 
 
@@ -233,7 +239,7 @@ def _by_service(patterns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
-    """Those of many Action patterns that can have to do with an action or a pattern of actions: of its service."""
+    """Return the Action patterns of the service of an action or Action pattern: no others can match it."""
     service = service_of(action)
     if len(patterns) < 8 or service == "*":
         return patterns
@@ -242,7 +248,7 @@ def actions_about(patterns: tuple[str, ...], action: str) -> tuple[str, ...]:
 
 
 def contained_in_union(narrow: str, wides: Sequence[str]) -> bool:
-    """Whether each name that the Resource pattern `narrow` matches is matched by one of `wides`; see `contains`."""
+    """Whether the Resource patterns `wides` together match everything that `narrow` matches; see `contains`."""
     return narrow in wides or includes_together(
         [resource_glob(wide) for wide in wides], resource_glob(narrow)
     )
@@ -261,7 +267,7 @@ def action_contains(wide: str, narrow: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def overlaps(a: str, b: str) -> bool:
-    """Whether some name is matched by both Resource patterns; a variable may have any value."""
+    """Whether both Resource patterns match some common name. A variable may have any value."""
     return "*" in (a, b) or meets(resource_glob(a).tokens, resource_glob(b).tokens)
 
 
@@ -273,11 +279,11 @@ def action_overlaps(a: str, b: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def intersect(a: str, b: str) -> tuple[str, ...] | None:
-    """Resource patterns, sorted, that together match the names that both `a` and `b` match, and no others.
+    """Return Resource patterns, sorted, that together match exactly the names that both `a` and `b` match.
 
-    () when there is no such name; None when a few patterns cannot say it. Where the wildcards of the first
-    five segments can stay in their segments they do: names that need them to cross a colon there, which no
-    service gives, are left out.
+    () when there is no such name; None when more than a few patterns are needed. Wildcards of the first five segments
+    stay within their segments where they can: names in which they would have to match a colon are left out, since no
+    service has such names.
     """
     if contains(a, b):
         return (b,)
@@ -294,25 +300,26 @@ def _intersect(a: str, b: str, crossing: bool) -> tuple[str, ...] | None:
     products = intersection(_resource_tokens(a, crossing), _resource_tokens(b, crossing))
     patterns = {_write(product): product for product in products or ()}
     if any(_resource_tokens(pattern, crossing) != product for pattern, product in patterns.items()):
-        return None  # a wildcard would change its reach where it now stands
-    kept = _widest(sorted(patterns))
-    return tuple(kept) if 0 < len(kept) <= _MAX_PATTERNS else None
+        return None  # written as text, a wildcard would match more or less than its token
+    widest = _widest(sorted(patterns))
+    return tuple(widest) if 0 < len(widest) <= _MAX_PATTERNS else None
 
 
 def _write(tokens: Iterable[Token]) -> str:
-    """Tokens as a pattern. Only as exact as the place of each wildcard allows."""
-    runs = groupby(tokens, lambda part: isinstance(part, str))
+    """Return tokens as the text of a pattern. Where a wildcard stands decides whether it matches colons."""
+    runs = groupby(tokens, lambda token: isinstance(token, str))
     return "".join(
         quote("".join(map(str, run)))
         if literal
-        else "".join(part.value[0] for part in run if isinstance(part, Wild))
+        else "".join(token.value[0] for token in run if isinstance(token, Wild))
         for literal, run in runs
     )
 
 
 def _widest(patterns: Iterable[str]) -> list[str]:
-    kept: list[str] = []
+    """Return the patterns that no other one contains."""
+    widest: list[str] = []
     for pattern in patterns:
-        if not any(contains(other, pattern) for other in kept):
-            kept = [other for other in kept if not contains(pattern, other)] + [pattern]
-    return kept
+        if not any(contains(other, pattern) for other in widest):
+            widest = [other for other in widest if not contains(pattern, other)] + [pattern]
+    return widest

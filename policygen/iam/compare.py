@@ -1,8 +1,8 @@
-"""Two sets of identity policies by meaning: what the new one allows and the old one does not, and the other way.
+"""Compare two sets of identity policies by meaning: what the new one allows and the old one does not, and vice versa.
 
-Every grant of one side is looked for in the other by containment. What is contained is settled; what is not is
-shown by a witness: a request that one side allows and the other does not, tried by the evaluator before it is
-shown. Where neither a proof nor a witness is found, the grant is named as unsure.
+Each grant of one side is checked for containment in the other side. Where containment is not proven, example requests
+are evaluated on both sides until one is found that only one side allows: a counterexample. A grant with neither a
+proof nor a counterexample is reported as unsure.
 """
 
 from __future__ import annotations
@@ -18,93 +18,108 @@ from policygen.iam.conjunction import conjoin
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.example_requests import example_contexts, example_names
-from policygen.iam.grants import Grant, inside_statements, is_pattern
+from policygen.iam.grants import Grant, inside_statements, is_pattern, overlaps_statement
 from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest, Context
 
 Verdict = Literal["equal", "narrower", "wider", "different", "unsure"]
+Side = Literal["new", "old"]
 
 _TRIES = 200
-"""Requests tried for one grant before it is called unsure."""
+"""How many requests are tried for one grant before it is reported as unsure."""
 
 
 class Counterexample(NamedTuple):
-    """A request that one side allows and the other does not, as the evaluator says of it."""
+    """A request that one side allows and the other does not, by the evaluator."""
 
     request: AccessRequest
     allowed_by: str
-    """The statement of the one side that allows it."""
+    """The evaluator's reason for the side that allows it."""
     refused: str
-    """Why the other side does not."""
+    """Its reason for the side that does not."""
+
+
+class UndecidedGrant(NamedTuple):
+    """A grant of one side that is neither proven to be contained in the other side nor shown not to be."""
+
+    side: Side
+    grant: str
+    """``s3:GetObject on arn:aws:s3:::bucket/*``."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people, with the side."""
+        return f"{self.side}: {self.grant}"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changes from old to new. Witnesses and unsure grants are sorted, one witness for each grant."""
+    """What changes from old to new. All fields are sorted; each grant has at most one counterexample."""
 
     verdict: Verdict
-    """``narrower``: the new side allows less; ``unsure``: where only unsure grants keep it from being settled."""
+    """``narrower``: new allows less than old. ``unsure``: the verdict depends on unsure grants."""
     gained: tuple[Counterexample, ...]
-    """What new allows and old does not."""
+    """Requests that new allows and old does not."""
     lost: tuple[Counterexample, ...]
-    """What old allows and new does not."""
-    unsure: tuple[str, ...] = ()
-    """Grants, with their side, of which it is neither proven nor refuted that the other side allows them all."""
+    """Requests that old allows and new does not."""
+    unsure: tuple[UndecidedGrant, ...] = ()
 
 
 def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison:
-    """The comparison of two sets of identity policies, each of one role.
+    """Compare two sets of identity policies, each of one role.
 
     Args:
-        old: today's, for example.
-        new: what is to replace them.
+        old: the current policies, for example.
+        new: the policies that replace them.
     """
-    gained, doubts_new = _surplus(new, old, "new")
-    lost, doubts_old = _surplus(old, new, "old")
+    gained, unsure_new = _allowed_only_by(new, old, "new")
+    lost, unsure_old = _allowed_only_by(old, new, "old")
     return Comparison(
-        _verdict(gained, lost, doubts_new, doubts_old),
+        _verdict(gained, lost, unsure_new, unsure_old),
         gained,
         lost,
-        tuple(sorted((*doubts_new, *doubts_old))),
+        tuple(sorted((*unsure_new, *unsure_old))),
     )
 
 
 def _verdict(
-    gained: Sequence[Counterexample], lost: Sequence[Counterexample], more: Sequence[str], less: Sequence[str]
+    gained: Sequence[Counterexample],
+    lost: Sequence[Counterexample],
+    unsure_new: Sequence[UndecidedGrant],
+    unsure_old: Sequence[UndecidedGrant],
 ) -> Verdict:
-    """`more` and `less` are doubts about what new and old alone allow."""
     if gained and lost:
         return "different"
-    if (more and not gained) or (less and not lost):
+    if (unsure_new and not gained) or (unsure_old and not lost):
         return "unsure"
     return "wider" if gained else "narrower" if lost else "equal"
 
 
-def _surplus(
-    mine: Sequence[Policy], theirs: Sequence[Policy], side: str
-) -> tuple[tuple[Counterexample, ...], tuple[str, ...]]:
-    """Witnesses for what `mine` allows and `theirs` does not, and the grants that are neither shown nor refuted."""
-    contest = _Contest(mine, theirs)
-    witnesses: dict[AccessRequest, Counterexample] = {}
-    doubts: set[str] = set()
+def _allowed_only_by(
+    mine: Sequence[Policy], theirs: Sequence[Policy], side: Side
+) -> tuple[tuple[Counterexample, ...], tuple[UndecidedGrant, ...]]:
+    """Return counterexamples for what `mine` allows and `theirs` does not, and the grants that stay unsure."""
+    comparer = _GrantComparer(mine, theirs)
+    counterexamples: dict[AccessRequest, Counterexample] = {}
+    unsure: set[UndecidedGrant] = set()
     for statement in allow_statements(mine):
         for grant in _grants(statement):
-            if contest.proven(grant):
+            if comparer.is_contained(grant):
                 continue
-            found = contest.witness(grant)
+            found = comparer.counterexample(grant)
             if found is None:
                 where = f"everything but {', '.join(grant.excluded)}" if grant.excluded else grant.resource
-                doubts.add(f"{side}: {grant.action} on {where}")
+                unsure.add(UndecidedGrant(side, f"{grant.action} on {where}"))
             else:
-                witnesses.setdefault(found.request, found)
-    return tuple(sorted(witnesses.values())), tuple(sorted(doubts))
+                counterexamples.setdefault(found.request, found)
+    return tuple(sorted(counterexamples.values())), tuple(sorted(unsure))
 
 
 def _grants(statement: Statement) -> Iterator[Grant]:
-    """What a statement grants, by its own patterns; NotAction by the services and actions that it leaves."""
+    """Yield a statement's grants, by its own patterns. NotAction gives the services and actions that it leaves."""
     actions: Iterable[str] = statement.actions
     if statement.not_actions:
-        actions = _left(statement.actions)
+        actions = _actions_left_by(statement.actions)
     for action in actions:
         if statement.not_resources:
             yield Grant(action, "*", statement.conditions, statement.resources)
@@ -113,8 +128,8 @@ def _grants(statement: Statement) -> Iterator[Grant]:
                 yield Grant(action, resource, statement.conditions)
 
 
-def _left(excluded: Sequence[str]) -> Iterator[str]:
-    """What NotAction leaves: whole services where none of their actions is named, else the known actions left."""
+def _actions_left_by(excluded: Sequence[str]) -> Iterator[str]:
+    """Yield what NotAction leaves: ``service:*`` where no pattern touches a service, else each known action left."""
     for service in sorted(reference.prefixes()):
         whole = f"{service}:*"
         if not any(arn.action_overlaps(pattern, whole) for pattern in excluded):
@@ -125,8 +140,8 @@ def _left(excluded: Sequence[str]) -> Iterator[str]:
                     yield action
 
 
-class _Contest:
-    """One side's grants against the other side."""
+class _GrantComparer:
+    """Compares single grants of one side (`mine`) with the other side (`theirs`)."""
 
     def __init__(self, mine: Sequence[Policy], theirs: Sequence[Policy]) -> None:
         self._mine = Evaluator(mine, complete=True)
@@ -144,22 +159,25 @@ class _Contest:
             if not is_pattern(a)
         ]
 
-    def proven(self, grant: Grant) -> bool:
-        """Whether the other side allows all of a grant, or this side denies all of it: by containment."""
-        if any(_covers(deny, grant) for deny in self._own_denies):
+    def is_contained(self, grant: Grant) -> bool:
+        """Whether the other side provably allows all of a grant, or this side denies all of it."""
+        if any(_denies_all_of(deny, grant) for deny in self._own_denies):
             return True
-        return inside_statements(grant, self._allows) and all(self._harmless(d, grant) for d in self._denies)
-
-    def _harmless(self, deny: Statement, grant: Grant) -> bool:
-        """Whether a Deny of the other side bars nothing of a grant that this side does not bar itself."""
-        if not _touches(deny, grant) or conjoin(grant.conditions, deny.conditions).never:
-            return True
-        return any(
-            _inside_deny(deny, own) and implies(deny.conditions, own.conditions) for own in self._own_denies
+        return inside_statements(grant, self._allows) and all(
+            self._deny_is_irrelevant(d, grant) for d in self._denies
         )
 
-    def witness(self, grant: Grant) -> Counterexample | None:
-        """A request that this side allows and the other does not; None where none was found."""
+    def _deny_is_irrelevant(self, deny: Statement, grant: Grant) -> bool:
+        """Whether a Deny of the other side denies no part of a grant that this side allows."""
+        if not overlaps_statement(grant, deny) or conjoin(grant.conditions, deny.conditions).contradiction:
+            return True
+        return any(
+            _deny_contained_in(deny, own) and implies(deny.conditions, own.conditions)
+            for own in self._own_denies
+        )
+
+    def counterexample(self, grant: Grant) -> Counterexample | None:
+        """Return a request that this side allows and the other does not; None where none was found."""
         for request in islice(self._requests(grant), _TRIES):
             mine = self._mine.evaluate(request)
             if mine.outcome == "ALLOWED" and mine.certain:
@@ -169,33 +187,37 @@ class _Contest:
         return None
 
     def _requests(self, grant: Grant) -> Iterator[AccessRequest]:
-        """Requests that the grant may allow, the plainest first, in a fixed order."""
+        """Yield requests that the grant may allow, the simplest first, in a fixed order."""
         contexts = example_contexts(grant.conditions, self._conditions)
-        for action in self._named(grant.action):
+        for action in self._concrete_actions(grant.action):
             known = reference.action(action)
-            typed = known is None or bool(known.types)
-            names = example_names(grant.resource, grant.excluded, self._resources, known) if typed else ("*",)
+            has_types = known is None or bool(known.types)
+            names = (
+                example_names(grant.resource, grant.excluded, self._resources, known) if has_types else ("*",)
+            )
             for name, context in product(names, contexts):
                 yield AccessRequest(action, name, context=_context(context))
 
-    def _named(self, pattern: str) -> Iterator[str]:
-        """Actions that a pattern matches: those that a statement names, then the first known ones."""
+    def _concrete_actions(self, pattern: str) -> Iterator[str]:
+        """Yield actions that a pattern matches: some that the other side treats differently, some that a statement
+        names, and the first known ones.
+        """
         if not is_pattern(pattern):
             yield pattern
             return
         named = sorted({a for a in self._actions if arn.action_matches(pattern, a)})
-        unlike = list(islice(self._unlike(pattern), 6))
-        yield from dict.fromkeys((*unlike, *named[:12], *islice(actions_matching(pattern), 6)))
+        differing = list(islice(self._differing_actions(pattern), 6))
+        yield from dict.fromkeys((*differing, *named[:12], *islice(actions_matching(pattern), 6)))
 
-    def _unlike(self, pattern: str) -> Iterator[str]:
-        """Known actions that the other side does not allow on everything; whole services are passed over first."""
-        services = [f"{name}:*" for name in sorted(reference.prefixes())] if pattern == "*" else [pattern]
-        for part in services:
-            if not self._same_side(part):
-                yield from (action for action in actions_matching(part) if not self._same_side(action))
+    def _differing_actions(self, pattern: str) -> Iterator[str]:
+        """Yield known actions that the other side does not allow on every resource; allowed services are skipped."""
+        parts = [f"{name}:*" for name in sorted(reference.prefixes())] if pattern == "*" else [pattern]
+        for part in parts:
+            if not self._other_allows_all(part):
+                yield from (action for action in actions_matching(part) if not self._other_allows_all(action))
 
-    def _same_side(self, action: str) -> bool:
-        """Whether the other side allows the action on everything without a word more."""
+    def _other_allows_all(self, action: str) -> bool:
+        """Whether the other side allows an action on every resource without conditions, and denies nothing."""
         return inside_statements(Grant(action, "*"), self._allows) and not self._denies
 
 
@@ -203,29 +225,16 @@ def _context(context: Mapping[str, Sequence[str]]) -> Context:
     return tuple((key, tuple(values)) for key, values in sorted(context.items()) if values)
 
 
-def _covers(deny: Statement, grant: Grant) -> bool:
-    """Whether a Deny bars all of a grant."""
-    allow = Statement(
+def _denies_all_of(deny: Statement, grant: Grant) -> bool:
+    """Whether a Deny denies all of a grant."""
+    as_allow = Statement(
         "Allow", deny.actions, deny.resources, deny.not_actions, deny.not_resources, deny.conditions
     )
-    return grant.inside_statement(allow)
+    return grant.inside_statement(as_allow)
 
 
-def _touches(deny: Statement, grant: Grant) -> bool:
-    """Whether a Deny may bar something of a grant. Errs on the side of yes."""
-    listed = [arn.action_overlaps(pattern, grant.action) for pattern in deny.actions]
-    if deny.not_actions:
-        if any(arn.action_contains(pattern, grant.action) for pattern in deny.actions):
-            return False
-    elif not any(listed):
-        return False
-    if deny.not_resources:
-        return not any(arn.contains(pattern, grant.resource) for pattern in deny.resources)
-    return any(arn.overlaps(pattern, grant.resource) for pattern in deny.resources)
-
-
-def _inside_deny(deny: Statement, own: Statement) -> bool:
-    """Whether all that one Deny speaks about, another one does, conditions aside."""
+def _deny_contained_in(deny: Statement, own: Statement) -> bool:
+    """Whether a Deny of this side (`own`) denies everything that another Deny does, conditions aside."""
     if deny.not_actions or deny.not_resources or own.not_actions or own.not_resources:
         same = (deny.not_actions, deny.not_resources) == (own.not_actions, own.not_resources)
         return same and set(deny.actions) == set(own.actions) and set(deny.resources) == set(own.resources)

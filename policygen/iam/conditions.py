@@ -1,4 +1,4 @@
-"""Condition blocks of IAM statements, in three values: CloudTrail does not tell most condition keys.
+"""Evaluate condition blocks of IAM statements, with three results: CloudTrail does not record most condition keys.
 
 Source: IAM User Guide, reference_policies_elements_condition_operators, reference_policies_variables and
 reference_policies_condition-single-vs-multi-valued-context-keys.
@@ -27,7 +27,7 @@ from policygen.iam.request import Context
 
 
 class Truth(Enum):
-    """The answer of a condition."""
+    """The result of a condition."""
 
     TRUE = "true"
     FALSE = "false"
@@ -37,49 +37,49 @@ class Truth(Enum):
 _NOT = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}
 
 
-def truth(answer: bool) -> Truth:
-    """`answer` as a Truth."""
-    return Truth.TRUE if answer else Truth.FALSE
+def truth(result: bool) -> Truth:
+    """Return a bool as a Truth."""
+    return Truth.TRUE if result else Truth.FALSE
 
 
 def all_of(truths: Iterable[Truth]) -> Truth:
-    """FALSE when one is false, else UNKNOWN when one is unknown, else TRUE."""
-    found = set(truths)
-    return next((each for each in (Truth.FALSE, Truth.UNKNOWN) if each in found), Truth.TRUE)
+    """AND: FALSE when any is false, else UNKNOWN when any is unknown, else TRUE."""
+    present = set(truths)
+    return next((value for value in (Truth.FALSE, Truth.UNKNOWN) if value in present), Truth.TRUE)
 
 
 def negate(value: Truth) -> Truth:
-    """NOT; what is unknown stays so."""
+    """NOT: UNKNOWN stays UNKNOWN."""
     return _NOT[value]
 
 
 def any_of(truths: Iterable[Truth]) -> Truth:
-    """TRUE when one is true, else UNKNOWN when one is unknown, else FALSE."""
+    """OR: TRUE when any is true, else UNKNOWN when any is unknown, else FALSE."""
     return negate(all_of(map(negate, truths)))
 
 
-# --- What is known of a request ------------------------------------------------------------------
+# --- The known condition keys of a request --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ContextFacts:
-    """Condition keys of one request. A key without values is known to be absent from it.
+    """The condition keys of one request that are known.
 
     Attributes:
-        values: key in lower case -> its values.
-        complete: nothing is hidden: a key that is not in `values` is absent from the request.
+        values: key in lower case -> its values; () for a key that is known to be absent from the request.
+        complete: all keys are known: a key that is not in `values` is absent from the request.
     """
 
     values: Mapping[str, tuple[str, ...]]
     complete: bool = False
 
     def look_up(self, key: str) -> tuple[str, ...] | None:
-        """The values of `key`, () when it is absent from the request, None when that is not known."""
+        """Return the values of `key`, () when it is absent from the request, None when it is unknown."""
         return self.values.get(key.lower(), () if self.complete else None)
 
 
 def context_facts(*contexts: Context, absent: Iterable[str] = (), complete: bool = False) -> ContextFacts:
-    """Facts from contexts, of which the later win; `absent` are keys known not to be in the request."""
+    """Merge contexts: later ones override earlier ones. `absent` are keys that the request does not have."""
     known = {key.lower(): () for key in absent}
     return ContextFacts(
         known | {key.lower(): values for context in contexts for key, values in context}, complete
@@ -92,43 +92,43 @@ _VARIABLE = re.compile(r"\$\{([^{}*?$,]+)(?:,\s*'([^'{}]*)')?\s*\}")
 
 
 def unknown_variables(text: str, facts: ContextFacts) -> tuple[str, ...]:
-    """The keys of the policy variables in `text` whose values are not known."""
+    """Return the keys of the policy variables in `text` whose values are unknown."""
     keys = [match.group(1).strip() for match in _VARIABLE.finditer(text)]
     return tuple(key for key in keys if facts.look_up(key) is None)
 
 
 def substitute(pattern: str, facts: ContextFacts) -> str | None:
-    """`pattern` with the values of its variables, which have no wildcards whatever characters they hold.
+    """Replace the variables of `pattern` by their values, escaped so that no character of a value is a wildcard.
 
-    None when a variable has neither a value nor a default: the pattern then matches nothing (4.3.6). A key
-    of several values is no variable. Variables that are not known stand as they are.
+    Unknown variables stay in the pattern. The result is None when a variable has neither a value nor a default: the
+    pattern then matches nothing (4.3.6). A key with several values has no value as a variable.
     """
-    empty = False
+    without_value = False
 
-    def value(match: re.Match[str]) -> str:
-        nonlocal empty
-        found = facts.look_up(match.group(1).strip())
-        if found is None:
+    def replacement(match: re.Match[str]) -> str:
+        nonlocal without_value
+        values = facts.look_up(match.group(1).strip())
+        if values is None:
             return match.group()
         default = match.group(2)
-        empty |= len(found) != 1 and (bool(found) or default is None)
-        return quote(found[0] if found else default or "")
+        without_value |= len(values) != 1 and (bool(values) or default is None)
+        return quote(values[0] if values else default or "")
 
-    replaced = _VARIABLE.sub(value, pattern)
-    return None if empty else replaced
+    replaced = _VARIABLE.sub(replacement, pattern)
+    return None if without_value else replaced
 
 
 # --- Operators -----------------------------------------------------------------------------------
 
 Test = Callable[[str, str, ContextFacts], Truth]
-"""Policy value, request value, facts -> whether the request value is one that the policy value names."""
+"""Policy value, request value, known keys -> whether the policy value matches the request value."""
 
 
 class Operator(NamedTuple):
     """A condition operator.
 
-    `pattern` compiles a value of the operators that take policy variables; `read` makes a value of the others
-    comparable, and raises ValueError for one of the wrong type.
+    `pattern` compiles a value; only operators that take policy variables have it. `read` parses a value of the other
+    operators for comparison, and raises ValueError for a value of the wrong type.
     """
 
     test: Test
@@ -138,7 +138,7 @@ class Operator(NamedTuple):
 
 
 def _exact(text: str) -> str:
-    """A value without wildcards as a pattern; its variables stay variables."""
+    """Return the pattern for a value whose ``*`` and ``?`` are literal. Variables stay variables."""
     return re.sub(
         r"\$\{[^{}]*\}|[*?]", lambda found: found.group() if found.group()[1:] else quote(found.group()), text
     )
@@ -149,7 +149,7 @@ def _equals(text: str) -> Glob:
 
 
 def equals_ignoring_case(text: str) -> Glob:
-    """A value without wildcards, in lower case as the request's value is compared."""
+    """Compile a value whose ``*`` and ``?`` are literal, in lower case. It matches request values in lower case."""
     return string_glob(_exact(text).lower())
 
 
@@ -164,7 +164,7 @@ def _matching(pattern: Callable[[str], Glob]) -> Test:
         if unknown_variables(policy, facts):
             return Truth.UNKNOWN if meets(pattern(resolved).tokens, tuple(request)) else Truth.FALSE
         if pattern is arn_glob and not (parse(resolved) and parse(request)):
-            return Truth.UNKNOWN  # IAM does not say what it makes of a value of the wrong type
+            return Truth.UNKNOWN  # AWS does not document what happens to a value of the wrong type
         return truth(pattern(resolved).matches(request))
 
     return test
@@ -175,7 +175,7 @@ def _comparing(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) 
         try:
             return truth(compare(read(request), read(policy)))
         except ValueError:
-            return Truth.UNKNOWN  # as above
+            return Truth.UNKNOWN  # a value of the wrong type, as above
 
     return Operator(test, read=read)
 
@@ -187,7 +187,7 @@ def _number(text: str) -> Decimal:
 
 
 def _date(text: str) -> datetime:
-    """A date of W3C's profile of ISO 8601, or seconds of the Unix epoch."""
+    """Parse a date of W3C's profile of ISO 8601, or seconds of the Unix epoch."""
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         try:
             return datetime.fromtimestamp(float(text), UTC)
@@ -253,7 +253,7 @@ OPERATORS = dict(_operators())
 
 
 class ConditionOperator(NamedTuple):
-    """An operator as written: ``ForAllValues:StringLikeIfExists``, in lower case."""
+    """The parts of an operator such as ``ForAllValues:StringLikeIfExists``, in lower case."""
 
     quantifier: str
     base: str
@@ -261,19 +261,19 @@ class ConditionOperator(NamedTuple):
 
     @property
     def operator(self) -> Operator:
-        """The operator behind quantifier and IfExists."""
+        """The operator without quantifier and IfExists."""
         return OPERATORS[self.base]
 
     @property
     def when_absent(self) -> bool:
-        """The answer where the request does not have the key."""
+        """The result where the request does not have the key."""
         if self.if_exists or self.quantifier:
             return self.if_exists or self.quantifier == "forallvalues"
         return self.operator.negated
 
 
 def parse_operator(operator: str) -> ConditionOperator | None:
-    """The operator, or None when IAM has no such operator."""
+    """Parse an operator; None when IAM has no such operator."""
     quantifier, _, name = operator.lower().rpartition(":")
     base = name.removesuffix("ifexists")
     if base not in OPERATORS or quantifier not in ("", "forallvalues", "foranyvalue"):
@@ -285,14 +285,14 @@ def parse_operator(operator: str) -> ConditionOperator | None:
 
 
 def evaluate_conditions(conditions: Conditions, facts: ContextFacts) -> Truth:
-    """Whether a condition block holds for a request of which `facts` are known."""
+    """Whether a condition block holds for a request with the known keys `facts`."""
     return all_of(
         evaluate_entry(operator, key, values, facts) for operator, keys in conditions for key, values in keys
     )
 
 
 def undecided_keys(conditions: Conditions, facts: ContextFacts) -> tuple[str, ...]:
-    """The keys, sorted, for want of which entries of a block are UNKNOWN: condition keys and variables."""
+    """Return the unknown condition keys and variables, sorted, that make entries of a block UNKNOWN."""
     keys: set[str] = set()
     for operator, entries in conditions:
         for key, values in entries:
@@ -303,22 +303,22 @@ def undecided_keys(conditions: Conditions, facts: ContextFacts) -> tuple[str, ..
 
 
 def evaluate_entry(operator: str, key: str, values: tuple[str, ...], facts: ContextFacts) -> Truth:
-    """One key of a condition block. UNKNOWN for an operator that IAM does not have."""
-    name, found = parse_operator(operator), facts.look_up(key)
-    if name is None or found is None:
+    """Evaluate one key of a condition block. UNKNOWN for an operator that IAM does not have."""
+    name, requested = parse_operator(operator), facts.look_up(key)
+    if name is None or requested is None:
         return Truth.UNKNOWN
     if name.base == "null":
-        return truth(("false" if found else "true") in map(str.lower, values))
-    if not found:
+        return truth(("false" if requested else "true") in map(str.lower, values))
+    if not requested:
         return truth(name.when_absent)
     test, negated = name.operator[:2]
 
     def holds(request: str) -> Truth:
-        named_by_policy = any_of(test(policy, request, facts) for policy in values)
-        return negate(named_by_policy) if negated else named_by_policy
+        matched = any_of(test(policy, request, facts) for policy in values)
+        return negate(matched) if negated else matched
 
     if name.quantifier:
         quantify = all_of if name.quantifier == "forallvalues" else any_of
-        return quantify(map(holds, found))
-    # Several values need a set operator: without one the condition is not met.
-    return holds(found[0]) if len(found) == 1 else Truth.FALSE
+        return quantify(map(holds, requested))
+    # Several values need a set operator. Without one the condition is not met.
+    return holds(requested[0]) if len(requested) == 1 else Truth.FALSE

@@ -1,7 +1,8 @@
-"""Two condition blocks at once: what one statement can say of both.
+"""The conjunction of two condition blocks, as one block that a statement can have.
 
-A statement has one entry per operator and key. Two entries of different operators stand side by side; two of
-the same operator are met in one entry where IAM can say it, else the narrower side is taken and the loss named.
+A block has one entry per operator and key. Entries of different operators stay side by side. Two entries of the same
+operator are intersected in one entry where IAM can express it; else the result is narrower than the conjunction, and
+`lost` says where.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.implication import RANGES, comparison_of, names_all, operator_kind
 from policygen.iam.pattern import Token, Wild, includes, intersection, meets
 
-# Operators that compare alike, so that a second entry of the same key has a place to stand.
+# Operators that compare alike: the second entry of a key can be written with the other operator.
 _TWINS = {
     "StringEquals": "StringLike",
     "StringNotEquals": "StringNotLike",
@@ -32,93 +33,98 @@ _NEVER = "which contradict each other"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """Two blocks in one. `lost` says, one line each, what holds under both and not under `conditions`.
-
-    `conditions` is None where nothing holds under both, or where no statement can say what does.
-    """
+class Conjunction:
+    """Two blocks in one."""
 
     conditions: Conditions | None
+    """The block; None where no request satisfies both blocks, or where no block can express it."""
     lost: tuple[str, ...] = ()
-    never: bool = False
-    """Proven: nothing holds under both."""
+    """One line for each pair of entries that `conditions` is narrower than."""
+    contradiction: bool = False
+    """Whether it is proven that no request satisfies both blocks."""
 
 
-def conjoin(own: Conditions, other: Conditions) -> Joined:
-    """The block that holds where both hold: exactly there when nothing is lost, else nowhere else."""
-    block: dict[str, dict[str, tuple[str, ...]]] = {op: dict(keys) for op, keys in own}
+_Block = dict[str, dict[str, tuple[str, ...]]]
+"""Operator -> key -> values."""
+
+
+def conjoin(first: Conditions, second: Conditions) -> Conjunction:
+    """Return the block that holds where both blocks hold; where something is lost, it holds in fewer cases."""
+    block: _Block = {op: dict(keys) for op, keys in first}
     lost: list[str] = []
-    for operator, keys in other:
+    for operator, keys in second:
         for key, values in keys:
-            where = _entry(block, operator, key)
-            if where is None:
-                _mine(block, operator)[key] = values
-            elif set(block[where[0]][where[1]]) != set(values):
-                why = _add(block, where, values)
-                if why and any(not found for keys_ in block.values() for found in keys_.values()):
-                    return Joined(None, (why,), never=why.endswith(_NEVER))
-                lost += [why] if why else []
-    return Joined(conditions_of({op: keys for op, keys in block.items() if keys}), tuple(lost))
+            entry = _find_entry(block, operator, key)
+            if entry is None:
+                _entries_of(block, operator)[key] = values
+            elif set(block[entry[0]][entry[1]]) != set(values):
+                loss = _narrow_entry(block, entry, values)
+                if loss and any(not remaining for by_key in block.values() for remaining in by_key.values()):
+                    return Conjunction(None, (loss,), contradiction=loss.endswith(_NEVER))
+                lost += [loss] if loss else []
+    return Conjunction(conditions_of({op: keys for op, keys in block.items() if keys}), tuple(lost))
 
 
-def _mine(block: dict[str, dict[str, tuple[str, ...]]], operator: str) -> dict[str, tuple[str, ...]]:
-    """The entries of an operator, which IAM reads without regard to case."""
+def _entries_of(block: _Block, operator: str) -> dict[str, tuple[str, ...]]:
+    """Return the entries of an operator, whose name IAM reads without regard to case."""
     same = next((op for op in block if op.lower() == operator.lower()), operator)
     return block.setdefault(same, {})
 
 
-def _entry(block: dict[str, dict[str, tuple[str, ...]]], operator: str, key: str) -> tuple[str, str] | None:
-    """Where a block has an entry of this operator and key."""
+def _find_entry(block: _Block, operator: str, key: str) -> tuple[str, str] | None:
+    """Return operator and key of the block's entry for an operator and key, as the block writes them."""
     return next(
         (
-            (op, own)
+            (op, written)
             for op, keys in block.items()
             if op.lower() == operator.lower()
-            for own in keys
-            if own.lower() == key.lower()
+            for written in keys
+            if written.lower() == key.lower()
         ),
         None,
     )
 
 
-def _add(
-    block: dict[str, dict[str, tuple[str, ...]]], where: tuple[str, str], values: tuple[str, ...]
-) -> str:
-    """Narrows an entry to other values as well. Gives what is lost, or ""; the entry is empty if all is."""
-    operator, key = where
-    mine = block[operator][key]
+def _narrow_entry(block: _Block, entry: tuple[str, str], values: tuple[str, ...]) -> str:
+    """Narrow an entry to values of another one too.
+
+    Returns:
+        What is lost, or "". If everything is lost, the entry has no values.
+    """
+    operator, key = entry
+    present = block[operator][key]
     name = parse_operator(operator)
     if name is None:
         block[operator][key] = ()
         return f"{operator} is no operator of IAM"
-    met, exact = _meet(name, mine, values)
+    common, exact = _common_values(name, present, values)
     twin = _twin(operator)
-    if not exact and twin and _entry(block, twin, key) is None:
-        # StringLike reads as wildcards what StringEquals takes as they are.
-        plain = twin.rpartition(":")[2].startswith("String")
-        written = tuple(_plain(value) for value in values) if plain else values
-        _mine(block, twin)[key] = written
+    if not exact and twin and _find_entry(block, twin, key) is None:
+        # The characters * and ? are literal in StringEquals and wildcards in StringLike.
+        escape = twin.rpartition(":")[2].startswith("String")
+        _entries_of(block, twin)[key] = tuple(map(_escape, values)) if escape else values
         return ""
-    both = f"{operator} {key}: {_list(mine)} and {_list(values)}"
-    if not met and name.when_absent and name.base != "null":
+    both = f"{operator} {key}: {_list(present)} and {_list(values)}"
+    if not common and name.when_absent and name.base != "null":
         # No value satisfies both, but a request without the key does.
         del block[operator][key]
-        return _only_absent(block, key) or ("" if exact else f"{both} cannot be said in one entry")
-    block[operator][key] = met
-    if exact and met:
+        return _require_absent(block, key) or ("" if exact else f"{both} cannot be said in one entry")
+    block[operator][key] = common
+    if exact and common:
         return ""
     return f"{both} cannot be said in one entry" if not exact else f"{both}, {_NEVER}"
 
 
-def _only_absent(block: dict[str, dict[str, tuple[str, ...]]], key: str) -> str:
-    """Adds that the key is not in the request; what is lost where the block wants it there."""
-    where = _entry(block, "Null", key)
-    if where is None:
-        _mine(block, "Null")[key] = ("true",)
+def _require_absent(block: _Block, key: str) -> str:
+    """Require that the request does not have the key. Returns what is lost where the block requires the key."""
+    entry = _find_entry(block, "Null", key)
+    if entry is None:
+        _entries_of(block, "Null")[key] = ("true",)
         return ""
-    stays = "true" in map(str.lower, block[where[0]][where[1]])
-    block[where[0]][where[1]] = ("true",) if stays else ()
-    return "" if stays else f"{key} is wanted and barred, {_NEVER}"
+    operator, key_ = entry
+    possible = "true" in map(str.lower, block[operator][key_])
+    block[operator][key_] = ("true",) if possible else ()
+    return "" if possible else f"{key} is wanted and barred, {_NEVER}"
 
 
 def _list(values: Iterable[str]) -> str:
@@ -132,8 +138,8 @@ def _twin(operator: str) -> str | None:
     return f"{quantifier}{colon}{twin}{ending}" if twin else None
 
 
-def _plain(value: str) -> str:
-    """A value of an operator without wildcards for one that has them; variables stay variables."""
+def _escape(value: str) -> str:
+    """Escape the wildcard characters of a value. Variables stay variables."""
     parts = value.split("${")
     written = [quote(parts[0])]
     for part in parts[1:]:
@@ -142,81 +148,83 @@ def _plain(value: str) -> str:
     return "".join(written)
 
 
-def _meet(
-    name: ConditionOperator, mine: tuple[str, ...], theirs: tuple[str, ...]
+def _common_values(
+    name: ConditionOperator, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[tuple[str, ...], bool]:
-    """The values under which both lists hold, and whether they hold nowhere else together."""
-    # One value of several may satisfy the one list and another value the other: an entry cannot say that.
-    apart = name.quantifier == "foranyvalue"
+    """Return the values of an entry that implies both lists, and whether the two lists imply the entry in turn."""
+    # With ForAnyValue one value of the request may satisfy the first list and another the second: no entry says that.
+    separable = name.quantifier == "foranyvalue"
     if name.operator.negated:
-        return tuple(sorted({*mine, *theirs})), not apart
+        return tuple(sorted({*first, *second})), not separable
     kind = operator_kind(name)
     if kind in ("numeric", "date") and comparison_of(name) in RANGES:
-        bound = _bound(name, mine, theirs)
-        return ((bound,), not apart) if bound is not None else ((), False)
-    met: set[str] = set()
-    exact = not apart
-    for a in mine:
-        for b in theirs:
-            found, whole = _both(name, a, b)
-            met.update(found)
-            exact &= whole
-    return tuple(sorted(met)), exact
+        bound = _stricter_bound(name, first, second)
+        return ((bound,), not separable) if bound is not None else ((), False)
+    common: set[str] = set()
+    exact = not separable
+    for a in first:
+        for b in second:
+            values, complete = _intersect_values(name, a, b)
+            common.update(values)
+            exact &= complete
+    return tuple(sorted(common)), exact
 
 
-def _bound(name: ConditionOperator, mine: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
-    """The bound of both lists, of which any value is enough: the stricter of the two laxest ones."""
+def _stricter_bound(name: ConditionOperator, first: tuple[str, ...], second: tuple[str, ...]) -> str | None:
+    """Return the bound that satisfies both lists: any bound of a list is enough, so the laxest of each counts."""
     read = name.operator.read
-    if read is None or not mine or not theirs:
+    if read is None or not first or not second:
         return None
-    lax, strict = (max, min) if comparison_of(name).startswith("less") else (min, max)
+    laxest, strictest = (max, min) if comparison_of(name).startswith("less") else (min, max)
 
     def key(value: str) -> Any:
         return read(value)
 
     try:
-        return strict(lax(mine, key=key), lax(theirs, key=key), key=key)
+        return strictest(laxest(first, key=key), laxest(second, key=key), key=key)
     except ValueError:
         return None
 
 
-def _both(name: ConditionOperator, a: str, b: str) -> tuple[set[str], bool]:
-    """Values that name what both values name, and whether they name all of it."""
+def _intersect_values(name: ConditionOperator, a: str, b: str) -> tuple[set[str], bool]:
+    """Return values that match only what both `a` and `b` match, and whether they match all of it."""
     if names_all(name, a, name, b):
         return {b}, True
     if names_all(name, b, name, a):
         return {a}, True
     compile_ = OPERATORS[name.base].pattern
     if compile_ is None:
-        return set(), _readable(name, a, b)
-    one, other = compile_(a), compile_(b)
-    if not meets(one.tokens, other.tokens):
+        return set(), _provably_disjoint(name, a, b)
+    glob_a, glob_b = compile_(a), compile_(b)
+    if not meets(glob_a.tokens, glob_b.tokens):
         return set(), True
-    if Wild.VARIABLE in one.tokens or Wild.VARIABLE in other.tokens:
+    if Wild.VARIABLE in glob_a.tokens or Wild.VARIABLE in glob_b.tokens:
         return set(), False
-    products = intersection(one.tokens, other.tokens)
+    products = intersection(glob_a.tokens, glob_b.tokens)
     texts = {_text(product): product for product in products or ()}
-    kept = {text for text, product in texts.items() if compile_(text).tokens == product}
-    sound = {t for t in kept if includes(one, compile_(t)) and includes(other, compile_(t))}
+    unchanged = {text for text, product in texts.items() if compile_(text).tokens == product}
+    sound = {t for t in unchanged if includes(glob_a, compile_(t)) and includes(glob_b, compile_(t))}
     return sound, products is not None and len(sound) == len(products)
 
 
-def _readable(name: ConditionOperator, a: str, b: str) -> bool:
-    """Whether two values that do not include each other are known to have nothing in common."""
+def _provably_disjoint(name: ConditionOperator, a: str, b: str) -> bool:
+    """Whether two values, neither of which includes the other, provably match no common value."""
     read = name.operator.read
     if read is None:
         return False
     try:
-        one, other = read(a), read(b)
+        value_a, value_b = read(a), read(b)
     except ValueError:
         return False
     if operator_kind(name) == "ipaddress":
-        return isinstance(one, IPv4Network) != isinstance(other, IPv4Network) or not one.overlaps(other)
+        return isinstance(value_a, IPv4Network) != isinstance(value_b, IPv4Network) or not value_a.overlaps(
+            value_b
+        )
     return True
 
 
 def _text(tokens: tuple[Token, ...]) -> str:
-    """Tokens as a pattern of a condition value."""
+    """Return tokens as the text of a condition value."""
     parts: list[str] = []
     literal: list[str] = []
     for token in tokens:

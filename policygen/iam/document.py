@@ -1,4 +1,4 @@
-"""IAM identity policies, SCPs and RCPs as values: read from real-world JSON, written in one stable form.
+"""IAM identity policies, SCPs and RCPs as values: parsed from real-world JSON, written in one stable form.
 
 Source: IAM User Guide, reference_policies_grammar; quotas in 4.2; Organizations User Guide,
 orgs_manage_policies_scps_syntax and orgs_manage_policies_rcps_syntax.
@@ -17,22 +17,22 @@ from policygen.text import escape_controls, sanitize
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
-    """The Allow statements of policies, in order, each once."""
+    """Return the Allow statements of policies, in order, each once."""
     return list(dict.fromkeys(s for policy in policies for s in policy.statements if s.effect == "Allow"))
 
 
 def deny_statements(policies: Iterable[Policy]) -> list[Statement]:
-    """The Deny statements of policies, in order, each once."""
+    """Return the Deny statements of policies, in order, each once."""
     return list(dict.fromkeys(s for policy in policies for s in policy.statements if s.effect == "Deny"))
 
 
 Effect = Literal["Allow", "Deny"]
 
 PolicyKind = Literal["identity", "service control", "resource control"]
-"""AWS's word for what a policy is; a boundary is written like an identity policy."""
+"""AWS's name for the kind of a policy. A permissions boundary is written like an identity policy."""
 
 Conditions = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
-"""Operator -> key -> values, each level sorted: ``(("StringEquals", (("s3:prefix", ("2026/",)),)),)``."""
+"""Operator -> key -> values, sorted at each level: ``(("StringEquals", (("s3:prefix", ("2026/",)),)),)``."""
 
 _VERSION = "2012-10-17"
 _OLD_VERSION = "2008-10-17"
@@ -45,7 +45,10 @@ _EFFECTS: dict[str, Effect] = {"allow": "Allow", "deny": "Deny"}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of an identity policy. With `not_actions`, `actions` are the value of NotAction."""
+    """One statement of an identity policy.
+
+    With `not_actions`, `actions` are the values of NotAction; likewise `not_resources`.
+    """
 
     effect: Effect
     actions: tuple[str, ...]
@@ -56,7 +59,7 @@ class Statement:
     sid: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The statement as IAM writes it; actions and resources are always lists."""
+        """Return the statement as a JSON object. Actions and resources are always lists."""
         element: dict[str, Any] = {"Sid": self.sid} if self.sid else {}
         element["Effect"] = self.effect
         element["NotAction" if self.not_actions else "Action"] = list(self.actions)
@@ -69,7 +72,7 @@ class Statement:
 
     @property
     def size(self) -> int:
-        """Its characters in a minified document."""
+        """Number of characters in a minified document."""
         return len(_minified(self.to_dict()))
 
 
@@ -79,9 +82,9 @@ def _minified(element: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An identity policy, or a control policy of an organization, as `kind` tells.
+    """An identity policy, or a control policy of an organization; `kind` says which.
 
-    `name` is for people: it is not part of the document.
+    `name` is for people and not part of the document.
     """
 
     statements: tuple[Statement, ...]
@@ -90,23 +93,23 @@ class Policy:
     kind: PolicyKind = "identity"
 
     def to_dict(self) -> dict[str, Any]:
-        """The policy document, in the order of its statements."""
+        """Return the policy document, its statements in order."""
         return {"Version": self.version, "Statement": [statement.to_dict() for statement in self.statements]}
 
     def to_json(self, indent: Literal[2] | None = None) -> str:
-        """The policy document as text: minified, or indented for people."""
+        """Return the policy document as text: minified, or indented for people."""
         if indent is None:
             return _minified(self.to_dict())
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     @property
     def size(self) -> int:
-        """Characters that count against IAM's quotas: all but whitespace outside strings (4.2)."""
+        """Number of characters that count against IAM's quotas: all but whitespace outside strings (4.2)."""
         return len(self.to_json())
 
 
 def conditions_of(block: Mapping[str, Mapping[str, Iterable[str]]]) -> Conditions:
-    """A condition block in its stable form: sorted at each level, without duplicate values."""
+    """Return a condition block in its stable form: sorted at each level, without duplicate values."""
     return tuple(
         (operator, tuple((key, tuple(sorted(set(values)))) for key, values in sorted(keys.items())))
         for operator, keys in sorted(block.items())
@@ -114,30 +117,30 @@ def conditions_of(block: Mapping[str, Mapping[str, Iterable[str]]]) -> Condition
 
 
 def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity") -> Policy:
-    """An identity policy or a control policy from a document as AWS returns it or as people write it.
+    """Parse the document of an identity policy or a control policy, as AWS returns it or as people write it.
 
     Args:
         document: a JSON object, or its text, which may be URL-encoded (GetRolePolicy) or start with a BOM.
         name: what to call the policy in messages.
-        kind: SCPs are written like identity policies; RCPs name the principal as well, which is always ``*``.
+        kind: SCPs are written like identity policies. RCPs also name a principal, which is always ``*``.
 
-    A document of version 2008-10-17, which is also what a missing Version means, has no policy
-    variables: it is read as the document of version 2012-10-17 that means the same.
+    Version 2008-10-17 (also the meaning of a missing Version) has no policy variables. The result is the policy of
+    version 2012-10-17 with the same meaning.
 
     Raises:
-        UsageError: PG-E210, with the path of the element that is not as it should be; PG-E350, an RCP
-            whose principal is not everyone.
+        UsageError: PG-E210, an element is not valid; the message has its path. PG-E350, the principal of an RCP is
+            not ``*``.
     """
     reader = _PolicyReader(name, kind)
     element = reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
-    reader.known(element, _POLICY_ELEMENTS, "")
+    reader.reject_unknown(element, _POLICY_ELEMENTS, "")
     version = element.get("Version", _OLD_VERSION)
     if version not in (_VERSION, _OLD_VERSION):
         raise reader.error("Version", f"is neither {_VERSION} nor {_OLD_VERSION}: {_shown(version)}")
     if "Statement" not in element:
         raise reader.error("Statement", "is missing")
-    found = element["Statement"]
-    statements = found if isinstance(found, list) else [found]
+    content = element["Statement"]
+    statements = content if isinstance(content, list) else [content]
     reader.variables = version == _VERSION
     return Policy(
         tuple(reader.statement(statement, f"Statement[{i}]") for i, statement in enumerate(statements)),
@@ -154,8 +157,8 @@ def _shown(value: object) -> str:
     )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys are unique, as IAM demands: the last of two must not hide the first."""
+def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object and reject duplicate keys, as IAM does: the last value must not hide the first."""
     element = dict(pairs)
     if len(element) != len(pairs):
         keys = [key for key, _ in pairs]
@@ -164,7 +167,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _PolicyReader:
-    """Reads the elements of one document; knows its name, for messages, and whether it has variables."""
+    """Reads the elements of one document. `name` is for messages; `variables` says whether it has policy variables."""
 
     def __init__(self, name: str, kind: PolicyKind = "identity") -> None:
         self.name = name
@@ -184,7 +187,7 @@ class _PolicyReader:
         if not text.startswith("{"):
             text = unquote(text).removeprefix("\ufeff")
         try:
-            return json.loads(text, object_pairs_hook=_unique)
+            return json.loads(text, object_pairs_hook=_with_unique_keys)
         except (ValueError, RecursionError) as error:
             raise self.error("document", f"is not JSON: {error}") from error
 
@@ -193,7 +196,7 @@ class _PolicyReader:
             raise self.error(path, f"must be an object, not {_shown(value)}")
         return value
 
-    def known(self, element: Mapping[str, Any], names: frozenset[str], path: str) -> None:
+    def reject_unknown(self, element: Mapping[str, Any], names: frozenset[str], path: str) -> None:
         for key in element:
             if key in ("Principal", "NotPrincipal"):
                 wanted = "an identity policy" if self.kind == "identity" else f"a {self.kind} policy"
@@ -204,28 +207,28 @@ class _PolicyReader:
     def statement(self, value: object, path: str) -> Statement:
         element = self.mapping(value, path)
         if self.kind == "resource control":
-            element = self.everyone(element, path)
-        self.known(element, _STATEMENT_ELEMENTS, path)
+            element = self.without_principal(element, path)
+        self.reject_unknown(element, _STATEMENT_ELEMENTS, path)
         effect = element.get("Effect")
         if not isinstance(effect, str) or effect.lower() not in _EFFECTS:
             raise self.error(f"{path}.Effect", f"must be Allow or Deny, not {_shown(effect)}")
         sid = element.get("Sid", "")
         if not isinstance(sid, str):
             raise self.error(f"{path}.Sid", f"must be a string, not {_shown(sid)}")
-        actions, not_actions = self.one_of(element, "Action", path)
-        resources, not_resources = self.one_of(element, "Resource", path)
+        actions, not_actions = self.element_or_negation(element, "Action", path)
+        resources, not_resources = self.element_or_negation(element, "Resource", path)
         return Statement(
             effect=_EFFECTS[effect.lower()],
             actions=actions,
-            resources=tuple(map(self.modern, resources)),
+            resources=tuple(map(self.current_syntax, resources)),
             not_actions=not_actions,
             not_resources=not_resources,
             conditions=self.conditions(element.get("Condition", {}), f"{path}.Condition"),
             sid=sid,
         )
 
-    def everyone(self, element: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-        """The statement of an RCP without its principal, which AWS lets be nothing but everyone."""
+    def without_principal(self, element: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """Return an RCP's statement without its principal; AWS accepts no other principal than everyone."""
         principal = element.get("Principal")
         if principal not in ("*", {"AWS": "*"}, {"AWS": ["*"]}, ["*"]):
             raise UsageError(
@@ -237,14 +240,16 @@ class _PolicyReader:
             )
         return {key: value for key, value in element.items() if key != "Principal"}
 
-    def one_of(self, element: Mapping[str, Any], key: str, path: str) -> tuple[tuple[str, ...], bool]:
-        """The strings of `key` or of its negation, and whether it is the negation."""
+    def element_or_negation(
+        self, element: Mapping[str, Any], key: str, path: str
+    ) -> tuple[tuple[str, ...], bool]:
+        """Return the strings of `key` or of its negation, and whether it is the negation."""
         negated = f"Not{key}"
         if (key in element) == (negated in element):
             problem = "both stand in one statement" if key in element else "are both missing"
             raise self.error(f"{path}.{key}", f"and {negated} {problem}")
-        found = key if key in element else negated
-        return self.strings(element[found], f"{path}.{found}"), found == negated
+        present = key if key in element else negated
+        return self.strings(element[present], f"{path}.{present}"), present == negated
 
     def strings(self, value: object, path: str, scalars: bool = False) -> tuple[str, ...]:
         values = value if isinstance(value, (list, tuple)) else [value]
@@ -261,13 +266,15 @@ class _PolicyReader:
         return conditions_of(
             {
                 str(operator): {
-                    str(key): map(self.modern, self.strings(values, f"{path}.{operator}.{key}", scalars=True))
+                    str(key): map(
+                        self.current_syntax, self.strings(values, f"{path}.{operator}.{key}", scalars=True)
+                    )
                     for key, values in self.mapping(keys, f"{path}.{operator}").items()
                 }
                 for operator, keys in self.mapping(value, path).items()
             }
         )
 
-    def modern(self, text: str) -> str:
-        """`text` with the meaning it has in its version, written in the present version."""
+    def current_syntax(self, text: str) -> str:
+        """Return `text` in the current version's syntax: without variables, ``${`` is escaped."""
         return text if self.variables else text.replace("${", "${$}{")

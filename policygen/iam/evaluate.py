@@ -1,9 +1,9 @@
-"""What policies decide about an access request: IAM's evaluation of identity policies and what bounds them.
+"""Evaluate access requests as IAM does: identity policies, permissions boundary, SCPs and RCPs.
 
-A request must be allowed by the identity policies, by the permissions boundary, and by each level of the
-organization; a Deny in any of them ends it. A record tells few of the keys that conditions ask for, so a
-decision says whether it is certain and, if not, for want of which keys. Source: IAM User Guide,
-reference_policies_evaluation-logic; Organizations User Guide, orgs_manage_policies_scps_evaluation; 4.1, 4.3.
+The identity policies, the permissions boundary and each level of the organization must allow a request; one Deny in
+any of them denies it. A CloudTrail record holds few of the keys that conditions read, so a decision says whether it is
+certain, and which unknown keys it depends on. Source: IAM User Guide, reference_policies_evaluation-logic;
+Organizations User Guide, orgs_manage_policies_scps_evaluation; 4.1, 4.3.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ Outcome = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What policies decide about one access request.
+    """The decision of policies about one access request.
 
     Attributes:
-        outcome: what holds if every condition that cannot be decided favours the request, as it must have
-            done for a call that succeeded.
-        certain: the outcome does not depend on keys that are not known.
-        statement: the statement that decided, None for an implicit deny.
+        outcome: the outcome if every undecided condition favours the request, as it must have done for a call that
+            succeeded.
+        certain: whether the outcome is the same for all values of unknown keys.
+        statement: the deciding statement, None for an implicit deny.
         policy: the name of its policy.
-        layer: whose word decided: ``the identity policies``, ``the permissions boundary``, ``a service control
-            policy``, ``a resource control policy``.
-        unknown_keys: the keys, sorted, that keep the decision from being certain.
+        layer: which kind of policy decided: ``the identity policies``, ``the permissions boundary``, ``a service
+            control policy``, ``a resource control policy``.
+        unknown_keys: the unknown keys, sorted, that the outcome depends on.
         reason: one line for people.
     """
 
@@ -72,9 +72,9 @@ class Decision:
 
 
 Guardrails = Sequence[Sequence[Policy]]
-"""SCPs by level, the root's first, and RCPs as one level: each must allow, and holds at least one Allow.
+"""Levels of SCPs, the root's first, and RCPs as one level. Each level must allow a request.
 
-An RCP level has the Allow of RCPFullAWSAccess, which is always attached (4.1)."""
+The RCP level includes RCPFullAWSAccess, which is always attached (4.1)."""
 
 IDENTITY = "the identity policies"
 BOUNDARY = "the permissions boundary"
@@ -91,7 +91,7 @@ def evaluate(
     guardrails: Guardrails = (),
     account: str = "",
 ) -> Decision:
-    """What `policies`, all of one role, within its bounds decide about `request`; see `Evaluator`."""
+    """Evaluate one request against the policies of one role; see `Evaluator` for the arguments."""
     return Evaluator(policies, boundary, complete, base, guardrails, account).evaluate(request)
 
 
@@ -100,12 +100,12 @@ class Evaluator:
 
     Args:
         policies: the identity policies of one role.
-        boundary: its permissions boundary; it must allow a request as well.
+        boundary: its permissions boundary; it must allow a request too.
         complete: a condition key that neither the request nor `base` has is absent, not unknown.
         base: condition keys that are the same for all requests; a key without values is absent.
-        guardrails: levels of SCPs and RCPs; each must allow a request as well. An empty level allows nothing.
-        account: the role's account. RCPs bound its resources only: a resource that names another account is
-            not asked of them. "" asks of all.
+        guardrails: levels of SCPs and RCPs; each must allow a request too. An empty level allows nothing.
+        account: the role's account. RCPs limit the resources of this account only: they are skipped for a resource of
+            another account. With "" they apply to all resources.
     """
 
     def __init__(
@@ -124,31 +124,31 @@ class Evaluator:
         self._base = base
         self._complete = complete
         self._facts = context_facts(base, complete=complete)
-        self._asks = any(rule.asks for layer in self._layers for rule in layer.rules)
-        self._concerned: dict[str, list[_Concerned]] = {}
-        self._spoken: dict[str, list[_Layer]] = {}
+        self._needs_context = any(rule.needs_context for layer in self._layers for rule in layer.rules)
+        self._rules_by_action: dict[str, list[_ActionRules]] = {}
+        self._layers_by_service: dict[str, list[_Layer]] = {}
 
     def evaluate(self, request: AccessRequest) -> Decision:
-        """The decision about `request`.
+        """Return the decision about a request.
 
-        A literal resource is matched as it is. A pattern (`request.wild`) must be allowed whole by one
-        statement, and is denied when a Deny touches any part of it.
+        A literal resource is matched as it is. A pattern (`request.wild`) is allowed if one statement allows all of
+        it, and denied if a Deny applies to any part of it.
         """
         facts = self._facts
-        if request.context and self._asks:
+        if request.context and self._needs_context:
             facts = context_facts(self._base, request.context, complete=self._complete)
         layers = self._layers_for(request.action)
         if self._account and _owner(request.resource) not in ("", self._account):
             layers = [layer for layer in layers if layer.name != RESOURCE_CONTROL]
-        doubts: list[_Rule] = []
+        uncertain: list[_Rule] = []
         for name, denies, _ in layers:
             for rule in denies:
-                answer = rule.applies(request, facts, partly=request.wild)
-                if answer is Truth.TRUE:
-                    whole = not request.wild or rule.applies(request, facts) is Truth.TRUE
-                    return _decision("EXPLICIT_DENY", whole, name, rule)
-                if answer is Truth.UNKNOWN:
-                    doubts.append(rule)
+                denied = rule.applies(request, facts, partly=request.wild)
+                if denied is Truth.TRUE:
+                    entirely = not request.wild or rule.applies(request, facts) is Truth.TRUE
+                    return _decision("EXPLICIT_DENY", entirely, name, rule)
+                if denied is Truth.UNKNOWN:
+                    uncertain.append(rule)
         grants: list[_Rule] = []
         for name, _, allows in layers:
             grant, certain = _grant(allows, request, facts)
@@ -157,96 +157,98 @@ class Evaluator:
                 return Decision("IMPLICIT_DENY", certain=True, reason=reason, layer=name)
             grants.append(grant)
             if not certain:
-                doubts.append(grant)
-        keys = tuple(sorted({key for rule in doubts for key in rule.undecided(request, facts)}))
-        return _decision("ALLOWED", not doubts, IDENTITY, grants[0], keys)
+                uncertain.append(grant)
+        keys = tuple(sorted({key for rule in uncertain for key in rule.undecided(request, facts)}))
+        return _decision("ALLOWED", not uncertain, IDENTITY, grants[0], keys)
 
-    def _layers_for(self, action: str) -> list[_Concerned]:
-        """Per layer, the Deny and the Allow rules whose Action element covers `action`."""
-        found = self._concerned.get(action)
-        if found is None:
+    def _layers_for(self, action: str) -> list[_ActionRules]:
+        """Return, for each layer, the Deny and the Allow rules whose Action element covers `action`."""
+        layers = self._rules_by_action.get(action)
+        if layers is None:
             service = service_of(action)
-            if service not in self._spoken:
-                self._spoken[service] = [layer.about(service) for layer in self._layers]
-            found = [
-                _Concerned(
+            if service not in self._layers_by_service:
+                self._layers_by_service[service] = [layer.for_service(service) for layer in self._layers]
+            layers = [
+                _ActionRules(
                     name,
-                    [r for r in rules if r.statement.effect == "Deny" and r.concerns(action)],
-                    [r for r in rules if r.statement.effect == "Allow" and r.concerns(action)],
+                    [r for r in rules if r.statement.effect == "Deny" and r.covers_action(action)],
+                    [r for r in rules if r.statement.effect == "Allow" and r.covers_action(action)],
                 )
-                for name, rules in self._spoken[service]
+                for name, rules in self._layers_by_service[service]
             ]
-            self._concerned[action] = found
-        return found
+            self._rules_by_action[action] = layers
+        return layers
 
 
 def level_name(level: Sequence[Policy]) -> str:
-    """Whose word a level of an organization is: ``a service control policy``."""
+    """Return what a decision calls the policies of a level: ``a service control policy``."""
     kinds = {policy.kind for policy in level}
     return RESOURCE_CONTROL if kinds == {"resource control"} else SERVICE_CONTROL
 
 
 def _owner(resource: str) -> str:
-    """The account that an ARN names; "" where it names none, or a pattern of accounts."""
-    found = parse(resource)
-    return found.account if found and found.account.isdigit() else ""
+    """Return the account in an ARN; "" where it has none, or a pattern of accounts."""
+    parts = parse(resource)
+    return parts.account if parts and parts.account.isdigit() else ""
 
 
 def grant_contained(action: str, resource_pattern: str, conditions: Conditions, statement: Statement) -> bool:
-    """Whether one Allow statement alone allows all that a grant would: True is proven.
+    """Whether one Allow statement alone allows everything that a grant allows. True is proven, False is not.
 
     Args:
         action: an Action pattern.
         resource_pattern: a Resource pattern.
         conditions: the conditions of the grant; they must imply those of the statement.
-        statement: the statement to look in.
+        statement: the statement that may contain the grant.
     """
     return (
         statement.effect == "Allow"
-        and _lists(
+        and _element_contains(
             actions_about(statement.actions, action),
             statement.not_actions,
             action,
             action_contains,
             action_overlaps,
         )
-        and _lists(statement.resources, statement.not_resources, resource_pattern, contains, overlaps)
+        and _element_contains(
+            statement.resources, statement.not_resources, resource_pattern, contains, overlaps
+        )
         and implies(conditions, statement.conditions)
     )
 
 
-def _lists(
+def _element_contains(
     patterns: Iterable[str],
     negated: bool,
     narrow: str,
     containing: Callable[[str, str], bool],
     overlapping: Callable[[str, str], bool],
 ) -> bool:
-    """Whether a list of patterns, or with `negated` all that it leaves out, contains `narrow`."""
+    """Whether a list of patterns contains `narrow`; with `negated`, whether everything outside the list does."""
     if negated:
         return not any(overlapping(pattern, narrow) for pattern in patterns)
     return any(containing(pattern, narrow) for pattern in patterns)
 
 
-# --- Rules: statements prepared ------------------------------------------------------------------
+# --- Rules: statements prepared for evaluation ----------------------------------------------------
 
 
 class _Layer(NamedTuple):
-    """Policies that must allow together."""
+    """Policies of one kind, of which a statement must allow the request."""
 
     name: str
     rules: list[_Rule]
 
-    def about(self, service: str) -> _Layer:
-        """The layer with the rules that may speak about a service's actions."""
-        near = {service, "*"}
+    def for_service(self, service: str) -> _Layer:
+        """Return the layer with only the rules that may apply to a service's actions."""
+        wanted = {service, "*"}
         return _Layer(
-            self.name, [r for r in self.rules if r.statement.not_actions or not near.isdisjoint(r.services)]
+            self.name, [r for r in self.rules if r.statement.not_actions or not wanted.isdisjoint(r.services)]
         )
 
 
-class _Concerned(NamedTuple):
-    """The rules of a layer that speak about one action."""
+class _ActionRules(NamedTuple):
+    """The rules of a layer that apply to one action."""
 
     name: str
     denies: list[_Rule]
@@ -254,42 +256,42 @@ class _Concerned(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A statement with its resources sorted by what it takes to match them."""
+    """A statement with its resource patterns grouped by how they are matched."""
 
     statement: Statement
     label: str
     policy: str
     names: frozenset[str]
-    """What the patterns without wildcards match."""
+    """The names that patterns without wildcards match."""
     globs: tuple[str, ...]
-    """The patterns with wildcards."""
+    """Patterns with wildcards."""
     patterns: tuple[str, ...]
-    """Both, as written."""
+    """Patterns without variables, with or without wildcards."""
     variables: tuple[str, ...]
-    """The patterns with policy variables."""
+    """Patterns with policy variables."""
     services: frozenset[str]
-    """Of the actions that the statement lists."""
+    """Service prefixes of the Action or NotAction element."""
 
     @property
-    def asks(self) -> bool:
-        """Whether anything but action and resource is looked at."""
+    def needs_context(self) -> bool:
+        """Whether the rule reads condition keys."""
         return bool(self.statement.conditions or self.variables)
 
-    def concerns(self, action: str) -> bool:
+    def covers_action(self, action: str) -> bool:
         """Whether the Action or NotAction element covers `action`."""
         patterns = actions_about(self.statement.actions, action)
         listed = any(action_matches(pattern, action) for pattern in patterns)
         return listed != self.statement.not_actions
 
     def applies(self, request: AccessRequest, facts: ContextFacts, partly: bool = False) -> Truth:
-        """Whether Resource and Condition cover all that is requested, or with `partly` some of it."""
+        """Whether Resource and Condition cover the whole request; with `partly`, whether they cover some of it."""
         covered = self._covers(request, facts, partly)
         if covered is Truth.FALSE or not self.statement.conditions:
             return covered
         return all_of((covered, evaluate_conditions(self.statement.conditions, facts)))
 
     def undecided(self, request: AccessRequest, facts: ContextFacts) -> set[str]:
-        """The keys for want of which `applies` is UNKNOWN."""
+        """Return the unknown keys that make `applies` UNKNOWN."""
         keys = set(undecided_keys(self.statement.conditions, facts))
         if Truth.UNKNOWN in (self._covers(request, facts, partly) for partly in (False, True)):
             keys.update(key for pattern in self.variables for key in unknown_variables(pattern, facts))
@@ -297,11 +299,11 @@ class _Rule(NamedTuple):
 
     def _covers(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
         if self.statement.not_resources:
-            # What the list leaves out is covered whole when the list touches nothing of it.
-            return negate(self._listed(request, facts, request.wild and not partly))
-        return self._listed(request, facts, partly)
+            # NotResource covers the whole request if the list matches no part of it.
+            return negate(self._lists_resource(request, facts, request.wild and not partly))
+        return self._lists_resource(request, facts, partly)
 
-    def _listed(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
+    def _lists_resource(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
         if not request.wild and request.resource in self.names:
             return Truth.TRUE
         patterns = self.patterns if request.wild else self.globs
@@ -315,7 +317,7 @@ class _Rule(NamedTuple):
 def _matches(pattern: str, request: AccessRequest, partly: bool) -> bool:
     if request.wild:
         return overlaps(pattern, request.resource) if partly else contains(pattern, request.resource)
-    # "*", the word for "no resource", has no colons: of all patterns only "*" matches it (4.3.8).
+    # The resource "*" stands for "no resource". It has no colons, so that only the pattern "*" matches it (4.3.8).
     return resource_glob(pattern).matches(request.resource)
 
 
@@ -353,15 +355,15 @@ def _rule(statement: Statement, label: str, policy: str) -> _Rule:
 
 
 def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: ContextFacts) -> tuple[_Rule | None, bool]:
-    """The first rule that allows, and True; else the first that may allow, and False."""
-    perhaps: _Rule | None = None
+    """Return the first rule that allows and True; else the first that may allow, or None, and False."""
+    possible: _Rule | None = None
     for rule in allows:
-        answer = rule.applies(request, facts)
-        if answer is Truth.TRUE:
+        allowed = rule.applies(request, facts)
+        if allowed is Truth.TRUE:
             return rule, True
-        if answer is Truth.UNKNOWN and perhaps is None:
-            perhaps = rule
-    return perhaps, False
+        if allowed is Truth.UNKNOWN and possible is None:
+            possible = rule
+    return possible, False
 
 
 def _decision(

@@ -1,6 +1,6 @@
-"""Concrete requests for patterns: names that a pattern matches, and contexts under which conditions hold or fail.
+"""Example requests: names that a pattern matches, and contexts under which conditions hold or fail.
 
-They are tried, never trusted: the evaluator has the last word on each.
+They are candidates only. The evaluator decides about each.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ Keys = Mapping[str, tuple[str, ...]]
 def example_names(
     pattern: str, excluded: Sequence[str], others: Iterable[str], action: Action | None
 ) -> tuple[str, ...]:
-    """Names that `pattern` matches and `excluded` do not: plain ones, and some that `others` tell apart."""
+    """Return names that `pattern` matches and none of `excluded` does.
+
+    Some are simple; some lie inside or just outside the patterns `others`, so that a difference between policies shows.
+    """
     found: dict[str, None] = {}
-    for text in (pattern, *_meeting(pattern, others)):
-        for name in _fillings(text, action):
+    for text in (pattern, *_near_patterns(pattern, others)):
+        for name in _candidate_names(text, action):
             if arn.resource_matches(pattern, name) and not any(
                 arn.resource_matches(out, name) for out in excluded
             ):
@@ -41,88 +44,90 @@ def example_names(
     return tuple(islice(found, _NAMES))
 
 
-def _meeting(pattern: str, others: Iterable[str]) -> Iterator[str]:
-    """Patterns within `pattern` that another one names, and those just beside them."""
+def _near_patterns(pattern: str, others: Iterable[str]) -> Iterator[str]:
+    """Yield the intersections of `pattern` with other patterns, and patterns just outside them."""
     for other in dict.fromkeys(others):
-        for piece in arn.intersect(pattern, other) or ():
-            yield piece
-            if not piece.endswith("*"):
-                yield f"{piece}-other"
+        for common in arn.intersect(pattern, other) or ():
+            yield common
+            if not common.endswith("*"):
+                yield f"{common}-other"
 
 
-def _fillings(pattern: str, action: Action | None) -> Iterator[str]:
-    """Names for a pattern: of the action's own resource types where it leaves them open."""
+def _candidate_names(pattern: str, action: Action | None) -> Iterator[str]:
+    """Yield names for a pattern; for ``*``, names of the action's resource types."""
     if pattern == "*":
-        yield from _of_types(action)
+        yield from _names_of_types(action)
         return
     for star, mark in (("other", "x"), ("", "0"), ("a/b", "z")):
-        yield _filled(pattern, star, mark)
+        yield _fill_arn(pattern, star, mark)
 
 
-def _of_types(action: Action | None) -> Iterator[str]:
+def _names_of_types(action: Action | None) -> Iterator[str]:
     known = service_of(action.name.split(":", 1)[0]) if action else None
-    for kind in action.types if action and known else ():
-        resource = known.types.get(kind) if known else None
-        for shape in resource.patterns if resource else ():
-            values = {"Partition": "aws", "Region": _REGION, "Account": _ACCOUNT}
-            yield shape.fill({name: values.get(name, "other") for name in shape.placeholders}).replace(
-                "*", "other"
-            )
+    for type_name in action.types if action and known else ():
+        resource_type = known.types.get(type_name) if known else None
+        for arn_pattern in resource_type.patterns if resource_type else ():
+            location = {"Partition": "aws", "Region": _REGION, "Account": _ACCOUNT}
+            values = {name: location.get(name, "other") for name in arn_pattern.placeholders}
+            yield arn_pattern.fill(values).replace("*", "other")
     if not action or not action.types:
         yield "*"
     yield f"arn:aws:{action.name.split(':')[0] if action else 'service'}:{_REGION}:{_ACCOUNT}:other"
 
 
-def _filled(pattern: str, star: str, mark: str) -> str:
-    """A pattern's name: region and account in their places, `star` and `mark` for the wildcards elsewhere."""
+def _fill_arn(pattern: str, star: str, mark: str) -> str:
+    """Return a name for a pattern: open regions and accounts are filled, `star` and `mark` replace other wildcards."""
     parts = pattern.split(":", 5)
     defaults = ("arn", "aws", "", _REGION, _ACCOUNT)
-    head = [
-        default if part == "*" and default else _text(part, "", "a")
+    location = [
+        default if part == "*" and default else _fill(part, "", "a")
         for part, default in zip(parts[:5], defaults, strict=False)
     ]
-    return ":".join([*head, *(_text(part, star, mark) for part in parts[5:])])
+    return ":".join([*location, *(_fill(part, star, mark) for part in parts[5:])])
 
 
-def _text(part: str, star: str, mark: str) -> str:
-    def one(found: re.Match[str]) -> str:
-        inner = found.group(1)
+def _fill(part: str, star: str, mark: str) -> str:
+    """Replace ``*`` by `star`, ``?`` by `mark`, and each variable by its value."""
+
+    def replacement(match: re.Match[str]) -> str:
+        inner = match.group(1)
         if inner is not None:
             return inner if inner in ("*", "?", "$") else _VALUE
-        return star if found.group().startswith("*") else mark
+        return star if match.group().startswith("*") else mark
 
-    return re.sub(r"\$\{([^{}]*)\}|\*+|\?", one, part)
+    return re.sub(r"\$\{([^{}]*)\}|\*+|\?", replacement, part)
 
 
 _VALUE = "value"
-"""Of every policy variable, in names and in contexts, so that they fit."""
+"""The value of every policy variable, in names and in contexts alike."""
 
 
 # --- Contexts ---------------------------------------------------------------------------------------
 
 
 def example_contexts(own: Conditions, all_blocks: Iterable[Conditions]) -> tuple[Keys, ...]:
-    """Contexts in which `own` holds, and in which the other blocks hold or fail, the plainest first.
+    """Return contexts in which `own` holds, and in which the other blocks hold or fail; the simplest come first.
 
-    One value a key that satisfies `own` where it asks for the key; from there on one key after the other is
-    given the values that other blocks name, values beside them, and none.
+    The first context has one satisfying value for each key of `own`. The next ones change a single key each: to values
+    that other blocks match, to values that they do not match, and to no value.
     """
     blocks = list(dict.fromkeys(all_blocks))
-    base = {key: values[0] for key, values in _choices([own]).items()}
-    rest = _choices(blocks)
-    found: list[Keys] = [base]
-    for key, choices in rest.items():
+    base = {key: values[0] for key, values in _values_to_try([own]).items()}
+    by_key = _values_to_try(blocks)
+    contexts: list[Keys] = [base]
+    for key, choices in by_key.items():
         for choice in choices:
             changed = {k: v for k, v in base.items() if k != key}
-            found.append({**changed, key: choice} if choice else changed)
-    everything = {key: next((c for c in choices if c), ()) for key, choices in rest.items()}
-    found += [{**everything, **base}, {**base, **{k: v[-1] for k, v in rest.items() if k not in base}}]
-    plain = [{key: values for key, values in one.items() if values} for one in found]
-    return tuple(islice({tuple(sorted(one.items())): one for one in plain}.values(), _CONTEXTS))
+            contexts.append({**changed, key: choice} if choice else changed)
+    all_keys = {key: next((c for c in choices if c), ()) for key, choices in by_key.items()}
+    contexts += [{**all_keys, **base}, {**base, **{k: v[-1] for k, v in by_key.items() if k not in base}}]
+    without_empty = [{key: values for key, values in keys.items() if values} for keys in contexts]
+    unique = {tuple(sorted(keys.items())): keys for keys in without_empty}
+    return tuple(islice(unique.values(), _CONTEXTS))
 
 
-def _choices(blocks: Iterable[Conditions]) -> dict[str, list[tuple[str, ...]]]:
-    """Key in lower case -> values worth trying, the ones that satisfy first; () for a request without the key."""
+def _values_to_try(blocks: Iterable[Conditions]) -> dict[str, list[tuple[str, ...]]]:
+    """Return each key in lower case with values to try, satisfying ones first; () is a request without the key."""
     found: dict[str, dict[tuple[str, ...], None]] = {}
     for block in blocks:
         for operator, keys in block:
@@ -135,7 +140,7 @@ def _choices(blocks: Iterable[Conditions]) -> dict[str, list[tuple[str, ...]]]:
 
 
 def _satisfying(operator: str, values: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Values that an operator is satisfied with, then such that it is not."""
+    """Yield values that satisfy an operator, then values that do not."""
     name = parse_operator(operator)
     if name is None:
         return
@@ -144,9 +149,9 @@ def _satisfying(operator: str, values: Sequence[str]) -> Iterator[tuple[str, ...
         yield from [("other",), ()] if "false" in wanted else [(), ("other",)]
         return
     inside = [
-        (made,)
+        (example,)
         for value in values
-        for made in _named_by(name.base, operator_kind(name), comparison_of(name), value)
+        for example in _matching_values(name.base, operator_kind(name), comparison_of(name), value)
     ]
     outside = [("other",), ("203.0.113.250",), ("0",)]
     if name.operator.negated:
@@ -161,10 +166,10 @@ def _satisfying(operator: str, values: Sequence[str]) -> Iterator[tuple[str, ...
         yield from outside
 
 
-def _named_by(base: str, kind: str, how: str, value: str) -> Iterator[str]:
-    """Values that a policy value names, and one just beside it."""
+def _matching_values(base: str, kind: str, comparison: str, value: str) -> Iterator[str]:
+    """Yield values that a policy value matches; for some operators also one that it does not match."""
     if kind in ("numeric", "date"):
-        yield from _around(kind, how, value)
+        yield from _near_bound(kind, comparison, value)
     elif kind == "ipaddress":
         yield value.split("/", maxsplit=1)[0]
     elif base in ("bool", "binaryequals"):
@@ -172,17 +177,18 @@ def _named_by(base: str, kind: str, how: str, value: str) -> Iterator[str]:
         yield {"true": "false", "false": "true"}.get(value.lower(), value)
     else:
         yield (
-            _text(value, "a", "a")
+            _fill(value, "a", "a")
             if "like" in base or "arn" in base
             else re.sub(r"\$\{([^{}]*)\}", lambda m: m.group(1) if m.group(1) in "*?$" else _VALUE, value)
         )
         if "*" in value:
-            yield _text(value, "", "b")
+            yield _fill(value, "", "b")
 
 
-def _around(kind: str, how: str, value: str) -> Iterator[str]:
-    step = -1 if how.startswith("less") else 1
-    order = (step, 0, -step) if how in ("lessthan", "greaterthan") else (0, step, -step)
+def _near_bound(kind: str, comparison: str, value: str) -> Iterator[str]:
+    """Yield the bound of a numeric or date operator and the values one below and one above, satisfying ones first."""
+    step = -1 if comparison.startswith("less") else 1
+    order = (step, 0, -step) if comparison in ("lessthan", "greaterthan") else (0, step, -step)
     for delta in order:
         if kind == "numeric":
             try:

@@ -1,8 +1,4 @@
-"""Grants: one action on one resource pattern under one condition, and the statements they come from.
-
-A policy is written from grants and proved grant by grant. Every grant knows why it is there: the requests it
-was made for, or the reason it is kept without any.
-"""
+"""Grants: one action on one resource pattern under conditions. Policies are written and proved grant by grant."""
 
 from __future__ import annotations
 
@@ -22,10 +18,10 @@ from policygen.iam.request import AccessRequest
 class Grant(NamedTuple):
     """One action on one resource pattern, under conditions.
 
-    In a document that is read back, or written for many kept actions, `action` may be a pattern as well.
+    `action` is usually one action. It is a pattern in a document that was read back, or that keeps many actions.
 
-    `excluded` is only set where a kept statement of today has NotResource: the pattern is then ``*`` and the
-    grant holds for everything outside these patterns.
+    `excluded` is only set for a statement with NotResource: `resource` is then ``*``, and the grant holds for all
+    resources that match none of the excluded patterns.
     """
 
     action: str
@@ -34,7 +30,7 @@ class Grant(NamedTuple):
     excluded: tuple[str, ...] = ()
 
     def covers(self, request: AccessRequest) -> bool:
-        """Whether the grant is for this request: its action and its whole resource."""
+        """Whether the grant covers the request's action and all of its resource, conditions aside."""
         if self.excluded or not _covers_action(self.action, request.action):
             return False
         if request.wild:
@@ -44,7 +40,7 @@ class Grant(NamedTuple):
         return arn.resource_matches(self.resource, request.resource)
 
     def inside(self, other: Grant) -> bool:
-        """Whether `other` grants all that this one does."""
+        """Whether `other` grants everything that this grant does."""
         return (
             _covers_action(other.action, self.action)
             and self.excluded == other.excluded
@@ -53,24 +49,26 @@ class Grant(NamedTuple):
         )
 
     def inside_statement(self, statement: Statement) -> bool:
-        """Whether one Allow statement grants all that this grant does."""
+        """Whether one Allow statement grants everything that this grant does."""
         if self.excluded:
-            # Everything but some is inside everything, and inside everything but a part of them.
-            left_out = not statement.not_resources or all(
-                any(arn.contains(mine, theirs) for mine in self.excluded) for theirs in statement.resources
+            # The statement must allow every resource, or leave out only resources that this grant leaves out too.
+            excludes_no_more = not statement.not_resources or all(
+                any(arn.contains(excluded, pattern) for excluded in self.excluded)
+                for pattern in statement.resources
             )
-            whole = statement.not_resources or "*" in statement.resources
+            allows_all_others = statement.not_resources or "*" in statement.resources
             return (
-                left_out
-                and whole
+                excludes_no_more
+                and allows_all_others
                 and statement.effect == "Allow"
-                and grant_contained(self.action, "*", self.conditions, _everywhere(statement))
+                and grant_contained(self.action, "*", self.conditions, _with_all_resources(statement))
             )
         if self.resource == "*" and statement.not_resources and "*" not in statement.resources:
-            # An action that takes no resource is asked for on "*", which no list of ARNs leaves out (4.3.8).
+            # A request for an action that takes no resource has the resource "*", which no ARN matches (4.3.8):
+            # NotResource cannot leave it out.
             known = reference.action(self.action)
             if known and not known.types:
-                return grant_contained(self.action, "*", self.conditions, _everywhere(statement))
+                return grant_contained(self.action, "*", self.conditions, _with_all_resources(statement))
         return grant_contained(self.action, self.resource, self.conditions, statement)
 
 
@@ -79,82 +77,79 @@ def is_pattern(action: str) -> bool:
     return "*" in action or "?" in action
 
 
-def _covers_action(wide: str, narrow: str) -> bool:
+def _covers_action(wildcards: str, narrow: str) -> bool:
     return (
-        wide == narrow
-        or wide.lower() == narrow.lower()
-        or (is_pattern(wide) and arn.action_contains(wide, narrow))
+        wildcards == narrow
+        or wildcards.lower() == narrow.lower()
+        or (is_pattern(wildcards) and arn.action_contains(wildcards, narrow))
     )
 
 
 def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
-    """Whether Allow statements together grant all that a grant does: one of them, or several in one element.
+    """Whether Allow statements together grant everything that a grant does. True is proven, False is not.
 
-    Several do where the resource lies in the union of what they allow for the whole action, or the action in
-    the union of what they allow on the whole resource. True is proven.
+    Either one statement grants it all, or several do in one element: each allows the whole action and the resource
+    lies in the union of their resources, or each allows the whole resource and the action lies in the union of their
+    actions.
     """
     statements = [s for s in statements if s.effect == "Allow"]
     if any(grant.inside_statement(statement) for statement in statements):
         return True
     if grant.excluded:
         return False
-    concerned = [
+    relevant = [
         s for s in statements if overlaps_statement(grant, s) and implies(grant.conditions, s.conditions)
     ]
-    acting = [s for s in concerned if grant_contained(grant.action, "*", (), _unbound(s))]
-    resources = [r for s in acting if not s.not_resources for r in s.resources]
+    same_action = [s for s in relevant if grant_contained(grant.action, "*", (), _with_all_resources(s, ()))]
+    resources = [r for s in same_action if not s.not_resources for r in s.resources]
     if arn.contained_in_union(grant.resource, resources):
         return True
-    for statement in acting:
-        # What NotResource leaves out of the one, the others must allow.
-        left = [r for r in statement.resources if arn.overlaps(r, grant.resource)]
-        if statement.not_resources and all(arn.contained_in_union(r, resources) for r in left):
+    for statement in same_action:
+        # The other statements must allow what this one leaves out with NotResource.
+        excluded = [r for r in statement.resources if arn.overlaps(r, grant.resource)]
+        if statement.not_resources and all(arn.contained_in_union(r, resources) for r in excluded):
             return True
     if not is_pattern(grant.action):
         return False
-    holding = [s for s in concerned if not s.not_actions and _holds_resource(s, grant.resource)]
-    return arn.action_contained_in_union(grant.action, [a for s in holding for a in s.actions])
+    same_resource = [s for s in relevant if not s.not_actions and _allows_resource(s, grant.resource)]
+    return arn.action_contained_in_union(grant.action, [a for s in same_resource for a in s.actions])
 
 
 def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> list[Grant]:
-    """The grants that are not `inside_statements`."""
+    """Return the grants that are not `inside_statements`, in order."""
 
-    @cache
-    def holding(resource: str, conditions: Conditions) -> list[Statement]:
-        """The statements that hold a place whole, on everything: thousands of kept actions are in the same one."""
+    @cache  # thousands of kept actions have the same resource and conditions
+    def allowing(resource: str, conditions: Conditions) -> list[Statement]:
+        """Return the Allow statements that cover a resource and conditions, as statements on every resource."""
         return [
-            _unbound(s)
+            _with_all_resources(s, ())
             for s in statements
-            if s.effect == "Allow" and _holds_resource(s, resource) and implies(conditions, s.conditions)
+            if s.effect == "Allow" and _allows_resource(s, resource) and implies(conditions, s.conditions)
         ]
 
     def inside(grant: Grant) -> bool:
-        alone = () if grant.excluded else holding(grant.resource, grant.conditions)
-        return any(grant_contained(grant.action, "*", (), s) for s in alone) or inside_statements(
+        candidates = () if grant.excluded else allowing(grant.resource, grant.conditions)
+        return any(grant_contained(grant.action, "*", (), s) for s in candidates) or inside_statements(
             grant, statements
         )
 
     return [grant for grant in grants if not inside(grant)]
 
 
-def _holds_resource(statement: Statement, resource: str) -> bool:
-    everything = Statement("Allow", ("*",), statement.resources, False, statement.not_resources)
-    return grant_contained("*", resource, (), everything)
+def _allows_resource(statement: Statement, resource: str) -> bool:
+    """Whether the statement's Resource element contains a resource pattern, actions and conditions aside."""
+    all_actions = Statement("Allow", ("*",), statement.resources, False, statement.not_resources)
+    return grant_contained("*", resource, (), all_actions)
 
 
-def _unbound(statement: Statement) -> Statement:
-    """The statement's actions on everything."""
-    return Statement("Allow", statement.actions, ("*",), statement.not_actions)
-
-
-def _everywhere(statement: Statement) -> Statement:
-    return Statement(
-        statement.effect, statement.actions, ("*",), statement.not_actions, False, statement.conditions
-    )
+def _with_all_resources(statement: Statement, conditions: Conditions | None = None) -> Statement:
+    """Return the statement on every resource; with its own conditions unless others are given."""
+    conditions = statement.conditions if conditions is None else conditions
+    return Statement(statement.effect, statement.actions, ("*",), statement.not_actions, False, conditions)
 
 
 def overlaps_statement(grant: Grant, statement: Statement) -> bool:
-    """Whether a statement could speak about anything the grant allows. Errs on the side of yes."""
+    """Whether a statement may apply to something that the grant allows. False is proven, True is not."""
     patterns = arn.actions_about(statement.actions, grant.action)
     if statement.not_actions:
         if any(arn.action_contains(pattern, grant.action) for pattern in patterns):
@@ -167,7 +162,7 @@ def overlaps_statement(grant: Grant, statement: Statement) -> bool:
 
 
 def maximal(grants: Iterable[Grant]) -> list[Grant]:
-    """The grants that no other one includes, in order; of two equal ones the first."""
+    """Return the grants that no other grant includes, sorted. Of two that include each other the first stays."""
     kept: list[Grant] = []
     by_action: dict[str, list[Grant]] = {}
     for grant in sorted(set(grants)):
@@ -176,9 +171,9 @@ def maximal(grants: Iterable[Grant]) -> list[Grant]:
         if len(members) == 1:
             kept += members
             continue
-        places = _Places(members)
+        index = _ResourceIndex(members)
         for grant in members:
-            others = (other for other in places.about(grant.resource) if other is not grant)
+            others = (other for other in index.may_contain(grant.resource) if other is not grant)
             if not any(
                 grant.inside(other) and (not other.inside(grant) or other < grant) for other in others
             ):
@@ -186,8 +181,8 @@ def maximal(grants: Iterable[Grant]) -> list[Grant]:
     return sorted(kept)
 
 
-class _Places:
-    """Grants of one action by their resources, so that of many names few have to be compared."""
+class _ResourceIndex:
+    """Look up grants of one action by resource, so that only few of many need to be compared."""
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._names: dict[str, list[Grant]] = {}
@@ -198,23 +193,23 @@ class _Places:
             else:
                 self._patterns.append((arn.resource_glob(grant.resource).matches, grant))
 
-    def about(self, resource: str) -> list[Grant]:
-        """The grants that may hold a resource, or a pattern of resources, whole."""
+    def may_contain(self, resource: str) -> list[Grant]:
+        """Return the grants that may contain a resource, or all of a pattern of resources."""
         return [*self._names.get(resource, ()), *(grant for _, grant in self._patterns)]
 
-    def naming(self, name: str) -> list[Grant]:
-        """The grants that are for a resource."""
-        wide = (grant for matches, grant in self._patterns if matches(name))
-        return [grant for grant in (*self._names.get(name, ()), *wide) if not grant.excluded]
+    def matching(self, name: str) -> list[Grant]:
+        """Return the grants whose resource matches a name. Grants with excluded resources match none."""
+        by_pattern = (grant for matches, grant in self._patterns if matches(name))
+        return [grant for grant in (*self._names.get(name, ()), *by_pattern) if not grant.excluded]
 
 
 class GrantIndex:
-    """Grants by action, those with a pattern of actions by service, so that few have to be compared."""
+    """Look up grants by action, and those with a pattern of actions by service, so that few need to be compared."""
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._named: dict[str, list[Grant]] = {}
         self._wild: dict[str, list[Grant]] = {}
-        self._places: dict[str, _Places] = {}
+        self._indexes: dict[str, _ResourceIndex] = {}
         for grant in grants:
             if is_pattern(grant.action):
                 self._wild.setdefault(arn.service_of(grant.action), []).append(grant)
@@ -222,96 +217,97 @@ class GrantIndex:
                 self._named.setdefault(grant.action.lower(), []).append(grant)
 
     def covering(self, request: AccessRequest) -> dict[Grant, Truth]:
-        """The grants for a request, and whether each allows it: UNKNOWN where its conditions read keys that the
-        record does not tell.
+        """Return the grants that cover a request, and whether the conditions of each hold.
+
+        UNKNOWN stands for conditions that read a key which the record does not hold.
         """
-        wide = self._patterns_about(request.action)
+        with_patterns = self._wildcard_candidates(request.action)
         members = self._named.get(request.action.lower(), ())
         if request.wild or len(members) == 1:
-            found = [grant for grant in (*members, *wide) if grant.covers(request)]
+            found = [grant for grant in (*members, *with_patterns) if grant.covers(request)]
         else:
-            found = [grant for grant in wide if grant.covers(request)]
+            found = [grant for grant in with_patterns if grant.covers(request)]
             if members:
-                found += self._placed(request.action.lower()).naming(request.resource)
-        return {grant: _truth(grant, request) for grant in found}
+                found += self._resource_index(request.action.lower()).matching(request.resource)
+        return {grant: _conditions_hold(grant, request) for grant in found}
 
-    def holding(self, grant: Grant) -> Iterator[Grant]:
-        """The grants that grant all that this one does."""
+    def containing(self, grant: Grant) -> Iterator[Grant]:
+        """Yield the grants that include a grant, itself among them."""
         named: Sequence[Grant] = ()
         if not is_pattern(grant.action):
             named = self._named.get(grant.action.lower(), ())
             if len(named) > 1:
-                named = self._placed(grant.action.lower()).about(grant.resource)
-        return (other for other in (*named, *self._patterns_about(grant.action)) if grant.inside(other))
+                named = self._resource_index(grant.action.lower()).may_contain(grant.resource)
+        return (other for other in (*named, *self._wildcard_candidates(grant.action)) if grant.inside(other))
 
-    def held_by(self, grant: Grant) -> Iterator[Grant]:
-        """The grants all of which this one grants."""
+    def contained_in(self, grant: Grant) -> Iterator[Grant]:
+        """Yield the grants that a grant includes, itself among them."""
         if is_pattern(grant.action):
             service = arn.service_of(grant.action)
             groups = self._services.values() if service == "*" else (self._services.get(service, ()),)
             return (other for members in groups for other in members if other.inside(grant))
         named: Sequence[Grant] = self._named.get(grant.action.lower(), ())
-        if len(named) > 1 and arn.is_name(grant.resource):  # nothing but itself is inside a name
-            named = self._placed(grant.action.lower()).about(grant.resource)
-        return (one for one in named if one.inside(grant))
+        if len(named) > 1 and arn.is_name(grant.resource):  # a name includes nothing but itself
+            named = self._resource_index(grant.action.lower()).may_contain(grant.resource)
+        return (other for other in named if other.inside(grant))
 
     @cached_property
     def _services(self) -> dict[str, list[Grant]]:
-        found: dict[str, list[Grant]] = {}
+        by_service: dict[str, list[Grant]] = {}
         for members in (*self._named.values(), *self._wild.values()):
-            found.setdefault(arn.service_of(members[0].action), []).extend(members)
-        return found
+            by_service.setdefault(arn.service_of(members[0].action), []).extend(members)
+        return by_service
 
-    def _placed(self, folded: str) -> _Places:
-        places = self._places.get(folded)
-        if places is None:
-            places = self._places[folded] = _Places(self._named[folded])
-        return places
+    def _resource_index(self, folded: str) -> _ResourceIndex:
+        index = self._indexes.get(folded)
+        if index is None:
+            index = self._indexes[folded] = _ResourceIndex(self._named[folded])
+        return index
 
-    def _patterns_about(self, action: str) -> tuple[Grant, ...]:
-        """The grants with a pattern of actions that may hold an action."""
+    def _wildcard_candidates(self, action: str) -> tuple[Grant, ...]:
+        """Return the grants with a pattern of actions that may contain an action."""
         if not self._wild:
             return ()
         return (*self._wild.get(arn.service_of(action), ()), *self._wild.get("*", ()))
 
 
-def _truth(grant: Grant, request: AccessRequest) -> Truth:
+def _conditions_hold(grant: Grant, request: AccessRequest) -> Truth:
     if not grant.conditions:
         return Truth.TRUE
     return evaluate_conditions(grant.conditions, context_facts(request.context))
 
 
 def minimal_cover(table: CoverMatrix, fixed: Iterable[Grant] = ()) -> list[Grant]:
-    """Grants without which something is denied: 1-minimal.
+    """Return a set of grants from which none can be left out without denying a request (1-minimal).
 
-    A grant is spare when each request it covers is allowed by another one for certain, or under the very same
-    conditions.
+    A grant can be left out when each request that it covers is allowed by another grant for certain, or by another
+    grant under the same conditions.
 
     Args:
         table: candidates in a stable order, and the observed requests that must stay covered.
-        fixed: grants kept for a reason of their own; they are needed as they are.
+        fixed: grants that stay whatever they cover.
     """
-    kept = set(table.of_grant)
+    kept = set(table.requests_by_grant)
     needed = set(fixed)
-    for grant in sorted(table.of_grant, key=lambda g: (len(table.of_grant[g]), g)):
-        if grant not in needed and table.witness(grant, kept) is None:
+    for grant in sorted(table.requests_by_grant, key=lambda g: (len(table.requests_by_grant[g]), g)):
+        if grant not in needed and table.sole_request(grant, kept) is None:
             kept.remove(grant)
-    return [grant for grant in table.of_grant if grant in kept]
+    return [grant for grant in table.requests_by_grant if grant in kept]
 
 
 @dataclass(frozen=True, slots=True)
 class CoverMatrix:
-    """Which grants cover which requests, so that grants can be left out one by one."""
+    """Which grants cover which requests."""
 
-    of_grant: dict[Grant, list[AccessRequest]]
-    of_request: dict[AccessRequest, dict[Grant, Truth]]
+    requests_by_grant: dict[Grant, list[AccessRequest]]
+    grants_by_request: dict[AccessRequest, dict[Grant, Truth]]
 
-    def witness(self, grant: Grant, kept: set[Grant]) -> AccessRequest | None:
-        """A request that only `grant` allows among the kept ones, or None when it is spare."""
-        for request in self.of_grant[grant]:
+    def sole_request(self, grant: Grant, kept: set[Grant]) -> AccessRequest | None:
+        """Return a request that no kept grant but `grant` allows; None where `grant` can be left out."""
+        for request in self.requests_by_grant[grant]:
             others = (
                 (other, truth)
-                for other, truth in self.of_request[request].items()
+                for other, truth in self.grants_by_request[request].items()
                 if other in kept and other != grant
             )
             if not any(
@@ -322,13 +318,13 @@ class CoverMatrix:
 
 
 def cover_matrix(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> CoverMatrix:
-    """The table of these grants and requests."""
-    of_grant: dict[Grant, list[AccessRequest]] = {grant: [] for grant in grants}
-    of_request: dict[AccessRequest, dict[Grant, Truth]] = {}
-    written = GrantIndex(of_grant)
+    """Return the matrix of grants and requests."""
+    requests_by_grant: dict[Grant, list[AccessRequest]] = {grant: [] for grant in grants}
+    grants_by_request: dict[AccessRequest, dict[Grant, Truth]] = {}
+    index = GrantIndex(requests_by_grant)
     for request in requests:
-        found = written.covering(request)
-        of_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
-        for grant in of_request[request]:
-            of_grant[grant].append(request)
-    return CoverMatrix(of_grant, of_request)
+        found = index.covering(request)
+        grants_by_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
+        for grant in grants_by_request[request]:
+            requests_by_grant[grant].append(request)
+    return CoverMatrix(requests_by_grant, grants_by_request)

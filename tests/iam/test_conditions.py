@@ -427,7 +427,7 @@ def test_two_blocks_are_joined_to_what_holds_under_both_in_every_small_world() -
         if joined.conditions is None:
             assert joined.lost
             nothing += 1
-            if joined.never:
+            if joined.contradiction:
                 assert not both, (one, other)
             continue
         assert implies(joined.conditions, one), (one, other, joined)

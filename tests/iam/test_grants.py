@@ -63,9 +63,9 @@ def test_the_grants_of_a_request_are_those_that_cover_it(
 @given(written=grant_lists, one=grants)
 def test_what_holds_a_grant_and_what_it_holds_are_found(written: list[Grant], one: Grant) -> None:
     index = GrantIndex(written)
-    assert set(index.holding(one)) == {other for other in written if one.inside(other)}
+    assert set(index.containing(one)) == {other for other in written if one.inside(other)}
     # A pattern of actions is inside no grant of a single action.
-    assert set(index.held_by(one)) == {other for other in written if other.inside(one)}
+    assert set(index.contained_in(one)) == {other for other in written if other.inside(one)}
 
 
 def plainly_widest(written: Sequence[Grant]) -> list[Grant]:

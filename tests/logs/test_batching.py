@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, call_bucket, count_in
-from policygen.logs.calls.counts import CallCounts, key_of
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.dedup import key_of
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.events.event import Event, read_event
 from policygen.logs.events.record import Record
@@ -100,7 +101,7 @@ def one_by_one(records: list[Record], until: str) -> dict[RoleKey, Calls]:
         seen.add(record.eventID)
         if known or late or not isinstance(event, Event) or event.principal.role is None:
             continue
-        if not event.principal.foreign:
+        if not event.principal.is_cross_account_copy:
             key = call_bucket(event)
             count_in(found.setdefault(event.principal.role, {}), key, evidence_of(event, key.day))
     return found
@@ -121,12 +122,12 @@ def test_it_does_not_matter_where_the_records_are_parted(records: list[Record], 
     for record in records[at:]:
         parts.add(record)
     for counts in (whole, parts):
-        counts.settle()
+        counts.resolve_cross_account_copies()
     assert whole == parts
 
 
 @given(RECORDS, RECORDS, st.sets(st.integers(0, 24)))
-def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
+def test_records_that_two_readers_met_are_subtracted_from_one_of_them(
     one: list[Record], more: list[Record], again: set[int]
 ) -> None:
     other = [*more, *(one[i] for i in again if i < len(one))]
@@ -137,12 +138,13 @@ def test_records_that_two_readers_met_are_taken_back_from_one_of_them(
     whole.add_all([*one, *other])
     mine.add_all(one)
     theirs.add_all(other)
-    met = mine.known(theirs.keys)
+    met = mine.duplicates.seen(theirs.duplicates.keys)
     both.add_all(record for record in other if key_of(record) in met)
-    theirs.take_back(both)
+    theirs.subtract(both)
     mine.merge(theirs)
     for counts in (whole, mine):
-        counts.settle()
-        for numbers in (counts.days, counts.roles, counts.regions, counts.ignored, counts.data_types):
+        counts.resolve_cross_account_copies()
+        totals = counts.totals
+        for numbers in (totals.days, totals.roles, totals.regions, totals.ignored, totals.data_types):
             assert all(number > 0 for number in numbers.values())
     assert mine == whole

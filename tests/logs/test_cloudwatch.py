@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
-from policygen.logs.sources.api.cloudwatch import PER_PAGE, LogsSource, WatchedGroup, open_logs
+from policygen.logs.sources.api.cloudwatch import PER_PAGE, LogsReader, LogsSource, WatchedGroup, open_logs
 from policygen.logs.sources.api.paging import Connection
 from tests.support.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support.records import record
@@ -99,9 +99,8 @@ def fake(messages: Callable[..., Any], described: Callable[..., Any] | None = No
 
 
 def source(aws: FakeAws, *wanted: WatchedGroup, now: datetime = NOW) -> LogsSource:
-    return LogsSource(
-        Connection(aws.session), now, wanted or (TRAIL,), clock=aws.clock, sleep=aws.clock.sleep
-    )
+    reader = LogsReader(Connection(aws.session), clock=aws.clock, sleep=aws.clock.sleep)
+    return LogsSource(reader, now, wanted or (TRAIL,))
 
 
 def listed(found: Iterator[LogObject | Batch]) -> tuple[list[LogObject], list[Batch]]:
@@ -149,7 +148,7 @@ def test_days_end_where_the_next_begins() -> None:
     aws = fake(Messages([message(number, time) for number, time in enumerate(times)]))
     one = source(aws)
     objects, _ = listed(one.objects(Scope("2026-11-19", "2026-11-20")))
-    read = [ids(list(one.reader(each))) for each in objects]
+    read = [ids(list(one.reader.read(each))) for each in objects]
     assert read == [["event-0"], ["event-1", "event-2"], ["event-3"]]
 
 
@@ -251,7 +250,7 @@ def test_many_days_are_read_side_by_side() -> None:
     one = source(fake(Messages(messages, page=3)))
     objects, _ = listed(one.objects(EVERYTHING))
     many = {each.name: ids(list(batches)) for each, batches in one.reader.read_many(objects)}
-    assert many == {each.name: ids(list(one.reader(each))) for each in objects}
+    assert many == {each.name: ids(list(one.reader.read(each))) for each in objects}
     assert sum(map(len, many.values())) == 50
 
 
@@ -346,7 +345,7 @@ def test_a_group_of_moto_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         client.put_log_events(logGroupName="trail/events", logStreamName="one", logEvents=written)
         connection = Connection(lambda: boto3.Session(region_name="eu-west-1"))
         batches = list(
-            LogsSource(connection, now, [TRAIL]).read(
+            LogsSource(LogsReader(connection), now, [TRAIL]).read(
                 Scope(first=(now - timedelta(days=1)).date().isoformat())
             )
         )

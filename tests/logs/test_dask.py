@@ -18,15 +18,18 @@ import pytest
 from distributed import Client
 from distributed.cfexecutor import ClientExecutor
 
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.api import suggest_role
 from policygen.cli import dask as module
 from policygen.cli.dask import cluster_at
 from policygen.cli.inputs import read_options
+from policygen.cli.option_groups import ReadInput
 from policygen.errors import UsageError
-from policygen.logs.reader import ChunkResult, ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ChunkResult, ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
-from policygen.logs.source import Batch, LogObject
+from policygen.logs.source import Batch, LogObject, Reader
 from policygen.logs.sources.files import read_file
 from tests.logs.test_reader import EVERY_RECORD, ONE_ROLE, TRAIL, same
 from tests.support import ROOT
@@ -48,7 +51,7 @@ class Started(NamedTuple):
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
     monkeypatch.setattr(policygen.logs.reader, "MIN_PARALLEL_BYTES", 0)
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         yield one
 
 
-class Halting:
+class Halting(Reader):
     """Reads files in workers; each tells what it begins to read, and waits in the middle of some until it may go on.
 
     Picklable. `at` is a folder that all can see.
@@ -111,9 +114,9 @@ class Halting:
     def __init__(self, at: Path) -> None:
         self.at = at
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         with (self.at / "begun").open("a") as log:  # a short line is written at once
-            log.write(f"{os.getpid()} {Path(one.where).name}\n")
+            log.write(f"{os.getpid()} {Path(one.locator).name}\n")
         yield from read_file(one)
         if len(self.begun()) > 20:
             wait_for((self.at / "go on").exists)
@@ -146,7 +149,7 @@ def read_with(
     source.reader = reader  # type: ignore[union-attr]
     thread = killing(reader, lambda: victims(reader))
     try:
-        return read_source(source, EVERY_RECORD, means=means), reader
+        return read_source(source, EVERY_RECORD, options=means), reader
     finally:
         thread.join()
 
@@ -155,16 +158,16 @@ def read_with(
 def test_a_cluster_gives_what_one_process_gives(
     job: ReadRequest, cluster: Started, whole: ChunkResult
 ) -> None:
-    with read_options(quiet=True, cached=False, dask=cluster.address) as means:
-        found = read_source(open_source(TRAIL), job, means=means)
+    with read_options(ReadInput(no_cache=True, dask=cluster.address), quiet=True) as means:
+        found = read_source(open_source(TRAIL), job, options=means)
     assert same(found, whole)
-    assert found.reading.files == whole.reading.files
+    assert found.read_report.files == whole.read_report.files
 
 
 def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: ChunkResult) -> None:
     with Client(cluster.address, set_as_default=False) as client:
         assert same(
-            read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(client.get_executor())), whole
+            read_source(open_source(TRAIL), EVERY_RECORD, options=ReadOptions(client.get_executor())), whole
         )
 
 
@@ -197,11 +200,11 @@ def test_a_worker_that_is_killed_while_it_reads_costs_nothing_and_nothing_counts
 
     with started(tmp_path, failures=failures) as one, cluster_at(one.address) as (executor, threads):
         assert threads == 2
-        found, reader = read_with(tmp_path, ReadOptions(executor, talk=said.append), reading)
+        found, reader = read_with(tmp_path, ReadOptions(executor, on_message=said.append), reading)
         (killed,) = [worker for worker in one.workers if worker.poll() is not None]
     assert killed.returncode == -signal.SIGKILL
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     # What the dead one was at was read again: by the other worker, or by this process when Dask gives the part up.
     begun = reader.begun()
     last = max(at for at, (pid, _) in enumerate(begun) if pid == killed.pid)
@@ -221,10 +224,10 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
     monkeypatch.setattr(module, "PATIENCE", 1)
     said: list[str] = []
     with started(tmp_path) as one, cluster_at(one.address) as (executor, _):
-        means = ReadOptions(executor, talk=said.append)
+        means = ReadOptions(executor, on_message=said.append)
         found, reader = read_with(tmp_path, means, lambda _: [one.scheduler.pid])
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert os.getpid() in {pid for pid, _ in reader.begun()}
     assert [line for line in said if not line.startswith("warning: a worker failed (")] == []
     assert said
@@ -233,8 +236,9 @@ def test_a_scheduler_that_is_killed_leaves_the_rest_to_the_run_itself(
 # --- what cannot be asked --------------------------------------------------------------------------------
 
 
-def refusal(address: str, **options: int) -> UsageError:
-    with pytest.raises(UsageError) as caught, read_options(quiet=True, dask=address, **options):
+def refusal(address: str, *, jobs: int = 0) -> UsageError:
+    reading = ReadInput(dask=address, jobs=jobs)
+    with pytest.raises(UsageError) as caught, read_options(reading, quiet=True):
         pass
     return caught.value
 
@@ -250,10 +254,11 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 REFUSED = """
 import sys, policygen.cli.dask as cluster
 from policygen.cli.inputs import read_options
+from policygen.cli.option_groups import ReadInput
 from policygen.errors import UsageError
 cluster.PATIENCE = 0.5
 try:
-    with read_options(quiet=True, dask=sys.argv[1]):
+    with read_options(ReadInput(dask=sys.argv[1]), quiet=True):
         pass
 except UsageError as error:
     print(error.code, error.exit_code, ascii(error.message))

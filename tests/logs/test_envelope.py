@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.logs.decode.envelope import Flaw, Item, Passed, items, to_record, trail, unwrap
+from policygen.logs.decode.envelope import Item, PassedOver, parse_items, to_record, unwrap
+from policygen.logs.decode.json_text import BadRecord
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
 from tests.support.effort import examples
@@ -31,7 +33,7 @@ def record(number: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def read(data: bytes | str) -> list[Item]:
-    return list(items(data.encode() if isinstance(data, str) else data))
+    return list(parse_items(data.encode() if isinstance(data, str) else data))
 
 
 def ids(found: list[Item]) -> list[str | None]:
@@ -75,7 +77,7 @@ PASSED: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("kind", "value"), PASSED)
 def test_what_is_no_evidence_is_passed_over_by_kind(kind: str, value: Any) -> None:
-    assert read(json.dumps(value)) == [Passed(kind)]
+    assert read(json.dumps(value)) == [PassedOver(kind)]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_what_is_no_evidence_is_passed_over_by_kind(kind: str, value: Any) -> No
 )
 def test_what_should_be_a_record_and_is_none_is_a_flaw_with_its_reason(value: Any, reason: str) -> None:
     (found,) = read(json.dumps(value))
-    assert isinstance(found, Flaw)
+    assert isinstance(found, BadRecord)
     assert reason in found.reason
 
 
@@ -119,7 +121,7 @@ def test_a_boolean_written_as_text_is_read() -> None:
 
 def test_request_parameters_stay_raw_and_whole_on_both_paths() -> None:
     text = json.dumps({"Records": [record()]}).encode()
-    fast = trail(text)
+    fast = decode_trail_file(text)
     assert fast is not None
     (slow,) = (to_record(value) for value in unwrap(json.loads(text)) if isinstance(value, dict))
     assert isinstance(slow, Record)
@@ -129,12 +131,12 @@ def test_request_parameters_stay_raw_and_whole_on_both_paths() -> None:
 
 def test_the_fast_path_refuses_whatever_is_not_all_plain_records() -> None:
     for odd in (INSIGHT, {"eventSource": "aws:s3", "eventName": "x"}, {}, record(eventCategory="Insight")):
-        assert trail(json.dumps({"Records": [record(), odd]}).encode()) is None
+        assert decode_trail_file(json.dumps({"Records": [record(), odd]}).encode()) is None
 
 
 def test_an_odd_record_in_a_trail_file_costs_only_itself() -> None:
     text = json.dumps({"Records": [record(1), INSIGHT, 5, record(2)]})
-    assert [type(item) for item in read(text)] == [Record, Passed, Flaw, Record]
+    assert [type(item) for item in read(text)] == [Record, PassedOver, BadRecord, Record]
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\\ud800"], ids=["not UTF-8", "lone surrogate"])
@@ -143,13 +145,13 @@ def test_a_record_with_bad_characters_costs_only_itself(bad: bytes, lines: bool)
     records = [record(1), record(2, eventName="@"), record(3)]
     text = "\n".join(map(json.dumps, records)) if lines else json.dumps({"Records": records})
     found = read(text.encode().replace(b"@", bad))
-    assert [type(item) for item in found] == [Record, Flaw, Record]
+    assert [type(item) for item in found] == [Record, BadRecord, Record]
     assert ids(found) == ["id-1", "id-3"]
 
 
 def test_a_bad_character_outside_the_list_is_not_lost() -> None:
     found = read(b'{"Records":[' + json.dumps(record()).encode() + b'],"note":"\xff"}')
-    assert [type(item) for item in found] == [Record, Flaw]
+    assert [type(item) for item in found] == [Record, BadRecord]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_lines_after_a_damaged_line_are_used_and_further_bad_lines_counted() -> 
     lines = [json.dumps(record(number)) for number in range(5)]
     lines[1], lines[3] = lines[1][:50], lines[3][:-1]
     found = read("\n".join(lines))
-    assert [type(item) for item in found] == [Record, Damage, Record, Flaw, Record]
+    assert [type(item) for item in found] == [Record, Damage, Record, BadRecord, Record]
     assert ids(found) == ["id-0", "id-2", "id-4"]
 
 
@@ -205,7 +207,7 @@ def test_many_values_on_one_line_take_no_longer_each() -> None:
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5_000, b"1e999", b"\x00", b'"'])
 def test_hostile_text_is_reported_and_raises_nothing(text: bytes) -> None:
-    assert any(isinstance(item, Flaw | Damage) for item in read(text))
+    assert any(isinstance(item, BadRecord | Damage) for item in read(text))
 
 
 @settings(max_examples=examples(200))

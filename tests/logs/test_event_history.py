@@ -23,11 +23,13 @@ from policygen.evidence.coverage.coverage import coverage_of
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
-from policygen.logs.sources.api.paging import ABREAST, WAITS, Connection, HistoryReader, Pace
+from policygen.logs.sources.api.paging import DAYS_IN_PARALLEL, Connection, HistoryReader, RateLimiter
+from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.logs.window import window_of
 from policygen.rightsize.analysis import analyse
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, Clock, FakeAws, Refused
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, record
 
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
@@ -113,7 +115,8 @@ def fake(history: Callable[..., Any], regions: Callable[..., Any] = ONE_REGION) 
 
 
 def source(aws: FakeAws, *regions: str, now: datetime = NOW) -> LookupSource:
-    return LookupSource(Connection(aws.session), now, regions, clock=aws.clock, sleep=aws.clock.sleep)
+    reader = LookupReader(Connection(aws.session), now, clock=aws.clock, sleep=aws.clock.sleep)
+    return LookupSource(reader, regions)
 
 
 def listed(found: Iterator[LogObject | Batch]) -> tuple[list[LogObject], list[Batch]]:
@@ -186,7 +189,7 @@ def test_days_older_than_90_are_said_to_be_missing_and_the_rest_is_read() -> Non
         ("2026-08-26", ""),  # half of it is gone
         ("2026-08-27", f"final-{ACCOUNT}"),
     ]
-    assert DayRange.parse(objects[0].where).start == NOW - timedelta(days=90)
+    assert DayRange.parse(objects[0].locator).start == NOW - timedelta(days=90)
 
 
 def test_of_a_window_that_is_wholly_too_old_nothing_is_asked() -> None:
@@ -395,7 +398,7 @@ def test_what_botocore_retries_by_itself_keeps_the_rate_too(monkeypatch: pytest.
 
 def test_threads_share_a_pace() -> None:
     clock = Clock()
-    pace = Pace(2, clock, clock.sleep)
+    pace = RateLimiter(2, clock, clock.sleep)
     list(_together(pace.wait, 40))
     assert clock.time == 39 * 0.5
 
@@ -416,7 +419,7 @@ def test_a_day_that_stays_throttled_is_damaged() -> None:
     aws = fake(History([event(1)], fails=lambda number, _: THROTTLED if number else None))
     ((name, reason),) = damages(read_day(aws))
     assert (name, "limiting the rate" in reason) == ("lookup:eu-west-1/2026-11-20", True)
-    assert aws.clock.time >= sum(WAITS)
+    assert aws.clock.time >= sum(RETRY_DELAYS)
 
 
 # --- what goes wrong midway ----------------------------------------------------------------------
@@ -436,7 +439,7 @@ def test_a_day_that_fails_midway_is_a_gap_and_can_be_read_again() -> None:
     assert [name for name, _ in damages(batches)] == ["lookup:eu-west-1/2026-11-19"]
     assert len(ids(batches)) == 25  # the page that came before the failure is used
     objects, _ = listed(one.objects(THREE))
-    again = list(one.reader(objects[1]))
+    again = list(one.reader.read(objects[1]))
     assert (len(ids(again)), damages(again)) == (10, [])
 
 
@@ -496,9 +499,9 @@ def test_a_day_that_aws_forgets_while_others_are_read_is_damaged() -> None:
     one = source(aws)
     objects, _ = listed(one.objects(EVERYTHING))
     aws.clock.sleep(5.4 * 3600)
-    assert damages(list(one.reader(objects[0]))) == []
+    assert damages(list(one.reader.read(objects[0]))) == []
     aws.clock.sleep(0.2 * 3600)  # 24:06, while the history goes back to 2026-08-27T00:06
-    ((name, reason),) = damages(list(one.reader(objects[0])))
+    ((name, reason),) = damages(list(one.reader.read(objects[0])))
     assert (name, "is gone" in reason) == ("lookup:eu-west-1/2026-08-27", True)
 
 
@@ -509,7 +512,7 @@ def test_many_days_are_read_whole_each_with_its_object() -> None:
     regions = opted(eu_west_1="opted-in", eu_west_3="opted-in")
     one = source(fake(History(three_days(), page=5), regions))
     objects, _ = listed(one.objects(Scope("2026-11-11", "2026-11-20")))
-    alone = {each.name: ids(list(one.reader(each))) for each in objects}
+    alone = {each.name: ids(list(one.reader.read(each))) for each in objects}
     many = {each.name: ids(batches) for each, batches in one.reader.read_many(objects)}
     assert many == alone
     assert (len(many), sum(map(len, many.values()))) == (20, 60)
@@ -523,7 +526,7 @@ def test_a_session_that_expires_ends_the_reading_of_many_days() -> None:
     with pytest.raises(AwsError) as caught:
         read.extend(one.reader.read_many(objects))
     assert caught.value.code == "PG-E102"
-    assert len(aws.asked("LookupEvents")) < 6 + 3 * ABREAST
+    assert len(aws.asked("LookupEvents")) < 6 + 3 * DAYS_IN_PARALLEL
     aws.answers["LookupEvents"] = History(three_days())
     assert len(list(one.reader.read_many(objects))) == len(objects)  # the same reader goes on
 
@@ -542,7 +545,7 @@ def test_who_stops_listening_ends_the_reading() -> None:
 def test_a_reader_is_serial_and_can_be_pickled() -> None:
     reader = LookupReader(Connection(partial(open_session, "admin")), NOW)
     copy = pickle.loads(pickle.dumps(reader))
-    assert (copy.serial, copy._now, copy._paces) == (True, NOW, {})
+    assert (copy.serial, copy.now, copy._limiters) == (True, NOW, {})
     assert isinstance(copy, HistoryReader)
 
 
@@ -589,7 +592,9 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
     for one in events:
         one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"readOnly": True})
     aws = fake(History(events), opted(us_east_1="opt-in-not-required"))
-    made = analyse(source(aws), ROLE, days=20, account=load_snapshot(path), on=NOW.date()).suggestion
+    made = analyse(
+        source(aws), ROLE, account=load_snapshot(path), **analysis_options(days=20, on=NOW.date())
+    ).suggestion
     granted = {action for statement in made.policy.statements for action in statement.actions}
     assert granted == {"iam:GetRole", "s3:GetObject"}
     spot = made.coverage.verdict("s3:GetObject").spot

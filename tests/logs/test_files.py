@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import policygen.logs.registry
 from policygen.errors import NothingFoundError, UsageError
 from policygen.logs.decode import unpack
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch, Damage, Unreadable
@@ -132,7 +133,7 @@ def plain(found: list[Record]) -> list[tuple[Any, ...]]:
     ]
 
 
-EXPECTED = plain(list(unpack.envelope.trail(TRAIL) or []))
+EXPECTED = plain(list(decode_trail_file(TRAIL) or []))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -25,21 +25,23 @@ from policygen.evidence.coverage.remediation import (
     multi_region_command,
     start_logging_command,
 )
+from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
-from policygen.logs.sources.api.paging import WAITS
 from policygen.logs.sources.athena.sql import CallsQuery
-from policygen.logs.sources.lake.client import Lake, Store, parse_store
+from policygen.logs.sources.lake.client import EventDataStore, LakeClient, parse_store
 from policygen.logs.sources.lake.source import LakeSource
-from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries
+from policygen.logs.sources.lake.sql import GROUPINGS_BY_STATEMENT, lake_summary_sql, records_sql
+from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.rightsize.analysis import analyse
 from tests.logs.test_athena import odd, sample_rows
 from tests.support import ROOT
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, FakeAws, Refused
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, record
 
 duckdb = pytest.importorskip("duckdb")
@@ -52,7 +54,9 @@ ARN = f"arn:aws:cloudtrail:eu-west-1:{ACCOUNT}:eventdatastore/{ID}"
 QUERY = "00000000-0000-0000-0000-00000000000{}"
 NOW = datetime(2026, 11, 24, 18, 30, tzinfo=UTC)
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
-FACTS = "calls principals days regions data_types management notices records duplicates first last".split()
+FACTS = (
+    "calls principals days regions data_types management change_events records duplicates first last".split()
+)
 
 TEXT = pa.string()
 _STRUCTS = {
@@ -125,7 +129,7 @@ class FakeLake(FakeAws):
 
     def source(self, spec: str = f"lake:{ARN}") -> LakeSource:
         aws = Aws(self.session(), "", "aws", ACCOUNT, "reader")
-        return LakeSource(Lake(aws, parse_store(spec), sleep=self.clock.sleep), NOW)
+        return LakeSource(LakeClient(aws, parse_store(spec), sleep=self.clock.sleep), NOW)
 
     def _describe(self, _: str, asked: dict[str, Any]) -> dict[str, Any]:
         assert asked["EventDataStore"] in (ID, ARN)
@@ -185,7 +189,7 @@ def named(name: str) -> Callable[[RoleKey], bool]:
 
 def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
     counts = CallCounts(named(role), until=until)
-    aws.source().fill(counts, role, scope, lambda _: None)
+    aws.source().count_into(counts, role, scope, lambda _: None)
     return counts
 
 
@@ -195,12 +199,17 @@ def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: P
     counts = CallCounts(named(role), until=until)
     for batch in open_source(tmp_path).read():
         counts.add_all(batch.records)
-    counts.settle()
+    counts.resolve_cross_account_copies()
     return counts
 
 
 def assert_same(found: CallCounts, expected: CallCounts, facts: Iterable[str] = FACTS) -> None:
-    assert {name: getattr(found, name) for name in facts} == {name: getattr(expected, name) for name in facts}
+    if "calls" in facts:
+        assert found.calls == expected.calls
+    totals = [name for name in facts if name != "calls"]
+    assert [getattr(found.totals, name) for name in totals] == [
+        getattr(expected.totals, name) for name in totals
+    ]
 
 
 def dated(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -229,7 +238,7 @@ def test_the_sample_trail_gives_the_same_ledger(role: str, tmp_path: Path) -> No
     expected = read(sample(), role, "", tmp_path)
     found = filled(FakeLake(sample()), role)
     assert_same(found, expected)
-    assert found.roles[next(iter(found.calls))] == expected.roles[next(iter(expected.calls))]
+    assert found.totals.roles[next(iter(found.calls))] == expected.totals.roles[next(iter(expected.calls))]
     assert expected.calls
 
 
@@ -239,11 +248,14 @@ def test_odd_events_of_an_organisation_give_the_same_calls(until: str, tmp_path:
     expected = read(events, ROLE, until, tmp_path)
     found = filled(FakeLake(events, OrganizationEnabled=True), ROLE, until=until)
     # Events after the end are not read, nor what they tell.
-    facts = [name for name in FACTS if name not in ("records", "notices")]
+    facts = [name for name in FACTS if name not in ("records", "change_events")]
     assert_same(found, expected, facts)
     assert expected.calls
     if not until:
-        assert (found.records, found.notices) == (expected.records, expected.notices)
+        assert (found.totals.records, found.totals.change_events) == (
+            expected.totals.records,
+            expected.totals.change_events,
+        )
 
 
 def test_a_window_leaves_out_what_is_before_it_and_another_account_s_events() -> None:
@@ -259,7 +271,7 @@ def test_a_window_leaves_out_what_is_before_it_and_another_account_s_events() ->
     )
     events[-1]["recipientAccountId"] = "999988887777"
     found = filled(FakeLake(events), ROLE, Scope("2026-11-03", "2026-11-05", ACCOUNT), "2026-11-05")
-    assert found.days == {"2026-11-03": 1, "2026-11-04": 1, "2026-11-05": 1}
+    assert found.totals.days == {"2026-11-03": 1, "2026-11-04": 1, "2026-11-05": 1}
     assert sum(one.count for calls in found.calls.values() for one in calls.values()) == 3
 
 
@@ -268,15 +280,15 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
         record({"source": "s3", "name": "GetObject"}, 2)
     ]
     found = filled(FakeLake(events), ROLE)
-    assert (found.records, found.duplicates) == (3, 1)
+    assert (found.totals.records, found.totals.duplicates) == (3, 1)
     assert [one.count for calls in found.calls.values() for one in calls.values()] == [2]
 
 
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
     counts = CallCounts(nobody)
-    aws.source().fill(counts, "", Scope(), lambda _: None)
-    assert counts.days
+    aws.source().count_into(counts, "", Scope(), lambda _: None)
+    assert counts.totals.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
 
 
@@ -289,7 +301,7 @@ def test_results_of_many_pages_are_read_whole(tmp_path: Path) -> None:
 
 def test_statements_fit_and_quote_what_they_are_given() -> None:
     asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
-    statements = [survey_queries(ID, asked, marks) for marks in SURVEYS]
+    statements = [lake_summary_sql(ID, asked, marks) for marks in GROUPINGS_BY_STATEMENT]
     statements += [records_sql(ID, asked), records_sql(ID, asked, [f"AROA{n:017}" for n in range(20)])]
     assert max(map(len, statements)) < 6_000
     assert all("eventtime <= '2026-11-24 10:00:00'" in one for one in statements)
@@ -312,7 +324,9 @@ def verdicts(tmp_path: Path, now: datetime = NOW, **settings: Any) -> dict[str, 
         for n, day in enumerate(days)
     ]
     source = FakeLake(events, **settings).source()
-    made = analyse(source, ROLE, days=20, account=load_snapshot(path), on=now.date()).suggestion
+    made = analyse(
+        source, ROLE, account=load_snapshot(path), **analysis_options(days=20, on=now.date())
+    ).suggestion
     found = {name: made.coverage.verdict(name) for name in ("iam:ListRoles", "s3:GetObject")}
     return {name: one.since or (one.spot and one.spot.id) for name, one in found.items()} | {
         "command": (found["s3:GetObject"].spot and found["s3:GetObject"].spot.command) or "",
@@ -369,7 +383,7 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    source.count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
     assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
@@ -387,7 +401,7 @@ def test_what_is_read_is_told() -> None:
     said: list[str] = []
     aws = FakeLake(sample())
     aws.states = ["QUEUED", "RUNNING"]
-    aws.source().fill(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
+    aws.source().count_into(CallCounts(named("orders-api")), "orders-api", Scope(), said.append)
     assert said[0] == f"asking event data store {ID}"
     assert said[1].endswith(" records surveyed; CloudTrail Lake read 3 GB, and charges for what it reads")
     assert said[2].startswith("records of orders-api read one by one; CloudTrail Lake read 4.5 GB")
@@ -396,7 +410,7 @@ def test_what_is_read_is_told() -> None:
 
 def fails(aws: FakeLake, kind: type[PolicygenError], spec: str = f"lake:{ARN}") -> PolicygenError:
     with pytest.raises(kind) as caught:
-        aws.source(spec).fill(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
+        aws.source(spec).count_into(CallCounts(named(ROLE)), ROLE, Scope("2026-11-01"), lambda _: None)
     return caught.value
 
 
@@ -482,7 +496,7 @@ def test_more_queries_than_aws_runs_at_once_are_waited_for() -> None:
 
     aws.answers["StartQuery"] = busy
     assert filled(aws, ROLE).calls
-    assert aws.clock.time == sum(WAITS[:3])
+    assert aws.clock.time == sum(RETRY_DELAYS[:3])
     times[0] = -1_000
     assert fails(aws, AwsError).code == "PG-E104"
 
@@ -518,8 +532,8 @@ def test_a_store_without_an_event_of_the_window_says_so() -> None:
 
 
 def test_a_store_is_named_by_its_arn_or_its_id() -> None:
-    assert parse_store(f"lake:{ID}") == Store(ID)
-    assert parse_store(f"lake:{ARN}") == Store(ID, ARN, "eu-west-1", ACCOUNT)
+    assert parse_store(f"lake:{ID}") == EventDataStore(ID)
+    assert parse_store(f"lake:{ARN}") == EventDataStore(ID, ARN, "eu-west-1", ACCOUNT)
 
 
 @pytest.mark.parametrize(
@@ -535,13 +549,13 @@ def test_what_names_no_store_is_refused(spec: str) -> None:
 def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
-    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").fill(
+    aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").count_into(
         CallCounts(nobody), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().fill(CallCounts(nobody), "", Scope(), lambda _: None)
+    aws.source().count_into(CallCounts(nobody), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 
@@ -556,7 +570,7 @@ def test_only_the_permissions_that_are_listed_are_used() -> None:
 def test_a_store_is_not_asked_for_every_role() -> None:
     aws = FakeLake(FEW)
     with SpillStore() as spill, pytest.raises(UsageError) as caught:
-        batch_read(aws.source(), spill, RoleFilter(), days=30)
+        batch_read(aws.source(), spill, RoleFilter(), ObserveOptions(days=30))
     assert (caught.value.code, aws.requests) == ("PG-E202", [])
 
 

@@ -27,7 +27,7 @@ from typer.testing import CliRunner, Result
 from policygen.account.live import read_role
 from policygen.cli.app import COMMANDS, app
 from policygen.errors import PolicygenError
-from policygen.logs.sources.s3.client import forget_clients
+from policygen.logs.sources.s3.client import drop_clients
 from tests.account.test_live import TABLE, an_account, deliver
 from tests.support import ROOT
 from tests.support.records import crowd, record
@@ -78,14 +78,14 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.chdir(tmp_path)
-    forget_clients()
+    drop_clients()
     GUARD.asked.clear()
     GUARD.up = True
     try:
         yield GUARD.asked
     finally:
         GUARD.up = False
-        forget_clients()
+        drop_clients()
 
 
 @pytest.fixture

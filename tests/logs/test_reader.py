@@ -20,17 +20,28 @@ from typing import Any
 import pytest
 
 import policygen.logs.cache
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.errors import AwsError
 from policygen.evidence.role import parse_role
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import nobody
 from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.chunk import ChunkResult, ReadRequest
 from policygen.logs.decode.search import cut_records
-from policygen.logs.reader import ChunkResult, Progress, ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.search_scope import TELLING
-from policygen.logs.source import EVERYTHING, Batch, BytePattern, Damage, LogObject, RecordFilter, Scope
+from policygen.logs.source import (
+    EVERYTHING,
+    Batch,
+    BytePattern,
+    Damage,
+    LogObject,
+    Reader,
+    RecordFilter,
+    Scope,
+)
 from policygen.logs.sources.files import FileSource, read_file
 from tests.support import ROOT
 from tests.support.command import run
@@ -41,8 +52,8 @@ KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
 
 TRAIL = ROOT / "samples" / "trail"
 ROLE = parse_role("orders-api")
-EVERY_RECORD = ReadRequest(ROLE.fits)
-ONE_ROLE = ReadRequest(ROLE.fits, search=ROLE.sought)
+EVERY_RECORD = ReadRequest(ROLE.matches)
+ONE_ROLE = ReadRequest(ROLE.matches, search=ROLE.record_filter)
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +76,29 @@ def whole() -> ChunkResult:
     return read_source(open_source(TRAIL), EVERY_RECORD)
 
 
+class ReaderOf(Reader):
+    """Reads with a function."""
+
+    def __init__(self, function: Callable[[LogObject], Iterator[Batch]]) -> None:
+        self.function = function
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        return self.function(one)
+
+
 def same(one: ChunkResult, other: ChunkResult) -> bool:
     assert one.counts.calls == other.counts.calls
-    assert {day for day, n in one.counts.days.items() if n} == set(other.counts.days)
-    assert set(one.counts.regions) == set(other.counts.regions)
-    assert one.counts.last == other.counts.last
-    assert set(one.counts.management) == set(other.counts.management)
-    assert sorted(one.counts.notices) == sorted(other.counts.notices)
+    assert {day for day, n in one.counts.totals.days.items() if n} == set(other.counts.totals.days)
+    assert set(one.counts.totals.regions) == set(other.counts.totals.regions)
+    assert one.counts.totals.last == other.counts.totals.last
+    assert set(one.counts.totals.management) == set(other.counts.totals.management)
+    assert sorted(one.counts.totals.change_events) == sorted(other.counts.totals.change_events)
     return bool(one.counts.calls)
 
 
 def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: ChunkResult) -> None:
     found = read_source(open_source(TRAIL), ONE_ROLE)
-    assert found.counts.searched > 0.9 * found.reading.files
+    assert found.counts.totals.searched > 0.9 * found.read_report.files
     assert same(found, whole)
 
 
@@ -86,9 +107,9 @@ def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: 
 def test_several_workers_give_the_same(
     job: ReadRequest, pool: Callable[[int], Executor], whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     with pool(2) as executor:
-        assert same(read_source(open_source(TRAIL), job, means=ReadOptions(executor)), whole)
+        assert same(read_source(open_source(TRAIL), job, options=ReadOptions(executor)), whole)
 
 
 def test_the_order_of_the_files_changes_nothing(whole: ChunkResult) -> None:
@@ -106,50 +127,52 @@ def copied(path: Path, folder: Path) -> str:
 def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     copied(path, tmp_path)
     for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
-        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
+        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, options=means)
         assert same(found, whole)
-        assert found.counts.duplicates > whole.counts.duplicates
-        assert found.counts.roles == whole.counts.roles
-        assert found.counts.days == whole.counts.days
+        assert found.counts.totals.duplicates > whole.counts.totals.duplicates
+        assert found.counts.totals.roles == whole.counts.totals.roles
+        assert found.counts.totals.days == whole.counts.totals.days
 
 
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     for path in TRAIL.rglob("*.json.gz"):
         copied(path, tmp_path)
     with SpillStore() as spill, ProcessPoolExecutor(2) as executor:
         found = read_source(
-            open_source([TRAIL, tmp_path]), EVERY_RECORD, means=ReadOptions(executor, spill=spill, ahead=3)
+            open_source([TRAIL, tmp_path]),
+            EVERY_RECORD,
+            options=ReadOptions(executor, spill=spill, max_in_flight=3),
         )
         calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
     assert calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
-    one, other = found.counts, whole.counts
+    assert found.counts.totals.roles == whole.counts.totals.roles
+    one, other = found.counts.totals, whole.counts.totals
     assert one.records - one.duplicates == other.records - other.duplicates
 
 
 def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
     other = path.name.replace("_20261110T", "_20261111T")
     shutil.copyfile(path, tmp_path / other)
     read: Counter[str] = Counter()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        read[Path(one.where).name] += 1
+        read[Path(one.locator).name] += 1
         yield from read_file(one)
 
     source = FileSource([TRAIL, tmp_path])
-    source.reader = reader
-    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
+    source.reader = ReaderOf(reader)
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
     assert same(found, whole)
     assert {name for name, times in read.items() if times > 1} == {other}
 
@@ -157,26 +180,26 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
 def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     other = copied(path, tmp_path)
     read: set[str] = set()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        gone = one.where in read and Path(one.where).name in {path.name, other}
-        read.add(one.where)
+        gone = one.locator in read and Path(one.locator).name in {path.name, other}
+        read.add(one.locator)
         yield from [Batch.damaged(one.name, Damage(None, "gone"))] if gone else read_file(one)
 
     source = FileSource([TRAIL, tmp_path])
-    source.reader = reader
-    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
-    assert [reason for _, _, reason in found.reading.damaged] == ["gone"]
+    source.reader = ReaderOf(reader)
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
+    assert [reason for _, _, reason in found.read_report.damaged] == ["gone"]
     assert found.counts.calls == whole.counts.calls
-    assert found.counts.roles == whole.counts.roles
+    assert found.counts.totals.roles == whole.counts.totals.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 4)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 4)
     handed: list[list[LogObject]] = []
 
     class Spy(ThreadPoolExecutor):
@@ -186,7 +209,7 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
 
     told: list[Progress] = []
     with Spy(1) as executor:
-        read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(executor, say=told.append))
+        read_source(open_source(TRAIL), EVERY_RECORD, options=ReadOptions(executor, on_progress=told.append))
     assert all(len(chunk) <= 4 and len({one.day for one in chunk}) == 1 for chunk in handed)
     days = [chunk[0].day for chunk in handed]
     assert days == sorted(days)
@@ -194,13 +217,13 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
     assert [state.size for state in told] == sorted(state.size for state in told)
 
 
-class Elsewhere:
+class Elsewhere(Reader):
     """Reads files, but in any process but the one that made it: there something happens instead. Picklable."""
 
     def __init__(self, happens: Callable[[], None]) -> None:
         self.here, self.happens = os.getpid(), happens
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
+    def read(self, one: LogObject) -> Iterator[Batch]:
         if os.getpid() != self.here and "20261110T" in one.name:
             self.happens()
         return read_file(one)
@@ -217,23 +240,23 @@ def die() -> None:
 def test_a_process_that_is_killed_costs_time_and_nothing_else(
     whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     source, said = open_source(TRAIL), list[str]()
     source.reader = Elsewhere(die)
     with ProcessPoolExecutor(2) as executor:
-        found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, talk=said.append))
+        found = read_source(source, EVERY_RECORD, options=ReadOptions(executor, on_message=said.append))
     assert same(found, whole)
-    assert found.counts.records == whole.counts.records
+    assert found.counts.totals.records == whole.counts.totals.records
     assert [line.partition(":")[0] for line in said] == ["warning"]
     assert "BrokenProcessPool" in said[0]
 
 
 def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     source = open_source(TRAIL)
     source.reader = Elsewhere(expire)
     with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
-        read_source(source, EVERY_RECORD, means=ReadOptions(executor))
+        read_source(source, EVERY_RECORD, options=ReadOptions(executor))
     assert (caught.value.message, caught.value.hints) == ("the session expired", ("log in again",))
     assert caught.value.code == "PG-E102"
 
@@ -276,17 +299,17 @@ def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
-    sought = ROLE.sought._replace(account="111122223333")
+    sought = ROLE.record_filter._replace(account="111122223333")
     assert sought.of("111122223333") == sought.own
     assert sought.of("444455556666") == sought.others
-    assert sought.of("") == ROLE.sought.of("444455556666") == (*sought.own, *sought.others)
+    assert sought.of("") == ROLE.record_filter.of("444455556666") == (*sought.own, *sought.others)
 
 
 def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
     copy = {"type": "AWSAccount", "principalId": "AROA1EXAMPLE:some-session", "accountId": "111122223333"}
     copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
     owned = by("other", resources=[{"accountId": "111122223333"}])
-    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").sought.of("444455556666")
+    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").record_filter.of("444455556666")
     (found,) = cut_records(text_of(owned, copied, by("third")), sought) or ()
     assert found.eventName == "Copied"
 
@@ -340,21 +363,21 @@ def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> N
 
 
 def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
-    assert parse_role("a=b@c").sought == RecordFilter()
-    assert b"orders-api" in [one.text for one in ROLE.sought.own]
+    assert parse_role("a=b@c").record_filter == RecordFilter()
+    assert b"orders-api" in [one.text for one in ROLE.record_filter.own]
 
 
 # --- the cache -------------------------------------------------------------------------------------------
 
 
-class Counting:
+class Counting(Reader):
     """Reads files, and counts how many. Picklable as long as nobody pickles it."""
 
     def __init__(self) -> None:
-        self.read: list[str] = []
+        self.locators: list[str] = []
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
-        self.read.append(one.where)
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        self.locators.append(one.locator)
         return read_file(one)
 
 
@@ -366,8 +389,8 @@ def cached(
     if "executor" not in means:
         source.reader = counting
     job = job._replace(name="a role")
-    keep = ReadOptions(cache=lambda one: Cache.of(at, one.name, one.select, lambda _: None), **means)
-    return read_source(source, job, means=keep), counting.read
+    keep = ReadOptions(cache=lambda one: Cache.open(at, one.name, one.select, lambda _: None), **means)
+    return read_source(source, job, options=keep), counting.locators
 
 
 def packs(at: Path) -> list[Path]:
@@ -382,7 +405,7 @@ def test_what_was_read_once_is_not_read_again(job: ReadRequest, whole: ChunkResu
     assert same(warm, whole)
     assert (len(first) > 100, second) == (True, [])
     assert warm.counts == cold.counts
-    assert warm.reading == cold.reading
+    assert warm.read_report == cold.read_report
 
 
 def test_of_new_files_only_they_are_read(whole: ChunkResult, tmp_path: Path) -> None:
@@ -438,7 +461,7 @@ def test_another_catalog_does_not_use_what_an_older_one_kept(
 
 
 def test_many_packs_become_one(whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     monkeypatch.setattr(policygen.logs.reader, "FLUSHED", 1)
     cached(tmp_path)
     assert len(packs(tmp_path)) == 1
@@ -453,24 +476,24 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
     (tmp_path / "calls").write_text("a file where the folder should be")
     said: list[str] = []
     source = open_source(TRAIL)
-    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, said.append))
-    assert same(read_source(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, said.append))
+    assert same(read_source(source, ONE_ROLE._replace(name="a role"), options=keep), whole)
     assert len(said) == 1
 
 
 def test_what_ends_in_the_middle_goes_on_from_there(whole: ChunkResult, tmp_path: Path) -> None:
     class Expiring(Counting):
-        def __call__(self, one: LogObject) -> Iterator[Batch]:
-            if len(self.read) == 60:
+        def read(self, one: LogObject) -> Iterator[Batch]:
+            if len(self.locators) == 60:
                 raise AwsError("the session expired", code="PG-E102")
-            return super().__call__(one)
+            return super().read(one)
 
     source, expiring = open_source(TRAIL), Expiring()
     assert isinstance(source, FileSource)
     source.reader = expiring
-    keep = ReadOptions(cache=lambda one: Cache.of(tmp_path, one.name, one.select, lambda _: None))
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, lambda _: None))
     with pytest.raises(AwsError):
-        read_source(source, ONE_ROLE._replace(name="a role"), means=keep)
+        read_source(source, ONE_ROLE._replace(name="a role"), options=keep)
     found, read = cached(tmp_path)
     assert same(found, whole)
     assert len(read) < 120 - 40
@@ -483,7 +506,7 @@ def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     for _ in range(2):
         found, read = cached(tmp_path / "cache", logs)
-        assert len(found.reading.damaged) == 1
+        assert len(found.read_report.damaged) == 1
     assert str(path) in read
     assert len(read) < 20
 
@@ -523,19 +546,20 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys, policygen.logs.reader as engine
+import sys, policygen.logs.reader as engine, policygen.logs.chunk as chunk
 from pathlib import Path
 from policygen.logs.cache import Cache
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
-engine.MIN_CACHED_BYTES, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+engine.MIN_CACHED_BYTES, chunk.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.ReadRequest(role.fits, "a role", search=role.sought)
+job = chunk.ReadRequest(role.matches, "a role", search=role.record_filter)
 def wait(_):
     print("state", flush=True)
     sys.stdin.readline()
-keep = engine.ReadOptions(cache=lambda one: Cache.of(Path(sys.argv[2]), one.name, one.select, print), say=wait)
-engine.read_source(open_source(sys.argv[1]), job, means=keep)
+cache = lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print)
+keep = engine.ReadOptions(cache=cache, on_progress=wait)
+engine.read_source(open_source(sys.argv[1]), job, options=keep)
 print("done", flush=True)
 """
 """Reads a trail with a cache, and waits after each chunk until it may go on."""
@@ -573,7 +597,7 @@ def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
         if done:
             shutil.rmtree(tmp_path / "calls")
     assert killed >= KILLS // 3
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     found, _ = cached(tmp_path)
     assert same(found, whole)
 
@@ -619,9 +643,9 @@ def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int
     source, asked = Listed([]), dict[str, bool]()
 
     def reader(one: LogObject) -> Iterator[Batch]:
-        asked[one.where] = bool(one.search)
+        asked[one.locator] = bool(one.search)
         yield Batch(one.name)
 
-    source.reader = reader
+    source.reader = ReaderOf(reader)
     read_source(source, ONE_ROLE)
     assert [where for where, searched in sorted(asked.items()) if not searched] == whole

@@ -30,16 +30,16 @@ from moto.s3.models import s3_backends
 from urllib3.response import HTTPResponse
 
 import policygen.logs.registry
-from policygen.account.required_permissions import AUTO_ACTIONS, BUCKET_ACTIONS
+from policygen.account.required_permissions import NEEDS, actions
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.registry import open_source
 from policygen.logs.source import EVERYTHING, Batch, BytePattern, LogObject, LogSource, Scope
 from policygen.logs.sources.files import FileSource
 from policygen.logs.sources.s3 import source as s3
 from policygen.logs.sources.s3.auto import choose_trail, open_auto
-from policygen.logs.sources.s3.client import S3Access, forget_clients
+from policygen.logs.sources.s3.client import S3Access, drop_clients
 from policygen.logs.sources.s3.discovery import days_in
-from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, fetcher_of
+from policygen.logs.sources.s3.fetch import Boto3Fetcher, ObstoreFetcher, S3Reader, make_fetcher
 from policygen.logs.sources.s3.prefetch import map_in_order
 from tests.logs.test_envelope import record
 
@@ -173,9 +173,9 @@ def line() -> Iterator[list[Wire]]:
 
         first = ("before-send", send, botocore.handlers.REGISTER_FIRST)
         patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [first, *botocore.handlers.BUILTIN_HANDLERS])
-        forget_clients()
+        drop_clients()
         yield using
-        forget_clients()
+        drop_clients()
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def keys(spec: str | Sequence[str], scope: Scope = EVERYTHING) -> list[str]:
     """The keys of the objects that a source gives; nothing else may be there."""
     found = objects(spec, scope)
     assert [one for one in found if isinstance(one, Batch)] == []
-    return [one.where.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
+    return [one.locator.split("/", 3)[3] for one in found if isinstance(one, LogObject)]
 
 
 def told(error: PolicygenError) -> str:
@@ -266,7 +266,7 @@ def test_an_object_says_what_its_trail_said_and_what_tells_a_changed_one(wire: W
     put("trail", key)
     (one,) = objects("s3://trail/AWSLogs/")
     assert isinstance(one, LogObject)
-    assert (one.name, one.where, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
+    assert (one.name, one.locator, one.size) == (f"s3://trail/{key}", f"s3://trail/{key}", len(BODY))
     assert one[5:8] == (ACCOUNTS[0], "eu-west-1", "2026-11-24")
     assert re.fullmatch(rf"[0-9a-f]{{32}}-{len(BODY)}", one.version)
     put("trail", key, body=gzip.compress(b'{"Records": []}'))
@@ -335,7 +335,7 @@ def test_files_in_no_layout_are_listed_plainly_within_the_window(wire: Wire) -> 
     assert {one.name: one.kind for one in found if isinstance(one, Batch)} == {
         "s3://copies/x/folder/": "folder"
     }
-    assert {one.name.rsplit("/", 1)[1]: one.claims for one in found if isinstance(one, LogObject)} == {
+    assert {one.name.rsplit("/", 1)[1]: one.expects_log for one in found if isinstance(one, LogObject)} == {
         named: True,
         "export-1": False,
         "z.json": True,
@@ -390,7 +390,7 @@ def test_a_url_that_a_path_library_has_tidied_still_names_its_bucket(wire: Wire)
 def test_a_search_through_too_many_folders_asks_for_the_right_one(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policygen.logs.sources.s3.discovery.SEARCHED", 20)
+    monkeypatch.setattr("policygen.logs.sources.s3.discovery.MAX_FOLDERS", 20)
     put("lake", *(f"table/day={number}/a.json" for number in range(50)))
     assert len(keys("s3://lake")) == 50  # partitions are no prefixes of trails
     put("lake", *(f"team-{number}/a.json" for number in range(50)))
@@ -612,8 +612,8 @@ def test_a_reader_goes_to_another_process_and_gives_the_same(wire: Wire) -> None
     copy = pickle.loads(pickle.dumps(source.reader))
     assert copy == source.reader
     found = [one for one in source.objects() if isinstance(one, LogObject)]
-    assert [list(copy(one)) for one in found] == [list(source.reader(one)) for one in found]
-    assert [one for batch in copy(found[0]) for one in batch.records][1].eventID == record(2)["eventID"]
+    assert [list(copy.read(one)) for one in found] == [list(source.reader.read(one)) for one in found]
+    assert [one for batch in copy.read(found[0]) for one in batch.records][1].eventID == record(2)["eventID"]
 
 
 @dataclass(frozen=True)
@@ -671,11 +671,11 @@ def test_a_bug_is_no_damage() -> None:
             raise KeyError(key)
 
     with pytest.raises(KeyError):
-        list(S3Reader(Broken())(LogObject("a", "s3://b/a")))
+        list(S3Reader(Broken()).read(LogObject("a", "s3://b/a")))
 
 
 def test_an_object_beyond_the_limit_is_not_fetched() -> None:
-    (batch,) = S3Reader(Slow())(LogObject("a", "s3://b/a", size=3 << 30))
+    (batch,) = S3Reader(Slow()).read(LogObject("a", "s3://b/a", size=3 << 30))
     assert batch.damage
     assert "larger than" in batch.damage.reason
 
@@ -706,11 +706,12 @@ def test_a_bucket_of_another_region_is_found(wire: Wire) -> None:
 
 def test_what_is_called_is_what_is_declared(wire: Wire) -> None:
     some(1)
-    assert BUCKET_ACTIONS == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
+    bucket = actions(NEEDS["suggest --logs s3://BUCKET"])
+    assert bucket == ("kms:Decrypt", "s3:GetObject", "s3:ListBucket")
     list(open_source("s3://trail").read())
     methods = {"get" if key else "list" for _, key, _ in wire.requests}
     assert methods == {"get", "list"}
-    assert set(AUTO_ACTIONS) - set(BUCKET_ACTIONS) == {
+    assert set(actions(NEEDS["suggest --logs auto"])) - set(bucket) == {
         "cloudtrail:DescribeTrails",
         "cloudtrail:GetEventSelectors",
         "cloudtrail:GetTrailStatus",
@@ -726,7 +727,8 @@ def test_an_object_is_searched_for_what_is_wanted_of_it(wire: Wire) -> None:
     assert isinstance(one, LogObject)
     found = {
         text: [
-            (len(batch.records), batch.searched) for batch in source.reader(one._replace(search=(sought,)))
+            (len(batch.records), batch.searched)
+            for batch in source.reader.read(one._replace(search=(sought,)))
         ]
         for text, sought in ((text, BytePattern(text)) for text in (b"id-1", b"nobody"))
     }
@@ -776,19 +778,19 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    forget_clients()
+    drop_clients()
     Loopback.seen.clear()
     yield server
     server.shutdown()
     server.server_close()
-    forget_clients()
+    drop_clients()
 
 
 def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
     fetcher = ObstoreFetcher(S3Access())
     assert fetcher.fetch("trail", "AWSLogs/a.json.gz") == BODY
     assert Loopback.seen == [("/trail/AWSLogs/a.json.gz", "obstore")]
-    (batch,) = S3Reader(pickle.loads(pickle.dumps(fetcher)))(
+    (batch,) = S3Reader(pickle.loads(pickle.dumps(fetcher))).read(
         LogObject("gone", "s3://trail/AWSLogs/b.json.gz")
     )
     assert batch.damage
@@ -799,8 +801,8 @@ def test_obstore_fetches_and_boto3_says_what_is_wrong(loopback: Any) -> None:
 
 
 def test_a_custom_endpoint_is_left_to_boto3_unless_obstore_is_asked_for(loopback: Any) -> None:
-    assert fetcher_of("auto", S3Access()) == Boto3Fetcher(S3Access())
-    assert fetcher_of("obstore", S3Access()) == ObstoreFetcher(S3Access())
+    assert make_fetcher("auto", S3Access()) == Boto3Fetcher(S3Access())
+    assert make_fetcher("obstore", S3Access()) == ObstoreFetcher(S3Access())
 
 
 def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -814,11 +816,11 @@ def test_aws_itself_is_left_to_obstore_where_it_is_installed(monkeypatch: pytest
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: True)
-    forget_clients()
-    assert fetcher_of("auto", S3Access(region="eu-west-1")) == ObstoreFetcher(S3Access(region="eu-west-1"))
-    assert fetcher_of("boto3", S3Access()) == Boto3Fetcher(S3Access())
+    drop_clients()
+    assert make_fetcher("auto", S3Access(region="eu-west-1")) == ObstoreFetcher(S3Access(region="eu-west-1"))
+    assert make_fetcher("boto3", S3Access()) == Boto3Fetcher(S3Access())
     monkeypatch.setenv("AWS_CA_BUNDLE", "/company.pem")
-    assert fetcher_of("auto", S3Access(region="eu-west-1")) == Boto3Fetcher(S3Access(region="eu-west-1"))
+    assert make_fetcher("auto", S3Access(region="eu-west-1")) == Boto3Fetcher(S3Access(region="eu-west-1"))
 
 
 # --- auto ----------------------------------------------------------------------------------------
@@ -908,7 +910,7 @@ CHOICES: list[tuple[str, list[dict[str, Any]], list[str], str]] = [
 def test_the_trails_to_read(rows: list[dict[str, Any]], read: list[str], says: str) -> None:
     for order in (rows, rows[::-1]):
         chosen = choose_trail(order)
-        assert [trail.name for trail in chosen if not trail.passed_over] == read
+        assert [trail.name for trail in chosen if not trail.reason_skipped] == read
         assert says in "\n".join(trail.note() for trail in chosen)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import policygen.logs.calls.spill
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.spill import SpillStore, unpack_calls
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
@@ -24,11 +26,11 @@ def everybody(_: RoleKey) -> bool:
 
 def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
     monkeypatch.setattr(policygen.logs.reader, "ROOM", room)
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     with SpillStore() as spill:
-        whole = read_source(open_source(TRAIL), ReadRequest(everybody), means=ReadOptions(spill=spill))
+        whole = read_source(open_source(TRAIL), ReadRequest(everybody), options=ReadOptions(spill=spill))
         assert whole.counts.calls == {}
-        assert whole.counts.roles
+        assert whole.counts.totals.roles
         return {name: unpack_calls(pieces) for name, pieces in spill.by_name()}
 
 
@@ -47,8 +49,8 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
     two = RoleKey("111122223333", "AROATWO", "", "orders")
     calls = next(iter(read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls.values()))
     with SpillStore() as spill:
-        spill.take({one: dict(calls)})
-        spill.take({two: dict(calls), one: dict(calls)})
+        spill.write({one: dict(calls)})
+        spill.write({two: dict(calls), one: dict(calls)})
         ((name, pieces),) = spill.by_name()
         found = unpack_calls(pieces)
         assert (name, set(found)) == ("orders", {one, two})
@@ -61,6 +63,6 @@ def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
     calls = read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls
     with SpillStore(tmp_path) as spill:
-        spill.take(calls)
+        spill.write(calls)
         assert [one.stat().st_mode & 0o077 for one in tmp_path.iterdir()] == [0]
     assert list(tmp_path.iterdir()) == []

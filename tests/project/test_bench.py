@@ -15,7 +15,8 @@ import pytest
 
 from policygen.evidence.record_mapping import map_batch
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.reader import ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
@@ -24,13 +25,13 @@ EVENTS = 2_000
 MAPPED = 0.98
 """At least this share of the calls that IAM may judge is one that the catalog knows."""
 
-# The bench is no package: its scripts are run where they are. Worker processes need the path as well.
-sys.path += [str(ROOT / "bench"), str(ROOT / "bench" / "passes")]
-corpus: Any = importlib.import_module("corpus")
-reference: Any = importlib.import_module("reference")
-engine: Any = importlib.import_module("engine")
-page: Any = importlib.import_module("page")
-batch: Any = importlib.import_module("batch")
+# The benchmarks are scripts, run where they are. Worker processes need the path as well.
+sys.path.append(str(ROOT / "bench"))
+corpus: Any = importlib.import_module("corpora.trail")
+reference: Any = importlib.import_module("baselines.reference")
+reader: Any = importlib.import_module("bench_reader")
+page: Any = importlib.import_module("bench_page")
+batch: Any = importlib.import_module("bench_batch")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def counts(logs: Path) -> CallCounts:
     done = read_source(open_source(logs), ReadRequest(lambda _: True))
-    assert not done.reading.holes
-    assert not done.reading.passed_over
+    assert not done.read_report.gaps
+    assert not done.read_report.passed_over
     return done.counts
 
 
@@ -70,10 +71,10 @@ def test_another_seed_is_another_trail() -> None:
 def test_every_record_is_read_and_told_twins_are_dropped(counts: CallCounts) -> None:
     kinds = Counter(one.kind for one in planned())
     twins = Counter(one.number for one in planned() if one.kind == "duplicate")
-    assert counts.records == EVENTS
-    assert counts.duplicates == sum(count - 1 for count in twins.values()) > 0
+    assert counts.totals.records == EVENTS
+    assert counts.totals.duplicates == sum(count - 1 for count in twins.values()) > 0
     copies = "another account's copy of a call that was read already"
-    assert counts.ignored[copies] == kinds["own"] > 0
+    assert counts.totals.ignored[copies] == kinds["own"] > 0
 
 
 def test_the_catalog_knows_nearly_all_of_it(logs: Path) -> None:
@@ -106,8 +107,8 @@ def test_a_million_events_fill_files_of_uneven_length() -> None:
 
 def test_plain_python_and_the_ledger_count_the_same(logs: Path, counts: CallCounts) -> None:
     made = reference.reduce(logs)
-    assert made.records == counts.records
-    assert made.roles == {(role.account, role.role_id): count for role, count in counts.roles.items()}
+    assert made.records == counts.totals.records
+    assert made.roles == {(role.account, role.role_id): count for role, count in counts.totals.roles.items()}
     hot = corpus.hot_role(corpus.Shape(EVENTS))
     alone = reference.reduce(logs, hot.arn)
     assert alone.roles == {(hot.account, hot.id): made.roles[hot.account, hot.id]}
@@ -117,9 +118,9 @@ def test_plain_python_and_the_ledger_count_the_same(logs: Path, counts: CallCoun
 @pytest.mark.parametrize("job", ["one role", "all roles"])
 def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path: Path) -> None:
     hot = corpus.hot_role(corpus.Shape(EVENTS))
-    made = engine.Corpus(logs, {"hot_role": hot.arn})
-    ours = next(one for one in engine.contenders() if (one.name, one.job) == (engine.POLICYGEN, job))
-    run = engine.measure(ours, made, tmp_path)
+    made = reader.Corpus(logs, {"hot_role": hot.arn})
+    ours = next(one for one in reader.contenders() if (one.name, one.job) == (reader.POLICYGEN, job))
+    run = reader.measure(ours, made, tmp_path)
     wanted = hot.arn if job == "one role" else ""
     assert run.said["events"] == reference.reduce(logs, wanted).roles.total()
     assert 10 < run.peak < 1000
@@ -140,10 +141,10 @@ def test_a_batch_is_measured_beside_the_log_for_one_role(
 
 
 def test_the_last_day_comes_by_itself(logs: Path, tmp_path: Path) -> None:
-    made = engine.Corpus(logs, {"last_day": max(str(f.parent)[-10:] for f in logs.rglob("*.gz"))})
-    engine.link(made, tmp_path, last=False)
+    made = reader.Corpus(logs, {"last_day": max(str(f.parent)[-10:] for f in logs.rglob("*.gz"))})
+    reader.link(made, tmp_path, last=False)
     before = digests(tmp_path)
-    engine.link(made, tmp_path, last=True)
+    reader.link(made, tmp_path, last=True)
     assert before.items() < digests(tmp_path).items()
     assert digests(tmp_path) == digests(logs)
 
@@ -155,8 +156,8 @@ def measured(name: str, job: str, seconds: float, events: int) -> Any:
 def test_the_table_compares_with_the_floor_and_with_plain_python() -> None:
     found = [
         measured("python-isal", "floor", 1.0, 0),
-        measured(engine.PLAIN, "one role", 10.0, 90),
-        measured(engine.POLICYGEN, "again", 5.0, 90),
+        measured(reader.PLAIN, "one role", 10.0, 90),
+        measured(reader.POLICYGEN, "again", 5.0, 90),
     ]
     rows = page.table(found).splitlines()[2:]
     assert [row.split(" | ")[5:7] for row in rows] == [["1.00", ""], ["10.00", "1.00"], ["5.00", "0.50"]]
@@ -164,7 +165,7 @@ def test_the_table_compares_with_the_floor_and_with_plain_python() -> None:
 
 
 def test_a_pass_that_does_less_work_stops_the_bench() -> None:
-    plain, ours = measured(engine.PLAIN, "one role", 1.0, 90), measured(engine.POLICYGEN, "again", 1.0, 89)
-    engine.check([plain, ours._replace(events=90)])
+    plain, ours = measured(reader.PLAIN, "one role", 1.0, 90), measured(reader.POLICYGEN, "again", 1.0, 89)
+    reader.check([plain, ours._replace(events=90)])
     with pytest.raises(SystemExit, match="policygen counts 89 events, plain Python 90"):
-        engine.check([plain, ours])
+        reader.check([plain, ours])

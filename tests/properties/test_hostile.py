@@ -24,6 +24,7 @@ from policygen.rightsize.analysis import Analysis, analyse
 from policygen.text import escape_controls
 from tests.support.command import LONG, environment, run
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.records import ACCOUNT, ROLE, record, write_logs
 
 Short = dict[str, Any]
@@ -76,7 +77,7 @@ def outputs(analysis: Analysis) -> dict[str, str]:
 
 
 def made_from(events: Iterable[Short], folder: Path, **options: Any) -> Analysis:
-    return analyse([write_logs(folder, list(events))], ROLE, **options)
+    return analyse([write_logs(folder, list(events))], ROLE, **analysis_options(**options))
 
 
 def granted(analysis: Analysis) -> set[str]:
@@ -337,14 +338,14 @@ ODD: Mapping[str, str] = {
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_an_odd_record_is_a_finding_or_a_narrow_grant(text: str, tmp_path: Path) -> None:
     log = raw_log(tmp_path, text)
-    made = analyse([log], ROLE, allow_incomplete=True)
+    made = analyse([log], ROLE, **analysis_options(allow_incomplete=True))
     assert granted(made) >= GRANTS
     assert all(len(grant) < 2048 for grant in granted(made))
     table = AccessRequest("dynamodb:DeleteItem", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/other")
     usage = made.suggestion.usage
     known = [r.resource for r in usage.requests if r.action == "dynamodb:DeleteItem"]
     # One deleted item is a grant of some table; where the table cannot be told, it is told that it cannot.
-    seen = known or usage.unmapped or made.reading.holes
+    seen = known or usage.unmapped or made.read_report.gaps
     assert seen
     if known and not any(r.wild for r in usage.requests if r.action == "dynamodb:DeleteItem"):
         assert evaluate(table, made.suggestion.policies, complete=True).outcome == "IMPLICIT_DENY"
@@ -359,7 +360,7 @@ def test_a_record_whose_time_is_no_time_is_a_finding_and_not_a_bug(time: str, tm
     made = made_from([*HONEST, GET | {"name": "PutItem", "time": time}], tmp_path, allow_incomplete=True)
     assert granted(made) == GRANTS
     assert made.suggestion.usage.window.end == "2026-11-03T08:00:01Z"
-    assert sum(made.counts.ignored.values()) == 1
+    assert sum(made.counts.totals.ignored.values()) == 1
     assert_clean(made)
 
 

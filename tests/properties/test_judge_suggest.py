@@ -22,6 +22,7 @@ from policygen.rightsize.suggestion import Suggestion
 from tests.judges.iam_simulate.judge import available, judge, row
 from tests.support import SHARED
 from tests.support.golden import CASES, run
+from tests.support.options import analysis_options
 from tests.support.samples import suggestions
 
 pytestmark = [
@@ -111,7 +112,7 @@ def test_the_judge_knows_every_action_and_its_resource_types_in_the_samples() ->
 @pytest.mark.skipif(not LAMBDA_ROLES.is_dir(), reason="the shared trails are not here")
 def test_policies_for_real_lambda_roles_are_sufficient() -> None:
     roles = [role for role in roles_in(LAMBDA_ROLES) if role.role_id and "/aws-service-role/" not in role.arn]
-    made = [analyse([LAMBDA_ROLES], role.arn, days=36500).suggestion for role in roles]
+    made = [analyse([LAMBDA_ROLES], role.arn, **analysis_options(days=36500)).suggestion for role in roles]
     rows, names = [], []
     for one in made:
         documents = [policy.to_dict() for policy in one.policies]

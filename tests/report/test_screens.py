@@ -33,6 +33,7 @@ from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain
 from tests.support import ROOT
 from tests.support.golden import rendered as render
+from tests.support.options import analysis_options
 from tests.support.samples import SCREENS, WIDTH, too_wide
 
 SAMPLES = ROOT / "samples"
@@ -75,7 +76,12 @@ def analysis(decided: bool = False) -> Analysis:
     decisions = Decisions()
     if decided:
         decisions = with_flags(parse_decisions(DECISIONS), drop=["states:StartExecution"])
-    return analyse([SAMPLES / "trail"], ORDERS, account=ACCOUNT, decisions=decisions, on=date(2026, 11, 24))
+    return analyse(
+        [SAMPLES / "trail"],
+        ORDERS,
+        account=ACCOUNT,
+        **analysis_options(decisions=decisions, on=date(2026, 11, 24)),
+    )
 
 
 def explain_screen(*actions: str, ascii_only: bool, events: bool = False) -> str:
@@ -117,9 +123,9 @@ def diff_screen(*, ascii_only: bool) -> str:
 def doctor_screen(role: str = "", *, known: bool, ascii_only: bool, show_all: bool = False) -> str:
     account = ACCOUNT if known else None
     wanted = services_of(ACCOUNT.role(role)) if role else set()
-    reading, counts, coverage = examined(known, role)
+    read_report, counts, coverage = examined(known, role)
     table = coverage_rows(coverage, wanted)
-    health = doctored.Health(reading, counts, coverage, account, table, listed=bool(wanted))
+    health = doctored.Health(read_report, counts, coverage, account, table, listed=bool(wanted))
     return doctored.render_doctor_text(health, show_all=show_all, ascii_only=ascii_only)
 
 

@@ -14,6 +14,7 @@ from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.accounts import snapshot
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
 
 GET = {
@@ -59,7 +60,7 @@ def suggested(
         }
         made["last_accessed"] = {role["Arn"]: report}
     logs = [write_logs(folder, events)]
-    return analyse(logs, ROLE, days=20, until=until, account=to_account(made)).suggestion
+    return analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20, until=until)).suggestion
 
 
 def kept(made: Suggestion) -> set[str]:
@@ -120,7 +121,8 @@ def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:
 
 def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> None:
     assert credential_use_of("f", "f", "s3.amazonaws.com", "").channel == "service"
-    assert credential_use_of("f", "f", "s3.amazonaws.com", "", outside=True).channel == "other"
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "", from_ip_address=True).channel == "other"
     assert (
-        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", outside=True).channel == "service"
+        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", from_ip_address=True).channel
+        == "service"
     )

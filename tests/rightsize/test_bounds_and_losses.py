@@ -38,7 +38,7 @@ SHOP = "arn:aws:s3:::shop/*"
 
 
 def barred(*statements: dict[str, Any], boundary: Policy | None = None, levels: Any = ()) -> dict[str, str]:
-    return effective_actions([policy_of(list(statements))], boundary, levels).barred
+    return effective_actions([policy_of(list(statements))], boundary, levels).blocked
 
 
 def test_a_boundary_bars_what_none_of_its_statements_can_allow() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,13 @@ from policygen.iam.document import allow_statements, parse_policy
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
-from policygen.rightsize.decisions.apply import apply_keeps, drop_observed, dropped, unused_rules
+from policygen.rightsize.decisions.apply import (
+    NothingToKeepError,
+    apply_keeps,
+    drop_observed,
+    dropped,
+    unused_rules,
+)
 from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from tests.support import ROOT
@@ -319,3 +326,11 @@ def test_what_is_kept_is_told_with_its_reason() -> None:
     assert one.grant == Grant("s3:DeleteObject", "arn:aws:s3:::orders-archive/*")
     assert one.why == "yearly purge, runs on 2 January"
     assert one.rule.where == "keep[0]"
+
+
+def test_an_error_of_a_keep_rule_knows_its_rule_in_another_process() -> None:
+    keep = rule("keep", {"action": "s3:DeleteObject", "reason": "restores", "role": "orders-*"}, "keep[0]")
+    with pytest.raises(NothingToKeepError) as caught:
+        apply_keeps([keep], "orders", now([]))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.rule, again.message, again.hints) == (keep, caught.value.message, caught.value.hints)

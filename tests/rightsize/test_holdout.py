@@ -17,6 +17,7 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROOT
+from tests.support.options import analysis_options
 
 TRAIL = ROOT / "samples" / "trail"
 SHOP = "arn:aws:s3:::shop-orders-111122223333"
@@ -39,13 +40,13 @@ NEW: dict[str, set[tuple[str, str]]] = {
 
 
 def learned(role: str) -> Suggestion:
-    return analyse([TRAIL], role, days=30, until="2026-11-09").suggestion
+    return analyse([TRAIL], role, **analysis_options(days=30, until="2026-11-09")).suggestion
 
 
 def later(role: str) -> list[AccessRequest]:
     return list(
         analyse(
-            [TRAIL], role, days=15, until="2026-11-24", accepted=tuple(ANOMALY_RULES)
+            [TRAIL], role, **analysis_options(days=15, until="2026-11-24", accepted=tuple(ANOMALY_RULES))
         ).suggestion.usage.requests
     )
 

@@ -19,9 +19,10 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.generate.pack import MANAGED_COUNT
 from policygen.rightsize.suggest import suggest
-from policygen.rightsize.suggestion import Suggestion
+from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from tests.support import ROOT
 from tests.support.effort import THOROUGH, every
+from tests.support.options import analysis_options
 
 SECONDS = 240
 """Of processor time, for all of them together. It takes half a minute; the rest is for a busy machine."""
@@ -37,7 +38,9 @@ def managed() -> dict[str, Policy]:
 def sample() -> Suggestion:
     """A role of the samples, whose logs are read once."""
     account = load_snapshot(ROOT / "samples" / "account.json")
-    return analyse([ROOT / "samples" / "trail"], "report-monthly", days=45, account=account).suggestion
+    return analyse(
+        [ROOT / "samples" / "trail"], "report-monthly", account=account, **analysis_options(days=45)
+    ).suggestion
 
 
 def test_every_managed_policy_is_read_and_written_back() -> None:
@@ -65,7 +68,7 @@ def test_every_managed_policy_survives_a_suggestion() -> None:
     for name, policy in tried:
         try:
             # What a policy does not allow is added, so that each is met with the whole of the logs.
-            found = suggest(usage, coverage, CurrentAccess((policy,)), add_observed=True)
+            found = suggest(usage, coverage, CurrentAccess((policy,)), SuggestOptions(add_observed=True))
         except PolicygenError as error:
             failed[name] = error.code
             continue
@@ -83,7 +86,9 @@ def test_every_managed_policy_survives_a_suggestion() -> None:
 
 def test_a_deny_that_is_too_long_for_a_customer_s_policy_is_shortened_and_the_loss_named() -> None:
     policy = managed()["SageMakerStudioProjectUserRolePermissionsBoundary"]
-    found = suggest(sample().usage, sample().coverage, CurrentAccess((policy,)), add_observed=True)
+    found = suggest(
+        sample().usage, sample().coverage, CurrentAccess((policy,)), SuggestOptions(add_observed=True)
+    )
     (loss,) = [one for one in found.losses if "NotAction" in one.why]
     assert loss.sid == "NotDeniedOperations"
     (deny,) = [s for s in found.policy.statements if s.effect == "Deny" and s.not_actions]
@@ -94,7 +99,8 @@ def test_a_deny_that_is_too_long_for_a_customer_s_policy_is_shortened_and_the_lo
 
 def test_an_administrator_of_whom_little_is_known_fits_into_the_policies_that_a_role_takes() -> None:
     usage, coverage = sample().usage, sample().coverage
-    found = suggest(usage, coverage, CurrentAccess((managed()["AdministratorAccess"],)), add_observed=True)
+    today = CurrentAccess((managed()["AdministratorAccess"],))
+    found = suggest(usage, coverage, today, SuggestOptions(add_observed=True))
     assert len(found.keeps) > 1000
     assert len(found.policies) <= MANAGED_COUNT
     evaluator = Evaluator(found.policies)

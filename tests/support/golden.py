@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from policygen.account.snapshot import to_account
+from policygen.plan.build import plan_from_analysis
 from policygen.report import formats as report
-from policygen.report import from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from tests.support import ROOT
 from tests.support.accounts import snapshot, trails_of
 from tests.support.effort import THOROUGH
+from tests.support.options import analysis_options
 from tests.support.records import ROLE, crowd, write_logs
 
 Case = dict[str, Any]
@@ -58,11 +59,13 @@ def run(case: Case, folder: Path) -> Analysis:
     return analyse(
         [logs],
         case.get("role", ROLE),
-        days=case.get("days", 30),
         account=account,
-        decisions=decisions_of(case),
-        on=date.fromisoformat(case["on"]) if "on" in case else None,
-        **case.get("options", {}),
+        **analysis_options(
+            days=case.get("days", 30),
+            decisions=decisions_of(case),
+            on=date.fromisoformat(case["on"]) if "on" in case else None,
+            **case.get("options", {}),
+        ),
     )
 
 
@@ -74,4 +77,4 @@ def decisions_of(case: Case) -> Decisions:
 
 def rendered(name: str, analysis: Analysis, **options: bool) -> str:
     """What an analysis looks like in a format."""
-    return report.render(name, from_analysis.plan_from_analysis(analysis), **options)
+    return report.render(name, plan_from_analysis(analysis), **options)

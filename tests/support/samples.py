@@ -13,6 +13,7 @@ from policygen.errors import NothingFoundError
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.suggestion import Suggestion
 from tests.support import ROOT
+from tests.support.options import analysis_options
 
 SAMPLES = ROOT / "samples"
 SCREENS = ROOT / "tests" / "cases" / "screens"
@@ -33,7 +34,9 @@ WIDTH = 80
 @cache
 def sample(role: str, today: bool) -> Analysis:
     """The analysis of one of the samples' roles, with today's policies or without."""
-    return analyse([SAMPLES / "trail"], role, days=45, account=SNAPSHOT if today else None)
+    return analyse(
+        [SAMPLES / "trail"], role, account=SNAPSHOT if today else None, **analysis_options(days=45)
+    )
 
 
 @cache
@@ -42,7 +45,7 @@ def suggestions() -> tuple[Suggestion, ...]:
     made = []
     for role in SNAPSHOT.roles:
         try:
-            found = analyse([SAMPLES / "trail"], role.key.arn, days=45, account=SNAPSHOT)
+            found = analyse([SAMPLES / "trail"], role.key.arn, account=SNAPSHOT, **analysis_options(days=45))
         except NothingFoundError:
             continue
         made.append(found.suggestion)

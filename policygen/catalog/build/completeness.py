@@ -1,13 +1,13 @@
-"""Every operation of AWS's API models and what the catalog makes of it: how complete it is, by count.
+"""Map every operation of AWS's API models, and count how complete the catalog is.
 
-An operation is asked for with made-up parameters in the shape that CloudTrail gives them. The values mean nothing;
-which rule answers, and whether a resource is named, is the same for real ones. Source of the operations: the
-installed botocore (Apache-2.0).
+Each operation is mapped with invented parameters in the shape that CloudTrail gives them. Their values do not matter:
+the rule that applies, and whether a resource is named, are the same for real ones. The operations are those of the
+installed botocore (Apache-2.0). Run as ``python -m policygen.catalog.build.completeness`` to print the page of
+services; it takes a minute.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from policygen.catalog import mapping
 from policygen.catalog.call import Call
 from policygen.catalog.known_event import known_event
 from policygen.catalog.parameters import normalise
-from policygen.catalog.rules import file_text, rules_for_source
 from policygen.catalog.service_names import botocore_facts, newer_operations, service_prefix
 from policygen.iam import reference
 from policygen.iam.reference import Service
@@ -66,21 +65,16 @@ class Operation:
         )
 
     @property
-    def _resources(self) -> set[str]:
-        """Resources of those of its actions that take one; PassRole aside, which is about another thing."""
+    def resources(self) -> set[str]:
+        """Resources of the requests whose action takes one. PassRole does not count: its role is passed, not used."""
         requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
         known = ((request, reference.action(request.action)) for request in requests)
         return {request.resource for request, action in known if action and action.types}
 
     @property
-    def takes_resource(self) -> bool:
-        """Whether an action of it takes a resource."""
-        return bool(self._resources)
-
-    @property
     def bare(self) -> bool:
         """Whether it ends on ``*`` although its action takes a resource."""
-        return self._resources == {"*"}
+        return self.resources == {"*"}
 
     @property
     def text(self) -> str:
@@ -203,7 +197,7 @@ class _Shapes:
             kinds = [kind for kind in self.types if kind in types]
         if kinds:
             pattern = types[kinds[0]].patterns[0]
-            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.own}
+            names = {name: f"{normalise(name)[:8]}-1" for name in pattern.name_placeholders}
             return pattern.fill({"Partition": "aws", "Region": REGION, "Account": ACCOUNT, **names})
         return f"arn:aws:other:{REGION}:{ACCOUNT}:thing/thing-1"
 
@@ -287,11 +281,5 @@ def _share(found: Sequence[OperationRow]) -> str:
     return f"{100 * (1 - unknown / len(found)):.1f} %"
 
 
-def file_digests(found: Iterable[Operation]) -> dict[str, str]:
-    """Model -> digest of the service file that covers it, "" for none: whether a rule may have changed an answer."""
-    sources = {one.model: one.call.source for one in found}
-    rules = ((model, rules_for_source(source)) for model, source in sources.items())
-    return {
-        model: hashlib.sha256(file_text(one.file).encode()).hexdigest()[:12] if one else ""
-        for model, one in rules
-    }
+if __name__ == "__main__":
+    print(completeness_page([one.row for model in models() for one in operations(model)]))

@@ -14,13 +14,8 @@ COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed",
 ``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way."""
 
 
-def render(plan: Plan, **_: bool) -> str:
-    """One plan's table."""
-    return render_all([plan])
-
-
-def render_all(plans: Sequence[Plan], **_: bool) -> str:
-    """The rows of all plans in one table."""
+def render(plans: Sequence[Plan]) -> str:
+    """Return the rows of all plans in one table."""
     return csv_table(COLUMNS, (row for plan in plans for row in _rows(plan)))
 
 

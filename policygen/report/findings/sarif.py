@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ RUNS = 20
 """Runs that GitHub takes in one file."""
 
 
-def render(*reports: FindingsReport) -> str:
+def render(reports: Sequence[FindingsReport]) -> str:
     """A run a report; paths are as they were given, which in a repository means relative to its root.
 
     Raises:

@@ -54,7 +54,7 @@ _ANCHORS = {
 """Reason for a verdict -> the section that shows it."""
 
 
-def render(plan: Plan, *, indexed: bool = False, **_: bool) -> str:
+def render(plan: Plan, *, indexed: bool = False) -> str:
     """The page of a plan.
 
     Args:

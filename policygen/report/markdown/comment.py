@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
-from policygen.plan.model import Document, Plan, PlanChange, PlanLastAccessed, PlanRisk
+from policygen.plan.change_groups import PlanChange
+from policygen.plan.model import Document, Plan, PlanLastAccessed, PlanRisk
 from policygen.report.figures import Uses, all_changes, figures, grouped, uses
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where
@@ -22,7 +23,7 @@ SHOWN = 6
 """Reasons, promises and notes that stand above everything that can be cut."""
 
 
-def render(plan: Plan, **_: bool) -> str:
+def render(plan: Plan) -> str:
     """The comment, of at most `commonmark.LIMIT` bytes."""
     parts = (_losses, _changes, _risks, _blind, _calls, _denied, _apart, _unmapped, _policies)
     sections = [section for part in parts for section in part(plan)]

@@ -154,8 +154,8 @@ def redundant_grants(
     written, kept = GrantIndex(grants), GrantIndex(keeps)
     for grant in grants:
         # A keep that no other grant holds, or a request that no other grant allows.
-        alone = (k for k in kept.held_by(grant) if all(one == grant for one in written.holding(k)))
-        if next(alone, None) is None and table.witness(grant, everything) is None:
+        alone = (k for k in kept.contained_in(grant) if all(one == grant for one in written.containing(k)))
+        if next(alone, None) is None and table.sole_request(grant, everything) is None:
             yield grant
 
 
@@ -185,7 +185,7 @@ def _nothing_unseen(
         # A pattern of actions stands for kept ones only: each action that IAM knows and it matches.
         known = actions_matching(grant.action) if is_pattern(grant.action) else (grant.action,)
         if not (seen and not grant.excluded) and not all(
-            any(kept.holding(grant._replace(action=action))) for action in known
+            any(kept.containing(grant._replace(action=action))) for action in known
         ):
             failed.append(f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept")
     finding = "allows nothing outside observed requests, declared patterns and keeps"

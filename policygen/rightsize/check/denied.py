@@ -12,7 +12,7 @@ from policygen.iam.locations import Location
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, Finding, PolicySource
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
 from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
 
@@ -20,14 +20,15 @@ from policygen.text import pluralize
 def denied(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
     replay = _Replay(sources, seen)
-    groups: dict[tuple[str, str, str], list[tuple[AccessRequest, Evidence]]] = {}
+    groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
     for request, evidence in seen.requests.items():
-        rule, reason = replay.judge(request)
-        if rule and request.grade == "required":
+        broken = replay.judge(request)
+        if broken and request.grade == "required":
+            rule, reason = broken
             groups.setdefault((rule, request.action, reason), []).append((request, evidence))
     for one in seen.missing:
         if not replay.allows(one.request):
-            groups.setdefault(("PG302", one.request.action, one.cause), []).append(
+            groups.setdefault((RULES["PG302"], one.request.action, one.cause), []).append(
                 (one.request, one.evidence)
             )
     for (rule, action, reason), members in groups.items():
@@ -36,7 +37,7 @@ def denied(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Findin
         calls = f"{pluralize(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
         on = where[0] if len(where) == 1 else f"{len(where)} resources, as {where[0]}"
         source, place = _nearest(sources, action)
-        yield Finding(RULES[rule], action, f"{calls} on {on}; {reason}", _FIXES[rule], source.name, place, on)
+        yield Finding(rule, action, f"{calls} on {on}; {reason}", _FIXES[rule.id], source.name, place, on)
 
 
 _FIXES = {
@@ -64,24 +65,22 @@ class _Replay:
         """Whether the policies allow a request."""
         return self._new.evaluate(request).outcome == "ALLOWED"
 
-    def judge(self, request: AccessRequest) -> tuple[str, str]:
-        """The rule that a request breaks and why; ("", "") for none."""
+    def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:
+        """Return the rule that a request breaks and the reason; None where it breaks none."""
         decision = self._new.evaluate(request)
         if decision.outcome == "ALLOWED":
-            return (
-                ("", "")
-                if decision.certain or self._as_today(request, decision)
-                else ("PG104", decision.reason)
-            )
+            if decision.certain or self._as_today(request, decision):
+                return None
+            return RULES["PG104"], decision.reason
         if not request.wild:
-            return "PG201", decision.reason
+            return RULES["PG201"], decision.reason
         # The record does not tell the whole name: of what is barred or not granted the call may have had no part.
         as_today = self._today is not None and self._today.evaluate(request).outcome != "ALLOWED"
         if as_today and (
             self._allows.evaluate(request).outcome == "ALLOWED" or statement_grants(request, self._policies)
         ):
-            return "", ""
-        return "PG201", decision.reason
+            return None
+        return RULES["PG201"], decision.reason
 
     def _as_today(self, request: AccessRequest, decision: Decision) -> bool:
         """Whether a request that is allowed under a condition is so under the same one today."""
@@ -146,11 +145,11 @@ def wider(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding
             place,
             one.request.resource,
         )
-    for text in found.unsure:
-        if text.startswith("new"):
+    for undecided in found.unsure:
+        if undecided.side == "new":
             yield Finding(
                 RULES["PG105"],
-                text.partition(": ")[2] or text,
+                undecided.grant,
                 "it is not proved that today's policies allow all of it",
                 "write it as today's policies do, or narrower",
                 sources[0].name,

@@ -40,6 +40,11 @@ class DecisionRule:
         """Whether the action is one name, without wildcards."""
         return not set("*?") & set(self.action)
 
+    @property
+    def general(self) -> bool:
+        """Whether the rule was written for many roles: on the command line, or with a wildcard as the role."""
+        return self.flag or bool(set("*?") & set(self.role))
+
     def for_role(self, name: str) -> bool:
         """Whether the rule is about the role of that name."""
         return _is_role(self.role, name)

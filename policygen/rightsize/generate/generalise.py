@@ -107,7 +107,9 @@ def _whole_type(request: AccessRequest) -> str:
     for pattern in kind.patterns if kind else ():
         values = pattern.match(request.resource)
         if values is not None:
-            return pattern.fill({n: arn.escape(v) for n, v in values.items() if n not in pattern.own})
+            return pattern.fill(
+                {n: arn.escape(v) for n, v in values.items() if n not in pattern.name_placeholders}
+            )
     return ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from contenders import PLAIN
+from baselines.contenders import PLAIN
 
 JOBS = {
     "floor": "unpack every file",
@@ -83,7 +83,7 @@ def page(setting: Setting, found: Sequence[Measured]) -> str:
     made = setting.corpus
     options = f"--roles {made['roles']} --accounts {made['accounts']}"
     return _PAGE.format(
-        command=f"python bench/engine.py {made['events']} {setting.repeats} {options} --write",
+        command=f"python bench/bench_reader.py {made['events']} {setting.repeats} {options} --write",
         events=f"{made['events']:,}",
         roles=f"{made['roles']:,}",
         accounts=made["accounts"],
@@ -115,9 +115,9 @@ installed and are no dependency of policygen.
 {events} invented events of {roles} roles, in {files} files as an organisation's trail delivers them:
 {packed} packed, {unpacked} of JSON. Accounts: {accounts}; three regions, thirty days. The busiest role makes 6 % of
 the events, and there is a long tail of roles and of operations; 16 % are data events, 5 % failed, 8 % are of
-no role; some records are delivered twice, some are another account's copy of a call. `bench/corpus.py` says more;
-it makes the same bytes every time, for one version of Python, zlib and botocore. Real logs differ in all of this,
-most of all in the number of files: what counts here are the ratios.
+no role; some records are delivered twice, some are another account's copy of a call. `bench/corpora/trail.py` says
+more; it makes the same bytes every time, for one version of Python, zlib and botocore. Real logs differ in all of
+this, most of all in the number of files: what counts here are the ratios.
 
 ## What is done
 
@@ -131,7 +131,7 @@ event source, event name, region, error, service between, day, identifying param
 
 - **policygen** keeps more of each group: users, sessions, addresses, event ids. Calls of all roles go to
   disk and come back role by role, as in `policygen batch`.
-- **gzip + json** (plain Python) is `bench/passes/reference.py`: the shortest program that counts the same events.
+- **gzip + json** (plain Python) is `bench/baselines/reference.py`: the shortest program that counts the same events.
   It shares no code with policygen, and the benchmark stops where the two count differently.
 - **DuckDB**, **pandas** and **jq** make the same groups but do less: they count duplicates and other accounts'
   copies as they come.

@@ -1,10 +1,11 @@
-"""How long reading a month of logs takes, beside the floor, plain Python and other tools, each on one core.
+"""Measure how long it takes to read a month of logs: policygen, plain Python and other tools, each on one core.
 
-    python bench/engine.py [EVENTS] [REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER] [--only WORD] [--write]
+    python bench/bench_reader.py [EVENTS] [REPEATS] [--roles 400] [--accounts 5] [--corpus FOLDER] [--only WORD]
+        [--write]
 
-Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, each a fresh process pinned to one
-core, as often as asked. Prints a table in Markdown; ``--write`` writes docs/concepts/performance.md with it. What is
-not installed is left out, with a line that says so.
+Makes the corpus (or uses the one in FOLDER), then runs all contenders in turn, REPEATS times, each in a fresh process
+pinned to one core. Prints a table in Markdown; ``--write`` writes docs/concepts/performance.md around it. Tools that
+are not installed are left out, and a line names them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contenders import PLAIN, POLICYGEN, Contender, contenders
-from page import Measured, Setting, page, table
+from baselines.contenders import PLAIN, POLICYGEN, Contender, contenders
+from bench_page import Measured, Setting, page, table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "concepts" / "performance.md"
@@ -60,10 +61,10 @@ def corpus_in(folder: Path, events: int, roles: int, accounts: int) -> Corpus:
         if logs.exists():
             raise SystemExit(f"{logs} was not finished: remove it first")
         say(f"making {events:,} events of {roles:,} roles")
-        # In a process of its own: a child's peak memory is never told as less than its parent's.
-        maker = [sys.executable, str(ROOT / "bench" / "corpus.py"), str(folder), str(events)]
+        # In a process of its own: the system never reports a child's peak memory as less than its parent's.
+        maker = [sys.executable, "-m", "bench.corpora.trail", str(folder.resolve()), str(events)]
         options = ["--roles", str(roles), "--accounts", str(accounts)]
-        subprocess.run([*maker, *options], check=True, stdout=sys.stderr)
+        subprocess.run([*maker, *options], cwd=ROOT, check=True, stdout=sys.stderr)
     found = json.loads(about.read_text("utf-8"))
     if (found["events"], found["roles"], found["accounts"]) != (events, roles, accounts):
         raise SystemExit(f"{about} tells of another corpus: name another folder")

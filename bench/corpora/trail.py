@@ -1,6 +1,6 @@
 """A deterministic organisation trail of any size: many roles, many services, records as CloudTrail writes them.
 
-    python bench/corpus.py FOLDER [EVENTS] [--roles 400] [--accounts 5] [--workers 2] [--seed 1]
+    python -m bench.corpora.trail FOLDER [EVENTS] [--roles 400] [--accounts 5] [--workers 2] [--seed 1]
 
 Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made. An account of many roles: ``--roles 1000
 --accounts 1``.
@@ -30,10 +30,21 @@ from random import Random
 from typing import NamedTuple
 
 import msgspec
-from org.operations import Place, operations
-from org.others import crossing, deployed, other, stopped
-from org.record import Caller, Record, record, session
-from org.roles import ACCOUNTS, GLOBAL_REGION, NO_ROLE, ORGANISATION, REGIONS, Role, Shape, residents, roles
+
+from .organization.operations import Place, operations
+from .organization.others import crossing, deployed, other, stopped
+from .organization.record import Caller, Record, record, session
+from .organization.roles import (
+    ACCOUNTS,
+    GLOBAL_REGION,
+    NO_ROLE,
+    ORGANISATION,
+    REGIONS,
+    Role,
+    Shape,
+    residents,
+    roles,
+)
 
 END = datetime(2026, 11, 25, tzinfo=UTC)
 DAYS = 30

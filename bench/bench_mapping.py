@@ -1,6 +1,6 @@
 """How many distinct calls a second the catalog maps, on one core, beside decoding the same calls from JSON.
 
-    python bench/mapping.py [CALLS] [REPEATS]
+    python bench/bench_mapping.py [CALLS] [REPEATS]
 
 Two mixes: *trail*, the calls of the bench's corpus, few services and a long tail, and *examples*, every example of
 every service file, each time in another account. Prints the median of the repeats.
@@ -19,15 +19,15 @@ from itertools import chain, islice
 from typing import Any
 
 import msgspec
-from corpus import contents, plan
-from org.roles import Shape
+from corpora.organization.roles import Shape
+from corpora.trail import contents, plan
 
 from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
 from policygen.logs.calls.call import call_signature
-from policygen.logs.decode import envelope
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.event import Event, read_event
 
 ACCOUNT = "111122223333"
@@ -38,7 +38,7 @@ def trail_calls(count: int) -> list[Call]:
     shape = Shape(count * 5 // 4)  # a tenth of the records is no call of a role
     files = plan(shape)
     texts = (msgspec.json.encode({"Records": contents(shape, file, files)}) for file in files)
-    records = chain.from_iterable(envelope.trail(text) or () for text in texts)
+    records = chain.from_iterable(decode_trail_file(text) or () for text in texts)
     events = (one for one in map(read_event, records) if isinstance(one, Event) and one.principal.role)
     return [call_signature(event).call() for event in islice(events, count)]
 

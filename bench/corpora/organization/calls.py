@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from org.operations import HIDDEN, Operation, Place, variants
+from .operations import HIDDEN, Operation, Place, variants
 
 
 class Call(NamedTuple):

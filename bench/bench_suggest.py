@@ -1,6 +1,6 @@
 """How long `suggest` takes beside plain ``gzip`` + ``json.loads`` of the same files, in one run, on one core.
 
-    python bench/suggest.py [EVENTS] [REPEATS]
+    python bench/bench_suggest.py [EVENTS] [REPEATS]
 
 Each measurement is a fresh process; the two alternate. Prints the medians, their ratio, and the peak memory.
 """
@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 PLAIN = """
 import gzip, json, pathlib, sys
@@ -44,9 +46,9 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        # In a process of its own: a child's peak memory is never told as less than its parent's.
-        maker = [sys.executable, str(Path(__file__).parent / "corpus.py"), folder, str(events)]
-        subprocess.run(maker, check=True, stdout=subprocess.DEVNULL)
+        # In a process of its own: the system never reports a child's peak memory as less than its parent's.
+        maker = [sys.executable, "-m", "bench.corpora.trail", folder, str(events)]
+        subprocess.run(maker, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         role = json.loads((Path(folder) / "corpus.json").read_text("utf-8"))["hot_role"]
         logs = str(Path(folder) / "AWSLogs")
         plain = [sys.executable, "-c", PLAIN, logs]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from random import Random
 
-from org.calls import NOUNS, Call, assumption, caller_identity, ec2_describe, hex_uuid, stacks
-from org.operations import HIDDEN, Place
-from org.record import Caller, Record, record, session
-from org.roles import Role
+from .calls import NOUNS, Call, assumption, caller_identity, ec2_describe, hex_uuid, stacks
+from .operations import HIDDEN, Place
+from .record import Caller, Record, record, session
+from .roles import Role
 
 _SERVICES = ("lambda", "ec2", "ecs-tasks", "states", "config", "autoscaling")
 

@@ -8,8 +8,8 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-from org.calls import DATA, MANAGEMENT, Maker, from_model
-from org.operations import GLOBAL, Operation, operations
+from .calls import DATA, MANAGEMENT, Maker, from_model
+from .operations import GLOBAL, Operation, operations
 
 ORGANISATION = "o-b3nchm4rk5"
 ACCOUNTS = ("111122223333", "222233334444", "333344445555", "444455556666", "555566667777")

@@ -1,9 +1,9 @@
 """An account for a corpus: a snapshot in which its roles have policies as roles have them.
 
-    python bench/account.py FOLDER [--account 111122223333] > account.json
+    python bench/bench_account.py FOLDER [--account 111122223333] > account.json
 
-FOLDER is what bench/corpus.py made. A few roles are administrators, some have a whole service each for what they use
-and for what they do not, most have the policies that people write: some services whole, some actions by name.
+FOLDER is a corpus that bench/corpora/trail.py wrote. About half of the CI, human and scanner roles are administrators.
+All others have policies as people write them: some services whole, and of the other services all that reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from org.roles import Role, Shape, roles
+from corpora.organization.roles import Role, Shape, roles
 
 SERVICES = (
     "s3 dynamodb logs kms ssm secretsmanager sqs sns lambda states ec2 ecs ecr sts cloudwatch events kinesis "
@@ -75,7 +75,7 @@ def _document(*statements: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Prints the snapshot of one account of a corpus."""
-    parser = argparse.ArgumentParser(description="a snapshot for a corpus of bench/corpus.py")
+    parser = argparse.ArgumentParser(description="a snapshot for a corpus of bench/corpora/trail.py")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--account", default="111122223333")
     asked = parser.parse_args()

@@ -8,8 +8,8 @@ from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
-from org.calls import Call, hex_uuid
-from org.roles import Role
+from .calls import Call, hex_uuid
+from .roles import Role
 
 Record = dict[str, Any]
 

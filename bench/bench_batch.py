@@ -1,6 +1,6 @@
 """What right-sizing every role of an account costs beside reading the log for one role alone, in one run.
 
-    python bench/batch.py [EVENTS] [ROLES] [REPEATS] [--corpus FOLDER]
+    python bench/bench_batch.py [EVENTS] [ROLES] [REPEATS] [--corpus FOLDER]
 
 Makes the corpus of one account (or uses the one in FOLDER) and its snapshot, then reads the log for the busiest role
 and runs `policygen batch`, in turn, as often as asked. Both are fresh processes; batch takes the cores that it finds.
@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import account
-from contenders import OURS
-from engine import Corpus, Run, corpus_in, run, say
-from org.roles import Shape
+import bench_account
+from baselines.contenders import OURS
+from bench_reader import Corpus, Run, corpus_in, run, say
+from corpora.organization.roles import Shape
 
 ACCOUNT = "111122223333"
 
@@ -42,7 +42,7 @@ def snapshot_of(made: Corpus, path: Path) -> None:
     """Writes the account whose log the corpus is."""
     about = made.about
     shape = Shape(about["events"], about["roles"], about["accounts"], about["seed"])
-    path.write_text(json.dumps(account.snapshot(shape, ACCOUNT)), "utf-8")
+    path.write_text(json.dumps(bench_account.snapshot(shape, ACCOUNT)), "utf-8")
 
 
 def report(one: Sequence[Run], every: Sequence[Run], out: Path) -> str:

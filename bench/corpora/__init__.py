@@ -1,0 +1,1 @@
+"""Invented logs to measure with. Made by a seed: the same bytes each time."""

@@ -597,10 +597,10 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
     ).suggestion
     granted = {action for statement in made.policy.statements for action in statement.actions}
     assert granted == {"iam:GetRole", "s3:GetObject"}
-    spot = made.coverage.verdict("s3:GetObject").spot
+    spot = made.coverage.observability("s3:GetObject").blind_spot
     assert spot is not None
     assert (spot.id, spot.why) == ("trail-not-read", "s3 data events: the event history has none")
-    assert made.coverage.verdict("iam:ListRoles").visible
+    assert made.coverage.observability("iam:ListRoles").visible
 
 
 def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
@@ -608,8 +608,8 @@ def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
     window = window_of(3, "2026-11-24")
     days = {f"2026-11-{day}": 1 for day in (22, 23, 24)}
     found = coverage_of(window, days, ("eu-west-1", "us-east-1"), held, management={"read": 1, "write": 1})
-    assert found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible
-    assert found.verdict("iam:CreateRole").visible
-    spot = found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-3:123456789012:q").spot
+    assert found.observability("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible
+    assert found.observability("iam:CreateRole").visible
+    spot = found.observability("sqs:CreateQueue", "arn:aws:sqs:eu-west-3:123456789012:q").blind_spot
     assert spot is not None
     assert (spot.id, spot.command) == ("region-not-read", "")

@@ -327,9 +327,9 @@ def verdicts(tmp_path: Path, now: datetime = NOW, **settings: Any) -> dict[str, 
     made = analyse(
         source, ROLE, account=load_snapshot(path), **analysis_options(days=20, on=now.date())
     ).suggestion
-    found = {name: made.coverage.verdict(name) for name in ("iam:ListRoles", "s3:GetObject")}
-    return {name: one.since or (one.spot and one.spot.id) for name, one in found.items()} | {
-        "command": (found["s3:GetObject"].spot and found["s3:GetObject"].spot.command) or "",
+    found = {name: made.coverage.observability(name) for name in ("iam:ListRoles", "s3:GetObject")}
+    return {name: one.since or (one.blind_spot and one.blind_spot.id) for name, one in found.items()} | {
+        "command": (found["s3:GetObject"].blind_spot and found["s3:GetObject"].blind_spot.command) or "",
         "notes": made.coverage.stopped,
         "trails": made.coverage.trails,
     }

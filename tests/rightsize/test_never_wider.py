@@ -16,7 +16,7 @@ from policygen.iam.grants import inside_statements
 from policygen.rightsize.assess.proof import grants_in
 from tests.judges.iam_simulate.judge import available
 from tests.judges.iam_simulate.pairs import fault, questions, random_pair, suggested, verdict
-from tests.support.effort import THOROUGH, bounded, every, examples
+from tests.support.effort import THOROUGH, bounded, every
 
 TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
 

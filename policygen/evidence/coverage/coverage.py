@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -234,7 +234,7 @@ class Coverage:
         if asked not in self._memo:
             self._memo[asked] = self.since(asked), None
         since = self._memo[asked][0]
-        if since and since <= self.window.end[:10]:
+        if since and since <= self.window.last_day:
             return since, None
         # The reason is the same for all names, and there are thousands of management events.
         key = (tuple(one if one.data_type else one._replace(names=("",)) for one in asked), service)
@@ -274,7 +274,7 @@ class Coverage:
 
     def _days(self, since: str) -> int:
         """Days from `since` on of which any event was read."""
-        return _days_from(since, self.window.end[:10], self.gaps if self.days_with_events else ())
+        return _days_from(since, self.window.last_day, self.gaps if self.days_with_events else ())
 
     def _short(self, action: str, since: str) -> BlindSpot:
         why = f"the trails show it only since {since}"
@@ -401,9 +401,7 @@ def _regions(active: Sequence[Trail]) -> frozenset[str] | None:
 
 def _quiet(window: Window, days: Mapping[str, int]) -> tuple[str, ...]:
     """Days of the window without an event of any caller, between or beside those with one."""
-    start_ = date.fromisoformat(window.start)
-    found = ((start_ + timedelta(days=n)).isoformat() for n in range(window.days))
-    return tuple(day for day in found if not days.get(day))
+    return tuple(day for day in window.dates() if not days.get(day))
 
 
 def _sessions(role: RoleKey | None, trails: Iterable[Trail]) -> str:

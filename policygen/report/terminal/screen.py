@@ -48,7 +48,7 @@ def _head(analysis: Analysis) -> Iterator[str]:
     yield from [f"{name}  {role_arn}"] if len(name) + len(role_arn) + 2 <= WIDTH else [name, f"  {role_arn}"]
     window = usage.window
     end = "" if analysis.until_given else " (the newest event read)"
-    yield f"Window    {pluralize(window.days, 'day')}, {window.start} to {window.end[:10]} UTC{end}"
+    yield f"Window    {pluralize(window.days, 'day')}, {window.start} to {window.last_day} UTC{end}"
     seen = usage.events
     if seen:
         yield (

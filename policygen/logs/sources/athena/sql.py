@@ -21,6 +21,7 @@ from policygen.logs.sources.sql_rows import (
     SESSION,
     SURVEY_COLUMNS,
 )
+from policygen.logs.window_end import WindowEnd
 
 LONGEST = 262_144
 """Bytes of the longest query (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
@@ -38,8 +39,8 @@ class CallsQuery(NamedTuple):
     """Whose events; "" for all."""
     first: str = ""
     """First day; "" for all."""
-    until: str = ""
-    """Last day or time; "" for all."""
+    until: WindowEnd | None = None
+    """None for all."""
 
 
 def survey_sql(table: Table, asked: CallsQuery) -> str:
@@ -134,7 +135,7 @@ _EVENT = (
 
 def _once(table: Table, asked: CallsQuery, columns: Sequence[tuple[str, str]], where: Sequence[str]) -> str:
     """The events of the log, each once, and whether the caller's own copy of each was delivered too."""
-    day = asked.until[:10]
+    day = asked.until.day.isoformat() if asked.until else ""
     conditions = [*table.scope(asked.first, day, asked.account), *where]
     if asked.first:
         conditions.append(f"{{eventtime}} >= {literal(asked.first)}")
@@ -178,9 +179,10 @@ def of_role(asked: CallsQuery) -> str:
 
 def _late(asked: CallsQuery) -> str:
     """As `Ledger.add` judges."""
-    if not asked.until:
+    if asked.until is None:
         return "FALSE"
-    return f"substr({{eventtime}}, 1, {len(asked.until)}) > {literal(asked.until)}"
+    end = asked.until.text
+    return f"substr({{eventtime}}, 1, {len(end)}) > {literal(end)}"
 
 
 def noted() -> str:

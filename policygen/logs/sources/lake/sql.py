@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from policygen.logs.sources.athena.sql import CallsQuery, noted, of_role
 from policygen.logs.sources.athena.table import literal
@@ -82,11 +82,11 @@ def _window(asked: CallsQuery) -> Iterator[str]:
     """As AWS writes it: a store leaves out what lies outside, and reads the rest."""
     if asked.first:
         yield f"eventtime >= {literal(f'{asked.first} 00:00:00')}"
-    if len(asked.until) == 10:
-        after = date.fromisoformat(asked.until) + timedelta(days=1)
-        yield f"eventtime < {literal(f'{after} 00:00:00')}"
+    if asked.until and asked.until.instant:
+        yield f"eventtime <= {literal(asked.until.instant.replace('T', ' ').rstrip('Z'))}"
     elif asked.until:
-        yield f"eventtime <= {literal(asked.until.replace('T', ' ').rstrip('Z'))}"
+        after = asked.until.day + timedelta(days=1)
+        yield f"eventtime < {literal(f'{after} 00:00:00')}"
 
 
 def _account(asked: CallsQuery) -> Iterator[str]:

@@ -14,7 +14,8 @@ import msgspec
 from policygen.errors import UsageError
 from policygen.files import write_file
 from policygen.plan.batch_table import BatchRow, BatchTable, sorted_rows
-from policygen.plan.io import SCHEMA_VERSION, to_bytes
+from policygen.plan.fast_json import to_bytes
+from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.batch_table import BatchRow, Verdict
-from policygen.plan.io import to_bytes
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
 from policygen.plan.model import Plan, PlanRisk
 from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions

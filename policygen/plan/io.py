@@ -1,8 +1,8 @@
 """A plan: one role's suggestion as it is saved, and everything that a reader of it needs.
 
-`making` writes it from an analysis; `read_plan` reads it back. What is rendered in any format is rendered from a plan
-alone. The shape is described by ``plan.schema.json`` beside this file; `SCHEMA_VERSION` changes with it, and the shape
-only by addition, so that a plan of today can be read tomorrow.
+`build` makes it from an analysis; `read_plan` reads it back. Every format is rendered from a plan alone. The shape is
+described by ``plan.schema.json`` beside this file. It changes only by addition, so that a plan of today can be read
+tomorrow: `SCHEMA_VERSION` stays the same, and readers treat a missing field as not known.
 """
 
 from __future__ import annotations
@@ -14,20 +14,9 @@ from typing import Any
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.plan.fast_json import indented, to_bytes
 from policygen.plan.model import Document, Plan
 from policygen.text import escape_controls, visible_json
-
-__all__ = [
-    "SCHEMAS",
-    "SCHEMA_VERSION",
-    "Plan",
-    "indented",
-    "parse_plan",
-    "plan_to_json",
-    "policies_to_json",
-    "read_plan",
-    "to_bytes",
-]
 
 SCHEMA_VERSION = 1
 
@@ -39,7 +28,9 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
 
 
 def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
-    """A plan from its plain values, and where it is saved.
+    """Return a plan from its plain values, and where it is saved.
+
+    Older versions stored the rendered ``screen`` as well; it is left out.
 
     Raises:
         msgspec.ValidationError: it has not the shape of a plan.
@@ -47,7 +38,8 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     plan = msgspec.convert(dict(document), Plan)
     plan.policies = tuple(_in_order(one) for one in plan.policies)
     plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
-    plan.document, plan.file = dict(document), file
+    plan.document = {name: value for name, value in document.items() if name != "screen"}
+    plan.file = file
     return plan
 
 
@@ -100,21 +92,9 @@ def _no_plan(name: str, reason: str) -> UsageError:
     )
 
 
-_PLAIN = bytes(range(0x20, 0x7F))
-_encode = msgspec.json.Encoder(order="sorted").encode
-
-
-def to_bytes(document: Mapping[str, Any]) -> bytes:
-    """A plan's file: sorted keys, two spaces, nothing raw that a terminal obeys."""
-    data = _encode(document)
-    text = msgspec.json.format(data, indent=2) + b"\n"
-    unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
-    return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
-
-
 def plan_to_json(plan: Plan) -> str:
-    """Return a plan as one JSON object with sorted keys: the text of its file, without the screen."""
-    return to_bytes({name: value for name, value in plan.document.items() if name != "screen"}).decode()
+    """Return a plan as one JSON object with sorted keys: the text of its file."""
+    return to_bytes(plan.document).decode()
 
 
 def policies_to_json(plan: Plan) -> str:
@@ -122,11 +102,3 @@ def policies_to_json(plan: Plan) -> str:
     found = [{"name": one.name, "document": one.document} for one in plan.policies]
     document = found[0]["document"] if len(found) == 1 else {"policies": found}
     return visible_json(indented(document)) + "\n"
-
-
-def indented(value: object) -> str:
-    """JSON over several lines, as `json` writes it with two spaces, in half of its time."""
-    try:
-        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
-    except ValueError:  # half a pair of surrogates, or no number
-        return json.dumps(value, indent=2, ensure_ascii=False)

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, group_changes
-from policygen.rightsize.assess.changes import Kind
+from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
 from policygen.rightsize.assess.risk import Family
 
 
@@ -28,6 +27,8 @@ class PlanWindow(msgspec.Struct, frozen=True):
     start: str
     end: str
     days: int
+    end_given: bool = True
+    """Whether a person named the end; if not, it is the newest event. Older plans do not tell."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ class Request(Seen, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
 
 
-class PlanEvidence(Seen, frozen=True, kw_only=True):
+class PlanEvidence(Seen, frozen=True, kw_only=True, dict=True):
     """The role's events in the window, and what they asked for."""
 
     calls: int
@@ -62,6 +63,16 @@ class PlanEvidence(Seen, frozen=True, kw_only=True):
     requests: tuple[Request, ...]
     digest: str = ""
     """A hash of the window and of all that was seen in it."""
+
+    @cached_property
+    def observed(self) -> tuple[Request, ...]:
+        """The requests that AWS asked for, or may have asked for: all but the informational ones."""
+        return tuple(one for one in self.requests if one.grade not in {"hint", "indirect"})
+
+    @property
+    def granted(self) -> tuple[Request, ...]:
+        """The observed requests that the proposal grants for their own sake."""
+        return tuple(one for one in self.observed if one.written_as is not None)
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -92,21 +103,6 @@ class PlanKeep(msgspec.Struct, frozen=True):
     note: str = ""
     visible: bool = False
     """Whether the logs would have shown its use."""
-
-    @property
-    def service(self) -> str:
-        """The action's service prefix."""
-        return service_of(self.action)
-
-
-class PlanChange(msgspec.Struct, frozen=True):
-    """What becomes of one action."""
-
-    action: str
-    kind: Kind
-    now: tuple[str, ...]
-    proposed: tuple[str, ...]
-    why: str
 
     @property
     def service(self) -> str:
@@ -216,6 +212,14 @@ class Stopped(msgspec.Struct, frozen=True):
     end: str
 
 
+class PlanDataEvents(msgspec.Struct, frozen=True):
+    """How much of a service's data events the trails log."""
+
+    service: str
+    logged: str
+    """``on``, ``off`` or ``partly``."""
+
+
 class PlanCoverage(msgspec.Struct, frozen=True):
     """What the logs can show."""
 
@@ -227,6 +231,10 @@ class PlanCoverage(msgspec.Struct, frozen=True):
     days_without_events: tuple[str, ...] = ()
     stopped: tuple[Stopped, ...] = ()
     incomplete: tuple[str, ...] = ()
+    logged_regions: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
+    """None for all regions, or where the trails are not known. Older plans do not tell."""
+    data_events: tuple[PlanDataEvents, ...] = ()
+    """Of the services that the role may use or used, where the trails are known. Older plans have none."""
 
 
 class ServiceDays(msgspec.Struct, frozen=True):
@@ -265,6 +273,8 @@ class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
     resource: str
     grade: str
     allowed: bool
+    events: tuple[str, ...] = ()
+    """Event source and name. Older plans have none."""
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
@@ -299,22 +309,24 @@ class PlanDropped(msgspec.Struct, frozen=True):
     rule: str
 
 
+class PlanDroppedInUse(PlanDropped, frozen=True):
+    """An observed request that a decision drops, and its calls, which will fail. Older plans have no calls."""
+
+    count: int = 0
+    events: tuple[str, ...] = ()
+
+
 class PlanDecisions(msgspec.Struct, frozen=True):
     """What people's decisions did to what was observed, and which did nothing."""
 
-    losses: tuple[PlanDropped, ...] = ()
+    losses: tuple[PlanDroppedInUse, ...] = ()
     """Dropped although used."""
     spared: tuple[PlanDropped, ...] = ()
     """Kept although a drop matches."""
     expired: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-
-
-class Screen(msgspec.Struct, frozen=True):
-    """What a terminal shows."""
-
-    short: str = ""
-    all: str = ""
+    reasons: dict[str, str] = {}
+    """Where an expired decision stands -> its reason. Older plans have none."""
 
 
 class PlanUser(msgspec.Struct, frozen=True):
@@ -348,6 +360,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     missing: tuple[PlanNotAllowed, ...]
     wanted_but_denied: tuple[PlanDenied, ...]
     unmapped: tuple[PlanUnmapped, ...]
+    unauthenticated: Seen | None = None
+    """Events with expired or wrong credentials."""
     suspects: tuple[PlanAnomaly, ...] = ()
     users: tuple[PlanUser, ...] = ()
     strength: PlanReadiness | None = None
@@ -365,7 +379,6 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
-    screen: Screen = Screen()
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for nowhere."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from policygen.plan.change_groups import ChangeGroup, group_changes
-from policygen.plan.model import Document, Plan, PlanChange
+from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.model import Document, Plan
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -65,9 +65,7 @@ def _size(policy: Document) -> int:
 def uses(plan: Plan) -> Mapping[str, Uses]:
     """Action -> its use, of all that the workload was seen to ask for."""
     found: dict[str, Uses] = {}
-    for one in plan.evidence.requests:
-        if one.grade in {"hint", "indirect"}:  # shown, and not asked for
-            continue
+    for one in plan.evidence.observed:
         before = found.get(one.action, Uses(0, ""))
         found[one.action] = Uses(before.calls + one.count, max(before.last, one.last))
     return found

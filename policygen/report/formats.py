@@ -48,7 +48,7 @@ FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
         Format(
-            "text", "policygen.report.terminal.plan:render", (".txt",), options=("show_all", "ascii_only")
+            "text", "policygen.report.terminal.screen:render", (".txt",), options=("show_all", "ascii_only")
         ),
         Format("json", "policygen.plan.io:plan_to_json", (".json",)),
         Format("policy", "policygen.plan.io:policies_to_json", (".policy.json",)),

@@ -124,7 +124,6 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
     known = ("--snapshot", ACCOUNT) if row.account == PRODUCTION else ()
     alone = run_in_root("suggest", "-r", row.arn, "-l", LOGS, *known, "-f", "json", "-q", "--no-plan")
     plan = json.loads((made / "plans" / f"{row.plan}.json").read_text("utf-8"))
-    plan.pop("screen")
     assert plan == json.loads(alone.stdout)
     policies = json.loads((made / "policies" / f"{row.plan}.policy.json").read_text("utf-8"))
     (first, *more) = [{"name": one["name"], "document": one["document"]} for one in plan["policies"]]
@@ -435,8 +434,8 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
 ) -> None:
     plan = json.loads((few / "plans" / "bastion.json").read_text("utf-8"))
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps(plan | {"screen": {"short": "ready\x1b[2J", "all": ""}}), "utf-8")
-    assert run_in_root("report", path).stdout == "ready\\x1b[2J\n"
+    path.write_text(json.dumps(plan | {"notes": ["ready\x1b[2J"]}), "utf-8")
+    assert "Note      ready\\x1b[2J\n" in run_in_root("report", path).stdout
     path.write_text(json.dumps(plan | {"policies": [{"name": "a", "size": "9x", "document": {}}]}), "utf-8")
     for form in ("html", "markdown", "serverless"):
         done = run_in_root("report", path, "-f", form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from policygen.errors import PolicygenError
-from policygen.plan.io import SCHEMA_VERSION
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
+from policygen.plan.io import SCHEMA_VERSION, read_plan
 from policygen.report.formats import FORMATS, SUFFIXES, format_of
+from policygen.report.formats import render as render_plan
 from policygen.rightsize.analysis import analyse
 from tests.support.golden import Golden
 from tests.support.golden import rendered as render
@@ -64,6 +68,15 @@ def test_a_golden_case_s_screen_fits_and_has_an_ascii_twin(golden: Golden) -> No
     assert render("text", golden.analysis, ascii_only=True).isascii()
 
 
+LATER_FIELDS = {
+    ("window", "end_given"),
+    ("coverage", "logged_regions"),
+    ("coverage", "data_events"),
+    ("decisions", "reasons"),
+}
+"""What plans hold since they hold no screen: a plan without them is an older one."""
+
+
 def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """Where the keys of our own objects are; keys that are data (conditions, counters) are left out."""
     if isinstance(value, list):
@@ -102,7 +115,7 @@ def test_a_field_that_is_lost_or_new_or_of_another_type_is_noticed() -> None:
                 value = at.pop(key)
                 if change == "rename":
                     at[f"{key}_"] = value
-            if change == "lose" and key in optional:
+            if change == "lose" and (key in optional or path in LATER_FIELDS):
                 continue
             assert not VALIDATOR.is_valid(changed), (change, path)
 
@@ -132,6 +145,86 @@ def test_the_policy_is_the_same_in_every_format(role: str, today: bool) -> None:
     assert [one["size"] for one in whole] == [
         len(json.dumps(document, separators=(",", ":"), ensure_ascii=False)) for document in documents
     ]
+
+
+# --- a saved plan --------------------------------------------------------------------------------
+
+
+def saved(role: str, today: bool) -> dict[str, Any]:
+    """A plan as it stands in its file."""
+    plan: dict[str, Any] = json.loads(to_bytes(plan_from_analysis(sample(role, today)).document))
+    return plan
+
+
+def screen_of(plan: dict[str, Any], **options: bool) -> str:
+    return render_plan("text", read_plan(json.dumps(plan).encode(), "plan.json"), **options)
+
+
+@EVERY_SAMPLE
+def test_a_saved_plan_has_no_screen_and_gives_the_one_that_suggest_printed(role: str, today: bool) -> None:
+    plan = saved(role, today)
+    assert "screen" not in plan
+    assert screen_of(plan) == render("text", sample(role, today))
+    assert screen_of(plan, show_all=True) == render("text", sample(role, today), show_all=True)
+
+
+def test_the_screen_of_an_edited_plan_says_what_the_plan_says() -> None:
+    plan = saved("orders-api", True)
+    before = screen_of(plan)
+    plan["notes"] = ["a note of mine"]
+    plan["coverage"]["days_with_events"] = 7
+    plan["strength"]["reasons"][0]["sentence"] = "somebody has to look"
+    plan["questions"] = [{"type": "ec2:image", "names": 3, "reason": "new ones come"}]
+    after = screen_of(plan)
+    for words in (
+        "Note      a note of mine",
+        "Coverage  7/45 days with events",
+        "review: somebody has to look",
+        "ec2:image: 3 names written as seen; new ones come",
+    ):
+        assert (words in before, words in after) == (False, True)
+
+
+@EVERY_SAMPLE
+def test_a_plan_of_an_older_version_is_read_and_its_stored_screen_is_ignored(role: str, today: bool) -> None:
+    plan = saved(role, today)
+    old = {
+        name: {key: one for key, one in value.items() if (name, key) not in LATER_FIELDS}
+        if isinstance(value, dict)
+        else value
+        for name, value in plan.items()
+    }
+    old["asides"] = [{key: one for key, one in aside.items() if key != "events"} for aside in plan["asides"]]
+    old["screen"] = {"short": "what it said once\n", "all": "what it said once\n"}
+    assert problems(json.dumps(old)) == []
+    found = read_plan(json.dumps(old).encode(), "plan.json")
+    assert "screen" not in json.loads(render_plan("json", found))
+    shown, current = render_plan("text", found), screen_of(plan)
+    assert ("(the newest event read)" in current, "(the newest event read)" in shown) == (True, False)
+    # All but what the old plan does not hold stands there as it does today.
+    coverage = re.compile(r"^Coverage  .*?(?=^Verdict)", re.S | re.M)
+    assert coverage.sub("", shown) == coverage.sub("", current.replace(" (the newest event read)", ""))
+
+
+def test_an_expired_decision_and_lost_calls_of_an_older_plan_are_named_without_reason_and_number() -> None:
+    plan = saved("orders-api", True)
+    loss = {"action": "s3:GetObject", "resource": "arn:aws:s3:::b/k", "rule": "--drop s3:GetObject"}
+    events = ["s3.amazonaws.com GetObject"]
+    plan["decisions"] |= {"losses": [loss | {"count": 2, "events": events}], "expired": ["keep[0]"]}
+    plan["decisions"]["reasons"] = {"keep[0]": "until the audit"}
+    assert problems(json.dumps(plan)) == []
+    words = " ".join(screen_of(plan).split())
+    assert (
+        "s3:GetObject on arn:aws:s3:::b/k: 2 calls of s3.amazonaws.com GetObject would have failed" in words
+    )
+    assert "keep[0] has expired and does not apply: until the audit" in words
+    plan["decisions"]["losses"] = [loss]
+    del plan["decisions"]["reasons"]
+    assert problems(json.dumps(plan)) == []
+    words = " ".join(screen_of(plan).split())
+    assert "s3:GetObject on arn:aws:s3:::b/k: calls would have failed" in words
+    assert "keep[0] has expired and does not apply" in words
+    assert "until the audit" not in words
 
 
 # --- the screen ----------------------------------------------------------------------------------

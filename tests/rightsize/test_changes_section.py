@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from policygen.report.terminal.changes import ChangeSummary, render_changes
+from policygen.plan.build import plan_from_analysis
+from policygen.report.terminal.changes import render_changes
 from tests.support import ROOT
 from tests.support.golden import run
 
@@ -18,8 +19,8 @@ CASES = json.loads((ROOT / "tests/cases/changes_section/cases.json").read_text()
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_case(case: dict[str, Any], tmp_path: Path) -> None:
-    made = run(case, tmp_path).suggestion
-    screen = re.sub(r"\s+", " ", "\n".join(render_changes(ChangeSummary(made), show_all=False)))
+    plan = plan_from_analysis(run(case, tmp_path))
+    screen = re.sub(r"\s+", " ", "\n".join(render_changes(plan, show_all=False)))
     for words in case["shows"]:
         assert words in screen
     for words in case["hides"]:

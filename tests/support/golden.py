@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from policygen.account.snapshot import to_account
+from policygen.plan.build import plan_from_analysis
 from policygen.report import formats as report
-from policygen.report import from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
@@ -77,4 +77,4 @@ def decisions_of(case: Case) -> Decisions:
 
 def rendered(name: str, analysis: Analysis, **options: bool) -> str:
     """What an analysis looks like in a format."""
-    return report.render(name, from_analysis.plan_from_analysis(analysis), **options)
+    return report.render(name, plan_from_analysis(analysis), **options)

@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 from policygen.plan.batch_table import SAYS, BatchRow, BatchTable
+from policygen.plan.build import plan_from_analysis as plan_of_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan_from_analysis as plan_of_analysis
 from policygen.report.html.batch_index import render_index
 from tests.support.samples import sample
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from policygen.plan.build import plan_from_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
-from policygen.report import from_analysis
 from tests.support.samples import sample, shortened
 
 Values = dict[str, Any]
@@ -21,7 +21,7 @@ Values = dict[str, Any]
 @cache
 def plan(role: str, today: bool = True) -> Plan:
     """The plan of one of the samples' roles, as if it were saved in the repository."""
-    made = from_analysis.plan_from_analysis(sample(role, today))
+    made = plan_from_analysis(sample(role, today))
     return parse_plan(made.document, f"plans/{made.role.name}.json")
 
 

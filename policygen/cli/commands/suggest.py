@@ -1,4 +1,4 @@
-"""policygen suggest: one role's policy."""
+"""policygen suggest: suggests a least-privilege policy for one role."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def command(
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
     from policygen.cli.output import plan_targets, summarise
-    from policygen.report.from_analysis import plan_from_analysis
+    from policygen.plan.build import plan_from_analysis
     from policygen.rightsize.analysis import analyse
 
     targets = plan_targets(output)

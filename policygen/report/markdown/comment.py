@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
-from policygen.plan.model import Document, Plan, PlanChange, PlanLastAccessed, PlanRisk
+from policygen.plan.change_groups import PlanChange
+from policygen.plan.model import Document, Plan, PlanLastAccessed, PlanRisk
 from policygen.report.figures import Uses, all_changes, figures, grouped, uses
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.anomalies import SplitCalls
@@ -88,7 +87,7 @@ def suggest(
     decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
-    day = options.on or date.fromisoformat(usage.window.end[:10])
+    day = options.on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day)
     bounds = today.policies if today else None
     extra: tuple[Policy, ...] = ()

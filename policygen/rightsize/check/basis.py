@@ -52,7 +52,7 @@ def check_basis(seen: RoleEvidence, decisions: Decisions | None = None, on: date
     """
     today, usage = seen.current_access, seen.usage
     now = allowed_actions(today.policies) if today else None
-    day = on or date.fromisoformat(usage.window.end[:10])
+    day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     bounds = today.policies if today else None
     apart = (seen.anomalous_usage,) if seen.anomalous_usage else ()

@@ -147,7 +147,7 @@ class _Judge:
     def _speaks(self, said: LastAccessedFinding) -> bool:
         """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""
         first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
-        end = date.fromisoformat(self._coverage.window.end[:10])
+        end = self._coverage.window.until.day
         return last >= end and (last - first).days + 1 >= self._min_days
 
 

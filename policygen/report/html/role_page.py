@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
-from policygen.plan.model import Plan, PlanAnomaly, PlanRisk
+from policygen.plan.model import Plan, PlanRisk
+from policygen.plan.model_evidence import PlanAnomaly
 from policygen.plan.open_questions import kept, open_questions
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of

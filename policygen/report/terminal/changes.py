@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, number
-from policygen.plan.model import Plan, Request
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import Request
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
 from policygen.report.wording import list_resources, minute, short, where

@@ -18,38 +18,22 @@ def right(left: str, right: str) -> str:
     return left + " " * max(2, gap) + right if right else left
 
 
-def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
-    """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
-    text = escape_controls(text)
-    if text and text == text.strip() and len(lead) + len(text) <= WIDTH:
-        yield lead + text  # most are so
-        return
-    indent = " " * len(lead) if indent is None else indent
-    if text.split() == text.split(" "):
-        yield from _filled(lead, text, indent)  # nearly all others
-        return
-    yield from textwrap.wrap(
-        text,
+def wrapped(lead: str, text: str, indent: str | None = None) -> list[str]:
+    """Return `text` after `lead`, wrapped at the width; an ARN longer than a line is not cut.
+
+    Args:
+        lead: what the first line begins with.
+        text: what is wrapped; control characters are written out.
+        indent: what further lines begin with; None for spaces below the lead.
+    """
+    return textwrap.wrap(
+        escape_controls(text),
         WIDTH,
         initial_indent=lead,
-        subsequent_indent=indent,
+        subsequent_indent=" " * len(lead) if indent is None else indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _filled(lead: str, text: str, indent: str) -> Iterator[str]:
-    """As `textwrap` has it, which is slow: words with one space between, as many in a line as go into it."""
-    start = 0
-    while len(text) - start > (room := max(0, WIDTH - len(lead))):
-        end = text.rfind(" ", start, start + room + 1)
-        if end < 0:  # a word that is longer than a line
-            end = text.find(" ", start)
-        if end < 0:
-            break
-        yield lead + text[start:end]
-        start, lead = end + 1, indent
-    yield lead + text[start:]
 
 
 def more(count: int, limit: int | None) -> Iterator[str]:

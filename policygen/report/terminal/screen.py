@@ -9,7 +9,8 @@ from msgspec import UNSET
 from policygen.catalog.service_names import label, service_prefix
 from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
 from policygen.logs.calls.evidence import SAMPLES
-from policygen.plan.model import Plan, PlanAnomaly, PlanInformationalRequest
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import PlanAnomaly, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, WIDTH, in_ascii, more, right, wrapped

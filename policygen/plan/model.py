@@ -51,6 +51,13 @@ class Document(msgspec.Struct, frozen=True):
     document: dict[str, Any]
 
 
+class ProposedPolicy(Document, frozen=True):
+    """A proposed policy, which fits IAM's quotas."""
+
+    size: int
+    """Characters that count against the quota."""
+
+
 class PlanGrant(msgspec.Struct, frozen=True):
     """One action on one resource pattern."""
 
@@ -211,7 +218,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     role: PlanRole
     window: PlanWindow
     evidence: PlanEvidence
-    policies: tuple[Document, ...]
+    policies: tuple[ProposedPolicy, ...]
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
     today: tuple[Document, ...] | None
@@ -250,7 +257,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @property
     def size(self) -> int:
         """Characters of all proposed documents that count against IAM's quotas."""
-        return sum(int(one["size"]) for one in self.document["policies"])
+        return sum(policy.size for policy in self.policies)
 
     @cached_property
     def alike(self) -> tuple[ChangeGroup, ...]:

@@ -36,6 +36,24 @@ def wrapped(lead: str, text: str, indent: str | None = None) -> list[str]:
     )
 
 
+def entries(title: str, mark: str, items: Sequence[tuple[str, str]], limit: int | None) -> Iterator[str]:
+    """Yield a part of the screen, if there is anything in it: a title, and for each item what it is and why.
+
+    Args:
+        title: its first line.
+        mark: the sign before each item.
+        items: (what, why); "" for no reason.
+        limit: how many are shown; None for all.
+    """
+    if not items:
+        return
+    yield from ("", title)
+    for what, why in items[:limit]:
+        yield from wrapped(f"  {mark} ", what, "    ")
+        yield from wrapped("      why   ", why)
+    yield from more(len(items), limit)
+
+
 def more(count: int, limit: int | None) -> Iterator[str]:
     """The line that counts what was cut."""
     if limit is not None and count > limit:

@@ -1,8 +1,8 @@
-"""Which events an IAM action shows in: the operations whose calls ask for it.
+"""The events that show a use of an IAM action: the operations whose calls need it.
 
-Made from botocore's API models, as the catalog maps them, and from the rules of the service files. An action that
-is not here has no event of which anything is known: it belongs to the console or to a service without a public
-API, it comes along with other calls, or it is newer than this list. ``catalog/build/action_events.py`` makes it.
+``catalog/build/action_events.py`` makes the list from botocore's API models, as the catalog maps them, and from the
+rules of the service files. An action that is not in the list has no known event: it belongs to the console or to a
+service without a public API, it is only checked along with other calls, or it is newer than the list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 
 FILE = "action_events.json"
 
-# Their records may write the API's date behind the name (1.8.2).
+# Records of these services may have the API's date after the event name (1.8.2).
 _DATED = frozenset({"lambda", "cloudfront"})
 
 
@@ -34,7 +34,7 @@ def _of_service(prefix: str) -> Mapping[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=65536)
 def event_names(action: str) -> tuple[str, ...]:
-    """The names under which an action's use is logged; () where none is known. ``*`` stands for the API's date."""
+    """Return the event names that log a use of an action; () for none. ``*`` stands for the API's date."""
     prefix, _, name = action.lower().partition(":")
     names = _of_service(prefix).get(name, ())
-    return (*names, *(f"{one}20*" for one in names)) if prefix in _DATED else names
+    return (*names, *(f"{event}20*" for event in names)) if prefix in _DATED else names

@@ -1,7 +1,7 @@
-"""How a call's parameters are called, and which of them name a resource.
+"""Names of a call's parameters, and which of them name a resource.
 
-AWS's services write the same thing in many ways: ``TableName`` is tableName, table or tableId. Names are compared by
-letters and digits alone.
+AWS's services have many names for the same parameter: ``TableName`` is tableName, table or tableId. Only letters and
+digits count in a comparison.
 """
 
 from __future__ import annotations
@@ -19,124 +19,130 @@ GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
 
 @lru_cache(maxsize=16384)
 def normalise(name: str) -> str:
-    """A parameter's or placeholder's name for comparison: letters and digits in lower case."""
+    """Return a parameter's or placeholder's name for comparison: its letters and digits in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @lru_cache(maxsize=4096)
 def parameter_names(placeholder: str) -> frozenset[str]:
-    """Normalised parameter names that mean a placeholder: ``TableName`` is tableName, table, tableId …"""
+    """Return the normalised parameter names for a placeholder: ``TableName`` is tableName, table, tableId …"""
     whole = normalise(placeholder)
     stem = next((whole.removesuffix(s) for s in _SUFFIXES if whole.endswith(s) and whole != s), whole)
     return frozenset({whole, stem} | {stem + suffix for suffix in _SUFFIXES if suffix != "arn"})
 
 
-# Placeholders that any type's pattern may have: the parameter is then called like the type.
+# Placeholders that do not say which type they name: the parameter is then called like the type.
 _ANY_RESOURCE = frozenset({"resourceid", "resourcename", "id", "name"})
 
 EXACT, NEAR, GENERAL = range(3)
-"""How a parameter is called that fills a placeholder: like it, much like it, or plainly a name or an id."""
+"""How similar a parameter's name is to the placeholder that it fills: equal, similar, or just ``name`` or ``id``."""
 
 
 def is_id(placeholder: str) -> bool:
-    """Whether a placeholder is for an id, which the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
+    """Whether a placeholder stands for an id that the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
     return normalise(placeholder).endswith(("id", "identifier"))
 
 
-def thing(kind: str) -> str:
-    """What a type is called in names of operations and parameters: ``TaskResource`` is a task."""
-    name = normalise(kind)
+def noun_of(type_name: str) -> str:
+    """Return the word for a type in names of operations and parameters: ``task`` for ``TaskResource``."""
+    name = normalise(type_name)
     return name.removesuffix("resource") or name
 
 
 @lru_cache(maxsize=16384)
-def names_operation(kind: str, operation: str) -> bool:
-    """Whether an operation is called by a type, in words of its own: ``DescribeClusters`` by cluster, not by ``es``."""
-    return bool(thing(kind)) and any(
-        not one.group()[0].islower() and not re.match("(?!s)[a-z]", operation[one.end() :])
-        for one in _letters(thing(kind)).finditer(operation)
+def names_operation(type_name: str, operation: str) -> bool:
+    """Whether an operation's name contains a type as a word of its own: ``DescribeClusters`` has cluster, not es."""
+    return bool(noun_of(type_name)) and any(
+        not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])
+        for match in _word_pattern(noun_of(type_name)).finditer(operation)
     )
 
 
 @lru_cache(maxsize=4096)
-def _letters(name: str) -> re.Pattern[str]:
+def _word_pattern(name: str) -> re.Pattern[str]:
     return re.compile("".join(f"{letter}[^A-Za-z0-9]*" for letter in name), re.I)
 
 
 @lru_cache(maxsize=16384)
-def creates(kind: str, operation: str) -> bool:
-    """Whether an operation makes a thing of the type, which has no ARN before: one in the request is another's."""
-    return normalise(operation) == f"create{thing(kind)}"
+def creates(type_name: str, operation: str) -> bool:
+    """Whether an operation creates a resource of the type. The new resource's ARN cannot be in the request yet."""
+    return normalise(operation) == f"create{noun_of(type_name)}"
 
 
 @lru_cache(maxsize=16384)
-def wanted_names(
-    kind: str, placeholder: str, operation: str, *, generic: bool, how: int = GENERAL
+def names_for_placeholder(
+    type_name: str, placeholder: str, operation: str, *, generic: bool, likeness: int = GENERAL
 ) -> frozenset[str]:
-    """Normalised names of parameters that fill a placeholder of a type's pattern.
+    """Return the normalised names of parameters that fill a placeholder of a type's pattern.
 
     Args:
-        kind: the resource type.
-        placeholder: of its pattern.
+        type_name: the resource type.
+        placeholder: a placeholder of its pattern.
         operation: the event's name without the API's date.
-        generic: whether a plain name or id may be meant, which it is only where the operation names the type.
-        how: up to which likeness.
+        generic: whether a plain ``name`` or ``id`` counts, provided that the operation names the type.
+        likeness: the least similar names that count.
     """
-    own = normalise(placeholder)
-    plain = own in _ANY_RESOURCE
-    like = normalise(f"{thing(kind)}{'name' if own.endswith('name') else 'id'}" if plain else placeholder)
-    wanted = {like}
-    if like.endswith("id"):
-        wanted.add(f"{like}entifier")
-    if how >= NEAR:
-        wanted |= parameter_names(like)
-    if how >= GENERAL:
-        if plain:
+    folded = normalise(placeholder)
+    untyped = folded in _ANY_RESOURCE
+    suffix = "name" if folded.endswith("name") else "id"
+    exact = normalise(f"{noun_of(type_name)}{suffix}") if untyped else folded
+    wanted = {exact}
+    if exact.endswith("id"):
+        wanted.add(f"{exact}entifier")
+    if likeness >= NEAR:
+        wanted |= parameter_names(exact)
+    if likeness >= GENERAL:
+        if untyped:
             wanted |= parameter_names(placeholder)
-        if generic and names_operation(kind, operation):
+        if generic and names_operation(type_name, operation):
             wanted |= GENERIC
     if is_id(placeholder):
-        # An id is made by the service: a name that the caller gives, or the thing itself, is not it.
-        wanted = {name for name in wanted if name == like or name.endswith(("id", "identifier"))}
+        # The service makes ids: neither a name that the caller gives nor a parameter called like the type is one.
+        wanted = {name for name in wanted if name == exact or name.endswith(("id", "identifier"))}
     return frozenset(wanted)
 
 
 @lru_cache(maxsize=16384)
-def filling(
-    kind: str, own: tuple[str, ...], operation: str, how: int
+def placeholder_names(
+    type_name: str, placeholders: tuple[str, ...], operation: str, likeness: int
 ) -> tuple[tuple[str, str, frozenset[str]], ...]:
-    """By placeholder of a pattern: the name that is preferred and all that fill it; no name fills two of them."""
+    """Return, for each placeholder of a pattern, the preferred parameter name and all names that may fill it.
+
+    No name is in the list of two placeholders: the first one takes it.
+    """
     taken: frozenset[str] = frozenset()
     found = []
-    for placeholder in own:
-        wanted = wanted_names(kind, placeholder, operation, generic=len(own) == 1, how=how)
-        first = min(wanted_names(kind, placeholder, operation, generic=False, how=EXACT), key=len)
-        found.append((placeholder, first, wanted - taken))
+    for placeholder in placeholders:
+        wanted = names_for_placeholder(
+            type_name, placeholder, operation, generic=len(placeholders) == 1, likeness=likeness
+        )
+        exact = names_for_placeholder(type_name, placeholder, operation, generic=False, likeness=EXACT)
+        found.append((placeholder, min(exact, key=len), wanted - taken))
         taken |= wanted
     return tuple(found)
 
 
-def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Scalar parameters, and those one map deeper, as (normalised name, value); lists give each element.
+def shallow_scalars(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield normalised name and value of scalar parameters at the top and one map below. A list gives each element.
 
-    A deeper ``name`` or ``id`` is that of a part and not of what the call is about.
+    A ``name`` or ``id`` in a map below is skipped: it belongs to a part of the resource.
     """
     for name, value in params.items():
         if isinstance(value, Mapping):
-            for inner, deeper in value.items():
-                if normalise(inner) not in GENERIC:
-                    yield from _scalars(inner, deeper)
+            for inner_name, inner_value in value.items():
+                if normalise(inner_name) not in GENERIC:
+                    yield from _scalars(inner_name, inner_value)
         else:
             yield from _scalars(name, value)
 
 
 def _scalars(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    for one in value if isinstance(value, list) else [value]:
-        if text := scalar(one):
+    for element in value if isinstance(value, list) else [value]:
+        if text := scalar(element):
             yield normalise(name), text
 
 
-# Members whose content a caller writes as it likes: an ARN there is text and not what the call is about.
+# Members with free text: an ARN in them does not name a resource of the call.
 FREE_TEXT = frozenset(
     """
     tags tag tagset tagspecificationset key item items expressionattributevalues
@@ -149,11 +155,11 @@ FREE_TEXT = frozenset(
 
 
 TAG_MEMBERS = frozenset({"tags", "taglist", "tagset"})
-"""Members of a request that tag what it creates, in lower case."""
+"""Members that hold the tags of a resource which the request creates, in lower case."""
 
 
 def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
-    """Strings among the parameters that begin like an ARN, except in members of free text."""
+    """Yield the strings among the parameters that begin like an ARN, except in members with free text."""
     if isinstance(value, str):
         if value.startswith("arn:"):
             yield value

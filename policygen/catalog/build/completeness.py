@@ -24,7 +24,10 @@ from policygen.iam.reference import Service
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
 KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
-"""By the action of the operation's name, by a rule, neither asked nor governed, newer than IAM's reference, unknown."""
+"""How an operation is mapped.
+
+``name``: to the action with its name. ``rule``: by a service file or API Gateway's verbs. ``no permission``: it needs
+none. ``not IAM``: IAM does not govern it. ``newer``: than IAM's reference. ``unknown``: not at all."""
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -32,7 +35,7 @@ _DEPTH = 3
 
 
 class OperationRow(NamedTuple):
-    """One operation of one model, as the page counts it and the lock keeps it."""
+    """One operation of one model: a row of the page, and of the locked results in the tests."""
 
     model: str
     """botocore's name of the service, ``stepfunctions``."""
@@ -41,14 +44,14 @@ class OperationRow(NamedTuple):
     name: str
     kind: str
     bare: str
-    """``*`` if it ends on ``*`` although its action takes a resource, else ""."""
+    """``*`` if its only resource is ``*`` although its action takes a resource, else ""."""
     text: str
-    """The answer in one line."""
+    """The requests in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one model: the call made of it and the answer."""
+    """One operation of one model, the invented call, and its mapping."""
 
     model: str
     prefix: str
@@ -59,7 +62,7 @@ class Operation:
 
     @property
     def row(self) -> OperationRow:
-        """What is kept of it."""
+        """The operation as a row."""
         return OperationRow(
             self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text
         )
@@ -67,18 +70,18 @@ class Operation:
     @property
     def resources(self) -> set[str]:
         """Resources of the requests whose action takes one. PassRole does not count: its role is passed, not used."""
-        requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
+        requests = (m.request for m in self.answer.requests if m.request.action != "iam:PassRole")
         known = ((request, reference.action(request.action)) for request in requests)
         return {request.resource for request, action in known if action and action.types}
 
     @property
     def bare(self) -> bool:
-        """Whether it ends on ``*`` although its action takes a resource."""
+        """Whether its only resource is ``*`` although its action takes a resource."""
         return self.resources == {"*"}
 
     @property
     def text(self) -> str:
-        """The answer in one line."""
+        """The requests in one line, or the status and its reason."""
         requests = sorted(
             f"{r.action} {r.resource}" + ("" if r.grade == "required" else f" ({r.grade})")
             for r, _ in self.answer.requests
@@ -88,14 +91,14 @@ class Operation:
 
 @cache
 def models() -> tuple[str, ...]:
-    """The names of botocore's service models."""
+    """Return the names of botocore's service models."""
     from botocore.loaders import Loader
 
     return tuple(sorted(Loader().list_available_services("service-2")))
 
 
 def operations(model: str) -> Iterator[Operation]:
-    """The operations of one model, by name."""
+    """Yield the operations of one model, by name."""
     from botocore.loaders import Loader
 
     body = Loader().load_service_model(model, "service-2")
@@ -115,40 +118,40 @@ def operations(model: str) -> Iterator[Operation]:
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
-    """The eventSource under which a model's calls are logged, as far as its names tell (1.8.1)."""
+    """Return the eventSource of a model's calls, as far as the model's names show it (1.8.1)."""
     names = (metadata["endpointPrefix"], metadata.get("signingName", metadata["endpointPrefix"]))
     sources = [f"{name}.amazonaws.com" for name in names]
     return next((source for source in sources if service_prefix(source)), sources[0])
 
 
 def operation_kind(source: str, name: str) -> Kind:
-    """How an event's action is found, whatever its parameters."""
-    plan = known_event(source, name)
-    if plan.status == "no-permission-needed":
+    """Return how an event is mapped, whatever its parameters."""
+    event = known_event(source, name)
+    if event.status == "no-permission-needed":
         return "no permission"
-    if plan.status == "ignored":
+    if event.status == "ignored":
         return "not IAM"
-    if plan.status == "unmapped":
+    if event.status == "unmapped":
         return "unknown"
-    return "name" if plan.action and not plan.needs else "rule"
+    return "name" if event.action and not event.needs else "rule"
 
 
-# S3 writes members under the names that they have in the request itself.
+# S3's records have the names of headers and of the query string, not those of the model's members.
 _BY_LOCATION = frozenset({"s3", "s3control"})
 
 
 @dataclass(slots=True)
 class _Shapes:
-    """Made-up values for a model's shapes."""
+    """Invents values for a model's shapes."""
 
     shapes: Mapping[str, Any]
     service: Service | None
     types: tuple[str, ...]
-    """Resource types of the action of the operation's name: what `resourceArn` may be."""
+    """Resource types of the action with the operation's name: candidates for `resourceArn`."""
     by_location: bool
 
     def value(self, shape: str, member: str, above: tuple[str, ...] = ()) -> Any:
-        """A value of a shape, as CloudTrail would write it: member names begin in lower case."""
+        """Return a value of a shape as CloudTrail records it: member names begin in lower case."""
         body = self.shapes[shape]
         kind = body["type"]
         if kind == "structure":
@@ -183,7 +186,7 @@ class _Shapes:
         return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
 
     def _arn(self, stem: str) -> str:
-        """An ARN for a member: of the resource type that its name says, if the service has one."""
+        """Return an ARN for a member: of the resource type that its name resembles, if the service has one."""
         if stem.endswith("role"):
             return f"arn:aws:iam::{ACCOUNT}:role/role-1"
         types = self.service.types if self.service else {}
@@ -203,12 +206,12 @@ class _Shapes:
 
 
 def count_by_kind(found: Iterable[Operation | OperationRow]) -> Counter[str]:
-    """How many operations of each kind."""
-    return Counter(one.kind for one in found)
+    """Count the operations of each kind."""
+    return Counter(operation.kind for operation in found)
 
 
 def completeness_page(found: Sequence[OperationRow]) -> str:
-    """All of it as a page in Markdown.
+    """Return the page in Markdown.
 
     Args:
         found: the operations of every model.

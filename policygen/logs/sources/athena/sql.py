@@ -224,12 +224,13 @@ _JOIN = """
 def _kept(source: str, name: str) -> str:
     """The row of what is kept of an event's parameters; "" where it may be any of them."""
     wanted = projection(source, name)
-    if "*" in wanted.tree or "*" in wanted.roles:
+    if "*" in wanted.members or "*" in wanted.role_members:
         return ""
-    deep, arns = bool(wanted.names or wanted.roles), bool(wanted.arns or wanted.roles)
-    members = {*wanted.tree, *wanted.roles}
+    deep = bool(wanted.scalar_names or wanted.role_members)
+    arns = bool(wanted.any_arn or wanted.role_members)
+    members = {*wanted.members, *wanted.role_members}
     return (
-        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.names)},"
+        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.scalar_names)},"
         f" {str(deep).upper()}, {str(arns).upper()})"
     )
 

@@ -95,7 +95,7 @@ def split_anomalies(
     signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
     found: dict[Anomaly, Evidence] = {}
     for key, sign in signs.items():
-        if not until or key.day <= until[:10]:
+        if not until or key.day <= until:
             anomaly = Anomaly(sign, key.call.source, key.call.name, key.user.function)
             found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
     left_out = {sign for sign in ANOMALY_RULES if sign not in accepted and sign not in SHOWN_ONLY}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
@@ -91,7 +90,7 @@ def suggest(
     decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
-    day = options.on or date.fromisoformat(usage.window.end[:10])
+    day = options.on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day)
     effective = current.effective_actions() if current else None
     current_actions = effective.allowed if effective else None

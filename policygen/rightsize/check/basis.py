@@ -60,7 +60,7 @@ def check_basis(
         UsageError: PG-E363, rules that contradict each other.
     """
     current, usage = evidence.current_access, evidence.usage
-    day = on or date.fromisoformat(usage.window.end[:10])
+    day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
     kept = keep_without_evidence(

@@ -163,7 +163,7 @@ class _KeepBuilder:
         A role that was made yesterday had no attempt before either.
         """
         since, until = report.since[:10], report.until[:10]
-        reaches_end = until >= self._coverage.window.end[:10]
+        reaches_end = until >= self._coverage.window.last_day
         return reaches_end and days_between(since, until) + 1 >= self._min_days
 
 

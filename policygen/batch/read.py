@@ -1,4 +1,4 @@
-"""The one pass over the logs, whose calls wait on disk role by role."""
+"""The one pass over the logs, which stores the calls on disk, role by role."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from policygen.logs.window_end import WindowEnd
 
 
 class RoleQuery(NamedTuple):
-    """Roles by name and account, as the logs tell them; a `Select` that can be pickled."""
+    """A filter of roles by name and account, which is all that a record has of a role; picklable."""
 
     names: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
 
     def matches(self, role: RoleKey) -> bool:
-        """Whether a role's calls are wanted."""
+        """Return whether a role's calls are to be counted."""
         if self.accounts and role.account not in self.accounts:
             return False
-        # The name may be known from another record only.
+        # A record may lack the role's name, which another record of the role has.
         return not (self.names and role.name) or any(
             fnmatchcase(role.name.lower(), glob.lower()) for glob in self.names
         )
 
 
 class BatchEvidence(NamedTuple):
-    """What was read of all roles, but for their calls."""
+    """What was read of all roles, except their calls."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -52,17 +52,17 @@ def read_logs(
     options: ObserveOptions,
     read: ReadOptions | None = None,
 ) -> BatchEvidence:
-    """Reads the logs once; the calls are in `spill` afterwards.
+    """Read the logs once; the calls are in `spill` afterwards.
 
     Args:
-        source: of the logs.
-        spill: where calls wait.
-        choice: roles whose calls are wanted.
+        source: the logs.
+        spill: stores the calls.
+        choice: the roles whose calls are counted.
         options: which part of the logs counts.
         read: how to read the logs.
 
     Raises:
-        UsageError: the source is asked for one role at a time (PG-E202).
+        UsageError: PG-E202, the source can be queried for one role at a time only.
         PolicygenError: nothing found, or the evidence has gaps.
     """
     if isinstance(source, QuerySource):
@@ -72,15 +72,15 @@ def read_logs(
             code="PG-E202",
         )
     limit = limit_of(options.days, options.until) or end_of(source, options.on)
-    asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # What is kept of all roles has no bound, so it is kept only where read_report again would cost requests.
-    name = f"every role {asked}" if source.remote else ""
+    query = RoleQuery(tuple(choice.names), tuple(choice.accounts))
+    # A cache of all roles grows without bound, so there is one only where reading again would cost requests.
+    name = f"every role {query}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
-    request = ReadRequest(asked.matches, name, until=limit)
-    portion = read_source(source, request, scope_of(options.days, limit), read)
-    require_complete(portion.read_report, allow_incomplete=options.allow_incomplete)
-    if not (limit or portion.counts.totals.last):
-        raise nobody_seen(portion.read_report)
-    # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
-    counts = CallCounts(nobody, until=portion.counts.until, totals=portion.counts.totals)
-    return BatchEvidence(portion.read_report, counts, limit)
+    request = ReadRequest(query.matches, name, until=limit)
+    result = read_source(source, request, scope_of(options.days, limit), read)
+    require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
+    if not (limit or result.counts.totals.last):
+        raise nobody_seen(result.read_report)
+    # Every worker gets the totals. The calls are in `spill`, and the keys of records are needed no more.
+    counts = CallCounts(nobody, until=result.counts.until, totals=result.counts.totals)
+    return BatchEvidence(result.read_report, counts, limit)

@@ -1,8 +1,8 @@
-"""Usage that does not look like the workload: poison, theft, and people who borrow a function's role.
+"""Calls that do not look like the workload: poisoned logs, stolen credentials, people who borrow a function's role.
 
-Calls that succeeded say "needed", whoever made them. What a function's credentials did in other hands is set apart,
-shown, and left out of the policy until somebody accepts it. Four signs, each a stated rule over what the records say;
-none of them is a proof, and a careful thief shows none of them.
+A call that succeeded counts as needed, whoever made it. Calls that somebody else made with a function's credentials are
+anomalous: they are shown, and left out of the policy until a person accepts them. There are four rules, each over what
+the records say. None of them is a proof, and a careful thief matches none of them.
 """
 
 from __future__ import annotations
@@ -29,48 +29,49 @@ ANOMALY_RULES: Mapping[AnomalyRule, str] = {
 }
 
 SHOWN_ONLY: frozenset[AnomalyRule] = frozenset({"after-quiet"})
-"""Signs that are put to a person and leave nothing out: by themselves they look like a job that runs once a month."""
+"""Rules whose calls are shown but stay in the policy: a job that runs once a month looks like them."""
 SET_APART = "seen only in calls that were set apart"
-"""Why a permission goes that only odd usage shows."""
+"""The reason of a removal where only anomalous calls used the permission."""
 HABIT_DAYS = 5
-"""Days on which one manner was seen with the same function, from which on it is a habit of the workload …"""
+"""Days with one kind of user agent and the same function that make it a habit of the workload …"""
 HABIT_SHARE = 0.1
-"""… if these are at least this share of the days on which the role worked."""
+"""… if they are at least this share of the days with a call of the role."""
 RUNTIME_SHARE = 0.95
-"""Share of a function's own calls that name Lambda's runtime, above which an agent that does not is foreign."""
+"""Share of a function's calls that name Lambda's runtime from which on a user agent that does not is foreign."""
 RUNTIME_CALLS = 10
-"""Calls of a function below which its agents say nothing of what is usual."""
+"""Calls of a function below which its user agents do not show what is usual."""
 RUNTIME_DAYS = 5
-"""Days with such calls that are needed as well."""
+"""Days with calls that name the runtime that are needed as well."""
 QUIET_DAYS = 21
-"""Days without any new kind of call, before a new one stands out."""
+"""Days without any new kind of call before a new one stands out."""
 ACTIVE_DAYS = 14
-"""Of the quiet days, those on which the role must have worked: a job that rarely runs is not quiet."""
+"""Days among the quiet ones on which the role must have worked: a job that rarely runs is not quiet."""
 DEPLOYED_DAYS = 7
 """Days after a deployment within which new calls are expected."""
 
 
 class Anomaly(NamedTuple):
-    """One kind of call that shows a sign."""
+    """One kind of call that matches a rule."""
 
     sign: AnomalyRule
     source: str
     event: str
     function: str
-    """What the credentials were issued to, or ""."""
+    """The function that the credentials were issued to; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCalls:
-    """A role's calls, parted."""
+    """A role's calls, split by whether they look like the workload."""
 
     workload: Calls
-    """What the policy is made from."""
+    """The calls that the policy is made from."""
     anomalous: Calls
-    """What is left out of it."""
+    """The calls that are left out of it."""
     anomalies: Mapping[Anomaly, Evidence]
-    """What shows a sign, accepted or not."""
+    """The kinds of calls that match a rule, accepted or not."""
     accepted: frozenset[AnomalyRule] = frozenset()
+    """Rules whose calls a person accepted."""
 
 
 def split_anomalies(
@@ -82,24 +83,24 @@ def split_anomalies(
     until: str = "",
     names: Collection[str] = (),
 ) -> SplitCalls:
-    """Sets apart what does not look like the workload.
+    """Split a role's calls into those of the workload and anomalous ones.
 
     Args:
         calls: all calls of one role that were read, within and before the window.
         of_functions: whether only Lambda can assume the role; None where its trust policy is not known.
         notices: deployments seen in the logs.
-        accepted: signs that a person has looked at.
-        until: last day that counts, "" for all.
-        names: of the functions that run with the role, where they are known: their sessions are called like them.
+        accepted: rules whose calls a person accepted.
+        until: the last day that counts; "" for all days.
+        names: the functions that run with the role, where they are known: their sessions have their names.
     """
-    signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
+    rules = _matching_rules(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
     found: dict[Anomaly, Evidence] = {}
-    for key, sign in signs.items():
+    for key, rule in rules.items():
         if not until or key.day <= until:
-            anomaly = Anomaly(sign, key.call.source, key.call.name, key.user.function)
+            anomaly = Anomaly(rule, key.call.source, key.call.name, key.user.function)
             found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
-    left_out = {sign for sign in ANOMALY_RULES if sign not in accepted and sign not in SHOWN_ONLY}
-    anomalous = {key: calls[key] for key, sign in signs.items() if sign in left_out}
+    left_out = {rule for rule in ANOMALY_RULES if rule not in accepted and rule not in SHOWN_ONLY}
+    anomalous = {key: calls[key] for key, rule in rules.items() if rule in left_out}
     return SplitCalls(
         workload={key: seen for key, seen in calls.items() if key not in anomalous},
         anomalous=anomalous,
@@ -108,7 +109,7 @@ def split_anomalies(
     )
 
 
-def _signs(
+def _matching_rules(
     calls: Calls, *, of_functions: bool | None, notices: Sequence[ChangeEvent], names: frozenset[str]
 ) -> dict[CallBucket, AnomalyRule]:
     functions, habits = _usual(calls), _habits(calls)
@@ -137,7 +138,7 @@ def _signs(
 
 
 def _habits(calls: Calls) -> frozenset[CredentialUse]:
-    """Functions and manners that come again and again: an extension, a tool in the function's image."""
+    """Find credentials and user agents that come again and again: an extension, a tool in the function's image."""
     days: dict[CredentialUse, set[str]] = {}
     for key in calls:
         if key.user.of_function:
@@ -149,7 +150,7 @@ def _habits(calls: Calls) -> frozenset[CredentialUse]:
 
 
 def _usual(calls: Calls) -> frozenset[str]:
-    """Functions whose own calls name Lambda's runtime so regularly that others are foreign."""
+    """Find functions whose calls name Lambda's runtime so regularly that another user agent is foreign."""
     runtime: Counter[str] = Counter()
     every: Counter[str] = Counter()
     days: dict[str, set[str]] = {}
@@ -169,7 +170,7 @@ def _usual(calls: Calls) -> frozenset[str]:
 
 
 def _mostly_functions(calls: Calls) -> bool:
-    """Whether the records show nearly only functions at work, where the trust policy is not known."""
+    """Return whether nearly all calls were made with functions' credentials; for an unknown trust policy."""
     own = sum(seen.count for key, seen in calls.items() if key.user.channel != "service")
     issued = sum(
         seen.count for key, seen in calls.items() if key.user.of_function and key.user.channel != "service"
@@ -178,7 +179,7 @@ def _mostly_functions(calls: Calls) -> bool:
 
 
 def _after_quiet(calls: Calls, notices: Sequence[ChangeEvent]) -> Iterable[CallBucket]:
-    """Calls of a kind that was first and only seen on one day, after `QUIET_DAYS` without a new kind."""
+    """Find calls of a kind that was seen on one day only, after `QUIET_DAYS` without a new kind."""
     kinds: dict[tuple[str, str], list[CallBucket]] = {}
     for key in calls:
         if key.call.outcome is not Outcome.DENIED and key.user.channel not in {"service", "platform"}:
@@ -200,7 +201,7 @@ def _after_quiet(calls: Calls, notices: Sequence[ChangeEvent]) -> Iterable[CallB
 
 
 def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
-    """Whether it changed the code of one of the functions that used the role, or may have."""
+    """Return whether an event changed the code of a function that used the role, or may have."""
     if notice.source != "lambda.amazonaws.com" or notice.error:
         return False
     name = notice.parameters.get("functionName")

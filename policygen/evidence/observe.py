@@ -1,4 +1,4 @@
-"""What the logs and the account say of one role, before anything is proposed."""
+"""Collect what the logs and the account say of one role, before anything is proposed."""
 
 from __future__ import annotations
 
@@ -48,21 +48,22 @@ class ObserveOptions:
 
 @dataclass(frozen=True, slots=True)
 class RoleEvidence:
-    """What the logs and the account say of one role, before anything is proposed."""
+    """Everything that is known of one role before a policy is suggested."""
 
     read_report: ReadReport
     counts: CallCounts
     resolved: ResolvedRole
     split: SplitCalls
     usage: Usage
-    """Of the calls that look like the workload, or were accepted."""
+    """The requests behind calls that look like the workload, or were accepted."""
     anomalous_usage: Usage | None
-    """Of the calls that were set apart; None where there are none."""
+    """The requests behind anomalous calls; None where there are none."""
     coverage: Coverage
     role: Role | None
     """The role as it is in the account; None without one."""
     current_access: CurrentAccess | None
     until_given: bool
+    """Whether the user named the window's end."""
 
 
 def collect_evidence(
@@ -164,11 +165,11 @@ def _read(
     role: RoleKey | None,
     options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
-    """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
+    """Read only records with the role's name; where there is none read all, whose roles give hints."""
     account = wanted.account or (role.account if role else "")
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
-    # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
+    # By the name in the account's own spelling; roles of that name in other accounts are found as well.
     sought = (replace(wanted, name=role.name) if role else wanted).record_filter
     job = ReadRequest(wanted.matches, name, wanted.name, until, sought)
     portion = read_source(source, job, scope, options)
@@ -200,7 +201,7 @@ def collect_coverage(
         read: how to read the logs.
 
     Raises:
-        NothingFoundError: PG-E302, no event of anybody.
+        NothingFoundError: PG-E302, no event of any caller.
         PolicygenError: as `collect_evidence` raises.
     """
     options = options or ObserveOptions()
@@ -219,7 +220,7 @@ def collect_coverage(
 
 
 def nobody_seen(read_report: ReadReport) -> NothingFoundError:
-    """The error for logs without one event of anybody."""
+    """Return the error for logs without any event."""
     return NothingFoundError(
         f"no event of any caller in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",

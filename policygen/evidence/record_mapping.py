@@ -1,4 +1,4 @@
-"""Every record of a log with what it stands for: none is left out, so that the counts add up."""
+"""Map every record of a log, one row each: none is left out, so that the counts add up."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from policygen.text import sanitize
 
 @dataclass(frozen=True, slots=True)
 class MappedRecord:
-    """One record: its status, the requests behind it, and the reason of either."""
+    """One record: its status, the requests behind it, and the reason."""
 
     event_id: str
     event_source: str
     event_name: str
     role: str | None
-    """ARN of the role, its name where the record has no more, or None."""
+    """ARN of the role, or its name where the record has no ARN; None for another caller."""
     status: str
     """``mapped``, ``no-permission-needed``, ``denied``, ``ignored`` or ``unmapped``."""
     requests: tuple[Mapping[str, Any], ...]
     why: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The row as plain values."""
+        """Return the row as plain values."""
         return {
             "event_id": self.event_id,
             "event_source": self.event_source,
@@ -49,14 +49,14 @@ class MappedRecord:
 def map_batch(
     batch: Batch, wanted: RoleSelector | None, seen: set[str], *, why: bool = False
 ) -> Iterator[MappedRecord]:
-    """A row for each record of a batch, also for those that are unreadable or no record of a call.
+    """Yield a row for each record of a batch, including records that are unreadable or no record of a call.
 
     Args:
-        batch: as read.
+        batch: the records as read.
         wanted: the role to map; None maps every caller's calls.
-        seen: eventIDs so far; filled here.
-        why: tell of each request which rule and which step gave it, with file and line; hints and what is known
-            indirectly are then told as well.
+        seen: the eventIDs read so far; this batch's are added.
+        why: add to each request the rule and the step that made it, with file and line, and add the requests that
+            are only often needed or known indirectly.
     """
     for record in batch.records:
         yield _row(record, wanted, seen, why=why)

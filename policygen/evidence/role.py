@@ -1,4 +1,4 @@
-"""Which role is meant: a name or an ARN, over accounts, paths and re-created namesakes."""
+"""Find the role that the user named, by name or ARN, among accounts, paths and re-created roles of the same name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SESSION_ARN = re.compile(r"arn:[^:]+:sts::(?P<account>\d{12}):assumed-role/(?P<
 
 @dataclass(frozen=True, slots=True)
 class RoleSelector:
-    """A role as the user named it; "" for what was not said."""
+    """A role as the user named it; "" for a part that was not given."""
 
     name: str
     account: str = ""
     arn: str = ""
 
     def matches(self, role: RoleKey) -> bool:
-        """Whether a role of the log is the one meant. Names differ in more than case (1.3.8)."""
+        """Return whether a role of the logs is the one named. Names differ in more than case (1.3.8)."""
         if role.name.lower() != self.name.lower():
             return False
         if self.account and role.account != self.account:
@@ -39,11 +39,11 @@ class RoleSelector:
 
     @property
     def record_filter(self) -> RecordFilter:
-        """What the bytes of a record that says anything of the role hold.
+        """Byte patterns of the records that matter for the role, so that other records need not be parsed.
 
-        In its own account's log its name; what changes a trail, and what changes a function's code
-        (`ledger.NOTED`). In another account's log the copy of a call, which has an id for a name (1.4.3). Nothing for
-        a name that a writer of JSON may have escaped: then each record has to be read.
+        In its own account's log these are records with its name, changes of trails and changes of functions' code
+        (`CHANGE_EVENTS`). In another account's log they are copies of calls, which have an id instead of a name
+        (1.4.3). There are no patterns for a name that JSON may escape: then each record is parsed.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return RecordFilter()
@@ -52,7 +52,7 @@ class RoleSelector:
         )
 
 
-# Names as in `ledger.NOTED`; Lambda's API writes its date behind them.
+# Names as in `CHANGE_EVENTS`; Lambda's API adds its date to them.
 _CHANGES = (
     BytePattern(
         b'"eventSource":"cloudtrail.amazonaws.com"',
@@ -68,7 +68,7 @@ _CHANGES = (
 
 
 def _copy_from(account: str) -> BytePattern:
-    """Copies of calls by roles of an account, or of any: type, id and account stand side by side (1.4.3)."""
+    """Match copies of calls by roles of an account, or of any: type, id and account are neighbours (1.4.3)."""
     if account:
         # In another account's log this one's number is rarer than copies.
         number = b'"accountId":"%b"' % account.encode()
@@ -77,7 +77,7 @@ def _copy_from(account: str) -> BytePattern:
 
 
 def parse_role(text: str) -> RoleSelector:
-    """A role's name or ARN (IAM role, or a session of it).
+    """Read a role's name or ARN, of the role itself or of a session.
 
     Raises:
         UsageError: PG-E203, neither of them.
@@ -98,7 +98,7 @@ def parse_role(text: str) -> RoleSelector:
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A deleted role of the same name (1.3.6): its calls are not the role's."""
+    """A deleted role of the same name (1.3.6), whose calls do not count for the role."""
 
     role: RoleKey
     events: int
@@ -107,7 +107,7 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRole:
-    """The role, its calls, and namesakes that were deleted."""
+    """The role, its calls, and deleted roles of the same name."""
 
     role: RoleKey
     calls: Calls
@@ -115,12 +115,12 @@ class ResolvedRole:
 
 
 def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None) -> ResolvedRole:
-    """The one role that is meant.
+    """Find the role that the user named.
 
     Args:
-        ledger: settled.
+        counts: all calls read, copies from other accounts resolved.
         wanted: what the user named.
-        current: the role as it is in the account today, if known; its id decides between namesakes.
+        current: the role as it is in the account today, if known; its id decides between roles of the same name.
 
     Raises:
         UsageError: PG-E204, the name fits roles of several accounts.
@@ -168,7 +168,7 @@ def _complete(role: RoleKey, current: RoleKey | None) -> RoleKey:
 
 
 def _by_identity(found: dict[RoleKey, Calls]) -> dict[tuple[str, str], tuple[RoleKey, Calls]]:
-    """Roles by id; records without an id join the one role of that name, if there is only one."""
+    """Group roles by id; records without an id join the only role of that name, if there is one."""
     groups: dict[tuple[str, str], tuple[RoleKey, Calls]] = {}
     ids = {role.role_id for role in found if role.role_id}
     only = next(iter(ids)) if len(ids) == 1 else ""

@@ -1,4 +1,4 @@
-"""From calls to the usage of a role: the access requests that it made in a window, with their evidence."""
+"""The usage of a role: the access requests behind its calls in a window, with their evidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from policygen.logs.window import Window
 
 @dataclass(frozen=True, slots=True)
 class DeniedRequest:
-    """A permission that was asked for and refused."""
+    """A permission that a denied call needed."""
 
     action: str
     resource: str
@@ -31,7 +31,7 @@ class DeniedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Unmapped:
-    """A call that no rule can turn into access requests: a finding, never a guess."""
+    """A call that no rule maps to access requests: reported, never guessed."""
 
     source: str
     event: str
@@ -40,17 +40,17 @@ class Unmapped:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The access requests of one role in a window, and all that is no request."""
+    """The access requests of one role in a window, and its calls that made none."""
 
     role: RoleKey
     window: Window
     requests: Mapping[AccessRequest, Evidence]
-    """What AWS asked for, or may have asked for."""
+    """The requests that AWS checked, or may have checked."""
     informational: Mapping[AccessRequest, Evidence]
-    """What is shown and not granted: hints of what such calls often need, and what is known indirectly."""
+    """Requests that are shown and not granted: what such calls often need, and what is known indirectly."""
     reasons: Mapping[AccessRequest, tuple[str, ...]]
     sources: Mapping[AccessRequest, tuple[str, ...]]
-    """Request -> ``s3.amazonaws.com GetObject``: the events it comes from."""
+    """Request -> the events it comes from, ``s3.amazonaws.com GetObject``."""
     denied: Mapping[DeniedRequest, Evidence]
     unmapped: Mapping[Unmapped, Evidence]
     no_permission: Mapping[str, Evidence]
@@ -63,40 +63,40 @@ class Usage:
     daily: Mapping[CallBucket, Evidence] = field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
     users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
-    """`User.function`, "" where the record names none -> the granted requests made with its credentials."""
+    """Function that the credentials were issued to, "" for none -> the requests made with them."""
 
 
 def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
-    """What a role's calls in a window stand for.
+    """Map a role's calls in a window to the access requests behind them.
 
     Args:
-        role: the role the calls were attributed to.
-        calls: per day; days outside the window are left out.
+        role: the role that made the calls.
+        calls: by day; days outside the window are left out.
         window: the days that count.
     """
     daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
     by_call: dict[CallSignature, dict[str, Evidence]] = {}
     for key, evidence in daily.items():
         _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
-    tally = _UsageBuilder()
+    builder = _UsageBuilder()
     for call in sorted(by_call, key=_order):
-        tally.add(call, by_call[call])
+        builder.add(call, by_call[call])
     return Usage(
         role=role,
         window=window,
-        requests=_ordered(tally.requests),
-        informational=_ordered(tally.informational),
-        reasons={request: tuple(sorted(map(str, found))) for request, found in tally.origins.items()},
-        sources={request: tuple(sorted(names)) for request, names in tally.sources.items()},
-        denied=tally.denied,
-        unmapped=tally.unmapped,
-        no_permission=tally.no_permission,
-        unauthenticated=tally.unauthenticated,
+        requests=_ordered(builder.requests),
+        informational=_ordered(builder.informational),
+        reasons={request: tuple(sorted(map(str, found))) for request, found in builder.origins.items()},
+        sources={request: tuple(sorted(names)) for request, names in builder.sources.items()},
+        denied=builder.denied,
+        unmapped=builder.unmapped,
+        no_permission=builder.no_permission,
+        unauthenticated=builder.unauthenticated,
         events=sum_evidence(evidence for users in by_call.values() for evidence in users.values()),
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
-        users={name: _ordered(tally.users[name]) for name in sorted(tally.users)},
+        users={name: _ordered(builder.users[name]) for name in sorted(builder.users)},
     )
 
 
@@ -105,16 +105,16 @@ def _ordered(requests: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, 
 
 
 def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> Usage:
-    """The usage with ``iam:PassedToService`` where a passed role trusts one service and no other.
+    """Add ``iam:PassedToService`` to requests that pass a role which trusts a single service.
 
-    CloudTrail does not say to which service a role was passed; it can only be one that the role trusts.
+    CloudTrail does not say to which service a role was passed; it can only be a service that the role trusts.
 
     Args:
-        usage: of any role.
-        trusted: role ARN -> service principals that its trust policy lets assume it.
+        usage: the usage of any role.
+        trusted: role ARN -> the service principals that its trust policy allows to assume it.
     """
 
-    def told(request: AccessRequest) -> AccessRequest:
+    def with_service(request: AccessRequest) -> AccessRequest:
         services = trusted.get(request.resource, ()) if request.action == "iam:PassRole" else ()
         if len(services) != 1 or any(key == "iam:PassedToService" for key, _ in request.context):
             return request
@@ -124,18 +124,18 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
     if not any(request.action == "iam:PassRole" for request in usage.requests):
         return usage
 
-    def all_told(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
+    def with_services(table: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
         found: dict[AccessRequest, Evidence] = {}
         for request, evidence in table.items():
-            _add(found, told(request), evidence)
+            _add(found, with_service(request), evidence)
         return _ordered(found)
 
     return replace(
         usage,
-        requests=all_told(usage.requests),
-        users={name: all_told(theirs) for name, theirs in usage.users.items()},
-        reasons={told(request): why for request, why in usage.reasons.items()},
-        sources={told(request): names for request, names in usage.sources.items()},
+        requests=with_services(usage.requests),
+        users={name: with_services(theirs) for name, theirs in usage.users.items()},
+        reasons={with_service(request): why for request, why in usage.reasons.items()},
+        sources={with_service(request): names for request, names in usage.sources.items()},
     )
 
 
@@ -170,7 +170,7 @@ class _UsageBuilder:
     users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
 
     def add(self, call: CallSignature, users: Mapping[str, Evidence]) -> None:
-        """Adds a call, by what its credentials were issued to."""
+        """Add a call, with its evidence by the function that its credentials were issued to."""
         evidence = reduce(add, users.values())
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated = _sum(self.unauthenticated, evidence)
@@ -199,7 +199,7 @@ class _UsageBuilder:
 
 
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
-    """What a denied call asked for: what the message names, else what the call stands for."""
+    """Yield the requests that were denied: the one that the error message names, else those behind the call."""
     denial = call.denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:

@@ -1,4 +1,4 @@
-"""From logs and an account to a suggestion: the flow that the command line and the Python API share."""
+"""From logs and an account to a suggestion: the steps that the command line and the Python API share."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from policygen.text import escape_controls
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A suggestion and what it was made from."""
+    """A suggestion, and the evidence it was made from."""
 
     suggestion: Suggestion
     observed: RoleEvidence
 
     @property
     def read_report(self) -> ReadReport:
-        """What was read."""
+        """What was read, and what could not be."""
         return self.observed.read_report
 
     @property
     def counts(self) -> CallCounts:
-        """Everything that was read, added up."""
+        """The counts of everything that was read."""
         return self.observed.counts
 
     @property

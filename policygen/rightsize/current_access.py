@@ -1,4 +1,4 @@
-"""Which observed requests the current policies allow."""
+"""Split observed requests by whether the current policies allow them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _RESOURCE_POLICIES = frozenset(
         "glue", "backup", "elasticfilesystem", "execute-api", "es", "codeartifact", "sts", "iot", "mediastore",
     }
 )  # fmt: skip
-"""Services whose resources carry policies, so that an identity policy need not be what allowed a call (4.1.1)."""
+"""Services whose resources have policies, which may have allowed a call instead of an identity policy (4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotCurrentlyAllowed:
-    """Observed, but not allowed by today's identity policies, and the likely cause."""
+    """An observed request that the current identity policies do not allow, and the likely cause."""
 
     request: AccessRequest
     evidence: Evidence
@@ -33,41 +33,43 @@ class NotCurrentlyAllowed:
 
 
 def split_by_current_access(
-    usage: Usage, today: CurrentAccess | None
+    usage: Usage, current: CurrentAccess | None
 ) -> tuple[dict[AccessRequest, Evidence], list[NotCurrentlyAllowed]]:
-    """Observed requests that today's policies allow, and those that something else must have allowed.
+    """Split observed requests into those that the current policies allow, and those that something else allowed.
 
-    A request whose record does not tell the whole name is cut to the part that today's policies allow.
+    A request whose record does not give the whole resource name is cut to the part that the current policies allow.
     """
-    if today is None:
+    if current is None:
         return dict(usage.requests), []
-    evaluator = today.evaluator()
-    statements = allow_statements(today.policies)
-    whole = Evaluator([Policy(tuple(statements))])
+    evaluator = current.evaluator()
+    statements = allow_statements(current.policies)
+    allows = Evaluator([Policy(tuple(statements))])
     allowed: dict[AccessRequest, Evidence] = {}
     missing: list[NotCurrentlyAllowed] = []
     for request, evidence in usage.requests.items():
         if request.wild:
-            pieces = _within(request, statements, whole)
+            pieces = _within(request, statements, allows)
         else:
             pieces = [request] if evaluator.evaluate(request).outcome == "ALLOWED" else []
         for piece in pieces:
             allowed[piece] = allowed[piece] + evidence if piece in allowed else evidence
         if not pieces and request.grade == "required":
-            if request.wild and (statement_grants(request, today.policies)):
+            if request.wild and statement_grants(request, current.policies):
                 allowed[request] = evidence
             else:
                 missing.append(NotCurrentlyAllowed(request, evidence, _cause(request, evaluator)))
     return allowed, missing
 
 
-def _within(request: AccessRequest, statements: Sequence[Statement], whole: Evaluator) -> list[AccessRequest]:
-    """A request for a pattern of names, cut to what Allow statements hold of it.
+def _within(
+    request: AccessRequest, statements: Sequence[Statement], allows: Evaluator
+) -> list[AccessRequest]:
+    """Cut a request for a pattern of names to the parts that Allow statements allow.
 
-    Denies and the boundary stay in force beside the new policy: that they bar a part of the pattern does not say
-    that the call, which succeeded, was in that part.
+    Denies and the boundary stay in force beside the new policy. They may deny a part of the pattern, but the call
+    succeeded, so it was not in that part.
     """
-    if whole.evaluate(request).outcome == "ALLOWED":
+    if allows.evaluate(request).outcome == "ALLOWED":
         return [request]
     pieces: dict[str, None] = {}
     for statement in statements:
@@ -78,7 +80,7 @@ def _within(request: AccessRequest, statements: Sequence[Statement], whole: Eval
             for resource in statement.resources:
                 pieces |= dict.fromkeys(arn.intersect(request.resource, resource) or ())
     cut = [_narrowed(request, piece) for piece in pieces]
-    return [one for one in cut if whole.evaluate(one).outcome == "ALLOWED"]
+    return [one for one in cut if allows.evaluate(one).outcome == "ALLOWED"]
 
 
 def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
@@ -96,8 +98,8 @@ def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
 def _cause(request: AccessRequest, evaluator: Evaluator) -> str:
     decision = evaluator.evaluate(request)
     if decision.outcome == "EXPLICIT_DENY":
-        whose = "of today" if decision.layer == IDENTITY else f"of {decision.layer}"
-        return f"a Deny {whose} forbids it: the policies changed after the call"
+        owner = "of today" if decision.layer == IDENTITY else f"of {decision.layer}"
+        return f"a Deny {owner} forbids it: the policies changed after the call"
     if decision.outcome == "IMPLICIT_DENY" and decision.layer not in (IDENTITY, ""):
         return f"{decision.layer} of today forbids it: it changed after the call"
     if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:

@@ -1,4 +1,4 @@
-"""Why no policy is proposed: the errors of a suggestion, each with its cause and the next step."""
+"""The errors for which there is no suggestion, each with its cause and the next step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policygen.text import pluralize
 
 
 def nothing_to_grant(usage: Usage) -> NothingFoundError:
-    """The error for a role without one authorised call that needs a permission."""
+    """Return the error for a role without an authorised call that needs a permission."""
     denied = sum(e.count for e in usage.denied.values())
     hints = []
     if denied:
@@ -39,7 +39,7 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
 
 
 def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> NothingFoundError:
-    """The error for a role whose observed calls are all refused by its policies of today."""
+    """Return the error for a role whose current policies allow none of its observed calls."""
     first = missing[0] if missing else None
     return NothingFoundError(
         f"nothing to grant: no observed call by {usage.role.name} is allowed by its identity policies of today",
@@ -50,7 +50,7 @@ def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> Nothing
 
 
 def proof_failed(role: RoleKey, proof: Proof) -> GateError:
-    """The error for a suggestion that does not keep its promises."""
+    """Return the error for a suggestion that does not keep its promises."""
     failed = [check for check in proof.checks if not check.held]
     return GateError(
         f"the policy for {role.name} is not {failed[0].promise}: {failed[0].finding}",

@@ -48,7 +48,7 @@ class SuggestOptions:
 
 
 class InformationalRequest(NamedTuple):
-    """A request that is shown and not granted for its own sake, and whether the proposal allows it all the same."""
+    """A request that is shown and not granted for its own sake, and whether the new policy happens to allow it."""
 
     request: AccessRequest
     evidence: Evidence
@@ -57,19 +57,21 @@ class InformationalRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DecisionEffects:
-    """What the decisions in force did to a role, and which did nothing."""
+    """What people's decisions did to a role's permissions."""
 
     losses: tuple[DroppedInUse, ...] = ()
-    """Observed permissions that are dropped all the same."""
+    """Observed permissions that a rule drops."""
     spared: tuple[Spared, ...] = ()
-    """Observed permissions that a drop rule matches and does not drop."""
+    """Observed permissions that a drop rule matches but must not drop."""
     expired: tuple[DecisionRule, ...] = ()
+    """Rules about the role that no longer apply."""
     unused: tuple[DecisionRule, ...] = ()
+    """Rules in force that match nothing of the role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What policygen proposes for one role, and everything it rests on."""
+    """The proposed policy of one role, and everything it rests on."""
 
     role: RoleKey
     usage: Usage
@@ -82,44 +84,45 @@ class Suggestion:
     written: Mapping[AccessRequest, Written]
     missing: tuple[NotCurrentlyAllowed, ...]
     today: tuple[Policy, ...] | None
-    """Today's identity policies; None where they are not known."""
+    """The current identity policies; None where they are not known."""
     now: Mapping[str, Sequence[Statement]] | None
+    """Action -> the current Allow statements that grant it within the role's bounds; None where they are not known."""
     changes: tuple[Change, ...]
     proof: Proof
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
     split: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
-    """The role's calls, parted: what looks like the workload, and what does not."""
+    """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
-    """What the calls set apart asked for; None where there are none."""
+    """The requests behind anomalous calls; None where there are none."""
     questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    """Resource types whose names may be new next time: type -> (names seen, the reason)."""
+    """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
-    """Where observed and allowed could not be met exactly, and the narrower side was taken."""
+    """Grants that had to be narrower than both the observed pattern and the current statement."""
     decided: DecisionEffects = field(default_factory=DecisionEffects)
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
     """Removed action -> what IAM saw of it before the window."""
     said: Mapping[str, str] = field(default_factory=dict)
-    """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
+    """Current action -> what IAM's last-accessed report says of it, where it says anything."""
     strength: Readiness | None = None
-    """How much the evidence is worth, with a verdict."""
+    """How good the evidence is, with a verdict; None only while the suggestion is being made."""
     risks_removed: tuple[Risk, ...] = ()
     risks_left: tuple[Risk, ...] = ()
-    """Named risks of the new policy."""
+    """Named risks that the new policy still has."""
     barred: Mapping[str, str] = field(default_factory=dict)
-    """Actions that today's identity policies grant and a bound never allows -> which bound; they are not kept."""
+    """Action that the current policies grant and a bound never allows -> the bound's name; it is not kept."""
 
     @property
     def policy(self) -> Policy:
-        """All statements in one document, whatever its size: for evaluation, not for IAM."""
+        """All statements in one document of any size: for evaluation, not for IAM."""
         return Policy(
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
 
     def informational(self) -> list[InformationalRequest]:
-        """What is not granted for its own sake, without what was observed directly as well."""
+        """Return requests that are not granted for their own sake, except those that were observed directly as well."""
         if not self.usage.informational:
             return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
@@ -131,5 +134,5 @@ class Suggestion:
         ]
 
     def grants_by_request(self) -> dict[AccessRequest, Evidence]:
-        """The granted requests and their evidence."""
+        """Return the granted requests and their evidence."""
         return {request: seen for request, seen in self.usage.requests.items() if request in self.written}

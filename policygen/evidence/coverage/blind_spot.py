@@ -18,7 +18,7 @@ REFERENCE = (
 
 @dataclass(frozen=True, slots=True)
 class BlindSpot:
-    """A permission of today that the evidence cannot speak about."""
+    """Why the logs cannot show the use of a permission."""
 
     id: str
     """As in docs/concepts/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
@@ -27,17 +27,17 @@ class BlindSpot:
     remedy: str
     url: str = REFERENCE
     command: str = ""
-    """What to run so that the logs will tell, "" where there is no such command."""
+    """The command after which the logs show it; "" where there is none."""
 
 
 class Restrictions:
-    """What trails leave out, looked for one restriction after the other.
+    """The restrictions of an account's trails, by which they leave events out.
 
     Args:
         known: all trails of the account.
-        now: for each that logs, what it is at the window's end, or the alternatives.
-        regions: that are logged; None for all.
-        account: whose trails a command would change.
+        now: for each trail that logs its state at the window's end, or the alternatives.
+        regions: the regions that are logged; None for all.
+        account: the account whose trails a remedy's command changes.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Restrictions:
         return self._filtered(asked, active, service)
 
     def _not_held(self, asked: Sequence[EventSet], active: Sequence[Trail], service: str) -> BlindSpot:
-        """What AWS keeps by itself is no trail: nothing makes it hold more."""
+        """Explain a gap in what AWS keeps by itself, as the event history: no command makes it hold more."""
         names = ", ".join(trail.name for trail in active)
         if asked[0].data_type:
             why = f"{service} data events: the {names} has none"
@@ -145,7 +145,7 @@ def _kind(asked: EventSet) -> str:
 
 
 def _unread_of(trails: Iterable[Trail]) -> str:
-    """What was not read of trails, in words."""
+    """Describe in words what was not read of trails."""
     known = list(trails)
     blind = sorted(trail.name for trail in known if trail.selectors is None and trail.advanced is None)
     vague = sorted(trail.name for trail in known if trail.logging is None and trail.name not in blind)

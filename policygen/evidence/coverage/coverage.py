@@ -123,16 +123,16 @@ def coverage_of(
     data_seen: Mapping[str, int] | None = None,
     management: Mapping[str, int] | None = None,
 ) -> Coverage:
-    """The coverage of a window.
+    """Work out the coverage of a window.
 
     Args:
-        window: the days asked for.
+        window: the days that count.
         days: date -> events read, of any caller.
-        regions: regions of the events read.
-        trails: the account's trails, None where they are not known.
-        incomplete: what could not be read whole or was not proved, a phrase each.
-        role: whose permissions are asked about; selectors may leave its sessions out.
-        changes: what the logs tell of changes to trails, of any time.
+        regions: the regions of the events read.
+        trails: the account's trails; None where they are not known.
+        incomplete: files that were not read to the end or not proved genuine, a phrase each.
+        role: the role whose permissions are in question, because selectors may exclude its sessions.
+        changes: changes of trails in the logs, of any time.
         data_seen: data event type -> events of any caller read in the window.
         management: ``read`` and ``write`` -> management events of any caller that were read.
     """
@@ -187,12 +187,12 @@ def _regions(active: Sequence[Trail]) -> frozenset[str] | None:
 
 
 def _quiet(window: Window, days: Mapping[str, int]) -> tuple[str, ...]:
-    """Days of the window without an event of any caller, between or beside those with one."""
+    """Return the days of the window without an event of any caller."""
     return tuple(day for day in window.dates() if not days.get(day))
 
 
 def _sessions(role: RoleKey | None, trails: Iterable[Trail]) -> str:
-    """The ARNs of a role's sessions: they have no path (1.3.1)."""
+    """Return a pattern of the ARNs of a role's sessions, which have no path (1.3.1)."""
     if role is None or not role.account or not role.name:
         return ""
     own = parse(role.arn)

@@ -1,8 +1,8 @@
-"""From a permission to what is asked of the trails: which events its use makes, and where.
+"""The events that the use of a permission makes, and how much of them the trails log.
 
-The events of a permission are described by what is known of its action: category, source, names, data event type,
-whether it reads, and by the resources that it is granted on. Fields that no selector filters by are left
-open, so that thousands of permissions come down to a few questions.
+A set of events is described by what is known of the permission's action: category, source, names, data event type and
+whether it reads; and by the resources that it is granted on. Fields that no selector filters by are left open, so that
+thousands of permissions have a few event sets between them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ GLOBAL_EVENT_REGIONS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
 """The regions in which the events of global services are recorded, one a partition (3.4.1)."""
 
 Ignoring = frozenset[Literal["delivery", "place", "source", "identity"]]
-"""Restrictions that are taken for not there, to find out which of them hides something."""
+"""Restrictions to ignore, in order to find out which of them hides events."""
 
 _NOBODY = "arn:aws:sts::000000000000:assumed-role/-/-"
 
 
 class EventSet(NamedTuple):
-    """A set of events that trails may log. "" and None stand for what is not known or does not matter."""
+    """A set of events that trails may log. "" and None stand for a field that is unknown or does not matter."""
 
     data_type: str = ""
     """"" for management events."""
@@ -52,12 +52,12 @@ class EventSet(NamedTuple):
 def logged_share(
     asked: EventSet, trails: Iterable[Sequence[Trail]], relaxed: Ignoring = frozenset()
 ) -> Answer:
-    """How much of the events asked about the trails log together.
+    """Return how much of a set of events the trails log together.
 
     Args:
         asked: the events.
-        trails: for each trail what it is, or the alternatives of which one holds; empty where that is not known.
-        relaxed: restrictions to overlook.
+        trails: for each trail its state, or the alternatives of which one holds; empty where that is not known.
+        relaxed: restrictions to ignore.
     """
     states = tuple(trails)
     return every(
@@ -66,7 +66,7 @@ def logged_share(
 
 
 def _probes(asked: EventSet, relaxed: Ignoring) -> Iterator[Probe]:
-    """One for each source, name and half: a selector of the reads and one of the writes make a whole."""
+    """Yield a probe for each source, name, and reads or writes: one selector may log the reads and one the writes."""
     sources = ("-",) if "source" in relaxed else asked.sources
     flags = (True, False) if asked.read_only is None else (asked.read_only,)
     for source, name, flag in product(sources, asked.names, flags):
@@ -114,7 +114,7 @@ def _place(asked: EventSet, trail: Trail) -> Answer:
 
 
 def filters_of(trails: Iterable[Trail]) -> frozenset[str]:
-    """The fields by which any selector of the trails filters, and ``region`` where a trail is not of all regions."""
+    """Return the fields by which any selector filters, and ``region`` where a trail does not log all regions."""
     found: set[str] = set()
     for trail in trails:
         found |= set() if trail.multi_region else {"region"}
@@ -128,7 +128,7 @@ def filters_of(trails: Iterable[Trail]) -> frozenset[str]:
 
 
 def types_of(trails: Iterable[Trail]) -> set[str]:
-    """Data event types that the trails' selectors name."""
+    """Return the data event types that the trails' selectors name."""
     found: set[str] = set()
     for trail in trails:
         for selector in trail.selectors or ():
@@ -142,7 +142,7 @@ def types_of(trails: Iterable[Trail]) -> set[str]:
 
 
 def left_out(trails: Iterable[Trail]) -> list[str]:
-    """Event sources that any selector of the trails leaves out, sorted."""
+    """Return the event sources that any selector of the trails excludes, sorted."""
     found: list[Any] = []
     for trail in trails:
         for selector in trail.selectors or ():
@@ -165,14 +165,14 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
 def event_sets_of(
     action: str, seen: Visibility, resource: str, reads_only: bool, filters: frozenset[str], identity: str
 ) -> tuple[EventSet, ...]:
-    """What is asked of the trails about a permission; all must be logged.
+    """Return the events that the use of a permission makes; the trails must log all of them.
 
     Args:
         action: ``service:Name``.
-        seen: how CloudTrail shows it.
+        seen: how CloudTrail shows the action.
         resource: the permission's Resource pattern.
         reads_only: whether IAM says that the action only reads.
-        filters: as `filters_of` gives them; what is not filtered by is left open.
+        filters: the result of `filters_of`; fields that are not in it are left open.
         identity: the ARNs of the role's sessions.
     """
     prefix, _, name = action.partition(":")
@@ -203,7 +203,7 @@ _INDEX = re.compile(r"(:table/[^/]+)/index/.*", re.DOTALL)
 
 
 def _on(action: str, seen: Visibility, resource: str) -> list[tuple[str, str]]:
-    """The data event types that a permission's use may have, each with the pattern of resources.ARN."""
+    """Return the data event types that a permission's use may have, each with the pattern of resources.ARN."""
     arns = event_arns()
     found = [
         (kind, _event_arn(kind, action, resource))
@@ -216,7 +216,7 @@ def _on(action: str, seen: Visibility, resource: str) -> list[tuple[str, str]]:
 
 
 def _event_arn(kind: str, action: str, resource: str) -> str:
-    """What resources.ARN is in the events of a permission; "" where it is not told by the permission."""
+    """Return resources.ARN of the events of a permission; "" where the permission does not decide it."""
     if resource == "*" or kind not in event_arns():
         return "*" if resource == "*" else ""
     if kind == "AWS::DynamoDB::Table":
@@ -235,9 +235,9 @@ def _verbs() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def read_only(name: str, reads_only: bool) -> bool | None:
-    """Whether CloudTrail marks an action's events as reads; None where its name and IAM do not agree.
+    """Return whether CloudTrail marks an action's events as reads; None where its name and IAM disagree.
 
-    IAM calls ``kms:Decrypt`` a write, CloudTrail a read (3.3): only what both see alike is certain.
+    IAM calls ``kms:Decrypt`` a write, CloudTrail a read (3.3): it is certain only where both agree.
     """
     reads, writes = _verbs()
     if reads_only:
@@ -247,7 +247,7 @@ def read_only(name: str, reads_only: bool) -> bool | None:
 
 @lru_cache(maxsize=1024)
 def event_sources(prefix: str) -> tuple[str, ...]:
-    """The event sources under which a service's calls may be logged; ("",) where none is known."""
+    """Return the event sources under which a service's calls may be logged; ("",) where none is known."""
     rules = rules_for_service(prefix)
     if rules:
         return tuple(rules.event_sources)

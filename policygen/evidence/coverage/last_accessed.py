@@ -1,7 +1,7 @@
-"""The second witness: what IAM itself says was used last, beside what the log shows (3.5).
+"""IAM's last-accessed report of a permission, as a second source beside the logs (3.5).
 
-It counts attempts, denied ones too; it knows the services that identity policies grant and no others; single
-actions only where they are management events. So it can prove a blind spot and support an absence, never a need.
+IAM counts attempts, denied ones too. It knows only the services that identity policies grant, and single actions only
+where they are management events. So the report can prove a blind spot and support an absence, never a need.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LastAccessedKind = Literal["used_unseen", "idle", "seasonal", "silent"]
 
 @dataclass(frozen=True, slots=True)
 class LastAccessedFinding:
-    """What IAM's last-accessed information says about a permission of which the log shows nothing.
+    """What IAM's last-accessed report says about a permission that the logs do not show.
 
     ``used_unseen``: there was an attempt within the window, and no event of it was read: the log has a blind
     spot. ``idle``: no attempt since `since`. ``seasonal``: the last attempt, `last`, was before the window.
@@ -35,15 +35,15 @@ class LastAccessedFinding:
     why: str
     """One line for people."""
     level: Literal["action", "service", ""] = ""
-    """What IAM speaks about: the action itself or its service; "" when silent."""
+    """Whether the report is about the action itself or its service; "" when silent."""
     last: str = ""
-    """The last attempt, ISO 8601 UTC; "" where none is known."""
+    """Time of the last attempt, ISO 8601 in UTC; "" where none is known."""
     since: str = ""
-    """The date since which an absence holds, for `idle`."""
+    """The date since which there was no attempt, for `idle`."""
     until: str = ""
-    """When the report was made, ISO 8601 UTC: it says nothing of later days."""
+    """When the report was made, ISO 8601 in UTC: later days are not in it."""
     region: str = ""
-    """Where the last attempt at the service was made, "" where unknown."""
+    """The region of the last attempt at the service; "" where unknown."""
 
 
 def last_accessed_finding(
@@ -55,7 +55,7 @@ def last_accessed_finding(
     *,
     created: str = "",
 ) -> LastAccessedFinding:
-    """What IAM says about a permission that the log does not show as used.
+    """Compare IAM's last-accessed report with the logs, for a permission that these do not show as used.
 
     Args:
         action: ``service:Name``.
@@ -99,7 +99,7 @@ def last_accessed_finding(
 
 
 def _absent(about: LastAccessedFinding, what: str, created: str) -> LastAccessedFinding:
-    """No attempt in the tracking period, as far as IAM would have counted one."""
+    """Conclude from no attempt in the tracking period, if IAM would have counted one."""
     if visibility_of(about.action).kind == "never":
         # Protocols, as rds-db:connect, are no calls of an API: that IAM counts them is said nowhere.
         return replace(about, why=f"it is not known whether IAM counts {about.action}")
@@ -111,7 +111,7 @@ def _absent(about: LastAccessedFinding, what: str, created: str) -> LastAccessed
 
 
 def _since(what: str, until: str, created: str) -> str:
-    """The first day that the absence covers."""
+    """Return the first day of the period without an attempt."""
     facts = _facts()
     begun = (date.fromisoformat(until[:10]) - timedelta(days=int(facts["tracking"]["days"]))).isoformat()
     prefix, _, name = what.partition(":")
@@ -121,12 +121,12 @@ def _since(what: str, until: str, created: str) -> str:
 
 
 def _tracked(use: ServiceUse, name: str) -> str | None:
-    """The last attempt at one action; None where IAM does not track it."""
+    """Return the last attempt at one action; None where IAM does not track it."""
     return next((when for one, when in (use.actions or {}).items() if one.lower() == name.lower()), None)
 
 
 def _holds(names: Collection[str], name: str) -> bool:
-    """Whether a name is among others, compared without regard to case, as IAM does."""
+    """Return whether a name is among others; case does not count, as in IAM."""
     return name.lower() in map(str.lower, names)
 
 

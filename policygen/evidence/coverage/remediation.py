@@ -1,9 +1,9 @@
-"""The exact command that makes a trail log what it does not, ready to be pasted into a shell.
+"""The exact command that makes a trail log more, ready to be pasted into a shell.
 
-AWS replaces all selectors of a trail at once, so a command carries those that the trail has, basic ones written
-as advanced ones. Without them there is no command: "" stands for one that cannot be given. A trail of another
-account, an organization's, cannot be changed from a member (3.4.1): a comment says in which account the command runs.
-An event data store of CloudTrail Lake that stands for a trail is changed by commands of its own.
+AWS replaces all selectors of a trail at once, so a command repeats those that the trail has, basic ones written as
+advanced ones. Where they are not known there is no command, and the functions return "". A trail of another account,
+an organization's, cannot be changed from a member account (3.4.1): a comment says in which account the command runs.
+An event data store of CloudTrail Lake has commands of its own.
 Source: AWS CLI Command Reference, cloudtrail put-event-selectors, update-trail, create-trail, start-logging,
 update-event-data-store, start-event-data-store-ingestion.
 """
@@ -26,16 +26,16 @@ _ACCOUNT = re.compile("[0-9]{12}")
 
 
 def put_selectors(trails: Sequence[Trail], account: str, category: str, data_type: str = "") -> str:
-    """The command that adds one whole category to the trail that suits best; see `enable_events_command`."""
+    """Return the command that adds one whole category to the best trail; see `enable_events_command`."""
     return enable_events_command(trails, account, [(category, data_type)])
 
 
 def enable_events_command(trails: Sequence[Trail], account: str, added: Sequence[tuple[str, str]]) -> str:
-    """The command that adds whole categories to the trail that suits best: one for all, as each replaces the last.
+    """Return the command that adds whole categories to the best trail, all at once, as each command replaces all.
 
     Args:
-        trails: those that log.
-        account: whose trails are preferred: a member cannot change its organisation's trail (3.4.1).
+        trails: the trails that log.
+        account: the account whose trails are preferred: a member cannot change its organization's trail (3.4.1).
         added: (``Management`` or ``Data``, the type of data events or "").
     """
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
@@ -50,7 +50,7 @@ def enable_events_command(trails: Sequence[Trail], account: str, added: Sequence
 
 
 def start_logging_command(trails: Sequence[Trail], account: str) -> str:
-    """The command that starts a trail that is stopped, or makes one where there is none."""
+    """Return the command that starts a stopped trail, or creates one where there is none."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         return _command(trail, account, "start-logging", "--name")
     create = f"aws cloudtrail create-trail --name {NAME} --s3-bucket-name {BUCKET} --is-multi-region-trail"
@@ -58,7 +58,7 @@ def start_logging_command(trails: Sequence[Trail], account: str) -> str:
 
 
 def multi_region_command(trails: Sequence[Trail], account: str) -> str:
-    """The command that makes a trail one of all regions, with the events of global services."""
+    """Return the command that makes a trail log all regions and the events of global services."""
     for trail in sorted(trails, key=lambda one: _rank(one, account)):
         wider = ["--is-multi-region-trail", "--include-global-service-events"]
         flags = ["--multi-region-enabled"] if _is_store(trail) else wider
@@ -67,12 +67,12 @@ def multi_region_command(trails: Sequence[Trail], account: str) -> str:
 
 
 def _rank(trail: Trail, account: str) -> tuple[bool, bool, str]:
-    """The account's own trail first, then one of all regions, then by name."""
+    """Sort the account's own trails first, then trails of all regions, then by name."""
     return bool(_owner(trail, account)), not trail.multi_region, trail.name
 
 
 def _owner(trail: Trail, account: str) -> str:
-    """The other account that a trail belongs to, "" for one's own or where one of the two is not known."""
+    """Return the other account that a trail belongs to; "" for an own trail, or where an account is not known."""
     place = arn.parse(trail.arn)
     return place.account if account and place and place.account != account else ""
 
@@ -104,10 +104,10 @@ def _command(trail: Trail, account: str, operation: str, option: str, *rest: str
     if not trail.arn or any(
         escape_controls(text) != text for text in (trail.name, trail.arn, trail.home_region)
     ):
-        return ""  # none of AWS's trails, or no name that AWS gives; nobody should paste it
+        return ""  # not a real trail, or not a name that AWS allows: it must not be pasted
     owner = _owner(trail, account)
     if owner and not _ACCOUNT.fullmatch(owner):
-        return ""  # it would stand in a comment, where nothing is quoted
+        return ""  # it would be in a comment, where nothing is quoted
     # AWS takes changes in the trail's home region only, and takes a bare name for one of the caller's account:
     # another account's trail is named by its ARN (CloudTrail API Reference, PutEventSelectors, TrailName).
     region = ["--region", trail.home_region] if trail.home_region else []

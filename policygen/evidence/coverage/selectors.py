@@ -1,8 +1,8 @@
-"""Does a trail log this? Event selectors, basic (3.4.2) and advanced (3.4.3), decided for sets of events.
+"""How much of a set of events a trail's selectors log, basic (3.4.2) and advanced (3.4.3) ones.
 
-A *probe* describes a set of events: those that the use of one permission makes. The answer is about all of
-them: a trail logs ``all``, ``part`` or ``none``. It is decided by containment of patterns, never by example;
-where it cannot be decided it is ``part``, which nobody takes for "it would have been seen".
+A *probe* describes a set of events: those that the use of one permission makes. A trail logs ``all``, ``part`` or
+``none`` of them. The answer is decided by containment of patterns, never by example. Where it cannot be decided it is
+``part``, which never counts as "it would have been seen".
 
 Source: CloudTrail API Reference, API_AdvancedFieldSelector, API_EventSelector and API_DataResource.
 """
@@ -27,7 +27,7 @@ Selectors = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The events that the use of a permission makes. "" and None stand for what is not known."""
+    """The events that the use of a permission makes. "" and None stand for a field that is not known."""
 
     category: Literal["Management", "Data"]
     source: str = ""
@@ -47,7 +47,7 @@ class Probe:
 
 
 def logged(probe: Probe, basic: Selectors | None, advanced: Selectors | None) -> Answer:
-    """How much of the events of `probe` a trail with these selectors logs. An event that any selector takes is logged.
+    """Return how much of the probe's events a trail logs. An event that any selector matches is logged.
 
     Args:
         probe: the events.
@@ -58,28 +58,28 @@ def logged(probe: Probe, basic: Selectors | None, advanced: Selectors | None) ->
 
 
 def logged_by_any(probe: Probe, trails: Iterable[tuple[Selectors | None, Selectors | None]]) -> Answer:
-    """How much of the events of `probe` several trails log together."""
+    """Return how much of the probe's events several trails log together."""
     pairs = tuple(trails)
-    # One selector of the reads and one of the writes make a whole, so they are asked about one by one.
+    # One selector may log the reads and one the writes, so each half is decided by itself.
     flags = (True, False) if probe.read_only is None else (probe.read_only,)
     halves = [replace(probe, read_only=flag) for flag in flags]
     return every(either(_trail(half, basic, advanced) for basic, advanced in pairs) for half in halves)
 
 
 def either(answers: Iterable[Answer]) -> Answer:
-    """The answer of those that log together: what one logs is logged."""
+    """Combine the answers of selectors or trails: an event that one of them logs is logged."""
     found = set(answers)
     return "all" if "all" in found else "part" if "part" in found else "none"
 
 
 def both(answers: Iterable[Answer]) -> Answer:
-    """The answer of conditions that must all hold."""
+    """Combine the answers of conditions that must all hold."""
     found = set(answers)
     return "none" if "none" in found else "part" if "part" in found else "all"
 
 
 def every(answers: Iterable[Answer]) -> Answer:
-    """The answer for the parts of a set together."""
+    """Combine the answers for the parts of a set."""
     found = set(answers)
     return found.pop() if len(found) == 1 else "part"
 
@@ -212,7 +212,7 @@ def _field(field: Mapping[str, Any], probe: Probe) -> Answer:
 
 
 def _language(field: str, probe: Probe) -> Glob | None:
-    """The values that a field has in the events of a probe, or None where that is not known."""
+    """Return the values that a field has in the events of a probe; None where they are not known."""
     if field == "resources.ARN":
         return _resource(probe)
     if field == "userIdentity.arn":
@@ -236,7 +236,7 @@ def _resource(probe: Probe) -> Glob | None:
 
 
 def _select(values: Glob | None, chosen: Sequence[Glob]) -> Answer:
-    """How much of the values one of the patterns takes."""
+    """Return how much of the values the patterns match."""
     if values is None:
         return "part"
     if values.literal is not None:
@@ -247,7 +247,7 @@ def _select(values: Glob | None, chosen: Sequence[Glob]) -> Answer:
 
 
 def _deselect(values: Glob | None, barred: Sequence[Glob]) -> Answer:
-    """How much of the values is left when all that a pattern takes is taken away."""
+    """Return how much of the values no pattern matches."""
     if not barred:
         return "all"
     return _OPPOSITE[_select(values, barred)]
@@ -268,12 +268,12 @@ def _is_texts(values: object) -> bool:
 
 
 def field(name: str, operator: str, values: Iterable[str]) -> dict[str, Any]:
-    """One field selector as AWS takes it."""
+    """Return one field selector in AWS's form."""
     return {"Field": name, operator: list(values)}
 
 
 def as_advanced(basic: Selectors) -> list[dict[str, Any]] | None:
-    """Advanced selectors that log what basic ones do; None where one of these is not understood.
+    """Return advanced selectors that log what basic ones do; None where a basic one is not understood.
 
     AWS replaces the basic selectors of a trail when it gets advanced ones, so they have to be among them.
     """
@@ -296,7 +296,7 @@ def as_advanced(basic: Selectors) -> list[dict[str, Any]] | None:
 
 
 def _entries(selector: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]] | None:
-    """Types and values of a basic selector's data resources; None where they have another shape."""
+    """Return the types and values of a basic selector's data resources; None where they have another shape."""
     entries = selector.get("DataResources") or ()
     if not isinstance(entries, Sequence) or not all(isinstance(entry, Mapping) for entry in entries):
         return None
@@ -321,7 +321,7 @@ def _written(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def whole_category(category: str, data_type: str = "") -> dict[str, Any]:
-    """An advanced selector of all management events, or of all data events of one type."""
+    """Return an advanced selector of all management events, or of all data events of one type."""
     if category == "Management":
         return _written("All management events", _category(category))
     fields = [*_category(category), field("resources.type", "Equals", [data_type])]

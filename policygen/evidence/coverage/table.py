@@ -1,4 +1,4 @@
-"""What the trails log, line by line, for people: kinds of events, services, regions; with the command for each hole."""
+"""What the trails log, row by row: kinds of events, services and regions, each with the command for what is missing."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class CoverageRow:
     """IAM's prefix of a source or type, else ""."""
     state: State
     since: str
-    """The first whole day from which on it is on; "" unless it is."""
+    """The first whole day from which it is logged; "" unless it is on."""
     events: int | None
-    """Data events of the type read in the window, of any caller; None where that was not counted."""
+    """Data events of the type that were read in the window, of any caller; None where they were not counted."""
     command: str
-    """What to run so that it is on; "" where it is, or where no command can be given."""
+    """The command after which it is on; "" where it is on, or where there is no such command."""
 
 
 def coverage_rows(coverage: Coverage, services: Collection[str] = ()) -> list[CoverageRow]:
-    """The lines, management events first, then data events by type.
+    """Return the rows: management events first, then data events by type.
 
     Args:
-        coverage: of a window.
-        services: IAM prefixes whose data events are listed; all where it is empty.
+        coverage: the coverage of a window.
+        services: IAM prefixes whose data events are listed; empty for all.
     """
     lines = [_management(coverage, "reads", True), _management(coverage, "writes", False)]
     lines += [_source(coverage, source) for source in left_out(coverage.known)]
@@ -58,7 +58,7 @@ def coverage_rows(coverage: Coverage, services: Collection[str] = ()) -> list[Co
 
 
 def one_command(coverage: Coverage, lines: Sequence[CoverageRow]) -> str:
-    """The command after which all the lines are on, as far as selectors decide; "" where none can be given."""
+    """Return the command after which all rows are on that selectors decide; "" where there is none."""
     active = [trail for trail in coverage.known if trail.logging is not False]
     off = [
         line for line in lines if line.command and line.state in {"off", "partly"} and line.kind != "regions"
@@ -70,7 +70,7 @@ def one_command(coverage: Coverage, lines: Sequence[CoverageRow]) -> str:
 
 
 def _management(coverage: Coverage, name: str, reads: bool) -> CoverageRow:
-    # Asked about a source that nobody leaves out: those that are left out have their own lines.
+    # For a source that no selector excludes: excluded sources have rows of their own.
     asked = EventSet(sources=("-",), read_only=reads, identity=coverage.identity)
     return _line(coverage, "management", name, "", asked)
 

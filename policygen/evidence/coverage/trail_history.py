@@ -1,8 +1,8 @@
-"""What the logs tell of a trail's past: selectors are of today, and may have been others (3.4.6).
+"""A trail's past, as far as the logs show it: today's selectors may have been others before (3.4.6).
 
-A trail's window is cut into *stretches*, in each of which it was the same. A change shows what holds after it;
-what held before is known only from an earlier change, and is otherwise not known. Where the last change that
-the logs show and the trail of today disagree, a change was not seen, and either of the two may have held.
+The window is cut into *intervals* in each of which the trail did not change. A change shows what holds after it; what
+held before is known only from an earlier change. Where the last change in the logs and the trail of today disagree, a
+change was not seen, and either state may have held.
 
 Shapes of the events: CloudTrail API Reference, API_CreateTrail, API_UpdateTrail, API_PutEventSelectors,
 API_StartLogging, API_StopLogging, API_DeleteTrail; the record writes members in lower camel case (3.4.6).
@@ -47,16 +47,16 @@ class TrailChange:
 
 @dataclass(frozen=True, slots=True)
 class TrailInterval:
-    """A part of the window in which a trail was the same."""
+    """A part of the window in which a trail did not change."""
 
     start: str
     """ISO 8601 in UTC, in seconds; included."""
     end: str
-    """As `start`; not included, but for the window's own end."""
+    """As `start`; not included, except at the window's end."""
     trails: tuple[Trail, ...]
-    """What the trail was: one, or several of which it is not known which held. () where nothing is known."""
+    """The state of the trail, or the alternatives of which one held; () where nothing is known."""
     why: str = ""
-    """What ended the stretch before and began this one; "" for the window's start."""
+    """The event between the interval before and this one; "" at the window's start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,13 @@ class Gap:
 
 
 def bounds(window: Window) -> tuple[str, str]:
-    """The first and the last second of a window, ISO 8601 in UTC."""
+    """Return the first and the last second of a window, ISO 8601 in UTC."""
     end = window.until.last_second
     return f"{window.start}T00:00:00Z", _moment(end) or end
 
 
 def whole_day(moment: str) -> str:
-    """The first day that lies after `moment` from its first second."""
+    """Return the first day of which no second is before `moment`."""
     day = date.fromisoformat(moment[:10])
     return (day if moment[11:19] == "00:00:00" else day + timedelta(days=1)).isoformat()
 
@@ -84,11 +84,11 @@ def whole_day(moment: str) -> str:
 def trail_intervals(
     trail: Trail, changes: Iterable[TrailChange], window: Window
 ) -> tuple[TrailInterval, ...]:
-    """The stretches of a trail in a window, by time, without holes.
+    """Return the intervals of a trail in a window, by time, without gaps.
 
     Args:
-        trail: as it is today.
-        changes: those of the logs, in any order, of any trail and of any time.
+        trail: the trail as it is today.
+        changes: the changes in the logs, in any order, of any trail and of any time.
         window: the days asked for.
     """
     start, end = bounds(window)
@@ -103,7 +103,7 @@ def trail_intervals(
 
 
 def gaps(trail: Trail, changes: Iterable[TrailChange], window: Window) -> tuple[Gap, ...]:
-    """When a trail did not log within a window, by time; neighbouring stretches make one gap."""
+    """Return when a trail did not log within a window, by time; neighbouring intervals make one gap."""
     found: list[Gap] = []
     for one in trail_intervals(trail, changes, window):
         if not one.trails or any(state.logging is not False for state in one.trails):
@@ -116,7 +116,7 @@ def gaps(trail: Trail, changes: Iterable[TrailChange], window: Window) -> tuple[
 
 
 def concerns(change: TrailChange, trail: Trail) -> bool:
-    """Whether a change was made, and to this trail: by ARN, or by name in its account and home region."""
+    """Return whether a change succeeded and was of this trail: by ARN, or by name in its account and home region."""
     if change.error or change.event not in EVENTS:
         return False
     name = change.params.get("trailName" if change.event == "PutEventSelectors" else "name")
@@ -135,7 +135,7 @@ def concerns(change: TrailChange, trail: Trail) -> bool:
 
 
 def _timed(changes: Iterable[TrailChange], end: str) -> Iterable[TrailChange]:
-    """The changes with their times in one form; one that cannot be read counts at the window's end."""
+    """Yield the changes with their times in one form; an unreadable time counts as the window's end."""
     return (replace(one, time=_moment(one.time) or end) for one in changes)
 
 
@@ -144,7 +144,7 @@ def _order(change: TrailChange) -> tuple[str, str, str]:
 
 
 def _moment(text: str) -> str:
-    """A time in UTC and whole seconds, "" where it is none."""
+    """Return a time in UTC and whole seconds; "" where the text is no time."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -154,7 +154,7 @@ def _moment(text: str) -> str:
 
 
 def _status(trail: Trail, own: Sequence[TrailChange], start: str, end: str) -> dict[str, str]:
-    """The last start and stop that the trail's status tells, where no event is at that second."""
+    """Return the last start and stop in the trail's status, unless an event has the same second."""
     told = {"StartLogging": trail.started, "StopLogging": trail.stopped}
     known = {one.time for one in own}
     found = {(_moment(text) or end): event for event, text in told.items() if text}
@@ -162,7 +162,7 @@ def _status(trail: Trail, own: Sequence[TrailChange], start: str, end: str) -> d
 
 
 def _at(trail: Trail, own: Sequence[TrailChange], moment: str) -> tuple[Trail, ...]:
-    """What a trail was just after `moment`."""
+    """Return the state of a trail just after `moment`, or the alternatives."""
     logging = _logging(trail, own, moment)
     if logging is False:
         return (replace(trail, logging=False),)
@@ -215,7 +215,7 @@ def _flags(trail: Trail, past: Sequence[TrailChange], later: Sequence[TrailChang
 
 
 def _flag(change: TrailChange, name: str) -> bool | None:
-    """What a change sets a flag to, or None where it leaves it as it is."""
+    """Return what a change sets a flag to; None where it does not set it."""
     if change.event == "CreateTrail":
         # A new trail is of one region and has global events unless it is told otherwise.
         value = change.params.get(name)
@@ -252,7 +252,7 @@ def _set_by(trail: Trail, change: TrailChange) -> Trail:
 
 
 def _capitalised(selectors: Any) -> tuple[Mapping[str, Any], ...]:
-    """Selectors as AWS's answers write them, from the lower camel case of a record."""
+    """Write a record's selectors, in lower camel case, as AWS's answers do."""
     if not isinstance(selectors, Sequence) or isinstance(selectors, str):
         return ()
     return tuple(one for one in map(_renamed, selectors) if isinstance(one, dict))
@@ -267,7 +267,7 @@ def _renamed(value: Any) -> Any:
 
 
 def _same(one: Trail, other: Trail) -> bool:
-    """Whether two states have selectors that say the same; names, order and empty lists say nothing."""
+    """Return whether two states have equivalent selectors; names, order and empty lists do not count."""
     return _plain(one.selectors) == _plain(other.selectors) and _plain(one.advanced) == _plain(other.advanced)
 
 
@@ -287,5 +287,5 @@ def _sorted(value: Any) -> Any:
 
 
 def _is_empty_resource(value: Any) -> bool:
-    """A type with no resources, as the console writes it for what it does not log."""
+    """Return whether a value is a type without resources, which the console writes for a type that is not logged."""
     return isinstance(value, Mapping) and set(value) == {"Type"}

@@ -1,4 +1,4 @@
-"""What decisions do to a role's permissions: what is kept, what is dropped, what is spared, what does nothing."""
+"""Apply people's decisions to a role's permissions: keep, drop, and report rules that match nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NothingToKeepError(UsageError):
 
 
 class KeptByDecision(NamedTuple):
-    """A grant that a person decided to keep, cut to what today's policies grant."""
+    """A grant that a person decided to keep, cut to what the current policies grant."""
 
     grant: Grant
     why: str
@@ -40,12 +40,12 @@ class KeptByDecision(NamedTuple):
 def apply_keeps(
     rules: Iterable[DecisionRule], name: str, now: Mapping[str, Sequence[Statement]]
 ) -> list[KeptByDecision]:
-    """What the keep rules of a role keep, sorted; never more than a statement of today grants.
+    """Return the grants that a role's keep rules keep, sorted; never more than a current statement grants.
 
     Args:
-        rules: those in force, as `Decisions.for_role` gives them.
+        rules: the rules in force, from `Decisions.for_role`.
         name: the role's name, for messages.
-        now: action -> the Allow statements that grant it, as `policy.expand.allowed_actions` gives it.
+        now: action -> the current Allow statements that grant it.
 
     Raises:
         NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
@@ -69,9 +69,9 @@ def apply_keeps(
 
 
 def _cut(action: str, resource: str, statement: Statement) -> list[Grant]:
-    """A keep's pattern met with a statement; nothing where the two cannot be met exactly: the narrower side."""
+    """Intersect a keep's pattern with a statement; return no grant where that cannot be written exactly."""
     if not _fits(action, resource):
-        return []  # a grant on what the action does not take would allow nothing (4.3.8)
+        return []  # a grant on a resource that the action does not take would allow nothing (4.3.8)
     if statement.not_resources:
         if resource == "*":
             return [Grant(action, "*", statement.conditions, statement.resources)]
@@ -84,7 +84,7 @@ def _cut(action: str, resource: str, statement: Statement) -> list[Grant]:
 
 @lru_cache(maxsize=1 << 14)
 def _fits(action: str, resource: str) -> bool:
-    """Whether an action can be asked for on some name of a pattern; one that IAM does not know can."""
+    """Return whether an action takes any resource that a pattern matches; an action that IAM does not know does."""
     known, service = reference.action(action), reference.service(action.split(":", 1)[0].lower())
     if known is None or service is None or resource == "*":
         return True
@@ -129,9 +129,9 @@ def _written(statement: Statement) -> str:
 
 
 def dropped(rules: Iterable[DecisionRule], name: str, action: str, resource: str) -> DecisionRule | None:
-    """The first rule that drops an action on all that a Resource pattern matches, or None.
+    """Return the first rule that drops an action on everything that a Resource pattern matches, or None.
 
-    For what nobody saw in use. Observed permissions are asked of `drop_observed`.
+    For permissions that were not seen in use; `drop_observed` is for the others.
     """
     for rule in rules:
         about = rule.kind == "drop" and rule.for_role(name) and arn.action_matches(rule.action, action)
@@ -141,13 +141,13 @@ def dropped(rules: Iterable[DecisionRule], name: str, action: str, resource: str
 
 
 class DroppedInUse(NamedTuple):
-    """An observed permission that is dropped all the same, and the calls that will fail."""
+    """An observed permission that a rule drops, and the calls that will fail."""
 
     request: AccessRequest
     evidence: Evidence
     rule: DecisionRule
     events: tuple[str, ...]
-    """``s3.amazonaws.com DeleteObject``."""
+    """The events of these calls, ``s3.amazonaws.com DeleteObject``."""
 
     @property
     def sentence(self) -> str:
@@ -157,20 +157,20 @@ class DroppedInUse(NamedTuple):
 
 
 class Spared(NamedTuple):
-    """An observed permission that a drop rule matches and does not drop."""
+    """An observed permission that a drop rule matches but must not drop."""
 
     request: AccessRequest
     rule: DecisionRule
 
     @property
     def sentence(self) -> str:
-        """One line for people: what to do to drop it all the same."""
+        """One line for people, with the flag that drops it."""
         action = self.request.action
         return f"{self.rule.where} does not drop {action}: it was seen in use; --drop {action} drops it"
 
 
 class Dropped(NamedTuple):
-    """What drop rules make of observed requests."""
+    """Observed requests, sorted by the drop rules."""
 
     kept: dict[AccessRequest, Evidence]
     losses: tuple[DroppedInUse, ...]
@@ -183,13 +183,13 @@ def drop_observed(
     requests: Mapping[AccessRequest, Evidence],
     sources: Mapping[AccessRequest, Sequence[str]],
 ) -> Dropped:
-    """Sorts a role's observed requests by what the drop rules in force say.
+    """Sort a role's observed requests by the drop rules in force.
 
-    Only a rule of the command line with the action's own name drops what was observed: a pattern may match by
-    accident, and a file may be older than the use.
+    Only a command-line rule with the action's own name drops an observed permission: a pattern may match by accident,
+    and a file may be older than the use.
 
     Args:
-        rules: those in force.
+        rules: the rules in force.
         name: the role's name.
         requests: observed requests.
         sources: request -> the events it comes from.
@@ -222,21 +222,21 @@ def unused_rules(
     now: Mapping[str, Sequence[Statement]] | None,
     requests: Iterable[AccessRequest],
 ) -> tuple[DecisionRule, ...]:
-    """Rules in force for a role that speak about nothing it is allowed or was seen to do: to be reported.
+    """Return the rules in force that match neither a current permission of the role nor an observed request.
 
     Args:
-        rules: those in force.
-        now: action -> the Allow statements that grant it; None where today's policies are not known.
+        rules: the rules in force.
+        now: action -> the current Allow statements that grant it; None where these are not known.
         requests: observed requests.
     """
     granted, seen = list((now or {}).items()), list(requests)
     return tuple(
         rule
         for rule in rules
-        if not any(_speaks(rule, action, statements) for action, statements in granted)
+        if not any(_keeps_any(rule, action, statements) for action, statements in granted)
         and not any(_matches(rule, request) for request in seen)
     )
 
 
-def _speaks(rule: DecisionRule, action: str, statements: Iterable[Statement]) -> bool:
+def _keeps_any(rule: DecisionRule, action: str, statements: Iterable[Statement]) -> bool:
     return arn.action_matches(rule.action, action) and any(_cut(action, rule.resource, s) for s in statements)

@@ -1,4 +1,4 @@
-"""Decisions from text: ``policygen.toml``, and the flags ``--keep`` and ``--drop``. An error names the key."""
+"""Read decisions from ``policygen.toml`` and the flags ``--keep`` and ``--drop``. Errors name the key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HELP = "docs/decisions.md has the file's reference and an example"
 
 
 def load_decisions(path: Path) -> Decisions:
-    """The decisions of a file.
+    """Read the decisions in a file.
 
     Raises:
         UsageError: PG-E360, PG-E361, PG-E362.
@@ -36,7 +36,7 @@ def load_decisions(path: Path) -> Decisions:
 
 
 def parse_decisions(text: str, name: str = FILE) -> Decisions:
-    """The decisions that a TOML text holds; `name` is what messages call it.
+    """Read the decisions in a TOML text; `name` is its name in messages.
 
     Raises:
         UsageError: PG-E360, not TOML; PG-E361, a key or a type that is not as it should be; PG-E362, a value
@@ -54,7 +54,7 @@ _RULE_KEYS = ("role", "action", "resource", "reason", "expires")
 
 
 class _DecisionsReader:
-    """Reads the tables of one file; knows its name, for messages."""
+    """Reads the tables of one file."""
 
     def __init__(self, name: str) -> None:
         self.name = escape_controls(name)
@@ -100,7 +100,7 @@ class _DecisionsReader:
         return Protection(self.role(table, path), self.string(table, "reason", path), path)
 
     def role(self, table: Mapping[str, Any], path: str, default: str | None = None) -> str:
-        """A pattern of role names: one that could match no role would protect or decide nothing."""
+        """Read a pattern of role names; a pattern that can match no role is an error."""
         value = self.string(table, "role", path, default)
         if not _ROLE.fullmatch(value):
             raise UsageError(
@@ -161,7 +161,7 @@ def _shown(value: object) -> str:
 
 
 def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[str] = ()) -> Decisions:
-    """Decisions with the rules of ``--keep`` and ``--drop`` as well.
+    """Add the rules of ``--keep`` and ``--drop`` to decisions.
 
     Raises:
         UsageError: PG-E362, PG-E366.
@@ -171,7 +171,7 @@ def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[st
 
 
 def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
-    """The rule of ``--keep`` or ``--drop``: an action, then perhaps `` on `` and a resource.
+    """Read the value of ``--keep`` or ``--drop``: an action, optionally followed by `` on `` and a resource.
 
     Raises:
         UsageError: PG-E366, not of that form; PG-E362, a value that means nothing.
@@ -194,7 +194,7 @@ def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
 
 
 def _action_problem(rule: DecisionRule) -> tuple[str, ...]:
-    """What is wrong with a rule's action, and hints; nothing where it is one."""
+    """Return what is wrong with a rule's action, and hints; () where it is right."""
     service, colon, name = rule.action.partition(":")
     if not colon or not name or set("*?") & set(service):
         problem = f"{rule.action!r} is no action: service:Name, with * and ? in the name"

@@ -1,4 +1,4 @@
-"""Decisions as values: rules that keep and drop, protected roles, and the evidence that is asked for."""
+"""People's decisions as values: keep and drop rules, protected roles, and the days of evidence needed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class DecisionRule:
     """An Action pattern of IAM."""
     reason: str
     role: str = "*"
-    """Names of roles; ``*`` and ``?`` are wildcards, case does not count (1.3.8)."""
+    """A pattern of role names; ``*`` and ``?`` are wildcards, case does not count (1.3.8)."""
     resource: str = "*"
     """A Resource pattern of IAM."""
     expires: date | None = None
     """The last day on which the rule applies."""
     where: str = ""
-    """Where it was written: ``keep[0]`` of the file, or ``--keep s3:DeleteObject``."""
+    """Where the rule was written: ``keep[0]`` of the file, or ``--keep s3:DeleteObject``."""
     flag: bool = False
-    """Whether it was given on the command line."""
+    """Whether the rule was given on the command line."""
 
     @property
     def exact(self) -> bool:
@@ -46,11 +46,11 @@ class DecisionRule:
         return self.flag or bool(set("*?") & set(self.role))
 
     def for_role(self, name: str) -> bool:
-        """Whether the rule is about the role of that name."""
+        """Return whether the rule applies to the role of that name."""
         return _is_role(self.role, name)
 
     def expired(self, on: date) -> bool:
-        """Whether its last day is before `on`."""
+        """Return whether its last day is before `on`."""
         return self.expires is not None and self.expires < on
 
 
@@ -69,30 +69,30 @@ class Decisions:
     rules: tuple[DecisionRule, ...] = ()
     protected: tuple[Protection, ...] = ()
     min_days: int | None = None
-    """Days of evidence that are needed; None for the default."""
+    """Days of evidence needed; None for the default."""
     quiet_days: int | None = None
     """Days before the end within which no permission may be new; None for the default."""
 
     def for_role(self, name: str, on: date) -> tuple[DecisionRule, ...]:
-        """The rules that apply to a role on a day.
+        """Return the rules that apply to a role on a day.
 
         Raises:
-            UsageError: PG-E363, a keep and a drop speak about the same permission.
+            UsageError: PG-E363, a keep and a drop rule match the same permission.
         """
         rules = tuple(rule for rule in self.rules if rule.for_role(name) and not rule.expired(on))
         refuse_conflicts(rules)
         return rules
 
     def expired(self, name: str, on: date) -> tuple[DecisionRule, ...]:
-        """The rules about a role that apply no longer: to be reported, never to be followed."""
+        """Return the rules about a role that have expired: they are reported, and not applied."""
         return tuple(rule for rule in self.rules if rule.for_role(name) and rule.expired(on))
 
     def protection(self, name: str) -> Protection | None:
-        """Why a role is to be left alone, or None."""
+        """Return the entry that protects a role, or None."""
         return next((one for one in self.protected if _is_role(one.role, name)), None)
 
     def refuse_protected(self, name: str) -> None:
-        """Stops for a protected role.
+        """Raise an error for a protected role.
 
         Raises:
             GateError: PG-E365.
@@ -113,7 +113,7 @@ def _is_role(pattern: str, name: str) -> bool:
 
 
 def refuse_conflicts(rules: Iterable[DecisionRule]) -> None:
-    """Stops when a keep and a drop, all of one role, speak about the same permission.
+    """Raise an error where a keep and a drop rule, all of one role, match the same permission.
 
     Raises:
         UsageError: PG-E363.
@@ -130,5 +130,5 @@ def refuse_conflicts(rules: Iterable[DecisionRule]) -> None:
 
 
 def phrase(rule: DecisionRule) -> str:
-    """What a rule is about, ``s3:DeleteObject on *``."""
+    """Return the permission that a rule matches, ``s3:DeleteObject on *``."""
     return f"{rule.action} on {rule.resource}"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
-from policygen.evidence.observe import ObserveOptions, nobody_seen
+from policygen.evidence.observe import ObserveOptions, no_events_error
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
@@ -80,7 +80,7 @@ def read_logs(
     result = read_source(source, request, scope_of(options.days, limit), read)
     require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
     if not (limit or result.counts.totals.last):
-        raise nobody_seen(result.read_report)
+        raise no_events_error(result.read_report)
     # Every worker gets the totals. The calls are in `spill`, and the keys of records are needed no more.
     counts = CallCounts(nobody, until=result.counts.until, totals=result.counts.totals)
     return BatchEvidence(result.read_report, counts, limit)

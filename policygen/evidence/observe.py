@@ -214,12 +214,12 @@ def collect_coverage(
     read_report, counts = portion.read_report, portion.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
     if not (limit, counts.totals.last):
-        raise nobody_seen(read_report)
+        raise no_events_error(read_report)
     window = window_of(options.days, limit, counts.totals.last)
     return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def nobody_seen(read_report: ReadReport) -> NothingFoundError:
+def no_events_error(read_report: ReadReport) -> NothingFoundError:
     """Return the error for logs without any event."""
     return NothingFoundError(
         f"no event of any caller in {pluralize(read_report.files, 'file')}",

@@ -140,7 +140,7 @@ def with_passed_services(usage: Usage, trusted: Mapping[str, Sequence[str]]) -> 
 
 
 def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...]]:
-    """A stable order of access requests, for output."""
+    """Return a sort key that gives access requests a stable order in output."""
     return (request.action.lower(), request.resource, request.grade, request.context)
 
 

@@ -66,8 +66,8 @@ def _within(
 ) -> list[AccessRequest]:
     """Cut a request for a pattern of names to the parts that Allow statements allow.
 
-    Denies and the boundary stay in force beside the new policy. They may deny a part of the pattern, but the call
-    succeeded, so it was not in that part.
+    Denies and the boundary stay in force beside the new policy. They may deny a part of the pattern,
+    but that does not mean that the call, which succeeded, was in that part.
     """
     if allows.evaluate(request).outcome == "ALLOWED":
         return [request]

@@ -232,7 +232,7 @@ def _observed_grants(demand: _Demand, options: SuggestOptions) -> _ObservedGrant
 def _candidates(
     requests: Sequence[AccessRequest], written: Mapping[AccessRequest, Written]
 ) -> dict[Grant, list[AccessRequest]]:
-    """Grants by the written patterns -> the requests that each is for."""
+    """Return grants by the written patterns -> the requests that each is for."""
     candidates: dict[Grant, list[AccessRequest]] = {}
     for request in requests:
         grant = Grant(request.action, written[request].pattern, _own_conditions(request))

@@ -138,8 +138,8 @@ def coverage_of(
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
-    told = tuple(changes)
-    periods = _trail_periods(active, told, window)
+    all_changes = tuple(changes)
+    periods = _trail_periods(active, all_changes, window)
     coverage = Coverage(
         window=window,
         days_with_events=sum(1 for day in days if window.holds(day)),
@@ -149,7 +149,7 @@ def coverage_of(
         logged_regions=_regions(active),
         incomplete=tuple(incomplete),
         gaps=_quiet(window, days),
-        stopped=tuple(gap for trail in active for gap in gaps(trail, told, window)),
+        stopped=tuple(gap for trail in active for gap in gaps(trail, all_changes, window)),
         data_seen=dict(data_seen or {}),
         account=role.account if role else "",
         identity=_sessions(role, known),

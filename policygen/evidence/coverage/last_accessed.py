@@ -131,7 +131,7 @@ def _holds(names: Collection[str], name: str) -> bool:
 
 
 def _after(when: str, window: Window) -> bool:
-    """Whether a time lies after the window, whose end may be a time within its last day."""
+    """Return whether a time is after the window, which may end within its last day."""
     instant = window.until.instant
     return when[:10] > window.last_day or (instant != "" and when[:19] > instant[:19])
 

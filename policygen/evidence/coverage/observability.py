@@ -223,7 +223,7 @@ class ObservabilityRules:
         return None
 
     def _is_read(self, data_type: str) -> bool:
-        """Whether the files of a trail that logs a data event type are among the files read."""
+        """Return whether the files of a trail that logs a data event type are among the files read."""
         active = self.active_trails
         managing = [trail for trail in active if _logs_management(trail)]
         for trail in active:
@@ -265,7 +265,7 @@ class ObservabilityRules:
 
 
 def without_names(event_sets: tuple[EventSet, ...]) -> tuple[EventSet, ...]:
-    """The events by their kind: why management events are not logged does not depend on their names."""
+    """Drop the names of management events, because the reason why they are not logged does not depend on them."""
     return tuple(one if one.data_type else one._replace(names=("",)) for one in event_sets)
 
 

@@ -207,8 +207,8 @@ def _field(field: Mapping[str, Any], probe: Probe) -> Answer:
         return "none" if operators == {"Equals": ["VpceAccessDenied"]} else "part"
     values = _language(str(field.get("Field")), probe)
     chosen = [make(text) for name, make in _SELECT.items() for text in operators.get(name, ())]
-    barred = [make(text) for name, make in _DESELECT.items() for text in operators.get(name, ())]
-    return both([_select(values, chosen) if chosen else "all", _deselect(values, barred)])
+    deselected = [make(text) for name, make in _DESELECT.items() for text in operators.get(name, ())]
+    return both([_select(values, chosen) if chosen else "all", _deselect(values, deselected)])
 
 
 def _language(field: str, probe: Probe) -> Glob | None:
@@ -246,11 +246,11 @@ def _select(values: Glob | None, chosen: Sequence[Glob]) -> Answer:
     return "part" if any(meets(one.tokens, values.tokens) for one in chosen) else "none"
 
 
-def _deselect(values: Glob | None, barred: Sequence[Glob]) -> Answer:
+def _deselect(values: Glob | None, deselected: Sequence[Glob]) -> Answer:
     """Return how much of the values no pattern matches."""
-    if not barred:
+    if not deselected:
         return "all"
-    return _OPPOSITE[_select(values, barred)]
+    return _OPPOSITE[_select(values, deselected)]
 
 
 _OPPOSITE: Mapping[Answer, Answer] = {"all": "none", "part": "part", "none": "all"}

@@ -155,9 +155,9 @@ def _moment(text: str) -> str:
 
 def _status(trail: Trail, own: Sequence[TrailChange], start: str, end: str) -> dict[str, str]:
     """Return the last start and stop in the trail's status, unless an event has the same second."""
-    told = {"StartLogging": trail.started, "StopLogging": trail.stopped}
-    known = {one.time for one in own}
-    found = {(_moment(text) or end): event for event, text in told.items() if text}
+    status = {"StartLogging": trail.started, "StopLogging": trail.stopped}
+    known = {change.time for change in own}
+    found = {(_moment(text) or end): event for event, text in status.items() if text}
     return {moment: event for moment, event in found.items() if moment not in known and start < moment <= end}
 
 
@@ -181,10 +181,10 @@ def _at(trail: Trail, own: Sequence[TrailChange], moment: str) -> tuple[Trail, .
 
 
 def _logging(trail: Trail, own: Sequence[TrailChange], moment: str) -> bool | None:
-    """Whether it logged: by the last start or stop up to then, else by the first one after."""
+    """Return whether a trail logged: by the last start or stop up to then, else by the first one after."""
     toggles = {(one.time, one.event) for one in own if one.event in _ON_BEFORE}
-    told = (("StartLogging", _moment(trail.started)), ("StopLogging", _moment(trail.stopped)))
-    ordered = sorted(toggles | {(time, event) for event, time in told if time}, key=_by_time)
+    status = (("StartLogging", _moment(trail.started)), ("StopLogging", _moment(trail.stopped)))
+    ordered = sorted(toggles | {(time, event) for event, time in status if time}, key=_by_time)
     before = [event for time, event in ordered if time <= moment]
     if before:
         return before[-1] == "StartLogging"
@@ -202,22 +202,22 @@ def _by_time(toggle: tuple[str, str]) -> tuple[str, bool]:
 
 
 def _flags(trail: Trail, past: Sequence[TrailChange], later: Sequence[TrailChange]) -> dict[str, bool]:
-    """Whether it logged all regions and the global services. Before a change the narrower is taken, if nothing says."""
+    """Return whether a trail logged all regions and global services; the narrower, if the logs do not tell."""
     found = {}
     names = {"multi_region": "isMultiRegionTrail", "global_events": "includeGlobalServiceEvents"}
     for own, name in names.items():
-        told = [value for one in past if isinstance(value := _flag(one, name), bool)]
+        values = [value for one in past if isinstance(value := _flag(one, name), bool)]
         changed = any(_flag(one, name) is not None for one in later)
-        value = told[-1] if told else (getattr(trail, own) and not changed)
+        value = values[-1] if values else (getattr(trail, own) and not changed)
         # Without a later change that the logs show, both what they say and what is true today must hold.
-        found[own] = value if changed or not told else value and getattr(trail, own)
+        found[own] = value if changed or not values else value and getattr(trail, own)
     return found
 
 
 def _flag(change: TrailChange, name: str) -> bool | None:
     """Return what a change sets a flag to; None where it does not set it."""
     if change.event == "CreateTrail":
-        # A new trail is of one region and has global events unless it is told otherwise.
+        # A new trail logs one region and global events, unless the request says otherwise.
         value = change.params.get(name)
         return value if isinstance(value, bool) else name == "includeGlobalServiceEvents"
     value = change.params.get(name) if change.event == "UpdateTrail" else None
@@ -231,11 +231,11 @@ _DEFAULT: tuple[Mapping[str, Any], ...] = ({"ReadWriteType": "All", "IncludeMana
 
 
 def _selectors(trail: Trail, past: Sequence[TrailChange], later: Sequence[TrailChange]) -> tuple[Trail, ...]:
-    told = [one for one in past if one.event in {"PutEventSelectors", "CreateTrail"}]
+    setters = [one for one in past if one.event in {"PutEventSelectors", "CreateTrail"}]
     changed = any(one.event in {"PutEventSelectors", "CreateTrail"} for one in later)
-    if not told:
+    if not setters:
         return () if changed else (trail,)
-    then = _set_by(trail, told[-1])
+    then = _set_by(trail, setters[-1])
     unread = trail.selectors is None and trail.advanced is None
     if changed or unread or _same(then, trail):
         return (then,)

@@ -1,7 +1,7 @@
-"""The difference between today's policies and the new ones, in permissions and not in text.
+"""The difference between the current policies and the new ones, in permissions and not in text.
 
-One change per action: narrowed, unchanged, kept for the platform, kept because nobody can tell, removed, or
-added. What was observed but today's identity policies do not allow is *missing*, and is reported apart.
+There is one change for each action: narrowed, unchanged, kept for the platform, kept because the logs cannot tell,
+removed, or added. An action that was observed but that the current identity policies do not allow is *missing*.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "
 
 
 class Change(NamedTuple):
-    """What becomes of one action."""
+    """What happens to one action."""
 
     action: str
     kind: Kind
     now: tuple[str, ...]
-    """Resource patterns today; those that begin with ``!`` stand for everything but them together (NotResource)."""
+    """Current resource patterns; patterns with a leading ``!`` are together the exceptions of NotResource."""
     proposed: tuple[str, ...]
-    """The same of the new policy; none: the action goes."""
+    """Resource patterns of the new policy; () where the action is removed."""
     why: str
 
     @property
@@ -42,14 +42,14 @@ def compare(
     missing: Collection[str] = (),
     removed: Mapping[str, str] | None = None,
 ) -> tuple[Change, ...]:
-    """The change of every action that is allowed today or will be, sorted by action.
+    """Return the change of every action that the current or the new policies allow, sorted by action.
 
     Args:
-        today: action -> the Allow statements that grant it.
-        grants: what the new policies grant.
-        kept: grants without evidence -> why they stay; grants beyond today's policies -> why they were added.
-        missing: actions that were seen in use, but not as today's policies allow them.
-        removed: action -> why it need not be kept, where more is to say than that it was not seen.
+        today: action -> the current Allow statements that grant it.
+        grants: the grants of the new policies.
+        kept: grants without evidence -> why they stay; grants beyond the current policies -> why they were added.
+        missing: actions that were seen in use, but not as the current policies allow them.
+        removed: action -> why it need not be kept, where there is another reason than no calls.
     """
     removed = removed or {}
     proposed: dict[str, list[Grant]] = {}
@@ -101,7 +101,7 @@ def _kind(
 
 
 def _together(places: Iterable[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]:
-    """What several statements cover, each with (its patterns, whether they are what it leaves out)."""
+    """Return what several statements cover together, each given by (its patterns, whether they are its exceptions)."""
     named: set[str] = set()
     left_out: set[str] | None = None
     for patterns, negated in places:

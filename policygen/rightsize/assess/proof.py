@@ -1,7 +1,7 @@
-"""The promises, checked on the finished documents and not on what they were made from.
+"""Check the promises of a suggestion on the finished documents, not on the grants they were made from.
 
-Every run proves that the new policies are sufficient, minimal, allow nothing unseen and are never wider than
-today's. A promise that does not hold comes with counter-examples, and then no policy is written.
+Every run proves that the new policies are sufficient and minimal, allow nothing unseen and are never wider than the
+current ones. Where a promise does not hold there are counter-examples, and no policy is written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise: whether it holds, what was looked at, and what speaks against it."""
+    """One promise: whether it holds, what was checked, and counter-examples."""
 
     promise: str
     """``sufficient``, ``minimal``, ``nothing unseen``, ``never wider``."""
@@ -49,7 +49,7 @@ class Proof:
 
 
 def grants_in(policies: Iterable[Policy]) -> list[Grant]:
-    """Every (action, resource, condition) that the Allow statements of documents write out."""
+    """Return every (action, resource, condition) that the Allow statements of documents write."""
     found: list[Grant] = []
     for statement in allow_statements(policies):
         for action in statement.actions:
@@ -72,8 +72,8 @@ def prove(
 
     Args:
         policies: the new documents.
-        requests: observed requests that are to stay allowed -> events behind each.
-        declared: how each request's resource may be written: the declared generalisations.
+        requests: observed requests that must stay allowed -> the number of calls behind each.
+        declared: how each request's resource may be written, by the declared generalisations.
         keeps: grants kept without evidence.
         current: the current policies, and the bounds that stay in force; None where they are not known: then the
             promise "never wider" cannot be checked.
@@ -107,9 +107,9 @@ def _sufficient(
     today: Sequence[Policy] | None,
     bounded: Callable[[Sequence[Policy]], Evaluator],
 ) -> Check:
-    """Replay. A request whose record does not tell the whole name is asked of the Allow statements alone.
+    """Replay the requests; one whose record lacks the whole name is evaluated by Allow statements alone.
 
-    Today's denies and bounds stay in force as they are; that they bar a part of such a pattern says nothing of the
+    Current denies and bounds stay in force as they are. That they deny a part of such a pattern says nothing of the
     call that was made.
     """
     evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
@@ -139,11 +139,11 @@ def _allow_only(policies: Iterable[Policy]) -> Policy:
 def redundant_grants(
     grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
 ) -> Iterator[Grant]:
-    """The grants without which, one by one, nothing observed or kept is denied.
+    """Yield the grants that can be left out, one by one, without denying anything observed or kept.
 
     Args:
-        grants: what a document writes.
-        requests: observed requests that are to stay allowed.
+        grants: the grants of a document.
+        requests: observed requests that must stay allowed.
         keeps: grants kept without evidence.
     """
     table, everything = cover_matrix(grants, requests), set(grants)
@@ -189,7 +189,7 @@ def _nothing_unseen(
 
 
 def grants_beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:
-    """The grants that the Allow statements of the policies do not hold whole, one alone or several together."""
+    """Return the grants that the policies' Allow statements do not contain, neither one nor several together."""
     return not_contained(grants, allow_statements(policies))
 
 
@@ -215,7 +215,7 @@ def _never_wider(
 
 
 def _bars_more(deny: Statement, today: Statement) -> bool:
-    """Whether a Deny bars all that today's does because it leaves out fewer actions."""
+    """Return whether a Deny denies all that a current one does, because its NotAction has fewer entries."""
     return (
         deny.not_actions
         and today.not_actions
@@ -226,7 +226,7 @@ def _bars_more(deny: Statement, today: Statement) -> bool:
 
 
 def _entries(statement: Statement) -> set[tuple[object, ...]]:
-    """What a Deny says, in pieces that a split of the statement keeps: (action, resource, conditions)."""
+    """Return a Deny as (action, resource, conditions), which stay the same when the statement is split."""
     if statement.not_actions or statement.not_resources:
         flags = (statement.not_actions, statement.not_resources)
         return {(frozenset(statement.actions), frozenset(statement.resources), statement.conditions, *flags)}

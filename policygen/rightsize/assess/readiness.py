@@ -1,8 +1,8 @@
-"""How strong the evidence is: days, learning curve, rhythms, and a verdict by stated thresholds.
+"""How good the evidence is: days, learning curve, schedules, and a verdict by stated thresholds.
 
-``wait``: more days would change the answer. ``review``: the days suffice, and something is left for a person to
-decide. ``ready``: neither. No probability is given: how often a role does what it did not do in the window cannot
-be counted in the window. What each threshold means is in docs/concepts/evidence.md.
+``wait``: more days would change the answer. ``review``: there are enough days, and something is left for a person to
+decide. ``ready``: neither. There is no probability, because the window cannot show how often a role does what it did
+not do in the window. What each threshold means is in docs/concepts/evidence.md.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from policygen.logs.calls.evidence import Evidence
 from policygen.text import pluralize
 
 MIN_DAYS = 14
-"""Days with events of anyone that are needed: every weekday twice."""
+"""Days with events of any caller that are needed: every weekday twice."""
 QUIET_DAYS = 3
-"""Days before the end within which no permission may be new."""
+"""Days before the end in which no permission may be used for the first time."""
 ACTIVE_DAYS = 3
-"""Days on which the role itself must have done something."""
+"""Days with a call of the role that are needed."""
 SILENT_DAYS = 7
-"""Days at the end without a call of the role, from which on somebody should ask whether it is still at work."""
+"""Days without a call of the role at the end, after which a person should ask whether it is still in use."""
 WEAK_PERCENT = 5
-"""Share of weak events from which on they are worth a look (1.10.4)."""
+"""Share of weak events from which on a person should look at them (1.10.4)."""
 WEEKLY_TIMES = 3
-"""Times on one weekday, and on no other, that make a weekly job."""
+"""Uses on one weekday, and on no other, that make a weekly job."""
 MONTHLY_TIMES = 3
-"""Months with one and the same day of the month that make a monthly job."""
+"""Months with a use on the same day that make a monthly job."""
 MONTH_EDGE_TIMES = 2
-"""Months that make a job of the first or last day of the month: by chance alone these are rare."""
+"""Months that make a job on the first or last day of the month: these days are rarely a coincidence."""
 
 Verdict = Literal["ready", "review", "wait"]
 
 
 class Reason(NamedTuple):
-    """Why the verdict is not better than `verdict`; or, for ``ready``, what it rests on."""
+    """Why the verdict is not better than `verdict`; for ``ready``, what it rests on."""
 
     id: str
     sentence: str
@@ -47,7 +47,7 @@ class Reason(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """A permission whose days follow a stated rule."""
+    """A permission that is used on a regular schedule."""
 
     permission: str
     kind: Literal["weekly", "monthly", "month start", "month end"]
@@ -57,42 +57,42 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenIssues:
-    """What is left for a person to decide, in numbers."""
+    """Counts of what is left for a person to decide."""
 
     blind_spots: int = 0
-    """Permissions kept because the evidence cannot speak about them."""
+    """Permissions kept because the logs cannot show their use."""
     questions: int = 0
     """Resource types whose names may be new next time."""
     unmapped: int = 0
     """Calls that no rule maps to permissions."""
     missing: int = 0
-    """Requests that were seen and that today's policies do not allow."""
+    """Observed requests that the current policies do not allow."""
     suspects: int = 0
     """Kinds of calls that do not look like the workload."""
     weak_only: int = 0
-    """Permissions that only weak events speak for (1.10.4)."""
+    """Permissions with weak events only (1.10.4)."""
     losses: int = 0
-    """Observed permissions that a decision drops."""
+    """Observed permissions that a rule drops."""
     narrowed: int = 0
-    """Permissions written narrower than they might be, since observed and allowed could not be met exactly."""
+    """Permissions written narrower than necessary, because no exact pattern exists."""
     expired: int = 0
-    """Decisions whose time is over."""
+    """Rules that have expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What the evidence of one role in one window is worth."""
+    """How good the evidence of one role in one window is."""
 
     days: int
     """Days of the window."""
     covered: int
-    """Days of the window with events of anyone."""
+    """Days of the window with events of any caller."""
     active: int
     """Days of the window with events of the role."""
     curve: tuple[int, ...]
-    """Per day of the window, the distinct permissions seen so far."""
+    """For each day of the window, the number of distinct permissions seen so far."""
     last_new: str
-    """The day on which a permission was seen for the first time, the latest such; "" without any."""
+    """The latest day on which a permission was seen for the first time; "" without any permission."""
     quiet: int | None
     """Days between `last_new` and the end of the window; None without any permission."""
     once: tuple[str, ...]
@@ -104,21 +104,22 @@ class Readiness:
     """Events that may have failed before the permission was looked at (1.10.4)."""
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    """The gravest first; at least one."""
+    """The most serious first; at least one."""
 
 
 def days_asked(asked: int | None, window: int) -> int:
-    """Days for which a permission must have been visible before its absence means anything.
+    """Return the days for which a permission must have been visible before its absence means anything.
 
     Args:
-        asked: what a person asks for, whatever the window; None for what is usual, or the window if it is shorter.
-        window: its days.
+        asked: the days that a person asked for, even beyond the window; None for the default, or the window if it is
+            shorter.
+        window: the days of the window.
     """
     return min(MIN_DAYS, window) if asked is None else asked
 
 
 def permission_days(requests: Mapping[AccessRequest, Evidence]) -> dict[str, frozenset[str]]:
-    """Action -> the dates on which it was seen, on whatever resource."""
+    """Return action -> the dates on which it was seen, on any resource."""
     found: dict[str, frozenset[str]] = {}
     for request, seen in requests.items():
         found[request.action] = found.get(request.action, frozenset()) | seen.days
@@ -139,18 +140,18 @@ def readiness_of(
     min_days: int = MIN_DAYS,
     quiet_days: int = QUIET_DAYS,
 ) -> Readiness:
-    """The strength of one role's evidence.
+    """Rate the evidence of one role.
 
     Args:
         start: first day of the window, a date in UTC.
         end: last day of the window, a date or a time within it.
         permissions: action -> the dates on which it was seen.
         active: dates with events of the role.
-        covered: dates with events of anyone: what was read at all.
+        covered: dates with events of any caller.
         events: events of the role.
-        weak: those of them that may have failed before the permission was looked at.
-        gaps: known holes in the evidence, a phrase each: files not read whole, a trail that was stopped.
-        open_points: what is left to decide.
+        weak: events among them that may have failed before the permission check.
+        gaps: known gaps in the evidence, a phrase each: files not read to the end, a trail that was stopped.
+        open_points: what is left for a person to decide.
         min_days: see `MIN_DAYS`.
         quiet_days: see `QUIET_DAYS`.
     """
@@ -274,11 +275,11 @@ def _reviews(facts: _Facts, points: OpenIssues) -> list[Reason]:
 
 
 def schedule_of(permission: str, dates: Collection[str]) -> Schedule | None:
-    """The rhythm of a set of dates, or None.
+    """Find the schedule of a set of dates; None where they follow none.
 
-    The rules, the first that holds: always the last day of a month or its last weekday, in `MONTH_EDGE_TIMES`
-    months; always the first day of a month or its first weekday, likewise; always one day of the month, in
-    `MONTHLY_TIMES` months; always one weekday, `WEEKLY_TIMES` times. One date a month or week, and no other.
+    The first of these rules that holds: always the last day of a month or its last weekday, in `MONTH_EDGE_TIMES`
+    months; always the first day of a month or its first weekday, likewise; always the same day of the month, in
+    `MONTHLY_TIMES` months; always the same weekday, `WEEKLY_TIMES` times. There is one date in a month or week.
     """
     days = sorted(map(date.fromisoformat, set(dates)))
     months = {(day.year, day.month) for day in days}
@@ -301,7 +302,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 
 def _edges(day: date, *, last: bool) -> set[date]:
-    """The last day of a day's month and its last weekday; or the first ones."""
+    """Return the last day of a day's month and its last weekday; or the first ones."""
     edge = day.replace(day=monthrange(day.year, day.month)[1] if last else 1)
     weekday = edge
     while weekday.weekday() > 4:
@@ -310,5 +311,5 @@ def _edges(day: date, *, last: bool) -> set[date]:
 
 
 def _holes(covered: Sequence[str], end: str) -> list[str]:
-    """Days from the first covered one to the end that are not covered."""
+    """Return the dates without events between the first date with events and the end."""
     return sorted(set(dates_from(covered[0], end)) - set(covered)) if covered else []

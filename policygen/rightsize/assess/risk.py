@@ -1,9 +1,9 @@
-"""What policies let someone do who should not hold them: escalation, exfiltration, exposure, by named rules.
+"""Named risks of policies: what an attacker with the role could do. Escalation, exfiltration, exposure.
 
-The rules are data, in ``risk.toml``, each with its source; here is only what it means for a rule to hold. It is a
-matter of patterns, not of names at hand: Deny, NotAction, NotResource, the boundary and the guardrails count.
-Where a condition cannot be decided the action counts as allowed: a risk too many is read and dismissed, one too
-few is not seen.
+The rules are data, in ``risk.toml``, each with its source; this module decides whether a rule holds. It compares
+patterns, not names of existing resources: Deny, NotAction, NotResource, the boundary and the guardrails count. Where a
+condition cannot be decided the action counts as allowed, because a risk too many is dismissed by its reader, and a
+missing one is never seen.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PASSED_TO = "iam:PassedToService"
 
 @dataclass(frozen=True, slots=True)
 class RiskRule:
-    """A named risk: it holds when policies allow one action at least of each of its groups."""
+    """A named risk: it holds where policies allow at least one action of each of its groups."""
 
     id: str
     family: Family
@@ -40,11 +40,11 @@ class RiskRule:
     open: tuple[tuple[str, ...], ...] = ()
     """Groups of actions, each on every resource of its type."""
     pass_to: tuple[str, ...] = ()
-    """Services to one of which every role may be passed; none: passing is not needed."""
+    """The rule needs that every role may be passed to one of these services; () where no passing is needed."""
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """All actions that the rule names."""
+        """All actions in the rule."""
         passing = (_PASS_ROLE,) if self.pass_to else ()
         return tuple(dict.fromkeys((*passing, *chain(*self.open), *chain(*self.needs))))
 
@@ -58,15 +58,15 @@ class Risk:
     title: str
     family: Family
     actions: tuple[str, ...]
-    """Those of the rule's actions that are allowed."""
+    """The actions of the rule that are allowed."""
     resources: tuple[str, ...]
-    """The patterns they are allowed on, sorted; one that begins with ``!`` is left out by a NotResource."""
+    """The patterns on which they are allowed, sorted; a leading ``!`` marks an exception of NotResource."""
     source: str
 
 
 @cache
 def rules() -> tuple[RiskRule, ...]:
-    """All rules, in the order of the file."""
+    """Return all rules, in the order of the file."""
     table = tomllib.loads((files("policygen.rightsize.assess") / "risk.toml").read_text("utf-8"))
     return tuple(_rule(raw) for raw in table["rule"])
 
@@ -90,7 +90,7 @@ def risks(
     guardrails: Sequence[Sequence[Policy]] = (),
     account: str = "",
 ) -> tuple[Risk, ...]:
-    """The rules that hold for a role, in the order of the rules.
+    """Return the risks of a role, in the order of the rules.
 
     Args:
         policies: its identity policies.
@@ -106,7 +106,7 @@ def risks(
 
 
 def compare_risks(before: Sequence[Risk], after: Sequence[Risk]) -> tuple[tuple[Risk, ...], tuple[Risk, ...]]:
-    """What of `before` is gone, and what is left: all of `after`."""
+    """Return the risks of `before` that are not in `after`, and all of `after`."""
     left = {risk.rule for risk in after}
     return tuple(risk for risk in before if risk.rule not in left), tuple(after)
 
@@ -133,12 +133,12 @@ def _holds(rule: RiskRule, access: _Access) -> Risk | None:
 
 
 class _Reach(NamedTuple):
-    """A pattern on which an action is allowed, less what is excluded from it."""
+    """A pattern on which an action is allowed, with exceptions."""
 
     pattern: str
     excluded: tuple[str, ...] = ()
     open: bool = False
-    """Whether it leaves out no resource of some type of the action."""
+    """Whether it matches every resource of some type of the action."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ _NO_FACTS = context_facts()
 
 
 class _Access:
-    """Layers of policies, each of which has to allow, asked for one action after the other."""
+    """Layers of policies, each of which has to allow an action."""
 
     def __init__(self, layers: Sequence[Sequence[Policy]], account: str) -> None:
         statements = [[s for policy in layer for s in policy.statements] for layer in layers]
@@ -160,13 +160,13 @@ class _Access:
         self._known: dict[tuple[str, str], list[_Reach]] = {}
 
     def passing(self, service: str) -> list[_Reach]:
-        """Where a role may be passed to a service."""
+        """Return the resources for which a role may be passed to a service."""
         # In China some services are called by another name (IAM User Guide, reference_policies_elements_principal).
         names = (service, f"{service}.cn") if self._partition == "aws-cn" else (service,)
         return [reach for name in names for reach in self.of(_PASS_ROLE, name)]
 
     def of(self, action: str, passed_to: str = "") -> list[_Reach]:
-        """Where an action is allowed; `passed_to` is the service that iam:PassRole is for."""
+        """Return the resources on which an action is allowed; `passed_to` is the service that iam:PassRole is for."""
         key = (action, passed_to)
         if key not in self._known:
             facts = context_facts(((_PASSED_TO, (passed_to,)),)) if passed_to else _NO_FACTS
@@ -188,21 +188,21 @@ class _Access:
             if reach.pattern == "*" and not reach.excluded and not denies:
                 yield reach._replace(open=True)  # as most of today's statements have it
                 continue
-            barred = (*reach.excluded, *(r for s in denies if not s.not_resources for r in s.resources))
-            left = [shape for shape in shapes if _is_left(reach.pattern, shape, barred)]
+            exceptions = (*reach.excluded, *(r for s in denies if not s.not_resources for r in s.resources))
+            left = [shape for shape in shapes if _is_left(reach.pattern, shape, exceptions)]
             if left:
                 yield reach._replace(open=any(_is_open(reach.pattern, shape) for shape in left))
 
 
 class _Statements:
-    """Statements, so sorted that an action is compared with the patterns of its service only."""
+    """Statements, indexed so that an action is compared only with the patterns of its service."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         self._all = [(statement, _by_service(statement)) for statement in statements]
         self._of: dict[str, list[tuple[Statement, list[Callable[[str], bool]]]]] = {}
 
     def about(self, action: str) -> Iterator[Statement]:
-        """Those whose Action or NotAction element covers an action."""
+        """Yield the statements whose Action or NotAction element matches an action."""
         service = arn.service_of(action)
         if service not in self._of:
             named = ((s, [*own.get(service, ()), *own.get("*", ())]) for s, own in self._all)
@@ -229,7 +229,7 @@ def _truth(statement: Statement, facts: ContextFacts) -> Truth:
 
 
 def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
-    """The reach cut to what a statement allows; as it is where the cut has no exact form."""
+    """Cut a reach to what a statement allows; leave it as it is where the cut cannot be written exactly."""
     if allow.not_resources:
         yield reach._replace(excluded=tuple(sorted({*reach.excluded, *allow.resources})))
         return
@@ -239,7 +239,7 @@ def _within(reach: _Reach, allow: Statement) -> Iterator[_Reach]:
 
 
 def _less(reach: _Reach, deny: Statement) -> Iterator[_Reach]:
-    """What a Deny with NotResource leaves of a reach: what it names. One with Resource is looked at later."""
+    """Cut a reach to the exceptions of a Deny with NotResource. A Deny with Resource is handled by the caller."""
     if not deny.not_resources:
         yield reach
         return
@@ -258,7 +258,7 @@ def _pieces(a: str, b: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _shapes(action: str, partition: str, account: str) -> tuple[str, ...]:
-    """A pattern per resource type of an action; ``*`` for one that has none (4.3.8) or is not known."""
+    """Return a pattern for each resource type of an action; ``*`` for an action without types (4.3.8)."""
     known = reference.action(action)
     service = reference.service(action.split(":", 1)[0].lower())
     values = {"Partition": partition}
@@ -274,20 +274,20 @@ def _shapes(action: str, partition: str, account: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("*",)
 
 
-def _is_left(pattern: str, shape: str, barred: Sequence[str]) -> bool:
-    """Whether some resource of a shape is allowed: no single bar covers all that the pattern has of it."""
+def _is_left(pattern: str, shape: str, exceptions: Sequence[str]) -> bool:
+    """Return whether some resource of a shape is allowed: no single exception contains all of the pattern's part."""
     if shape == "*":
-        return pattern == "*" and "*" not in barred
-    if not barred:
+        return pattern == "*" and "*" not in exceptions
+    if not exceptions:
         return arn.overlaps(pattern, shape)
     parts = arn.intersect(pattern, shape)
     if parts is None:  # no exact form: the pattern itself has to be covered
         parts = (pattern,)
-    return any(not any(_covers(bar, part) for bar in barred) for part in parts)
+    return any(not any(_covers(exception, part) for exception in exceptions) for part in parts)
 
 
 def _covers(wide: str, narrow: str) -> bool:
-    """`arn.contains`, asked of one name first: a name that is left out spares the proof about all of them."""
+    """As `arn.contains`, but try one name first: a name that does not match makes the full proof unnecessary."""
     if "${" not in narrow and narrow.count(":") >= 5:
         name = narrow.replace("*", "\x01").replace("?", "\x01")
         if "${" not in wide and not arn.resource_matches(wide, name):
@@ -296,7 +296,7 @@ def _covers(wide: str, narrow: str) -> bool:
 
 
 def _is_open(pattern: str, shape: str) -> bool:
-    """Whether a pattern leaves out no name of a shape. One region or account of all is open nevertheless."""
+    """Return whether a pattern matches every name of a shape. A single region or account counts as every one."""
     own, wide = arn.parse(pattern), arn.parse(shape)
     if own is None or wide is None:
         return _covers(pattern, shape)
@@ -306,7 +306,7 @@ def _is_open(pattern: str, shape: str) -> bool:
 
 
 def _partition(statements: Iterable[Statement]) -> str:
-    """The partition that the resources name first; all policies of a role are of one."""
+    """Return the first partition that a resource names; all policies of a role have the same."""
     for statement in statements:
         for resource in statement.resources:
             found = arn.parse(resource)

@@ -63,7 +63,7 @@ class _Replay:
         self._current = basis.current.evaluator() if basis.current else None
 
     def allows(self, request: AccessRequest) -> bool:
-        """Whether the policies allow a request."""
+        """Return whether the policies allow a request."""
         return self._new.evaluate(request).outcome == "ALLOWED"
 
     def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:
@@ -78,7 +78,7 @@ class _Replay:
         return RULES["PG201"], decision.reason
 
     def _is_same_condition(self, request: AccessRequest, decision: Decision) -> bool:
-        """Whether the current policies allow a request under the same condition as the new ones."""
+        """Return whether the current policies allow a request under the same condition as the new ones."""
         if self._current is None or decision.statement is None:
             return False
         today = self._current.evaluate(request)
@@ -89,7 +89,7 @@ class _Replay:
         )
 
     def _may_be_allowed(self, request: AccessRequest) -> bool:
-        """Whether a call whose record does not give the whole name may have had no part in what is denied.
+        """Return whether a call without a whole name in its record may have been outside of what is denied.
 
         The current policies do not allow the whole pattern either, and the call succeeded.
         """

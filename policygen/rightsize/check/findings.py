@@ -1,4 +1,4 @@
-"""What a finding of the gate is, by which rule, and what it rests on."""
+"""The rules of `check`, its findings, and the policies it looks at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVELS: tuple[Level, ...] = ("note", "warning", "error")
 
 
 class CheckRule(NamedTuple):
-    """A kind of finding."""
+    """One rule of `check`."""
 
     id: str
     level: Level
@@ -87,12 +87,12 @@ RULES: Mapping[str, CheckRule] = {
         CheckRule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
-"""All rules; PG106, PG303 and PG4xx are about what a plan says of today's policies, and no finding of `check`."""
+"""All rules by id. PG106, PG303 and PG4xx are findings of a plan about the current policies, never of `check`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySource:
-    """A policy file: its name for people, its text, and what it says."""
+    """A policy file: its name, its text, and the policy in it."""
 
     name: str
     text: str
@@ -100,7 +100,7 @@ class PolicySource:
     places: Mapping[Path, Location] = field(default_factory=dict)
 
     def place(self, statement: int, element: str, item: int) -> Location:
-        """Where an item of a statement's element stands; the nearest place that is known."""
+        """Return the place of an item in a statement's element, or the nearest place that is known."""
         single: Path = ("Statement", element, item)
         path: Path = ("Statement", statement, element, item)
         for wanted in (path, path[:3], single, single[:2], path[:2], ("Statement",)):
@@ -110,13 +110,13 @@ class PolicySource:
 
 
 def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
-    """A source with the places of its elements."""
+    """Return a policy with the places of its elements."""
     return PolicySource(name, text, policy, locations(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding, where it stands, and what would mend it."""
+    """One finding, its place in the file, and how to fix it."""
 
     rule: CheckRule
     subject: str
@@ -128,7 +128,7 @@ class Finding:
     place: Location
     resource: str = ""
     key: str = ""
-    """What is the same in the next run, where the subject is not, as one that counts actions; else ""."""
+    """A text that is the same in the next run, for a subject that is not, as "3 actions"; else ""."""
 
     @property
     def level(self) -> Level:

@@ -1,1 +1,1 @@
-"""Access requests in, grants and policy documents out."""
+"""From access requests to grants and policy documents."""

@@ -21,9 +21,9 @@ from policygen.iam.reference import ArnPattern
 from policygen.iam.request import AccessRequest
 
 MANY = 5
-"""More constant names than this in one folder are taken as names that go on changing."""
+"""If one folder has more constant names than this, more are expected."""
 MANY_AT_TOP = 20
-"""The same for names outside any folder, where the pattern would be the whole bucket."""
+"""The same for names outside any folder, where the pattern would match the whole bucket."""
 
 _FIXED = re.compile(
     r"(?<![0-9A-Za-z])(?:"
@@ -32,22 +32,22 @@ _FIXED = re.compile(
     r"|20(?:\d\d-[01]\d-[0-3]\d|\d\d[01]\d[0-3]\d|\d\d)"  # date, compact date, year of this century
     r")(?![0-9A-Za-z])"
 )
-# A number of its own, three digits in a row, or a long run with digits in it: what counts or is random. A digit
-# or two at a word are its name: v1, s3, data2.
+# A number by itself, three digits in a row, or a long run with digits in it: a counter or a random part. One or two
+# digits at the end of a word belong to its name: v1, s3, data2.
 _VARYING = re.compile(
     r"(?<![0-9A-Za-z])\d+(?![0-9A-Za-z])|\d{3,}|(?<![0-9A-Za-z])(?=[a-zA-Z]*\d)[0-9a-zA-Z]{12,}"
 )
 
 
 Mode = Literal["exact", "pattern", "type"]
-"""How resources are written: as seen; by the declared rules; or as every resource of the type."""
+"""How to write resources: as seen; by the declared rules; or as every resource of the type."""
 
 WHOLE_TYPE = "every resource of the type, as asked"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How one request's resource is written: an IAM pattern, and the rule that made it one ("" = as seen)."""
+    """How one request's resource is written: an IAM pattern, and the rule that made it ("" = as seen)."""
 
     pattern: str
     rule: str
@@ -56,15 +56,15 @@ class Written:
 def generalise(
     requests: Iterable[AccessRequest], mode: Mode = "pattern", opened: Collection[str] = ()
 ) -> dict[AccessRequest, Written]:
-    """The pattern of each request's resource.
+    """Return how to write the resource of each request.
 
-    Learned patterns are learned per action and per named parent (bucket, log group), so that reading one
-    prefix never opens the one that is written.
+    Patterns are learned by action and by named parent (bucket, log group), so that reading one prefix never grants
+    reading the prefix that is written to.
 
     Args:
-        requests: what was observed.
-        mode: how resources are written.
-        opened: types (``ec2:image``) that are written whole in any mode but `exact`.
+        requests: the observed requests.
+        mode: how to write resources.
+        opened: types (``ec2:image``) of which every resource is granted, in any mode but `exact`.
     """
     result: dict[AccessRequest, Written] = {}
     learning: dict[tuple[str, str, str, str], list[tuple[AccessRequest, str]]] = defaultdict(list)
@@ -96,12 +96,12 @@ def generalise(
 
 
 def type_name(request: AccessRequest) -> str:
-    """The resource type with its service, ``ec2:image``."""
+    """Return the resource type with its service, ``ec2:image``."""
     return f"{request.action.split(':', 1)[0].lower()}:{request.resource_type}"
 
 
 def _whole_type(request: AccessRequest) -> str:
-    """Every resource of the request's type in its partition, region and account; "" where IAM has no pattern."""
+    """Return the pattern of all resources of a request's type in its account and region; "" where IAM has none."""
     service = reference.service(request.action.split(":", 1)[0].lower())
     kind = service.types.get(request.resource_type) if service else None
     for pattern in kind.patterns if kind else ():
@@ -114,7 +114,7 @@ def _whole_type(request: AccessRequest) -> str:
 
 
 def open_names(requests: Iterable[AccessRequest], opened: Collection[str] = ()) -> dict[str, tuple[int, str]]:
-    """Types whose names may be new next time, which only a person can know: type -> (names seen, the reason)."""
+    """Return resource types whose names only a person can predict -> (number of names seen, the reason)."""
     names: dict[str, set[str]] = defaultdict(set)
     reasons: dict[str, str] = {}
     for request in requests:
@@ -161,12 +161,12 @@ def _write(
 
 
 def learn_patterns(names: Iterable[str]) -> dict[str, str]:
-    """Path-like names to IAM patterns that keep their constant beginning.
+    """Map path-like names to IAM patterns that keep their constant beginning.
 
-    A name with a varying part keeps what comes before it; parts of fixed width (a year, a date, a UUID, a
-    digest) become as many ``?`` and the name goes on. A name without one stays exact, unless its folder
-    holds more than `MANY` such names. A name that begins with its varying part stays exact as well, unless
-    more than `MANY` end alike: the pattern would reach into every folder.
+    A name with a varying part keeps what comes before that part; parts of fixed width (a year, a date, a UUID, a
+    digest) become as many ``?``, and the name goes on after them. A name without such parts stays exact, unless its
+    folder has more than `MANY` such names. A name that begins with a varying part stays exact as well, unless more than
+    `MANY` have the same end: the pattern would match names in every folder.
     """
     distinct = sorted(set(names))
     patterns: dict[str, str] = {}
@@ -189,12 +189,12 @@ def learn_patterns(names: Iterable[str]) -> dict[str, str]:
 
 
 def _opened(names: Sequence[str], pattern: str, limit: int) -> dict[str, str]:
-    """One pattern for more than `limit` names; each its own else."""
+    """Return one pattern for more than `limit` names, else each name by itself."""
     return {name: pattern if len(names) > limit else arn.escape(name) for name in names}
 
 
 def _shape(name: str) -> str | None:
-    """The pattern of a name with varying parts; None when it has none, ``*`` when it begins with one."""
+    """Return the pattern of a name with varying parts; None without such parts, ``*`` if it begins with one."""
     written: list[str] = []
     at = 0
     while at < len(name):
@@ -211,13 +211,13 @@ def _shape(name: str) -> str | None:
 
 
 def _masked(found: re.Match[str]) -> str:
-    """A part of fixed width: a year keeps its century, so that no word of four letters fits it."""
+    """Mask a part of fixed width; a year keeps its century, so that no word of four letters matches."""
     text = found.group()
     kept = "" if found["uuid"] or found["digest"] else text[:2]
     return kept + re.sub("[0-9A-Za-z]", "?", text[len(kept) :])
 
 
 def _ending(name: str) -> str:
-    """The constant end of a name: its last constant folder or file name, or the suffix."""
+    """Return the constant end of a name: its last constant folder or file name, or the suffix."""
     found = re.search(r"/[A-Za-z_-]+(?:\.[A-Za-z]+[0-9]?)?$|\.[A-Za-z]+[0-9]?$", name)
     return found.group() if found else ""

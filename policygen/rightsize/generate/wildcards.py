@@ -1,9 +1,9 @@
-"""Many kept actions by few patterns, where their names would not fit into IAM's quotas.
+"""Write many kept actions by few patterns, where their names would not fit into IAM's quotas.
 
-Only what is kept as today's statement grants it is written so, on today's own resource and under its conditions.
-A pattern is used where today's statement writes it, or one inside it by service or by the first word of a name;
-and only where each action that IAM knows and that it matches is kept. What it matches beside these are actions
-that nobody knows yet: today's statement allows them, no log could have shown them, so they are kept as well.
+This is done only for actions that are kept as a current statement grants them, on its resource and under its
+conditions. A pattern is one that the current statement has, or one inside it: a whole service, or the first word of a
+name. It is used only where each known action that it matches is kept. Actions that IAM's data does not know yet may
+match as well: the current statement allows them and no log could have shown them, so they are kept too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _FIRST_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def by_wildcards(kept: Collection[Grant], statements: Sequence[Statement]) -> list[Grant]:
-    """Grants for the same known actions, fewer where patterns can say it. Sorted.
+    """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
 
     Args:
-        kept: grants of single actions, as today's statements make them.
-        statements: today's Allow statements.
+        kept: grants of single actions, as the current statements grant them.
+        statements: the current Allow statements.
     """
     resources: dict[str, list[Grant]] = defaultdict(list)
     places: dict[_Place, set[str]] = defaultdict(set)
@@ -44,7 +44,7 @@ def by_wildcards(kept: Collection[Grant], statements: Sequence[Statement]) -> li
 
 
 def _writes(statement: Statement, place: _Place) -> bool:
-    """Whether a statement grants its actions in just this place."""
+    """Return whether a statement grants its actions in exactly this place."""
     resource, conditions, excluded = place
     if statement.effect != "Allow" or statement.conditions != conditions:
         return False
@@ -56,7 +56,7 @@ def _writes(statement: Statement, place: _Place) -> bool:
 def _patterns(
     names: set[str], place: _Place, origin: Sequence[Statement], kept: dict[str, list[Grant]]
 ) -> list[str]:
-    """Patterns and names that together match all of `names` and no known action that is not kept in the place."""
+    """Return patterns and names that match all of `names`, and no known action that is not kept in this place."""
 
     @cache
     def held(action: str) -> bool:
@@ -85,7 +85,7 @@ def _by_service(names: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _cover(names: set[str], candidates: Iterable[str], whole: Callable[[str], bool]) -> list[str]:
-    """Candidates that are wholly kept and name several of `names`, none of them spare, and the names left over."""
+    """Choose candidates that match several of `names` and only kept actions; return them and the names left over."""
     left, chosen = set(names), list[str]()
     folded = {name: name.lower() for name in names}
     for pattern in candidates:
@@ -103,13 +103,13 @@ def _cover(names: set[str], candidates: Iterable[str], whole: Callable[[str], bo
 
 
 def _narrower(service: str, names: Iterable[str]) -> list[str]:
-    """The whole service, then the first words of its names: ``s3:*``, ``s3:Get*``."""
+    """Return patterns for the whole service, then for the first words of its names: ``s3:*``, ``s3:Get*``."""
     words = {word.group() for name in names if (word := _FIRST_WORD.match(name.partition(":")[2]))}
     return [f"{service}:*", *(f"{service}:{word}*" for word in sorted(words))]
 
 
 def _holds(statement: Statement, pattern: str) -> bool:
-    """Whether the Action or NotAction element of a statement covers a pattern whole."""
+    """Return whether the Action or NotAction element of a statement contains a pattern."""
     patterns = arn.actions_about(statement.actions, pattern)
     if statement.not_actions:
         return not any(arn.action_overlaps(other, pattern) for other in patterns)

@@ -1,7 +1,7 @@
-"""What Lambda needs of a function's role to poll a queue, stream or broker, and where records go (3.6).
+"""What Lambda needs of a function's role to poll a queue, stream or broker, and to deliver records (3.6).
 
-The poller stands outside the function and its calls lack ``lambda:SourceFunctionArn`` (3.6.1). Needs are written
-as grants with what configuration tells of names; the meet with today's policies cuts them to what is granted.
+The poller runs outside the function, and its calls lack ``lambda:SourceFunctionArn`` (3.6.1). Needs are grants with the
+names that the configuration gives; `retain` cuts them to what the current policies grant.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from policygen.rightsize.keep.model import Keep
 
 
 class Feature(NamedTuple):
-    """One row of platform.toml. `caller`: whether the platform's call has ``lambda:SourceFunctionArn``; `whole`:
-    whether the configuration names all that such actions are needed for."""
+    """One row of platform.toml."""
 
     actions: tuple[str, ...]
     caller: Literal["present", "absent", "unknown"]
+    """Whether the platform's call has ``lambda:SourceFunctionArn``."""
     source: str
+    """URL."""
     whole: bool = False
+    """Whether the configuration names everything for which a role may need these actions."""
 
 
 @cache
 def features() -> Mapping[str, Feature]:
-    """The rows of platform.toml by name."""
+    """Return the rows of platform.toml by name."""
     rows = tomllib.loads((files("policygen.rightsize.keep") / "platform.toml").read_text("utf-8"))
     return {name: Feature(**row | {"actions": tuple(row["actions"])}) for name, row in rows.items()}
 
 
 def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:
-    """The keeps of one feature on one resource pattern; ``*`` for the actions that take no resource (4.3.8)."""
+    """Yield the keeps of one feature on a resource pattern; on ``*`` for actions that take no resource (4.3.8)."""
     for action in features()[feature].actions:
         known = reference.action(action)
         pattern = resource if known is None or known.types else "*"
@@ -49,12 +51,12 @@ def needs(feature: str, resource: str, why: str) -> Iterator[Keep]:
 def poller_needs(
     function: Function, mapping: EventSourceMapping, used: Iterable[AccessRequest]
 ) -> Iterator[Keep]:
-    """What polling one event source asks of a function's role.
+    """Yield what polling one event source needs of a function's role.
 
     Args:
         function: the function or version that the mapping calls.
         mapping: the event source mapping.
-        used: observed requests, which may tell by which key a secret or a destination is encrypted.
+        used: observed requests, which may show the key of a secret or a destination.
     """
     used = list(used)
     source = arn.parse(mapping.source_arn)
@@ -93,9 +95,9 @@ _SOURCES = {
 
 
 def unknown_sources(mappings: Iterable[EventSourceMapping]) -> frozenset[str]:
-    """IAM prefixes of event sources that the table does not have: what polling them needs is not known.
+    """Return the IAM prefixes of event sources that the table lacks, so that the poller's needs are not known.
 
-    Whatever today's policies grant of these services may be needed by the poller.
+    The poller may need any permission of these services.
     """
     places = (arn.parse(mapping.source_arn) for mapping in mappings)
     return frozenset(place.service for place in places if place and place.service not in _SOURCES)
@@ -116,19 +118,19 @@ def _source_needs(source: Arn, mapping: EventSourceMapping, why: str) -> Iterato
         case "rds":
             parts = {
                 "rds:DescribeDBClusters": whole,
-                # The cluster's parameter group and subnet group are not in the mapping.
+                # The mapping does not have the cluster's parameter group and subnet group.
                 "rds:DescribeDBClusterParameters": _like(source, "cluster-pg:*"),
                 "rds:DescribeDBSubnetGroups": _like(source, "subgrp:*"),
             }
             for keep in needs("rds", "*", why):
                 yield _on(keep, parts[keep.grant.action])
         case _:
-            # A source that is newer than the table: see `unknown_sources`.
+            # The source is newer than the table: see `unknown_sources`.
             return
 
 
 def _kinesis_needs(source: Arn, why: str) -> Iterator[Keep]:
-    """The stream itself, and consumers with enhanced fan-out: ``stream/NAME/consumer/NAME:TIME``."""
+    """Yield needs for the stream, and for consumers with enhanced fan-out: ``stream/NAME/consumer/NAME:TIME``."""
     stream, _, consumer = source.resource.partition("/consumer/")
     stream = arn.escape(source._replace(resource=stream).format())
     consumers = arn.escape(source.format()) if consumer else f"{stream}/consumer/*"
@@ -147,7 +149,7 @@ def _msk_needs(source: Arn, mapping: EventSourceMapping, why: str) -> Iterator[K
     if any(kind.startswith("SASL_SCRAM") for kind in kinds):
         yield from needs("kafka-scram", cluster, f"{why}, with SASL/SCRAM")
     if not kinds & _PASSWORDS:
-        # Without credentials in a secret it is IAM that lets the poller in, if the cluster asks at all.
+        # Without credentials in a secret, IAM authorises the poller, if the cluster requires it at all.
         asked = f"{why}, where IAM lets it in"
         yield from needs("kafka-cluster", cluster, asked)
         for topic in mapping.topics or ("*",):
@@ -161,20 +163,20 @@ _PASSWORDS = frozenset(
 
 
 def _of_cluster(cluster: Arn, kind: str, name: str) -> str:
-    """The pattern of a topic or group of an MSK cluster: ``topic/CLUSTER/UUID/NAME``; ``*`` for any name."""
+    """Return the pattern of an MSK cluster's topic or group: ``topic/CLUSTER/UUID/NAME``; ``*`` for any name."""
     place = arn.escape(cluster._replace(resource=kind + cluster.resource.removeprefix("cluster")).format())
     return f"{place}/{name if name == '*' else arn.escape(name)}"
 
 
 def _inside_a_vpc(source: Arn | None, mapping: EventSourceMapping) -> bool:
-    """Whether the poller makes network interfaces: always for MSK, MQ and DocumentDB, else where subnets are named."""
+    """Return whether the poller makes network interfaces: for MSK, MQ, DocumentDB, and where subnets are named."""
     return (source is not None and source.service in _VPC_SOURCES) or any(
         kind.startswith("VPC_") for kind, _ in mapping.access
     )
 
 
 def _secrets(mapping: EventSourceMapping) -> list[str]:
-    """The secrets that the poller reads, each once: credentials, certificates, those of the schema registry."""
+    """Return the secrets that the poller reads: credentials and certificates, also of the schema registry."""
     uris = (uri for _, uri in (*mapping.access, *mapping.registry_access))
     return sorted({uri for uri in uris if (found := arn.parse(uri)) and found.service == "secretsmanager"})
 
@@ -185,13 +187,13 @@ def _secrets(mapping: EventSourceMapping) -> list[str]:
 def destination_needs(
     target: str, used: Iterable[AccessRequest], why: str, source: Arn | None = None
 ) -> Iterator[Keep]:
-    """What sending records to a destination asks of the role.
+    """Yield what sending records to a destination needs of the role.
 
     Args:
         target: an ARN, or ``kafka://TOPIC``.
-        used: observed requests, which may tell by which key the destination is encrypted.
+        used: observed requests, which may show the key of the destination.
         why: the reason, a clause.
-        source: the cluster that a Kafka topic is of.
+        source: the cluster of a Kafka topic.
     """
     topic = target.removeprefix("kafka://")
     if topic != target:
@@ -214,10 +216,10 @@ def destination_needs(
 
 
 def key_needs(feature: str, target: str, used: Iterable[AccessRequest], why: str) -> Iterator[Keep]:
-    """What the KMS key of a queue, topic, bucket or secret asks of the role.
+    """Yield what the KMS key of a queue, topic, bucket or secret needs of the role.
 
-    An encryption context that was observed names the key. Where none was, it is not known whether there is a key:
-    the permission is kept for the keys of that region, as one that nobody can know.
+    An observed encryption context names the key. Without one it is not known whether there is a key: the permission is
+    kept as unknown, for all keys of the region.
     """
     keys = sorted({request.resource for request in used if _is_for(request, target) and not request.wild})
     for key in keys:
@@ -239,7 +241,7 @@ def key_needs(feature: str, target: str, used: Iterable[AccessRequest], why: str
 
 
 def _is_for(request: AccessRequest, target: str) -> bool:
-    """Whether a call of KMS names `target` in its encryption context."""
+    """Return whether a call of KMS names `target` in its encryption context."""
     return request.action.lower().startswith("kms:") and any(
         key.lower().startswith("kms:encryptioncontext:")
         and (value == target or value.startswith(f"{target}/"))
@@ -253,5 +255,5 @@ def _on(keep: Keep, resource: str) -> Keep:
 
 
 def _like(place: Arn, resource: str) -> str:
-    """The pattern of another resource in the same service, region and account."""
+    """Return the pattern of another resource in the same service, region and account."""
     return f"arn:{place.partition}:{place.service}:{place.region}:{place.account}:{resource}"

@@ -1,7 +1,7 @@
-"""What AWS itself does with a role, from configuration and not from logs (3.6).
+"""What AWS's own services do with a role, from configuration and not from logs (3.6).
 
-Lambda writes logs with the function's role, and CloudTrail never shows it; failures are delivered only after
-failures. These are needs: what today's policies do not grant is not added, the meet with them sees to that.
+Lambda writes logs with the function's role, and CloudTrail never shows it; records of failures are delivered only after
+failures. These are needs, not grants: `retain` cuts them to what the current policies grant.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def platform_keeps(
     role: Role | None = None,
     visible: Collection[str] = (),
 ) -> list[Keep]:
-    """What AWS itself does with a role, each grant once (3.6).
+    """Return what AWS's own services need of a role, each grant once (3.6).
 
     Args:
-        functions: those that run with the role, published versions included.
+        functions: the functions that run with the role, including published versions.
         mappings: event source mappings of the account.
-        used: observed requests; a log group in which the role made a stream is written to as well.
+        used: observed requests; a role also writes to a log group in which it created a stream.
         invoke_configs: destinations of asynchronous calls in the account.
-        role: the role, whose trust policy tells of Lambda@Edge and of agents on instances and in containers.
-        visible: actions that the evidence would have shown, had they been used.
+        role: the role; its trust policy shows Lambda@Edge, and agents on instances and in containers.
+        visible: actions whose use the logs would have shown.
     """
     used, mappings, invoke_configs = list(used), list(mappings), list(invoke_configs)
     keeps: list[Keep] = []
@@ -104,7 +104,7 @@ def _function_needs(function: Function, used: Sequence[AccessRequest]) -> Iterat
 
 
 def _mount_needs(access_point: str, name: str) -> Iterator[Keep]:
-    """A file system that a function mounts by an access point, whose ARN need not name the file system."""
+    """Yield the needs for a file system that a function mounts; the access point's ARN may not name the file system."""
     place = arn.parse(access_point)
     if place is None:
         return
@@ -129,11 +129,11 @@ def _asynchronous_needs(
 
 
 def _edge_needs(role: Role, functions: Sequence[Function]) -> Iterator[Keep]:
-    """Replicas write to the region that they run in, in groups named after the function's home, us-east-1."""
+    """Yield needs of replicas: they write logs in their own region, to groups named after us-east-1."""
     place = arn.parse(role.key.arn)
     if _EDGE not in role.trusted_services or place is None:
         return
-    # Only functions of us-east-1 can be replicated; without one that is known, it may be any.
+    # Only functions of us-east-1 can be replicated; where none is known, any name is possible.
     names = sorted({arn.escape(function.name) for function in functions if function.region == _HOME})
     for name in names or ["*"]:
         group = f"arn:{place.partition}:logs:*:{place.account}:log-group:/aws/lambda/{_HOME}.{name}:*"
@@ -141,22 +141,22 @@ def _edge_needs(role: Role, functions: Sequence[Function]) -> Iterator[Keep]:
 
 
 def _object_lambda_needs(role: Role) -> Iterator[Keep]:
-    """Access points of S3 Object Lambda are no part of a function's configuration; AWS's policy tells of them."""
+    """Yield needs of S3 Object Lambda, which only AWS's managed policy shows, not the function's configuration."""
     if any(policy.arn.rpartition("/")[2] == _OBJECT_LAMBDA for policy in role.attached):
         why = "the role has AWS's policy for S3 Object Lambda: it answers requests for objects"
         yield from needs("object-lambda", "*", why)
 
 
 def agent_keeps(role: Role, used: Iterable[AccessRequest], visible: Collection[str] = ()) -> list[Keep]:
-    """What the SSM agent of an instance, or ECS Exec in a container, does with its role.
+    """Return what the SSM agent of an instance, or ECS Exec in a container, needs of its role.
 
-    The agent reports every few minutes, so that an instance without a report, where reports would be seen, has
-    no agent. Where neither is known, the permissions are kept as ones that nobody can know.
+    The agent reports every few minutes, so there is no agent where reports would have been seen and were not. Where the
+    logs cannot show reports, the permissions are kept as unknown.
 
     Args:
-        role: the role; EC2, ECS tasks or Systems Manager must be trusted by it.
+        role: the role; needs arise only if it trusts EC2, ECS tasks or Systems Manager.
         used: observed requests.
-        visible: actions that the evidence would have shown, had they been used.
+        visible: actions whose use the logs would have shown.
     """
     trusted = set(role.trusted_services)
     feature = "agent" if trusted & _HOSTS else "exec" if _TASKS in trusted else ""
@@ -203,10 +203,10 @@ def _stream_needs(used: Iterable[AccessRequest], groups: set[str]) -> Iterator[K
 
 
 def warned(keep: Keep) -> Keep:
-    """A keep of the platform with a note, where its conditions ask for what AWS's own call does not have (3.6.1).
+    """Add a note to a platform keep whose conditions need a key that AWS's own call does not have (3.6.1).
 
-    For keeps that stand under the conditions of today's statements: the condition is not dropped, because the
-    new policy is never wider, but the call that it was kept for is denied, today already.
+    The condition comes from a current statement and stays, because the new policy is never wider. But the call for
+    which the permission is kept is denied, today already.
     """
     feature = features().get(keep.feature)
     if feature is None or feature.caller == "present" or not _asks_for_function(keep.grant):
@@ -220,7 +220,7 @@ def warned(keep: Keep) -> Keep:
 
 
 def _asks_for_function(grant: Grant) -> bool:
-    """Whether a request without ``lambda:SourceFunctionArn`` fails one of the grant's conditions on that key."""
+    """Return whether a request without ``lambda:SourceFunctionArn`` fails a condition of the grant on that key."""
     absent = context_facts((), absent=(SOURCE_FUNCTION,))
     return any(
         evaluate_entry(operator, key, values, absent) is Truth.FALSE

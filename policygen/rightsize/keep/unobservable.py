@@ -147,7 +147,7 @@ class _KeepBuilder:
         return found
 
     def _is_unused_service(self, service: str) -> bool:
-        """Whether no event of a service was read although the logs would have shown some of its actions."""
+        """Return whether no event of a service was read although the logs would have shown some of its actions."""
         if service in self._services:
             return False
         if service not in self._unused_services:
@@ -158,7 +158,7 @@ class _KeepBuilder:
         return self._unused_services[service]
 
     def _is_long_enough(self, report: LastAccessedFinding) -> bool:
-        """Whether an absence in IAM's report lasts to the window's end, and for the days needed.
+        """Return whether an absence in IAM's report lasts to the window's end, and for the days needed.
 
         A role that was made yesterday had no attempt before either.
         """

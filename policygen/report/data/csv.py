@@ -1,4 +1,4 @@
-"""A plan as a table for spreadsheets: a row a permission, and what becomes of it."""
+"""Renders plans as a table for spreadsheets: a row for each permission, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
-from policygen.report.figures import Uses, all_changes, uses
+from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.wording import denied_by
 
 COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "calls", "last", "why")
@@ -20,8 +20,8 @@ def render(plans: Sequence[Plan]) -> str:
 
 
 def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
-    role, used = (plan.role.name, plan.role.account), uses(plan)
-    none = Uses(0, "")
+    role, used = (plan.role.name, plan.role.account), use_by_action(plan)
+    none = ActionUse(0, "")
     for change in all_changes(plan):
         becomes = "granted" if plan.today is None and change.kind == "added" else change.kind
         seen = used.get(change.action, none)
@@ -46,7 +46,7 @@ def _on(resource: str, why: str) -> str:
 
 
 def _listed(patterns: Sequence[str]) -> str:
-    """Resource patterns in one cell; those that begin with ``!`` are what a NotResource leaves out."""
+    """Return resource patterns as one cell; a NotResource leaves out those that begin with ``!``."""
     left_out = [one[1:] for one in patterns if one.startswith("!")]
     named = [one for one in patterns if not one.startswith("!")]
     return " | ".join([*([f"everything but {' and '.join(left_out)}"] if left_out else []), *named])

@@ -1,4 +1,4 @@
-"""Findings as workflow commands of GitHub Actions, which become annotations on the lines.
+"""Renders findings as workflow commands of GitHub Actions, which become annotations on lines.
 
 Sources: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
@@ -22,7 +22,7 @@ def render(report: FindingsReport) -> str:
 
 def _lines(report: FindingsReport) -> Iterator[str]:
     yield from map(_line, report.findings)
-    # In a line that is no command the runner looks for commands of an older kind, wherever they begin.
+    # In a plain line the runner looks for commands of an older kind, at any position.
     yield f"policygen {escape_controls(report.role)}: {report.verdict}".replace("##[", "# #[")
 
 

@@ -1,4 +1,4 @@
-"""Findings as one JSON object."""
+"""Renders findings as one JSON object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from policygen.text import visible_json
 
 
 def render(report: FindingsReport) -> str:
-    """One object with sorted keys."""
+    """Return one object with sorted keys."""
     found = {
         "role": report.role,
         "account": report.account,

@@ -1,4 +1,4 @@
-"""Findings as JUnit XML: a test case a finding; what no evidence can decide is skipped, not failed."""
+"""Renders findings as JUnit XML: a test case for each finding; a note is skipped, not failed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.etree import ElementTree as Xml
 from policygen.report.findings.report import FindingsReport
 from policygen.text import escape_controls
 
-# What XML 1.0 cannot hold at all (section 2.2).
+# Characters that XML 1.0 cannot hold (section 2.2).
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """A suite a report; what is below the report's level is a passed case with its text in ``system-out``."""
+    """Return a suite for each report; a finding below its level is a passed case with its text in ``system-out``."""
     root = Xml.Element("testsuites")
     root.extend(_suite(report) for report in reports)
     Xml.indent(root)
@@ -58,5 +58,5 @@ def _suite(report: FindingsReport) -> Xml.Element:
 
 
 def _text(text: str) -> str:
-    """Text of anybody in one line."""
+    """Return foreign text in one line."""
     return _FORBIDDEN.sub("\ufffd", escape_controls(text))

@@ -1,4 +1,4 @@
-"""The gate's findings as the comment of a pull request."""
+"""Renders the gate's findings as the comment of a pull request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from policygen.rightsize.check.findings import Finding
 
 
 def render(report: FindingsReport) -> str:
-    """The verdict, then a table of findings, the worst first, cut where a comment has no more room."""
+    """Return the verdict, then a table of findings, the worst first, cut at the limit of a comment."""
     verdict = "failed" if report.failed else "passed"
     files = ", ".join(map(code, report.files[:6])) + (
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, as GitHub code scanning reads it.
+"""Renders findings as SARIF 2.1.0, as GitHub code scanning reads it.
 
 Source: https://docs.github.com/en/code-security/reference/code-scanning/sarif-support-for-code-scanning
 """
@@ -21,13 +21,13 @@ from policygen.version import VERSION
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _SEVERITY = {"error": "7.5", "warning": "5.0", "note": "1.0"}
 LIMIT = 5_000
-"""Results that GitHub shows of a run."""
+"""Most results of a run that GitHub shows."""
 RUNS = 20
-"""Runs that GitHub takes in one file."""
+"""Most runs that GitHub takes in one file."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """A run a report; paths are as they were given, which in a repository means relative to its root.
+    """Return a run for each report; paths are as they were given: in a repository, relative to its root.
 
     Raises:
         UsageError: PG-E281, more runs than GitHub takes.
@@ -44,7 +44,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 def _run(report: FindingsReport) -> dict[str, Any]:
     names = list(RULES)
-    # One category a role and a command, so that several do not replace each other's results.
+    # Each role and command has its own category, so that results of one do not replace those of another.
     whose = "" if report.command == "check" else f"{report.command}/"
     run: dict[str, Any] = {
         "tool": {
@@ -96,7 +96,7 @@ def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str,
 
 
 def _literal(text: str) -> str:
-    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
+    """Return text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
     return escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 

@@ -1,4 +1,4 @@
-"""Findings for a terminal, 80 columns."""
+"""Renders findings for a terminal, 80 columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policygen.text import escape_controls, pluralize
 
 
 def render(report: FindingsReport) -> str:
-    """Each finding in a few lines, then the verdict."""
+    """Return each finding in a few lines, then the verdict."""
     lines = [line for finding in report.findings for line in (*_finding(finding), "")]
     return "\n".join(escape_controls(line) for line in (*lines, *_verdict(report))) + "\n"
 

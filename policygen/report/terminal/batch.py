@@ -1,11 +1,11 @@
-"""The screen of a batch."""
+"""Renders the screen of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, Totals, sorted_rows, totals
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, Totals, sorted_rows, totals
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.text import escape_controls, pluralize
@@ -17,12 +17,12 @@ _COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verd
 
 
 def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
-    """The screen of `batch`.
+    """Return the screen of `batch`.
 
     Args:
-        batch: all rows.
-        out: the folder with everything.
-        show_all: every role and not the first few.
+        batch: the table, with all rows.
+        out: the folder that the batch wrote.
+        show_all: list every role; else the first few.
     """
     ordered = sorted_rows(batch.rows)
     shown = ordered if show_all else ordered[:SHOWN]
@@ -57,7 +57,7 @@ def _warnings(batch: BatchTable) -> Iterator[str]:
 
 def _sum(one: Totals) -> str:
     if not one.actions_now:
-        return SAYS[one.verdict]
+        return VERDICT_MEANINGS[one.verdict]
     cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
     paths = (
         f", {pluralize(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
@@ -93,7 +93,7 @@ def _figure(number: int | None) -> str:
 
 
 def age(time: str, end: str) -> str:
-    """How long before `end` a time is, in its largest unit; both ISO 8601 in UTC."""
+    """Return the time from `time` to `end` in its largest unit; both are ISO 8601 in UTC."""
     if not time:
         return "never"
     seconds = int((_moment(end) - _moment(time)).total_seconds())

@@ -1,4 +1,4 @@
-"""The screen and the JSON of `diff`: two sets of policies by meaning, with requests as witnesses."""
+"""Renders the comparison of two sets of policies as a screen and as JSON, with requests that prove the difference."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LISTED = 20
 
 
 def render_diff_text(one: Comparison, *, show_all: bool = False, ascii_only: bool = False) -> str:
-    """The screen; with `show_all` every witness."""
+    """Return the screen; with `show_all` it has every request."""
     limit = None if show_all else _LISTED
     lines = [_WORDS[one.verdict]]
-    lines += _witnesses(
+    lines += _requests(
         f"Gained ({len(one.gained)}): the new one allows, the old one does not", "+", one.gained, limit
     )
-    lines += _witnesses(
+    lines += _requests(
         f"Lost ({len(one.lost)}): the old one allows, the new one does not", "-", one.lost, limit
     )
     if one.unsure:
@@ -38,7 +38,7 @@ def render_diff_text(one: Comparison, *, show_all: bool = False, ascii_only: boo
     return in_ascii(text) if ascii_only else text
 
 
-def _witnesses(title: str, sign: str, found: Sequence[Counterexample], limit: int | None) -> Iterator[str]:
+def _requests(title: str, sign: str, found: Sequence[Counterexample], limit: int | None) -> Iterator[str]:
     if not found:
         return
     yield from ("", title)
@@ -52,7 +52,7 @@ def _witnesses(title: str, sign: str, found: Sequence[Counterexample], limit: in
 
 
 def render_diff_json(one: Comparison) -> str:
-    """The same as one JSON object with sorted keys."""
+    """Return the comparison as one JSON object with sorted keys."""
     found = {
         "verdict": one.verdict,
         "gained": [_as_dict(witness) for witness in one.gained],

@@ -1,4 +1,4 @@
-"""The screen of `doctor`: what an account's logs can show, what would let them show more, what could not be read."""
+"""Renders `doctor`: what an account's logs can show, what would let them show more, what could not be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was looked at."""
+    """What `doctor` found."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -29,11 +29,11 @@ class Health:
     account: Account | None
     lines: Sequence[CoverageRow]
     listed: bool = False
-    """Whether the lines are of services that were asked for."""
+    """Whether the lines are of the services that the user named."""
 
 
 def render_doctor_text(one: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
-    """The screen; with `show_all` all data event types are listed."""
+    """Return the screen; with `show_all` it lists all data event types."""
     lines = [*_logs(one), *_trails(one), "", *_table(one, show_all=show_all), *_remedies(one), *_refused(one)]
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
@@ -124,7 +124,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _remedies(one: Health) -> Iterator[str]:
-    """One command for all that is off among what was asked for; it changes the account's trail."""
+    """Print one command that turns on what is off and was asked for; it changes the account's trail."""
     wanted = [line for line in one.lines if line.kind != "data" or one.listed]
     command = one_command(one.coverage, wanted)
     wider = next((line.command for line in one.lines if line.kind == "regions" and line.command), "")
@@ -156,12 +156,12 @@ def _refused(one: Health) -> Iterator[str]:
 
 
 def render_doctor_json(one: Health) -> str:
-    """The same as one JSON object with sorted keys, every command included."""
+    """Return the findings as one JSON object with sorted keys, every command included."""
     return visible_json(json.dumps(doctor_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
 def doctor_dict(one: Health) -> dict[str, Any]:
-    """What was found as plain values."""
+    """Return the findings as plain values."""
     window = one.coverage.window
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},

@@ -1,4 +1,4 @@
-"""The screen and the JSON of `explain`: one action of one role, in 80 columns or for machines."""
+"""Renders an explanation of one action of one role: as a screen of 80 columns and as JSON."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LEAD = "             "
 
 
 def render_explanation_text(one: Explanation, *, show_events: bool = False, ascii_only: bool = False) -> str:
-    """The screen; with `show_events` each call, without the values of parameters that name nothing."""
-    lines = [*_head(one), *_seen(one), *_else(one)]
+    """Return the screen; with `show_events` it lists each call, without values of parameters."""
+    lines = [*_head(one), *_seen(one), *_reasons(one)]
     if show_events:
         lines += _calls(one)
     elif one.calls:
@@ -68,7 +68,7 @@ def _seen(one: Explanation) -> Iterator[str]:
         yield from _field("errors", f"{failed}: they count, the permission was checked before")
 
 
-def _else(one: Explanation) -> Iterator[str]:
+def _reasons(one: Explanation) -> Iterator[str]:
     for wanted, seen in one.wanted.items():
         policy = f" by {'an explicit deny of ' if wanted.explicit else ''}{wanted.policy_type}" * bool(
             wanted.policy_type
@@ -85,7 +85,7 @@ def _else(one: Explanation) -> Iterator[str]:
     if one.granted_by is None:
         yield from _field("granted by", "not known: no account snapshot was given")
     for place in one.granted_by or ():
-        yield from _field("granted by" if place.effect == "Allow" else "denied by", _place(place))
+        yield from _field("granted by" if place.effect == "Allow" else "denied by", _statement(place))
     if one.granted_by == ():
         yield from _field("granted by", "no policy of today")
     for rule in one.rules:
@@ -106,7 +106,7 @@ def _else(one: Explanation) -> Iterator[str]:
         yield from _field("keep it", f"--keep {one.action}, or keep in policygen.toml")
 
 
-def _place(place: StatementRef) -> str:
+def _statement(place: StatementRef) -> str:
     policy = f"{place.policy}, " if place.policy else ""
     resources = ", ".join(place.resources[:3]) + (" …" if len(place.resources) > 3 else "")
     actions = ", ".join(place.patterns[:3]) + (" …" if len(place.patterns) > 3 else "")
@@ -125,14 +125,14 @@ def _calls(one: Explanation) -> Iterator[str]:
 
 
 def render_explanation_json(one: Explanation) -> str:
-    """The same as one JSON object with sorted keys."""
+    """Return the explanation as one JSON object with sorted keys."""
     return (
         visible_json(json.dumps(explanation_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
     )
 
 
 def explanation_dict(one: Explanation) -> dict[str, Any]:
-    """The explanation as plain values."""
+    """Return the explanation as plain values."""
     seen = one.evidence
     return {
         "action": one.action,

@@ -16,10 +16,16 @@ settings.register_profile("fast", deadline=None, max_examples=examples(100), der
 settings.load_profile("thorough" if THOROUGH else "fast")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if hasattr(getattr(item, "obj", None), "hypothesis"):
+        item.add_marker("sweep")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if hasattr(getattr(item, "obj", None), "hypothesis"):
-            item.add_marker("sweep")
+    """Searches and sweeps come first: none of them is long enough then to be waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("sweep") is None)
 
 
 @pytest.fixture(scope="session", params=CASES)

@@ -18,7 +18,8 @@ _READ = """
 import json, sys
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.read_report import require_complete
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
@@ -29,10 +30,10 @@ with SpillStore() as spill:
     if role:
         name = parse_role(role)
         request = ReadRequest(name.matches, role, search=name.record_filter)
-        done = read_source(open_source(logs), request, means=ReadOptions(cache=kept))
+        done = read_source(open_source(logs), request, options=ReadOptions(cache=kept))
         found = list(done.counts.calls.values())
     else:
-        done = read_source(open_source(logs), ReadRequest(lambda _: True), means=ReadOptions(spill=spill))
+        done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
         found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces).values())
     require_complete(done.read_report, allow_incomplete=False)
     events = groups = 0

@@ -12,8 +12,9 @@ from policygen.evidence.observe import ObserveOptions, nobody_seen
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
+from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.source import QuerySource, Source
 from policygen.logs.window import end_of, limit_of, scope_of
 

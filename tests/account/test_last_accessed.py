@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policygen.account.last_accessed import PAUSES
+from policygen.account.last_accessed import POLL_DELAYS
 from policygen.account.live import read_role, take_snapshot
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
@@ -68,14 +68,14 @@ def test_a_report_is_waited_for_and_read_page_by_page() -> None:
     assert found.services["sns"].actions is None
     assert found.services["iam"].last == ""
     assert found.services["iam"].actions == {"GetRole": "2026-11-24T22:31:00Z", "DeleteRole": ""}
-    assert (read.errors, pauses) == ((), list(PAUSES[:2]))
+    assert (read.errors, pauses) == ((), list(POLL_DELAYS[:2]))
     assert stubbed.sent["GenerateServiceLastAccessedDetails"] == {"Arn": ROLE, "Granularity": "ACTION_LEVEL"}
     assert stubbed.sent["GetServiceLastAccessedDetails"] == {"JobId": "j" * 36, "Marker": "next"}
 
 
 def test_a_report_that_is_never_ready_is_given_up_after_a_minute_and_named() -> None:
     pauses: list[float] = []
-    read, _ = read_with(*reports(*[RUNNING] * (len(PAUSES) + 1)), pauses=pauses)
+    read, _ = read_with(*reports(*[RUNNING] * (len(POLL_DELAYS) + 1)), pauses=pauses)
     assert read.last_accessed is None
     assert [(one.operation, one.code) for one in read.errors] == [
         ("iam:GetServiceLastAccessedDetails", "Timeout")

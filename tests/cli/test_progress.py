@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.cli import app as cli
 from policygen.cli import console as progress
 from policygen.cli.console import LINE, ProgressBar, ProgressLine, describe
 from policygen.evidence.role import parse_role
 from policygen.logs.calls.counts import nobody
-from policygen.logs.reader import Progress, ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 from tests.support.command import LONG
@@ -95,19 +97,19 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes(state: Progress, line
 def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     told: list[Progress] = []
     found = read_source(
         open_source(TRAIL),
         ReadRequest(ROLE.matches, role=ROLE.name),
-        means=ReadOptions(on_progress=told.append),
+        options=ReadOptions(on_progress=told.append),
     )
     files, size = told[0].of_objects, told[0].of_size
     assert told[0] == Progress(0, files, 0, size, 0, 0)
     own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
     assert told[-1] == Progress(files, files, size, size, found.counts.totals.records, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
-    read_source(open_source(TRAIL), ReadRequest(nobody), means=ReadOptions(on_progress=told.append))
+    read_source(open_source(TRAIL), ReadRequest(nobody), options=ReadOptions(on_progress=told.append))
     assert told[-1].matches is None
 
 
@@ -148,7 +150,7 @@ def test_what_is_said_meanwhile_has_a_line_of_its_own() -> None:
 
 def test_time_goes_on_although_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TICK", 0.02)
-    monkeypatch.setattr(progress, "REDRAWN", 0.0)
+    monkeypatch.setattr(progress, "REDRAW", 0.0)
     with terminal() as shown:
         bar = ProgressBar()
         bar(Progress(1, 4, 0, 0, 5))

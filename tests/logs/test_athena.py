@@ -30,7 +30,7 @@ from policygen.logs.source import Batch
 from policygen.logs.sources.athena.client import AthenaClient, TableLocation, parse_table_location
 from policygen.logs.sources.athena.ddl import ddl
 from policygen.logs.sources.athena.source import count_table
-from policygen.logs.sources.athena.sql import LONGEST, CallsQuery, calls_sql, survey_sql
+from policygen.logs.sources.athena.sql import MAX_QUERY_BYTES, CallsQuery, calls_sql, summary_sql
 from policygen.logs.sources.athena.table import Partition, Table, read_table
 from tests.support import ROOT
 from tests.support.records import ACCOUNT, ROLE, ROLE_ID, record
@@ -246,7 +246,7 @@ def test_the_parameters_of_examples_are_cut_to_the_same_calls(tmp_path: Path) ->
 def test_where_a_query_has_no_room_parameters_stay_whole() -> None:
     pairs = [("s3.amazonaws.com", f"GetObject{n}") for n in range(5000)]
     query = calls_sql(TABLE, CallsQuery(ROLE), pairs)
-    assert LONGEST * 0.9 < len(query.encode()) <= LONGEST
+    assert MAX_QUERY_BYTES * 0.9 < len(query.encode()) <= MAX_QUERY_BYTES
 
 
 # ---- what SQL groups apart is enough --------------------------------------------------------------------
@@ -285,8 +285,8 @@ PAIRS = [
 ]
 
 TEXTS = {
-    "survey.sql": lambda: survey_sql(TABLE, ASKED),
-    "survey-of-nobody.sql": lambda: survey_sql(TABLE, CallsQuery()),
+    "survey.sql": lambda: summary_sql(TABLE, ASKED),
+    "survey-of-nobody.sql": lambda: summary_sql(TABLE, CallsQuery()),
     "calls.sql": lambda: calls_sql(TABLE, ASKED, PAIRS, [ROLE_ID]),
     "calls-old-table.sql": lambda: calls_sql(
         Table("logs", "old", frozenset(one for one in PATHS if not one.startswith(OLD)), MONTHS),
@@ -356,12 +356,12 @@ def test_a_name_that_no_role_has_asks_for_nothing(role: str) -> None:
 def test_partitions_leave_out_what_is_not_asked_for(
     partitions: tuple[Partition, ...], asked: tuple[str, str, str], conditions: tuple[str, ...]
 ) -> None:
-    assert Table("a", "b", PATHS, partitions).scope(*asked) == conditions
+    assert Table("a", "b", PATHS, partitions).partition_conditions(*asked) == conditions
 
 
 def test_a_table_that_needs_an_account_says_so() -> None:
     with pytest.raises(UsageError, match="one account at a time"):
-        Table("a", "b", PATHS, (Partition("account", "string", "injected"),)).scope("", "", "")
+        Table("a", "b", PATHS, (Partition("account", "string", "injected"),)).partition_conditions("", "", "")
 
 
 STRUCT = (
@@ -384,8 +384,8 @@ def test_a_table_is_read_whatever_its_age_and_case() -> None:
     assert "useridentity.sessioncontext.sessionissuer.username" in table.columns
     assert "useridentity.inscopeof.credentialsissuedto" not in table.columns
     assert table.partitions == (Partition("timestamp", "string", "date", "yyyy/MM/dd"),)
-    assert table.dated
-    assert len(table.unknown) == 8
+    assert table.has_day_partitions
+    assert len(table.unknowns) == 8
 
 
 def test_a_view_has_the_columns_of_its_rows_and_no_files() -> None:
@@ -393,8 +393,8 @@ def test_a_view_has_the_columns_of_its_rows_and_no_files() -> None:
     of = f"row(type varchar, principalid varchar, arn varchar, accountid varchar, sessioncontext {issuer})"
     columns = [{"Name": "useridentity", "Type": of}, *({"Name": one, "Type": "varchar"} for one in PLAIN)]
     table = read_table("logs", described(Columns=columns, TableType="VIRTUAL_VIEW"))
-    assert not table.dated
-    assert "$path" not in survey_sql(table, ASKED)
+    assert not table.has_day_partitions
+    assert "$path" not in summary_sql(table, ASKED)
 
 
 def test_a_table_of_something_else_is_refused() -> None:
@@ -407,7 +407,7 @@ def test_the_table_that_ddl_makes_has_every_column() -> None:
     statement = sqlglot.parse_one(ddl("example-trail", regions=["eu-west-1"], account=ACCOUNT), read="hive")
     columns = [{"Name": one.name, "Type": one.kind.sql("hive")} for one in statement.this.expressions]
     table = read_table("logs", {"Name": "t", "Columns": columns})
-    assert table.unknown == ()
+    assert table.unknowns == ()
     assert not PATHS - table.columns - {"useridentity.inscopeof"}
 
 
@@ -572,11 +572,11 @@ def test_results_of_many_pages_are_read_whole_and_the_header_once(told: Told) ->
     assert rows[-1] == {"a": "1998", "b": ""}
     assert told.slept == sorted(told.slept)
     assert len(told.slept) == 3
-    assert told.runner.bill == "Athena read 2 MB, about $0.00 at $5 a terabyte"
+    assert told.runner.cost_summary == "Athena read 2 MB, about $0.00 at $5 a terabyte"
 
 
 def test_a_workgroup_that_enforces_its_settings_is_obeyed(told: Told) -> None:
-    told.runner.place = told.runner.place._replace(output="s3://mine/")
+    told.runner.location = told.runner.location._replace(output="s3://mine/")
     told.group(EnforceWorkGroupConfiguration=True, **KEPT)
     told.start()
     told.state("SUCCEEDED")
@@ -585,7 +585,7 @@ def test_a_workgroup_that_enforces_its_settings_is_obeyed(told: Told) -> None:
 
 
 def test_results_go_where_the_user_says(told: Told) -> None:
-    told.runner.place = told.runner.place._replace(output="s3://mine/")
+    told.runner.location = told.runner.location._replace(output="s3://mine/")
     told.group(**KEPT)
     told.start(ResultConfiguration={"OutputLocation": "s3://mine/"})
     told.state("SUCCEEDED")
@@ -635,10 +635,10 @@ def test_a_query_that_reads_too_much_is_stopped(told: Told) -> None:
 def test_the_second_query_is_not_begun_where_the_first_read_more_than_half(told: Told) -> None:
     told.runner.max_scan = 100
     told.runner.scanned = 50
-    told.runner.check_room()
+    told.runner.check_scan_budget()
     told.runner.scanned = 51
     with pytest.raises(GateError, match="the next query would read 51 bytes again"):
-        told.runner.check_room()
+        told.runner.check_scan_budget()
 
 
 def test_throttling_while_waiting_stops_the_query_and_says_so(told: Told) -> None:

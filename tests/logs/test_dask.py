@@ -18,6 +18,7 @@ import pytest
 from distributed import Client
 from distributed.cfexecutor import ClientExecutor
 
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.api import suggest_role
 from policygen.cli import dask as module
@@ -25,7 +26,8 @@ from policygen.cli.dask import cluster_at
 from policygen.cli.inputs import read_options
 from policygen.cli.option_groups import ReadInput
 from policygen.errors import UsageError
-from policygen.logs.reader import ChunkResult, ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ChunkResult, ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch, LogObject, Reader
 from policygen.logs.sources.files import read_file
@@ -49,7 +51,7 @@ class Started(NamedTuple):
 def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
     monkeypatch.setattr(policygen.logs.reader, "MIN_PARALLEL_BYTES", 0)
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +149,7 @@ def read_with(
     source.reader = reader  # type: ignore[union-attr]
     thread = killing(reader, lambda: victims(reader))
     try:
-        return read_source(source, EVERY_RECORD, means=means), reader
+        return read_source(source, EVERY_RECORD, options=means), reader
     finally:
         thread.join()
 
@@ -157,7 +159,7 @@ def test_a_cluster_gives_what_one_process_gives(
     job: ReadRequest, cluster: Started, whole: ChunkResult
 ) -> None:
     with read_options(ReadInput(no_cache=True, dask=cluster.address), quiet=True) as means:
-        found = read_source(open_source(TRAIL), job, means=means)
+        found = read_source(open_source(TRAIL), job, options=means)
     assert same(found, whole)
     assert found.read_report.files == whole.read_report.files
 
@@ -165,7 +167,7 @@ def test_a_cluster_gives_what_one_process_gives(
 def test_the_executor_of_a_client_is_all_that_the_engine_needs(cluster: Started, whole: ChunkResult) -> None:
     with Client(cluster.address, set_as_default=False) as client:
         assert same(
-            read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(client.get_executor())), whole
+            read_source(open_source(TRAIL), EVERY_RECORD, options=ReadOptions(client.get_executor())), whole
         )
 
 
@@ -281,10 +283,10 @@ def test_workers_of_another_version_are_not_asked(cluster: Started, monkeypatch:
 def test_workers_that_have_no_policygen_are_not_asked(
     cluster: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers_of() -> tuple[str, str]:
+    def versions() -> tuple[str, str]:
         raise ModuleNotFoundError("No module named 'policygen'")
 
-    monkeypatch.setattr(module, "answers_of", answers_of)
+    monkeypatch.setattr(module, "versions", versions)
     error = refusal(cluster.address)
     assert error.code == "PG-E227"
     assert error.message == "a worker of the cluster cannot run policygen: No module named 'policygen'"

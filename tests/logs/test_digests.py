@@ -37,15 +37,15 @@ from policygen.logs.verify.chain import (
     DigestWindow,
     Hour,
     Keys,
+    add_hours,
     check_chain,
     check_digests,
-    shifted,
 )
 from policygen.logs.verify.digest import (
     Digest,
     DigestFile,
-    digest_name,
-    open_digest,
+    parse_digest,
+    parse_digest_name,
     signing_string,
     verify_signature,
 )
@@ -123,7 +123,7 @@ class Trail:
         bucket, previous, hash_value, signature = self.last.get(backfill) or (None, None, None, None)
         said = {
             "awsAccountId": ACCOUNT,
-            "digestStartTime": shifted(end, -1),
+            "digestStartTime": add_hours(end, -1),
             "digestEndTime": end,
             "digestS3Bucket": self.bucket,
             "digestS3Object": key,
@@ -161,8 +161,8 @@ class Trail:
     def run(self, first: int, hours: int, logs: int = 2) -> Trail:
         """Some hours of 3 November, each with some logs."""
         for hour in range(first, first + hours):
-            start = shifted("2026-11-03T00:01:31Z", hour)
-            self.digest(shifted(start, 1), [self.log(shifted(start, 0.1 * n + 0.1)) for n in range(logs)])
+            start = add_hours("2026-11-03T00:01:31Z", hour)
+            self.digest(add_hours(start, 1), [self.log(add_hours(start, 0.1 * n + 0.1)) for n in range(logs)])
         return self
 
     @property
@@ -225,12 +225,17 @@ def test_a_file_is_one_gzip_stream_and_nothing_after_it(
 def test_the_signing_string_is_that_of_the_user_guide(trail: Trail) -> None:
     first, second = trail.digests[:2]
     for one, previous in ((first, "null"), (second, first.signature)):
-        name = digest_name(one.key)
+        name = parse_digest_name(one.key)
         assert name
-        opened = open_digest(one, name)
+        opened = parse_digest(one, name)
         assert isinstance(opened.digest, Digest)
         text = signing_string(opened.digest, opened.sha256).decode()
-        expected = [shifted(name.end, 0), f"{BUCKET}/{one.key}", sha256(gzip.decompress(one.data)), previous]
+        expected = [
+            add_hours(name.end, 0),
+            f"{BUCKET}/{one.key}",
+            sha256(gzip.decompress(one.data)),
+            previous,
+        ]
         assert text.split("\n") == expected
 
 
@@ -282,14 +287,14 @@ def test_the_key_of_the_user_guide_is_read_and_has_its_fingerprint() -> None:
     ],
 )
 def test_what_is_no_digest_by_its_name_is_none(name: str) -> None:
-    assert digest_name(name) is None
+    assert parse_digest_name(name) is None
     assert check_digests([DigestFile(name, b"")], None) == DigestReport()
 
 
 def test_a_name_tells_account_region_trail_kind_and_end() -> None:
     stem = f"x/{ACCOUNT}_CloudTrail-Digest_us-gov-west-1_my_trail-1_us-gov-east-1_20261103T080131Z"
     for suffix, backfill in ((".json.gz", False), (".json", False), ("_backfill.json.gz", True)):
-        name = digest_name(stem + suffix)
+        name = parse_digest_name(stem + suffix)
         assert name == (
             ACCOUNT,
             "us-gov-west-1",
@@ -581,7 +586,7 @@ def test_a_copy_lies_where_it_says_below_its_folder(place: str, accepted: bool, 
 def damages(trail: Trail, digests: list[DigestFile] | None = None, scope: Scope = DAY) -> dict[str, str]:
     """Name of a log or stretch -> why it is a hole, after all logs were read."""
     found = verify(trail.objects(), trail.digests if digests is None else digests, keys(), scope)
-    holes = {batch.name: batch.damage.reason for batch in found.holes() if batch.damage}
+    holes = {batch.name: batch.damage.reason for batch in found.damaged_batches() if batch.damage}
     for one in trail.objects():
         verdict = found.verdict(one)
         if verdict.status == "invalid":
@@ -703,7 +708,7 @@ def test_what_only_an_invalid_digest_lists_is_not_missed(trail: Trail) -> None:
     digests = [one._replace(signature="00") if n == 1 else one for n, one in enumerate(trail.digests)]
     found = verify(trail.objects()[:2] + trail.objects()[4:], digests, keys(), DAY)
     assert found.missing == ()
-    assert [batch.damage.reason for batch in found.holes() if batch.damage] == [
+    assert [batch.damage.reason for batch in found.damaged_batches() if batch.damage] == [
         "the digest is invalid: its signature is wrong"
     ]
 
@@ -777,7 +782,7 @@ def test_digests_are_found_beside_the_logs(tmp_path: Path, trail: Trail) -> None
     assert len(logs) == 8
     found = verify_files(logs, DAY)
     assert {found.verdict(one).status for one in logs} == {"valid"}
-    assert list(found.holes()) == []
+    assert list(found.damaged_batches()) == []
     below = tmp_path / "AWSLogs" / ACCOUNT / "CloudTrail"
     inside = [one for one in FileSource([below]).objects() if isinstance(one, LogObject)]
     assert verify_files(inside, DAY).summary()[0] == "8 of 8 log files listed by valid digests"
@@ -822,7 +827,7 @@ def test_of_copies_of_some_days_the_days_before_are_not_missed(tmp_path: Path, t
     write(tmp_path, {one.key: one.data for one in other.digests})
     logs = [one for one in FileSource([tmp_path]).objects() if isinstance(one, LogObject)]
     found = verify_files(logs, Scope("2026-08-01", "2026-11-04"))
-    assert list(found.holes()) == []
+    assert list(found.damaged_batches()) == []
 
 
 def test_stored_keys_verify_signatures_of_copies(tmp_path: Path, trail: Trail) -> None:
@@ -923,7 +928,7 @@ def test_a_bucket_is_verified_with_the_keys_of_each_region(aws: Aws, trail: Trai
     for stub in stubs:
         stub.assert_no_pending_responses()
     assert found.summary()[0] == "12 of 12 log files listed by valid digests"
-    assert list(found.holes()) == []
+    assert list(found.damaged_batches()) == []
     assert all(hour.signed for hour in found.hours if hour.status == "valid")
 
 
@@ -945,7 +950,7 @@ def test_only_digests_of_the_scope_are_fetched(aws: Aws) -> None:
     trail.log("2026-11-03T12:30:00Z")
     uploaded(aws, trail)
     objects = trail.objects()
-    ends = [digest_name(one.key) for one in s3_digests(aws, objects, DAY)]
+    ends = [parse_digest_name(one.key) for one in s3_digests(aws, objects, DAY)]
     assert [name.end for name in ends if name] == [
         *(f"2026-11-03T{hour:02}:01:31Z" for hour in (0, 1, 2, 3, 12)),
         "2026-11-04T00:01:31Z",
@@ -1061,7 +1066,7 @@ def test_a_refusal_names_what_is_not_allowed(aws: Aws, trail: Trail) -> None:
 
 def test_holes_are_batches_that_count_as_damage(trail: Trail) -> None:
     found = verify(trail.objects(), without(1)(trail.digests), keys(), DAY)
-    (batch,) = found.holes()
+    (batch,) = found.damaged_batches()
     assert isinstance(batch, Batch)
     assert isinstance(batch.damage, Damage)
     assert batch.damage.reason.startswith(

@@ -23,7 +23,7 @@ from policygen.evidence.coverage.coverage import coverage_of
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
 from policygen.logs.sources.api.days import DayRange
 from policygen.logs.sources.api.event_history import LookupReader, LookupSource, open_lookup
-from policygen.logs.sources.api.paging import ABREAST, Connection, HistoryReader, Pace
+from policygen.logs.sources.api.paging import DAYS_IN_PARALLEL, Connection, HistoryReader, RateLimiter
 from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.logs.window import window_of
 from policygen.rightsize.analysis import analyse
@@ -398,7 +398,7 @@ def test_what_botocore_retries_by_itself_keeps_the_rate_too(monkeypatch: pytest.
 
 def test_threads_share_a_pace() -> None:
     clock = Clock()
-    pace = Pace(2, clock, clock.sleep)
+    pace = RateLimiter(2, clock, clock.sleep)
     list(_together(pace.wait, 40))
     assert clock.time == 39 * 0.5
 
@@ -526,7 +526,7 @@ def test_a_session_that_expires_ends_the_reading_of_many_days() -> None:
     with pytest.raises(AwsError) as caught:
         read.extend(one.reader.read_many(objects))
     assert caught.value.code == "PG-E102"
-    assert len(aws.asked("LookupEvents")) < 6 + 3 * ABREAST
+    assert len(aws.asked("LookupEvents")) < 6 + 3 * DAYS_IN_PARALLEL
     aws.answers["LookupEvents"] = History(three_days())
     assert len(list(one.reader.read_many(objects))) == len(objects)  # the same reader goes on
 
@@ -545,7 +545,7 @@ def test_who_stops_listening_ends_the_reading() -> None:
 def test_a_reader_is_serial_and_can_be_pickled() -> None:
     reader = LookupReader(Connection(partial(open_session, "admin")), NOW)
     copy = pickle.loads(pickle.dumps(reader))
-    assert (copy.serial, copy.now, copy._paces) == (True, NOW, {})
+    assert (copy.serial, copy.now, copy._limiters) == (True, NOW, {})
     assert isinstance(copy, HistoryReader)
 
 
@@ -597,10 +597,10 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
     ).suggestion
     granted = {action for statement in made.policy.statements for action in statement.actions}
     assert granted == {"iam:GetRole", "s3:GetObject"}
-    spot = made.coverage.verdict("s3:GetObject").spot
+    spot = made.coverage.observability("s3:GetObject").blind_spot
     assert spot is not None
     assert (spot.id, spot.why) == ("trail-not-read", "s3 data events: the event history has none")
-    assert made.coverage.verdict("iam:ListRoles").visible
+    assert made.coverage.observability("iam:ListRoles").visible
 
 
 def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
@@ -608,8 +608,8 @@ def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
     window = window_of(3, "2026-11-24")
     days = {f"2026-11-{day}": 1 for day in (22, 23, 24)}
     found = coverage_of(window, days, ("eu-west-1", "us-east-1"), held, management={"read": 1, "write": 1})
-    assert found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible
-    assert found.verdict("iam:CreateRole").visible
-    spot = found.verdict("sqs:CreateQueue", "arn:aws:sqs:eu-west-3:123456789012:q").spot
+    assert found.observability("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible
+    assert found.observability("iam:CreateRole").visible
+    spot = found.observability("sqs:CreateQueue", "arn:aws:sqs:eu-west-3:123456789012:q").blind_spot
     assert spot is not None
     assert (spot.id, spot.command) == ("region-not-read", "")

@@ -32,9 +32,9 @@ from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
 from policygen.logs.sources.athena.sql import CallsQuery
-from policygen.logs.sources.lake.client import Lake, Store, parse_store
+from policygen.logs.sources.lake.client import EventDataStore, LakeClient, parse_store
 from policygen.logs.sources.lake.source import LakeSource
-from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries
+from policygen.logs.sources.lake.sql import GROUPINGS_BY_STATEMENT, lake_summary_sql, records_sql
 from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.rightsize.analysis import analyse
 from tests.logs.test_athena import odd, sample_rows
@@ -129,7 +129,7 @@ class FakeLake(FakeAws):
 
     def source(self, spec: str = f"lake:{ARN}") -> LakeSource:
         aws = Aws(self.session(), "", "aws", ACCOUNT, "reader")
-        return LakeSource(Lake(aws, parse_store(spec), sleep=self.clock.sleep), NOW)
+        return LakeSource(LakeClient(aws, parse_store(spec), sleep=self.clock.sleep), NOW)
 
     def _describe(self, _: str, asked: dict[str, Any]) -> dict[str, Any]:
         assert asked["EventDataStore"] in (ID, ARN)
@@ -301,7 +301,7 @@ def test_results_of_many_pages_are_read_whole(tmp_path: Path) -> None:
 
 def test_statements_fit_and_quote_what_they_are_given() -> None:
     asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
-    statements = [survey_queries(ID, asked, marks) for marks in SURVEYS]
+    statements = [lake_summary_sql(ID, asked, marks) for marks in GROUPINGS_BY_STATEMENT]
     statements += [records_sql(ID, asked), records_sql(ID, asked, [f"AROA{n:017}" for n in range(20)])]
     assert max(map(len, statements)) < 6_000
     assert all("eventtime <= '2026-11-24 10:00:00'" in one for one in statements)
@@ -327,9 +327,9 @@ def verdicts(tmp_path: Path, now: datetime = NOW, **settings: Any) -> dict[str, 
     made = analyse(
         source, ROLE, account=load_snapshot(path), **analysis_options(days=20, on=now.date())
     ).suggestion
-    found = {name: made.coverage.verdict(name) for name in ("iam:ListRoles", "s3:GetObject")}
-    return {name: one.since or (one.spot and one.spot.id) for name, one in found.items()} | {
-        "command": (found["s3:GetObject"].spot and found["s3:GetObject"].spot.command) or "",
+    found = {name: made.coverage.observability(name) for name in ("iam:ListRoles", "s3:GetObject")}
+    return {name: one.since or (one.blind_spot and one.blind_spot.id) for name, one in found.items()} | {
+        "command": (found["s3:GetObject"].blind_spot and found["s3:GetObject"].blind_spot.command) or "",
         "notes": made.coverage.stopped,
         "trails": made.coverage.trails,
     }
@@ -532,8 +532,8 @@ def test_a_store_without_an_event_of_the_window_says_so() -> None:
 
 
 def test_a_store_is_named_by_its_arn_or_its_id() -> None:
-    assert parse_store(f"lake:{ID}") == Store(ID)
-    assert parse_store(f"lake:{ARN}") == Store(ID, ARN, "eu-west-1", ACCOUNT)
+    assert parse_store(f"lake:{ID}") == EventDataStore(ID)
+    assert parse_store(f"lake:{ARN}") == EventDataStore(ID, ARN, "eu-west-1", ACCOUNT)
 
 
 @pytest.mark.parametrize(

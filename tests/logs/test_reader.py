@@ -20,14 +20,16 @@ from typing import Any
 import pytest
 
 import policygen.logs.cache
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.errors import AwsError
 from policygen.evidence.role import parse_role
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import nobody
 from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.chunk import ChunkResult, ReadRequest
 from policygen.logs.decode.search import cut_records
-from policygen.logs.reader import ChunkResult, Progress, ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.search_scope import TELLING
 from policygen.logs.source import (
@@ -105,9 +107,9 @@ def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: 
 def test_several_workers_give_the_same(
     job: ReadRequest, pool: Callable[[int], Executor], whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     with pool(2) as executor:
-        assert same(read_source(open_source(TRAIL), job, means=ReadOptions(executor)), whole)
+        assert same(read_source(open_source(TRAIL), job, options=ReadOptions(executor)), whole)
 
 
 def test_the_order_of_the_files_changes_nothing(whole: ChunkResult) -> None:
@@ -125,11 +127,11 @@ def copied(path: Path, folder: Path) -> str:
 def test_a_copy_of_a_file_counts_once_whoever_reads_it(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     copied(path, tmp_path)
     for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
-        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, means=means)
+        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, options=means)
         assert same(found, whole)
         assert found.counts.totals.duplicates > whole.counts.totals.duplicates
         assert found.counts.totals.roles == whole.counts.totals.roles
@@ -139,14 +141,14 @@ def test_a_copy_of_a_file_counts_once_whoever_reads_it(
 def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     for path in TRAIL.rglob("*.json.gz"):
         copied(path, tmp_path)
     with SpillStore() as spill, ProcessPoolExecutor(2) as executor:
         found = read_source(
             open_source([TRAIL, tmp_path]),
             EVERY_RECORD,
-            means=ReadOptions(executor, spill=spill, max_in_flight=3),
+            options=ReadOptions(executor, spill=spill, max_in_flight=3),
         )
         calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
     assert calls == whole.counts.calls
@@ -158,7 +160,7 @@ def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
 def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
     other = path.name.replace("_20261110T", "_20261111T")
     shutil.copyfile(path, tmp_path / other)
@@ -170,7 +172,7 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
 
     source = FileSource([TRAIL, tmp_path])
     source.reader = ReaderOf(reader)
-    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
     assert same(found, whole)
     assert {name for name, times in read.items() if times > 1} == {other}
 
@@ -178,7 +180,7 @@ def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
 def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 1)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
     path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
     other = copied(path, tmp_path)
     read: set[str] = set()
@@ -190,14 +192,14 @@ def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
 
     source = FileSource([TRAIL, tmp_path])
     source.reader = ReaderOf(reader)
-    found = read_source(source, EVERY_RECORD, means=ReadOptions(ThreadPoolExecutor(2)))
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
     assert [reason for _, _, reason in found.read_report.damaged] == ["gone"]
     assert found.counts.calls == whole.counts.calls
     assert found.counts.totals.roles == whole.counts.totals.roles
 
 
 def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 4)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 4)
     handed: list[list[LogObject]] = []
 
     class Spy(ThreadPoolExecutor):
@@ -207,7 +209,7 @@ def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.Monke
 
     told: list[Progress] = []
     with Spy(1) as executor:
-        read_source(open_source(TRAIL), EVERY_RECORD, means=ReadOptions(executor, on_progress=told.append))
+        read_source(open_source(TRAIL), EVERY_RECORD, options=ReadOptions(executor, on_progress=told.append))
     assert all(len(chunk) <= 4 and len({one.day for one in chunk}) == 1 for chunk in handed)
     days = [chunk[0].day for chunk in handed]
     assert days == sorted(days)
@@ -238,11 +240,11 @@ def die() -> None:
 def test_a_process_that_is_killed_costs_time_and_nothing_else(
     whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     source, said = open_source(TRAIL), list[str]()
     source.reader = Elsewhere(die)
     with ProcessPoolExecutor(2) as executor:
-        found = read_source(source, EVERY_RECORD, means=ReadOptions(executor, on_message=said.append))
+        found = read_source(source, EVERY_RECORD, options=ReadOptions(executor, on_message=said.append))
     assert same(found, whole)
     assert found.counts.totals.records == whole.counts.totals.records
     assert [line.partition(":")[0] for line in said] == ["warning"]
@@ -250,11 +252,11 @@ def test_a_process_that_is_killed_costs_time_and_nothing_else(
 
 
 def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 3)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     source = open_source(TRAIL)
     source.reader = Elsewhere(expire)
     with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
-        read_source(source, EVERY_RECORD, means=ReadOptions(executor))
+        read_source(source, EVERY_RECORD, options=ReadOptions(executor))
     assert (caught.value.message, caught.value.hints) == ("the session expired", ("log in again",))
     assert caught.value.code == "PG-E102"
 
@@ -388,7 +390,7 @@ def cached(
         source.reader = counting
     job = job._replace(name="a role")
     keep = ReadOptions(cache=lambda one: Cache.open(at, one.name, one.select, lambda _: None), **means)
-    return read_source(source, job, means=keep), counting.locators
+    return read_source(source, job, options=keep), counting.locators
 
 
 def packs(at: Path) -> list[Path]:
@@ -459,7 +461,7 @@ def test_another_catalog_does_not_use_what_an_older_one_kept(
 
 
 def test_many_packs_become_one(whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     monkeypatch.setattr(policygen.logs.reader, "FLUSHED", 1)
     cached(tmp_path)
     assert len(packs(tmp_path)) == 1
@@ -475,7 +477,7 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
     said: list[str] = []
     source = open_source(TRAIL)
     keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, said.append))
-    assert same(read_source(source, ONE_ROLE._replace(name="a role"), means=keep), whole)
+    assert same(read_source(source, ONE_ROLE._replace(name="a role"), options=keep), whole)
     assert len(said) == 1
 
 
@@ -491,7 +493,7 @@ def test_what_ends_in_the_middle_goes_on_from_there(whole: ChunkResult, tmp_path
     source.reader = expiring
     keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, lambda _: None))
     with pytest.raises(AwsError):
-        read_source(source, ONE_ROLE._replace(name="a role"), means=keep)
+        read_source(source, ONE_ROLE._replace(name="a role"), options=keep)
     found, read = cached(tmp_path)
     assert same(found, whole)
     assert len(read) < 120 - 40
@@ -544,20 +546,20 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys, policygen.logs.reader as engine
+import sys, policygen.logs.reader as engine, policygen.logs.chunk as chunk
 from pathlib import Path
 from policygen.logs.cache import Cache
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
-engine.MIN_CACHED_BYTES, engine.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+engine.MIN_CACHED_BYTES, chunk.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
 role = parse_role("orders-api")
-job = engine.ReadRequest(role.matches, "a role", search=role.record_filter)
+job = chunk.ReadRequest(role.matches, "a role", search=role.record_filter)
 def wait(_):
     print("state", flush=True)
     sys.stdin.readline()
 cache = lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print)
 keep = engine.ReadOptions(cache=cache, on_progress=wait)
-engine.read_source(open_source(sys.argv[1]), job, means=keep)
+engine.read_source(open_source(sys.argv[1]), job, options=keep)
 print("done", flush=True)
 """
 """Reads a trail with a cache, and waits after each chunk until it may go on."""
@@ -595,7 +597,7 @@ def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
         if done:
             shutil.rmtree(tmp_path / "calls")
     assert killed >= KILLS // 3
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
     found, _ = cached(tmp_path)
     assert same(found, whole)
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import policygen.logs.calls.spill
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.spill import SpillStore, unpack_calls
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 
@@ -24,9 +26,9 @@ def everybody(_: RoleKey) -> bool:
 
 def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
     monkeypatch.setattr(policygen.logs.reader, "ROOM", room)
-    monkeypatch.setattr(policygen.logs.reader, "CHUNK_OBJECTS", 5)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
     with SpillStore() as spill:
-        whole = read_source(open_source(TRAIL), ReadRequest(everybody), means=ReadOptions(spill=spill))
+        whole = read_source(open_source(TRAIL), ReadRequest(everybody), options=ReadOptions(spill=spill))
         assert whole.counts.calls == {}
         assert whole.counts.totals.roles
         return {name: unpack_calls(pieces) for name, pieces in spill.by_name()}

@@ -22,14 +22,15 @@ from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 
 import policygen.cli.app
+import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.account.required_permissions import NEEDS, actions
 from policygen.logs.source import LogObject, Scope
 from policygen.logs.sources.files import FileReader, FileSource, read_file
 from policygen.logs.sources.s3.client import drop_clients
-from policygen.logs.verify.chain import DigestWindow, shifted
+from policygen.logs.verify.chain import DigestWindow, add_hours
 from policygen.logs.verify.verification import verify
-from policygen.logs.verify.verified_source import VerifiedSource, unproved, verified
+from policygen.logs.verify.verified_source import VerifiedSource, unproved_batches, verify_source
 from tests.logs.test_digests import (
     ACCOUNT,
     BUCKET,
@@ -380,12 +381,12 @@ def test_regions_whose_newest_digests_differ_get_one_advice() -> None:
     logs = [*here.objects(), *there.objects()]
     asked = DigestWindow("", "2026-11-04T00:20:00Z")
     found = verify(logs, [*here.digests, *there.digests], keys(), DAY)
-    reasons = [batch.unproved for batch in unproved(found, logs, asked)]
+    reasons = [batch.unproved for batch in unproved_batches(found, logs, asked)]
     advice = [reason.rpartition(": ")[2] for reason in reasons if "later digest" in reason]
     assert advice == ["--until 2026-11-03T10:31:00Z ends the window before it"] * 2
     # A region that fell silent long before is no question of waiting.
     asleep = verify(logs, [*here.digests, *there.digests[:1]], keys(), DAY)
-    told = {batch.name.split()[1]: batch.unproved for batch in unproved(asleep, logs, asked)}
+    told = {batch.name.split()[1]: batch.unproved for batch in unproved_batches(asleep, logs, asked)}
     assert told[HERE].endswith("--until 2026-11-03T12:31:00Z ends the window before it")
     assert told[ELSEWHERE].endswith("validation was turned off")
 
@@ -396,7 +397,9 @@ def test_what_no_other_end_of_the_window_would_prove_gets_no_advice() -> None:
     logs = trail.objects()
     found = verify(logs, trail.digests, keys(), DAY)
     for end, advised in (("2026-11-03T11:52:00Z", True), ("2026-11-03T11:51:00Z", False)):
-        told = [one for one in unproved(found, logs, DigestWindow("", end)) if "2026" in one.name[:-40]]
+        told = [
+            one for one in unproved_batches(found, logs, DigestWindow("", end)) if "2026" in one.name[:-40]
+        ]
         assert [
             one.unproved.endswith("ends the window before it") for one in told if "T1120Z" in one.name
         ] == [advised]
@@ -474,8 +477,9 @@ def test_what_was_kept_without_digests_does_not_count_as_verified(
 def test_processes_check_what_they_read(
     folder: Folder, policygen_: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("MIN_CACHED_BYTES", 0), ("MIN_PARALLEL_BYTES", 0), ("CHUNK_OBJECTS", 3)):
-        monkeypatch.setattr(policygen.logs.reader, name, value)
+    for name in ("MIN_CACHED_BYTES", "MIN_PARALLEL_BYTES"):
+        monkeypatch.setattr(policygen.logs.reader, name, 0)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
     whole = policygen_(*SUGGEST, *folder.words, "-j", "2")
     assert (whole.code, tables(whole)) == (0, list(range(8)))
     altered(folder)
@@ -486,7 +490,7 @@ def test_processes_check_what_they_read(
 
 def test_an_object_takes_no_more_along_than_its_own_hashes(folder: Folder) -> None:
     said: list[str] = []
-    source = verified(FileSource([folder.logs]), folder.keys, said.append)
+    source = verify_source(FileSource([folder.logs]), folder.keys, said.append)
     assert isinstance(source, VerifiedSource)
     assert isinstance(source.reader, FileReader)
     objects = [one for one in source.objects() if isinstance(one, LogObject)]
@@ -725,9 +729,9 @@ def test_without_cryptography_nothing_is_read_and_the_extra_is_named(
 
 
 def test_a_scope_with_a_time_ends_with_it() -> None:
-    from policygen.logs.verify.verification import reach, window
+    from policygen.logs.verify.verification import digest_window, widen_to_published
 
     scope = Scope("2026-11-03", "2026-11-03", until="2026-11-03T12:31:00Z")
-    assert window(scope) == DigestWindow("2026-11-03T00:00:00Z", "2026-11-03T12:31:00Z")
+    assert digest_window(scope) == DigestWindow("2026-11-03T00:00:00Z", "2026-11-03T12:31:00Z")
     late = LogObject("x", "x", day="2026-11-05")
-    assert window(reach(scope, [late])).end == shifted("2026-11-05T00:00:00Z", 24)
+    assert digest_window(widen_to_published(scope, [late])).end == add_hours("2026-11-05T00:00:00Z", 24)

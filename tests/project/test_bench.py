@@ -15,7 +15,8 @@ import pytest
 
 from policygen.evidence.record_mapping import map_batch
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.reader import ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import read_source
 from policygen.logs.registry import open_source
 from tests.support import ROOT
 

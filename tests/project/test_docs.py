@@ -6,6 +6,7 @@ import ast
 import csv
 import json
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -153,12 +154,23 @@ def raised() -> dict[str, set[int]]:
     """Every code that an error of the source carries, and the exit codes of these errors."""
     found: dict[str, set[int]] = {}
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EXITS:
-                for word in node.keywords:
-                    if word.arg == "code" and isinstance(word.value, ast.Constant):
-                        found.setdefault(str(word.value.value), set()).add(EXITS[node.func.id])
+        tree = ast.parse(path.read_text("utf-8"))
+        made = list(calls(tree))
+        # An error of its own class gives its code to the class that it is derived from.
+        for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+            made += [
+                (ast.unparse(kind.bases[0]), call) for name, call in calls(kind) if name == "super().__init__"
+            ]
+        for name, call in made:
+            for word in call.keywords:
+                if name in EXITS and word.arg == "code" and isinstance(word.value, ast.Constant):
+                    found.setdefault(str(word.value.value), set()).add(EXITS[name])
     return found
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    """The calls below a node, by what is called."""
+    return ((ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
 def test_the_page_of_codes_lists_every_code_with_its_exit_code() -> None:
@@ -223,6 +235,29 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     assert {name: words for name, words in found.items() if words} == {}
 
 
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")])
+TREE = re.compile(r"`((?:policygen|tests|docs|bench|samples)/[\w./*-]*)`")
+DOTTED = re.compile(r"`(policygen(?:\.\w+)+)`")
+
+
+def test_every_path_and_name_in_the_documents_exists() -> None:
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    paths = {path for path in TREE.findall(text) if not re.search("NAME|FAMILY|PACKAGE|ACCOUNT", path)}
+    assert {path for path in paths if not any(ROOT.glob(path.rstrip("/")))} == set()
+    names = set(DOTTED.findall(text)) - {"policygen.toml"}
+    assert {name for name in names if not resolves(name)} == set()
+    assert len(paths) > 20
+    assert len(names) > 20
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or a name in one."""
+    try:
+        return bool(pkgutil.resolve_name(name))
+    except (ImportError, AttributeError):
+        return False
+
+
 FACTS = ROOT / "docs" / "dev" / "cloudtrail-facts.md"
 NUMBER = r"\d\.\d{1,2}(?:\.\d{1,2})?"
 CITATION = re.compile(rf"\(({NUMBER}(?:(?:, | to ){NUMBER})*)\)|^# ({NUMBER})(?::|$)")
@@ -254,9 +289,8 @@ def test_every_fact_that_a_comment_cites_is_on_the_page_of_facts() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")]
-    assert len(pages) > 20
-    for page in pages:
+    assert len(PAGES) > 20
+    for page in PAGES:
         for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
             if "://" not in target:
                 linked = page.parent / target if target else page

@@ -159,7 +159,7 @@ def test_a_forged_denial_never_grants(code: str, message: str, tmp_path: Path) -
     extra = granted(made) - GRANTS
     # A refused part (KMS) says that the call itself was authorised: then that one action, and no other.
     assert extra <= ({"lambda:ListFunctions *"} if code.startswith("KMS") else set())
-    assert made.suggestion.usage.wanted
+    assert made.suggestion.usage.denied
     assert_clean(made)
 
 

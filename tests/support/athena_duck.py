@@ -74,12 +74,12 @@ class Duck:
         self.connection.execute("CREATE TABLE logs.trail AS SELECT * FROM given")
         self.queries: list[str] = []
         self.rows: list[int] = []
-        self.bill = "nothing"
+        self.cost_summary = "nothing"
 
     def describe(self) -> Table:
         return self.table
 
-    def check_room(self) -> None:
+    def check_scan_budget(self) -> None:
         """There is always room."""
 
     def run(self, sql: str) -> Iterator[Row]:

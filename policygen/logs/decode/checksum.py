@@ -20,12 +20,12 @@ def check_content(data: bytes, hashes: Collection[str]) -> Damage | None:
         hashes: SHA-256 in hex, as the digests list them.
     """
     try:
-        found = content_hash(data)
+        actual = content_hash(data)
     except ValueError as error:
         return Damage(None, f"the log differs from its digest: {error}")
-    if found in hashes:
+    if actual in hashes:
         return None
-    return Damage(None, f"the log differs from its digest: its SHA-256 begins {found[:12]}")
+    return Damage(None, f"the log differs from its digest: its SHA-256 begins {actual[:12]}")
 
 
 def content_hash(data: bytes) -> str:

@@ -1,8 +1,8 @@
 """Find the CloudTrail records in JSON text, however other services wrapped them on their way.
 
 Most files are plain trail files, and `trail_file` decodes them faster. This module takes any sequence of JSON values,
-unwraps each, and yields one item for everything in it: a record, a bad record, something passed over, or damage.
-Pure: bytes in, items out.
+unwraps each, and yields one item for everything in it: a record, a bad record, something passed over, or damage. Pure:
+bytes in, items out.
 
 The text is hostile: only keys that AWS writes decide what a value is, and the content of a record is never unwrapped.
 """

@@ -112,8 +112,8 @@ def error_reason(error: Exception) -> str:
 def _lines_after_damage(data: bytes, position: int) -> Iterator[object]:
     """Yield the values of whole lines that start with an object, perhaps an element of a list, and nothing else.
 
-    JSON strings hold no line ends, so text that a caller put into a record cannot start such a line. In indented JSON
-    a nested object can start a line, but then the line is indented or the object has more than one line.
+    JSON strings hold no line ends, so text that a caller put into a record cannot start such a line. In indented JSON a
+    nested object can start a line, but then the line is indented or the object has more than one line.
     """
     while position < len(data):
         position += 1

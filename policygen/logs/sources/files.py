@@ -1,6 +1,6 @@
 """Log source "files": files and folders of CloudTrail logs.
 
-Folders are walked in the order of relative paths, and every file once.
+Folders are read in the order of relative paths, and every file once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from policygen.text import escape_controls
 
 
 def open_files(specs: Sequence[str]) -> FileSource:
-    """The files and folders that `specs` name, as paths or ``file://`` URLs.
+    """Return the source of the files and folders that `specs` name, as paths or ``file://`` URLs.
 
     Raises:
         UsageError: one of them does not exist (PG-E201).
@@ -35,7 +35,7 @@ def open_files(specs: Sequence[str]) -> FileSource:
 
 
 class FileSource(LogSource):
-    """CloudTrail logs in files; a folder in `paths` stands for all files under it."""
+    """CloudTrail logs in files; a folder in `paths` stands for all files below it."""
 
     remote = False
 
@@ -44,7 +44,7 @@ class FileSource(LogSource):
         self.reader = FileReader()
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - all files are read
-        """Every file that may be a log, and what is knowingly none."""
+        """Yield every file that may be a log, and a batch for every file that is known to be none."""
         seen: set[tuple[int, int]] = set()
         for path in self.paths:
             label = path.as_posix() if len(self.paths) > 1 else ""
@@ -54,10 +54,10 @@ class FileSource(LogSource):
                 yield from _file(path, label or path.as_posix(), seen, expects_log=True, given=True)
 
     def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
-        """The error for not one log file (PG-E302)."""
+        """Return the error for a source without a log file (PG-E302)."""
         return NothingFoundError(
             f"no CloudTrail log file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
-            f"{_account(passed)}",
+            f"{_passed_over_summary(passed)}",
             "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
             code="PG-E302",
         )
@@ -73,7 +73,7 @@ def _hints(path: Path) -> Iterator[str]:
     yield "name a file or a folder of CloudTrail logs"
 
 
-def _account(passed: Counter[str]) -> str:
+def _passed_over_summary(passed: Counter[str]) -> str:
     kinds = [f"{count} {kind}" for kind, count in sorted(passed.items()) if count]
     if not kinds:
         return ""
@@ -85,7 +85,7 @@ def _account(passed: Counter[str]) -> str:
 
 
 def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[LogObject | Batch]:
-    """All under `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
+    """Yield all files below `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
     try:
         if not _is_new(folder.stat(), seen):
             return
@@ -94,14 +94,14 @@ def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Log
     except OSError as error:
         yield Batch.damaged(name or str(folder), Damage(None, reason_of(error)))
         return
-    for key, plain in inside:
-        path, shown = folder / plain, f"{name}/{plain}" if name else plain
-        if plain.startswith("."):
-            yield Batch.passed(shown, "hidden")
+    for key, entry_name in inside:
+        path, label = folder / entry_name, f"{name}/{entry_name}" if name else entry_name
+        if entry_name.startswith("."):
+            yield Batch.passed(label, "hidden")
         elif key.endswith("/"):
-            yield from _folder(path, shown, seen)
+            yield from _folder(path, label, seen)
         else:
-            yield from _file(path, shown, seen, expects_log=has_log_suffix(plain))
+            yield from _file(path, label, seen, expects_log=has_log_suffix(entry_name))
 
 
 def _file(
@@ -120,8 +120,8 @@ def _file(
     elif kind := kind_of_name(path.as_posix()):
         yield Batch.passed(name, kind)
     else:
-        # As git tells a changed file from an unchanged one: nobody can set back the time of the last change of
-        # its inode. What is no regular file gives its bytes once.
+        # git detects changed files in the same way: nobody can set back an inode's time of last change. A file that is
+        # not regular can be read only once, and has no version.
         version = (
             f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
         )
@@ -131,7 +131,7 @@ def _file(
 
 
 def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
-    """Whether this file or folder was not met before, by another path or link."""
+    """Return whether this file or folder was not seen before, through another path or link."""
     key = (status.st_dev, status.st_ino)
     if key in seen:
         return False
@@ -146,12 +146,12 @@ class FileReader(Reader):
     """Reads files; the locator of an object is its path."""
 
     def read(self, one: LogObject) -> Iterator[Batch]:
-        """Read one file; never raises for what it holds."""
+        """Yield the batches of one file; never raises for its content."""
         return read_file(one)
 
 
 def read_file(one: LogObject) -> Iterator[Batch]:
-    """The batches of one file; never raises for what it holds."""
+    """Yield the batches of one file; never raises for its content."""
     try:
         with open(one.locator, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
             if one.expects_log and one.size <= LIMIT and one.version:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
-from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam.locations import Location
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan, PlanKeep, PlanRisk

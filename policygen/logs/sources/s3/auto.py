@@ -21,7 +21,7 @@ _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 
 class TrailCandidate(NamedTuple):
-    """A trail, where it delivers to, and why it is not read; "" where it is."""
+    """A trail, where it delivers to, and why it is not read; `reason_skipped` is "" for a trail that is read."""
 
     name: str
     account: str
@@ -30,7 +30,7 @@ class TrailCandidate(NamedTuple):
     reason_skipped: str = ""
 
     def note(self) -> str:
-        """What became of it, in one line."""
+        """Return one line that says whether the trail is read, and why not."""
         fate = f"not read: {self.reason_skipped}" if self.reason_skipped else f"reading {self.location}"
         return escape_controls(f"trail {self.name} ({self.scope}): {fate}")
 
@@ -38,19 +38,19 @@ class TrailCandidate(NamedTuple):
 def open_auto(
     specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: FetcherName = "auto"
 ) -> S3Source:
-    """The source of the trails that log the caller's account; its `notes` say which these are, and why not the others.
+    """Return the source of the trails that log the caller's account; its `notes` say what became of each trail.
 
     Args:
         specs: the word ``auto``, or nothing.
         profile: AWS profile, "" for the default one.
-        region: where trails are asked for, "" for AWS_REGION or the profile's. Trails of one other region only are
-            not seen from there.
-        fetcher: as of `open_s3`.
+        region: where DescribeTrails is called, "" for AWS_REGION or the profile's. A trail that logs only another
+            region is not visible from there.
+        fetcher: as in `open_s3`.
 
     Raises:
-        UsageError: something was written after ``auto`` (PG-E202).
+        UsageError: something follows ``auto`` (PG-E202).
         NothingFoundError: no trail logs the account (PG-E302).
-        AwsError: no credentials or region; AWS refuses to name the trails, or to list a bucket (PG-E110).
+        AwsError: no credentials or region; AWS denies DescribeTrails, or listing a bucket (PG-E110).
     """
     for spec in specs:
         if spec.lower().rstrip(":") != "auto":
@@ -77,14 +77,14 @@ def open_auto(
 
 
 def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
-    """The trails to read, widest first, and the others with the reason why not.
+    """Return the trails to read, widest first, and the other trails with the reason why they are not read.
 
-    A trail of the organisation comes before one of all regions, and that before one of a single region. What logs the
-    same events as a wider one is not read twice; trails with other selectors are, since each may have data events that
-    the others lack.
+    A trail of the organisation comes before a trail of all regions, and that before a trail of a single region. A trail
+    that logs the same events as a wider one is not read. Trails with other selectors are read, since each may have data
+    events that the others lack.
 
     Args:
-        rows: trails with their status and selectors in the snapshot's form, null where they were refused.
+        rows: trails with their status and selectors in the snapshot's form, null where AWS denied them.
     """
     chosen: list[TrailCandidate] = []
     read: list[Json] = []
@@ -119,7 +119,7 @@ def _location(trail: Json) -> BucketPrefix:
 
 
 def _reason_not_logging(row: Json) -> str:
-    # A status that was refused is unknown: the trail may log.
+    # If the status was denied, the trail may log.
     status = row["Status"]
     if status is None or status.get("IsLogging"):
         return ""
@@ -129,7 +129,7 @@ def _reason_not_logging(row: Json) -> str:
 
 
 def _reason_covered(row: Json, read: Iterable[Json]) -> str:
-    """Which trail that is read has all that this one has; "" for none."""
+    """Return why a trail adds nothing to those that are read; "" if it may add events."""
     for other in read:
         name = sanitize(other["Trail"]["Name"])
         if _location(row["Trail"]) == _location(other["Trail"]):
@@ -145,14 +145,14 @@ def _selectors(row: Json) -> tuple[object, object]:
 
 
 def _covers_regions(wide: Json, narrow: Json) -> bool:
-    """Whether one logs every region of the other."""
+    """Return whether one trail logs every region of the other."""
     return bool(wide.get("IsMultiRegionTrail")) or (
         not narrow.get("IsMultiRegionTrail") and wide["HomeRegion"] == narrow["HomeRegion"]
     )
 
 
 def _describe_trails(aws: Aws) -> list[Json]:
-    """The trails that are seen from the session's region, those of other regions and of the organisation included."""
+    """Return the trails visible from the session's region, with those of other regions and the organisation."""
     reader = AccountReader(aws, lambda _: None)
     rows = reader.trails(aws.regions())
     if rows is None:
@@ -166,7 +166,7 @@ def _describe_trails(aws: Aws) -> list[Json]:
 
 
 def _check_listable(trail: TrailCandidate, access: S3Access) -> None:
-    """Stops where the bucket of a trail cannot be listed: without its events a policy could be too small."""
+    """Raise an error if a trail's bucket cannot be listed: without its events a policy could be too small."""
     bucket, prefix = trail.location
     try:
         list_page(access, bucket, prefix, folders=True)

@@ -1,4 +1,4 @@
-"""Reading a bucket: a client of S3 for every process, pages of its listing, and what to make of its refusals."""
+"""Access to buckets: one S3 client for each process, pages of listings, and the meaning of S3's errors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from policygen.logs.source import Batch, Damage
 from policygen.text import escape_controls, sanitize
 
 CONNECTIONS = 64
-"""Connections that a client keeps open; more threads than that would wait for one another."""
+"""Connections that a client keeps open; with more threads than that, threads wait for one another."""
 
-_ATTEMPTS = 10  # botocore gives up after 3, and what is given up is a hole in the evidence
+_ATTEMPTS = (
+    10  # botocore gives up after 3 attempts, and every object that is given up is missing from the evidence
+)
 
-# Going on would be useless: the next object would fail alike.
+# After these errors the next object would fail alike.
 _FATAL = frozenset({"PG-E101", "PG-E102", "PG-E103", "PG-E106", "PG-E107"})
 
 KMS_HINT = "kms:Decrypt on the trail's key, where its logs are encrypted with one"
@@ -33,12 +35,12 @@ _REASONS = {
 
 
 class S3Access(NamedTuple):
-    """Whose credentials are used, by name: it can go to another process, where a client cannot."""
+    """The credentials to use, by name: a name can be sent to another process, a client cannot."""
 
     profile: str = ""
-    """"" for the default one."""
+    """The AWS profile; "" for the default one."""
     region: str = ""
-    """"" for what the environment or the profile says. A bucket elsewhere is found by a redirect."""
+    """The AWS region; "" for that of the environment or the profile. S3 redirects to a bucket in another region."""
 
 
 class BucketPrefix(NamedTuple):
@@ -56,7 +58,7 @@ _lock = threading.Lock()
 
 
 def client_of(access: S3Access) -> Any:
-    """The client of this process: clients serve many threads, but sessions do not, and a fork must not share sockets.
+    """Return this process's client. Threads may share a client, but not a session, and a fork must not share sockets.
 
     Raises:
         AwsError: no such profile, or a damaged configuration.
@@ -72,7 +74,7 @@ def client_of(access: S3Access) -> Any:
 
 
 def drop_clients() -> None:
-    """Drops the clients of all sessions: credentials or the environment have changed."""
+    """Drop the clients of all sessions, after credentials or the environment have changed."""
     with _lock:
         _clients.clear()
 
@@ -139,7 +141,7 @@ def folders_in(access: S3Access, bucket: str, prefix: str) -> Iterator[str]:
 
 
 def url(bucket: str, key: str = "") -> str:
-    """``s3://BUCKET/KEY``."""
+    """Return ``s3://BUCKET/KEY``."""
     return f"s3://{bucket}/{key}"
 
 
@@ -147,7 +149,7 @@ def url(bucket: str, key: str = "") -> str:
 
 
 def failure_batch(name: str, error: Exception, action: str, size: int = 0) -> Batch:
-    """The batch that accounts for what AWS did not give, of kind "denied" where a permission is missing.
+    """Return the batch for what AWS did not give; its kind is "denied" where a permission is missing.
 
     Args:
         name: of the object, or of the prefix that could not be listed.
@@ -156,7 +158,7 @@ def failure_batch(name: str, error: Exception, action: str, size: int = 0) -> Ba
         size: bytes as stored.
 
     Raises:
-        AwsError: credentials have expired or AWS cannot be reached, so that all the rest would fail alike.
+        AwsError: credentials have expired or AWS cannot be reached, so every other request would fail alike.
     """
     _raise_if_fatal(error)
     kind = "denied" if is_denied(error) else "log"
@@ -175,7 +177,7 @@ def _raise_if_fatal(error: Exception) -> None:
 
 
 def is_broken_connection(error: Exception) -> bool:
-    """Whether a connection was made and then lost, or brought other bytes than were announced."""
+    """Return whether a connection was lost after it was made, or brought other bytes than announced."""
     from botocore import exceptions
     from urllib3.exceptions import HTTPError
 
@@ -199,14 +201,14 @@ def _reason(error: Exception, action: str) -> str:
 
 
 def _denied_permission(text: str, action: str) -> str:
-    """What a denial is about: S3 may say that it is the key's (2.1.9), or no more than "Access Denied"."""
+    """Return the missing permission. S3 may name the key's (2.1.9), or say no more than "Access Denied"."""
     if "kms:Decrypt" in text:
         return "kms:Decrypt on the trail's key"
     return f"{action}, or kms:Decrypt on the trail's key" if action == "s3:GetObject" else action
 
 
 def listing_error(error: Exception, access: S3Access, bucket: str, prefix: str) -> AwsError:
-    """The error for a bucket that cannot be listed at all, with the permission that is missing."""
+    """Return the error for a bucket that cannot be listed at all, with the missing permission."""
     _raise_if_fatal(error)
     translated = translate(error, service="s3", profile=access.profile)
     where = escape_controls(bucket)

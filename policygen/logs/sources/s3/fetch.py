@@ -1,4 +1,4 @@
-"""Fetching and reading objects of S3: through boto3, or obstore, which needs a tenth of the time for each."""
+"""Fetch and read S3 objects, through boto3 or through obstore, which takes a tenth of the time for each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from policygen.logs.sources.s3.client import S3Access, client_of, failure_batch,
 from policygen.logs.sources.s3.prefetch import map_in_order
 
 ATTEMPTS = 3
-"""How often an object is asked for whose stream breaks; refusals and throttles are botocore's to repeat."""
+"""How often an object is requested when its stream breaks; botocore itself repeats throttled requests."""
 
 THREADS = 16
-"""Objects that are fetched at the same time: a GET is waiting, for the greatest part."""
+"""Number of objects that are fetched at the same time: a GET mostly waits."""
 
 FetcherName = Literal["auto", "boto3", "obstore"]
 
@@ -31,13 +31,13 @@ Listed = TypeVar("Listed", bound=LogObject | Batch)
 
 
 class Fetcher(Protocol):
-    """Gives the bytes of an object. Picklable; many threads may use it."""
+    """Fetches the bytes of an object. Picklable; many threads may use it."""
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object, as stored.
+        """Return all bytes of one object, as stored.
 
         Raises:
-            Exception: of botocore, or ``OSError``; what they mean, `bucket.failed` tells.
+            Exception: an error of botocore, or an ``OSError``; `client.failure_batch` says what it means.
         """
         ...
 
@@ -49,7 +49,7 @@ class Boto3Fetcher:
     access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object; a stream that breaks is asked for again a few times."""
+        """Return all bytes of one object; a stream that breaks is requested again a few times."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return self._get_object(bucket, key)
@@ -74,21 +74,21 @@ class Boto3Fetcher:
 class ObstoreFetcher:
     """Fetches through obstore with the credentials of boto3.
 
-    What obstore cannot fetch is asked for through boto3, whose errors say why. Where boto3 can, obstore is given up:
-    a proxy, a certificate or an endpoint that only boto3 knows would fail every time.
+    If obstore fails, boto3 fetches the object: its errors say why. If boto3 succeeds, obstore is not used for this
+    bucket any more, because a proxy, a certificate or an endpoint that only boto3 knows would make it fail every time.
     """
 
     access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object."""
+        """Return all bytes of one object."""
         boto3 = Boto3Fetcher(self.access)
         store = self._store(bucket) if _SAFE_KEY.fullmatch(key) else None
         if store is None:
             return boto3.fetch(bucket, key)
         try:
             return bytes(store.get(key).bytes())
-        except Exception:  # of many classes: obstore has its own
+        except Exception:  # obstore has many error classes of its own
             data = boto3.fetch(bucket, key)
             _stores[os.getpid(), self.access, bucket] = None
             return data
@@ -104,13 +104,13 @@ class ObstoreFetcher:
 _stores: dict[tuple[int, S3Access, str], Any] = {}
 _lock = threading.Lock()
 
-# obstore tidies what it takes for a path ("a//b"); such keys are left to boto3.
+# obstore normalises keys that look like paths ("a//b"); boto3 fetches such keys.
 _SAFE_KEY = re.compile(r"(?!\.)[\w=.-]+(?:/(?!\.)[\w=.-]+)*", re.ASCII)
 _AWS_ENDPOINT = re.compile(r"https://s3(?:\.[a-z0-9-]+)?\.amazonaws\.com/?")
 
 
 def _make_store(access: S3Access, bucket: str) -> Any:
-    """A store of obstore in the bucket's region; None where the bucket does not tell it."""
+    """Return a store of obstore in the bucket's region; None where the bucket's region is not known."""
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
@@ -138,7 +138,7 @@ def _make_store(access: S3Access, bucket: str) -> Any:
 
 
 def make_fetcher(name: FetcherName, access: S3Access) -> Fetcher:
-    """The fetcher of that name; "auto" takes obstore where it is installed and nothing but AWS itself is asked.
+    """Return the fetcher of that name; "auto" takes obstore where it is installed and the endpoint is AWS's own.
 
     Raises:
         AwsError: no such profile, or a damaged configuration.
@@ -149,7 +149,7 @@ def make_fetcher(name: FetcherName, access: S3Access) -> Fetcher:
 
 
 def _uses_aws_endpoint(access: S3Access) -> bool:
-    """Whether the endpoint is AWS's usual one, and no certificate of a company stands before it."""
+    """Return whether the endpoint is AWS's usual one, without a company's certificate in front of it."""
     own = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
     return not any(os.environ.get(name) for name in own) and bool(
         _AWS_ENDPOINT.fullmatch(client_of(access).meta.endpoint_url)
@@ -161,26 +161,26 @@ def _uses_aws_endpoint(access: S3Access) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class S3Reader(Reader):
-    """Reads objects of buckets; can be sent to another process, where it makes a client of its own."""
+    """Reads objects of buckets; can be sent to another process, which makes its own client."""
 
     fetcher: Fetcher
 
     def read(self, one: LogObject) -> Iterator[Batch]:
-        """The batches of one object; what cannot be fetched or read is damage.
+        """Yield the batches of one object; an object that cannot be fetched or read becomes damage.
 
         Raises:
-            AwsError: credentials have expired or AWS cannot be reached: all the rest would fail alike.
+            AwsError: credentials have expired or AWS cannot be reached, so every other object would fail alike.
         """
         return self._decode(*self._fetch(one))
 
     def read_many(
         self, objects: Iterable[Listed], threads: int = THREADS
     ) -> Iterator[tuple[Listed, list[Batch]]]:
-        """Each object with its batches, in their order; some objects are fetched ahead. Batches are passed on.
+        """Yield each object with its batches, in the objects' order, while threads fetch ahead. Batches are passed on.
 
         Args:
-            objects: what `S3Source.objects` gives.
-            threads: how many are fetched at the same time; at most twice as many wait in memory, as stored.
+            objects: what `S3Source.objects` yields.
+            threads: number of simultaneous fetches; at most twice as many objects wait in memory, as stored.
         """
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:

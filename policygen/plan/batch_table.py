@@ -91,7 +91,7 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
         return self.end if "T" in self.end else f"{self.end}T23:59:59Z"
 
 
-class Totals(msgspec.Struct, frozen=True):
+class VerdictTotals(msgspec.Struct, frozen=True):
     """The sums of all rows with one verdict."""
 
     verdict: Verdict
@@ -101,13 +101,13 @@ class Totals(msgspec.Struct, frozen=True):
     escalations_closed: int
 
 
-def totals(rows: Iterable[BatchRow]) -> list[Totals]:
+def totals(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
     """Add up the rows of each verdict, in the order of verdicts; those without rows are left out."""
     groups: dict[Verdict, list[BatchRow]] = {verdict: [] for verdict in get_args(Verdict)}
     for row in rows:
         groups[row.verdict].append(row)
     return [
-        Totals(
+        VerdictTotals(
             verdict,
             len(members),
             sum(row.actions_now or 0 for row in members if row.cut is not None),

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, Totals, sorted_rows, totals
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchRow,
+    BatchTable,
+    VerdictTotals,
+    sorted_rows,
+    totals,
+)
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.text import escape_controls, pluralize
@@ -55,7 +62,7 @@ def _warnings(batch: BatchTable) -> Iterator[str]:
         )
 
 
-def _sum(one: Totals) -> str:
+def _sum(one: VerdictTotals) -> str:
     if not one.actions_now:
         return VERDICT_MEANINGS[one.verdict]
     cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now

@@ -102,6 +102,6 @@ def plan_to_json(plan: Plan) -> str:
 
 def policies_to_json(plan: Plan) -> str:
     """Return what IAM takes: the document, or ``{"policies": [{"name", "document"}]}`` where it had to be split."""
-    found = [{"name": one.name, "document": one.document} for one in plan.policies]
-    document = found[0]["document"] if len(found) == 1 else {"policies": found}
+    policies = [{"name": one.name, "document": one.document} for one in plan.policies]
+    document = policies[0]["document"] if len(policies) == 1 else {"policies": policies}
     return visible_json(indented(document)) + "\n"

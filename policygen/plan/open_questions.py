@@ -35,7 +35,7 @@ class KeepGroup:
 
 def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
     """List the decisions that the screen asks for: types of names, seasonal use, then services with blind spots."""
-    found = [
+    questions = [
         OpenQuestion(
             one.type,
             f"{pluralize(one.names, 'name')} written as seen",
@@ -44,7 +44,7 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
         )
         for one in plan.questions
     ]
-    found += _seasonal(plan)
+    questions += _seasonal(plan)
     services: dict[str, list[ChangeGroup]] = {}
     for group in plan.change_groups:
         if group.kind == "unknown":
@@ -53,8 +53,10 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
         members = count_changes(groups)
         option = f"--drop {groups[0].changes[0].action}" if members == 1 else f"--drop '{service}:*'"
         whys = "; ".join(sorted({one.why for one in groups}))
-        found.append(OpenQuestion(service, f"{pluralize(members, 'permission')} kept as today", whys, option))
-    return tuple(found)
+        questions.append(
+            OpenQuestion(service, f"{pluralize(members, 'permission')} kept as today", whys, option)
+        )
+    return tuple(questions)
 
 
 def seasonal_groups(plan: Plan) -> dict[tuple[str, str], list[str]]:
@@ -79,17 +81,19 @@ def _seasonal(plan: Plan) -> list[OpenQuestion]:
 
 def keep_groups(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
     """Group what is kept without evidence by its reason, the largest group first."""
-    groups: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
+    members_by_reason: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
     for keep in plan.keeps:
         if keep.kind in kinds:
-            groups.setdefault((keep.blind_spot or "", keep.why, keep.remedy, keep.command), []).append(keep)
-    made = [
+            members_by_reason.setdefault(
+                (keep.blind_spot or "", keep.why, keep.remedy, keep.command), []
+            ).append(keep)
+    groups = [
         KeepGroup(
             why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot
         )
-        for (spot, why, remedy, command), members in groups.items()
+        for (spot, why, remedy, command), members in members_by_reason.items()
     ]
-    return tuple(sorted(made, key=lambda group: (-len(group.actions), group.why, group.remedy)))
+    return tuple(sorted(groups, key=lambda group: (-len(group.actions), group.why, group.remedy)))
 
 
 def _names(keeps: Sequence[PlanKeep]) -> tuple[str, ...]:

@@ -69,11 +69,11 @@ def document_size(policy: Document) -> int:
 
 def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
     """Return how each observed action was used."""
-    found: dict[str, ActionUse] = {}
+    use: dict[str, ActionUse] = {}
     for one in plan.evidence.observed:
-        before = found.get(one.action, ActionUse(0, ""))
-        found[one.action] = ActionUse(before.calls + one.count, max(before.last, one.last))
-    return found
+        before = use.get(one.action, ActionUse(0, ""))
+        use[one.action] = ActionUse(before.calls + one.count, max(before.last, one.last))
+    return use
 
 
 def all_changes(plan: Plan) -> tuple[PlanChange, ...]:
@@ -100,7 +100,7 @@ def _as_changes(plan: Plan) -> Iterator[PlanChange]:
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     """Group values by key, in the order in which they come."""
-    found: dict[Key, list[Value]] = {}
+    groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
+        groups.setdefault(key, []).append(value)
+    return groups

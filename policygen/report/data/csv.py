@@ -30,11 +30,11 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
     for one in plan.missing:
         service, why = _service(one.action), _on(one.resource, one.cause)
         yield *role, service, one.action, "missing", "", "", one.count, one.last, why
-    for wanted in plan.wanted_but_denied:
-        why = _on(wanted.resource, denied_by(wanted.policy_type, explicit=wanted.explicit))
-        asked = wanted.action or wanted.event
-        service = _service(wanted.action) if wanted.action else ""
-        yield *role, service, asked, "denied", "", "", wanted.count, wanted.last, why
+    for denied in plan.wanted_but_denied:
+        why = _on(denied.resource, denied_by(denied.policy_type, explicit=denied.explicit))
+        name = denied.action or denied.event
+        service = _service(denied.action) if denied.action else ""
+        yield *role, service, name, "denied", "", "", denied.count, denied.last, why
 
 
 def _service(action: str) -> str:

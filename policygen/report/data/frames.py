@@ -84,11 +84,12 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
     Columns: service, action (categories), resource, resource_type, grade, written_as, rule, granted (bool), n, days,
     first, last (datetime64, UTC), event_ids (list of str).
     """
-    made = suggestion
     rows = []
-    tables = [made.usage.requests, made.usage.informational] if asides else [made.usage.requests]
+    tables = (
+        [suggestion.usage.requests, suggestion.usage.informational] if asides else [suggestion.usage.requests]
+    )
     for request, seen in [pair for table in tables for pair in table.items()]:
-        written = made.written.get(request)
+        written = suggestion.written.get(request)
         rows.append(
             {
                 "service": request.action.split(":", 1)[0],

@@ -50,19 +50,19 @@ def findings_from_plan(plan: Plan) -> FindingsReport:
     """Return the findings of a plan, the worst first, as the renderers of the gate's findings take them."""
     file = file_of(plan)
     write = partial(Finding, file=file, place=Location(1, 1))
-    found = [
+    findings = [
         finding
         for part in (_denied_calls, _changes, _risks, _missing_basis, _blind_spots, _not_granted)
         for finding in part(plan, write)
     ]
-    found.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
+    findings.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
     return FindingsReport(
         role=plan.role.name,
         account=plan.role.account,
-        findings=found,
+        findings=findings,
         files=[file],
         fail_on=FAIL_ON,
-        failed=len(failing(found, FAIL_ON)),
+        failed=len(failing(findings, FAIL_ON)),
         days=plan.coverage.days,
         days_with_events=plan.coverage.days_with_events,
         last=plan.evidence.last,

@@ -26,12 +26,12 @@ def _lines(report: FindingsReport) -> Iterator[str]:
     yield f"policygen {escape_controls(report.role)}: {report.verdict}".replace("##[", "# #[")
 
 
-def _line(one: Finding) -> str:
-    place = f"file={_property(one.file)},line={one.place.line},col={one.place.column}"
-    title = _property(f"{one.rule.id} {one.rule.title}")
+def _line(finding: Finding) -> str:
+    place = f"file={_property(finding.file)},line={finding.place.line},col={finding.place.column}"
+    title = _property(f"{finding.rule.id} {finding.rule.title}")
     return (
-        f"::{_COMMANDS[one.level]} {place},title={title}::"
-        f"{_data(escape_controls(f'{one.subject}: {one.message}. Fix: {one.fix}.'))}"
+        f"::{_COMMANDS[finding.level]} {place},title={title}::"
+        f"{_data(escape_controls(f'{finding.subject}: {finding.message}. Fix: {finding.fix}.'))}"
     )
 
 

@@ -23,7 +23,7 @@ def render(report: FindingsReport) -> str:
     columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
     table = fitted_section(
         "Findings",
-        [_row(one) for one in report.findings],
+        [_row(finding) for finding in report.findings],
         opening="\n".join(columns),
         noun="finding",
         rest=f"{code('policygen check … -f json')} prints all",
@@ -32,12 +32,12 @@ def render(report: FindingsReport) -> str:
     return comment([Section("\n\n".join(head)), *table])
 
 
-def _row(one: Finding) -> str:
+def _row(finding: Finding) -> str:
     return row(
-        one.level,
-        one.rule.id,
-        f"{prose(one.rule.title)}: {code(one.subject)}",
-        code(f"{one.file}:{one.place.line}:{one.place.column}"),
-        prose(one.message),
-        prose(one.fix),
+        finding.level,
+        finding.rule.id,
+        f"{prose(finding.rule.title)}: {code(finding.subject)}",
+        code(f"{finding.file}:{finding.place.line}:{finding.place.column}"),
+        prose(finding.message),
+        prose(finding.fix),
     )

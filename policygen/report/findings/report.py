@@ -47,10 +47,10 @@ class FindingsReport:
     @property
     def verdict(self) -> str:
         """The number of findings, and of those that fail, in words that fit a gate and a plan."""
-        found = pluralize(len(self.findings), "finding")
+        number = pluralize(len(self.findings), "finding")
         if self.fail_on is None or not self.findings:
-            return found
-        return f"{found}, {self.failed:,} at or above {self.fail_on}"
+            return number
+        return f"{number}, {self.failed:,} at or above {self.fail_on}"
 
 
 def render(name: str, report: FindingsReport) -> str:

@@ -38,8 +38,8 @@ def render(reports: Sequence[FindingsReport]) -> str:
             f"give {RUNS} plans a time, and upload each file",
             code="PG-E281",
         )
-    found = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
-    return visible_json(json.dumps(found, indent=2, ensure_ascii=False)) + "\n"
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
+    return visible_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _run(report: FindingsReport) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _run(report: FindingsReport) -> dict[str, Any]:
         },
         "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(report, one, names) for one in report.findings[:LIMIT]],
+        "results": [_result(report, finding, names) for finding in report.findings[:LIMIT]],
     }
     if len(report.findings) > LIMIT:
         run["properties"] = {"omitted": len(report.findings) - LIMIT}
@@ -75,23 +75,25 @@ def _rule(rule: CheckRule) -> dict[str, Any]:
     }
 
 
-def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str, Any]:
-    place = {"startLine": one.place.line, "startColumn": one.place.column}
-    known = escape_controls("\x1f".join((report.role, one.rule.id, one.key or one.subject, one.resource)))
+def _result(report: FindingsReport, finding: Finding, names: list[str]) -> dict[str, Any]:
+    place = {"startLine": finding.place.line, "startColumn": finding.place.column}
+    parts = (report.role, finding.rule.id, finding.key or finding.subject, finding.resource)
+    identity = escape_controls("\x1f".join(parts))
+    message = f"{finding.rule.title}: {finding.subject}. {finding.message}. Fix: {finding.fix}."
     return {
-        "ruleId": one.rule.id,
-        "ruleIndex": names.index(one.rule.id),
-        "level": one.level,
-        "message": {"text": _literal(f"{one.rule.title}: {one.subject}. {one.message}. Fix: {one.fix}.")},
+        "ruleId": finding.rule.id,
+        "ruleIndex": names.index(finding.rule.id),
+        "level": finding.level,
+        "message": {"text": _literal(message)},
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(one.file)},
+                    "artifactLocation": {"uri": _uri(finding.file)},
                     "region": place,
                 }
             }
         ],
-        "partialFingerprints": {"policygen/v1": hashlib.sha256(known.encode()).hexdigest()},
+        "partialFingerprints": {"policygen/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
 
 

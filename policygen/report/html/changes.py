@@ -134,15 +134,17 @@ def changes_of(plan: Plan) -> Changes:
 
 def bars_of(plan: Plan) -> tuple[ChartBar, ...]:
     """Count permissions by service, now and proposed; the most first."""
-    found: dict[str, Counter[str]] = {}
+    numbers_by_service: dict[str, Counter[str]] = {}
     for group in all_change_groups(plan):
-        numbers = found.setdefault(group.service, Counter())
+        numbers = numbers_by_service.setdefault(group.service, Counter())
         numbers["now"] += sum([1 for one in group.changes if one.now])
         numbers["used" if group.kind in _USED else group.kind] += sum(
             [1 for one in group.changes if one.proposed]
         )
-    made = [ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
-    return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
+    bars = [
+        ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in numbers_by_service.items()
+    ]
+    return tuple(sorted(bars, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 
 
 def shorten_pattern(pattern: str, account: str) -> str:
@@ -223,9 +225,9 @@ def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 def _granted_requests(requests: Iterable[Request]) -> dict[str, dict[str, list[Request]]]:
     """Group the granted requests by service and by action in lower case."""
-    found: dict[str, dict[str, list[Request]]] = {}
+    by_service: dict[str, dict[str, list[Request]]] = {}
     for request in requests:
         if request.written_as is not None:
-            actions = found.setdefault(service_of(request.action), {})
+            actions = by_service.setdefault(service_of(request.action), {})
             actions.setdefault(request.action.lower(), []).append(request)
-    return found
+    return by_service

@@ -44,8 +44,8 @@ class ChartBar:
 
 def day_label(day: str) -> str:
     """``26 Oct`` for an ISO date."""
-    found = date.fromisoformat(day)
-    return f"{found.day} {_MONTHS[found.month - 1]}"
+    date_ = date.fromisoformat(day)
+    return f"{date_.day} {_MONTHS[date_.month - 1]}"
 
 
 def states(row: HeatRow, edges: Sequence[int]) -> list[State]:
@@ -122,11 +122,11 @@ def swatch(state: State) -> Markup:
     return _svg("swatch", [f'<rect class="{name}" width="100%" height="14"/>'])
 
 
-def bars(one: ChartBar, top: int) -> Markup:
+def bars(bar: ChartBar, top: int) -> Markup:
     """Draw a service's permissions today above those proposed; `top` fills the width."""
-    parts = [f'<rect class="now" width="{_part(one.now, top)}" height="{BAR}"/>'] if one.now else []
+    parts = [f'<rect class="now" width="{_part(bar.now, top)}" height="{BAR}"/>'] if bar.now else []
     start = 0
-    for name, number in (("used", one.used), ("kept", one.kept), ("x", one.unknown)):
+    for name, number in (("used", bar.used), ("kept", bar.kept), ("x", bar.unknown)):
         if number:
             place = f'x="{_part(start, top)}" width="{_part(number, top)}" y="{BAR + 2}" height="{BAR}"'
             parts.append(f'<rect class="{name}" {place}/>')

@@ -112,8 +112,8 @@ def _visible_since(removed: Sequence[ChangeGroup], *, seen: bool) -> str:
 
 
 def _unlogged(plan: Plan) -> frozenset[str]:
-    found = set(plan.coverage.days_without_events)
+    days = set(plan.coverage.days_without_events)
     for gap in plan.coverage.stopped:
         first, last = date.fromisoformat(gap.start[:10]), date.fromisoformat(gap.end[:10])
-        found |= {(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)}
-    return frozenset(found) & frozenset(plan.calendar.days)
+        days |= {(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)}
+    return frozenset(days) & frozenset(plan.calendar.days)

@@ -140,8 +140,8 @@ def _minute(time: str) -> str:
 
 def _by_service(actions: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
     """Group actions by service, without its prefix."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for action in actions:
         service, _, name = action.partition(":")
-        found.setdefault(service, []).append(name)
-    return found.items()
+        groups.setdefault(service, []).append(name)
+    return groups.items()

@@ -59,8 +59,8 @@ def checked(plan: Planned) -> Planned:
 
 def _token(key: str, is_key: bool) -> str:
     # jsii, which carries calls from Python to JavaScript, marks objects by keys of its own.
-    found = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
-    return "as a key it is a token of the CDK" if found else ""
+    token = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
+    return "as a key it is a token of the CDK" if token else ""
 
 
 def class_name(plan: Planned) -> str:
@@ -70,8 +70,8 @@ def class_name(plan: Planned) -> str:
 
 def constructs(plan: Planned, language: Language) -> Iterator[str]:
     """Yield the policies, attached to ``role``: an inline one, or managed ones."""
-    one = len(plan.policies) == 1
-    kind, name = ("Policy", "policy_name") if one else ("ManagedPolicy", "managed_policy_name")
+    single = len(plan.policies) == 1
+    kind, name = ("Policy", "policy_name") if single else ("ManagedPolicy", "managed_policy_name")
     for id_, policy in zip(numbered("Policy", len(plan.policies)), plan.policies, strict=True):
         statements = [_statement(each, language) for each in policy.document["Statement"]]
         # With minimize, the CDK would merge statements and drop their Sids.

@@ -144,8 +144,8 @@ def _columns(*names: str) -> str:
 
 def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
     """Group changes by service: first the services that were used, last those that go completely."""
-    found = grouped((change.service, change) for change in changes)
-    return {name: found[name] for name in sorted(found, key=lambda name: (_rank(found[name]), name))}
+    groups = grouped((change.service, change) for change in changes)
+    return {name: groups[name] for name in sorted(groups, key=lambda name: (_rank(groups[name]), name))}
 
 
 def _rank(changes: Iterable[PlanChange]) -> int:

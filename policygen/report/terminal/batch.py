@@ -38,8 +38,8 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     if len(shown) < len(ordered):
         lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
-    for one in totals(ordered):
-        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
+    for total in totals(ordered):
+        lines += wrapped(f"{total.verdict:<10}{total.roles:>5,}  ", _sum(total))
     lines += ["", *_next(ordered, out)]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
 
@@ -62,14 +62,16 @@ def _warnings(batch: BatchTable) -> Iterator[str]:
         )
 
 
-def _sum(one: VerdictTotals) -> str:
-    if not one.actions_now:
-        return VERDICT_MEANINGS[one.verdict]
-    cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
+def _sum(total: VerdictTotals) -> str:
+    if not total.actions_now:
+        return VERDICT_MEANINGS[total.verdict]
+    cut = 100 * (total.actions_now - total.actions_proposed) / total.actions_now
     paths = (
-        f", {pluralize(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+        f", {pluralize(total.escalations_closed, 'escalation path')} closed"
+        if total.escalations_closed
+        else ""
     )
-    return f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+    return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
 def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
@@ -89,10 +91,10 @@ def _line(row: BatchRow, end: str) -> str:
         f"{cut:>7}{_figure(row.escalations_closed):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
-    asked = f", {pluralize(row.questions, 'question')}" if row.questions else ""
-    if len(lead) + len(row.verdict) + len(asked) > WIDTH:
-        asked = f", {row.questions:,} open"
-    return f"{lead}{row.verdict}{asked}"[:WIDTH]
+    questions = f", {pluralize(row.questions, 'question')}" if row.questions else ""
+    if len(lead) + len(row.verdict) + len(questions) > WIDTH:
+        questions = f", {row.questions:,} open"
+    return f"{lead}{row.verdict}{questions}"[:WIDTH]
 
 
 def _figure(number: int | None) -> str:

@@ -22,7 +22,7 @@ VERDICT_MEANINGS: Mapping[Verdict, str] = {
 
 
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The result for one role. Counts are None where they are not known."""
+    """What became of one role. Counts are None where they are not known."""
 
     role: str
     account: str
@@ -65,7 +65,7 @@ def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
 
 
 class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
-    """All rows of a batch, and what was read for them: ``batch.json``, described by ``batch.schema.json``."""
+    """The rows of a batch and what they rest on: ``batch.json``, described by ``batch.schema.json``."""
 
     schema_version: int
     policygen: str

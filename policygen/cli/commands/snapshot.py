@@ -39,7 +39,7 @@ def command(
     found = take_snapshot(
         open_session(profile or None),
         region or (),
-        say=talk,
+        on_message=talk,
         last_accessed=last_accessed,
         organization=organization,
     )

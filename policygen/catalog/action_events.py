@@ -1,8 +1,8 @@
-"""Which events an IAM action shows in: the operations whose calls ask for it.
+"""Lists the events of an IAM action: the operations that need it.
 
-Made from botocore's API models, as the catalog maps them, and from the rules of the service files. An action that
-is not here has no event of which anything is known: it belongs to the console or to a service without a public
-API, it comes along with other calls, or it is newer than this list. ``catalog/build/action_events.py`` makes it.
+``catalog/build/action_events.py`` makes the list from botocore's API models, as the catalog maps them, and from the
+rules of the service files. An action without an entry has no known event: it belongs to the console or to a service
+without a public API, it comes along with other calls, or it is newer than the list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 
 FILE = "action_events.json"
 
-# Their records may write the API's date behind the name (1.8.2).
+# Services whose records may append the date of the API to the name (1.8.2).
 _DATED = frozenset({"lambda", "cloudfront"})
 
 
@@ -25,16 +25,16 @@ def _actions() -> Mapping[str, str]:
 
 @cache
 def _of_service(prefix: str) -> Mapping[str, tuple[str, ...]]:
-    found = {}
+    events_of = {}
     for entry in _actions().get(prefix, "").split():
         name, _, events = entry.partition("=")
-        found[name.lower()] = tuple(events.split(",")) if events else (name,)
-    return found
+        events_of[name.lower()] = tuple(events.split(",")) if events else (name,)
+    return events_of
 
 
 @lru_cache(maxsize=65536)
 def event_names(action: str) -> tuple[str, ...]:
-    """The names under which an action's use is logged; () where none is known. ``*`` stands for the API's date."""
+    """Return the event names of an action, () if none is known; ``20*`` matches the date of the API."""
     prefix, _, name = action.lower().partition(":")
     names = _of_service(prefix).get(name, ())
-    return (*names, *(f"{one}20*" for one in names)) if prefix in _DATED else names
+    return (*names, *(f"{event}20*" for event in names)) if prefix in _DATED else names

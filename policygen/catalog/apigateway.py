@@ -1,8 +1,8 @@
-"""API Gateway's control plane: the IAM action is an HTTP verb, the resource the request's path (1.8.6).
+"""API Gateway's control plane: the IAM action is an HTTP verb and the resource is the path of the request (1.8.6).
 
 Both follow from botocore's models: ``CreateUsagePlanKey`` is ``apigateway:POST`` on
-``arn:aws:apigateway:REGION::/usageplans/ID/keys``. Two APIs share the event source; operations that both
-have are told apart by the parameters: the newer one's say ``apiId``, the older one's ``restApiId``.
+``arn:aws:apigateway:REGION::/usageplans/ID/keys``. Two APIs share the event source. Where both have an operation of
+the same name, the parameters decide: the newer API has ``apiId``, the older one ``restApiId``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
 def verb_and_path(call: Call, operation: str) -> tuple[str, Text] | None:
-    """The HTTP verb and the ARN of a control-plane operation, or None when it is not one.
+    """Return the HTTP verb and the ARN of a control-plane operation, or None for another operation.
 
-    A path member that the record does not hold, or hides, becomes ``*``.
+    A path member that is missing in the record, or hidden, becomes ``*``.
     """
-    found = _operation(operation, call.params)
-    if not found:
+    request = _operation(operation, call.params)
+    if not request:
         return None
-    verb, uri = found
+    verb, uri = request
     members = _members(call.params)
     texts = [Text(f"arn:{call.partition}:apigateway:{call.region}::")]
     path = uri.removeprefix("/v2").split("?")[0]
@@ -43,7 +43,7 @@ def verb_and_path(call: Call, operation: str) -> tuple[str, Text] | None:
 
 
 def _segment(value: str) -> str:
-    """A member as it stands in the path: an ARN below ``/tags/`` is URL-encoded, so that it stays one segment."""
+    """Return a member as one segment of the path: an ARN below ``/tags/`` is URL-encoded."""
     return quote(value, safe="") if value.startswith("arn:") else value
 
 
@@ -59,7 +59,10 @@ def _operation(operation: str, params: Mapping[str, Any]) -> tuple[str, str] | N
 
 
 def _members(params: Mapping[str, Any]) -> dict[str, str]:
-    """The path's members by normalised name. They stand beside the input object, never in it: the
-    ``httpMethod`` inside PutIntegration's input is the backend's and not the method's."""
+    """Return the path members by normalised name.
+
+    They are beside the input object, never in it: the ``httpMethod`` in the input of PutIntegration is the one of the
+    backend and not the one of the method.
+    """
     texts = ((normalise(name), scalar(value)) for name, value in params.items())
     return {name: text for name, text in texts if text and text != _HIDDEN}

@@ -1,4 +1,4 @@
-"""A call, and the access requests that it stands for, each with its provenance."""
+"""A call, and the access requests that it maps to, each with its provenance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policygen.iam.request import AccessRequest
 
 
 class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One entry of a record's `resources`: CloudFormation-style type, ARN, owner's account; "" where absent."""
+    """One entry of a record's `resources`: CloudFormation-style type, ARN and owner's account; "" where absent."""
 
     type: str
     arn: str
@@ -21,7 +21,7 @@ class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One distinct API call of one account and region, with the parameters that identify what it touched."""
+    """One distinct API call of one account and region, with the parameters that identify its resources."""
 
     source: str
     """eventSource, ``s3.amazonaws.com``."""
@@ -32,18 +32,18 @@ class Call:
     """The account of the caller, 12 digits."""
     partition: str = "aws"
     params: Mapping[str, Any] = field(default_factory=dict)
-    """requestParameters, whole or cut down to the identifying fields."""
+    """requestParameters, all or only the identifying ones."""
     resources: tuple[ResourceEntry, ...] = ()
     error: str = ""
     """errorCode without ``Client.``/``Server.``; "" for success."""
     via: str = ""
-    """userIdentity.invokedBy: the service that called with the role's credentials (1.5)."""
+    """userIdentity.invokedBy: the service that made the call with the role's credentials (1.5)."""
     vpce: str = ""
     """vpcEndpointId."""
 
 
 class Provenance(NamedTuple):
-    """Why a call stands for a request: the rule that gave the action and the step that gave the ARN."""
+    """Why a call maps to a request: the rule that gave the action and the step that gave the ARN."""
 
     rule: str
     """``event GetSecretValue`` for a rule of a service file, or the name of a general step."""
@@ -51,11 +51,11 @@ class Provenance(NamedTuple):
     file: str = ""
     """Service file of the rule; "" for a general step."""
     need: int = -1
-    """Which of the rule's needs, its `also` counted on; -1 for a general step."""
+    """`RequiredAction.number` in the rule; -1 for a general step."""
     kind: str = ""
     """Resource type; "" for none."""
     step: str = ""
-    """What gave the ARN: a template of the service file, or the name of a general step."""
+    """The source of the ARN: a template of the service file, or the name of a general step."""
 
     def __str__(self) -> str:
         rule = f"{self.rule}: {self.note}" if self.note else self.rule
@@ -63,12 +63,12 @@ class Provenance(NamedTuple):
 
 
 class MappedRequest(NamedTuple):
-    """An access request and where it comes from."""
+    """An access request and its provenance."""
 
     request: AccessRequest
     origin: Provenance
 
     @property
     def why(self) -> str:
-        """The origin in words."""
+        """The provenance as text."""
         return str(self.origin)

@@ -1,7 +1,7 @@
-"""Named extractors: the odd shapes of CloudTrail parameters, each a small pure function.
+"""Named extractors: small pure functions for unusual forms of CloudTrail parameters.
 
-An extractor takes one value and the argument written after its name, and gives any number of values; none
-means that the value is not of the shape. Service files use them as ``{queueUrl|last_segment}``.
+An extractor takes one value and the argument after its name, and returns any number of values; none if the value does
+not have the form. Service files use them as ``{queueUrl|last_segment}``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Extractor = Callable[[Any, str], Iterable[Any]]
 _FUNCTION = re.compile(
     r"(?:arn:[^:]+:lambda:(?P<region>[^:]*):)?(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[^:]+)(?::(?P<qualifier>.+))?"
 )
-# What is quoted is passed over, a comment may come first, and only an index is named after the table and a dot
+# Quoted text is skipped, a comment may come first, and a name after the table and a dot is an index
 # (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.statements.html).
 _PARTIQL = re.compile(
     r"""(?:\s|--[^\n]*\n|(?>/\*.*?\*/))*+
@@ -32,7 +32,7 @@ _COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
 
 _SENDER = re.compile(r"(?:.*<)?\s*(?P<address>[^<>\s]{1,64}@(?P<domain>[^<>\s@]{1,255}))\s*(?:>\s*)?")
 
-# Regions to which a Bedrock inference profile of a geography sends requests; the caller's own comes in addition.
+# Regions to which a Bedrock inference profile of a geography sends requests, besides the region of the caller.
 # Source: Bedrock User Guide, inference-profiles-support.
 _PROFILE_REGIONS = {
     "us": ("us-east-1", "us-east-2", "us-west-2"),
@@ -56,22 +56,22 @@ def _texts(value: Any) -> str:
 
 
 def only_arn(value: Any, _: str) -> Iterable[Any]:
-    """The value if it is an ARN."""
+    """Return the value if it is an ARN."""
     return [value] if _texts(value).startswith("arn:") else []
 
 
 def not_arn(value: Any, _: str) -> Iterable[Any]:
-    """The value if it is not an ARN."""
+    """Return the value if it is not an ARN."""
     return [] if _texts(value).startswith("arn:") else [value]
 
 
 def last_segment(value: Any, separator: str) -> Iterable[Any]:
-    """What follows the last ``/`` (or the separator given): the name in a queue URL."""
+    """Return the text after the last ``/`` or another separator: the name in a queue URL."""
     return [_texts(value).rsplit(separator or "/", 1)[-1]]
 
 
 def segment(value: Any, argument: str) -> Iterable[Any]:
-    """One piece of a value: ``segment:/,3`` splits at ``/`` and takes the fourth piece."""
+    """Return one piece of a value: ``segment:/,3`` splits at ``/`` and returns the fourth piece."""
     separator, _, index = argument.rpartition(",")
     pieces = _texts(value).split(separator or ":")
     at = int(index)
@@ -79,43 +79,45 @@ def segment(value: Any, argument: str) -> Iterable[Any]:
 
 
 def no_slash(value: Any, _: str) -> Iterable[Any]:
-    """Without leading slashes: SSM parameters are ``/app/x`` in calls and ``parameter/app/x`` in ARNs."""
+    """Return the value without leading slashes: SSM writes ``/app/x`` in calls and ``parameter/app/x`` in ARNs."""
     return [_texts(value).lstrip("/")]
 
 
 def lower(value: Any, _: str) -> Iterable[Any]:
-    """In lower case."""
+    """Return the value in lower case."""
     return [_texts(value).lower()]
 
 
 def keys(value: Any, _: str) -> Iterable[Any]:
-    """The keys of a map: the tables of BatchGetItem's requestItems."""
+    """Return the keys of a map: the tables of BatchGetItem's requestItems."""
     return list(value) if isinstance(value, Mapping) else []
 
 
 def starts(value: Any, prefix: str) -> Iterable[Any]:
-    """The value if it starts so: ``starts:i-`` keeps instance ids of a mixed list."""
+    """Return the value if it starts with a prefix: ``starts:i-`` selects instance ids."""
     return [value] if _texts(value).startswith(prefix) else []
 
 
 def not_starts(value: Any, prefix: str) -> Iterable[Any]:
-    """The value if it does not start so."""
+    """Return the value if it does not start with a prefix."""
     return [] if _texts(value).startswith(prefix) else [value]
 
 
 _LONGEST = 10_000
-"""Characters of a text that is looked through: CloudTrail Lake's longest query; no ARN is as long. An expression may
-take the square of it in time."""
+"""Longest text to search, in characters: the longest query of CloudTrail Lake, and longer than any ARN.
+
+The time of an expression may grow with the square of the length.
+"""
 
 
 @lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Once each: there are more of them than `re` keeps."""
+    """Compile a pattern once: `re` caches fewer patterns than the service files have."""
     return re.compile(pattern)
 
 
 def matches(value: Any, pattern: str) -> Iterable[Any]:
-    """The first group of a regular expression found in the value, or the whole match."""
+    """Return the first group of the first match of a regular expression, or the whole match."""
     text = _texts(value)
     found = _compiled(pattern).search(text) if len(text) <= _LONGEST else None
     if not found:
@@ -124,100 +126,100 @@ def matches(value: Any, pattern: str) -> Iterable[Any]:
 
 
 def function_name(value: Any, _: str) -> Iterable[Any]:
-    """The function's name from any form Lambda accepts: name, ARN, ``account:function:name``, each with qualifier."""
+    """Return the function's name from any form of Lambda: name, ARN, ``account:function:name``, with qualifier."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["name"]] if found else []
 
 
 def function_qualifier(value: Any, _: str) -> Iterable[Any]:
-    """The alias or version in a function reference, if it has one."""
+    """Return the alias or version of a function reference, if it has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["qualifier"]] if found and found["qualifier"] else []
 
 
 def function_tail(value: Any, _: str) -> Iterable[Any]:
-    """The end of the function's ARN: its name, and the qualifier where the reference has one."""
+    """Return the end of the function's ARN: the name, and the qualifier if the reference has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [f"{found['name']}:{found['qualifier']}" if found["qualifier"] else found["name"]] if found else []
 
 
 def function_account(value: Any, _: str) -> Iterable[Any]:
-    """The owner's account in a function reference, if it has one."""
+    """Return the account in a function reference, if it has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["account"]] if found and found["account"] else []
 
 
 def queue_account(value: Any, _: str) -> Iterable[Any]:
-    """The owner's account in a queue URL, which may differ from the caller's."""
+    """Return the account in a queue URL, which may differ from the caller's."""
     pieces = _texts(value).rsplit("/", 2)
     return [pieces[1]] if len(pieces) == 3 and re.fullmatch(r"\d{12}", pieces[1]) else []
 
 
 def custom_bus(value: Any, _: str) -> Iterable[Any]:
-    """An event bus by its name, from name or ARN; nothing for the default bus, which rule ARNs do not name."""
+    """Return the name of an event bus, from name or ARN; nothing for the default bus, which ARNs of rules leave out."""
     name = re.sub(r"^arn:[^/]+:event-bus/", "", _texts(value))
     return [name] if name not in {"", "default"} else []
 
 
 def partiql_verb(value: Any, _: str) -> Iterable[Any]:
-    """Select, Insert, Update or Delete: the IAM action of a PartiQL statement is PartiQL + verb."""
+    """Return Select, Insert, Update or Delete: the IAM action of a PartiQL statement is PartiQL + verb."""
     found = _PARTIQL.match(_texts(value))
     verbs = ("select", "insert", "update", "delete")
     return [verb.capitalize() for verb in verbs if found and found[verb]]
 
 
 def partiql_table(value: Any, _: str) -> Iterable[Any]:
-    """The table of a PartiQL statement."""
+    """Return the table of a PartiQL statement."""
     found = _PARTIQL.match(_texts(value))
     return [found["quoted"] or found["bare"]] if found else []
 
 
 def partiql_index(value: Any, _: str) -> Iterable[Any]:
-    """The index of a PartiQL statement, written ``"table"."index"``, if it names one."""
+    """Return the index of a PartiQL statement, as in ``"table"."index"``, if it names one."""
     found = _PARTIQL.match(_texts(value))
     index = found and (found["index"] or found["bare_index"])
     return [index] if index else []
 
 
 def copy_source(value: Any, _: str) -> Iterable[Any]:
-    """``bucket/key`` of an ``x-amz-copy-source`` header, which is URL-encoded and may carry a versionId."""
-    # The query is cut off before decoding: a key may hold a "?" of its own, written %3F.
+    """Return ``bucket/key`` of an ``x-amz-copy-source`` header, which is URL-encoded and may have a versionId."""
+    # Cut the query before decoding: a key may contain a "?" itself, encoded as %3F.
     found = _COPY_SOURCE.fullmatch(unquote(_texts(value).partition("?versionId=")[0]))
     return [f"{found['bucket']}/{found['key']}"] if found and not found["bucket"].startswith("arn:") else []
 
 
 def copy_source_access_point(value: Any, _: str) -> Iterable[Any]:
-    """The source object's ARN where ``x-amz-copy-source`` goes through an access point."""
+    """Return the ARN of the source object if ``x-amz-copy-source`` names an access point."""
     text = unquote(_texts(value).partition("?versionId=")[0])
     return [text] if text.startswith("arn:") else []
 
 
 def copy_source_version(value: Any, _: str) -> Iterable[Any]:
-    """The versionId in ``x-amz-copy-source``, if it has one."""
+    """Return the versionId in ``x-amz-copy-source``, if it has one."""
     version = _texts(value).partition("?versionId=")[2]
     return [version] if version else []
 
 
 def sender_identities(value: Any, _: str) -> Iterable[Any]:
-    """The SES identities that may cover a sender, ``Shop <a@b.c>``: the address and its domain."""
+    """Return the SES identities that may cover a sender, ``Shop <a@b.c>``: the address and its domain."""
     found = _SENDER.fullmatch(_texts(value))
     return [found["address"], found["domain"].lower()] if found else []
 
 
 def profile_model(value: Any, _: str) -> Iterable[Any]:
-    """The foundation model behind a Bedrock inference profile, ``us.maker.model`` or its ARN."""
+    """Return the foundation model of a Bedrock inference profile, given as ``us.maker.model`` or ARN."""
     found = _PROFILE.fullmatch(_texts(value))
     return [found["model"]] if found else []
 
 
 def profile_regions(value: Any, _: str) -> Iterable[Any]:
-    """The regions that a Bedrock inference profile's geography routes to."""
+    """Return the regions to which the geography of a Bedrock inference profile routes."""
     found = _PROFILE.fullmatch(_texts(value))
     return list(_PROFILE_REGIONS[found["geography"]]) if found else []
 
 
 def base_model(value: Any, _: str) -> Iterable[Any]:
-    """A Bedrock model id that names a foundation model itself: no ARN, no profile's prefix."""
+    """Return a Bedrock model id if it names a foundation model: it is not an ARN and has no prefix of a profile."""
     text = _texts(value)
     return [] if text.startswith("arn:") or _PROFILE.fullmatch(text) else [text]
 
@@ -251,7 +253,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "base_model": base_model,
 }
 
-# KMS encryption contexts name the service that asked, where invokedBy says only "AWS Internal" (1.5.7, 4.5).
+# A KMS encryption context identifies the calling service where invokedBy is only "AWS Internal" (1.5.7, 4.5).
 _CONTEXT_SERVICES = {
     "aws:s3:arn": "s3",
     "aws:dynamodb:tableName": "dynamodb",
@@ -267,7 +269,7 @@ _CONTEXT_SERVICES = {
 
 
 def via_service(call: Call) -> str:
-    """The value of ``kms:ViaService``, ``s3.eu-west-1.amazonaws.com``; "" when the call came directly."""
+    """Return the value of ``kms:ViaService``, ``s3.eu-west-1.amazonaws.com``; "" for a direct call."""
     if not call.via:
         return ""
     name = call.via.removesuffix(".amazonaws.com")
@@ -286,7 +288,7 @@ BUILTINS: Mapping[str, Callable[[Call], str]] = {
     "@error": lambda call: call.error,
     "@via": lambda call: call.via,
     "@via_service": via_service,
-    # Where the order of `resources` says which is which: ReEncrypt lists the source key, then the destination key.
+    # For events where the order of `resources` matters: ReEncrypt lists the source key, then the destination key.
     "@first_resource": lambda call: call.resources[0].arn if call.resources else "",
     "@last_resource": lambda call: call.resources[-1].arn if call.resources else "",
 }

@@ -1,7 +1,7 @@
-"""What is known of an event before its record is read: looked up once per event source and name.
+"""Looks up all facts about an event that do not depend on the call, once per event source and name.
 
-A `KnownEvent` holds the rule or the action behind an event, the service's facts and the members that hand over a
-role. Mapping a call and projecting its parameters both start from it, so that they cannot disagree.
+A `KnownEvent` holds the rule or the action of an event, the facts of its service and the members that pass a role.
+Mapping a call and projecting its parameters both start from it, so that they cannot disagree.
 """
 
 from __future__ import annotations
@@ -28,46 +28,46 @@ from policygen.iam.request import Context
 Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
 How = Literal["rule", "name", "verb", "nothing"]
 
-# Services where a role in the parameters is the object of the call and is not handed to a service.
+# Services where a role in the parameters is the resource of the call and is not passed to a service.
 _ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownEvent:
-    """All that does not depend on the call. `why` explains a status other than ``mapped``."""
+    """The facts about an event that do not depend on the call; `why` explains a status other than ``mapped``."""
 
     status: Status
     why: str = ""
     operation: str = ""
-    """The event's name without the API's date."""
+    """Name of the event without the date of the API."""
     service: Service | None = None
     rules: ServiceRules | None = None
     needs: tuple[RequiredAction, ...] = ()
-    """What the event asks for by its rule, in place of the action of its name."""
+    """The actions that replace the action of the event's name, by a rule."""
     also: tuple[RequiredAction, ...] = ()
-    """What it asks for in addition."""
+    """The actions that a rule adds."""
     rule: str = ""
-    """``event GetSecretValue``: how the rule is called."""
+    """Name of the rule, ``event GetSecretValue``."""
     note: str = ""
-    """The rule's reason."""
+    """The reason that the rule gives."""
     file: str = ""
-    """The service file that holds the rule."""
+    """The service file with the rule."""
     action: Action | None = None
-    """The action of the event's own name, where no rule stands in its place."""
+    """The action of the same name as the event, if no rule replaces it."""
     verb: bool = False
-    """Whether it is one of API Gateway's operations, whose action is an HTTP verb."""
+    """Whether the event is an operation of API Gateway, where the action is an HTTP verb."""
     roles: tuple[str, ...] = ()
-    """Paths of the members that hand over a role."""
+    """Paths of the members that pass a role."""
     role_heads: frozenset[str] = frozenset()
     """The first members of those paths, in lower case."""
     tagging: Action | None = None
-    """The action that tags what a call creates, for events that do not tag by themselves."""
+    """The action that tags the created resource, for events that are not tagging actions themselves."""
     passed: Context = ()
-    """iam:PassedToService of those roles, where the service file says it."""
+    """iam:PassedToService of those roles, if the service file names it."""
 
     @property
     def how(self) -> How:
-        """What gives the action."""
+        """Where the action comes from."""
         if self.needs:
             return "rule"
         if self.action:

@@ -1,9 +1,8 @@
-"""What AWS calls things: from a call to the access requests that IAM evaluated for it.
+"""Maps a call to the access requests that IAM evaluated for it.
 
-`requests_for` is the only question asked of this package. The answer is one of four: *mapped* to access
-requests, *no permission needed*, *ignored* (not a call that IAM governs), or *unmapped*, which is a finding
-for the user and never a guess. Each request carries the rule that gave its action and the step that gave its
-ARN.
+`requests_for` is the entry of this package. Its result has one of four states: *mapped* to access requests, *no
+permission needed*, *ignored* (IAM does not govern the call), or *unmapped*, which becomes a finding for the user and
+never a guess. Each request has the rule that gave its action and the step that gave its ARN.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from policygen.iam import reference
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import AccessRequest, Context, Grade
 
-# A record rarely names every required type of an action that has many: they are alternatives there.
+# If an action has more required types than this, they are alternatives: a record rarely names all of them.
 _ALL_REQUIRED = 3
 
-# What IAM takes for an ARN in a policy; with anything else it refuses the whole document.
+# The form of an ARN in a policy; IAM rejects the whole document if a resource has another form.
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[^:]*:[^:]*:.+", re.S)
 
 _NO_RESOURCE = "it takes no resource"
@@ -37,7 +36,7 @@ _WILD_STAR = Text("*", wild=True)
 
 @dataclass(frozen=True, slots=True)
 class MappingResult:
-    """What a call stands for; `why` explains a status that has no requests."""
+    """The access requests of a call; `why` explains a status without requests."""
 
     status: Status
     requests: tuple[MappedRequest, ...] = ()
@@ -45,10 +44,10 @@ class MappingResult:
 
 
 def requests_for(call: Call) -> MappingResult:
-    """The access requests that AWS evaluated for a call.
+    """Return the access requests that AWS evaluated for a call.
 
     Args:
-        call: with all its parameters, or with those that `projection` keeps.
+        call: a call with all its parameters, or with those that `projection` keeps.
     """
     plan = known_event(call.source, call.name)
     if plan.status != "mapped" or plan.service is None:
@@ -73,7 +72,7 @@ def requests_for(call: Call) -> MappingResult:
 
 
 def _writable(request: AccessRequest) -> bool:
-    """Whether the resource is an ARN, or a star that no text of the log has put there."""
+    """Whether the resource is an ARN, or a ``*`` that does not come from the log."""
     if request.resource == "*":
         return request.wild or not request.resource_type
     return _ARN.fullmatch(request.resource) is not None
@@ -92,17 +91,17 @@ def _main(call: Call, plan: KnownEvent, resolver: Resolver) -> list[MappedReques
 
 
 def _by_action(action: Action, plan: KnownEvent, resolver: Resolver, call: Call) -> list[MappedRequest]:
-    """The action of the event's own name, on each of its resource types that the record names."""
+    """Return the action of the same name as the event, on each of its resource types that the record names."""
     context = _with_service_context(base_context(call), plan.rules, action.name, resolver)
     rule = f"action of the same name {action.name}"
     if not action.types:
         return [MappedRequest(_request(action.name, _STAR, "", context), Provenance(rule, step=_NO_RESOURCE))]
-    found = [(kind, resolver.find(kind)) for kind in action.types]
-    named = any(place.arns for _, place in found)
+    by_type = [(kind, resolver.find(kind)) for kind in action.types]
+    named = any(resolved.arns for _, resolved in by_type)
     requests: list[MappedRequest] = []
-    for kind, place in found:
-        resolved = place
-        if not place.arns:
+    for kind, found in by_type:
+        resolved = found
+        if not found.arns:
             if kind not in action.required or (named and len(action.required) > _ALL_REQUIRED):
                 continue
             resolved = resolver.whole_type(kind)
@@ -136,7 +135,7 @@ def _by_needs(
 
 
 def _holds(need: RequiredAction, scope: FieldScope) -> bool:
-    for test in need.when:  # plainer than all(): this is most of a call's time
+    for test in need.when:  # a loop is faster than all(), and mapping a call spends most of its time here
         if not test.holds(scope):
             return False
     return not (need.unless and any(test.holds(scope) for test in need.unless))
@@ -160,7 +159,7 @@ def _by_need(
             if len(need.on) > 1 and any(
                 resolver.find(one, item, (), service) is not NOTHING for one in need.on
             ):
-                continue  # another of the need's types is named, so this one was not touched
+                continue  # the record names another type of the rule, so the call did not use this one
             found = resolver.whole_type(kind, service)
         origin = Provenance(plan.rule, note, plan.file, need.number, kind, found.step)
         for text in found.arns:
@@ -170,7 +169,7 @@ def _by_need(
 
 
 def _service_of(action: str, own: Service) -> Service:
-    """The service of an action that a rule names, which need not be the event's."""
+    """Return the service of an action; a rule may name one of another service than the event's."""
     prefix = action.split(":", 1)[0]
     return own if prefix == own.prefix else reference.service(prefix) or own
 
@@ -182,13 +181,13 @@ def _request(
 
 
 def base_context(call: Call) -> Context:
-    """Condition keys that every record tells."""
+    """Return the condition keys that every record gives."""
     return _base_context(call.region, call.via, call.vpce)
 
 
 @lru_cache(maxsize=4096)
 def _base_context(region: str, via: str, vpce: str) -> Context:
-    """The caller's endpoint is not carried into service calls (1.5.4)."""
+    """Return region, and service or VPC endpoint: calls through a service do not carry the endpoint (1.5.4)."""
     pairs = [("aws:RequestedRegion", (region,))] if region else []
     if via:
         pairs.append(("aws:ViaAWSService", ("true",)))
@@ -198,7 +197,7 @@ def _base_context(region: str, via: str, vpce: str) -> Context:
 
 
 def _own_context(base: Context, need: RequiredAction, scope: FieldScope) -> Context:
-    """The context with the keys that a need names."""
+    """Return the context with the keys that a rule adds."""
     own = tuple((key, (text.text,)) for key, template in need.context for text in template.render(scope))
     return _merge(base, own) if own else base
 
@@ -206,7 +205,7 @@ def _own_context(base: Context, need: RequiredAction, scope: FieldScope) -> Cont
 def _with_service_context(
     base: Context, rules: ServiceRules | None, action: str, resolver: Resolver
 ) -> Context:
-    """The context with the keys that the service's file takes from every request."""
+    """Return the context with the keys that the service file declares for all requests of the service."""
     if rules is None or not rules.context:
         return base
     scope, own = resolver.scope(), []
@@ -221,7 +220,7 @@ def _with_service_context(
 
 
 def _members(scope: FieldScope, source: str) -> Iterator[tuple[str, str]]:
-    """The members of the map at ``{path.*}``, by name."""
+    """Yield the members of the map at ``{path.*}`` as (name, value)."""
     for value in scope.values(source.removeprefix("{").removesuffix(".*}")):
         for name, inner in value.items() if isinstance(value, dict) else ():
             if text := scalar(inner):
@@ -238,10 +237,10 @@ def _merge(context: Context, own: Context) -> Context:
 def _tags(
     call: Call, plan: KnownEvent, resolver: Resolver, found: list[MappedRequest]
 ) -> Iterator[MappedRequest]:
-    """Tags given on creation: most services check their tagging action for them, on what is created.
+    """Yield requests for tags given on creation: most services check their tagging action on the created resource.
 
-    AWS's tables of operations list it for nearly every operation that creates and takes tags; whether a service
-    asks is not in the record, so the grade is ``optional``. A rule of the service file comes first.
+    AWS's tables list the tagging action for nearly every operation that creates a resource with tags. The record does
+    not say whether the service checked it, so the grade is ``optional``. A rule of the service file comes first.
     """
     tagging = plan.tagging
     known = [reference.action(one.request.action) for one in found]
@@ -252,7 +251,7 @@ def _tags(
     context = _with_service_context(base_context(call), plan.rules, tagging.name, resolver)
     rule, step = "tags are given on creation", "what the call is about"
     same = [one.request for one in found if one.request.resource_type in tagging.types]
-    # A call may be about more than what it creates: tags go to the type that the operation names.
+    # A call may have resources besides the one it creates: the tags belong to the type that the operation names.
     name = normalise(plan.operation)
     own = [kind for kind in tagging.types if name.endswith(normalise(kind))]
     ending = [one for one in same if one.resource_type in own]
@@ -263,14 +262,14 @@ def _tags(
             Provenance(rule, kind=one.resource_type, step=step),
         )
     for kind in () if same else own:
-        place = resolver.whole_type(kind)
-        origin = Provenance(rule, kind=kind, step=place.step)
-        for text in place.arns:
+        every = resolver.whole_type(kind)
+        origin = Provenance(rule, kind=kind, step=every.step)
+        for text in every.arns:
             yield MappedRequest(_request(tagging.name, text, kind, context, "optional"), origin)
 
 
 def _passed_roles(call: Call, plan: KnownEvent, found: list[MappedRequest]) -> Iterator[MappedRequest]:
-    """iam:PassRole, which CloudTrail never shows: a role handed to a service in a call that writes (1.9.5)."""
+    """Yield iam:PassRole for roles that a writing call passes to a service; CloudTrail never logs it (1.9.5)."""
     actions = [reference.action(one.request.action) for one in found]
     if not any(action and action.writes for action in actions):
         return
@@ -288,5 +287,5 @@ def _distinct(requests: list[MappedRequest]) -> tuple[MappedRequest, ...]:
 
 @lru_cache(maxsize=4096)
 def action_rules(action: str) -> ServiceRules | None:
-    """The service file of an action's service."""
+    """Return the service file of the service of an action."""
     return rules_for_service(action.split(":", 1)[0].lower())

@@ -1,6 +1,6 @@
-"""How a call's parameters are called, and which of them name a resource.
+"""Names of a call's parameters, and which of them name a resource.
 
-AWS's services write the same thing in many ways: ``TableName`` is tableName, table or tableId. Names are compared by
+AWS's services name the same thing in many ways: ``TableName`` is tableName, table or tableId. Names are compared by
 letters and digits alone.
 """
 
@@ -19,42 +19,42 @@ GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
 
 @lru_cache(maxsize=16384)
 def normalise(name: str) -> str:
-    """A parameter's or placeholder's name for comparison: letters and digits in lower case."""
+    """Return the name of a parameter or placeholder for comparison: letters and digits in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @lru_cache(maxsize=4096)
 def parameter_names(placeholder: str) -> frozenset[str]:
-    """Normalised parameter names that mean a placeholder: ``TableName`` is tableName, table, tableId …"""
+    """Return the normalised names of parameters for a placeholder: ``TableName`` is tableName, table, tableId …"""
     whole = normalise(placeholder)
     stem = next((whole.removesuffix(s) for s in _SUFFIXES if whole.endswith(s) and whole != s), whole)
     return frozenset({whole, stem} | {stem + suffix for suffix in _SUFFIXES if suffix != "arn"})
 
 
-# Placeholders that any type's pattern may have: the parameter is then called like the type.
+# Placeholders without the name of the type: the parameter has the name of the type then.
 _ANY_RESOURCE = frozenset({"resourceid", "resourcename", "id", "name"})
 
 EXACT, NEAR, GENERAL = range(3)
-"""How a parameter is called that fills a placeholder: like it, much like it, or plainly a name or an id."""
+"""How the name of a parameter matches a placeholder: the same, similar, or a plain name or id."""
 
 
 def is_id(placeholder: str) -> bool:
-    """Whether a placeholder is for an id, which the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
+    """Whether a placeholder is for an id that the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
     return normalise(placeholder).endswith(("id", "identifier"))
 
 
 def thing(kind: str) -> str:
-    """What a type is called in names of operations and parameters: ``TaskResource`` is a task."""
+    """Return the name of a type in operations and parameters: ``TaskResource`` is a task."""
     name = normalise(kind)
     return name.removesuffix("resource") or name
 
 
 @lru_cache(maxsize=16384)
 def names_operation(kind: str, operation: str) -> bool:
-    """Whether an operation is called by a type, in words of its own: ``DescribeClusters`` by cluster, not by ``es``."""
+    """Whether the name of an operation has a type as whole words: ``DescribeClusters`` has cluster, but not ``es``."""
     return bool(thing(kind)) and any(
-        not one.group()[0].islower() and not re.match("(?!s)[a-z]", operation[one.end() :])
-        for one in _letters(thing(kind)).finditer(operation)
+        not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])
+        for match in _letters(thing(kind)).finditer(operation)
     )
 
 
@@ -65,7 +65,7 @@ def _letters(name: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=16384)
 def creates(kind: str, operation: str) -> bool:
-    """Whether an operation makes a thing of the type, which has no ARN before: one in the request is another's."""
+    """Whether an operation creates a resource of the type: it has no ARN yet, so an ARN in the request is another's."""
     return normalise(operation) == f"create{thing(kind)}"
 
 
@@ -73,14 +73,14 @@ def creates(kind: str, operation: str) -> bool:
 def wanted_names(
     kind: str, placeholder: str, operation: str, *, generic: bool, how: int = GENERAL
 ) -> frozenset[str]:
-    """Normalised names of parameters that fill a placeholder of a type's pattern.
+    """Return the normalised names of parameters that fill a placeholder in the ARN pattern of a type.
 
     Args:
         kind: the resource type.
-        placeholder: of its pattern.
-        operation: the event's name without the API's date.
-        generic: whether a plain name or id may be meant, which it is only where the operation names the type.
-        how: up to which likeness.
+        placeholder: a placeholder of its pattern.
+        operation: name of the event without the date of the API.
+        generic: whether a plain name or id counts, if the operation names the type.
+        how: the weakest match that counts: `EXACT`, `NEAR` or `GENERAL`.
     """
     own = normalise(placeholder)
     plain = own in _ANY_RESOURCE
@@ -96,7 +96,7 @@ def wanted_names(
         if generic and names_operation(kind, operation):
             wanted |= GENERIC
     if is_id(placeholder):
-        # An id is made by the service: a name that the caller gives, or the thing itself, is not it.
+        # The service makes ids: a name that the caller chose is not one.
         wanted = {name for name in wanted if name == like or name.endswith(("id", "identifier"))}
     return frozenset(wanted)
 
@@ -105,21 +105,21 @@ def wanted_names(
 def filling(
     kind: str, own: tuple[str, ...], operation: str, how: int
 ) -> tuple[tuple[str, str, frozenset[str]], ...]:
-    """By placeholder of a pattern: the name that is preferred and all that fill it; no name fills two of them."""
+    """Return for each placeholder its preferred parameter name and all that fill it; no name fills two placeholders."""
     taken: frozenset[str] = frozenset()
-    found = []
+    choices = []
     for placeholder in own:
         wanted = wanted_names(kind, placeholder, operation, generic=len(own) == 1, how=how)
         first = min(wanted_names(kind, placeholder, operation, generic=False, how=EXACT), key=len)
-        found.append((placeholder, first, wanted - taken))
+        choices.append((placeholder, first, wanted - taken))
         taken |= wanted
-    return tuple(found)
+    return tuple(choices)
 
 
 def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Scalar parameters, and those one map deeper, as (normalised name, value); lists give each element.
+    """Yield scalar parameters, and those one map deeper, as (normalised name, value); lists yield each element.
 
-    A deeper ``name`` or ``id`` is that of a part and not of what the call is about.
+    A deeper ``name`` or ``id`` is left out: it belongs to a part and not to the resource of the call.
     """
     for name, value in params.items():
         if isinstance(value, Mapping):
@@ -136,7 +136,7 @@ def _scalars(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield normalise(name), text
 
 
-# Members whose content a caller writes as it likes: an ARN there is text and not what the call is about.
+# Members with free text of the caller: an ARN there need not be a resource of the call.
 FREE_TEXT = frozenset(
     """
     tags tag tagset tagspecificationset key item items expressionattributevalues
@@ -149,11 +149,11 @@ FREE_TEXT = frozenset(
 
 
 TAG_MEMBERS = frozenset({"tags", "taglist", "tagset"})
-"""Members of a request that tag what it creates, in lower case."""
+"""Members of a request with tags for the resource that it creates, in lower case."""
 
 
 def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
-    """Strings among the parameters that begin like an ARN, except in members of free text."""
+    """Yield strings among the parameters that begin like an ARN, except in members with free text."""
     if isinstance(value, str):
         if value.startswith("arn:"):
             yield value

@@ -1,8 +1,8 @@
-"""Which parameters of an event identify what it touched: everything else is dropped before counting.
+"""Selects the parameters of an event that identify its resources; all others are dropped before counting.
 
-The projection follows from the rules themselves, so it cannot disagree with them: the paths that an event's
-needs and its types' templates read, the names that may fill an ARN pattern, and ARNs where those count. A
-test holds every example to it: the answer from the projected parameters is the answer from all of them.
+The projection is derived from the rules, so it cannot disagree with them: it keeps the paths that the rules and
+templates of an event read, the names that may fill an ARN pattern, and ARNs where those count. A test checks on every
+example that the projected parameters give the same result as all parameters.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ from policygen.iam import reference
 from policygen.iam.reference import ResourceType
 
 Tree = dict[str, "Tree"]
-"""Lower-case member names to what is kept below them; an empty tree keeps the value itself."""
+"""What to keep below each lower-case member name; an empty tree keeps the value itself."""
 
 
 class Member(NamedTuple):
-    """What is kept of a member at the top of the parameters, by its name."""
+    """What to keep of a member at the top of the parameters."""
 
     tree: Tree | None
-    """What is kept below it, an empty tree for all; None where no rule reads it."""
+    """What to keep below the member, an empty tree for everything; None if no rule reads it."""
     role: Tree | None
-    """The same for a member by which a role is handed over."""
+    """The same for a member that passes a role."""
     named: bool
-    """Whether its name may fill an ARN pattern."""
+    """Whether the member may fill an ARN pattern."""
     arns: bool
-    """Whether an ARN in it may be a resource of the call."""
+    """Whether an ARN in the member may be a resource of the call."""
 
 
 @dataclass(slots=True)
 class Projection:
-    """What to keep of one event's parameters."""
+    """What to keep of the parameters of one event."""
 
     tree: Tree = field(default_factory=dict)
     names: frozenset[str] = frozenset()
-    """Normalised names of scalars kept at the first two levels."""
+    """Normalised names of the scalars to keep at the first two levels."""
     roles: Tree = field(default_factory=dict)
-    """Members by which a role is handed over."""
+    """Members that pass a role."""
     arns: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
     _members: dict[str, Member] = field(default_factory=dict)
 
     def member(self, name: str) -> Member:
-        """What is kept of a member, by its name as logged."""
-        found = self._members.get(name)
-        if found is None:
-            found = Member(
+        """Return what to keep of a member, by its name as logged."""
+        member = self._members.get(name)
+        if member is None:
+            member = Member(
                 self.tree.get(name.lower(), self.tree.get("*")),
                 self.roles.get(name.lower(), self.roles.get("*")),
                 bool(self.names) and _named(name, self.names),
                 self.arns and normalise(name) not in FREE_TEXT,
             )
-            if len(self._members) < _MEMBERS:  # a caller can make up names
-                self._members[name] = found
-        return found
+            if len(self._members) < _MEMBERS:  # a caller can invent names without end
+                self._members[name] = member
+        return member
 
 
 _MEMBERS = 256
@@ -70,13 +70,13 @@ _ABSENT: Any = object()
 
 
 def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = True) -> dict[str, Any]:
-    """The identifying part of an event's parameters.
+    """Return the parameters that identify the resources of an event.
 
     Args:
         source: eventSource.
         name: eventName as logged.
         params: requestParameters.
-        arns: whether there is an ARN among them at all, if the caller knows.
+        arns: False if the caller knows that no parameter holds an ARN.
     """
     wanted = projection(source, name)
     kept: dict[str, Any] = {}
@@ -95,12 +95,12 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
 
 
 def _keep(wanted: Projection, member: Member, value: Any, *, arns: bool) -> Any:
-    """What is kept of a value that is no text; `_ABSENT` for nothing."""
+    """Return what to keep of a value that is not a string; `_ABSENT` for nothing."""
     kept = _ABSENT if member.tree is None else _prune(value, member.tree)
     if isinstance(value, Mapping):
         if inner := {k: v for k, v in value.items() if _named(k, wanted.names) and _scalars(v)}:
             kept = _union(kept, inner)
-        # A role is handed over from the top, or from inside one object around the request.
+        # A role is passed at the top, or inside one object around the request.
         if arns and (inner := _members(value, wanted.roles)):
             kept = _union(kept, inner)
     elif kept is _ABSENT and member.named and _scalars(value):
@@ -122,7 +122,7 @@ def _scalars(value: Any) -> bool:
 
 
 _MORE: Mapping[str, None] = {"…": None}
-"""In place of members that are not kept: the map holds something, which a test may ask."""
+"""Stands for members that are not kept: a test may ask whether the map is empty."""
 
 
 def _prune(value: Any, tree: Tree) -> Any:
@@ -146,9 +146,9 @@ def _members(value: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
 
 
 def _leaf(value: Any) -> Any:
-    """A scalar whole; of a map its keys, of a list its scalars: what tests and extractors look at.
+    """Return a scalar as it is, the keys of a map and the scalars of a list: tests and extractors read no more.
 
-    What is left out leaves no value behind that could be taken for a name.
+    The rest leaves no value behind that could be taken for a name.
     """
     if isinstance(value, Mapping):
         return dict.fromkeys(value)
@@ -158,7 +158,7 @@ def _leaf(value: Any) -> Any:
 
 
 def _element(value: Any) -> Any:
-    """An element of a list: a scalar whole, of anything else only whether it is empty."""
+    """Return an element of a list: a scalar as it is; a map or list keeps only whether it is empty."""
     if isinstance(value, Mapping):
         return dict(_MORE) if value else {}
     if isinstance(value, list):
@@ -167,7 +167,7 @@ def _element(value: Any) -> Any:
 
 
 def _arns(value: Any, depth: int = 8) -> Any:
-    """The branches of a value that hold ARNs, except in members of free text, or None."""
+    """Return the branches of a value that hold ARNs, except in members with free text; None if there are none."""
     if isinstance(value, str):
         return value if value.startswith("arn:") else None
     if not depth:
@@ -186,7 +186,7 @@ def _arns(value: Any, depth: int = 8) -> Any:
 
 
 def _union(kept: Any, more: Any) -> Any:
-    """Two prunings of the same value as one; the first wins where both hold the value."""
+    """Merge two prunings of the same value; the first counts where both hold the value."""
     if kept is None or kept is _ABSENT:
         return more
     if isinstance(kept, dict) and isinstance(more, dict):
@@ -198,7 +198,7 @@ def _union(kept: Any, more: Any) -> Any:
 
 @lru_cache(maxsize=8192)
 def projection(source: str, name: str) -> Projection:
-    """What identifies a call of this event source and name."""
+    """Return which parameters identify a call of this event source and name."""
     plan = known_event(source, name)
     wanted = Projection()
     if plan.status != "mapped" or plan.service is None:
@@ -223,7 +223,7 @@ def projection(source: str, name: str) -> Projection:
 
 
 def _add_need(wanted: Projection, need: RequiredAction, lists: list[str]) -> list[str]:
-    """Adds what a need reads itself; returns the types whose ARNs it refers to."""
+    """Add what a required action reads itself; return the types whose ARNs its templates use."""
     ways = [way for way in need.arn if isinstance(way, Template)]
     templates = [need.action, *ways, *(template for _, template in need.context)]
     for one in [*_fields(templates), *(test.subject for test in need.when + need.unless)]:
@@ -235,13 +235,13 @@ def _add_need(wanted: Projection, need: RequiredAction, lists: list[str]) -> lis
 
 def _add_types(wanted: Projection, kinds: Iterable[str], plan: KnownEvent, lists: list[str]) -> None:
     own = plan.service.types if plan.service else {}
-    seen: set[str] = set()
+    done: set[str] = set()
     waiting = list(kinds)
     while waiting:
         kind = waiting.pop()
-        if kind in seen:
+        if kind in done:
             continue
-        seen.add(kind)
+        done.add(kind)
         ways = plan.rules.resources.get(kind, ()) if plan.rules else ()
         for one in _fields([way for way in ways if isinstance(way, Template)]):
             if one.source == "type":
@@ -255,7 +255,7 @@ def _add_types(wanted: Projection, kinds: Iterable[str], plan: KnownEvent, lists
 
 
 def _foreign(plan: KnownEvent, kind: str) -> list[ResourceType]:
-    """A type of another service, which a rule names with that service's action."""
+    """Return the type from another service, if a rule names it with an action of that service."""
     actions = (reference.action(need.action.source) for need in plan.needs + plan.also if kind in need.on)
     services = (reference.service(action.name.split(":", 1)[0]) for action in actions if action)
     return [service.types[kind] for service in services if service and kind in service.types]
@@ -283,7 +283,7 @@ def _fields(templates: Iterable[Template]) -> list[Field]:
 
 
 def _add_path(wanted: Projection, one: Field, lists: list[str]) -> None:
-    """Adds a field's path, from the top and from each element of the lists that the event's needs go through."""
+    """Add the path of a field, from the top and below each list that the rules of the event go through."""
     path = one.path
     if path == "@via_service":
         path = "encryptionContext"

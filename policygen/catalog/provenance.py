@@ -1,4 +1,4 @@
-"""Where a request's origin is written: file and line of the service file, for whoever wants to check it."""
+"""Finds the file and line of the rule and the template behind a request, so that people can check them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = "services"
 
 
 def rule_place(origin: Provenance) -> str:
-    """``services/s3.toml:120`` of the need that gave the action; "" for a general step."""
+    """Return the place of the rule that gave the action, ``services/s3.toml:120``; "" for a general step."""
     if not origin.file:
         return ""
     return (
@@ -22,11 +22,11 @@ def rule_place(origin: Provenance) -> str:
 
 
 def step_place(origin: Provenance, source: str) -> str:
-    """``services/s3.toml:9`` of the template that gave the ARN; "" for a general step.
+    """Return the place of the template that gave the ARN, ``services/s3.toml:9``; "" for a general step.
 
     Args:
-        origin: of a request.
-        source: eventSource of its call, whose service file holds the types' templates.
+        origin: the provenance of a request.
+        source: eventSource of the call; its service file has the templates of the types.
     """
     rules = rules_for_source(source)
     file = origin.file or (rules.file if rules else "")
@@ -45,7 +45,7 @@ def _need_line(file: str, event: str, number: int) -> int:
 
 
 def _event_block(text: str, event: str) -> tuple[int, int]:
-    """Begin and end of an event's rule: its own table, or its line in the table of all events."""
+    """Return begin and end of the rule of an event: its own table, or its line in the table of all events."""
     name = f'(?:{re.escape(event)}|"{re.escape(event)}")'
     if own := re.search(rf"^\[event\.{name}\]", text, re.M):
         following = re.search(r"^\[", text[own.end() :], re.M)
@@ -56,7 +56,7 @@ def _event_block(text: str, event: str) -> tuple[int, int]:
 
 
 def _needs_in_order(text: str, begin: int, end: int) -> Iterator[re.Match[str]]:
-    """The needs of a block, and then those of its `also`, as their numbers count."""
+    """Yield the actions of a block in the order of `RequiredAction.number`: `needs`, then `also`."""
     pattern = re.compile(r"\{\s*action\s*=")
     also = re.compile(r"\balso\s*=").search(text, begin, end)
     needs = re.compile(r"\bneeds\s*=").search(text, begin, end)
@@ -69,7 +69,7 @@ def _needs_in_order(text: str, begin: int, end: int) -> Iterator[re.Match[str]]:
 
 @lru_cache(maxsize=1024)
 def _template_line(file: str, template: str, event: str, number: int, kind: str) -> int:
-    """The line of a template: in the need itself, else among its type's ways."""
+    """Return the line of a template: in the rule itself, or else in the table of resource types."""
     text = file_text(file)
     quoted = template.replace("\\", "\\\\").replace('"', '\\"')
     written = re.compile("|".join(re.escape(form) for form in (f'"{quoted}"', f"'{template}'")))

@@ -1,9 +1,9 @@
-"""From a call and a resource type to the ARNs that IAM checked, and the step that found each.
+"""Finds the ARNs of a resource type that IAM checked for a call, and the step that found each.
 
-The steps, in order: the service file's own ways; the record's `resources`, the only place that tells the true
-owner; ARNs among the parameters; parameters that fill the ARN pattern's placeholders; the whole type in the
-caller's account and region. Each result says which step it is from, because a policy's reader must know
-which ARNs were read and which were built.
+The steps are, in order: the ways of the service file; the `resources` of the record, the only place with the true
+owner; ARNs among the parameters; parameters that fill the placeholders of the ARN pattern; the whole type in the
+caller's account and region. Each result names its step, because the reader of a policy must know which ARNs were read
+and which were built.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from policygen.iam.reference import ArnPattern, ResourceType, Service
 from policygen.iam.request import Context
 
 
-class Found(NamedTuple):
-    """The ARNs of one resource type and the step that gave them; no ARNs when nothing did."""
+class ResolvedArns(NamedTuple):
+    """The ARNs of one resource type and the step that found them; no ARNs if no step did."""
 
     arns: tuple[Text, ...]
     step: str
 
 
-NOTHING = Found((), "nothing in the record names it")
+NOTHING = ResolvedArns((), "nothing in the record names it")
 
 
 class Resolver:
-    """Finds the ARNs of resource types for one call; each type is resolved once."""
+    """Finds the ARNs of resource types for one call; resolves each type once."""
 
     __slots__ = (
         "_call", "_found", "_general", "_operation", "_owner", "_owners", "_rules", "_shallow", "names",
@@ -44,23 +44,23 @@ class Resolver:
         self.service = service
         self._rules = rules
         self._operation = operation
-        self._found: dict[tuple[str, str], Found] = {}
-        self._general: dict[tuple[str, str], Found] = {}
+        self._found: dict[tuple[str, str], ResolvedArns] = {}
+        self._general: dict[tuple[str, str], ResolvedArns] = {}
         self._shallow: dict[str, list[str]] | None = None
         self._owner: str | None = None
         self._owners: dict[str, str] | None = None
         self.names = frozenset([name.lower() for name in call.params])
-        """The request's member names in lower case."""
+        """Member names of the request in lower case."""
 
     def scope(self, item: Any = None) -> FieldScope:
-        """Where this call's templates look up their fields. Not kept: each would hold the other in memory."""
+        """Return where templates look up fields of this call. Not stored: it would make a reference cycle."""
         return FieldScope(self._call, item, self._arns_of, self.names)
 
     def _arns_of(self, kind: str) -> tuple[Text, ...]:
         return self.find(kind).arns
 
     def role_names(self) -> frozenset[str]:
-        """Members at the top and inside one object around the request, in lower case."""
+        """Return the names of members at the top and one object below, in lower case."""
         inner = [
             name.lower()
             for value in self._call.params.values()
@@ -70,7 +70,7 @@ class Resolver:
         return self.names.union(inner) if inner else self.names
 
     def with_owner(self, context: Context, text: Text) -> Context:
-        """The context with the owner of an ARN that the record lists, where the record tells one (4.5)."""
+        """Return the context with the owner of an ARN, if the record lists the ARN and its owner (4.5)."""
         if not self._call.resources or text.wild:
             return context
         if self._owners is None:
@@ -80,20 +80,22 @@ class Resolver:
         return _owned(context, owner) if owner else context
 
     def _only_owner(self) -> str:
-        """The account of all entries, if there is but one: an object's entry has none beside its bucket's (1.9.1)."""
+        """Return the only account among all entries, or "": the entry of an S3 object has none (1.9.1)."""
         if self._owner is None:
             owners = {entry.account for entry in self._call.resources if entry.account}
             self._owner = owners.pop() if len(owners) == 1 else ""
         return self._owner
 
-    def find(self, kind: str, item: Any = None, before: Ways = (), service: Service | None = None) -> Found:
-        """The ARNs of a resource type that the call names.
+    def find(
+        self, kind: str, item: Any = None, before: Ways = (), service: Service | None = None
+    ) -> ResolvedArns:
+        """Return the ARNs of a resource type that the call names.
 
         Args:
             kind: the resource type.
-            item: an element of a list in the request; what it says itself counts before `resources`.
-            before: ways to try before the type's own.
-            service: whose type it is, if not the event's own service.
+            item: an element of a list in the request; its own members count before `resources`.
+            before: ways to try before those of the type.
+            service: the service of the type; None for the service of the event.
         """
         owner = service or self.service
         if before and (found := self._by_ways(owner, kind, before, item)).arns:
@@ -101,64 +103,64 @@ class Resolver:
         if item is not None:
             return self._resolve(owner, kind, item)
         key = (owner.prefix, kind)
-        found_ = self._found.get(key)
-        if found_ is None:
-            self._found[key] = NOTHING  # a template that names its own type finds nothing instead of looping
-            found_ = self._found[key] = self._resolve(owner, kind, None)
-        return found_
+        resolved = self._found.get(key)
+        if resolved is None:
+            self._found[key] = NOTHING  # ends the recursion of a template that names its own type
+            resolved = self._found[key] = self._resolve(owner, kind, None)
+        return resolved
 
-    def whole_type(self, kind: str, service: Service | None = None) -> Found:
-        """All resources of a type, in the caller's account and region."""
+    def whole_type(self, kind: str, service: Service | None = None) -> ResolvedArns:
+        """Return the pattern of all resources of a type in the caller's account and region."""
         known = (service or self.service).types.get(kind)
         if known is None:
-            return Found((Text("*", wild=True),), "the resource type has no ARN pattern")
+            return ResolvedArns((Text("*", wild=True),), "the resource type has no ARN pattern")
         places = {name: arn.escape(value) for name, value in self._places().items()}
-        return Found(
+        return ResolvedArns(
             tuple(Text(pattern.fill(places), wild=True) for pattern in known.patterns),
             f"the record does not name the {kind}; every {kind} of the account and region",
         )
 
-    def _resolve(self, service: Service, kind: str, item: Any) -> Found:
+    def _resolve(self, service: Service, kind: str, item: Any) -> ResolvedArns:
         ways = (self._rules.resources.get(kind) if self._rules else None) or _RESOURCES_ONLY
         if item is not None and ways[0] == RESOURCES:
             ways = (*ways[1:], RESOURCES)
         found = self._by_ways(service, kind, ways, item)
         return found if found.arns or len(ways) > 1 else self._from_parameters(service, kind)
 
-    def _from_parameters(self, service: Service, kind: str) -> Found:
-        """The general steps, which no element of a list can change: done once."""
+    def _from_parameters(self, service: Service, kind: str) -> ResolvedArns:
+        """Return what the general steps find; elements of a list do not change it, so it is found once."""
         key = (service.prefix, kind)
         found = self._general.get(key)
         if found is None:
             found = self._general[key] = self._by_general_steps(service, kind)
         return found
 
-    def _by_general_steps(self, service: Service, kind: str) -> Found:
-        """Parameters named like the ARN's placeholders, and ARNs among the parameters."""
+    def _by_general_steps(self, service: Service, kind: str) -> ResolvedArns:
+        """Find parameters named like the placeholders of the ARN, and ARNs among the parameters."""
         known = service.types.get(kind)
         if known is None:
             return NOTHING
         for how in (EXACT, NEAR, GENERAL):
-            # What is called otherwise may be something else, so that an ARN of the type counts before it.
+            # A parameter with a less similar name may be something else, so an ARN of the type counts before it.
             if how == NEAR and (arns := self._parameter_arns(service, known)):
-                return Found(arns, "an ARN among the parameters")
+                return ResolvedArns(arns, "an ARN among the parameters")
             for pattern in known.patterns:
                 if filled := self._filled(known, pattern, how):
-                    return Found(filled, "parameters that fill the ARN pattern")
+                    return ResolvedArns(filled, "parameters that fill the ARN pattern")
         return NOTHING
 
-    def _by_ways(self, service: Service, kind: str, ways: Ways, item: Any) -> Found:
+    def _by_ways(self, service: Service, kind: str, ways: Ways, item: Any) -> ResolvedArns:
         for way in ways:
             if way == RESOURCES:
                 if self._call.resources and (arns := self._listed(service, kind)):
-                    return Found(arns, "resources[] of the record")
+                    return ResolvedArns(arns, "resources[] of the record")
             elif isinstance(way, str):
                 if (found := self._from_parameters(service, kind)).arns:
                     return found
             elif item is None and not way.heads <= self.names:
                 continue
             elif texts := way.render(self.scope(item)):
-                return Found(tuple(texts), way.source)
+                return ResolvedArns(tuple(texts), way.source)
         return NOTHING
 
     def _listed(self, service: Service, kind: str) -> tuple[Text, ...]:
@@ -175,7 +177,7 @@ class Resolver:
         return tuple(Text(arn) for arn in arns if service.type_of(arn) == known.name)
 
     def _parameters(self) -> dict[str, list[str]]:
-        """Values that are no ARNs by normalised name."""
+        """Return the values that are not ARNs by normalised parameter name."""
         if self._shallow is None:
             self._shallow = {}
             for name, value in shallow(self._call.params):
@@ -184,10 +186,10 @@ class Resolver:
         return self._shallow
 
     def _filled(self, known: ResourceType, pattern: ArnPattern, how: int) -> tuple[Text, ...]:
-        """The pattern with each of its own placeholders filled by a parameter of its own; all or nothing.
+        """Fill each placeholder of a pattern from a parameter of its own; return nothing if one stays empty.
 
-        One value never fills two placeholders, and a generic name or id counts only when the operation names
-        the type: DescribeCluster's `name` is the cluster's, UpdateService's is not.
+        One value never fills two placeholders. A plain `name` or `id` counts only when the operation names the type:
+        the `name` of DescribeCluster is the name of the cluster, the `name` of UpdateService is not.
         """
         own = pattern.name_placeholders
         named = self._parameters()
@@ -195,7 +197,7 @@ class Resolver:
             return ()
         values: dict[str, list[str]] = {}
         for placeholder, first, wanted in filling(known.name, own, self._operation, how):
-            # Where an id and a name both fit, the one that is called like the placeholder is meant.
+            # Where an id and a name both match, the parameter named like the placeholder counts.
             found = named.get(first) if first in wanted else None
             if found is None:
                 found = [
@@ -240,10 +242,10 @@ _ROLE = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 
 
 def role_arns(params: Mapping[str, Any], paths: Iterable[str]) -> tuple[str, ...]:
-    """The role ARNs at the members that hand a role to a service.
+    """Return the role ARNs at the members that pass a role to a service.
 
-    Only there: a role's ARN in a tag, an item or a message is text that anyone may have written. A request
-    may stand inside one object, as API Gateway's do.
+    Other members do not count: anyone may have written a role's ARN into a tag, an item or a message. A request may
+    be wrapped in one object, as those of API Gateway are.
     """
     roots = [params, *(value for value in params.values() if isinstance(value, Mapping))]
     found = (value for path in paths for root in roots for value in walk(root, path_steps(path)))

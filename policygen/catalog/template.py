@@ -1,13 +1,13 @@
 """The small language of the service files: field paths, named extractors, templates, tests.
 
-A *path* names a field of requestParameters: ``tableName``, ``tags.items[].key`` (``[]`` goes through a
-list). A *field* is a path and named extractors: ``{queueUrl|last_segment}``. A *template* is text with
-fields: ``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. There are no expressions: an odd
-shape gets a small pure function with a name, in `extract`.
+A *path* names a field of requestParameters: ``tableName``, ``tags.items[].key`` (``[]`` goes through a list). A
+*field* is a path with named extractors: ``{queueUrl|last_segment}``. A *template* is text with fields:
+``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. There are no expressions: an unusual form gets a
+small pure function in `extractors`.
 
-Rendering gives every combination of the values that were found, and nothing when a field has none. Text
-that comes from a log is literal; a ``*`` or ``?`` that the template itself writes is a wildcard, and then the whole
-result is written as an IAM pattern with the log's own ``*``, ``?`` and ``${`` escaped.
+A template renders to every combination of its fields' values, and to nothing if a field has none. Text from a log is
+literal. A ``*`` or ``?`` of the template is a wildcard: then the whole result is an IAM pattern, and ``*``, ``?`` and
+``${`` from the log are escaped.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ from policygen.catalog.call import Call
 from policygen.iam import arn
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_MAX_VALUES = 512  # a hostile record must not multiply into millions of ARNs
+_MAX_VALUES = 512  # bounds the ARNs that a hostile record can multiply into
 
 
 class Text(NamedTuple):
-    """A rendered value; `wild` when it is an IAM pattern and not literal text."""
+    """A rendered value; `wild` if it is an IAM pattern and not literal text."""
 
     text: str
     wild: bool = False
 
     @property
     def pattern(self) -> str:
-        """The value in IAM's pattern language."""
+        """The value as an IAM pattern."""
         return self.text if self.wild else arn.escape(self.text)
 
 
 @dataclass(slots=True, eq=False)
 class FieldScope:
-    """Where fields are looked up: the item of an `each`, then the request's parameters, then the call."""
+    """Where fields are looked up: the item of an `each`, then the parameters of the request, then the call."""
 
     call: Call
     item: Any = None
     resources: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
-    """The ARNs already resolved for a resource type, for ``{@table}``."""
+    """Returns the ARNs of a resource type, for ``{@table}``."""
     names: frozenset[str] | None = None
-    """The request's member names in lower case, to be done at once with fields that are not there."""
+    """Member names of the request in lower case, to skip absent fields quickly; None if not known."""
 
     def values(self, path: str) -> list[Any]:
-        """The values at a path; empty when there is none."""
+        """Return the values at a path; empty if there are none."""
         if path in extractors.BUILTINS:
             value = extractors.BUILTINS[path](self.call)
             return [value] if value else []
         return self.at(path_steps(path), path_head(path))
 
     def at(self, steps: Steps, member: str) -> list[Any]:
-        """The values at the steps of a path whose first member is called so, in lower case."""
+        """Return the values at the steps of a path; `member` is its first member in lower case."""
         if self.item is not None:
             if found := values_at(self.item, steps):
                 return found
@@ -69,24 +69,24 @@ class FieldScope:
 
 
 Steps = tuple[tuple[str, bool], ...]
-"""Member names, and whether each goes through the elements of a list."""
+"""The members of a path, each with whether it goes through the elements of a list."""
 
 
 @lru_cache(maxsize=8192)
 def path_steps(path: str) -> Steps:
-    """The steps of a path such as ``items[].groupId``."""
+    """Return the steps of a path such as ``items[].groupId``."""
     pieces = path.split(".")
     return tuple((piece.removesuffix("[]"), piece.endswith("[]")) for piece in pieces)
 
 
 @lru_cache(maxsize=8192)
 def path_head(path: str) -> str:
-    """The first member name of a path, in lower case."""
+    """Return the first member name of a path, in lower case."""
     return path.split(".", 1)[0].removesuffix("[]").lower()
 
 
 def values_at(value: Any, steps: Steps) -> list[Any]:
-    """Values of `value` at the steps."""
+    """Return the values at the steps below a value."""
     found = value
     for name, through in steps:
         if through or not name or name == "*":
@@ -94,11 +94,11 @@ def values_at(value: Any, steps: Steps) -> list[Any]:
         found = lookup(found, name)
         if found is None:
             return []
-    return [found]  # most paths go straight to one member
+    return [found]  # the fast case: most paths lead straight to one member
 
 
 def walk(value: Any, steps: Steps) -> Iterable[Any]:
-    """Values of `value` at the steps; null and absent fields give none."""
+    """Yield the values at the steps below a value; null and absent fields yield nothing."""
     for i, (name, through) in enumerate(steps):
         if name == "*":
             for one in value.values() if isinstance(value, Mapping) else ():
@@ -116,7 +116,7 @@ def walk(value: Any, steps: Steps) -> Iterable[Any]:
 
 
 def lookup(value: Any, name: str) -> Any:
-    """The member `name` of a map. CloudTrail is not consistent in the first letter's case, so case yields."""
+    """Return a member of a map, or None. Case is ignored, because CloudTrail varies the case of the first letter."""
     if type(value) is not dict and not isinstance(value, Mapping):
         return None
     if name in value:
@@ -134,21 +134,21 @@ class Field:
 
     path: str
     filters: tuple[tuple[extractors.Extractor | None, str], ...]
-    """Extractors and their arguments, in order; None is ``or``, whose argument stands in for no value."""
+    """Extractors with their arguments, in order; None is ``or``, with the default value as argument."""
     source: Literal["parameter", "call", "type"]
-    """What the path names: a member of the request, a fact of the call, or a resource type (``@table``)."""
+    """What the path names: a member of the request, a fact about the call, or a resource type (``@table``)."""
     steps: Steps
     member: str
     """The first member of the path, in lower case."""
     head: str
-    """The member without which there is no value, in lower case; "" where there may be one all the same."""
+    """The member without which the field has no value, in lower case; "" if it may have one without."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """The field's values as text, each once, in the order found."""
+        """Return the values of the field as text, without duplicates, in order."""
         if self.source == "parameter":
             values = scope.at(self.steps, self.member)
             if not self.filters and len(values) == 1 and type(values[0]) is str:
-                return (Text(values[0]),) if values[0] else ()  # most fields are so
+                return (Text(values[0]),) if values[0] else ()  # the fast case: most fields are so
         elif self.source == "type":
             return scope.resources(self.path[1:])
         else:
@@ -171,7 +171,7 @@ class Field:
 
 
 def scalar(value: Any) -> str:
-    """A JSON scalar as the text IAM would compare; "" for anything else."""
+    """Return a JSON scalar as the text that IAM would compare; "" for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -181,26 +181,26 @@ def scalar(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """Text and facts of the call side by side, ``arn:{partition}:sqs:{region}:{account}:``."""
+    """A run of text and facts about the call, ``arn:{partition}:sqs:{region}:{account}:``."""
 
     form: str
-    """The text with ``%s`` for each fact."""
+    """Format with ``%s`` for each fact."""
     read: Callable[[Call], tuple[str, ...]]
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """The one text; none when a fact is missing."""
+        """Return the text; nothing if a fact is missing."""
         values = self.read(scope.call)
         return (Text(self.form % values),) if all(values) else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Text of the template itself."""
+    """Constant text of a template."""
 
     texts: tuple[Text, ...]
 
     def render(self, _: FieldScope) -> Sequence[Text]:
-        """The text."""
+        """Return the text."""
         return self.texts
 
 
@@ -211,12 +211,12 @@ class Template:
     source: str
     fields: tuple[Field, ...]
     pieces: tuple[Constant | FieldFacts | Field, ...]
-    """What is put together, in order."""
+    """The parts to concatenate, in order."""
     heads: frozenset[str]
-    """Members of the request without which nothing can be rendered, in lower case."""
+    """Members of the request without which the template renders to nothing, in lower case."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """Every combination of the fields' values; empty when a field has none."""
+        """Return every combination of the fields' values; empty if a field has none."""
         if len(self.pieces) == 1:
             return self.pieces[0].render(scope)
         if self.heads and scope.item is None and scope.names is not None and not self.heads <= scope.names:
@@ -235,7 +235,7 @@ class Template:
 
 
 def join(texts: Sequence[Text]) -> Text:
-    """Texts put together; one wild part makes the whole a pattern."""
+    """Concatenate texts; one wild part makes the whole a pattern."""
     if len(texts) == 1:
         return texts[0]
     for part in texts:
@@ -246,10 +246,10 @@ def join(texts: Sequence[Text]) -> Text:
 
 @lru_cache(maxsize=8192)
 def parse_template(text: str) -> Template:
-    """A template from its text.
+    """Parse a template.
 
     Raises:
-        ValueError: an extractor that does not exist.
+        ValueError: an extractor does not exist.
     """
     parts: list[str | Field] = []
     for i, piece in enumerate(_FIELD.split(text)):
@@ -268,12 +268,12 @@ def _kind(part: str | Field) -> Literal["fixed", "wild", "field"]:
     return "fixed" if part.path in _FACTS and not part.filters else "field"
 
 
-# Facts of a call that are attributes of it.
+# Facts that are attributes of a call.
 _FACTS = frozenset({"partition", "region", "account"})
 
 
 def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | FieldFacts | Field]:
-    """What a run of parts is rendered by: text and the call's facts at once, all else one by one."""
+    """Yield the pieces that render a run of parts: text and facts about the call as one piece, fields one by one."""
     parts = list(run)
     facts = [part.path for part in parts if isinstance(part, Field)]
     if kind == "field":
@@ -293,8 +293,8 @@ def _reader(names: tuple[str, ...]) -> Callable[[Call], tuple[str, ...]]:
 
 @lru_cache(maxsize=8192)
 def parse_field(text: str) -> Field:
-    """A field from ``path|extractor|extractor:argument``."""
-    # A "|" of a regular expression is written with a backslash.
+    """Parse a field: ``path|extractor|extractor:argument``."""
+    # A "|" in a regular expression is escaped with a backslash.
     path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
     steps: list[tuple[extractors.Extractor | None, str]] = []
     for one in filters:
@@ -321,7 +321,7 @@ class Test:
     values: tuple[str, ...]
 
     def holds(self, scope: FieldScope) -> bool:
-        """Whether the field is there (a bare ``false`` or empty text or list counts as absent)."""
+        """Whether the field is present, or has one of the values (``false`` and empty lists count as absent)."""
         subject = self.subject
         if self.values:
             return any(text.text in self.values for text in subject.render(scope))
@@ -333,12 +333,12 @@ class Test:
 
 
 def present(value: Any) -> bool:
-    """Whether a parameter says something: S3 writes flags of the query string as ``"acl": ""``."""
+    """Whether a value counts as present. Empty text does: S3 writes flags of the query string as ``"acl": ""``."""
     return value == "" or bool(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 @lru_cache(maxsize=8192)
 def parse_test(text: str) -> Test:
-    """A test from ``field``, ``field|extractor`` or ``field=value,value``."""
+    """Parse a test: ``field``, ``field|extractor`` or ``field=value,value``."""
     subject, equals, values = text.partition("=")
     return Test(text, parse_field(subject), tuple(values.split(",")) if equals else ())

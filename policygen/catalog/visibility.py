@@ -1,4 +1,4 @@
-"""How CloudTrail shows an action: as a management event, a data event of some type, or never (3.3)."""
+"""Tells how CloudTrail shows an action: as a management event, as a data event of some type, or never (3.3)."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Where an action would be seen.
+    """How CloudTrail shows the calls that use an action.
 
-    ``implied`` actions have no event of their own and are derived from the parameters of other calls. ``no-event``
-    ones are asked for by no operation that is known: actions of the console or of a service without a public API,
-    ones that come along with calls, and ones newer than the list. ``unknown`` ones belong to a service whose data
-    events are not told apart here, or are in none of the two lists of their service's page.
+    ``implied``: the action has no event of its own and is derived from the parameters of other calls. ``no-event``: no
+    known operation uses the action; it belongs to the console or to a service without a public API, it comes along
+    with other calls, or it is newer than the list. ``unknown``: the tables do not say which actions of its service are
+    data events, or the page of its service lists it neither as a management nor as a data event.
     """
 
     kind: Kind
     data_types: tuple[str, ...] = ()
-    """CloudTrail's resource types for data events: which of them shows a call depends on what it is about."""
+    """CloudTrail's resource types for data events; the resource of a call decides which of them shows it."""
     management_too: bool = False
-    """Whether some calls are management events although others are data events."""
+    """Whether some calls of the action are management events and others data events."""
     reference: str = MANAGEMENT_EVENTS
-    """The page that says it."""
+    """URL of the page that documents it."""
 
     @property
     def data_type(self) -> str:
-        """The first of the data event types, or ""."""
+        """The first data event type, or ""."""
         return self.data_types[0] if self.data_types else ""
 
 
@@ -48,12 +48,12 @@ MANAGEMENT = Visibility("management")
 
 @cache
 def visibility_table() -> Mapping[str, Any]:
-    """The file of what no service file says."""
+    """Return the table for actions that no service file covers."""
     return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
-    """Patterns of action names and what they are, the first that fits holds."""
+    """Yield patterns of action names with their visibility; the first that matches counts."""
     for kind, name in (("implied", "permission_only"), ("unknown", "unknown"), ("never", "never")):
         rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
@@ -68,8 +68,8 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
-    for pattern, found in types.items():
-        yield pattern, Visibility("data", tuple(found), both, reference)
+    for pattern, names in types.items():
+        yield pattern, Visibility("data", tuple(names), both, reference)
     rows = visibility_table()["management"].get(prefix, {})
     for pattern in rows.get("actions", ()):
         yield pattern, Visibility("management", reference=rows["reference"])
@@ -77,20 +77,23 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
 
 @cache
 def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
-    return tuple((re.compile(translate(pattern.lower())), found) for pattern, found in _rows(prefix))
+    return tuple(
+        (re.compile(translate(pattern.lower())), visibility) for pattern, visibility in _rows(prefix)
+    )
 
 
 @lru_cache(maxsize=65536)
 def visibility_of(action: str) -> Visibility:
-    """How an action is seen. What an operation asks for is a management event if no table says otherwise.
+    """Return how CloudTrail shows an action.
 
-    That is AWS's default for API calls; an action that no operation asks for is not taken for one.
+    An action that some operation uses and that no table lists is a management event, AWS's default for API calls. An
+    action that no known operation uses has no event.
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
-    for matcher, found in _matchers(prefix):
+    for matcher, visibility in _matchers(prefix):
         if matcher.match(folded):
-            return found
+            return visibility
     data = visibility_table()["data_services"]
     if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
         return Visibility("unknown", reference=data["reference"])
@@ -99,23 +102,23 @@ def visibility_of(action: str) -> Visibility:
 
 @cache
 def hidden_pass_role() -> frozenset[str]:
-    """Actions that may pass a role which their record does not name."""
+    """Return the actions that may pass a role without a record that names the role."""
     return frozenset(visibility_table()["hidden_pass_role"]["actions"])
 
 
 @cache
 def data_types() -> Mapping[str, str]:
-    """CloudTrail data event type -> IAM service prefix, for the types of the tables."""
-    found = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
-    found |= {
+    """Return the IAM service prefix by CloudTrail data event type, for all types of the tables."""
+    prefixes = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
+    prefixes |= {
         data_type: prefix
         for prefix, rows in visibility_table()["data"].items()
         for data_type in rows["types"]
     }
-    return found
+    return prefixes
 
 
 @cache
 def event_arns() -> Mapping[str, str]:
-    """Data event type -> how resources.ARN looks, for the types in which it is the ARN that a policy names."""
+    """Return the form of resources.ARN by data event type, for types where it is the ARN that a policy names."""
     return visibility_table()["event_arns"]["types"]  # type: ignore[no-any-return]

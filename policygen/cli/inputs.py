@@ -1,4 +1,4 @@
-"""Opens what the options name: logs, account, decisions, workers."""
+"""Opens what the option groups name: logs, account, decisions, workers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 def message_sink(*, quiet: bool) -> Callable[[str], None]:
-    """Where progress goes: stderr, or nowhere."""
+    """Return the function that takes messages: it prints to stderr, or does nothing."""
     from policygen.cli.console import log_line
 
     return (lambda _: None) if quiet else log_line
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ignore_sigint() -> None:
-    """Lets Ctrl-C stop the command and not its workers one by one, each with a word of its own."""
+    """Ignore Ctrl-C in a worker: the command stops its workers, and only the command reports it."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,7 +42,7 @@ def ignore_sigint() -> None:
 
 @contextmanager
 def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
-    """How logs are read: executor, cache, progress. Workers and the progress line end with the context.
+    """Return how to read logs: executor, cache, progress. Workers and the progress line end with the context.
 
     Raises:
         UsageError: PG-E208, both processes and a cluster were asked for; what `cluster_at` raises.
@@ -72,7 +72,7 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
 
 @contextmanager
 def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
-    """Where logs are read, None for this process, and by how many at once."""
+    """Start or connect to the workers; yield their executor, None for this process, and their number."""
     from policygen.errors import UsageError
 
     if dask and jobs:
@@ -81,7 +81,7 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
         from policygen.cli.dask import cluster_at
 
         with cluster_at(dask) as (executor, threads):
-            yield executor, max(threads, 4)  # a cluster may grow while it is asked
+            yield executor, max(threads, 4)  # the cluster may grow while it works
         return
     workers = jobs or cores()
     if workers == 1:
@@ -93,17 +93,17 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
 
 @contextmanager
 def process_pool(workers: int, initializer: Callable[..., None], *initargs: object) -> Iterator[Executor]:
-    """Start processes that end with the context; work that waits then is cancelled.
+    """Start processes; when the context ends, cancel the work that still waits.
 
     Args:
         workers: how many.
         initializer: called once in each process.
-        initargs: its arguments, which can be pickled.
+        initargs: arguments of the initializer; they must be picklable.
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    # Not by fork: the parent may have threads, as those of an HTTP client.
+    # Not by fork: the parent may have threads, for example of an HTTP client.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs) as pool:
         try:
@@ -147,10 +147,10 @@ def open_logs(
 
 
 def _bytes(text: str) -> int | None:
-    """A size as people write it: ``50GB``; None for "".
+    """Parse a size like ``50GB``; return bytes, or None for "".
 
     Raises:
-        UsageError: PG-E224, it is none.
+        UsageError: PG-E224, the text is not a size.
     """
     import re
 
@@ -159,12 +159,12 @@ def _bytes(text: str) -> int | None:
 
     if not text:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if not match:
         raise UsageError(
             f"--max-scan is not a size: {escape_controls(text)[:40]!r}", "for example 50GB", code="PG-E224"
         )
-    return int(float(found[1]) * 1000 ** " KMGT".index(found[2].upper() or " "))
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
 
 
 def open_account(account: AccountInput, notify: Callable[[str], None], role: str = "") -> Account | None:

@@ -23,6 +23,7 @@ from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls, pluralize
 
 Logs = Source | Sequence[str | Path]
@@ -50,16 +51,16 @@ class RoleEvidence:
 
     read_report: ReadReport
     counts: CallCounts
-    chosen: ResolvedRole
-    conduct: SplitCalls
+    resolved: ResolvedRole
+    split: SplitCalls
     usage: Usage
     """Of the calls that look like the workload, or were accepted."""
-    apart: Usage | None
+    anomalous_usage: Usage | None
     """Of the calls that were set apart; None where there are none."""
     coverage: Coverage
     role: Role | None
     """The role as it is in the account; None without one."""
-    today: CurrentAccess | None
+    current_access: CurrentAccess | None
     until_given: bool
 
 
@@ -104,7 +105,7 @@ def evidence_for_role(
     wanted: RoleSelector,
     options: ObserveOptions,
     *,
-    limit: str = "",
+    limit: WindowEnd | None = None,
     account: Account | None = None,
     current: Role | None = None,
     similar: Coverage | None = None,
@@ -116,7 +117,7 @@ def evidence_for_role(
         counts: the calls of this role, among others; copies from other accounts resolved.
         wanted: the role.
         options: which part of the logs counts.
-        limit: where the window ends, as a date or time in UTC; "" for the newest event read.
+        limit: the window's end; None for the newest event read.
         account: the account as it is today; None to rest on the evidence alone.
         current: the role as it is in the account; None where it is not known.
         similar: the coverage of another role, made from the same arguments; reused where it holds for this role too.
@@ -124,33 +125,33 @@ def evidence_for_role(
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
     """
-    chosen = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(options.days, limit or counts.totals.last)
-    conduct = split_anomalies(
-        chosen.calls,
+    resolved = resolve_role(counts, wanted, current.key if current else None)
+    window = window_of(options.days, limit, counts.totals.last)
+    split = split_anomalies(
+        resolved.calls,
         of_functions=current.only_functions if current else None,
         notices=counts.totals.change_events,
         accepted=options.accepted,
-        until=window.end,
+        until=window.last_day,
         names=_function_names(account, current),
     )
-    usage = usage_from_calls(chosen.role, conduct.workload, window)
+    usage = usage_from_calls(resolved.role, split.workload, window)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
     if usage.events is None:
-        raise _no_events(counts, chosen, window, conduct)
-    coverage = similar.of(chosen.role) if similar else None
+        raise _no_events(counts, resolved, window, split)
+    coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
-        coverage = _coverage(counts, read_report, window, account, chosen.role)
+        coverage = _coverage(counts, read_report, window, account, resolved.role)
     today: CurrentAccess | None = None
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
-    apart = usage_from_calls(chosen.role, conduct.apart, window) if conduct.apart else None
+    anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
     return RoleEvidence(
-        read_report, counts, chosen, conduct, usage, apart, coverage, current, today, bool(options.until)
+        read_report, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
     )
 
 
@@ -158,7 +159,7 @@ def _read(
     source: Source,
     wanted: RoleSelector,
     days: int,
-    until: str,
+    until: WindowEnd | None,
     role: RoleKey | None,
     options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
@@ -210,9 +211,9 @@ def collect_coverage(
     portion = read_source(source, request, scope_of(options.days, limit), read)
     read_report, counts = portion.read_report, portion.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
-    if not (limit or counts.totals.last):
+    if not (limit, counts.totals.last):
         raise nobody_seen(read_report)
-    window = window_of(options.days, limit or counts.totals.last)
+    window = window_of(options.days, limit, counts.totals.last)
     return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
@@ -265,28 +266,31 @@ class NoCallsInWindowError(NothingFoundError):
 
 
 def _no_events(
-    counts: CallCounts, chosen: ResolvedRole, window: Window, conduct: SplitCalls
+    counts: CallCounts, resolved: ResolvedRole, window: Window, split: SplitCalls
 ) -> NothingFoundError:
-    apart = [key for key in conduct.apart if window.holds(key.day)]
+    apart = [key for key in split.anomalous if window.holds(key.day)]
     if apart:
-        signs = sorted({one.sign for one in conduct.suspects} - conduct.accepted)
-        calls = sum(conduct.apart[key].count for key in apart)
+        signs = sorted({one.sign for one in split.anomalies} - split.accepted)
+        calls = sum(split.anomalous[key].count for key in apart)
         return NothingFoundError(
-            f"no call by {chosen.role.name} looks like the workload: {pluralize(calls, 'call')} set apart",
+            f"no call by {resolved.role.name} looks like the workload: {pluralize(calls, 'call')} set apart",
             *(f"{sign}: {ANOMALY_RULES[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
             "no policy was written: an empty one would be a guess, not a finding",
             code="PG-E301",
         )
-    last = max((evidence.last for evidence in chosen.calls.values()), default="")
-    role: RoleKey = chosen.role
-    totals = counts.totals
-    needed = (date.fromisoformat(totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {totals.records:,} records of {len(totals.roles):,} roles, so the logs are there"]
+    last = max((evidence.last for evidence in resolved.calls.values()), default="")
+    role: RoleKey = resolved.role
+    needed = (
+        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    )
+    hints = [
+        f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
+    ]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NoCallsInWindowError(
-        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",
         *hints,
         code="PG-E301",
     )

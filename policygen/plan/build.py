@@ -59,7 +59,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         "keeps": [_keep(suggestion, keep) for keep in suggestion.keeps],
         **_current_access(suggestion.today),
         "trust": _trust(observed.role),
-        "calendar": calendar_part(usage.window, observed.conduct.workload),
+        "calendar": calendar_part(usage.window, observed.split.workload),
         "questions": [
             {"type": kind, "names": names, "reason": reason}
             for kind, (names, reason) in suggestion.questions.items()
@@ -69,7 +69,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             request_name(one.request) | {"cause": one.cause} | evidence_counts(one.evidence)
             for one in suggestion.missing
         ],
-        "wanted_but_denied": [denied_part(one) | evidence_counts(seen) for one, seen in usage.wanted.items()],
+        "wanted_but_denied": [denied_part(one) | evidence_counts(seen) for one, seen in usage.denied.items()],
         "unmapped": [
             {"event": f"{one.source} {one.event}", "why": one.why} | evidence_counts(seen)
             for one, seen in usage.unmapped.items()
@@ -78,9 +78,9 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             {"call": call} | evidence_counts(seen) for call, seen in usage.no_permission.items()
         ],
         "unauthenticated": evidence_counts(usage.unauthenticated) if usage.unauthenticated else None,
-        "suspects": suspects_part(suggestion.conduct),
+        "suspects": suspects_part(suggestion.split),
         "seasonal": _seasonal(suggestion),
-        "asides": [informational_part(usage, one) for one in suggestion.asides()],
+        "asides": [informational_part(usage, one) for one in suggestion.informational()],
         "set_apart": [
             request_name(request) | evidence_counts(seen)
             for request, seen in (suggestion.apart.requests.items() if suggestion.apart else ())
@@ -147,7 +147,7 @@ def _visible(suggestion: Suggestion, keep: Keep) -> bool:
     if keep.blind_spot:
         return False
     reads = reference.reads_only(keep.grant.action)
-    return suggestion.coverage.verdict(keep.grant.action, keep.grant.resource, reads).visible
+    return suggestion.coverage.observability(keep.grant.action, keep.grant.resource, reads).visible
 
 
 def _current_access(policies: Sequence[Policy] | None) -> dict[str, Any]:

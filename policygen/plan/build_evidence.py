@@ -30,7 +30,7 @@ def evidence_part(suggestion: Suggestion) -> dict[str, Any]:
     usage = suggestion.usage
     requests = [
         _request(suggestion, request, seen)
-        for table in (usage.requests, usage.asides)
+        for table in (usage.requests, usage.informational)
         for request, seen in table.items()
     ]
     return {
@@ -106,7 +106,7 @@ def suspects_part(conduct: SplitCalls) -> list[dict[str, Any]]:
             "user_agents": sorted(seen.agents),
         }
         | evidence_counts(seen)
-        for one, seen in conduct.suspects.items()
+        for one, seen in conduct.anomalies.items()
     ]
 
 

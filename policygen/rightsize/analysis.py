@@ -72,11 +72,11 @@ def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> A
     suggestion = suggest_policy(
         evidence.usage,
         evidence.coverage,
-        evidence.today,
+        evidence.current_access,
         options,
-        predecessors=evidence.chosen.predecessors,
-        conduct=evidence.conduct,
-        apart=evidence.apart,
+        predecessors=evidence.resolved.predecessors,
+        split=evidence.split,
+        apart=evidence.anomalous_usage,
     )
     return Analysis(suggestion, evidence)
 

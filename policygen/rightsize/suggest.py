@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.anomalies import SplitCalls
@@ -63,7 +62,7 @@ def suggest(
     options: SuggestOptions | None = None,
     *,
     predecessors: tuple[Predecessor, ...] = (),
-    conduct: SplitCalls | None = None,
+    split: SplitCalls | None = None,
     apart: Usage | None = None,
 ) -> Suggestion:
     """The smallest policy that lets a role go on doing what it did.
@@ -74,7 +73,7 @@ def suggest(
         today: the role's policies; None to rest on the evidence alone.
         options: how to write the policy, and which decisions bind it.
         predecessors: deleted namesakes, for the record.
-        conduct: the role's calls, parted by whether they look like the workload.
+        split: the role's calls, parted by whether they look like the workload.
         apart: what the calls set apart asked for.
 
     Raises:
@@ -88,7 +87,7 @@ def suggest(
     decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
-    day = options.on or date.fromisoformat(usage.window.end[:10])
+    day = options.on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day)
     bounds = today.policies if today else None
     extra: tuple[Policy, ...] = ()
@@ -178,7 +177,7 @@ def suggest(
         said=retained.said,
         risks_removed=compare_risks(before_risks, left)[0],
         risks_left=left,
-        conduct=conduct or SplitCalls({}, {}, {}),
+        split=split or SplitCalls({}, {}, {}),
         apart=apart,
     )
     return replace(made, strength=_strength(made, decisions, min_days))
@@ -207,7 +206,7 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Readines
             questions=len(made.questions),
             unmapped=len(usage.unmapped),
             missing=len(made.missing),
-            suspects=sum(1 for one in made.conduct.suspects if one.sign not in made.conduct.accepted),
+            suspects=sum(1 for one in made.split.anomalies if one.sign not in made.split.accepted),
             weak_only=sum(1 for seen in usage.requests.values() if seen.weak == seen.count),
             losses=len(made.decided.losses),
             narrowed=len(made.losses),

@@ -90,7 +90,7 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
-    conduct: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
+    split: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
     """The role's calls, parted: what looks like the workload, and what does not."""
     apart: Usage | None = None
     """What the calls set apart asked for; None where there are none."""
@@ -119,15 +119,15 @@ class Suggestion:
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
 
-    def asides(self) -> list[InformationalRequest]:
+    def informational(self) -> list[InformationalRequest]:
         """What is not granted for its own sake, without what was observed directly as well."""
-        if not self.usage.asides:
+        if not self.usage.informational:
             return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
         evaluator = Evaluator(self.policies)
         return [
             InformationalRequest(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
-            for request, seen in self.usage.asides.items()
+            for request, seen in self.usage.informational.items()
             if (service_of(request.action), request.resource) not in direct
         ]
 

@@ -150,7 +150,7 @@ def test_what_is_said_meanwhile_has_a_line_of_its_own() -> None:
 
 def test_time_goes_on_although_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TICK", 0.02)
-    monkeypatch.setattr(progress, "REDRAWN", 0.0)
+    monkeypatch.setattr(progress, "REDRAW", 0.0)
     with terminal() as shown:
         bar = ProgressBar()
         bar(Progress(1, 4, 0, 0, 5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,15 +14,25 @@ from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.catalog.visibility import visibility_of
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
+from policygen.evidence.coverage.observability import ObservabilityRules
 from policygen.evidence.coverage.table import coverage_rows
 from policygen.evidence.coverage.trail_history import TrailChange
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from tests.support.accounts import snapshot
 from tests.support.records import ACCOUNT
 
-WINDOW = window_of(30, "2026-11-24")
+WINDOW = window_of(30, WindowEnd.parse("2026-11-24"))
+
+
+def blind_spot(coverage: Coverage, action: str, *, reads_only: bool = False) -> str:
+    """The id of why the logs cannot tell for the whole window; "" where they can, or where no event is known."""
+    found = coverage.observability(action, reads_only=reads_only)
+    if found.blind_spot:
+        return "" if found.blind_spot.id == "no-event" else found.blind_spot.id
+    return "" if found.days >= coverage.window.days else "window-not-covered"
 
 
 def trail(**selectors: Any) -> dict[str, Any]:
@@ -139,16 +150,13 @@ def test_an_unused_action_is_called_unused_only_where_it_would_be_seen(
     trails: list[dict[str, Any]], action: str, blind: str
 ) -> None:
     reads = not action.split(":")[1].startswith(("Put", "Create", "Send", "Delete", "Run"))
-    spot = covering(*trails).blind_spot(action, reads_only=reads)
-    assert (spot.id if spot else "") == blind
+    assert blind_spot(covering(*trails), action, reads_only=reads) == blind
 
 
 def test_without_the_trails_data_events_count_as_unknown_even_when_some_were_seen() -> None:
     coverage = coverage_of(WINDOW, {}, [], None)
-    spot = coverage.blind_spot("s3:GetObject", reads_only=True)
-    assert spot is not None
-    assert spot.id == "trail-unknown"
-    assert coverage.blind_spot("iam:ListUsers", reads_only=True) is None
+    assert blind_spot(coverage, "s3:GetObject", reads_only=True) == "trail-unknown"
+    assert blind_spot(coverage, "iam:ListUsers", reads_only=True) == ""
 
 
 def test_permissions_without_an_event_of_their_own_are_implied() -> None:
@@ -185,8 +193,8 @@ def covered(
 
 
 def test_a_permission_is_visible_since_the_windows_start() -> None:
-    found = covered(basic()).verdict("iam:ListUsers", reads_only=True)
-    assert (found.visible, found.since, found.days, found.spot) == (True, WINDOW.start, 30, None)
+    found = covered(basic()).observability("iam:ListUsers", reads_only=True)
+    assert (found.visible, found.since, found.days, found.blind_spot) == (True, WINDOW.start, 30, None)
 
 
 @pytest.mark.parametrize(
@@ -221,18 +229,17 @@ def test_a_change_within_the_window_moves_the_date(
     changes: list[TrailChange], action: str, since: str, days: int
 ) -> None:
     coverage = covered(basic(s3=["arn:aws:s3"]), changes=changes)
-    found = coverage.verdict(action)
+    found = coverage.observability(action)
     assert (found.visible, found.since, found.days) == (True, since, days)
-    spot = coverage.blind_spot(action)
-    assert (spot.id if spot else "") == ("window-not-covered" if days < 30 else "")
+    assert blind_spot(coverage, action) == ("window-not-covered" if days < 30 else "")
 
 
 def test_a_change_on_the_last_day_leaves_no_whole_day() -> None:
     coverage = covered(basic(), changes=[change("2026-11-24T08:00:00Z", "StartLogging")])
-    found = coverage.verdict("iam:CreateUser")
+    found = coverage.observability("iam:CreateUser")
     assert not found.visible
-    assert found.spot
-    assert found.spot.id == "window-not-covered"
+    assert found.blind_spot
+    assert found.blind_spot.id == "window-not-covered"
 
 
 def test_another_trail_bridges_the_gap_of_one() -> None:
@@ -241,7 +248,7 @@ def test_another_trail_bridges_the_gap_of_one() -> None:
         "Trail": other["Trail"] | {"Name": "u", "TrailARN": other["Trail"]["TrailARN"][:-1] + "u"}
     }
     stop = [change("2026-11-10T08:00:00Z", "StopLogging"), change("2026-11-10T11:00:00Z", "StartLogging")]
-    assert covered(basic(), other, changes=stop).verdict("iam:CreateUser").days == 30
+    assert covered(basic(), other, changes=stop).observability("iam:CreateUser").days == 30
     gap = covered(basic(), other, changes=stop).stopped
     assert [(one.trail, one.start, one.end) for one in gap] == [
         ("t", "2026-11-10T08:00:00Z", "2026-11-10T11:00:00Z")
@@ -291,7 +298,7 @@ POINT = f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/in/object/*"
 def test_the_resource_and_the_caller_decide_with_the_selectors(
     trails: list[dict[str, Any]], action: str, resource: str, blind: str
 ) -> None:
-    spot = covered(*trails).verdict(action, resource).spot
+    spot = covered(*trails).observability(action, resource).blind_spot
     assert (spot.id if spot else "") == blind
 
 
@@ -318,20 +325,20 @@ def selectors_in(command: str) -> list[dict[str, Any]]:
 def test_the_command_keeps_what_the_trail_logs_and_adds_what_is_missing(
     made: dict[str, Any], action: str
 ) -> None:
-    spot = covered(made).verdict(action).spot
+    spot = covered(made).observability(action).blind_spot
     assert spot
     found = selectors_in(spot.command)
     after = trail(AdvancedEventSelectors=found)
-    assert covered(after).verdict(action).visible
+    assert covered(after).observability(action).visible
     for selector in made.get("AdvancedEventSelectors", ()):
         assert selector in found
     for other in ("iam:CreateUser", "iam:ListUsers", "lambda:InvokeFunction", "s3:GetObject"):
-        assert covered(after).verdict(other).visible or not covered(made).verdict(other).visible
+        assert covered(after).observability(other).visible or not covered(made).observability(other).visible
 
 
 def test_a_trail_that_is_stopped_is_started_and_none_is_made() -> None:
-    stopped = covered(trail(logging=False, EventSelectors=[{}])).verdict("iam:CreateUser").spot
-    none = covered().verdict("iam:CreateUser").spot
+    stopped = covered(trail(logging=False, EventSelectors=[{}])).observability("iam:CreateUser").blind_spot
+    none = covered().observability("iam:CreateUser").blind_spot
     assert stopped
     assert none
     assert stopped.command == "aws cloudtrail start-logging --name t --region us-east-1"
@@ -340,7 +347,7 @@ def test_a_trail_that_is_stopped_is_started_and_none_is_made() -> None:
 
 
 def test_a_trail_of_one_region_is_widened() -> None:
-    spot = covered(one_region()).verdict("ec2:RunInstances").spot
+    spot = covered(one_region()).observability("ec2:RunInstances").blind_spot
     assert spot
     assert spot.command.startswith(
         "aws cloudtrail update-trail --name t --region eu-west-1 --is-multi-region-trail"
@@ -353,14 +360,16 @@ def test_no_command_is_given_that_would_lose_selectors_or_hide_in_a_name() -> No
     named = basic()
     named = named | {"Trail": named["Trail"] | {"Name": "t\x1b[2J"}}
     for one in (unread, odd, named):
-        spot = covered(one).verdict("sqs:SendMessage").spot
+        spot = covered(one).observability("sqs:SendMessage").blind_spot
         assert spot
         assert spot.command == ""
 
 
 def test_without_the_trails_what_was_read_is_told_but_decides_nothing() -> None:
     account_less = coverage_of(WINDOW, {}, [], None, data_seen={"AWS::S3::Object": 1204})
-    seen, unseen = (account_less.verdict(action).spot for action in ("s3:GetObject", "sqs:SendMessage"))
+    seen, unseen = (
+        account_less.observability(action).blind_spot for action in ("s3:GetObject", "sqs:SendMessage")
+    )
     assert seen
     assert unseen
     assert seen.id == unseen.id == "trail-unknown"
@@ -369,18 +378,20 @@ def test_without_the_trails_what_was_read_is_told_but_decides_nothing() -> None:
 
 
 def test_days_without_any_event_do_not_count() -> None:
-    coverage = coverage_of(window_of(3, "2026-11-24"), {"2026-11-22": 1, "2026-11-24": 5}, [], None)
+    coverage = coverage_of(
+        window_of(3, WindowEnd.parse("2026-11-24")), {"2026-11-22": 1, "2026-11-24": 5}, [], None
+    )
     assert coverage.gaps == ("2026-11-23",)
-    assert coverage.verdict("iam:CreateUser").days == 2
+    assert coverage.observability("iam:CreateUser").days == 2
 
 
 def test_thousands_of_permissions_come_down_to_few_questions() -> None:
     coverage = covered(basic(exclude=("kms.amazonaws.com",), s3=["arn:aws:s3:::x/"]))
     names = [name for prefix in ("ec2", "s3", "iam", "kms", "sqs") for name in reference.action_names(prefix)]
     for name in names:
-        coverage.verdict(name)
+        coverage.observability(name)
     assert len(names) > 1200
-    assert len(coverage._memo) < len(names) / 20
+    assert len(coverage.cache.logged_since) + len(coverage.cache.blind_spots) < len(names) / 20
 
 
 def test_what_is_settled_for_one_role_holds_for_others_that_no_selector_tells_apart() -> None:
@@ -396,13 +407,42 @@ def test_what_is_settled_for_one_role_holds_for_others_that_no_selector_tells_ap
     names = [name for prefix in ("s3", "iam", "logs") for name in reference.action_names(prefix)]
     places = ("*", f"{B}b/*", f"{B}b2/*")
     asked = [(name, place, reads) for name in names for place in places for reads in (True, False)]
-    told = [first.verdict(*one) for one in asked]
+    told = [first.observability(*one) for one in asked]
     second, alone = role_of(first, "second"), made("second", s3_only(resources_ARN=BUCKET))
     assert second == alone
     assert second
-    assert [second.verdict(*one) for one in asked] == [alone.verdict(*one) for one in asked] == told
+    assert (
+        [second.observability(*one) for one in asked] == [alone.observability(*one) for one in asked] == told
+    )
     assert role_of(first, "second", "999999999999") is None
     assert role_of(made("first", s3_only(userIdentity_arn=OTHERS)), "second") is None
+
+
+@pytest.mark.parametrize(
+    "trails",
+    [
+        [basic(exclude=("kms.amazonaws.com",), s3=["arn:aws:s3:::x/"])],
+        [s3_only(resources_ARN=BUCKET), basic(read_write="WriteOnly")],
+        [advanced(eventCategory=MANAGEMENT, eventName=ONE_NAME), s3_only(userIdentity_arn=OTHERS)],
+        [one_region()],
+        [basic() | {"EventSelectors": None}],
+        [],
+    ],
+)
+def test_the_cache_answers_as_the_rules_do(trails: list[dict[str, Any]]) -> None:
+    changes = [change("2026-11-15T09:00:00Z", "PutEventSelectors", **S3_ON)]
+    for made in (covered(*trails), covered(*trails, changes=changes)):
+        rules = without_cache(made)
+        for prefix in ("s3", "iam", "kms", "lambda", "ec2"):
+            for action in sorted(reference.action_names(prefix))[::12]:
+                for resource in ("*", f"{B}b/*", "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"):
+                    asked = action, resource, 7
+                    assert made.absence(*asked) == rules.absence(*asked)
+
+
+def without_cache(coverage: Coverage) -> ObservabilityRules:
+    names = [one.name for one in fields(ObservabilityRules)]
+    return ObservabilityRules(**{name: getattr(coverage, name) for name in names})
 
 
 def test_the_table_says_what_is_on_and_gives_a_command_for_what_is_not() -> None:
@@ -453,5 +493,5 @@ def test_the_table_of_an_account_without_a_trail_is_off_throughout() -> None:
 )
 def test_selectors_of_an_odd_shape_show_nothing_and_break_nothing(odd: dict[str, Any]) -> None:
     coverage = covered(trail(**odd))
-    assert not coverage.verdict("s3:GetObject").visible
+    assert not coverage.observability("s3:GetObject").visible
     assert {line.state for line in coverage_rows(coverage) if line.kind == "data"} <= {"off", "partly"}

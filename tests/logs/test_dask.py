@@ -283,10 +283,10 @@ def test_workers_of_another_version_are_not_asked(cluster: Started, monkeypatch:
 def test_workers_that_have_no_policygen_are_not_asked(
     cluster: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers_of() -> tuple[str, str]:
+    def versions() -> tuple[str, str]:
         raise ModuleNotFoundError("No module named 'policygen'")
 
-    monkeypatch.setattr(module, "answers_of", answers_of)
+    monkeypatch.setattr(module, "versions", versions)
     error = refusal(cluster.address)
     assert error.code == "PG-E227"
     assert error.message == "a worker of the cluster cannot run policygen: No module named 'policygen'"

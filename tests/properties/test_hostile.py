@@ -159,7 +159,7 @@ def test_a_forged_denial_never_grants(code: str, message: str, tmp_path: Path) -
     extra = granted(made) - GRANTS
     # A refused part (KMS) says that the call itself was authorised: then that one action, and no other.
     assert extra <= ({"lambda:ListFunctions *"} if code.startswith("KMS") else set())
-    assert made.suggestion.usage.wanted
+    assert made.suggestion.usage.denied
     assert_clean(made)
 
 
@@ -446,3 +446,10 @@ def test_long_texts_of_strangers_do_not_fill_the_memory(tmp_path: Path) -> None:
     )
     assert made.returncode == 0, made.stderr
     assert int(made.stdout) < 250 * 1024  # KiB
+
+
+def test_no_text_that_python_prints_as_it_is_has_a_mark_that_is_written_out() -> None:
+    """`escape_controls` returns such a text at once."""
+    for code in range(0x110000):
+        mark = chr(code)
+        assert not mark.isprintable() or escape_controls(f"{mark}\0") == f"{mark}\\x00"

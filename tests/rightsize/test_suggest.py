@@ -37,7 +37,7 @@ def test_golden_case(golden: Golden) -> None:
     assert made.proof.held
     found = {
         "missing": sorted(f"{m.request.action} {m.request.resource}: {m.cause}" for m in made.missing),
-        "wanted": sorted(f"{w.action} {w.resource} {w.policy_type}".strip() for w in made.usage.wanted),
+        "wanted": sorted(f"{w.action} {w.resource} {w.policy_type}".strip() for w in made.usage.denied),
         "unmapped": sorted(f"{u.source} {u.event}" for u in made.usage.unmapped),
         "kept": sorted(f"{k.kind} {k.grant.action} {k.grant.resource}" for k in made.keeps),
         "denies": [s.to_dict() for p in made.policies for s in p.statements if s.effect == "Deny"],
@@ -45,9 +45,9 @@ def test_golden_case(golden: Golden) -> None:
         "rules": sorted({w.rule for w in made.written.values() if w.rule}),
         "asides": [
             f"{a.request.grade} {a.request.action} {a.request.resource}: {'allowed' if a.allowed else 'not allowed'}"
-            for a in made.asides()
+            for a in made.informational()
         ],
-        "suspects": sorted(f"{s.sign} {s.source.split('.')[0]} {s.event}" for s in made.conduct.suspects),
+        "suspects": sorted(f"{s.sign} {s.source.split('.')[0]} {s.event}" for s in made.split.anomalies),
         "users": {
             name.split(":")[-1]: sorted({r.action for r in theirs})
             for name, theirs in made.usage.users.items()

@@ -1,6 +1,6 @@
-"""Maintainers' tools that make the files of ``catalog/data`` anew; nothing else imports them."""
+"""Tools for maintainers that regenerate the files of ``catalog/data``; no other package imports them."""
 
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "data"
-"""The folder of the files that these tools write."""
+"""The folder that these tools write to."""

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def collect_events(rows: Iterable[OperationRow]) -> dict[str, Any]:
-    """The list from the operations and their answers."""
+    """Return the list of events by action, from the operations and their access requests."""
     events: dict[str, set[str]] = {}
     for row in rows:
         name = row.name
         if row.kind == "no permission":
-            # Logged like any other; the action of its name grants nothing that is not there without it.
+            # The event is logged too, although the action of its name is not needed.
             events.setdefault(f"{row.prefix}:{name}".lower(), set()).add(name)
         for request in row.text.split("; "):
             action, _, rest = request.partition(" ")
@@ -49,18 +49,18 @@ def collect_events(rows: Iterable[OperationRow]) -> dict[str, Any]:
 
 
 def _entry(action: str, events: set[str]) -> str:
-    """An action's name, with its events where they are not just the one of that name."""
+    """Return the name of an action, with its events unless the only one has the same name."""
     name = action.partition(":")[2]
     return name if events == {name} else f"{name}={','.join(sorted(events))}"
 
 
 def write() -> None:
-    """Write the file of the catalog anew; takes a minute."""
+    """Regenerate the file; this takes a minute."""
     from policygen.catalog.build import completeness
 
-    rows = [one.row for model in completeness.models() for one in completeness.operations(model)]
-    made = collect_events(rows)
-    (DATA / FILE).write_text(json.dumps(made, indent=0, sort_keys=True) + "\n", "utf-8")
+    rows = [operation.row for model in completeness.models() for operation in completeness.operations(model)]
+    content = collect_events(rows)
+    (DATA / FILE).write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

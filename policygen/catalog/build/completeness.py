@@ -24,7 +24,8 @@ from policygen.iam.reference import Service
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
 KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
-"""By the action of the operation's name, by a rule, neither asked nor governed, newer than IAM's reference, unknown."""
+"""The action has the name of the operation, comes from a rule, is not needed, is not governed by IAM, is newer than the
+IAM reference, or is unknown."""
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -32,23 +33,23 @@ _DEPTH = 3
 
 
 class OperationRow(NamedTuple):
-    """One operation of one model, as the page counts it and the lock keeps it."""
+    """One operation of one model, as the page counts it and the lock file stores it."""
 
     model: str
-    """botocore's name of the service, ``stepfunctions``."""
+    """Name of the service in botocore, ``stepfunctions``."""
     prefix: str
-    """IAM's prefix, "" where IAM does not know the service."""
+    """IAM prefix; "" if IAM does not know the service."""
     name: str
     kind: str
     bare: str
-    """``*`` if it ends on ``*`` although its action takes a resource, else ""."""
+    """``*`` if the request is on ``*`` although its action takes a resource, else ""."""
     text: str
-    """The answer in one line."""
+    """The access requests in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one model: the call made of it and the answer."""
+    """One operation of one model: a call with invented parameters, and its access requests."""
 
     model: str
     prefix: str
@@ -59,7 +60,7 @@ class Operation:
 
     @property
     def row(self) -> OperationRow:
-        """What is kept of it."""
+        """The operation as a row of the page."""
         return OperationRow(
             self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text
         )
@@ -78,7 +79,7 @@ class Operation:
 
     @property
     def text(self) -> str:
-        """The answer in one line."""
+        """The access requests in one line, or the status with its reason."""
         requests = sorted(
             f"{r.action} {r.resource}" + ("" if r.grade == "required" else f" ({r.grade})")
             for r, _ in self.answer.requests
@@ -88,14 +89,14 @@ class Operation:
 
 @cache
 def models() -> tuple[str, ...]:
-    """The names of botocore's service models."""
+    """Return the names of botocore's service models."""
     from botocore.loaders import Loader
 
     return tuple(sorted(Loader().list_available_services("service-2")))
 
 
 def operations(model: str) -> Iterator[Operation]:
-    """The operations of one model, by name."""
+    """Yield the operations of one model, by name."""
     from botocore.loaders import Loader
 
     body = Loader().load_service_model(model, "service-2")
@@ -106,8 +107,8 @@ def operations(model: str) -> Iterator[Operation]:
         shape = operation.get("input", {}).get("shape")
         own = known.action(name) if known else None
         shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
-        made = shapes.value(shape, "") if shape else {}
-        call = Call(source, name, REGION, ACCOUNT, "aws", made)
+        params = shapes.value(shape, "") if shape else {}
+        call = Call(source, name, REGION, ACCOUNT, "aws", params)
         kind = operation_kind(source, name)
         if kind == "unknown" and name in newer_operations().get(prefix, ()):
             kind = "newer"
@@ -115,14 +116,14 @@ def operations(model: str) -> Iterator[Operation]:
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
-    """The eventSource under which a model's calls are logged, as far as its names tell (1.8.1)."""
+    """Return the eventSource of the calls of a model, derived from its names (1.8.1)."""
     names = (metadata["endpointPrefix"], metadata.get("signingName", metadata["endpointPrefix"]))
     sources = [f"{name}.amazonaws.com" for name in names]
     return next((source for source in sources if service_prefix(source)), sources[0])
 
 
 def operation_kind(source: str, name: str) -> Kind:
-    """How an event's action is found, whatever its parameters."""
+    """Return how the catalog finds the action of an event, whatever its parameters."""
     plan = known_event(source, name)
     if plan.status == "no-permission-needed":
         return "no permission"
@@ -133,22 +134,22 @@ def operation_kind(source: str, name: str) -> Kind:
     return "name" if plan.action and not plan.needs else "rule"
 
 
-# S3 writes members under the names that they have in the request itself.
+# S3 logs members under their names in the HTTP request.
 _BY_LOCATION = frozenset({"s3", "s3control"})
 
 
 @dataclass(slots=True)
 class _Shapes:
-    """Made-up values for a model's shapes."""
+    """Invents values for the shapes of a model."""
 
     shapes: Mapping[str, Any]
     service: Service | None
     types: tuple[str, ...]
-    """Resource types of the action of the operation's name: what `resourceArn` may be."""
+    """Resource types of the action with the name of the operation, for members like `resourceArn`."""
     by_location: bool
 
     def value(self, shape: str, member: str, above: tuple[str, ...] = ()) -> Any:
-        """A value of a shape, as CloudTrail would write it: member names begin in lower case."""
+        """Return a value of a shape as CloudTrail would log it: member names begin in lower case."""
         body = self.shapes[shape]
         kind = body["type"]
         if kind == "structure":
@@ -183,7 +184,7 @@ class _Shapes:
         return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
 
     def _arn(self, stem: str) -> str:
-        """An ARN for a member: of the resource type that its name says, if the service has one."""
+        """Return an ARN for a member: of the resource type in its name, if the service has one."""
         if stem.endswith("role"):
             return f"arn:aws:iam::{ACCOUNT}:role/role-1"
         types = self.service.types if self.service else {}
@@ -203,15 +204,15 @@ class _Shapes:
 
 
 def count_by_kind(found: Iterable[Operation | OperationRow]) -> Counter[str]:
-    """How many operations of each kind."""
+    """Count the operations of each kind."""
     return Counter(one.kind for one in found)
 
 
 def completeness_page(found: Sequence[OperationRow]) -> str:
-    """All of it as a page in Markdown.
+    """Return the counts and lists as a page in Markdown.
 
     Args:
-        found: the operations of every model.
+        found: the operations of all models.
     """
     known = [one for one in found if one.prefix]
     counts = count_by_kind(known)

@@ -1,4 +1,4 @@
-"""policygen batch: every role of an account, in one pass over the logs."""
+"""policygen batch: right-sizes every role of an account in one pass over the logs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RoleFilterInput:
-    """Which roles are right-sized; all of them without an option."""
+    """Which roles to right-size; without an option, all of them."""
 
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only roles whose names fit a glob; repeatable.")
@@ -60,7 +60,7 @@ class RoleFilterInput:
 
     @property
     def role_filter(self) -> RoleFilter:
-        """The same for `policygen.batch`."""
+        """The filter that `policygen.batch` takes."""
         from policygen.batch.select import RoleFilter
 
         return RoleFilter(
@@ -128,10 +128,10 @@ def command(
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
             evidence = read_logs(source, spill, choice, observe, options)
-        period = window_of(window.days, evidence.limit or evidence.counts.totals.last)
+        period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)
-        chosen, rows = _left(targets(evidence.counts.totals.roles, current, choice), last)
+        chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
         settings = BatchSettings(
             read_report=evidence.read_report,
             counts=evidence.counts,
@@ -150,10 +150,10 @@ def command(
 
 
 def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
-    """The table of the last batch in the folder, if its failed roles are to be tried again.
+    """Return the table of the last batch in the folder if its failed roles are to be retried, else None.
 
     Raises:
-        UsageError: PG-E275, there is no last batch; PG-E276, its table cannot be read.
+        UsageError: PG-E275, the folder has no batch; PG-E276, its table cannot be read.
     """
     from policygen.errors import UsageError
     from policygen.text import escape_controls
@@ -168,21 +168,21 @@ def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
     return last if retry_failed else None
 
 
-def _left(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
-    """The roles to right-size, and the rows that stay as they are: of the last batch, all that did not fail."""
+def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
+    """Return the roles to right-size, and the rows to keep: those of the last batch that did not fail."""
     if last is None:
         return chosen, []
     failed = {(row.role, row.account) for row in last.rows if row.verdict == "failed"}
-    again = [one for one in chosen if (one.name, one.account) in failed]
-    named = {(one.name, one.account) for one in again}
-    return again, [row for row in last.rows if (row.role, row.account) not in named]
+    retried = [target for target in chosen if (target.name, target.account) in failed]
+    names = {(target.name, target.account) for target in retried}
+    return retried, [row for row in last.rows if (row.role, row.account) not in names]
 
 
 def _check_same(last: BatchTable, window: Window, account: Account | None) -> None:
-    """Rows of different windows or accounts do not stand under one heading.
+    """Check that the last batch has the same window and account: one table has one heading.
 
     Raises:
-        UsageError: PG-E275.
+        UsageError: PG-E275, they differ.
     """
     from policygen.errors import UsageError
 
@@ -190,7 +190,7 @@ def _check_same(last: BatchTable, window: Window, account: Account | None) -> No
     if (last.start, last.end, last.account) != (window.start, window.end, own):
         raise UsageError(
             f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
-            f"{last.account or 'not known'}; this one is of {window.start} to {window.end[:10]}, account "
+            f"{last.account or 'not known'}; this one is of {window.start} to {window.last_day}, account "
             f"{own or 'not known'}",
             "give the same window and account, or run it without --retry-failed",
             code="PG-E275",
@@ -198,14 +198,14 @@ def _check_same(last: BatchTable, window: Window, account: Account | None) -> No
 
 
 _FEW = 8
-"""Roles below which a second process does not pay for its start."""
+"""Up to this many roles, starting a second process takes longer than it saves."""
 
 
 def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
-    """Ends with exit 3 where a role failed: the answer is there, and it is not of every role.
+    """Check that no role failed; the files of all others are written by then.
 
     Raises:
-        IncompleteError: PG-W313.
+        IncompleteError: PG-W313, a role failed.
     """
     from policygen.errors import IncompleteError
     from policygen.text import pluralize

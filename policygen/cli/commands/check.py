@@ -1,4 +1,4 @@
-"""policygen check: a gate for policies, against what the role did."""
+"""policygen check: compares policies with what the role did, and fails for findings of a level."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def command(
 
 
 def _level(fail_on: str) -> Level | None:
-    """The level from which a finding fails the gate; None for never.
+    """Return the level from which a finding fails the gate; None for never.
 
     Raises:
         UsageError: PG-E218, there is no such level.

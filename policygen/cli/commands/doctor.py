@@ -1,4 +1,4 @@
-"""policygen doctor: what this account's logs can show, and what policygen itself may read."""
+"""policygen doctor: shows what this account's logs can show, and what policygen may read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from policygen.cli.options import IncompleteOption, QuietOption
 
 @dataclass(frozen=True)
 class DoctorAccountInput(AccountInput):
-    """The account as it is today; AWS is asked only with ``--live``."""
+    """The account as it is today, read from AWS only with ``--live``."""
 
     live: Annotated[
         bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")

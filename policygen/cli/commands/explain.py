@@ -1,4 +1,4 @@
-"""policygen explain: why one action is kept, removed, in doubt, or not granted."""
+"""policygen explain: shows why an action is kept, removed, in doubt, or not granted."""
 
 from __future__ import annotations
 

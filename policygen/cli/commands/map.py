@@ -1,4 +1,4 @@
-"""policygen map: what each record of a log stands for, record by record."""
+"""policygen map: prints the access requests behind each record of a log."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def command(
     require_format(format_, ("jsonl", "text"))
     wanted = parse_role(role) if role else None
     read_report, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
-    seen: set[str] = set()
+    event_ids: set[str] = set()
     source = open_source([str(path) for path in logs])
     if isinstance(source, QuerySource):
         raise UsageError(
@@ -58,7 +58,7 @@ def command(
     LINE.clear()
     for batch in source.read():
         read_report.note(batch)
-        for row in map_batch(batch, wanted, seen, why=why):
+        for row in map_batch(batch, wanted, event_ids, why=why):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
@@ -86,7 +86,7 @@ def _line(row: MappedRecord, format_: str) -> str:
 
 
 def _why(request: Mapping[str, str]) -> Iterator[str]:
-    """A request with the rule behind its action and the step behind its ARN, and where each is written."""
+    """Yield a request, then the rule behind its action and the step behind its ARN, each with file and line."""
     from policygen.text import escape_controls
 
     yield escape_controls(f"  {request['action']} {request['resource']} ({request['grade']})")

@@ -1,4 +1,4 @@
-"""policygen permissions: the least policy that policygen itself needs, command by command."""
+"""policygen permissions: prints the IAM permissions that policygen needs, command by command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""policygen report: saved plans in any format, without logs and without AWS."""
+"""policygen report: renders saved plans in any format, without logs and without AWS."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def command(
     notify = message_sink(quiet=quiet)
     try:
         files = [(path, kind, render(kind, saved[0], **options)) for path, kind in targets.exports]
-        parts = [render("markdown", one) for one in saved] if targets.step else []
+        pages = [render("markdown", one) for one in saved] if targets.step else []
         text = render_all(targets.format_, saved, **options)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        # A plan that policygen saved has none of this; one that somebody edited may have anything.
+        # A plan that policygen saved raises none of these; an edited one may raise any.
         names = ", ".join(escape_controls(str(path)) for path in plans[:3])
         raise UsageError(
             f"a plan cannot be rendered: {names}: {escape_controls(str(error))[:80]} ({type(error).__name__})",
@@ -60,5 +60,5 @@ def command(
         write_file(path, written)
         notify(f"wrote {path} ({kind})")
     if targets.step:
-        notify(add_to_summary(targets.step, parts))
+        notify(add_to_summary(targets.step, pages))
     write_stdout(text, utf8=targets.format_ != "text")

@@ -1,4 +1,4 @@
-"""policygen suggest: one role's policy."""
+"""policygen suggest: suggests a least-privilege policy for one role."""
 
 from __future__ import annotations
 

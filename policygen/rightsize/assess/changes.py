@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement

@@ -35,7 +35,7 @@ class CheckBasis:
     """Observed requests that today's policies do not allow."""
     keeps: Sequence[Keep] = ()
     """The platform's needs, what people decided to keep, and what nobody can know."""
-    apart: Usage | None = None
+    anomalous_usage: Usage | None = None
     today: Sequence[Policy] | None = None
     boundary: Policy | None = None
     guardrails: Guardrails = ()
@@ -50,12 +50,12 @@ def check_basis(seen: RoleEvidence, decisions: Decisions | None = None, on: date
         decisions: what people decided to keep is no finding.
         on: the day on which decisions expire or not; by default the window's last.
     """
-    today, usage = seen.today, seen.usage
+    today, usage = seen.current_access, seen.usage
     now = allowed_actions(today.policies) if today else None
-    day = on or date.fromisoformat(usage.window.end[:10])
+    day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     bounds = today.policies if today else None
-    apart = (seen.apart,) if seen.apart else ()
+    apart = (seen.anomalous_usage,) if seen.anomalous_usage else ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
     kept = keep_without_evidence(
         usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days
@@ -68,7 +68,7 @@ def check_basis(seen: RoleEvidence, decisions: Decisions | None = None, on: date
         requests=requests,
         missing=missing,
         keeps=kept.keeps,
-        apart=seen.apart,
+        anomalous_usage=seen.anomalous_usage,
         today=bounds,
         boundary=today.boundary if today else None,
         guardrails=today.guardrails if today else (),

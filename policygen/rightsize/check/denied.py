@@ -161,7 +161,7 @@ def set_apart(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Fin
     """Calls that do not look like the workload, and that the policies would deny: somebody should have looked."""
     evaluator = _evaluator(sources, seen)
     denied: dict[str, list[Evidence]] = {}
-    for request, evidence in (seen.apart.requests if seen.apart else {}).items():
+    for request, evidence in (seen.anomalous_usage.requests if seen.anomalous_usage else {}).items():
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
             denied.setdefault(request.action, []).append(evidence)
     for action, members in denied.items():

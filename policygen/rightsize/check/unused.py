@@ -21,7 +21,7 @@ from policygen.text import pluralize
 def unused_permissions(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
     """What is granted and was not seen: per statement and action pattern."""
     patterns = _patterns(seen.usage)
-    apart = {request.action for request in seen.apart.requests} if seen.apart else set()
+    apart = {request.action for request in seen.anomalous_usage.requests} if seen.anomalous_usage else set()
     needs: dict[str, list[str]] = {}
     doubts = _Doubts(seen.keeps)
     for keep in seen.keeps:
@@ -80,8 +80,10 @@ def _unused(
             continue
         reads = reference.reads_only(name)
         places = ("*",) if statement.not_resources else statement.resources
-        answers = [seen.coverage.verdict(name, place, reads) for place in places]
-        spot = next((one.spot for one in answers if one.spot), None) or doubts.get(name.lower(), statement)
+        answers = [seen.coverage.observability(name, place, reads) for place in places]
+        spot = next((one.blind_spot for one in answers if one.blind_spot), None) or doubts.get(
+            name.lower(), statement
+        )
         shortest = min(one.days for one in answers)
         if not spot and shortest < seen.min_days:
             spot = BlindSpot(

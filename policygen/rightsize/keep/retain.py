@@ -110,7 +110,7 @@ def keep_without_evidence(
 
 
 def _platform(usage: Usage, coverage: Coverage, today: CurrentAccess) -> list[Keep]:
-    visible = [action for action in AGENT_SIGNS if coverage.verdict(action).visible]
+    visible = [action for action in AGENT_SIGNS if coverage.observability(action).visible]
     return platform_keeps(
         today.functions or (),
         today.mappings,
@@ -140,6 +140,6 @@ def _seen_names(usages: Sequence[Usage]) -> tuple[frozenset[str], frozenset[str]
         service_prefix(key.call.source) or label(key.call.source) for one in usages for key in one.daily
     }
     actions = {request.action for one in usages for request in one.requests}
-    actions |= {wanted.action for one in usages for wanted in one.wanted if wanted.action}
+    actions |= {request.action for one in usages for request in one.denied if request.action}
     services |= {action.split(":", 1)[0].lower() for action in actions}
     return frozenset(services), frozenset(actions)

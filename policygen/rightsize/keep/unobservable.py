@@ -125,10 +125,10 @@ class _Judge:
         """Why the use on a resource could not be known; else None and why its absence means something."""
         if said and said.kind == "used_unseen":
             return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
-        found = self._coverage.silence(action, resource, self._min_days)
-        spot = found.spot
+        found = self._coverage.absence(action, resource, self._min_days)
+        spot = found.blind_spot
         if spot and said and said.kind == "idle":
-            visible = self._coverage.verdict(action, resource, reference.reads_only(action)).visible
+            visible = self._coverage.observability(action, resource, reference.reads_only(action)).visible
             if not visible and self._speaks(said):
                 return None, said.why
         if spot and spot.id == "no-event" and self._without(service_of(action)):
@@ -140,14 +140,14 @@ class _Judge:
         if service in self._services:
             return False
         if service not in self._absent:
-            verdicts = map(self._coverage.verdict, reference.action_names(service))
+            verdicts = map(self._coverage.observability, reference.action_names(service))
             self._absent[service] = any(one.visible and one.days >= self._min_days for one in verdicts)
         return self._absent[service]
 
     def _speaks(self, said: LastAccessedFinding) -> bool:
         """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""
         first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
-        end = date.fromisoformat(self._coverage.window.end[:10])
+        end = self._coverage.window.until.day
         return last >= end and (last - first).days + 1 >= self._min_days
 
 

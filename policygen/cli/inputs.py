@@ -195,11 +195,11 @@ def open_account(account: AccountInput, notify: Callable[[str], None], role: str
         from policygen.evidence.role import parse_role
 
         parse_role(role)
-        return read_role(role, open_session(account.profile or None), say=notify, last_accessed=True)
+        return read_role(role, open_session(account.profile or None), on_message=notify, last_accessed=True)
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
 
-    return to_account(take_snapshot(open_session(account.profile or None), say=notify), "the account")
+    return to_account(take_snapshot(open_session(account.profile or None), on_message=notify), "the account")
 
 
 def open_decisions(decisions: DecisionInput) -> Decisions:

@@ -10,7 +10,7 @@ from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
 from policygen.evidence.observe import ObserveOptions, nobody_seen
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
@@ -82,5 +82,5 @@ def read_logs(
     if not (limit or portion.counts.totals.last):
         raise nobody_seen(portion.read_report)
     # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
-    counts = CallCounts(nobody, until=portion.counts.until, totals=portion.counts.totals)
+    counts = CallCounts(no_role, until=portion.counts.until, totals=portion.counts.totals)
     return BatchEvidence(portion.read_report, counts, limit)

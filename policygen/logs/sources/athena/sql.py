@@ -238,12 +238,13 @@ _JOIN = """
 def _parameters_row(source: str, name: str) -> str:
     """Return the row that says which parameters of an event to keep; "" if any of them may be needed."""
     wanted = projection(source, name)
-    if "*" in wanted.tree or "*" in wanted.roles:
+    if "*" in wanted.members or "*" in wanted.role_members:
         return ""
-    deep, arns = bool(wanted.names or wanted.roles), bool(wanted.arns or wanted.roles)
-    members = {*wanted.tree, *wanted.roles}
+    deep = bool(wanted.scalar_names or wanted.role_members)
+    arns = bool(wanted.any_arn or wanted.role_members)
+    members = {*wanted.members, *wanted.role_members}
     return (
-        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.names)},"
+        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.scalar_names)},"
         f" {str(deep).upper()}, {str(arns).upper()})"
     )
 

@@ -27,7 +27,7 @@ from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.projection import project
 from policygen.catalog.rules import all_rules
 from policygen.logs.calls.call import call_signature
-from policygen.logs.decode import envelope
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.event import Event, read_event
 
 ACCOUNT = "111122223333"
@@ -38,7 +38,7 @@ def trail_calls(count: int) -> list[Call]:
     shape = Shape(count * 5 // 4)  # a tenth of the records are not calls of a role
     files = plan(shape)
     texts = (msgspec.json.encode({"Records": contents(shape, file, files)}) for file in files)
-    records = chain.from_iterable(envelope.trail(text) or () for text in texts)
+    records = chain.from_iterable(decode_trail_file(text) or () for text in texts)
     events = (one for one in map(read_event, records) if isinstance(one, Event) and one.principal.role)
     return [call_signature(event).call() for event in islice(events, count)]
 

@@ -1,7 +1,7 @@
 """policygen: the smallest IAM policy that lets a role go on doing what it did, with a proof.
 
-These names are the public API; everything else may change without notice. They are loaded when they are first
-used, because pandas and boto3 take longer to import than most questions take to answer.
+The names in ``__all__`` are the public API; everything else may change without notice. A name is imported when it is
+first used, because pandas and boto3 take long to import.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from policygen.version import VERSION
 
 __version__ = VERSION
 
-_HOME = {
+_MODULES = {
     "AccessRequest": "policygen.iam.request:AccessRequest",
     "Policy": "policygen.iam.document:Policy",
     "PolicygenError": "policygen.errors:PolicygenError",
@@ -56,11 +56,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        module, _, attribute = _HOME[name].partition(":")
+    if name in _MODULES:
+        module, _, attribute = _MODULES[name].partition(":")
         return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'policygen' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_MODULES])

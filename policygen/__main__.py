@@ -1,4 +1,4 @@
-"""``python -m policygen``."""
+"""Runs the command line for ``python -m policygen``."""
 
 from policygen.cli.app import main
 

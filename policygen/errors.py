@@ -1,12 +1,13 @@
-"""Every expected failure, with the text a person reads and the exit code a script reads.
+"""The expected failures: a class for each exit code, and a message with hints for people.
 
-Exit codes: 0 done, 1 a gate said no, 2 wrong usage, 3 incomplete evidence, 4 nothing found,
-5 AWS refused or unreachable, 70 bug, 130 Ctrl-C. An error names the value and the cause; each hint
-is one next step, the most likely first.
+Exit codes: 0 done, 1 a gate failed, 2 wrong usage, 3 incomplete evidence, 4 nothing found, 5 AWS refused or
+unreachable, 70 bug, 130 Ctrl-C. A message names the value and the cause; each hint is one next step, the most likely
+first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 
@@ -27,36 +28,36 @@ class PolicygenError(Exception):
         self.hints = hints
         self.code = code
 
-    def __reduce__(self) -> tuple[partial[PolicygenError], tuple[()]]:
-        # It may be raised in another process, and an exception is made again from what it was called with.
+    def __reduce__(self) -> tuple[Callable[[], PolicygenError], tuple[()]]:
+        # A worker may raise it: pickle would call the class with `args` alone, without hints and code.
         return partial(type(self), self.message, *self.hints, code=self.code), ()
 
 
 class GateError(PolicygenError):
-    """A check said no: a proof failed, a policy does not fit, a plan is stale."""
+    """A gate failed: a proof does not hold, a policy does not fit, a plan is out of date."""
 
     exit_code = 1
 
 
 class UsageError(PolicygenError):
-    """Wrong arguments, or an input file that is not what it should be."""
+    """The arguments are wrong, or an input file has the wrong content."""
 
     exit_code = 2
 
 
 class IncompleteError(PolicygenError):
-    """The evidence has holes: an answer made from it could be too small."""
+    """The evidence has gaps: a policy made from it could lack permissions."""
 
     exit_code = 3
 
 
 class NothingFoundError(PolicygenError):
-    """No role, no events, nothing to grant. Never an empty policy."""
+    """There is no such role, no event, or nothing to grant. An empty policy is never written."""
 
     exit_code = 4
 
 
 class AwsError(PolicygenError):
-    """AWS refused, or could not be reached."""
+    """AWS refused a request, or could not be reached."""
 
     exit_code = 5

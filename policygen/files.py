@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Writes files so that no reader ever sees half of one."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from policygen.text import escape_controls
 
 
 def check_writable(path: Path) -> None:
-    """Refuses a file that could not be written, before the work and not after it.
+    """Check that a file can be written, before the work and not after it.
 
     Raises:
         UsageError: PG-E220, with the reason.
     """
     folder = path.parent
     if path.is_dir():
-        raise _unwritable(path, "it is a folder")
+        raise unwritable(path, "it is a folder")
     if not folder.is_dir():
-        raise _unwritable(path, f"there is no folder {str(folder)!r}")
+        raise unwritable(path, f"there is no folder {str(folder)!r}")
     if not os.access(folder, os.W_OK):
-        raise _unwritable(path, f"no permission to write into {str(folder)!r}")
+        raise unwritable(path, f"no permission to write into {str(folder)!r}")
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Writes a file by a rename, so that a failure leaves the old one, or none.
+    """Write a temporary file and rename it, so that a failure leaves the old file, or none.
 
     Raises:
-        UsageError: PG-E220, the system refused, with its reason.
+        UsageError: PG-E220, with the reason of the system.
     """
     check_writable(path)
     temporary = ""
@@ -42,13 +42,14 @@ def write_file(path: Path, content: str | bytes) -> None:
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from None
+        raise unwritable(path, error.strerror or str(error)) from None
     finally:
-        if temporary:  # still there after a failure or Ctrl-C only
+        if temporary:  # it is still there after a failure or Ctrl-C
             Path(temporary).unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, reason: str) -> UsageError:
+def unwritable(path: Path, reason: str) -> UsageError:
+    """Return the error for a file that cannot be written."""
     return UsageError(
         f"cannot write {escape_controls(str(path))!r}: {reason}",
         "this file was not written; name one in a folder that exists, has room and is yours",

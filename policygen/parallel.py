@@ -19,16 +19,16 @@ Result = TypeVar("Result")
 def map_ahead(
     items: Iterable[Item],
     submit: Callable[[Item], Future[Result] | None],
-    ahead: int,
-    talk: Callable[[str], None],
+    max_in_flight: int,
+    on_message: Callable[[str], None],
 ) -> Iterator[tuple[Item, Result | None]]:
     """Each item, in order, with what a worker gave; None where none did, or none was asked.
 
     Args:
         items: what is to be worked on.
         submit: hands an item out; gives None for one that is not.
-        ahead: how many are handed out before the first is taken back.
-        talk: told once of each kind of failure of workers.
+        max_in_flight: how many are handed out before the first is taken back.
+        on_message: told once of each kind of failure of workers.
 
     Raises:
         PolicygenError: what the work itself raised.
@@ -40,7 +40,7 @@ def map_ahead(
         if kind not in told:
             told.add(kind)
             words = sanitize(" ".join(str(error).split()), 200)
-            talk(f"warning: a worker failed ({kind}: {words}): what it had to do is done here")
+            on_message(f"warning: a worker failed ({kind}: {words}): what it had to do is done here")
 
     def handed(item: Item) -> Future[Result] | None:
         try:
@@ -62,7 +62,7 @@ def map_ahead(
     try:
         for item in items:
             waiting.append((item, handed(item)))
-            if len(waiting) >= ahead:
+            if len(waiting) >= max_in_flight:
                 yield taken(*waiting.popleft())
         while waiting:
             yield taken(*waiting.popleft())

@@ -1,8 +1,8 @@
-"""Cleaning of text that strangers wrote: user agents, session names, object keys, error messages.
+"""Cleans text that strangers wrote: user agents, session names, object keys, error messages.
 
-Anyone who can call an API of the account can put text into its log. `sanitize` is applied once, where a
-record becomes an event; resource names keep their exact characters, because IAM compares them, and go
-through `escape_controls` where they are shown.
+Anyone who can call an API of the account can put text into its log. `sanitize` is applied once, where a record becomes
+an event. Resource names keep their exact characters, because IAM compares them; `escape_controls` is applied where
+they are shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# C0 and C1 controls (ESC among them), and the bidirectional and invisible marks that reorder a line.
+# C0 and C1 controls (with ESC), and the bidirectional and invisible marks that reorder a line.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -20,12 +20,12 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def pluralize(number: int, noun: str) -> str:
-    """A number with its noun: ``1 day``, ``1,200 days``."""
+    """Return a number with its noun: ``1 day``, ``1,200 days``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_bytes(number: float) -> str:
-    """Bytes in words: ``1.2 GB``."""
+    """Return a number of bytes with a unit: ``1.2 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.3g} {unit}" if unit != "bytes" else f"{number:,.0f} bytes"
@@ -34,16 +34,16 @@ def format_bytes(number: float) -> str:
 
 
 def escape_controls(text: str) -> str:
-    """`text` with every control and direction mark written out, as ``\\x1b``; one line, nothing hidden."""
-    return text if text.isprintable() else _UNSAFE.sub(_visible, text)  # most is; none of the unsafe ones is
+    """Return the text with every control and direction mark escaped, as ``\\x1b``, so that it is one visible line."""
+    return text if text.isprintable() else _UNSAFE.sub(_visible, text)  # most text is; no unsafe character is
 
 
 def sanitize(text: object, limit: int = 256) -> str:
-    """A value from a log as one short printable line.
+    """Return a value from a log as one short printable line.
 
     Args:
-        text: anything; values that are not strings become "".
-        limit: the greatest length in characters; what is cut is marked by an ellipsis.
+        text: any value; one that is not a string becomes "".
+        limit: the greatest length in characters; an ellipsis marks a cut.
     """
     if not isinstance(text, str):
         return ""
@@ -54,32 +54,32 @@ def sanitize(text: object, limit: int = 256) -> str:
 
 
 def clean_word(text: str | None, limit: int = 128) -> str:
-    """`sanitize` for a value that many records share; cut before it is remembered, so that none fills the memory."""
+    """Return the same as `sanitize`, cached for values that many records share; cut first, to bound the memory."""
     return _remembered(text[: limit + 1], limit) if text else ""
 
 
 _remembered = lru_cache(maxsize=8192)(sanitize)
 
 
-# What a JSON writer leaves raw and a terminal obeys: DEL, the C1 controls, marks that reorder or hide text.
+# Characters that a JSON writer leaves raw and a terminal obeys: DEL, C1 controls, marks that reorder or hide text.
 _RAW = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 def visible_json(text: str) -> str:
-    """JSON text of the same value without raw control and direction marks.
+    """Return JSON text of the same value without raw control and direction marks.
 
-    They can stand in its strings only, where an escape means the same to every reader.
+    These can occur only inside strings, where an escape has the same meaning.
     """
-    return _RAW.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _RAW.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 _IN_NAMES = re.compile(r"[^\w+=,@.-]", re.ASCII)
 
 
 def file_name(text: str) -> str:
-    """A name from a log as the name of a file: IAM's characters as they are, all others written out, and no path.
+    """Return a name from a log as a file name without a path: IAM's characters stay, all others are escaped.
 
-    A role of IAM has at most 64 characters of these; a log may hold anything.
+    The name of an IAM role has at most 64 of these characters; a name in a log may have any.
     """
-    name = _IN_NAMES.sub(lambda found: f"%{ord(found.group()):x}", text[:100])
+    name = _IN_NAMES.sub(lambda match: f"%{ord(match.group()):x}", text[:100])
     return f"%2e{name[1:]}" if name.startswith(".") else name or "%"

@@ -1,3 +1,3 @@
-"""The one place that says which version this is."""
+"""The version of this package; the build reads it from here."""
 
 VERSION = "0.1.0"

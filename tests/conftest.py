@@ -1,6 +1,34 @@
-"""A property's examples are not timed: timings are benchmarks, and a busy machine is no counter-example."""
+"""Profiles of searches, the marker of all searches, and the golden cases.
 
+Examples are not timed: timings are benchmarks, and a busy machine is no counter-example.
+"""
+
+from __future__ import annotations
+
+import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from tests.support.effort import THOROUGH, examples
+from tests.support.golden import CASES, Golden, run
+
+settings.register_profile("thorough", deadline=None, max_examples=examples(100))
+settings.register_profile("fast", deadline=None, max_examples=examples(100), derandomize=True)
+settings.load_profile("thorough" if THOROUGH else "fast")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if hasattr(getattr(item, "obj", None), "hypothesis"):
+        item.add_marker("sweep")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Searches and sweeps come first: none of them is long enough then to be waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("sweep") is None)
+
+
+@pytest.fixture(scope="session", params=CASES)
+def golden(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Golden:
+    """A golden case and its analysis. Tests that ask for it run case by case, so that each is analysed once."""
+    return Golden(request.param, run(request.param, tmp_path_factory.mktemp("golden")))

@@ -18,28 +18,29 @@ _READ = """
 import json, sys
 from pathlib import Path
 from policygen.logs.cache import Cache
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.read_report import require_complete
 from policygen.evidence.role import parse_role
 from policygen.logs.registry import open_source
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 logs, role, cache = sys.argv[1:]
-kept = lambda one: Cache.of(Path(cache), one.name, one.select, print) if cache else None
+kept = lambda one: Cache.open(Path(cache), one.name, one.select, print) if cache else None
 with SpillStore() as spill:
     if role:
         name = parse_role(role)
-        request = ReadRequest(name.fits, role, search=name.sought)
-        done = read_source(open_source(logs), request, means=ReadOptions(cache=kept))
+        request = ReadRequest(name.matches, role, search=name.record_filter)
+        done = read_source(open_source(logs), request, options=ReadOptions(cache=kept))
         found = list(done.counts.calls.values())
     else:
-        done = read_source(open_source(logs), ReadRequest(lambda _: True), means=ReadOptions(spill=spill))
+        done = read_source(open_source(logs), ReadRequest(lambda _: True), options=ReadOptions(spill=spill))
         found = (calls for _, pieces in spill.by_name() for calls in unpack_calls(pieces).values())
-    require_complete(done.reading, allow_incomplete=False)
+    require_complete(done.read_report, allow_incomplete=False)
     events = groups = 0
     for calls in found:
         groups += len(calls)
         events += sum(evidence.count for evidence in calls.values())
-print(json.dumps({"records": done.counts.records, "events": events, "groups": groups}))
+print(json.dumps({"records": done.counts.totals.records, "events": events, "groups": groups}))
 """
 
 POLICYGEN, PLAIN = "policygen", "gzip + json"

@@ -1,4 +1,4 @@
-"""The account as it is today: from AWS (`live`), or from a file made there earlier (`snapshot`)."""
+"""The account as it is now: read from AWS (`live`), or from a snapshot file that was made earlier (`snapshot`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Every failure of botocore, said in the user's words with the next step to take.
+"""Translate botocore's errors into errors that say what went wrong and what to do next.
 
-The tables go by class name, so that nothing of botocore is imported to read them, and a class that only
-newer versions have (``LoginRefreshRequired``) costs older ones nothing. A class that is not in a table is
-judged by its parents; what is left is PG-E105, with botocore's own text.
+The tables are keyed by class name, so that botocore need not be imported to read them, and a class that exists only in
+newer versions (``LoginRefreshRequired``) does no harm in older ones. A class that is not in a table is classified by
+its parents; any other error is PG-E105, with botocore's own text.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 
 from policygen.errors import AwsError
 from policygen.text import sanitize
+
+PERMISSIONS_HINT = "policygen permissions prints the read-only policy that policygen needs"
+_OFFLINE_HINT = "no AWS needed on files: --logs DIR --snapshot FILE"
 
 _Kind = Literal[
     "missing", "invalid", "expired", "unreachable", "throttled", "denied", "region", "config", "other"
@@ -90,8 +93,8 @@ _DENIAL = re.compile(
 )
 
 
-class Denied(NamedTuple):
-    """What AWS says about a refusal; "" for what it does not name."""
+class DenialMessage(NamedTuple):
+    """The parts of AWS's message about a denied call; "" for a part that it does not have."""
 
     principal: str
     action: str
@@ -100,7 +103,7 @@ class Denied(NamedTuple):
 
 
 def is_aws_error(error: BaseException) -> TypeGuard[Exception]:
-    """Whether botocore raised it: a ``BotoCoreError`` or a ``ClientError``."""
+    """Return whether botocore raised the error: a ``BotoCoreError`` or a ``ClientError``."""
     return any(
         cls.__name__ in ("BotoCoreError", "ClientError") and cls.__module__ == "botocore.exceptions"
         for cls in type(error).__mro__
@@ -108,21 +111,21 @@ def is_aws_error(error: BaseException) -> TypeGuard[Exception]:
 
 
 def error_code(error: BaseException) -> str:
-    """The service's error code of a ``ClientError``, "" for anything else."""
+    """Return the service's error code of a ``ClientError``, "" for any other error."""
     return sanitize(_details(error).get("Code"))
 
 
 def is_denied(error: BaseException) -> bool:
-    """Whether AWS said that the caller lacks a permission."""
+    """Return whether AWS says that the caller lacks a permission."""
     return _CODES.get(error_code(error)) == "denied"
 
 
 def translate(error: Exception, *, service: str = "", principal: str = "", profile: str = "") -> AwsError:
-    """The error a person reads instead of botocore's.
+    """Return the error that the user sees instead of botocore's.
 
     Args:
         error: any exception of botocore.
-        service: IAM prefix of the service asked, used where AWS's message does not name the action.
+        service: IAM prefix of the called service, used where AWS's message does not name the action.
         principal: short name of the caller, used where AWS's message does not name it.
         profile: the profile in use, for the hints.
     """
@@ -136,7 +139,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
                 "no AWS credentials",
                 f"looked at: environment, {named or 'default profile'}, container, instance metadata",
                 f"{login}, then add --profile {sanitize(profile) or 'NAME'}",
-                "no AWS needed on files: --logs DIR --snapshot FILE",
+                _OFFLINE_HINT,
                 code="PG-E101",
             )
         case "invalid":
@@ -153,7 +156,7 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
             return AwsError(
                 f"AWS cannot be reached: {text}",
                 "check the network, the region's name and HTTPS_PROXY; a company CA goes in AWS_CA_BUNDLE",
-                "no AWS needed on files: --logs DIR --snapshot FILE",
+                _OFFLINE_HINT,
                 code="PG-E103",
             )
         case "throttled":
@@ -182,10 +185,10 @@ def translate(error: Exception, *, service: str = "", principal: str = "", profi
 
 @contextmanager
 def translated(*, service: str = "", principal: str = "", profile: str = "") -> Iterator[None]:
-    """Turns botocore's exceptions of the block into `AwsError`; others pass.
+    """Convert botocore's exceptions in the block to `AwsError`; others pass.
 
     Raises:
-        AwsError: what `translate` made of it; the original is its ``__cause__``.
+        AwsError: as `translate` returns it; the original is its ``__cause__``.
     """
     try:
         yield
@@ -195,16 +198,16 @@ def translated(*, service: str = "", principal: str = "", profile: str = "") -> 
         raise translate(error, service=service, principal=principal, profile=profile) from error
 
 
-def read_denial(message: str) -> Denied:
-    """The parts of an AccessDenied message of AWS; all "" where it has another form."""
-    found = _DENIAL.search(message)
-    if found is None:
-        return Denied("", "", "", "")
-    return Denied(
-        sanitize(short_name(found["user"])),
-        found["action"],
-        sanitize(found["resource"] or "", 1600),
-        sanitize(found["reason"] or found["deny"] or ""),
+def read_denial(message: str) -> DenialMessage:
+    """Return the parts of AWS's AccessDenied message; all are "" where it has another form."""
+    match = _DENIAL.search(message)
+    if match is None:
+        return DenialMessage("", "", "", "")
+    return DenialMessage(
+        sanitize(short_name(match["user"])),
+        match["action"],
+        sanitize(match["resource"] or "", 1600),
+        sanitize(match["reason"] or match["deny"] or ""),
     )
 
 
@@ -214,7 +217,7 @@ def _translate_denial(error: Exception, service: str, principal: str) -> AwsErro
     who = denied.principal or sanitize(principal) or "the caller"
     what = denied.action or (f"{service}:{operation}" if service else operation)
     where = f" on {denied.resource.removeprefix('role ')}" if denied.resource not in ("", "*") else ""
-    hints = ["policygen permissions prints the read-only policy that policygen needs"]
+    hints = [PERMISSIONS_HINT]
     if denied.reason:
         hints.append(f"AWS says: {denied.reason}")
     return AwsError(f"{who} may not call {what}{where}", *hints, code="PG-E110")
@@ -235,6 +238,6 @@ def _details(error: BaseException) -> Mapping[str, Any]:
 
 
 def short_name(arn: str) -> str:
-    """``policygen-reader`` of its role, session or user ARN; the ARN itself where it has no name in it."""
+    """Return ``policygen-reader`` for the ARN of that role, session or user; the ARN itself where it has no name."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     return name.split("/")[0] if kind == "assumed-role" else name.rpartition("/")[2] or arn

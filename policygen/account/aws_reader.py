@@ -1,4 +1,4 @@
-"""Reads the parts of an account from AWS, and notes what AWS refused in the snapshot's own form."""
+"""Read the parts of an account from AWS, and record in the snapshot's own form what AWS refused."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, TypeVar
 
 from policygen.account.aws_errors import error_code, is_aws_error, is_denied
 from policygen.account.aws_session import Aws
-from policygen.account.last_accessed import GET, fetch_report, start_reports
+from policygen.account.last_accessed import GET_REPORT, fetch_report, start_reports
 from policygen.account.organization import no_organization, read_organization
 from policygen.account.snapshot_schema import Json
 from policygen.iam.arn import parse
 from policygen.text import sanitize
 
-# Not refusals, but as little an answer: an organisation's trail whose home is out of sight, a policy or a
-# function that was deleted while the account was read.
+# Not refusals, but no answer either: the home of an organisation's trail is not visible, or a policy or a function was
+# deleted while the account was read.
 _GONE = frozenset({"TrailNotFoundException", "NoSuchEntity", "ResourceNotFoundException"})
 
-# What the platform's needs follow from (3.6): a published version that is like its function in these adds none.
-_ASKS = (
+# The fields that decide what the platform needs (3.6): a published version that equals its function in them adds none.
+_PLATFORM_FIELDS = (
     "Role", "LoggingConfig", "TracingConfig", "VpcConfig", "KMSKeyArn", "DeadLetterConfig", "Layers",
     "FileSystemConfigs", "DurableConfig",
 )  # fmt: skip
@@ -30,14 +30,14 @@ _ASKS = (
 _LATEST = "$LATEST"
 
 Say = Callable[[str], None]
-"""Takes one line of progress."""
+"""Receives one line of progress."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountReader:
-    """One reading of an account. `pause` waits some seconds for a report of IAM."""
+    """Reads one account. `pause` waits some seconds for a report of IAM."""
 
     aws: Aws
     say: Say
@@ -45,57 +45,57 @@ class AccountReader:
     errors: list[Json] = field(default_factory=list)
 
     def authorization(self) -> Json:
-        """All roles and policies, with the documents that AWS's own summary leaves out."""
+        """Return all roles and policies, with the policy documents that AWS leaves out of its summary."""
         self.say(f"reading roles and policies of account {self.aws.account}")
         iam = self.aws.client("iam")
-        with self.aws.asking("iam"):
+        with self.aws.translating_errors("iam"):
             pages = iam.get_paginator("get_account_authorization_details").paginate(
                 Filter=["Role", "LocalManagedPolicy", "AWSManagedPolicy"]
             )
             merged = pages.build_full_result()
         known = {policy["Arn"] for policy in merged.get("Policies", ())}
-        absent = [arn for arn in referenced(merged.get("RoleDetailList", [])) if arn not in known]
+        absent = [arn for arn in referenced_policies(merged.get("RoleDetailList", [])) if arn not in known]
         added = [self.attempt("iam", "", partial(managed_policy, iam, arn)) for arn in absent]
         merged["Policies"] = [*merged.get("Policies", ()), *(policy for policy in added if policy)]
         lists = ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")
-        return {key: ordered(merged.get(key, []), "Arn") for key in lists}
+        return {key: sorted_unique(merged.get(key, []), "Arn") for key in lists}
 
     def functions(self, regions: Iterable[str]) -> tuple[list[Json] | None, list[Json] | None]:
-        """Functions, and those of their published versions that ask for something else; None where refused."""
-        found = self.each(regions, "lambda", "functions", _functions)
-        if found is None:
+        """Return functions, and their published versions that need something else; None where refused."""
+        rows = self.in_regions(regions, "lambda", "functions", _functions)
+        if rows is None:
             return None, None
-        latest = {row["FunctionName"]: row for row in found if row.get("Version", _LATEST) == _LATEST}
+        latest = {row["FunctionName"]: row for row in rows if row.get("Version", _LATEST) == _LATEST}
         versions = [
             row
-            for row in found
+            for row in rows
             if row.get("Version", _LATEST) != _LATEST
-            and any(row.get(key) != latest.get(row["FunctionName"], {}).get(key) for key in _ASKS)
+            and any(row.get(key) != latest.get(row["FunctionName"], {}).get(key) for key in _PLATFORM_FIELDS)
         ]
         own = [
             {**row, "FunctionArn": row["FunctionArn"].removesuffix(":" + _LATEST)} for row in latest.values()
         ]
-        return ordered(own, "FunctionArn"), ordered(versions, "FunctionArn")
+        return sorted_unique(own, "FunctionArn"), sorted_unique(versions, "FunctionArn")
 
     def mappings(self, regions: Iterable[str]) -> list[Json] | None:
-        """What Lambda polls; None where refused."""
-        return ordered(self.each(regions, "lambda", "event source mappings", _mappings), "UUID")
+        """Return the event source mappings of Lambda; None where refused."""
+        return sorted_unique(self.in_regions(regions, "lambda", "event source mappings", _mappings), "UUID")
 
     def invoke_configs(self, regions: Iterable[str], functions: list[Json] | None) -> list[Json] | None:
-        """Where the records of asynchronous calls go; None where refused, or where functions are unknown."""
+        """Return the destinations of asynchronous calls; None where refused, or where functions are unknown."""
         if functions is None:
             return None
         names = [row["FunctionArn"] for row in functions]
-        found = self.each(regions, "lambda", "destinations", partial(_invoke_configs, names))
-        return ordered(found, "FunctionArn")
+        rows = self.in_regions(regions, "lambda", "destinations", partial(_invoke_configs, names))
+        return sorted_unique(rows, "FunctionArn")
 
     def trails(self, regions: Iterable[str]) -> list[Json] | None:
-        """Trails with their status and selectors; None where refused."""
-        rows = ordered(self.each(regions, "cloudtrail", "trails", _trails), "TrailARN")
+        """Return trails with their status and selectors; None where refused."""
+        rows = sorted_unique(self.in_regions(regions, "cloudtrail", "trails", _trails), "TrailARN")
         return None if rows is None else [self.trail(row) for row in rows]
 
     def trail(self, trail: Json) -> Json:
-        """A trail with its status and selectors, asked where it lives; null where refused."""
+        """Return a trail with its status and selectors, read in its home region; null where refused."""
         arn, region = trail["TrailARN"], trail["HomeRegion"]
         client = self.aws.client("cloudtrail", region)
         status = self.attempt("cloudtrail", region, lambda: client.get_trail_status(Name=arn))
@@ -110,7 +110,7 @@ class AccountReader:
         }
 
     def last_accessed(self, roles: Iterable[str]) -> dict[str, Json] | None:
-        """IAM's reports by role ARN; None where there is not one. Whatever goes wrong is noted, and stops nothing.
+        """Return IAM's reports by role ARN; None where there is no report. Errors are recorded, and stop nothing.
 
         Args:
             roles: role ARNs.
@@ -129,37 +129,37 @@ class AccountReader:
                 error = report.get(
                     "Error", {"Code": "Timeout", "Message": "the report was not ready in time"}
                 )
-                self.note(GET, "", error["Code"], f"{role}: {error['Message']}")
+                self.note_refusal(GET_REPORT, "", error["Code"], f"{role}: {error['Message']}")
         return reports or None
 
     def organization(self) -> Json | None:
-        """The organisation's policies that limit this account; None where refused."""
+        """Return the organisation's policies that limit this account; None where refused."""
         self.say("reading the organisation's policies")
         client = self.aws.client("organizations")
         return self.attempt("organizations", "", partial(_organization, client, self.aws.account))
 
-    def each(
+    def in_regions(
         self, regions: Iterable[str], service: str, what: str, read: Callable[[Any], list[Json]]
     ) -> list[Json] | None:
-        """The rows of all regions; None where every region refused."""
-        found: list[Json] | None = None
+        """Return the rows of all regions; None where every region refused."""
+        collected: list[Json] | None = None
         for region in regions:
             self.say(f"reading {what} in {region}")
             rows = self.attempt(service, region, partial(read, self.aws.client(service, region)))
             if rows is not None:
-                found = [*(found or ()), *rows]
-        return found
+                collected = [*(collected or ()), *rows]
+        return collected
 
     def attempt(self, service: str, region: str, read: Callable[[], T], *, lenient: bool = False) -> T | None:
-        """What `read` gives, or None and a note where AWS refuses; any other failure is an `AwsError`.
+        """Return the result of `read`, or record a refusal and return None; any other failure is an `AwsError`.
 
         Args:
-            service: IAM prefix of the service asked.
+            service: IAM prefix of the called service.
             region: where, "" for a global service.
             read: makes the calls.
-            lenient: every answer that is an error is noted, not only a refusal.
+            lenient: record every error that AWS answers, not only a refusal.
         """
-        with self.aws.asking(service):
+        with self.aws.translating_errors(service):
             try:
                 return read()
             except Exception as error:
@@ -167,10 +167,10 @@ class AccountReader:
                 if not is_aws_error(error) or not (is_denied(error) or code in _GONE or (lenient and code)):
                     raise
                 operation = f"{service}:{getattr(error, 'operation_name', '')}"
-                self.note(operation, region, code, str(error))
+                self.note_refusal(operation, region, code, str(error))
         return None
 
-    def note(self, operation: str, region: str, code: str, message: str) -> None:
+    def note_refusal(self, operation: str, region: str, code: str, message: str) -> None:
         """Notes what AWS did not show, in the snapshot's form."""
         self.errors.append(
             {"operation": operation, "code": code, "message": sanitize(message, 1024), "region": region}
@@ -179,34 +179,34 @@ class AccountReader:
 
 
 def _functions(client: Any) -> list[Json]:
-    # All versions, for the same permission: a published one keeps the role it was published with (3.6.2).
-    rows = pages(client, "list_functions", "Functions", FunctionVersion="ALL")
+    # All versions, for the same permission: a published version keeps the role that it was published with (3.6.2).
+    rows = list_all(client, "list_functions", "Functions", FunctionVersion="ALL")
     return [{key: value for key, value in row.items() if key != "Environment"} for row in rows]
 
 
 def _mappings(client: Any) -> list[Json]:
-    return pages(client, "list_event_source_mappings", "EventSourceMappings")
+    return list_all(client, "list_event_source_mappings", "EventSourceMappings")
 
 
 def _invoke_configs(functions: Iterable[str], client: Any) -> list[Json]:
-    found = []
+    rows = []
     for function in functions:
-        place = parse(function)
-        if place is not None and place.region == client.meta.region_name:
+        arn = parse(function)
+        if arn is not None and arn.region == client.meta.region_name:
             try:
-                found += pages(
+                rows += list_all(
                     client,
                     "list_function_event_invoke_configs",
                     "FunctionEventInvokeConfigs",
                     FunctionName=function,
                 )
             except client.exceptions.ResourceNotFoundException:
-                continue  # deleted since it was listed
-    return found
+                continue  # deleted after it was listed
+    return rows
 
 
 def _trails(client: Any) -> list[Json]:
-    # Shadow trails: those of other regions and of the organisation that log this region too (3.4.1).
+    # Shadow trails: those of other regions and of the organisation that also log this region (3.4.1).
     rows: list[Json] = client.describe_trails(includeShadowTrails=True)["trailList"]
     return rows
 
@@ -218,21 +218,21 @@ def _organization(client: Any, account: str) -> Json:
         return no_organization()
 
 
-def pages(client: Any, operation: str, key: str, **arguments: str) -> list[Any]:
-    """The rows of all pages of a list operation."""
+def list_all(client: Any, operation: str, key: str, **arguments: str) -> list[Any]:
+    """Return the rows of all pages of a list operation."""
     rows: list[Any] = client.get_paginator(operation).paginate(**arguments).build_full_result().get(key, [])
     return rows
 
 
 def managed_policy(client: Any, arn: str) -> Json:
-    """A managed policy in the form of GetAccountAuthorizationDetails, with its default version only."""
+    """Return a managed policy in the form of GetAccountAuthorizationDetails, with its default version only."""
     policy = client.get_policy(PolicyArn=arn)["Policy"]
     answer = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])
     return {**policy, "PolicyVersionList": [answer["PolicyVersion"]]}
 
 
-def referenced(roles: Iterable[Json]) -> list[str]:
-    """ARNs of the managed policies that roles have as permission or as boundary, each once."""
+def referenced_policies(roles: Iterable[Json]) -> list[str]:
+    """Return the ARNs of roles' managed policies and boundaries, sorted, each once."""
     arns: dict[str, None] = {}
     for role in roles:
         arns |= dict.fromkeys(entry["PolicyArn"] for entry in role.get("AttachedManagedPolicies", ()))
@@ -241,15 +241,15 @@ def referenced(roles: Iterable[Json]) -> list[str]:
     return sorted(arns)
 
 
-def ordered(rows: list[Json] | None, key: str) -> list[Json] | None:
-    """Rows sorted by what identifies them, each once: a trail of many regions is seen in each."""
+def sorted_unique(rows: list[Json] | None, key: str) -> list[Json] | None:
+    """Return rows sorted by their key, each once: a trail of many regions is visible in each."""
     if rows is None:
         return None
     return [row for _, row in sorted({row[key]: row for row in rows}.items())]
 
 
 def plain_response(answer: Json) -> Json:
-    """An answer of boto3 as JSON: times in ISO 8601 UTC, without the metadata of the response."""
+    """Return boto3's answer as JSON: times in ISO 8601 UTC, without the metadata of the response."""
     return {key: _plain_value(value) for key, value in answer.items() if key != "ResponseMetadata"}
 
 

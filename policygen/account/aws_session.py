@@ -1,4 +1,4 @@
-"""A boto3 session made ready for reading: whose it is, where it looks, how its errors read."""
+"""A boto3 session for reading: its caller, its clients, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_session(profile: str | None = None, region: str | None = None) -> Session:
-    """A boto3 session; `region`, then AWS_REGION, then what boto3 itself looks at.
+    """Open a boto3 session in `region`, else in AWS_REGION, else where boto3 itself says.
 
     boto3 alone reads only AWS_DEFAULT_REGION; the command line and the other SDKs put AWS_REGION first.
 
@@ -31,7 +31,7 @@ def open_session(profile: str | None = None, region: str | None = None) -> Sessi
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """A session, the caller behind it, and the clients made from it.
+    """A session, its caller, and the clients made from it.
 
     `profile` is "" for the default one; `principal` is the short name of the role or user.
     """
@@ -45,7 +45,7 @@ class Aws:
 
     @classmethod
     def identify(cls, session: Session) -> Aws:
-        """Asks STS who the credentials belong to, which needs no permission.
+        """Ask STS whose credentials they are, which needs no permission.
 
         Raises:
             AwsError: no credentials, or STS cannot be reached.
@@ -58,7 +58,7 @@ class Aws:
         return cls(session, profile, partition, identity["Account"], short_name(identity["Arn"]))
 
     def regions(self) -> tuple[str, ...]:
-        """The session's region, as the only one.
+        """Return the session's region, as the only one.
 
         Raises:
             AwsError: it has none (PG-E106).
@@ -71,15 +71,15 @@ class Aws:
         return (self.session.region_name,)
 
     def client(self, service: str, region: str = "") -> Any:
-        """The client of a service; without `region` in the session's, or the partition's first (IAM, STS)."""
+        """Return the client of a service in `region`, else in the session's, else in the partition's first."""
         key = (service, region or _home(self.session))
         if key not in self._clients:
-            with self.asking(service):
+            with self.translating_errors(service):
                 self._clients[key] = make_client(self.session, *key)
         return self._clients[key]
 
-    def asking(self, service: str) -> AbstractContextManager[None]:
-        """A block in which botocore's errors become `AwsError` and name the caller and the action."""
+    def translating_errors(self, service: str) -> AbstractContextManager[None]:
+        """Return a context in which botocore's errors become `AwsError` and name the caller and the action."""
         return translated(service=service, principal=self.principal, profile=self.profile)
 
 
@@ -89,14 +89,14 @@ def _home(session: Session) -> str:
 
 
 def make_client(session: Session, service: str, region: str = "", **config: Any) -> Any:
-    """A client of the session, in `region` or in the session's own, or the partition's first.
+    """Return a client of the session, in `region` or in the session's own, or the partition's first.
 
     Args:
         session: whose credentials are used.
         service: as boto3 names it.
         region: where.
-        config: more for ``botocore.config.Config``; by default retries stay as AWS_RETRY_MODE,
-            AWS_MAX_ATTEMPTS and the profile say.
+        config: more for ``botocore.config.Config``; by default retries stay as AWS_RETRY_MODE, AWS_MAX_ATTEMPTS and the
+            profile say.
     """
     from botocore.config import Config
 
@@ -107,7 +107,7 @@ def make_client(session: Session, service: str, region: str = "", **config: Any)
 
 
 def user_agent() -> str:
-    """``policygen/VERSION``: so that the tool's own calls can be told apart in the log that it reads."""
+    """Return ``policygen/VERSION``, so that the tool's own calls can be recognised in the log that it reads."""
     try:
         return f"policygen/{version('policygen')}"
     except PackageNotFoundError:

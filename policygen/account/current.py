@@ -1,4 +1,4 @@
-"""The role as it is today: what bounds a suggestion, and what of the observed it allows."""
+"""A role's current access: the policies that a suggestion must not exceed, and what the account says about the role."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from policygen.account.model import (
     Role,
 )
 from policygen.errors import IncompleteError
-from policygen.iam.actions import allowed_actions
+from policygen.iam.actions import Effective, effective_actions
+from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentAccess:
-    """The role as it is: what bounds the suggestion."""
+    """The current access of a role; a suggestion must not exceed it."""
 
     policies: tuple[Policy, ...]
     boundary: Policy | None = None
@@ -32,28 +33,43 @@ class CurrentAccess:
     guardrails: tuple[tuple[Policy, ...], ...] = ()
     """Levels of SCPs, and RCPs as one level; () where the organization's policies are not known."""
     account: str = ""
-    """The role's account, to which RCPs are confined; "" where unknown."""
+    """The role's account, which limits RCPs; "" where unknown."""
     invoke_configs: tuple[InvokeConfig, ...] = ()
     role: Role | None = None
     last: LastAccessed | None = None
-    """What IAM saw used last; None where it was not read."""
+    """IAM's last-accessed report; None where it was not read."""
+
+    def effective_actions(self) -> Effective:
+        """Return the actions that the identity policies grant within the boundary and the organization's policies.
+
+        A suggestion begins with these: what a bound never allows need not be kept.
+        """
+        return effective_actions(self.policies, self.boundary, self.guardrails)
+
+    def granted_actions(self) -> dict[str, tuple[Statement, ...]]:
+        """Return the actions that the identity policies grant by themselves -> the statements that grant each.
+
+        `check` and `doctor` ask for these: they judge statements as they are written, and a bound above them may be
+        changed by others tomorrow.
+        """
+        return effective_actions(self.policies).allowed
 
     def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
-        """An evaluator of today's identity policies, or of others in their place, within today's bounds."""
+        """Return an evaluator of the current identity policies, or of `policies` instead, within the current limits."""
         chosen = self.policies if policies is None else policies
         return Evaluator(chosen, self.boundary, guardrails=self.guardrails, account=self.account)
 
 
 def current_access(role: Role, account: Account, *, allow_incomplete: bool = False) -> CurrentAccess:
-    """What bounds the suggestion for a role, and what else the account says of it.
+    """Return the current access of a role.
 
     Args:
-        role: as the snapshot has it.
-        account: that the role is of.
-        allow_incomplete: go on without documents that were not read.
+        role: as in the snapshot.
+        account: the role's account.
+        allow_incomplete: go on without policy documents that were not read.
 
     Raises:
-        IncompleteError: PG-E321, an attached policy's document is not known: "never wider" could not be proved.
+        IncompleteError: PG-E321, the document of an attached policy is not known: "never wider" could not be proved.
     """
     if role.missing and not allow_incomplete:
         raise IncompleteError(
@@ -84,16 +100,16 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
     )
 
 
-# Attached to everything that RCPs can be attached to, and by nobody to be detached (4.1).
+# AWS attaches it to everything that RCPs can be attached to, and nobody can detach it (4.1).
 _RCP_FULL = Policy((Statement("Allow", ("*",), ("*",)),), name="RCPFullAWSAccess", kind="resource control")
 
 
 def _guardrails(scps: Levels, rcps: Levels) -> tuple[tuple[Policy, ...], ...]:
-    """Each level of SCPs must allow; RCPs only ever deny beside the one that allows all, so they are one level."""
+    """Return the levels that must each allow. RCPs are one level: next to the one that allows all, they only deny."""
     denying = tuple(policy for level in rcps for policy in level)
     return (*map(tuple, scps), *([(_RCP_FULL, *denying)] if denying else []))
 
 
 def services_of(role: Role) -> set[str]:
-    """IAM prefixes of the services that a role's policies of today speak of."""
-    return {action.split(":", 1)[0].lower() for action in allowed_actions(role.identity_policies)}
+    """Return the IAM prefixes of the services of which a role's identity policies grant any action."""
+    return set(map(service_of, CurrentAccess(role.identity_policies).granted_actions()))

@@ -1,7 +1,7 @@
-"""IAM's last-accessed reports: asked for, waited for, and read (3.5).
+"""IAM's last-accessed reports: request, wait, and read (3.5).
 
-GenerateServiceLastAccessedDetails starts a job, GetServiceLastAccessedDetails gives its report page by page, to
-the same session only. Source: IAM API Reference, API_GetServiceLastAccessedDetails.
+GenerateServiceLastAccessedDetails starts a job, GetServiceLastAccessedDetails returns its report page by page, to the
+same session only. Source: IAM API Reference, API_GetServiceLastAccessedDetails.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from policygen.account.snapshot_schema import AccessReport, Json
 from policygen.errors import UsageError
 from policygen.text import sanitize
 
-PAUSES = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
-"""Seconds between looks at a job: a minute together, then it is given up. Jobs usually take a few seconds."""
+POLL_DELAYS = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
+"""Seconds between polls of a job, one minute in all; then the job is given up. Jobs usually take a few seconds."""
 
-GET = "iam:GetServiceLastAccessedDetails"
+GET_REPORT = "iam:GetServiceLastAccessedDetails"
 
 
 def start_reports(
     iam: Any, roles: Iterable[str], attempt: Callable[[Callable[[], str]], str | None]
 ) -> dict[str, str]:
-    """Role ARN -> the id of its job. The first refusal ends it: what one role is refused, all are.
+    """Start a job for each role; return role ARN -> job id. The first refusal ends it, because all others would follow.
 
     Args:
         iam: the IAM client.
         roles: role ARNs.
-        attempt: calls, and gives None where AWS refuses.
+        attempt: makes the call, and returns None where AWS refuses.
     """
     jobs: dict[str, str] = {}
     for role in roles:
@@ -42,24 +42,24 @@ def start_reports(
 
 
 def fetch_report(iam: Any, job: str, pause: Callable[[float], None]) -> Json:
-    """A job's finished report in the form of one page.
+    """Return a job's finished report in the form of one page.
 
-    A job that failed, or does not end in time, is given as AWS answers it last, with its ``JobStatus``.
+    If a job failed, or does not end in time, return AWS's last answer, with its ``JobStatus``.
     """
     answer: Json = iam.get_service_last_accessed_details(JobId=job)
-    for seconds in PAUSES:
+    for seconds in POLL_DELAYS:
         if answer["JobStatus"] != "IN_PROGRESS":
             break
         pause(seconds)
         answer = iam.get_service_last_accessed_details(JobId=job)
-    return _whole(iam, job, answer) if answer["JobStatus"] == "COMPLETED" else answer
+    return _all_pages(iam, job, answer) if answer["JobStatus"] == "COMPLETED" else answer
 
 
 def parse_report(report: AccessReport, name: str) -> LastAccessed:
-    """A report as a value.
+    """Convert a report to a value.
 
     Raises:
-        UsageError: PG-E341, a time in it cannot be read: no time would mean that nothing was used.
+        UsageError: PG-E341, a time in it cannot be read: without a time, the service would count as unused.
     """
     return LastAccessed(
         _utc(report.job_completion_date or report.job_creation_date, name),
@@ -79,23 +79,23 @@ def _start(iam: Any, role: str) -> str:
     return job
 
 
-def _whole(iam: Any, job: str, answer: Json) -> Json:
-    """The first page with the services of all."""
+def _all_pages(iam: Any, job: str, answer: Json) -> Json:
+    """Return the first page with the services of all pages."""
     rows, page = list(answer["ServicesLastAccessed"]), answer
     while page.get("IsTruncated"):
         page = iam.get_service_last_accessed_details(JobId=job, Marker=page["Marker"])
         rows += page["ServicesLastAccessed"]
-    kept = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
-    return {**kept, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
+    report = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
+    return {**report, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
 
 
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:
-    """Tracked actions by name; None where the report tracks none of the service."""
+    """Return tracked actions by name; None where the report tracks no action of the service."""
     return {sanitize(row.action_name): _utc(row.last_accessed_time, name) for row in rows} if rows else None
 
 
 def _utc(text: str | None, name: str) -> str:
-    """A time as ISO 8601 in UTC with "Z", so that times compare as text; "" stays ""."""
+    """Return a time as ISO 8601 in UTC with "Z", so that times compare as text; "" stays ""."""
     if not text:
         return ""
     try:

@@ -1,8 +1,8 @@
-"""Reads the account from AWS: read-only, and with as few permissions as the task needs (`needs`).
+"""Read the account from AWS: read-only, and with as few permissions as the task needs (`required_permissions`).
 
-A snapshot needs IAM and tries Lambda and CloudTrail: what these refuse becomes an entry of its
-``errors``. One role alone needs IAM only. What IAM saw used last and the policies of the organisation are
-read where asked for; where AWS refuses them, they are unknown.
+A snapshot needs IAM and tries Lambda and CloudTrail; their refusals are recorded in its ``errors``. One role alone
+needs IAM only. Last-accessed reports and the organisation's policies are read on request; where AWS refuses them, they
+are unknown.
 """
 
 from __future__ import annotations
@@ -12,9 +12,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from policygen.account.aws_reader import AccountReader, Say, managed_policy, pages, plain_response, referenced
+from policygen.account.aws_reader import (
+    AccountReader,
+    Say,
+    list_all,
+    managed_policy,
+    plain_response,
+    referenced_policies,
+)
 from policygen.account.aws_session import Aws
-from policygen.account.model import Account, no_role
+from policygen.account.model import Account, role_not_found
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.snapshot import VERSION, to_account
 from policygen.account.snapshot_schema import Json
@@ -28,7 +35,7 @@ __all__ = ["ROLE_ACTIONS", "SNAPSHOT_ACTIONS", "Say", "read_role", "take_snapsho
 
 
 def _silent(_: str) -> None:
-    """Says nothing."""
+    """Do nothing."""
 
 
 def take_snapshot(
@@ -41,18 +48,18 @@ def take_snapshot(
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Json:
-    """The account as a snapshot object, for `snapshot_to_json` and `snapshot.to_account`.
+    """Read the account as a snapshot object, for `snapshot_to_json` and `snapshot.to_account`.
 
     The variables of functions are left out: they are often secrets, and nothing here needs them.
 
     Args:
-        session: whose credentials are used, see `session.open_session`.
+        session: whose credentials are used, see `aws_session.open_session`.
         regions: where to look for functions and trails; by default the session's region.
         now: the time to put into the snapshot; by default the clock's.
         say: called with a line before each part.
-        last_accessed: whether to ask IAM what was used last, of all roles or of those of these names.
-        organization: whether to read the organisation's policies, which its management account and a
-            delegated administrator may.
+        last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names.
+        organization: whether to read the organisation's policies, which its management account and a delegated
+            administrator may.
         pause: waits some seconds for a report of IAM.
 
     Raises:
@@ -79,7 +86,7 @@ def take_snapshot(
     }
     if last_accessed:
         snapshot["last_accessed"] = reader.last_accessed(
-            _asked_for(last_accessed, authorization, aws.account)
+            _wanted_role_arns(last_accessed, authorization, aws.account)
         )
     if organization:
         snapshot["organization"] = reader.organization()
@@ -96,17 +103,17 @@ def read_role(
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Account:
-    """An account that holds one role: its inline and managed policies, boundary, trust and tags.
+    """Read an account that holds one role: its inline and managed policies, boundary, trust and tags.
 
-    Functions and trails are unknown (None). A policy document that AWS refuses is an error here, not a
-    gap: without it nothing can be said about the role.
+    Functions and trails are unknown (None). A policy document that AWS refuses is an error here, not a gap: without it
+    nothing can be said about the role.
 
     Args:
         name_or_arn: role name, with or without its path, or the ARN of the role or of a session.
-        session: whose credentials are used, see `session.open_session`.
+        session: whose credentials are used, see `aws_session.open_session`.
         now: when the account is read; by default the clock's time.
         say: called with a line of progress.
-        last_accessed: whether to ask IAM what the role used last; a refusal is noted in `Account.errors`.
+        last_accessed: whether to read the role's last-accessed report; a refusal is recorded in `Account.errors`.
         organization: whether to read the organisation's policies; as `last_accessed`.
         pause: waits some seconds for a report of IAM.
 
@@ -118,18 +125,18 @@ def read_role(
     name = _role_name(name_or_arn, aws.account)
     say(f"reading role {sanitize(name)}")
     iam = aws.client("iam")
-    with aws.asking("iam"):
+    with aws.translating_errors("iam"):
         try:
             role = iam.get_role(RoleName=name)["Role"]
         except iam.exceptions.NoSuchEntityException as error:
-            raise no_role(name_or_arn, aws.account, []) from error
+            raise role_not_found(name_or_arn, aws.account, []) from error
         inline = [
             iam.get_role_policy(RoleName=name, PolicyName=policy)
-            for policy in pages(iam, "list_role_policies", "PolicyNames", RoleName=name)
+            for policy in list_all(iam, "list_role_policies", "PolicyNames", RoleName=name)
         ]
-        attached = pages(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        attached = list_all(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
         detail = role | {"RolePolicyList": inline, "AttachedManagedPolicies": attached}
-        policies = [managed_policy(iam, arn) for arn in referenced([detail])]
+        policies = [managed_policy(iam, arn) for arn in referenced_policies([detail])]
     reader = AccountReader(aws, say, pause)
     snapshot = {
         "policygen_snapshot": VERSION,
@@ -146,25 +153,25 @@ def read_role(
     return account
 
 
-def _asked_for(asked: bool | Iterable[str], authorization: Json, account: str) -> list[str]:
-    """The ARNs of all roles, or of those that are named."""
+def _wanted_role_arns(asked: bool | Iterable[str], authorization: Json, account: str) -> list[str]:
+    """Return the ARNs of all roles, or of the named roles."""
     roles = {role["RoleName"]: role["Arn"] for role in authorization["RoleDetailList"]}
     if isinstance(asked, bool):
         return sorted(roles.values())
     names = {name: _role_name(name, account) for name in asked}
     for wanted, name in names.items():
         if name not in roles:
-            raise no_role(wanted, account, sorted(roles))
+            raise role_not_found(wanted, account, sorted(roles))
     return sorted(roles[name] for name in set(names.values()))
 
 
 def _role_name(name_or_arn: str, account: str) -> str:
-    """The name to ask IAM for, which knows no paths and no ARNs."""
+    """Return the name for IAM, which accepts neither a path nor an ARN."""
     text = name_or_arn.strip()
     arn = parse(text)
     if arn is not None and arn.account != account:
         hint = f"that ARN is of account {sanitize(arn.account)}: use a --profile of it"
-        raise no_role(text, account, [], (hint,))
+        raise role_not_found(text, account, [], (hint,))
     if arn is not None and arn.service == "sts":
         return arn.resource.split("/")[1]
     return text.rpartition("/")[2]

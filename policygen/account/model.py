@@ -1,7 +1,7 @@
-"""The account as it is today, as values: roles with their policies, functions, trails.
+"""The account as it is now, as values: roles with their policies, functions, trails.
 
-What was not read is `None` or listed, never an empty answer: an account whose functions are unknown has
-``functions is None``, a role whose managed policy is not in the file has its ARN in `Role.missing`.
+A part that was not read is `None` or listed, never empty: an account whose functions are unknown has ``functions is
+None``, a role whose managed policy is not in the file has its ARN in `Role.missing`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from policygen.text import sanitize
 
 SERVICE_LINKED = "/aws-service-role/"
 SSO_MANAGED = "/aws-reserved/sso.amazonaws.com/"
-"""Paths that IAM gives to roles which nobody edits there (1.3.10)."""
+"""Paths that IAM gives to roles that cannot be edited there (1.3.10)."""
 
 Levels = tuple[tuple[Policy, ...], ...]
 """Policies of an organisation, by level: the root first, the account last."""
@@ -34,10 +34,10 @@ class AttachedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One role and everything that decides what it may do, session policies and SCPs aside.
+    """One role and everything that decides its access, except session policies and SCPs.
 
-    `policies` are the inline ones, `Policy.name` is the plain policy name; `create_date` and `last_used`
-    are ISO 8601 as AWS gave them, "" where unknown (`last_used` also where IAM never saw a use).
+    `policies` are the inline policies, with their plain names as `Policy.name`; `create_date` and `last_used` are ISO
+    8601 as AWS gave them, "" where unknown (`last_used` also where IAM never saw a use).
     """
 
     key: RoleKey
@@ -65,7 +65,7 @@ class Role:
     def missing(self) -> tuple[str, ...]:
         """ARNs of attached policies, and of the boundary, whose documents were not read.
 
-        While it is not empty, nothing can be said to be granted by no policy of this role.
+        While there are any, an action that no known policy of the role grants may still be granted.
         """
         unread = [entry.arn for entry in self.attached if entry.policy is None]
         if self.boundary_arn and self.boundary is None:
@@ -76,17 +76,17 @@ class Role:
     def trusted_services(self) -> tuple[str, ...]:
         """Service principals that the trust policy lets assume the role, ``lambda.amazonaws.com``, sorted."""
         statements = self.trust.get("Statement", ())
-        found: set[str] = set()
+        names: set[str] = set()
         for statement in statements if isinstance(statements, list) else [statements]:
             principal = statement.get("Principal") if isinstance(statement, Mapping) else None
             if isinstance(principal, Mapping) and statement.get("Effect") == "Allow":
                 services = principal.get("Service", ())
-                found.update([services] if isinstance(services, str) else services)
-        return tuple(sorted(found))
+                names.update([services] if isinstance(services, str) else services)
+        return tuple(sorted(names))
 
     @property
     def only_functions(self) -> bool:
-        """Whether Lambda, and nobody else, may assume the role as its trust policy is now."""
+        """Whether only Lambda may assume the role, by its current trust policy."""
         statements = self.trust.get("Statement", ())
         allowed = [
             statement.get("Principal")
@@ -94,29 +94,29 @@ class Role:
             if isinstance(statement, Mapping) and statement.get("Effect") == "Allow"
         ]
         return bool(allowed) and all(
-            isinstance(one, Mapping)
-            and set(one) == {"Service"}
-            and set(_listed(one["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
-            for one in allowed
+            isinstance(principal, Mapping)
+            and set(principal) == {"Service"}
+            and set(_as_list(principal["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
+            for principal in allowed
         )
 
     @property
     def service_linked(self) -> bool:
-        """Owned by an AWS service: IAM lets nobody edit it (1.3.10)."""
+        """Whether an AWS service owns the role: IAM does not let anyone edit it (1.3.10)."""
         return self.path.startswith(SERVICE_LINKED)
 
     @property
     def sso_managed(self) -> bool:
-        """Made by IAM Identity Center from a permission set, which would undo an edit (1.3.10)."""
+        """Whether IAM Identity Center made the role from a permission set, which would undo an edit (1.3.10)."""
         return self.name.startswith("AWSReservedSSO_") and self.path.startswith(SSO_MANAGED)
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function's configuration: what the platform needs of its role follows from it (3.6).
+    """A Lambda function's configuration, which decides what the platform needs of its role (3.6).
 
-    `kms_key` and `dead_letter` are ARNs or ""; `raw` is the whole configuration as AWS gives it.
-    `arn` of a published version ends in its number; `layers` and `file_systems` are ARNs.
+    `kms_key` and `dead_letter` are ARNs or ""; `raw` is the whole configuration as AWS gives it. `arn` of a published
+    version ends in its number; `layers` and `file_systems` are ARNs.
     """
 
     name: str
@@ -136,7 +136,7 @@ class Function:
 
     @property
     def unqualified(self) -> str:
-        """The ARN without version or alias, which is what all versions of the function have in common."""
+        """The ARN without version or alias, which all versions of the function share."""
         return unqualified(self.arn)
 
 
@@ -144,10 +144,10 @@ class Function:
 class EventSourceMapping:
     """A queue or stream that Lambda polls with the role of `function_arn` (3.6).
 
-    `source_arn` is "" for sources without an ARN, as self-managed Kafka; `on_failure` is an ARN,
-    ``kafka://TOPIC`` or ""; `filter_key` encrypts the filters; `access` are (type, URI) of
-    SourceAccessConfigurations, where the URI of a secret is its ARN; `registry` is the URI of the schema
-    registry and `registry_access` its (type, URI). The rest is in `raw`.
+    `source_arn` is "" for sources without an ARN, such as self-managed Kafka; `on_failure` is an ARN, ``kafka://TOPIC``
+    or ""; `filter_key` encrypts the filters; `access` are (type, URI) of SourceAccessConfigurations, where the URI of a
+    secret is its ARN; `registry` is the URI of the schema registry and `registry_access` its (type, URI). The rest is
+    in `raw`.
     """
 
     uuid: str
@@ -181,8 +181,8 @@ class InvokeConfig:
 class Trail:
     """A CloudTrail trail as it is now: what it logged before may differ (3.4.6).
 
-    `logging` is None where its status was not read. `selectors` (basic) and `advanced` are the event
-    selectors as AWS gives them; both are None where they were not read. Dates are ISO 8601 or "".
+    `logging` is None where its status was not read. `selectors` (basic) and `advanced` are the event selectors as AWS
+    gives them; both are None where they were not read. Dates are ISO 8601 or "".
     """
 
     name: str
@@ -204,10 +204,10 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class ServiceUse:
-    """What IAM knows of a role's last attempt at one service (3.5).
+    """IAM's report of a role's last attempt to use one service (3.5).
 
-    `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked
-    actions, name without prefix -> last attempt or "", None where IAM tracks none of this service.
+    `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked actions, name
+    without prefix -> last attempt or "", None where IAM tracks none of this service.
     """
 
     last: str
@@ -217,10 +217,10 @@ class ServiceUse:
 
 @dataclass(frozen=True, slots=True)
 class LastAccessed:
-    """IAM's last-accessed report of one role (3.5): a witness beside the log, with limits of its own.
+    """IAM's last-accessed report of one role (3.5): evidence besides the log, with its own limits.
 
-    It has the services that the role's identity policies grant, by IAM prefix, and counts attempts, denied
-    ones too. `generated_at` is ISO 8601 UTC, "" where the report does not tell.
+    It has the services that the role's identity policies grant, by IAM prefix, and counts attempts, denied attempts
+    included. `generated_at` is ISO 8601 UTC, "" where the report does not have it.
     """
 
     generated_at: str
@@ -229,9 +229,9 @@ class LastAccessed:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A part of the account that AWS did not show: ``cloudtrail:GetTrailStatus``, AWS's code and words.
+    """A part of the account that AWS refused: ``cloudtrail:GetTrailStatus``, AWS's code and message.
 
-    `region` is "" where the snapshot does not tell it.
+    `region` is "" where the snapshot does not have it.
     """
 
     operation: str
@@ -242,17 +242,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account as it is at `generated_at` (ISO 8601, "" where the file does not tell).
+    """The account as it was at `generated_at` (ISO 8601, "" where the file does not have it).
 
-    `functions`, `mappings` and `trails` are None where they were not read at all; `errors` names what
-    AWS refused, so a list beside an error may lack the refused region. `regions` are those that were
-    asked for functions and trails, None where unknown.
+    `functions`, `mappings` and `trails` are None where they were not read at all; `errors` names what AWS refused, so a
+    list beside an error may lack the refused region. `regions` are those where functions and trails were read, None
+    where unknown.
 
-    `versions` are published versions of functions that ask for something else of a role than the function
-    itself does. `last_accessed` is by role ARN. `scps` and `rcps` are the organisation's policies level by
-    level, the root first and the account last, each level of which must allow; () where there are none.
-    `management` says whether this is the organisation's management account, which they do not limit (4.1.2).
-    Each of these is None where it was not read.
+    `versions` are published versions of functions that need something else of a role than the function itself does.
+    `last_accessed` is by role ARN. `scps` and `rcps` are the organisation's policies level by level, the root first and
+    the account last, each level of which must allow; () where there are none. `management` says whether this is the
+    organisation's management account, which they do not limit (4.1.2). Each of these is None where it was not read.
     """
 
     account_id: str
@@ -274,55 +273,59 @@ class Account:
 
     def __post_init__(self) -> None:
         index = {alias.casefold(): role for role in self.roles for alias in _aliases(role)}
-        # Last, so that a role cannot be named like the id of another and be found in its place.
+        # Last, so that a role named like the id of another is not found in its place.
         index.update({role.key.role_id.casefold(): role for role in self.roles if role.key.role_id})
         object.__setattr__(self, "_index", index)
 
     def role(self, name_or_arn: str) -> Role:
-        """The role of a name, path and name, role ARN, session ARN or role id, in any letter case (1.3.8).
+        """Return the role with a name, path and name, role ARN, session ARN or role id, in any letter case (1.3.8).
 
         Raises:
-            NothingFoundError: no such role (PG-E310), with the names that look alike.
+            NothingFoundError: no such role (PG-E310), with similar names.
         """
         wanted = self._session_role(name_or_arn.strip()).lstrip("/").casefold()
-        found = self._index.get(wanted)
-        if found is None:
-            raise no_role(name_or_arn, self.account_id, [role.name for role in self.roles], self._hints())
-        return found
+        role = self._index.get(wanted)
+        if role is None:
+            raise role_not_found(
+                name_or_arn, self.account_id, [role.name for role in self.roles], self._hints()
+            )
+        return role
 
     def functions_of(self, role: Role) -> tuple[Function, ...] | None:
-        """The functions that run as `role`; None where the account's functions are unknown."""
+        """Return the functions that run as `role`; None where the account's functions are unknown."""
         if self.functions is None:
             return None
         return tuple(function for function in self.functions if function.role_arn == role.key.arn)
 
     def configurations_of(self, role: Role) -> tuple[Function, ...] | None:
-        """Functions and published versions that run as `role`; None where the functions are unknown.
+        """Return the functions and published versions that run as `role`; None where the functions are unknown.
 
-        A version keeps the role that it was published with, also after its function was given another.
+        A version keeps the role that it was published with, even after its function was given another.
         """
         functions = self.functions_of(role)
         if functions is None:
             return None
-        return functions + tuple(one for one in self.versions or () if one.role_arn == role.key.arn)
+        return functions + tuple(
+            version for version in self.versions or () if version.role_arn == role.key.arn
+        )
 
     def last_accessed_of(self, role: Role) -> LastAccessed | None:
-        """IAM's last-accessed report of `role`; None where it was not read."""
+        """Return IAM's last-accessed report of `role`; None where it was not read."""
         return (self.last_accessed or {}).get(role.key.arn)
 
     def scps_of(self, role: Role) -> Levels | None:
-        """The service control policies that limit `role`: () where none does, None where unknown.
+        """Return the service control policies that limit `role`: () where none does, None where unknown.
 
         They limit neither the management account nor service-linked roles (4.1.2).
         """
         return () if self.management or role.service_linked else self.scps
 
     def rcps_of(self, role: Role) -> Levels | None:
-        """The resource control policies that limit what `role` does in its own account, as `scps_of`."""
+        """Return the resource control policies that limit `role` in its own account, as `scps_of`."""
         return () if self.management or role.service_linked else self.rcps
 
     def _session_role(self, text: str) -> str:
-        """The role name of a session ARN of this account, else `text` (a session ARN has no path, 1.3.1)."""
+        """Return the role name of a session ARN of this account, else `text` (a session ARN has no path, 1.3.1)."""
         parts = text.split(":", 5)
         if len(parts) == 6 and parts[2] == "sts" and parts[4] == self.account_id:
             kind, _, rest = parts[5].partition("/")
@@ -338,23 +341,25 @@ class Account:
         )
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else list(value)
 
 
 def unqualified(function_arn: str) -> str:
-    """A function's ARN without version or alias: the first seven of its parts."""
+    """Return a function's ARN without version or alias: the first seven of its parts."""
     return ":".join(function_arn.split(":")[:7])
 
 
-def no_role(asked: str, account: str, names: list[str], hints: tuple[str, ...] = ()) -> NothingFoundError:
-    """The error for a role that is not there.
+def role_not_found(
+    asked: str, account: str, names: list[str], hints: tuple[str, ...] = ()
+) -> NothingFoundError:
+    """Return the error for a role that does not exist.
 
     Args:
         asked: what the user wrote: a name or an ARN.
         account: where it was looked for, "" where unknown.
         names: the role names that exist, for "did you mean".
-        hints: more hints, put after it.
+        hints: more hints, which come after it.
     """
     by_key = {name.casefold(): name for name in names}
     last = asked.rstrip("/").rpartition("/")[2].casefold()

@@ -1,6 +1,6 @@
-"""What limits an account from above: service control and resource control policies, level by level (4.1).
+"""The organisation's policies that limit an account: service control and resource control policies, by level (4.1).
 
-Each level, from the root down to the account itself, must allow a request; a Deny anywhere wins. Source:
+Each level, from the root down to the account itself, must allow a request; a Deny on any level wins. Source:
 Organizations User Guide, orgs_manage_policies_scps_evaluation and orgs_manage_policies_rcps.
 """
 
@@ -20,17 +20,18 @@ RCP = "RESOURCE_CONTROL_POLICY"
 
 
 def read_organization(client: Any, account: str) -> Json:
-    """The snapshot's ``organization`` of an account, for the management account or a delegated administrator.
+    """Return the ``organization`` of an account's snapshot.
 
-    A kind of policy that the organisation has not enabled limits nothing: its levels are [].
+    Only the management account and a delegated administrator may read it. A kind of policy that the organisation has
+    not enabled limits nothing: its levels are [].
 
     Args:
         client: the Organizations client.
         account: the account's id.
     """
-    found = client.describe_organization()["Organization"]
-    manager = found["MasterAccountId"]
-    if manager == account or found.get("FeatureSet") == "CONSOLIDATED_BILLING":
+    organization = client.describe_organization()["Organization"]
+    manager = organization["MasterAccountId"]
+    if manager == account or organization.get("FeatureSet") == "CONSOLIDATED_BILLING":
         return {"management_account": manager, "scps": [], "rcps": []}
     enabled = {
         entry["Type"]
@@ -47,14 +48,14 @@ def read_organization(client: Any, account: str) -> Json:
 
 
 def no_organization() -> Json:
-    """The snapshot's ``organization`` of an account that is in none."""
+    """Return the part ``organization`` of the snapshot for an account that is in no organisation."""
     return {"management_account": "", "scps": [], "rcps": []}
 
 
 def levels_of(
     rows: list[list[OrganizationPolicy]] | None, owner: str, *, resource: bool = False
 ) -> Levels | None:
-    """Policies as values, level by level; None stays None.
+    """Convert policies to values, level by level; None stays None.
 
     Args:
         rows: levels of policies, the root first.
@@ -79,7 +80,7 @@ def _policy(row: OrganizationPolicy, owner: str, resource: bool) -> Policy:
 
 
 def _path(client: Any, account: str) -> list[str]:
-    """The ids of the root, the organisational units below it, and the account."""
+    """Return the ids of the root, the organisational units below it, and the account."""
     path, kind = [account], "ACCOUNT"
     while kind != "ROOT":
         (parent,) = client.list_parents(ChildId=path[0])["Parents"]

@@ -1,7 +1,7 @@
-"""The permissions that policygen itself needs, command by command: all only read, but queries write their results.
+"""The permissions that policygen itself needs, by command. All are read-only, but queries write their results.
 
-``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}``
-to fill in; ``*`` where IAM knows no narrower one, or where the names are not known before they are read.
+``policygen permissions`` prints them as a policy. `resource` is a pattern with ``{partition}`` and ``{account}`` to
+fill in; it is ``*`` where IAM supports no narrower one, or where the names are not known before reading.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 
 class RequiredPermission(NamedTuple):
-    """One action that a command needs, and what for.
+    """One action that a command needs, and why.
 
-    Without an `optional` one the command goes on, and says what it does not know for want of it.
+    Without an `optional` permission the command continues, and reports what it does not know.
     """
 
     action: str
@@ -23,7 +23,7 @@ class RequiredPermission(NamedTuple):
 
 
 _ROLE = "arn:{partition}:iam::{account}:role/*"
-# A policy of AWS's own belongs to the account "aws".
+# AWS's own managed policies belong to the account "aws".
 _POLICY = "arn:{partition}:iam::*:policy/*"
 _TRAIL = "arn:{partition}:cloudtrail:*:*:trail/*"
 
@@ -36,7 +36,7 @@ _ROLE_NEEDS = (
     RequiredPermission("iam:GetPolicyVersion", _POLICY, "their documents"),
 )
 
-_WITNESS_NEEDS = (
+_LAST_ACCESSED_NEEDS = (
     RequiredPermission(
         "iam:GenerateServiceLastAccessedDetails", _ROLE, "IAM's own record of what the role used last", True
     ),
@@ -99,7 +99,7 @@ _AUTO_NEEDS = (
     *_BUCKET_NEEDS,
 )
 
-# Beside what reading the log files needs. Buckets and prefixes are not known before.
+# In addition to what reading the log files needs. Buckets and prefixes are not known before.
 _DIGEST_NEEDS = (
     RequiredPermission(
         "cloudtrail:ListPublicKeys", "*", "the keys that digests are signed with, region by region"
@@ -186,18 +186,18 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
     "suggest --logs lake:ARN": _LAKE_NEEDS,
-    "suggest --live": (*_ROLE_NEEDS, *_WITNESS_NEEDS),
+    "suggest --live": (*_ROLE_NEEDS, *_LAST_ACCESSED_NEEDS),
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_WITNESS_NEEDS),
+    "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_LAST_ACCESSED_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _SNAPSHOT_NEEDS,
 }
-"""Command, or log source -> what it needs. AWS asks no permission for ``sts:GetCallerIdentity``, which each calls."""
+"""Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
 
 
 def actions(needs: tuple[RequiredPermission, ...]) -> tuple[str, ...]:
-    """The IAM actions of needs, sorted, each once."""
+    """Return the IAM actions of permissions, sorted, each once."""
     return tuple(sorted({need.action for need in needs}))
 
 
@@ -205,4 +205,4 @@ ROLE_ACTIONS = actions(_ROLE_NEEDS)
 """What one role alone needs."""
 
 SNAPSHOT_ACTIONS = actions(_SNAPSHOT_NEEDS)
-"""What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is indispensable."""
+"""What a snapshot uses. Only ``iam:GetAccountAuthorizationDetails`` is required."""

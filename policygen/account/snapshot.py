@@ -1,10 +1,11 @@
-"""The account snapshot: one JSON file that holds what AWS says about roles, functions and trails.
+"""The account snapshot: one JSON file with what AWS says about roles, functions and trails.
 
-docs/snapshot.md names its fields. Fields are only ever added: a file without one knows nothing of that part.
+docs/reference/snapshot.md names its fields. Fields are only ever added: in a file without a field, that part is
+unknown.
 
-Two files are read: the snapshot that `live.take_snapshot` makes, and the bare output of ``aws iam
-get-account-authorization-details``, which knows nothing of functions and trails. Either may be gzipped.
-Keys and policy documents are AWS's own; the structs below name only what is used.
+Two kinds of files can be read: the snapshot that `live.take_snapshot` makes, and the output of ``aws iam
+get-account-authorization-details``, which has no functions and trails. Either may be gzipped. Keys and policy documents
+are AWS's own; `snapshot_schema` names only the fields that are used.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ T = TypeVar("T")
 
 
 def load_snapshot(path: str | Path) -> Account:
-    """The account of a snapshot file, or of the output of ``get-account-authorization-details``.
+    """Read the account from a snapshot file, or from the output of ``get-account-authorization-details``.
 
     Raises:
-        UsageError: the file is not there (PG-E211), is not JSON (PG-E212), has another shape (PG-E213),
-            holds a policy that IAM would not accept (PG-E210), a resource control policy for some
-            principals only (PG-E350), or a last-accessed time that is none (PG-E341).
+        UsageError: the file does not exist (PG-E211), is not JSON (PG-E212), has another shape (PG-E213), has a policy
+            that IAM would not accept (PG-E210), a resource control policy for some principals only (PG-E350), or a
+            last-accessed time that is not a time (PG-E341).
     """
     file = Path(path)
     try:
@@ -84,7 +85,7 @@ def load_snapshot(path: str | Path) -> Account:
 
 
 def to_account(content: object, name: str = "snapshot") -> Account:
-    """The account that a decoded snapshot describes.
+    """Return the account that a decoded snapshot describes.
 
     Args:
         content: the decoded JSON object.
@@ -114,18 +115,18 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         account_id=account,
         partition=partition,
         roles=_roles(authorization, name),
-        functions=_each(frame.functions, "$.functions", FunctionConfiguration, _function, name),
-        mappings=_each(
+        functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, _function, name),
+        mappings=_convert_rows(
             frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, _mapping, name
         ),
-        trails=_each(frame.trails, "$.trails", TrailEntry, _trail, name),
+        trails=_convert_rows(frame.trails, "$.trails", TrailEntry, _trail, name),
         regions=None if frame.regions is None else tuple(frame.regions),
         generated_at=sanitize(frame.generated_at),
         errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
-        invoke_configs=_each(
+        invoke_configs=_convert_rows(
             frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, _invoke_config, name
         ),
-        versions=_each(
+        versions=_convert_rows(
             frame.function_versions, "$.function_versions", FunctionConfiguration, _function, name
         ),
         last_accessed=_reports(frame.last_accessed, name),
@@ -136,7 +137,7 @@ def to_account(content: object, name: str = "snapshot") -> Account:
 
 
 def snapshot_to_json(snapshot: Mapping[str, Any]) -> str:
-    """The text of a snapshot file: UTF-8, indented, in the order of the object; ends with a newline."""
+    """Return the text of a snapshot file: UTF-8, indented, in the object's order; it ends with a newline."""
     return json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -144,7 +145,7 @@ def _decode(data: bytes, name: str) -> object:
     try:
         if data.startswith(b"\x1f\x8b"):
             data = gzip.decompress(data)
-        # PowerShell's ">" writes UTF-16, editors of Windows a byte order mark.
+        # PowerShell's ">" writes UTF-16, and Windows editors write a byte order mark.
         encoding = json.detect_encoding(data)
         if encoding != "utf-8":
             data = data.decode(encoding).encode()
@@ -164,10 +165,10 @@ def _convert(value: object, shape: type[T], name: str, at: str) -> T:
         raise _wrong_shape(name, f"{problem} - at `{at}{path.removesuffix('`')}`") from error
 
 
-def _each(
+def _convert_rows(
     rows: list[Json] | None, at: str, shape: type[T], make: Callable[[T, Json], Any], name: str
 ) -> tuple[Any, ...] | None:
-    """Each row read as `shape` and made a value; None, which means unknown, stays None."""
+    """Read each row as `shape` and convert it to a value; None, which means unknown, stays None."""
     if rows is None:
         return None
     return tuple(make(_convert(row, shape, name, f"{at}[{place}]"), row) for place, row in enumerate(rows))
@@ -179,7 +180,7 @@ def _wrong_shape(name: str, problem: str) -> UsageError:
 
 
 def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) -> tuple[str, str]:
-    """Partition and account id, which a bare authorization tells only by its ARNs."""
+    """Return the partition and the account id; without the snapshot's own fields they come from the ARNs."""
     owners = set()
     for place, role in enumerate(authorization.role_detail_list):
         arn = parse(role.arn) if is_role(role.arn) else None
@@ -248,7 +249,7 @@ def _policy(document: Json | str, policy_name: str, owner: str) -> Policy:
 
 
 def _trust(document: Json | str, owner: str) -> Json:
-    """The trust policy as an object; the raw API gives it as URL-encoded JSON."""
+    """Return the trust policy as an object; the raw API gives it as URL-encoded JSON."""
     if not isinstance(document, str):
         return document
     try:
@@ -303,7 +304,7 @@ def _invoke_config(wire: InvokeConfiguration, raw: Json) -> InvokeConfig:
 
 
 def _destinations(wire: Destinations | None) -> tuple[str, str]:
-    """Where successes and failures go; "" for nowhere."""
+    """Return the destinations of successes and failures; "" for none."""
     ends = (wire.on_success, wire.on_failure) if wire else (None, None)
     success, failure = ((end.destination if end else None) or "" for end in ends)
     return success, failure
@@ -314,21 +315,21 @@ def _access(rows: list[SourceAccess] | None) -> tuple[tuple[str, str], ...]:
 
 
 def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAccessed] | None:
-    """Last-accessed reports by role ARN; one that is not finished, or not whole, says nothing."""
+    """Return last-accessed reports by role ARN, without those that are unfinished or incomplete."""
     if rows is None:
         return None
     at = "$.last_accessed"
-    found = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
+    reports = {role: _convert(row, AccessReport, name, f"{at}[...]") for role, row in rows.items()}
     return {
         role: parse_report(report, f"{name}: last accessed by {escape_controls(role)}")
-        for role, report in found.items()
+        for role, report in reports.items()
         if report.job_status == "COMPLETED" and not report.is_truncated
     }
 
 
 def _trail(wire: TrailEntry, raw: Json) -> Trail:
     trail, status = wire.trail, wire.status
-    # AWS answers with one kind of selectors and leaves the other out; without either, none was read.
+    # AWS returns one kind of selectors and leaves the other out; if both are missing, none was read.
     unread = wire.event_selectors is None and wire.advanced_event_selectors is None
     return Trail(
         name=trail.name,
@@ -356,7 +357,7 @@ def _refusal(error: Error) -> Refusal:
 
 
 def _truncation(authorization: Authorization) -> tuple[Refusal, ...]:
-    """One page of an answer is not the account: what is on the next pages is unknown, not absent."""
+    """Return a refusal if the answer has only one page: the next pages are unknown, not empty."""
     if not (authorization.is_truncated or authorization.marker or authorization.next_token):
         return ()
     message = "the file holds one page of several of get-account-authorization-details"

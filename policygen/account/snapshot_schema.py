@@ -1,9 +1,9 @@
-"""What AWS's answers look like, as far as the snapshot is read: the typed shape of its JSON.
+"""The typed shape of the snapshot's JSON: AWS's answers, as far as they are used.
 
-Members that are not named are skipped, members that AWS leaves out have a default: shapes only grow.
+Members that are not named are skipped, and members that AWS may leave out have a default, so that shapes only grow.
 Sources: the API references of IAM (GetAccountAuthorizationDetails, GetServiceLastAccessedDetails), Lambda
-(ListFunctions, ListEventSourceMappings, ListFunctionEventInvokeConfigs), CloudTrail (DescribeTrails,
-GetTrailStatus, GetEventSelectors) and Organizations (DescribePolicy).
+(ListFunctions, ListEventSourceMappings, ListFunctionEventInvokeConfigs), CloudTrail (DescribeTrails, GetTrailStatus,
+GetEventSelectors) and Organizations (DescribePolicy).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 Json = dict[str, Any]
-"""A JSON object that is kept as it is."""
+"""A JSON object that is not converted."""
 
 
 class Wire(msgspec.Struct, frozen=True, rename="pascal"):
@@ -240,7 +240,7 @@ class OrganizationPolicy(Wire, frozen=True):
 
 
 class Organization(msgspec.Struct, frozen=True):
-    """What limits the account from above; null where it could not be read, [] where there is nothing."""
+    """The policies that limit the account; null where they could not be read, [] where there are none."""
 
     management_account: str | None = None
     scps: list[list[OrganizationPolicy]] | None = None
@@ -288,7 +288,7 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The file's own frame; null where a part is unknown."""
+    """The top level of the file; null where a part is unknown."""
 
     policygen_snapshot: int
     authorization: Json

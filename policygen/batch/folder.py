@@ -13,12 +13,16 @@ import msgspec
 
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import BatchTable, sorted_rows
-from policygen.plan.io import SCHEMA_VERSION, to_bytes
+from policygen.plan.batch_table import BatchRow, BatchTable, sorted_rows
+from policygen.plan.fast_json import to_bytes
+from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
+    from policygen.account.model import Account
+    from policygen.batch.read import BatchEvidence
     from policygen.batch.rightsize_role import Result
+    from policygen.logs.window import Window
 
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
@@ -144,8 +148,23 @@ def _files(names: Iterable[str], places: Mapping[str, str]) -> set[str]:
     return {f"{place}/{name}{suffix}" for name in names if name for place, suffix in places.items()}
 
 
-def table_of(rows: Iterable[object], **about: object) -> BatchTable:
-    """The table of a batch."""
+def batch_table(
+    evidence: BatchEvidence,
+    window: Window,
+    rows: Iterable[BatchRow],
+    *,
+    account: Account | None,
+    format_: str,
+) -> BatchTable:
+    """Return the table of a batch.
+
+    Args:
+        evidence: what was read.
+        window: the days that count.
+        rows: one a role.
+        account: the account whose policies are known; None without one.
+        format_: format of the policies.
+    """
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
 
@@ -153,6 +172,13 @@ def table_of(rows: Iterable[object], **about: object) -> BatchTable:
         schema_version=SCHEMA_VERSION,
         policygen=VERSION,
         iam_data=data_version(),
-        rows=tuple(sorted_rows(rows)),  # type: ignore[arg-type]
-        **about,  # type: ignore[arg-type]
+        start=window.start,
+        end=window.end,
+        days=window.days,
+        account=account.account_id if account else "",
+        records=evidence.counts.totals.records,
+        files=evidence.read_report.files,
+        format=format_,
+        incomplete=evidence.read_report.gaps,
+        rows=tuple(sorted_rows(rows)),
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
-from policygen.evidence.observe import nobody_seen
+from policygen.evidence.observe import ObserveOptions, nobody_seen
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
 from policygen.logs.calls.spill import SpillStore
+from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.source import QuerySource, Source
 from policygen.logs.window import end_of, limit_of, scope_of
+from policygen.logs.window_end import WindowEnd
 
 
 class RoleQuery(NamedTuple):
@@ -25,7 +26,7 @@ class RoleQuery(NamedTuple):
     names: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
 
-    def fits(self, role: RoleKey) -> bool:
+    def matches(self, role: RoleKey) -> bool:
         """Whether a role's calls are wanted."""
         if self.accounts and role.account not in self.accounts:
             return False
@@ -38,22 +39,18 @@ class RoleQuery(NamedTuple):
 class BatchEvidence(NamedTuple):
     """What was read of all roles, but for their calls."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
-    limit: str
-    """Where the window ends, "" for the newest event."""
+    limit: WindowEnd | None
+    """The window's end; None for the newest event."""
 
 
 def read_logs(
     source: Source,
     spill: SpillStore,
     choice: RoleFilter,
-    *,
-    days: int,
-    until: str = "",
-    allow_incomplete: bool = False,
-    on: date | None = None,
-    means: ReadOptions | None = None,
+    options: ObserveOptions,
+    read: ReadOptions | None = None,
 ) -> BatchEvidence:
     """Reads the logs once; the calls are in `spill` afterwards.
 
@@ -61,15 +58,12 @@ def read_logs(
         source: of the logs.
         spill: where calls wait.
         choice: roles whose calls are wanted.
-        days: length of the window.
-        until: where it ends, "" for the newest event read.
-        allow_incomplete: go on where files are damaged.
-        on: the day it is, on which a window of logs from AWS ends.
-        means: by which the logs are read.
+        options: which part of the logs counts.
+        read: how to read the logs.
 
     Raises:
         UsageError: the source is asked for one role at a time (PG-E202).
-        PolicygenError: nothing found, or the evidence has holes.
+        PolicygenError: nothing found, or the evidence has gaps.
     """
     if isinstance(source, QuerySource):
         raise UsageError(
@@ -77,30 +71,16 @@ def read_logs(
             "give files, s3://, auto or lookup:",
             code="PG-E202",
         )
-    limit = limit_of(days, until) or end_of(source, on)
+    limit = limit_of(options.days, options.until) or end_of(source, options.on)
     asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # What is kept of all roles has no bound, so it is kept only where reading again would cost requests.
+    # What is kept of all roles has no bound, so it is kept only where read_report again would cost requests.
     name = f"every role {asked}" if source.remote else ""
-    means = replace(means or ReadOptions(), spill=spill)
-    portion = read_source(source, ReadRequest(asked.fits, name, until=limit), scope_of(days, limit), means)
-    require_complete(portion.reading, allow_incomplete=allow_incomplete)
-    if not (limit or portion.counts.last):
-        raise nobody_seen(portion.reading)
-    return BatchEvidence(portion.reading, _without_keys(portion.counts), limit)
-
-
-def _without_keys(counts: CallCounts) -> CallCounts:
-    """The sums alone, without the keys of the records that were read: what goes to every process."""
-    names = (
-        "until",
-        "ignored",
-        "principals",
-        "days",
-        "regions",
-        "data_types",
-        "management",
-        "account_days",
-        "notices",
-    )
-    sums = ("roles", "records", "duplicates", "first", "last", "searched")
-    return CallCounts(nobody, **{name: getattr(counts, name) for name in (*names, *sums)})
+    read = replace(read or ReadOptions(), spill=spill)
+    request = ReadRequest(asked.matches, name, until=limit)
+    portion = read_source(source, request, scope_of(options.days, limit), read)
+    require_complete(portion.read_report, allow_incomplete=options.allow_incomplete)
+    if not (limit or portion.counts.totals.last):
+        raise nobody_seen(portion.read_report)
+    # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
+    counts = CallCounts(nobody, until=portion.counts.until, totals=portion.counts.totals)
+    return BatchEvidence(portion.read_report, counts, limit)

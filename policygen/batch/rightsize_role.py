@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,24 +11,25 @@ import msgspec
 from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
 from policygen.batch.select import RoleTarget
 from policygen.errors import GateError, PolicygenError
-from policygen.evidence.anomalies import AnomalyRule
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.observe import RoleEvidence, evidence_for_role
+from policygen.evidence.observe import NoCallsInWindowError, ObserveOptions, RoleEvidence, evidence_for_role
 from policygen.evidence.role import RoleSelector
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.plan.batch_table import BatchRow, Verdict
-from policygen.plan.io import to_bytes
-from policygen.plan.model import Plan
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
+from policygen.plan.model import Plan, PlanRisk
 from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
-from policygen.report.from_analysis import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, conclude
+from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
-from policygen.rightsize.generate.generalise import Mode
+from policygen.rightsize.suggestion import SuggestOptions
 from policygen.text import escape_controls
 
 
@@ -37,19 +37,14 @@ from policygen.text import escape_controls
 class BatchSettings:
     """What all roles of a batch have in common. Picklable."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
-    """Settled, without calls."""
-    days: int
-    limit: str = ""
-    until_given: bool = False
+    """Everything that was counted but the calls, which come role by role."""
+    observe: ObserveOptions
+    suggest: SuggestOptions
+    limit: WindowEnd | None = None
+    """Where the window ends, as a date or time in UTC; "" for the newest event read."""
     account: Account | None = None
-    allow_incomplete: bool = False
-    add_observed: bool = False
-    resources: Mode = "pattern"
-    accepted: Collection[AnomalyRule] = ()
-    decisions: Decisions | None = None
-    on: date | None = None
     forms: Mapping[str, str] = field(default_factory=dict)
     """What is written of each plan: place -> name of a format; ``plan_from_analysis`` is the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
@@ -83,20 +78,17 @@ def right_size(sizing: BatchSettings, target: RoleTarget, calls: dict[RoleKey, C
     place = target.account, role is not None
     try:
         seen = evidence_for_role(
-            sizing.reading,
+            sizing.read_report,
             counts,
             name,
-            days=sizing.days,
+            sizing.observe,
             limit=sizing.limit,
             account=sizing.account if role else None,
             current=role,
-            allow_incomplete=sizing.allow_incomplete,
-            accepted=sizing.accepted,
-            until_given=sizing.until_given,
-            alike=sizing.coverages.get(place),
+            similar=sizing.coverages.get(place),
         )
         sizing.coverages.setdefault(place, seen.coverage)
-        made, unfit = _concluded(sizing, seen, sizing.decisions or Decisions())
+        made, unfit = _concluded(sizing, seen, sizing.suggest.decisions or Decisions())
     except PolicygenError as error:
         return Result(_refused(sizing, target, error, own))
     found = plan_from_analysis(made)
@@ -113,24 +105,13 @@ def _concluded(sizing: BatchSettings, seen: RoleEvidence, decisions: Decisions) 
     unfit: list[str] = []
     while True:
         try:
-            made = conclude(
-                seen,
-                add_observed=sizing.add_observed,
-                resources=sizing.resources,
-                decisions=decisions,
-                on=sizing.on,
-            )
-        except PolicygenError as error:
-            general = (
-                one
-                for one in decisions.rules
-                if one.kind == "keep" and (one.flag or set(one.role) & set("*?"))
-            )
-            rule = next((one for one in general if error.message.startswith(f"{one.where} keeps ")), None)
-            if error.code != "PG-E364" or rule is None:
+            made = conclude(seen, replace(sizing.suggest, decisions=decisions))
+        except NothingToKeepError as error:
+            if not error.rule.general:
                 raise
-            unfit.append(escape_controls(rule.where))
-            decisions = replace(decisions, rules=tuple(one for one in decisions.rules if one is not rule))
+            unfit.append(escape_controls(error.rule.where))
+            rules = tuple(rule for rule in decisions.rules if rule is not error.rule)
+            decisions = replace(decisions, rules=rules)
         else:
             return made, unfit
 
@@ -146,7 +127,8 @@ def _not_editable(sizing: BatchSettings, target: RoleTarget) -> str:
         return "service-linked: IAM lets nobody edit it; its service owns it"
     if path.startswith(SSO_MANAGED):
         return "made by IAM Identity Center: change the permission set, not the role"
-    if sizing.decisions and (rule := sizing.decisions.protection(target.name)):
+    decisions = sizing.suggest.decisions
+    if decisions and (rule := decisions.protection(target.name)):
         return escape_controls(f"protected by {rule.where}: {rule.reason}")
     return ""
 
@@ -156,36 +138,35 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
 
     "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
     """
-    window = window_of(sizing.days, sizing.limit or sizing.counts.last)
+    window = window_of(sizing.observe.days, sizing.limit, sizing.counts.totals.last)
     current = target.current
     used = current.last_used[:10] if current else ""
     known = current.key.role_id if current else ""
-    if window.start <= used <= window.end[:10]:
+    if window.start <= used <= window.last_day:
         why = (
             f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
             "or was it used only for what no trail logs?"
         )
         return row_of(target, "failed", why, **use)
-    if known and any(role.role_id == known and not role.name for role in sizing.counts.roles):
+    if known and any(role.role_id == known and not role.name for role in sizing.counts.totals.roles):
         return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
-    covered = sum(1 for day in window.dates() if sizing.counts.account_days.get(f"{target.account} {day}"))
+    account_days = sizing.counts.totals.account_days
+    covered = sum(1 for day in window.dates() if account_days.get(f"{target.account} {day}"))
     if not covered:
         return row_of(target, "failed", f"no record of account {target.account} was read", **use)
-    if covered < window.days or sizing.reading.holes:
-        hole = "; not all was read" if sizing.reading.holes else ""
-        why = (
-            f"no call on the {covered} of {window.days} days of which records of its account were read{hole}"
-        )
+    if covered < window.days or sizing.read_report.gaps:
+        unread = "; not all was read" if sizing.read_report.gaps else ""
+        why = f"no call on the {covered} of {window.days} days of which records of its account were read{unread}"
         return row_of(target, "wait", why, **use)
     since = f"; IAM saw it used last on {used}" if used else ""
-    return row_of(target, "unused", f"no call in {sizing.days} days{since}", **use)
+    return row_of(target, "unused", f"no call in {window.days} days{since}", **use)
 
 
 def _refused(
     sizing: BatchSettings, target: RoleTarget, error: PolicygenError, calls: dict[RoleKey, Calls]
 ) -> BatchRow:
     """A role for which there is no suggestion."""
-    if error.code == "PG-E301" and "looks like the workload" not in error.message:
+    if isinstance(error, NoCallsInWindowError):
         return _without_calls(sizing, target, **_use(calls))
     review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
     verdict: Verdict = "review" if error.code in review else "failed"
@@ -233,8 +214,8 @@ def _sized(target: RoleTarget, made: Analysis, found: Plan) -> BatchRow:
     )
 
 
-def _escalations(risks: Collection[object]) -> int:
-    return sum(1 for one in risks if getattr(one, "family", "") == "escalation")
+def _escalations(risks: Collection[PlanRisk]) -> int:
+    return sum(1 for risk in risks if risk.family == "escalation")
 
 
 def row_of(target: RoleTarget, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> BatchRow:

@@ -1,1 +1,1 @@
-"""Which AWS event needs which permission on which resource: one data file per service."""
+"""The catalog: which permissions an AWS event needs on which resources, with one data file per service."""

@@ -1,7 +1,8 @@
-"""The command line: thin, and quick to start. One file per command; this one is the way in and the way out.
+"""The command line: registers the commands, runs one, and ends with its exit code. Each command has its own file.
 
-stdout carries one artefact, stderr all talk. Expected failures are an ``error:`` line and ``hint:`` lines with
-the exit code of their kind; anything else is a bug, exit 70.
+The result goes to stdout, progress and messages go to stderr. An expected failure prints an ``error:`` line and
+``hint:`` lines and ends with the exit code of its class; any other exception is a bug and ends with exit 70.
+Help must start quickly, so commands import what is heavy when they run.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ COMMANDS = (
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"policygen {VERSION}")
         raise typer.Exit
 
@@ -69,11 +70,11 @@ def root(
     """The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof."""
 
 
-def _ended(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose ends from outside, Ctrl-C and a closed pipe, have their own exit codes.
+def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
+    """Give Ctrl-C and a closed pipe their own exit codes.
 
-    They are met here because further up typer would take them for its own, with other codes and no word. A terminal
-    gets a sign of life before anything is imported that takes its time.
+    They are caught here because typer would catch them further up, with other codes and without a message. A terminal
+    shows a first line before the command imports what is heavy.
     """
 
     @wraps(command)
@@ -86,10 +87,10 @@ def _ended(command: Callable[..., None]) -> Callable[..., None]:
             log_line("stopped by Ctrl-C, exit 130")
             raise typer.Exit(130) from None
         except BrokenPipeError:
-            # The reader closed the pipe, as `head` does: nobody is left to be told, nor at the last flush.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            # The reader closed the pipe, as `head` does: print no error, and let the last flush at exit fail silently.
+            devnull = os.open(os.devnull, os.O_WRONLY)
             for stream in (sys.stdout, sys.stderr):
-                os.dup2(nowhere, stream.fileno())
+                os.dup2(devnull, stream.fileno())
             raise typer.Exit(141) from None
         finally:
             LINE.clear()
@@ -98,23 +99,23 @@ def _ended(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for _name in COMMANDS:
-    app.command(name=_name)(_ended(getattr(import_module(f"policygen.cli.commands.{_name}"), "command")))  # noqa: B009
+    app.command(name=_name)(_with_exit_codes(import_module(f"policygen.cli.commands.{_name}").command))
 
 
 def main() -> None:
-    """Runs the command line and ends the process with the right exit code."""
-    gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and hardly a cycle
+    """Run the command line and end the process with the exit code of what happened."""
+    gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and few cycles
     try:
         app()
     except PolicygenError as error:
         sys.exit(report_error(error))
-    except Exception as error:  # the last line of defence: a bug must not show log content
+    except Exception as error:  # a traceback could show content of the logs
         if os.environ.get("POLICYGEN_DEBUG"):
             raise
-        place = error.__traceback__
-        while place and place.tb_next:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_name}, line {place.tb_lineno}" if place else "unknown place"
+        frame = error.__traceback__
+        while frame and frame.tb_next:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
         log_line(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
         log_line("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
         sys.exit(70)

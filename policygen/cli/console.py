@@ -1,4 +1,4 @@
-"""How far the work is, on stderr: a line that changes on a terminal, else a line every ten seconds."""
+"""Messages and progress on stderr: a terminal shows one changing line, anything else gets a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def log_line(line: str) -> None:
-    """A line of talk, on stderr."""
+    """Print a line to stderr, with control characters escaped."""
     LINE.clear()
     print(escape_controls(line), file=sys.stderr, flush=True)
 
 
 def report_error(error: PolicygenError) -> int:
-    """Prints an expected failure; returns its exit code."""
+    """Print an expected failure and its hints; return its exit code."""
     log_line(f"error: {error.message}  {error.code}, exit {error.exit_code}")
     for hint in error.hints:
         log_line(f"  hint: {hint}")
@@ -31,53 +31,53 @@ def report_error(error: PolicygenError) -> int:
 
 
 EVERY = 10.0
-"""Seconds between two lines where stderr is no terminal."""
+"""Seconds between two lines where stderr is not a terminal."""
 
-REDRAWN = 0.1
-"""Seconds between two states of the line on a terminal."""
+REDRAW = 0.1
+"""Seconds between two updates of the line on a terminal."""
 
 TICK = 1.0
-"""Seconds after which the line is drawn again although nothing is done: the time goes on."""
+"""Seconds after which the line is drawn again without progress, because the remaining time changes."""
 
 BAR = 8
-"""Columns of the bar."""
+"""Width of the bar, in columns."""
 
 WIDTH = 80
-"""Columns, where the terminal does not tell."""
+"""Width of a terminal that does not report one, in columns."""
 
 
 class ProgressLine:
-    """The one line of stderr that changes. Nothing where stderr is no terminal. Serves all threads."""
+    """The line on stderr that changes; writes nothing where stderr is not a terminal. Thread-safe."""
 
     def __init__(self) -> None:
-        self._drawn = 0
+        self._length = 0
         self._lock = RLock()
 
     def show(self, text: str) -> None:
-        """Shows a text in the place of the one before."""
+        """Replace the text of the line."""
         if not sys.stderr.isatty():
             return
         with self._lock:
             text = text[: width() - 1]
-            sys.stderr.write(f"\r{text:<{self._drawn}}")
+            sys.stderr.write(f"\r{text:<{self._length}}")
             sys.stderr.flush()
-            self._drawn = len(text)
+            self._length = len(text)
 
     def clear(self) -> None:
-        """Takes the line away, so that something else can be written."""
+        """Remove the line, so that something else can be written."""
         with self._lock:
-            if self._drawn:
-                sys.stderr.write(f"\r{'':{self._drawn}}\r")
+            if self._length:
+                sys.stderr.write(f"\r{'':{self._length}}\r")
                 sys.stderr.flush()
-                self._drawn = 0
+                self._length = 0
 
 
 LINE = ProgressLine()
-"""That of this process."""
+"""The line of this process."""
 
 
 def width() -> int:
-    """Columns of the terminal that stderr is."""
+    """Return the width of the terminal behind stderr, in columns."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or WIDTH
     except (OSError, ValueError):
@@ -85,52 +85,55 @@ def width() -> int:
 
 
 class ProgressBar:
-    """Shows the progress of one reading."""
+    """The progress of reading logs or of right-sizing roles, and the time that is left."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()
         self._terminal = sys.stderr.isatty()
-        # On a terminal the first state is shown at once.
-        self._shown = self._begin - (REDRAWN if self._terminal else 0)
-        self._say: Callable[[float], str] | None = None
-        self._over = Event()
+        # A terminal shows the first state at once.
+        self._shown = self._begin - (REDRAW if self._terminal else 0)
+        # The current text, given the seconds since the beginning.
+        self._text: Callable[[float], str] | None = None
+        self._closed = Event()
         self._lock = RLock()
 
     def __call__(self, state: Progress) -> None:
-        """Takes a state, and shows it if enough time went by since the last one."""
-        if not state.objects:  # reading begins: what came before says nothing of how long it takes
+        """Take a state of reading, and show it if enough time has passed since the last one."""
+        if not state.objects:  # reading begins here: the time before it must not count in the estimate
             self._begin = time.monotonic()
-        self._take(lambda seconds: _drawn(state, seconds) if self._terminal else describe(state, seconds))
+        self._update(
+            lambda seconds: _with_bar(state, seconds) if self._terminal else describe(state, seconds)
+        )
 
     def roles(self, done: int, total: int) -> None:
-        """Takes how many roles are done."""
-        self._take(lambda seconds: describe_roles(done, total, seconds))
+        """Take how many roles are done, and show it if enough time has passed."""
+        self._update(lambda seconds: describe_roles(done, total, seconds))
 
     def close(self) -> None:
-        """Takes the line away."""
-        self._over.set()
+        """Stop the updates and remove the line."""
+        self._closed.set()
         with self._lock:
-            self._say = None
+            self._text = None
         LINE.clear()
 
-    def _take(self, say: Callable[[float], str]) -> None:
+    def _update(self, text: Callable[[float], str]) -> None:
         with self._lock:
-            if self._say is None and not self._over.is_set():
+            if self._text is None and not self._closed.is_set():
                 Thread(target=self._tick, name="policygen-progress", daemon=True).start()
-            self._say = say
+            self._text = text
         self._show()
 
     def _tick(self) -> None:
-        while not self._over.wait(TICK if self._terminal else EVERY):
+        while not self._closed.wait(TICK if self._terminal else EVERY):
             self._show()
 
     def _show(self) -> None:
         with self._lock:
             now = time.monotonic()
-            if self._say is None or now - self._shown < (REDRAWN if self._terminal else EVERY):
+            if self._text is None or now - self._shown < (REDRAW if self._terminal else EVERY):
                 return
             self._shown = now
-            text = self._say(now - self._begin)
+            text = self._text(now - self._begin)
             if self._terminal:
                 LINE.show(text)
             else:
@@ -139,7 +142,7 @@ class ProgressBar:
 
 
 def describe(state: Progress, seconds: float) -> str:
-    """Files, megabytes, events looked at, those of the role, and the time that is left, as far as they are known."""
+    """Return the progress as text: files, megabytes, events read, matching events and the time left, where known."""
     done = _share(state)
     parts = [f"{_short(state.objects)}/{_short(state.of_objects)} files"]
     if state.of_size:
@@ -154,13 +157,13 @@ def describe(state: Progress, seconds: float) -> str:
 
 
 def describe_roles(done: int, total: int, seconds: float) -> str:
-    """One line: roles done, and the time that is left."""
+    """Return the progress as text: roles done, and the time left."""
     left = f", {_span(seconds / done * (total - done))} left" if 0 < done < total else ""
     return f"right-sized {done:,} of {total:,} roles{left}"
 
 
-def _drawn(state: Progress, seconds: float) -> str:
-    """The same with a bar before it, where there is room for one."""
+def _with_bar(state: Progress, seconds: float) -> str:
+    """Return the progress with a bar in front, where the terminal has room for it."""
     text = describe(state, seconds)
     full = int(BAR * _share(state))
     bar = f"[{'#' * full}{'.' * (BAR - full)}] {text.removeprefix('read ')}"
@@ -168,13 +171,13 @@ def _drawn(state: Progress, seconds: float) -> str:
 
 
 def _share(state: Progress) -> float:
-    """How much is done, from 0 to 1: by bytes, by files where their sizes are not known."""
+    """Return the share that is done, from 0 to 1: by bytes, or by files where sizes are not known."""
     done, whole = (state.size, state.of_size) if state.of_size else (state.objects, state.of_objects)
     return done / whole if whole else 1.0
 
 
 def _short(number: int) -> str:
-    """A number in few letters: ``9,999``, ``412k``, ``1.23M``."""
+    """Return a number in at most five characters: ``9,999``, ``412k``, ``1.23M``."""
     if number < 10_000:
         return f"{number:,}"
     return f"{number / 1e3:.0f}k" if number < 999_500 else f"{number / 1e6:,.3g}M"

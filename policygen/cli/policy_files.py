@@ -1,4 +1,4 @@
-"""Policy files that a command names."""
+"""Reads the policy files that a command names."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def policies_of(path: Path) -> list[PolicySource]:
-    """The policies of a file or of the ``.json`` files of a folder, by name; ``-`` is standard input.
+    """Read the policies of a file, or of the ``.json`` files of a folder by name; ``-`` is standard input.
 
     A file is one document, or ``{"policies": [{"name", "document"}]}``, as ``policygen suggest -f policy`` writes where
     one document is too small.
 
     Raises:
-        UsageError: PG-E219, nothing can be read; PG-E210, it is no policy.
+        UsageError: PG-E219, a file cannot be read or a folder has none; PG-E210, a document is not a policy.
     """
     if path.is_dir():
         files = sorted(path.glob("*.json"))
@@ -42,16 +42,17 @@ def _sources(name: str, text: str) -> list[PolicySource]:
 
     shown = escape_controls(name)
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict) and isinstance(found.get("policies"), list):
-        if not found["policies"]:
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("policies"), list):
+        if not content["policies"]:
             raise _unreadable(name, "it holds no policy")
-        documents = [one.get("document", one) if isinstance(one, dict) else one for one in found["policies"]]
+        members = content["policies"]
+        documents = [one.get("document", one) if isinstance(one, dict) else one for one in members]
         return [
-            PolicySource(shown, "", parse_policy(json.dumps(one), f"{name}, policy {number}"))
-            for number, one in enumerate(documents, 1)
+            PolicySource(shown, "", parse_policy(json.dumps(document), f"{name}, policy {number}"))
+            for number, document in enumerate(documents, 1)
         ]
     return [policy_source(shown, text, parse_policy(text, name))]
 

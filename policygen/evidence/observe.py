@@ -17,164 +17,163 @@ from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, reso
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
-from policygen.logs.reader import ReadOptions, ReadRequest, read_source
+from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls, pluralize
 
 Logs = Source | Sequence[str | Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserveOptions:
+    """Which part of the logs counts as evidence."""
+
+    days: int = 30
+    """Length of the window, in whole UTC days."""
+    until: str = ""
+    """ISO date or time in UTC at which the window ends; "" for the newest event read."""
+    allow_incomplete: bool = False
+    """Continue where files are damaged or documents of the account are missing."""
+    accepted: Collection[AnomalyRule] = ()
+    """Anomaly rules whose calls a person accepted as the workload's."""
+    on: date | None = None
+    """Today's date, on which a window of logs from AWS ends; None to end it with the newest event."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleEvidence:
     """What the logs and the account say of one role, before anything is proposed."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
-    chosen: ResolvedRole
-    conduct: SplitCalls
+    resolved: ResolvedRole
+    split: SplitCalls
     usage: Usage
     """Of the calls that look like the workload, or were accepted."""
-    apart: Usage | None
+    anomalous_usage: Usage | None
     """Of the calls that were set apart; None where there are none."""
     coverage: Coverage
     role: Role | None
     """The role as it is in the account; None without one."""
-    today: CurrentAccess | None
+    current_access: CurrentAccess | None
     until_given: bool
 
 
 def collect_evidence(
     logs: Logs,
     role: str,
+    options: ObserveOptions | None = None,
     *,
-    days: int = 30,
-    until: str = "",
     account: Account | None = None,
-    allow_incomplete: bool = False,
-    accepted: Collection[AnomalyRule] = (),
-    on: date | None = None,
-    means: ReadOptions | None = None,
+    read: ReadOptions | None = None,
 ) -> RoleEvidence:
-    """What a role did in a window, what the logs could have shown, and what it may do today.
+    """Read the logs and collect what they and the account say of one role.
 
     Args:
-        logs: a log source, or files, folders and URLs as `sources.open_source` takes them.
+        logs: a log source, or files, folders and URLs as `logs.registry.open_source` takes them.
         role: name or ARN.
-        days: length of the window, in whole days.
-        until: ISO date or time in UTC at which the window ends; "" for the newest event read.
+        options: which part of the logs counts.
         account: the account as it is today; None to rest on the evidence alone.
-        allow_incomplete: go on where files are damaged.
-        accepted: signs of odd usage (`conduct.SIGNS`) that a person has looked at.
-        on: the day it is, on which a window of logs from AWS ends.
-        means: by which the logs are read.
+        read: how to read the logs.
 
     Raises:
         PolicygenError: nothing found, incomplete evidence; see each function.
     """
+    options = options or ObserveOptions()
     wanted = parse_role(role)
-    limit = limit_of(days, until)
-    _check_accepted(accepted)
+    limit = limit_of(options.days, options.until)
+    _check_accepted(options.accepted)
     today_role = account.role(wanted.arn or wanted.name) if account else None
     source = open_source(logs)
-    limit = limit or end_of(source, on)
-    reading, counts = _read(source, wanted, days, limit, today_role.key if today_role else None, means)
-    require_complete(reading, allow_incomplete=allow_incomplete)
+    limit = limit or end_of(source, options.on)
+    key = today_role.key if today_role else None
+    read_report, counts = _read(source, wanted, options.days, limit, key, read)
+    require_complete(read_report, allow_incomplete=options.allow_incomplete)
     return evidence_for_role(
-        reading,
-        counts,
-        wanted,
-        days=days,
-        limit=limit,
-        account=account,
-        current=today_role,
-        allow_incomplete=allow_incomplete,
-        accepted=accepted,
-        until_given=bool(until),
+        read_report, counts, wanted, options, limit=limit, account=account, current=today_role
     )
 
 
 def evidence_for_role(
-    reading: ReadReport,
+    read_report: ReadReport,
     counts: CallCounts,
     wanted: RoleSelector,
+    options: ObserveOptions,
     *,
-    days: int,
-    limit: str = "",
+    limit: WindowEnd | None = None,
     account: Account | None = None,
     current: Role | None = None,
-    allow_incomplete: bool = False,
-    accepted: Collection[AnomalyRule] = (),
-    until_given: bool = False,
-    alike: Coverage | None = None,
+    similar: Coverage | None = None,
 ) -> RoleEvidence:
-    """What was read, as it concerns one role; of several roles' calls, those of the one that is meant.
+    """Collect the evidence for one role from logs that have been read.
 
     Args:
-        reading: what was read.
-        ledger: settled, with the role's calls among others.
+        read_report: what was read.
+        counts: the calls of this role, among others; copies from other accounts resolved.
         wanted: the role.
-        days: length of the window.
-        limit: where it ends; "" for the newest event read.
-        account: as for `collect_evidence`.
+        options: which part of the logs counts.
+        limit: the window's end; None for the newest event read.
+        account: the account as it is today; None to rest on the evidence alone.
         current: the role as it is in the account; None where it is not known.
-        allow_incomplete: as for `collect_evidence`.
-        accepted: as for `collect_evidence`.
-        until_given: whether a person named the window's end.
-        alike: the coverage of another role, made from the same arguments.
+        similar: the coverage of another role, made from the same arguments; reused where it holds for this role too.
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
     """
-    chosen = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(days, limit or counts.last)
-    conduct = split_anomalies(
-        chosen.calls,
+    resolved = resolve_role(counts, wanted, current.key if current else None)
+    window = window_of(options.days, limit, counts.totals.last)
+    split = split_anomalies(
+        resolved.calls,
         of_functions=current.only_functions if current else None,
-        notices=counts.notices,
-        accepted=accepted,
-        until=window.end,
+        notices=counts.totals.change_events,
+        accepted=options.accepted,
+        until=window.last_day,
         names=_function_names(account, current),
     )
-    usage = usage_from_calls(chosen.role, conduct.workload, window)
+    usage = usage_from_calls(resolved.role, split.workload, window)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
     if usage.events is None:
-        raise _no_events(counts, chosen, window, conduct)
-    coverage = alike.of(chosen.role) if alike else None
+        raise _no_events(counts, resolved, window, split)
+    coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
-        coverage = _coverage(counts, reading, window, account, chosen.role)
+        coverage = _coverage(counts, read_report, window, account, resolved.role)
     today: CurrentAccess | None = None
     if account and current:
-        today = current_access(current, account, allow_incomplete=allow_incomplete)
-    apart = usage_from_calls(chosen.role, conduct.apart, window) if conduct.apart else None
-    return RoleEvidence(reading, counts, chosen, conduct, usage, apart, coverage, current, today, until_given)
+        today = current_access(current, account, allow_incomplete=options.allow_incomplete)
+    anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
+    return RoleEvidence(
+        read_report, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
+    )
 
 
 def _read(
     source: Source,
     wanted: RoleSelector,
     days: int,
-    until: str,
+    until: WindowEnd | None,
     role: RoleKey | None,
-    means: ReadOptions | None,
+    options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
     """Looks only at records that hold the role's name, and at all where none does: then the others give hints."""
     account = wanted.account or (role.account if role else "")
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By its name as the account has it, letters' case and all; namesakes in other accounts are found as well.
-    sought = (replace(wanted, name=role.name) if role else wanted).sought
-    job = ReadRequest(wanted.fits, name, wanted.name, until, sought)
-    portion = read_source(source, job, scope, means)
-    if portion.counts.searched and not portion.counts.calls:
-        portion = read_source(source, job._replace(search=RecordFilter()), scope, means)
-    return portion.reading, portion.counts
+    sought = (replace(wanted, name=role.name) if role else wanted).record_filter
+    job = ReadRequest(wanted.matches, name, wanted.name, until, sought)
+    portion = read_source(source, job, scope, options)
+    if portion.counts.totals.searched and not portion.counts.calls:
+        portion = read_source(source, job._replace(search=RecordFilter()), scope, options)
+    return portion.read_report, portion.counts
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
@@ -184,67 +183,70 @@ def _function_names(account: Account | None, role: Role | None) -> frozenset[str
 
 def collect_coverage(
     logs: Logs,
+    options: ObserveOptions | None = None,
     *,
-    days: int = 30,
-    until: str = "",
     account: Account | None = None,
     role: str = "",
-    allow_incomplete: bool = False,
-    on: date | None = None,
-    means: ReadOptions | None = None,
+    read: ReadOptions | None = None,
 ) -> tuple[ReadReport, CallCounts, Coverage]:
-    """What logs can show in a window, whoever called; arguments as for `collect_evidence`.
+    """Read the logs and work out what they can show in a window, for any caller.
 
     Args:
-        role: judge by this role's sessions, which a trail may leave out; "" for nobody in particular.
+        logs: as for `collect_evidence`.
+        options: which part of the logs counts.
+        account: the account as it is today; None where it is not known.
+        role: a role whose sessions a trail may exclude; "" for any caller.
+        read: how to read the logs.
 
     Raises:
         NothingFoundError: PG-E302, no event of anybody.
         PolicygenError: as `collect_evidence` raises.
     """
-    limit = limit_of(days, until)
+    options = options or ObserveOptions()
+    limit = limit_of(options.days, options.until)
     key = account.role(role).key if account and role else None
     source = open_source(logs)
-    limit = limit or end_of(source, on)
-    portion = read_source(source, ReadRequest(nobody, "nobody", until=limit), scope_of(days, limit), means)
-    reading, counts = portion.reading, portion.counts
-    require_complete(reading, allow_incomplete=allow_incomplete)
-    if not (limit or counts.last):
-        raise nobody_seen(reading)
-    window = window_of(days, limit or counts.last)
-    return reading, counts, _coverage(counts, reading, window, account, key)
+    limit = limit or end_of(source, options.on)
+    request = ReadRequest(nobody, "nobody", until=limit)
+    portion = read_source(source, request, scope_of(options.days, limit), read)
+    read_report, counts = portion.read_report, portion.counts
+    require_complete(read_report, allow_incomplete=options.allow_incomplete)
+    if not (limit, counts.totals.last):
+        raise nobody_seen(read_report)
+    window = window_of(options.days, limit, counts.totals.last)
+    return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def nobody_seen(reading: ReadReport) -> NothingFoundError:
+def nobody_seen(read_report: ReadReport) -> NothingFoundError:
     """The error for logs without one event of anybody."""
     return NothingFoundError(
-        f"no event of any caller in {pluralize(reading.files, 'file')}",
+        f"no event of any caller in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )
 
 
 def _coverage(
-    counts: CallCounts, reading: ReadReport, window: Window, account: Account | None, role: RoleKey | None
+    counts: CallCounts, read_report: ReadReport, window: Window, account: Account | None, role: RoleKey | None
 ) -> Coverage:
     trails = account.trails if account else None
     return coverage_of(
         window,
-        counts.days,
-        counts.regions,
-        trails if reading.trails is None else reading.trails,
-        reading.holes,
+        counts.totals.days,
+        counts.totals.regions,
+        trails if read_report.trails is None else read_report.trails,
+        read_report.gaps,
         role=role,
         changes=_trail_changes(counts),
-        data_seen=counts.data_types,
-        management=counts.management,
+        data_seen=counts.totals.data_types,
+        management=counts.totals.management,
     )
 
 
 def _trail_changes(counts: CallCounts) -> list[TrailChange]:
     return [
         TrailChange(one.time, one.region, one.account, one.name, one.parameters, one.error)
-        for one in counts.notices
+        for one in counts.totals.change_events
         if one.source == SOURCE and one.name in EVENTS
     ]
 
@@ -259,28 +261,36 @@ def _check_accepted(accepted: Collection[str]) -> None:
             )
 
 
+class NoCallsInWindowError(NothingFoundError):
+    """The role made no call at all in the window (PG-E301), not even one that looks suspicious."""
+
+
 def _no_events(
-    counts: CallCounts, chosen: ResolvedRole, window: Window, conduct: SplitCalls
+    counts: CallCounts, resolved: ResolvedRole, window: Window, split: SplitCalls
 ) -> NothingFoundError:
-    apart = [key for key in conduct.apart if window.holds(key.day)]
+    apart = [key for key in split.anomalous if window.holds(key.day)]
     if apart:
-        signs = sorted({one.sign for one in conduct.suspects} - conduct.accepted)
-        calls = sum(conduct.apart[key].count for key in apart)
+        signs = sorted({one.sign for one in split.anomalies} - split.accepted)
+        calls = sum(split.anomalous[key].count for key in apart)
         return NothingFoundError(
-            f"no call by {chosen.role.name} looks like the workload: {pluralize(calls, 'call')} set apart",
+            f"no call by {resolved.role.name} looks like the workload: {pluralize(calls, 'call')} set apart",
             *(f"{sign}: {ANOMALY_RULES[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
             "no policy was written: an empty one would be a guess, not a finding",
             code="PG-E301",
         )
-    last = max((evidence.last for evidence in chosen.calls.values()), default="")
-    role: RoleKey = chosen.role
-    needed = (date.fromisoformat(counts.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    hints = [f"read {counts.records:,} records of {len(counts.roles):,} roles, so the logs are there"]
+    last = max((evidence.last for evidence in resolved.calls.values()), default="")
+    role: RoleKey = resolved.role
+    needed = (
+        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
+    )
+    hints = [
+        f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
+    ]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
-    return NothingFoundError(
-        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
+    return NoCallsInWindowError(
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",
         *hints,
         code="PG-E301",
     )

@@ -78,7 +78,7 @@ def _row(record: Record, wanted: RoleSelector | None, seen: set[str], *, why: bo
     if event.id and event.id in seen:
         return MappedRecord(*base, "ignored", (), "a duplicate: this eventID was read already")
     seen.add(event.id)
-    if wanted and not (role and wanted.fits(role)):
+    if wanted and not (role and wanted.matches(role)):
         return MappedRecord(*base, "ignored", (), "another principal's call")
     call = call_signature(event)
     answer = mapping.requests_for(call.call())

@@ -28,7 +28,7 @@ class RoleSelector:
     account: str = ""
     arn: str = ""
 
-    def fits(self, role: RoleKey) -> bool:
+    def matches(self, role: RoleKey) -> bool:
         """Whether a role of the log is the one meant. Names differ in more than case (1.3.8)."""
         if role.name.lower() != self.name.lower():
             return False
@@ -38,7 +38,7 @@ class RoleSelector:
         return not (self.arn and role.arn) or role.arn.lower() == self.arn.lower()
 
     @property
-    def sought(self) -> RecordFilter:
+    def record_filter(self) -> RecordFilter:
         """What the bytes of a record that says anything of the role hold.
 
         In its own account's log its name; what changes a trail, and what changes a function's code
@@ -126,7 +126,7 @@ def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | No
         UsageError: PG-E204, the name fits roles of several accounts.
         NothingFoundError: PG-E310, no such role in the logs.
     """
-    found = {role: calls for role, calls in counts.calls.items() if wanted.fits(role)}
+    found = {role: calls for role, calls in counts.calls.items() if wanted.matches(role)}
     accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
     if len(accounts) > 1:
         raise UsageError(
@@ -199,11 +199,11 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
 
 
 def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
-    names = sorted({role.name for role in counts.roles if role.name})
+    names = sorted({role.name for role in counts.totals.roles if role.name})
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
-    if after := counts.ignored["after the window"]:
+    if after := counts.totals.ignored["after the window"]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -217,4 +217,4 @@ def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
 
 
 def _records(counts: CallCounts) -> str:
-    return f"{counts.records:,} record{'' if counts.records == 1 else 's'}"
+    return f"{counts.totals.records:,} record{'' if counts.totals.records == 1 else 's'}"

@@ -46,12 +46,12 @@ class Usage:
     window: Window
     requests: Mapping[AccessRequest, Evidence]
     """What AWS asked for, or may have asked for."""
-    asides: Mapping[AccessRequest, Evidence]
+    informational: Mapping[AccessRequest, Evidence]
     """What is shown and not granted: hints of what such calls often need, and what is known indirectly."""
     reasons: Mapping[AccessRequest, tuple[str, ...]]
     sources: Mapping[AccessRequest, tuple[str, ...]]
     """Request -> ``s3.amazonaws.com GetObject``: the events it comes from."""
-    wanted: Mapping[DeniedRequest, Evidence]
+    denied: Mapping[DeniedRequest, Evidence]
     unmapped: Mapping[Unmapped, Evidence]
     no_permission: Mapping[str, Evidence]
     unauthenticated: Evidence | None
@@ -85,10 +85,10 @@ def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
         role=role,
         window=window,
         requests=_ordered(tally.requests),
-        asides=_ordered(tally.asides),
+        informational=_ordered(tally.informational),
         reasons={request: tuple(sorted(map(str, found))) for request, found in tally.origins.items()},
         sources={request: tuple(sorted(names)) for request, names in tally.sources.items()},
-        wanted=tally.wanted,
+        denied=tally.denied,
         unmapped=tally.unmapped,
         no_permission=tally.no_permission,
         unauthenticated=tally.unauthenticated,
@@ -160,10 +160,10 @@ def _order(call: CallSignature) -> tuple[str, ...]:
 @dataclass(slots=True)
 class _UsageBuilder:
     requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
-    asides: dict[AccessRequest, Evidence] = field(default_factory=dict)
+    informational: dict[AccessRequest, Evidence] = field(default_factory=dict)
     origins: dict[AccessRequest, set[Provenance]] = field(default_factory=dict)
     sources: dict[AccessRequest, set[str]] = field(default_factory=dict)
-    wanted: dict[DeniedRequest, Evidence] = field(default_factory=dict)
+    denied: dict[DeniedRequest, Evidence] = field(default_factory=dict)
     unmapped: dict[Unmapped, Evidence] = field(default_factory=dict)
     no_permission: dict[str, Evidence] = field(default_factory=dict)
     unauthenticated: Evidence | None = None
@@ -178,7 +178,7 @@ class _UsageBuilder:
         answer = mapping.requests_for(call.call())
         if call.outcome is Outcome.DENIED:
             self._deny(call, answer, evidence)
-            if not _dependency(call.denial):
+            if not (call.denial and call.denial.is_dependency):
                 return
         name = f"{call.source} {call.name}"
         if answer.status == "unmapped":
@@ -187,20 +187,15 @@ class _UsageBuilder:
             _add(self.no_permission, f"{name}: {answer.why}", evidence)
         for one in answer.requests:
             granted = one.request.grade in GRANTED
-            _add(self.requests if granted else self.asides, one.request, evidence)
+            _add(self.requests if granted else self.informational, one.request, evidence)
             for user, theirs in users.items() if granted else ():
                 _add(self.users.setdefault(user, {}), one.request, theirs)
             self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 
     def _deny(self, call: CallSignature, answer: mapping.MappingResult, evidence: Evidence) -> None:
-        for wanted in denied_request_of(call, answer):
-            _add(self.wanted, wanted, evidence)
-
-
-def _dependency(denial: Denial | None) -> bool:
-    """Whether only a dependent part was refused: then the call itself was authorised (1.10.1)."""
-    return bool(denial and denial.policy_type.startswith("dependency"))
+        for request in denied_request_of(call, answer):
+            _add(self.denied, request, evidence)
 
 
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
@@ -209,7 +204,7 @@ def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Ite
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
         yield DeniedRequest(denial.action, denial.resource or "*", *base)
-    elif answer.requests and not _dependency(denial):
+    elif answer.requests and not denial.is_dependency:
         for one in answer.requests:
             yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:

@@ -23,6 +23,7 @@ from policygen.iam.implication import implies
 from policygen.iam.request import AccessRequest, Context
 
 Verdict = Literal["equal", "narrower", "wider", "different", "unsure"]
+Side = Literal["new", "old"]
 
 _TRIES = 200
 """How many requests are tried for one grant before it is reported as unsure."""
@@ -38,6 +39,19 @@ class Counterexample(NamedTuple):
     """Its reason for the side that does not."""
 
 
+class UndecidedGrant(NamedTuple):
+    """A grant of one side that is neither proven to be contained in the other side nor shown not to be."""
+
+    side: Side
+    grant: str
+    """``s3:GetObject on arn:aws:s3:::bucket/*``."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people, with the side."""
+        return f"{self.side}: {self.grant}"
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What changes from old to new. All fields are sorted; each grant has at most one counterexample."""
@@ -48,8 +62,7 @@ class Comparison:
     """Requests that new allows and old does not."""
     lost: tuple[Counterexample, ...]
     """Requests that old allows and new does not."""
-    unsure: tuple[str, ...] = ()
-    """Grants, each with its side, that are neither proven to be contained in the other side nor shown not to be."""
+    unsure: tuple[UndecidedGrant, ...] = ()
 
 
 def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison:
@@ -72,8 +85,8 @@ def compare_policies(old: Sequence[Policy], new: Sequence[Policy]) -> Comparison
 def _verdict(
     gained: Sequence[Counterexample],
     lost: Sequence[Counterexample],
-    unsure_new: Sequence[str],
-    unsure_old: Sequence[str],
+    unsure_new: Sequence[UndecidedGrant],
+    unsure_old: Sequence[UndecidedGrant],
 ) -> Verdict:
     if gained and lost:
         return "different"
@@ -83,12 +96,12 @@ def _verdict(
 
 
 def _allowed_only_by(
-    mine: Sequence[Policy], theirs: Sequence[Policy], side: str
-) -> tuple[tuple[Counterexample, ...], tuple[str, ...]]:
+    mine: Sequence[Policy], theirs: Sequence[Policy], side: Side
+) -> tuple[tuple[Counterexample, ...], tuple[UndecidedGrant, ...]]:
     """Return counterexamples for what `mine` allows and `theirs` does not, and the grants that stay unsure."""
     comparer = _GrantComparer(mine, theirs)
     counterexamples: dict[AccessRequest, Counterexample] = {}
-    unsure: set[str] = set()
+    unsure: set[UndecidedGrant] = set()
     for statement in allow_statements(mine):
         for grant in _grants(statement):
             if comparer.is_contained(grant):
@@ -96,7 +109,7 @@ def _allowed_only_by(
             found = comparer.counterexample(grant)
             if found is None:
                 where = f"everything but {', '.join(grant.excluded)}" if grant.excluded else grant.resource
-                unsure.add(f"{side}: {grant.action} on {where}")
+                unsure.add(UndecidedGrant(side, f"{grant.action} on {where}"))
             else:
                 counterexamples.setdefault(found.request, found)
     return tuple(sorted(counterexamples.values())), tuple(sorted(unsure))

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -24,17 +24,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from policygen.iam import reference
-from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, ChangeEvent, Select
+from policygen.logs.calls.counts import CallCounts, Select
+from policygen.logs.calls.dedup import CrossAccountCopies
 from policygen.logs.calls.parquet import calls_to_parquet, from_row, rows_in, to_rows
-from policygen.logs.events.event import Event
+from policygen.logs.calls.totals import Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
 
 Place = tuple[str, str]
 """Where an object is, and its version."""
 
-_FORM = "4"
+_FORM = "5"
 """Changes when the form of a pack does."""
 
 _MANY = 16
@@ -48,33 +48,20 @@ class CachedChunk(NamedTuple):
 
     places: tuple[Place, ...]
     counts: CallCounts
-    reading: ReadReport
+    read_report: ReadReport
     keys: frozenset[str]
     """Of the records that it counts."""
     skipped: frozenset[str]
     """Keys of records that it does not count, since other objects hold them too."""
 
 
-class _Sums(msgspec.Struct):
-    """What a portion counted, but for its calls."""
+class _SavedChunk(msgspec.Struct):
+    """A portion as it is written, but for its calls."""
 
     places: tuple[Place, ...]
-    roles: list[tuple[RoleKey, int]]
-    ignored: dict[str, int]
-    principals: dict[str, int]
-    days: dict[str, int]
-    regions: dict[str, int]
-    data_types: dict[str, int]
-    management: dict[str, int]
-    account_days: dict[str, int]
-    notices: list[ChangeEvent]
-    foreign: list[tuple[str, str, Event]]
-    own_shared: list[str]
-    records: int
-    duplicates: int
-    searched: int
-    first: str
-    last: str
+    totals: msgspec.Raw
+    """As `Totals.to_json` writes them."""
+    copies: CrossAccountCopies
     files: int
     logs: int
     kinds: dict[str, int]
@@ -86,10 +73,10 @@ class _Sums(msgspec.Struct):
 class _Pack(msgspec.Struct):
     calls: str
     """Hash of the calls' file."""
-    portions: list[_Sums]
+    portions: list[_SavedChunk]
 
 
-_COUNTED = ("ignored", "principals", "days", "regions", "data_types", "management", "account_days")
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @cache
@@ -135,38 +122,39 @@ class Cache:
     folder: Path
     select: Select
     until: str = ""
-    say: Callable[[str], None] = lambda _: None
+    on_message: Callable[[str], None] = lambda _: None
     _waiting: list[CachedChunk] = field(default_factory=list)
     _broken: bool = False
 
     @classmethod
-    def of(cls, root: Path, job: str, select: Select, say: Callable[[str], None]) -> Cache:
+    def open(cls, root: Path, job: str, select: Select, on_message: Callable[[str], None]) -> Cache:
         """The cache of a job.
 
         Args:
             root: the cache folder.
             job: what tells it from others: the roles and what was searched for.
             select: of the job.
-            say: told where the cache cannot be used.
+            on_message: told where the cache cannot be used.
         """
         name = blake2b(f"{_FORM}\0{catalog_version()}\0{job}".encode(), digest_size=16).hexdigest()
-        return cls(root / "calls" / name, select, say=say)
+        return cls(root / "calls" / name, select, on_message=on_message)
 
-    def take(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
+    def lookup(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
         """The kept portions of which every object is among these, each with its objects; no object twice."""
-        known = {(one.where, one.version): one for one in objects if one.version}
+        known = {(one.locator, one.version): one for one in objects if one.version}
         return [
             ([known.pop(place) for place in kept.places], kept)
             for kept in self._all()
             if all(place in known for place in kept.places)
         ]
 
-    def add(self, objects: Sequence[LogObject], counts: CallCounts, reading: ReadReport) -> None:
+    def add(self, objects: Sequence[LogObject], counts: CallCounts, read_report: ReadReport) -> None:
         """Keeps a portion, if all its objects may be remembered and were read whole."""
-        if reading.damaged or reading.unreadable or not all(one.version for one in objects):
+        if read_report.damaged or read_report.unreadable or not all(one.version for one in objects):
             return
-        places = tuple((one.where, one.version) for one in objects)
-        self._waiting.append(CachedChunk(places, counts, reading, counts.keys, frozenset(counts.skipped)))
+        places = tuple((one.locator, one.version) for one in objects)
+        seen = counts.duplicates
+        self._waiting.append(CachedChunk(places, counts, read_report, seen.keys, frozenset(seen.skipped)))
 
     def flush(self) -> None:
         """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
@@ -176,7 +164,7 @@ class Cache:
                 _write(self.folder, waiting)
             except OSError as error:
                 self._broken = True
-                self.say(f"warning: the cache cannot be written: {error.strerror or error}")
+                self.on_message(f"warning: the cache cannot be written: {error.strerror or error}")
 
     def close(self) -> None:
         """Writes what is waiting, and makes one pack of many."""
@@ -216,7 +204,7 @@ def _hash(data: bytes) -> str:
 
 def _write(folder: Path, kept: Sequence[CachedChunk]) -> Path:
     calls = calls_to_parquet([row for i, one in enumerate(kept) for row in to_rows(i, one.counts.calls)])
-    sums = msgspec.json.encode(_Pack(_hash(calls), [_sums(one) for one in kept]))
+    sums = _encode(_Pack(_hash(calls), [_saved(one) for one in kept]))
     packed = gzip.compress(sums, 5, mtime=0)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = folder / _hash(packed)
@@ -246,47 +234,27 @@ def _read(pack: Path, select: Select) -> list[CachedChunk]:
     return kept
 
 
-def _sums(kept: CachedChunk) -> _Sums:
-    counts, reading = kept.counts, kept.reading
-    shared, foreign = counts.unsettled
-    return _Sums(
+def _saved(kept: CachedChunk) -> _SavedChunk:
+    counts, read_report = kept.counts, kept.read_report
+    return _SavedChunk(
         places=kept.places,
-        roles=sorted(counts.roles.items()),
-        **{name: _sorted(getattr(counts, name)) for name in _COUNTED},
-        notices=sorted(counts.notices),
-        foreign=[(*key, event) for key, event in sorted(foreign.items(), key=lambda one: one[0])],
-        own_shared=sorted(shared),
-        records=counts.records,
-        duplicates=counts.duplicates,
-        searched=counts.searched,
-        first=counts.first,
-        last=counts.last,
-        files=reading.files,
-        logs=reading.logs,
-        kinds=_sorted(reading.kinds),
-        passed_over=_sorted(reading.passed_over),
+        totals=msgspec.Raw(counts.totals.to_json()),
+        copies=counts.copies,
+        files=read_report.files,
+        logs=read_report.logs,
+        kinds=dict(read_report.kinds),
+        passed_over=dict(read_report.passed_over),
         keys=sorted(kept.keys),
         skipped=sorted(kept.skipped),
     )
 
 
-def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
-
-
-def _kept(sums: _Sums, select: Select) -> CachedChunk:
-    counts = CallCounts(select)
-    counts.roles.update(dict(sums.roles))
-    for name in _COUNTED:
-        getattr(counts, name).update(getattr(sums, name))
-    counts.notices += sums.notices
-    counts.unsettled = (set(sums.own_shared), {(key, id_): event for key, id_, event in sums.foreign})
-    for name in ("records", "duplicates", "searched", "first", "last"):
-        setattr(counts, name, getattr(sums, name))
-    reading = ReadReport(files=sums.files, logs=sums.logs)
-    reading.kinds.update(sums.kinds)
-    reading.passed_over.update(sums.passed_over)
-    return CachedChunk(sums.places, counts, reading, frozenset(sums.keys), frozenset(sums.skipped))
+def _kept(saved: _SavedChunk, select: Select) -> CachedChunk:
+    counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
+    read_report = ReadReport(files=saved.files, logs=saved.logs)
+    read_report.kinds.update(saved.kinds)
+    read_report.passed_over.update(saved.passed_over)
+    return CachedChunk(saved.places, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))
 
 
 # --- for people ------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class ReadReport:
         self.unproved += other.unproved
 
     @property
-    def holes(self) -> tuple[str, ...]:
+    def gaps(self) -> tuple[str, ...]:
         """What could not be read whole, and what was not proved, each with its reason."""
         unread = [*((name, reason) for name, _, reason in self.damaged), *self.unreadable]
         return (
@@ -65,27 +65,27 @@ class ReadReport:
         )
 
 
-def require_complete(reading: ReadReport, *, allow_incomplete: bool) -> None:
-    """Stops where the evidence has holes.
+def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None:
+    """Stops where the evidence has gaps.
 
     Raises:
         IncompleteError: PG-W311, a file is damaged or a record unreadable; PG-W312, no digest vouches for something.
     """
-    if allow_incomplete or not reading.holes:
+    if allow_incomplete or not read_report.gaps:
         return
-    if not (reading.damaged or reading.unreadable):
-        raise _unproved([f"{name}: {reason}" for name, reason in reading.unproved])
-    total = pluralize(reading.files, "log file")
-    if reading.damaged:
-        _, byte, reason = reading.damaged[0]
+    if not (read_report.damaged or read_report.unreadable):
+        raise _unproved([f"{name}: {reason}" for name, reason in read_report.unproved])
+    total = pluralize(read_report.files, "log file")
+    if read_report.damaged:
+        _, byte, reason = read_report.damaged[0]
         where = f" (byte {byte:,})" if byte is not None and f"{byte:,}" not in reason else ""
-        bad = len(reading.damaged)
+        bad = len(read_report.damaged)
         what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
-        names = [escape_controls(one) for one, _, _ in reading.damaged]
+        names = [escape_controls(one) for one, _, _ in read_report.damaged]
     else:
-        reason = reading.unreadable[0][1]
-        what = f"{pluralize(len(reading.unreadable), 'record')} of {total} cannot be read: {reason}"
-        names = sorted({escape_controls(one) for one, _ in reading.unreadable})
+        reason = read_report.unreadable[0][1]
+        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: {reason}"
+        names = sorted({escape_controls(one) for one, _ in read_report.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
     raise IncompleteError(
         what,
@@ -97,11 +97,11 @@ def require_complete(reading: ReadReport, *, allow_incomplete: bool) -> None:
     )
 
 
-def _unproved(holes: Sequence[str]) -> IncompleteError:
-    more = [f"and {len(holes) - 5} more"] if len(holes) > 5 else []
+def _unproved(gaps: Sequence[str]) -> IncompleteError:
+    more = [f"and {len(gaps) - 5} more"] if len(gaps) > 5 else []
     return IncompleteError(
-        f"no digest proves {holes[0]}",
-        *holes[1:5],
+        f"no digest proves {gaps[0]}",
+        *gaps[1:5],
         *more,
         "--until and --days narrow the window to what is proved",
         "or accept what is not with --allow-incomplete",

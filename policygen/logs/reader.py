@@ -1,70 +1,49 @@
-"""From log objects to a ledger: in this process, or in several, the same answer.
+"""From a log source to counted calls: in this process or in several, with or without a cache, the same answer.
 
-The kernel, `count_chunk`, is a plain function from objects to a `ChunkResult`; portions add up. What runs it is any
-`concurrent.futures.Executor`: the engine knows of no cluster. Objects are read in the order of the days on which they
-were published, so that what is delivered twice is found without remembering everything.
+The stages of `read_source`: list the objects; decide what to search and cache, and whether workers pay; make chunks of
+the objects of each day; have the chunks counted; merge them in the order of their days, each without the records that
+were counted before; at last count the cross-account copies that no own record covers. A `QuerySource` does all this in
+its own engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from policygen.logs.cache import Cache, CachedChunk
-from policygen.logs.calls.counts import DAYS_REMEMBERED, CallCounts, Select, key_of
-from policygen.logs.calls.spill import ROOM, PackedParts, SpillStore, pack_calls
-from policygen.logs.events.record import Record
+from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.dedup import days_within_reach
+from policygen.logs.calls.spill import ROOM, SpillStore
+from policygen.logs.chunk import (
+    Chunk,
+    ChunkResult,
+    CountChunk,
+    ReadRequest,
+    count_and_pack_chunk,
+    count_chunk,
+    count_into,
+    count_only,
+    make_chunks,
+)
 from policygen.logs.read_report import ReadReport
 from policygen.logs.search_scope import searched
-from policygen.logs.source import (
-    EVERYTHING,
-    Batch,
-    LogObject,
-    LogSource,
-    QuerySource,
-    Reader,
-    RecordFilter,
-    Scope,
-    Source,
-)
+from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
 from policygen.parallel import collect_young, gc_paused, map_ahead
 
-CHUNK_BYTES = 16 << 20
-"""Bytes as stored that are read as one portion; a trail's files are packed seven to one."""
-
-CHUNK_OBJECTS = 256
-
 FLUSHED = 8
-"""Chunks after which the cache is written: what a killed process has to read again."""
-
-
-class ReadRequest(NamedTuple):
-    """What is asked of the objects. Picklable."""
-
-    select: Select
-    name: str = ""
-    """What tells the selection from others, for the cache; "" for what is not to be kept."""
-    role: str = ""
-    """Name of the one role, "" for none: what an engine of AWS is asked for."""
-    until: str = ""
-    search: RecordFilter = RecordFilter()
-
-    def keeps(self, day: str) -> bool:
-        """Whether all events of what was published on a day count: what is kept knows of no end of a window."""
-        return not self.until or "" < day < self.until[:10]
-
+"""Chunks after which the cache is written: a killed process has to read so many again."""
 
 MIN_CACHED_BYTES = 8 << 20
-"""Bytes as stored below which all records are looked at, and nothing is kept of local files."""
+"""Bytes as stored below which all records of local files are decoded, and nothing is cached."""
 
 MIN_PARALLEL_BYTES = 512 << 20
-"""Bytes as stored from which on several processes pay for their start, where records are searched for one role."""
+"""Bytes as stored from which several processes pay for their start, where records are searched for one role."""
 
 FULL_SCAN_COST = 16
-"""How many times as long it takes where every record is looked at."""
+"""How many times as long it takes where every record is decoded."""
 
 
 class Progress(NamedTuple):
@@ -80,299 +59,223 @@ class Progress(NamedTuple):
     """Events of the role; None where no one role is asked for."""
 
 
-@dataclass(slots=True)
-class ChunkResult:
-    """What some objects gave, added up."""
-
-    counts: CallCounts
-    reading: ReadReport = field(default_factory=ReadReport)
-    packed: PackedParts | None = None
-    """The ledger's calls, where they were taken out of it to be put on disk."""
-
-    def merge(self, other: ChunkResult) -> None:
-        """Adds what other objects gave."""
-        self.counts.merge(other.counts)
-        self.reading.merge(other.reading)
+def _no_progress(_: Progress) -> None:
+    """Show no progress."""
 
 
-def count_chunk(
-    reader: Reader, objects: Sequence[LogObject], job: ReadRequest, skip: frozenset[str] = frozenset()
-) -> ChunkResult:
-    """The kernel: what some objects hold, added up.
-
-    Args:
-        reader: of their source.
-        objects: in the order of their days.
-        job: which roles count, and until when.
-        skip: keys of records that count as read already.
-    """
-    portion = ChunkResult(CallCounts(job.select, until=job.until, skip=skip))
-    read_into(portion, reader, objects)
-    return portion
-
-
-def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], job: ReadRequest) -> ChunkResult:
-    """The kernel for calls that go to disk: packed where they were made, not where they are written."""
-    with gc_paused():  # until the calls are gone
-        portion = count_chunk(reader, objects, job)
-        portion.packed = pack_calls(portion.counts.calls)
-    return portion
-
-
-def read_into(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> None:
-    """Adds objects to a portion."""
-    with gc_paused():
-        portion.counts.add_all(_records(portion, reader, objects))
-
-
-def _records(portion: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
-    """The records of objects; what else is to be known of these goes into the portion."""
-    for one, batches in _read(reader, objects):
-        portion.counts.place = one.where
-        for batch in batches:
-            portion.reading.note(batch)
-            if batch.searched:
-                portion.counts.add_searched(one.day, one.region)
-            yield from batch.records
-
-
-def _read(reader: Reader, objects: Sequence[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
-    """Each object with its batches; several at a time where the reader can, since a network makes it wait."""
-    many = getattr(reader, "read_many", None)
-    yield from many(objects) if many else ((one, reader(one)) for one in objects)
-
-
-Kernel = Callable[[Reader, Sequence[LogObject], ReadRequest], ChunkResult]
-
-
-def _quiet(_: Progress) -> None:
-    """Says nothing."""
-
-
-def _silent(_: str) -> None:
-    """Says nothing."""
+def _no_message(_: str) -> None:
+    """Drop a message."""
 
 
 def _no_cache(_: ReadRequest) -> None:
-    """Keeps nothing."""
+    """Cache nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """By what means logs are read: the answer does not depend on it."""
+    """How to read logs: executor, cache, progress. The answer does not depend on it."""
 
     executor: Executor | None = None
-    """Where objects are read; None for this process. Not used for little."""
-    ahead: int = 4
-    """Chunks handed out before the first is taken back, so that memory stays bounded."""
+    """Where chunks are counted; None for this process. A small log is read in this process anyway."""
+    max_in_flight: int = 4
+    """Chunks that are handed out before the first result is taken, which bounds the memory."""
     cache: Callable[[ReadRequest], Cache | None] = _no_cache
-    """What keeps what objects gave."""
-    say: Callable[[Progress], None] = _quiet
-    """Told of progress after each chunk."""
-    talk: Callable[[str], None] = _silent
-    """Told of what a source says of itself while it works."""
+    """Opens the cache of a request."""
+    on_progress: Callable[[Progress], None] = _no_progress
+    """Called after each chunk."""
+    on_message: Callable[[str], None] = _no_message
+    """Called with warnings, and with what a `QuerySource` reports while it works."""
     spill: SpillStore | None = None
-    """Where calls go when there are many, and all of them in the end; None to keep them in memory."""
+    """Where calls go when there are many, and all of them at the end; None keeps them in memory."""
 
 
 def read_source(
-    source: Source, job: ReadRequest, scope: Scope = EVERYTHING, means: ReadOptions | None = None
+    source: Source, request: ReadRequest, scope: Scope = EVERYTHING, options: ReadOptions | None = None
 ) -> ChunkResult:
-    """Reads a source whole, and settles it.
+    """Read a whole source.
 
     Args:
-        source: of the objects.
-        job: what is asked.
-        scope: what of the source is wanted.
-        means: where and how.
+        source: of the logs.
+        request: what to count.
+        scope: what of the source is needed.
+        options: how to read.
 
     Raises:
-        PolicygenError: nothing found, or the source refuses to go on.
+        PolicygenError: the source holds no log, or refuses to go on.
     """
-    means = means or ReadOptions()
-    whole = ChunkResult(CallCounts(job.select, until=job.until))
+    options = options or ReadOptions()
+    result = ChunkResult(CallCounts(request.select, until=request.until))
     if isinstance(source, QuerySource):
-        source.fill(whole.counts, job.role, scope, means.talk)
-        whole.reading.trails = source.trails
-        if means.spill:
-            means.spill.take(whole.counts.calls)
-        return whole
-    objects = _listed(source, scope, whole.reading)
-    whole.reading.trails = source.trails
-    read, size, of_size = 0, 0, sum(one.size for one in objects)
+        source.count_into(result.counts, request.role, scope, options.on_message)
+    else:
+        _read_objects(source, request, scope, options, result)
+    result.read_report.trails = source.trails
+    if options.spill:
+        options.spill.write(result.counts.calls)
+    return result
+
+
+def _read_objects(
+    source: LogSource, request: ReadRequest, scope: Scope, options: ReadOptions, result: ChunkResult
+) -> None:
+    """Count all objects of a source into a result."""
+    objects = _list_objects(source, scope, result.read_report)
+    size = sum(one.size for one in objects)
+    executor = options.executor if _workers_pay(size, request, source.reader) else None
     cache = None
-    serial = getattr(
-        source.reader, "serial", False
-    )  # what AWS gives at a rate, more processes do not get sooner
-    if of_size < (MIN_PARALLEL_BYTES if job.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST) or serial:
-        means = replace(means, executor=None)
-    if of_size >= MIN_CACHED_BYTES or source.remote:
-        objects = searched(objects, job.search) if job.search.own else objects
-        cache = means.cache(job) if job.name else None
-    means.say(Progress(0, len(objects), 0, of_size, 0, _matches(whole.counts, job)))
+    if size >= MIN_CACHED_BYTES or source.remote:
+        objects = searched(objects, request.search) if request.search.own else objects
+        cache = options.cache(request) if request.name else None
+    progress = Progress(0, len(objects), 0, size, 0, _matches(result.counts, request))
+    options.on_progress(progress)
     try:
         with gc_paused():
-            for part in _merged(source.reader, _parts(objects, job, cache), job, whole, means, cache):
-                read, size = read + len(part.objects), size + sum(one.size for one in part.objects)
-                found = _matches(whole.counts, job)
-                means.say(Progress(read, len(objects), size, of_size, whole.counts.records, found))
-                if means.spill and sum(map(len, whole.counts.calls.values())) > ROOM:
-                    means.spill.take(whole.counts.calls)
+            chunks = make_chunks(objects, request, cache)
+            merger = _Merger(result, source.reader, request, cache, options.spill, _days_to_compare(chunks))
+            # The cache needs the calls themselves.
+            count = count_and_pack_chunk if options.spill and not cache else count_chunk
+            for chunk, counted in _counted(source.reader, chunks, request, count, executor, options):
+                merger.add(chunk, counted)
+                progress = progress._replace(
+                    objects=progress.objects + len(chunk.objects),
+                    size=progress.size + chunk.size,
+                    records=result.counts.totals.records,
+                    matches=_matches(result.counts, request),
+                )
+                options.on_progress(progress)
+                if options.spill and sum(map(len, result.counts.calls.values())) > ROOM:
+                    options.spill.write(result.counts.calls)
                 collect_young()
     finally:
         if cache:
             cache.close()
-    if not whole.reading.logs:
-        raise source.nothing(whole.reading.kinds)
-    whole.counts.settle()
-    if means.spill:
-        means.spill.take(whole.counts.calls)
-    return whole
+    if not result.read_report.logs:
+        raise source.no_logs_error(result.read_report.kinds)
+    result.counts.resolve_cross_account_copies()
 
 
-def _matches(counts: CallCounts, job: ReadRequest) -> int | None:
-    """Events of the role that is asked for."""
-    return sum(n for role, n in counts.roles.items() if job.select(role)) if job.role else None
-
-
-def _listed(source: LogSource, scope: Scope, reading: ReadReport) -> list[LogObject]:
-    """The objects in the order of their days."""
+def _list_objects(source: LogSource, scope: Scope, read_report: ReadReport) -> list[LogObject]:
+    """List the objects in the order of their days; batches that the listing gives go into the report."""
     objects = []
     for one in source.objects(scope):
         if isinstance(one, Batch):
-            reading.note(one)
+            read_report.note(one)
         else:
             objects.append(one)
     return sorted(objects, key=lambda one: (one.day, one.account, one.region, one.name))
 
 
-class _Chunk(NamedTuple):
-    """Objects of one day, and what the cache holds of them."""
-
-    objects: list[LogObject]
-    kept: CachedChunk | None = None
-
-    @property
-    def day(self) -> str:
-        return self.objects[0].day
+def _workers_pay(size: int, request: ReadRequest, reader: Reader) -> bool:
+    """Return whether several processes read so many bytes sooner than one does."""
+    enough = MIN_PARALLEL_BYTES if request.search.own else MIN_PARALLEL_BYTES // FULL_SCAN_COST
+    return size >= enough and not reader.serial
 
 
-def _parts(objects: Sequence[LogObject], job: ReadRequest, cache: Cache | None) -> list[_Chunk]:
-    """The objects in parts, by day."""
-    kept = [_Chunk(*one) for one in cache.take([o for o in objects if job.keeps(o.day)])] if cache else []
-    known = {one.where for part in kept for one in part.objects}
-    fresh = [_Chunk(chunk) for chunk in _chunks(one for one in objects if one.where not in known)]
-    return sorted([*kept, *fresh], key=lambda part: part.day)
+def _matches(counts: CallCounts, request: ReadRequest) -> int | None:
+    """Return the number of events of the one role that is asked for."""
+    if not request.role:
+        return None
+    return sum(events for role, events in counts.totals.roles.items() if request.select(role))
 
 
-def _chunks(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:
-    """Objects of one day together, not too many."""
-    for _, members in groupby(objects, key=lambda one: one.day):
-        chunk, size = list[LogObject](), 0
-        for one in members:
-            if chunk and (size + one.size > CHUNK_BYTES or len(chunk) >= CHUNK_OBJECTS):
-                yield chunk
-                chunk, size = [], 0
-            chunk.append(one)
-            size += one.size
-        yield chunk
-
-
-def _merged(
+def _counted(
     reader: Reader,
-    parts: Sequence[_Chunk],
-    job: ReadRequest,
-    whole: ChunkResult,
-    means: ReadOptions,
-    cache: Cache | None,
-) -> Iterator[_Chunk]:
-    """Adds part after part to `whole`; yields each when it is in."""
-    days = list(dict.fromkeys(part.day for part in parts))
-    near = _near(days, {part.day for part in parts if part.kept is None or part.kept.skipped})
-    day, fresh = "", 0
-    # What is kept needs the calls themselves.
-    kernel = count_and_pack_chunk if means.spill and not cache else count_chunk
-    for part, given in _handed_out(reader, parts, job, kernel, means):
-        if part.day != day:
-            day = part.day
-            whole.counts.next_day()
-        if part.kept:
-            _add_kept(part, part.kept, reader, job, whole, near=day in near)
-        elif given is None and cache is None:
-            read_into(whole, reader, part.objects)
-        else:
-            portion = _portion(part, given, reader, job, whole, kept=cache is not None)
-            if cache and job.keeps(day):
-                cache.add(part.objects, portion.counts, portion.reading)
-                fresh += 1
-                if fresh % FLUSHED == 0:
-                    cache.flush()
-            whole.merge(portion)
-            if portion.packed and means.spill:
-                means.spill.put(portion.packed)
-        yield part
-
-
-def _portion(
-    part: _Chunk,
-    given: ChunkResult | None,
-    reader: Reader,
-    job: ReadRequest,
-    whole: ChunkResult,
-    *,
-    kept: bool,
-) -> ChunkResult:
-    """What a part gives beside what was read before it; `kept` where that is to be kept apart from the rest."""
-    if given is None:
-        return count_chunk(reader, part.objects, job, whole.counts.keys)
-    again = whole.counts.known(given.counts.keys)
-    if again and kept:
-        return count_chunk(reader, part.objects, job, again)
-    if again:
-        places = given.counts.places(again)
-        met = _of(reader, [one for one in part.objects if one.where in places], job, again)
-        if met.keys != again:  # not all could be read a second time
-            return count_chunk(reader, part.objects, job, again)
-        given.counts.take_back(met)
-    return given
-
-
-def _of(reader: Reader, objects: Sequence[LogObject], job: ReadRequest, keys: Collection[str]) -> CallCounts:
-    """What some records alone give."""
-    counts = CallCounts(job.select, until=job.until)
-    batches = (batch for _, batches in _read(reader, objects) for batch in batches)
-    counts.add_all(one for batch in batches for one in batch.records if key_of(one) in keys)
-    return counts
-
-
-def _near(days: Sequence[str], fresh: Collection[str]) -> set[str]:
-    """The days whose records may be delivered again in something that is read now, or was without them."""
-    places = [i for i, day in enumerate(days) if day in fresh]
-    reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
-    return {days[i + n] for i in places for n in reach if 0 <= i + n < len(days)}
-
-
-def _add_kept(
-    part: _Chunk, kept: CachedChunk, reader: Reader, job: ReadRequest, whole: ChunkResult, *, near: bool
-) -> None:
-    """Adds what the cache holds; reads it again where some of it was delivered in what is read now."""
-    if near and (again := whole.counts.known(kept.keys | kept.skipped)) != kept.skipped:
-        whole.merge(count_chunk(reader, part.objects, job, again))
-        return
-    whole.merge(ChunkResult(kept.counts, kept.reading))
-    if near:
-        whole.counts.remember(kept.keys)
-
-
-def _handed_out(
-    reader: Reader, parts: Sequence[_Chunk], job: ReadRequest, kernel: Kernel, means: ReadOptions
-) -> Iterator[tuple[_Chunk, ChunkResult | None]]:
-    """Each part with what a worker gave of it; None for what is to be read here."""
-    executor = means.executor
+    chunks: Sequence[Chunk],
+    request: ReadRequest,
+    count: CountChunk,
+    executor: Executor | None,
+    options: ReadOptions,
+) -> Iterator[tuple[Chunk, ChunkResult | None]]:
+    """Give each chunk with what a worker counted; None for a chunk that is to be counted here, or is cached."""
     if executor is None:
-        return ((part, None) for part in parts)
+        return ((chunk, None) for chunk in chunks)
 
-    def submit(part: _Chunk) -> Future[ChunkResult] | None:
-        return None if part.kept else executor.submit(kernel, reader, part.objects, job)
+    def submit(chunk: Chunk) -> Future[ChunkResult] | None:
+        return None if chunk.cached else executor.submit(count, reader, chunk.objects, request)
 
-    return map_ahead(parts, submit, means.ahead, means.talk)
+    return map_ahead(chunks, submit, options.max_in_flight, options.on_message)
+
+
+# ---- merging --------------------------------------------------------------------------------------------
+
+
+def _days_to_compare(chunks: Sequence[Chunk]) -> set[str]:
+    """Return the days on which a cached chunk may hold records that another chunk counts now, or counted then."""
+    days = list(dict.fromkeys(chunk.day for chunk in chunks))
+    changed = {chunk.day for chunk in chunks if chunk.cached is None or chunk.cached.skipped}
+    return days_within_reach(days, changed)
+
+
+@dataclass(slots=True)
+class _Merger:
+    """Adds chunk after chunk to a result, each without the records that were counted before it. See `dedup`.
+
+    Attributes:
+        compared: days on which the records of cached chunks are compared with those that were read.
+        day: of the chunks that are merged now.
+        unwritten: chunks that were given to the cache since it was written.
+    """
+
+    result: ChunkResult
+    reader: Reader
+    request: ReadRequest
+    cache: Cache | None
+    spill: SpillStore | None
+    compared: Collection[str]
+    day: str = ""
+    unwritten: int = 0
+
+    def add(self, chunk: Chunk, counted: ChunkResult | None) -> None:
+        """Add a chunk; `counted` is what a worker gave, None where it is to be counted here."""
+        if chunk.day != self.day:
+            self.day = chunk.day
+            self.result.counts.duplicates.rotate()
+        if chunk.cached:
+            self._add_cached(chunk.objects, chunk.cached)
+        elif counted is None and self.cache is None:
+            count_into(self.result, self.reader, chunk.objects)
+        else:
+            self._add_counted(chunk.objects, self._without_duplicates(chunk.objects, counted))
+
+    def _add_cached(self, objects: Sequence[LogObject], cached: CachedChunk) -> None:
+        """Add a cached chunk, if the records that it left out are just those that were counted before it now."""
+        duplicates, compare = self.result.counts.duplicates, self.day in self.compared
+        if compare and (again := duplicates.seen(cached.keys | cached.skipped)) != cached.skipped:
+            self.result.merge(count_chunk(self.reader, objects, self.request, again))
+            return
+        self.result.merge(ChunkResult(cached.counts, cached.read_report))
+        if compare:
+            duplicates.add(cached.keys)
+
+    def _add_counted(self, objects: Sequence[LogObject], counted: ChunkResult) -> None:
+        if self.cache and self.request.covers(self.day):
+            self.cache.add(objects, counted.counts, counted.read_report)
+            self.unwritten += 1
+            if self.unwritten == FLUSHED:
+                self.unwritten = 0
+                self.cache.flush()
+        self.result.merge(counted)
+        if counted.packed and self.spill:
+            self.spill.write_packed(counted.packed)
+
+    def _without_duplicates(self, objects: Sequence[LogObject], counted: ChunkResult | None) -> ChunkResult:
+        """Return what a chunk adds to the records that were read before it."""
+        duplicates = self.result.counts.duplicates
+        if counted is None:
+            return count_chunk(self.reader, objects, self.request, duplicates.keys)
+        again = duplicates.seen(counted.counts.duplicates.keys)
+        # Times and days of a chunk that records were subtracted from may still be theirs: the cache takes none.
+        if not again or (self.cache is None and self._subtract(counted.counts, objects, again)):
+            return counted
+        return count_chunk(self.reader, objects, self.request, again)
+
+    def _subtract(self, counts: CallCounts, objects: Sequence[LogObject], again: frozenset[str]) -> bool:
+        """Subtract records that were counted before; return False where not all of them can be read a second time."""
+        locations = counts.duplicates.locations(again)
+        twice = count_only(
+            self.reader, [one for one in objects if one.locator in locations], self.request, again
+        )
+        if twice.duplicates.keys != again:
+            return False
+        counts.subtract(twice)
+        return True

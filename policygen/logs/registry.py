@@ -42,13 +42,13 @@ def _auto(specs: Sequence[str], how: AwsOptions) -> LogSource:
 def _lookup(specs: Sequence[str], how: AwsOptions) -> LogSource:
     from policygen.logs.sources.api.event_history import open_lookup
 
-    return open_lookup(specs, profile=how.profile or None)
+    return open_lookup(specs, profile=how.profile)
 
 
 def _logs(specs: Sequence[str], how: AwsOptions) -> LogSource:
-    from policygen.logs.sources.api.cloudwatch import open_logs
+    from policygen.logs.sources.api.cloudwatch import open_log_groups
 
-    return open_logs(specs, profile=how.profile or None)
+    return open_log_groups(specs, profile=how.profile)
 
 
 def _athena(specs: Sequence[str], how: AwsOptions) -> QuerySource:

@@ -30,10 +30,10 @@ def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObje
     for members in _by_place(objects).values():
         telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
         ends = (telling[:_CHOICE], telling[-_CHOICE:])
-        samples |= {members[0].where, *(min(end, key=lambda one: one.size).where for end in ends)}
+        samples |= {members[0].locator, *(min(end, key=lambda one: one.size).locator for end in ends)}
     return [
         one._replace(search=search.of(one.account))
-        if "" < stamp < recent and one.where not in samples
+        if "" < stamp < recent and one.locator not in samples
         else one
         for one, stamp in zip(objects, stamps, strict=True)
     ]

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
@@ -122,13 +122,13 @@ class LogObject(NamedTuple):
 
     name: str
     """As it is shown."""
-    where: str
+    locator: str
     """What the source's reader needs to find it."""
     size: int = 0
     """Bytes as stored, 0 where unknown."""
     version: str = ""
     """Differs when the content does; "" for what must not be remembered, since it may still change."""
-    claims: bool = True
+    expects_log: bool = True
     """Whether it is meant to be a log: then what cannot be read of it is damage."""
     account: str = ""
     region: str = ""
@@ -154,8 +154,27 @@ class Scope(NamedTuple):
 
 EVERYTHING = Scope()
 
-Reader = Callable[[LogObject], Iterator["Batch"]]
-"""Reads one object. Picklable, since it may run in another process; what it cannot read it says by damage."""
+
+class Reader(Protocol):
+    """Reads the objects of a source. Picklable, since it may run in another process."""
+
+    serial: bool = False
+    """Whether one process has to read all objects: AWS limits the rate of requests, whichever process sends them."""
+
+    @abstractmethod
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Read one object; what cannot be read of it comes as damage.
+
+        Raises:
+            PolicygenError: no other object could be read either.
+        """
+
+    def read_many(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterable[Batch]]]:
+        """Read objects and give each with its batches, in any order; raises as `read` does.
+
+        A reader that waits for a network reads several at a time.
+        """
+        return ((one, self.read(one)) for one in objects)
 
 
 class LogSource(ABC):
@@ -184,7 +203,7 @@ class LogSource(ABC):
         """
 
     @abstractmethod
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
         """The error for a source that holds not one log; `passed` counts by kind what was passed over."""
 
     def read(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:
@@ -200,12 +219,12 @@ class LogSource(ABC):
             passed[batch.kind] += batch.kind != "log"
             yield batch
         if not logs:
-            raise self.nothing(passed)
+            raise self.no_logs_error(passed)
 
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
         """The batches of what `objects` gave, in that order."""
         for one in found:
-            yield from [one] if isinstance(one, Batch) else self.reader(one)
+            yield from [one] if isinstance(one, Batch) else self.reader.read(one)
 
 
 class QuerySource(ABC):
@@ -224,14 +243,16 @@ class QuerySource(ABC):
         return None
 
     @abstractmethod
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
         """Fills an empty ledger as reading the log's files and settling would have.
 
         Args:
             ledger: with the end of the window.
             role: whose calls are wanted; "" for nobody's.
             scope: the first day, and the account if it is known.
-            say: told of progress and cost.
+            on_message: told of progress and cost.
 
         Raises:
             PolicygenError: the source refuses, or has no such log.

@@ -1,20 +1,30 @@
-"""Changes by service, and within it by what becomes of them and why: what most readers of a plan ask for."""
+"""A plan's changes: one for each action, and in groups by service, by what becomes of them and why."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
+
+import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.rightsize.assess.changes import Change as SuggestedChange
 from policygen.rightsize.assess.changes import Kind
 
-if TYPE_CHECKING:
-    from policygen.plan import model
 
-Change: TypeAlias = "SuggestedChange | model.PlanChange"
-"""What becomes of one action, in a suggestion or in a plan."""
+class PlanChange(msgspec.Struct, frozen=True):
+    """What becomes of one action."""
+
+    action: str
+    kind: Kind
+    now: tuple[str, ...]
+    proposed: tuple[str, ...]
+    why: str
+
+    @property
+    def service(self) -> str:
+        """The action's service prefix."""
+        return service_of(self.action)
 
 
 class ChangeGroup(NamedTuple):
@@ -23,13 +33,13 @@ class ChangeGroup(NamedTuple):
     service: str
     kind: Kind
     why: str
-    changes: Sequence[Change]
-    """In the order of all; the groups are in that of their first."""
+    changes: Sequence[PlanChange]
+    """In the order of all changes; the groups are in the order of their first change."""
 
 
-def group_changes(changes: Iterable[Change]) -> tuple[ChangeGroup, ...]:
-    """All changes, each in one group; an administrator's are some 22,000 in 800 groups."""
-    groups: dict[tuple[str, Kind, str, bool], list[Change]] = defaultdict(list)
+def group_changes(changes: Iterable[PlanChange]) -> tuple[ChangeGroup, ...]:
+    """Return all changes, each in one group; an administrator's are some 22,000 in 800 groups."""
+    groups: dict[tuple[str, Kind, str, bool], list[PlanChange]] = defaultdict(list)
     for one in changes:
         groups[service_of(one.action), one.kind, one.why, one.now == one.proposed].append(one)
     return tuple(
@@ -38,5 +48,5 @@ def group_changes(changes: Iterable[Change]) -> tuple[ChangeGroup, ...]:
 
 
 def number(groups: Iterable[ChangeGroup]) -> int:
-    """How many changes there are in some groups."""
+    """Count the changes of some groups."""
     return sum(len(one.changes) for one in groups)

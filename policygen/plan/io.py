@@ -1,8 +1,8 @@
 """A plan: one role's suggestion as it is saved, and everything that a reader of it needs.
 
-`making` writes it from an analysis; `read_plan` reads it back. What is rendered in any format is rendered from a plan
-alone. The shape is described by ``plan.schema.json`` beside this file; `SCHEMA_VERSION` changes with it, and the shape
-only by addition, so that a plan of today can be read tomorrow.
+`build` makes it from an analysis; `read_plan` reads it back. Every format is rendered from a plan alone. The shape is
+described by ``plan.schema.json`` beside this file. It changes only by addition, so that a plan of today can be read
+tomorrow: `SCHEMA_VERSION` stays the same, and readers treat a missing field as not known.
 """
 
 from __future__ import annotations
@@ -14,19 +14,9 @@ from typing import Any
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.plan.fast_json import indented, to_bytes
 from policygen.plan.model import Document, Plan
 from policygen.text import escape_controls, visible_json
-
-__all__ = [
-    "SCHEMAS",
-    "SCHEMA_VERSION",
-    "Plan",
-    "indented",
-    "parse_plan",
-    "plan_to_json",
-    "read_plan",
-    "to_bytes",
-]
 
 SCHEMA_VERSION = 1
 
@@ -38,15 +28,21 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
 
 
 def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
-    """A plan from its plain values, and where it is saved.
+    """Return a plan from its plain values, and where it is saved.
+
+    Older versions stored the rendered ``screen`` as well; it is left out.
 
     Raises:
         msgspec.ValidationError: it has not the shape of a plan.
     """
     plan = msgspec.convert(dict(document), Plan)
-    plan.policies = tuple(_in_order(one) for one in plan.policies)
-    plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
-    plan.document, plan.file = dict(document), file
+    plan.policies = tuple(
+        msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.policies
+    )
+    if plan.today is not None:
+        plan.today = tuple(Document(policy.name, _in_order(policy.document)) for policy in plan.today)
+    plan.document = {name: value for name, value in document.items() if name != "screen"}
+    plan.file = file
     return plan
 
 
@@ -55,13 +51,13 @@ _ORDER = (
 )  # fmt: skip
 
 
-def _in_order(policy: Document) -> Document:
-    """A policy as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
-    document = _sorted(policy.document)
+def _in_order(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy document as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
+    document = _sorted(document)
     statements = document.get("Statement")
     if isinstance(statements, list):
         document["Statement"] = [_sorted(one) if isinstance(one, dict) else one for one in statements]
-    return Document(policy.name, document)
+    return document
 
 
 def _sorted(elements: dict[str, Any]) -> dict[str, Any]:
@@ -99,26 +95,13 @@ def _no_plan(name: str, reason: str) -> UsageError:
     )
 
 
-_PLAIN = bytes(range(0x20, 0x7F))
-_encode = msgspec.json.Encoder(order="sorted").encode
+def plan_to_json(plan: Plan) -> str:
+    """Return a plan as one JSON object with sorted keys: the text of its file."""
+    return to_bytes(plan.document).decode()
 
 
-def to_bytes(document: Mapping[str, Any]) -> bytes:
-    """A plan's file: sorted keys, two spaces, nothing raw that a terminal obeys."""
-    data = _encode(document)
-    text = msgspec.json.format(data, indent=2) + b"\n"
-    unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
-    return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
-
-
-def plan_to_json(document: Mapping[str, Any]) -> str:
-    """A plan's text: that of its file."""
-    return to_bytes(document).decode()
-
-
-def indented(value: object) -> str:
-    """JSON over several lines, as `json` writes it with two spaces, in half of its time."""
-    try:
-        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
-    except ValueError:  # half a pair of surrogates, or no number
-        return json.dumps(value, indent=2, ensure_ascii=False)
+def policies_to_json(plan: Plan) -> str:
+    """Return what IAM takes: the document, or ``{"policies": [{"name", "document"}]}`` where it had to be split."""
+    found = [{"name": one.name, "document": one.document} for one in plan.policies]
+    document = found[0]["document"] if len(found) == 1 else {"policies": found}
+    return visible_json(indented(document)) + "\n"

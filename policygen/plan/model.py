@@ -8,8 +8,20 @@ from typing import Any
 import msgspec
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, group_changes
-from policygen.rightsize.assess.changes import Kind
+from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.model_evidence import (
+    Calendar,
+    PlanAnomaly,
+    PlanCoverage,
+    PlanDenied,
+    PlanEvidence,
+    PlanInformationalRequest,
+    PlanNotAllowed,
+    PlanPredecessor,
+    PlanUnmapped,
+    PlanUser,
+    Seen,
+)
 from policygen.rightsize.assess.risk import Family
 
 
@@ -28,40 +40,8 @@ class PlanWindow(msgspec.Struct, frozen=True):
     start: str
     end: str
     days: int
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and when something was seen."""
-
-    count: int = 0
-    days: int = 0
-    first: str = ""
-    last: str = ""
-    event_ids: tuple[str, ...] = ()
-    weak: int = 0
-
-
-class Request(Seen, frozen=True, kw_only=True):
-    """An access request and its evidence."""
-
-    action: str
-    resource: str
-    type: str = ""
-    grade: str = "required"
-    written_as: str | None = None
-    rule: str | None = None
-    why: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-
-
-class PlanEvidence(Seen, frozen=True, kw_only=True):
-    """The role's events in the window, and what they asked for."""
-
-    calls: int
-    regions: tuple[str, ...]
-    requests: tuple[Request, ...]
-    digest: str = ""
-    """A hash of the window and of all that was seen in it."""
+    end_given: bool = True
+    """Whether a person named the end; if not, it is the newest event. Older plans do not tell."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -69,6 +49,13 @@ class Document(msgspec.Struct, frozen=True):
 
     name: str
     document: dict[str, Any]
+
+
+class ProposedPolicy(Document, frozen=True):
+    """A proposed policy, which fits IAM's quotas."""
+
+    size: int
+    """Characters that count against the quota."""
 
 
 class PlanGrant(msgspec.Struct, frozen=True):
@@ -97,58 +84,6 @@ class PlanKeep(msgspec.Struct, frozen=True):
     def service(self) -> str:
         """The action's service prefix."""
         return service_of(self.action)
-
-
-class PlanChange(msgspec.Struct, frozen=True):
-    """What becomes of one action."""
-
-    action: str
-    kind: Kind
-    now: tuple[str, ...]
-    proposed: tuple[str, ...]
-    why: str
-
-    @property
-    def service(self) -> str:
-        """The action's service prefix."""
-        return service_of(self.action)
-
-
-class PlanNotAllowed(Seen, frozen=True, kw_only=True):
-    """Observed, but not allowed by today's policies, and not granted."""
-
-    action: str
-    resource: str
-    cause: str
-
-
-class PlanDenied(Seen, frozen=True, kw_only=True):
-    """Asked for and refused."""
-
-    action: str
-    resource: str
-    policy_type: str
-    explicit: bool
-    event: str
-
-
-class PlanUnmapped(Seen, frozen=True, kw_only=True):
-    """A call that no rule turns into access requests."""
-
-    event: str
-    why: str
-
-
-class PlanAnomaly(Seen, frozen=True, kw_only=True):
-    """Calls that do not look like the workload."""
-
-    sign: str
-    event: str
-    accepted: bool
-    function: str = ""
-    sessions: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    user_agents: tuple[str, ...] = ()
 
 
 class PlanCheck(msgspec.Struct, frozen=True):
@@ -208,41 +143,6 @@ class Risks(msgspec.Struct, frozen=True):
     left: tuple[PlanRisk, ...] = ()
 
 
-class Stopped(msgspec.Struct, frozen=True):
-    """When a trail did not log."""
-
-    trail: str
-    start: str
-    end: str
-
-
-class PlanCoverage(msgspec.Struct, frozen=True):
-    """What the logs can show."""
-
-    days: int
-    days_with_events: int
-    regions: tuple[str, ...]
-    trails: tuple[str, ...] | None
-    data_event_types: tuple[str, ...] | None
-    days_without_events: tuple[str, ...] = ()
-    stopped: tuple[Stopped, ...] = ()
-    incomplete: tuple[str, ...] = ()
-
-
-class ServiceDays(msgspec.Struct, frozen=True):
-    """Events of one service, day by day."""
-
-    service: str
-    events: tuple[int, ...]
-
-
-class Calendar(msgspec.Struct, frozen=True):
-    """Events of what looks like the workload, by service and day."""
-
-    days: tuple[str, ...] = ()
-    rows: tuple[ServiceDays, ...] = ()
-
-
 class PlanQuestion(msgspec.Struct, frozen=True):
     """A resource type whose names may be new next time."""
 
@@ -256,15 +156,6 @@ class PlanLastAccessed(msgspec.Struct, frozen=True):
 
     action: str
     says: str
-
-
-class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
-    """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
-
-    action: str
-    resource: str
-    grade: str
-    allowed: bool
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
@@ -283,14 +174,6 @@ class Barred(msgspec.Struct, frozen=True):
     by: str
 
 
-class PlanPredecessor(msgspec.Struct, frozen=True):
-    """A deleted role of the same name, left out."""
-
-    role_id: str
-    events: int
-    last: str
-
-
 class PlanDropped(msgspec.Struct, frozen=True):
     """An observed request that a decision is about, and where the decision stands."""
 
@@ -299,29 +182,24 @@ class PlanDropped(msgspec.Struct, frozen=True):
     rule: str
 
 
+class PlanDroppedInUse(PlanDropped, frozen=True):
+    """An observed request that a decision drops, and its calls, which will fail. Older plans have no calls."""
+
+    count: int = 0
+    events: tuple[str, ...] = ()
+
+
 class PlanDecisions(msgspec.Struct, frozen=True):
     """What people's decisions did to what was observed, and which did nothing."""
 
-    losses: tuple[PlanDropped, ...] = ()
+    losses: tuple[PlanDroppedInUse, ...] = ()
     """Dropped although used."""
     spared: tuple[PlanDropped, ...] = ()
     """Kept although a drop matches."""
     expired: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-
-
-class Screen(msgspec.Struct, frozen=True):
-    """What a terminal shows."""
-
-    short: str = ""
-    all: str = ""
-
-
-class PlanUser(msgspec.Struct, frozen=True):
-    """A function that uses the role, "" for others, and what it uses."""
-
-    function: str
-    actions: tuple[str, ...]
+    reasons: dict[str, str] = {}
+    """Where an expired decision stands -> its reason. Older plans have none."""
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -340,7 +218,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     role: PlanRole
     window: PlanWindow
     evidence: PlanEvidence
-    policies: tuple[Document, ...]
+    policies: tuple[ProposedPolicy, ...]
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
     today: tuple[Document, ...] | None
@@ -348,6 +226,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     missing: tuple[PlanNotAllowed, ...]
     wanted_but_denied: tuple[PlanDenied, ...]
     unmapped: tuple[PlanUnmapped, ...]
+    unauthenticated: Seen | None = None
+    """Events with expired or wrong credentials."""
     suspects: tuple[PlanAnomaly, ...] = ()
     users: tuple[PlanUser, ...] = ()
     strength: PlanReadiness | None = None
@@ -365,7 +245,6 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
-    screen: Screen = Screen()
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for nowhere."""
@@ -378,7 +257,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @property
     def size(self) -> int:
         """Characters of all proposed documents that count against IAM's quotas."""
-        return sum(int(one["size"]) for one in self.document["policies"])
+        return sum(policy.size for policy in self.policies)
 
     @cached_property
     def alike(self) -> tuple[ChangeGroup, ...]:

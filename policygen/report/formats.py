@@ -1,64 +1,86 @@
-"""One file per output format; each renders a plan to text and knows nothing of the others."""
+"""The output formats of a plan: one record each, and the module that it names renders it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
+    from policygen.report.findings.report import FindingsReport
 
-FORMATS: Mapping[str, str] = {
-    "text": "policygen.report.terminal.plan",
-    "json": "policygen.report.data.json",
-    "policy": "policygen.report.data.policy",
-    "terraform": "policygen.report.iac.terraform",
-    "terraform-data": "policygen.report.iac.terraform_data",
-    "cloudformation": "policygen.report.iac.cloudformation",
-    "sam": "policygen.report.iac.sam",
-    "cdk-ts": "policygen.report.iac.cdk_ts",
-    "cdk-py": "policygen.report.iac.cdk_py",
-    "serverless": "policygen.report.iac.serverless",
-    "html": "policygen.report.html.role_page",
-    "markdown": "policygen.report.markdown.comment",
-    "csv": "policygen.report.data.csv",
-    "sarif": "policygen.report.findings.plan_sarif",
-    "junit": "policygen.report.findings.plan_junit",
-    "github": "policygen.report.findings.plan_github",
+Option = Literal["show_all", "ascii_only", "indexed"]
+
+
+class Format(NamedTuple):
+    """An output format. A new one needs a module and a record in `FORMATS`."""
+
+    name: str
+    function: str
+    """``module:function`` that returns the text; imported only when the format is used."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of the names of files that are exported in this format."""
+    many: bool = False
+    """Whether several plans make one document: the function takes a sequence of them, else one."""
+    findings: bool = False
+    """Whether the function takes the findings of a plan, and not the plan."""
+    options: tuple[Option, ...] = ()
+    """The options of `render` that the function takes, as keywords."""
+
+    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool) -> str:
+        """Return the text of some plans, or of some reports of findings; it ends with a line break."""
+        function = cast("Callable[..., str]", _load(self.function))
+        if self.many:
+            return function(items, **options)
+        return "\n".join(function(one, **options) for one in items)
+
+
+def _load(path: str) -> Callable[..., object]:
+    module, _, name = path.partition(":")
+    return cast("Callable[..., object]", getattr(import_module(module), name))
+
+
+_IAC = "policygen.report.iac"
+_FINDINGS = "policygen.report.findings"
+# By its path: the findings module lists its own formats in `Format` records.
+_FROM_PLAN = f"{_FINDINGS}.from_plan:findings_from_plan"
+
+FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (
+        Format(
+            "text", "policygen.report.terminal.screen:render", (".txt",), options=("show_all", "ascii_only")
+        ),
+        Format("json", "policygen.plan.io:plan_to_json", (".json",)),
+        Format("policy", "policygen.plan.io:policies_to_json", (".policy.json",)),
+        Format("terraform", f"{_IAC}.terraform:render", (".tf",)),
+        Format("terraform-data", f"{_IAC}.terraform_data:render", (".data.tf",)),
+        Format("cloudformation", f"{_IAC}.cloudformation:render", (".yaml", ".yml")),
+        Format("sam", f"{_IAC}.sam:render", (".sam.yaml",)),
+        Format("cdk-ts", f"{_IAC}.cdk_ts:render", (".ts",)),
+        Format("cdk-py", f"{_IAC}.cdk_py:render", (".py",)),
+        Format("serverless", f"{_IAC}.serverless:render", ("serverless.yml",)),
+        Format("html", "policygen.report.html.role_page:render", (".html",), options=("indexed",)),
+        Format("markdown", "policygen.report.markdown.comment:render", (".md",)),
+        Format("csv", "policygen.report.data.csv:render", (".csv",), many=True),
+        Format("sarif", f"{_FINDINGS}.sarif:render", (".sarif",), many=True, findings=True),
+        Format("junit", f"{_FINDINGS}.junit:render", (".xml",), many=True, findings=True),
+        Format("github", f"{_FINDINGS}.github:render", findings=True),
+    )
 }
-"""Name -> module with a function ``render(plan, **options) -> str``.
+"""Name -> format, in the order in which help lists them."""
 
-Where several plans make one document the module also has ``render_all(plans, **options) -> str``.
-"""
-
-SUFFIXES: Mapping[str, str] = {
-    ".txt": "text",
-    ".json": "json",
-    ".policy.json": "policy",
-    ".tf": "terraform",
-    ".data.tf": "terraform-data",
-    ".yaml": "cloudformation",
-    ".yml": "cloudformation",
-    ".sam.yaml": "sam",
-    ".ts": "cdk-ts",
-    ".py": "cdk-py",
-    "serverless.yml": "serverless",
-    ".html": "html",
-    ".md": "markdown",
-    ".csv": "csv",
-    ".sarif": "sarif",
-    ".xml": "junit",
-}
-"""What an exported file's name says of its format; the longest suffix wins."""
+SUFFIXES: Mapping[str, str] = {suffix: one.name for one in FORMATS.values() for suffix in one.suffixes}
+"""Ending of an exported file's name -> the format's name; the longest ending that fits wins."""
 
 
 def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
-    """The name of a format, if there is one.
+    """Return the name of a format, if there is one.
 
     Raises:
         UsageError: PG-E207, no such format.
@@ -70,29 +92,48 @@ def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
     return name
 
 
-def render(name: str, plan: Plan, **options: bool) -> str:
-    """A plan in the named format; it ends with a line break.
+def render(
+    name: str, plan: Plan, *, show_all: bool = False, ascii_only: bool = False, indexed: bool = False
+) -> str:
+    """Return a plan in the named format; arguments as for `render_all`.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return render_all(name, [plan], **options)
+    return render_all(name, [plan], show_all=show_all, ascii_only=ascii_only, indexed=indexed)
 
 
-def render_all(name: str, plans: Sequence[Plan], **options: bool) -> str:
-    """Plans in the named format: one document where the format can hold several plans, else one after the other.
+def render_all(
+    name: str,
+    plans: Sequence[Plan],
+    *,
+    show_all: bool = False,
+    ascii_only: bool = False,
+    indexed: bool = False,
+) -> str:
+    """Return plans in the named format: one document where the format can hold several, else one after the other.
+
+    Args:
+        name: the format's.
+        plans: what to render.
+        show_all: list everything on the screen; else long lists are cut, with their number.
+        ascii_only: for terminals without Unicode.
+        indexed: link a page to the index of roles in the folder above.
 
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
     """
-    module = import_module(FORMATS[require_format(name)])
-    if hasattr(module, "render_all"):
-        return str(module.render_all(plans, **options))
-    return "\n".join(module.render(plan, **options) for plan in plans)
+    format_ = FORMATS[require_format(name)]
+    values: Mapping[Option, bool] = {"show_all": show_all, "ascii_only": ascii_only, "indexed": indexed}
+    options: dict[str, bool] = {option: values[option] for option in format_.options}
+    if format_.findings:
+        findings_of = cast("Callable[[Plan], FindingsReport]", _load(_FROM_PLAN))
+        return format_.render([findings_of(plan) for plan in plans], **options)
+    return format_.render(plans, **options)
 
 
 def format_of(path: str) -> str:
-    """The format that a file's name asks for.
+    """Return the name of the format that a file's name asks for.
 
     Raises:
         UsageError: PG-E207, a suffix that stands for no format.
@@ -109,10 +150,9 @@ def format_of(path: str) -> str:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of files in a format.
+    """Return the ending of the names of files in a format.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    require_format(name)
-    return next((suffix for suffix, kind in SUFFIXES.items() if kind == name), f".{name}")
+    return next(iter(FORMATS[require_format(name)].suffixes), f".{name}")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
 
 from policygen.account.model import Account
 from policygen.errors import UsageError
-from policygen.evidence.anomalies import AnomalyRule
-from policygen.evidence.observe import Logs, RoleEvidence, collect_evidence
+from policygen.evidence.observe import Logs, ObserveOptions, RoleEvidence, collect_evidence
 from policygen.iam import reference
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
 from policygen.logs.reader import ReadOptions
-from policygen.rightsize.decisions.model import Decisions
-from policygen.rightsize.generate.generalise import Mode
-from policygen.rightsize.suggest import suggest
-from policygen.rightsize.suggestion import Suggestion
+from policygen.rightsize.suggest import suggest as suggest_policy
+from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls
 
 
@@ -29,9 +25,9 @@ class Analysis:
     observed: RoleEvidence
 
     @property
-    def reading(self) -> ReadReport:
+    def read_report(self) -> ReadReport:
         """What was read."""
-        return self.observed.reading
+        return self.observed.read_report
 
     @property
     def counts(self) -> CallCounts:
@@ -48,71 +44,41 @@ def analyse(
     logs: Logs,
     role: str,
     *,
-    days: int = 30,
-    until: str = "",
+    observe: ObserveOptions | None = None,
+    suggest: SuggestOptions | None = None,
     account: Account | None = None,
-    allow_incomplete: bool = False,
-    add_observed: bool = False,
-    resources: Mode = "pattern",
-    opened: Collection[str] = (),
-    accepted: Collection[AnomalyRule] = (),
-    decisions: Decisions | None = None,
-    on: date | None = None,
-    means: ReadOptions | None = None,
+    read: ReadOptions | None = None,
 ) -> Analysis:
-    """A suggestion for one role; arguments as for `collect_evidence`, and those of the proposal.
+    """Read the logs and suggest a policy for one role.
 
     Args:
-        add_observed: grant what was observed but is not allowed today.
-        resources: how observed names are written: ``exact``, ``pattern`` (by the declared rules) or ``type``.
-        opened: resource types, ``ec2:image``, that are written whole.
-        decisions: what people decided to keep, to drop and to protect.
-        on: the day it is: a window of logs from AWS ends on it, and decisions expire; by default the window's last.
+        logs: a log source, or files, folders and URLs as `logs.registry.open_source` takes them.
+        role: name or ARN.
+        observe: which part of the logs counts as evidence.
+        suggest: how to write the policy, and which decisions bind it.
+        account: the account as it is today; None to rest on the evidence alone.
+        read: how to read the logs.
 
     Raises:
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
     """
-    _check_opened(opened)
-    seen = collect_evidence(
-        logs,
-        role,
-        days=days,
-        until=until,
-        account=account,
-        allow_incomplete=allow_incomplete,
-        accepted=accepted,
-        on=on,
-        means=means,
-    )
-    return conclude(
-        seen, add_observed=add_observed, resources=resources, opened=opened, decisions=decisions, on=on
-    )
+    suggest = suggest or SuggestOptions()
+    _check_opened(suggest.opened)
+    return conclude(collect_evidence(logs, role, observe, account=account, read=read), suggest)
 
 
-def conclude(
-    seen: RoleEvidence,
-    *,
-    add_observed: bool = False,
-    resources: Mode = "pattern",
-    opened: Collection[str] = (),
-    decisions: Decisions | None = None,
-    on: date | None = None,
-) -> Analysis:
-    """The suggestion that follows from what was observed; arguments as for `analyse`."""
-    made = suggest(
-        seen.usage,
-        seen.coverage,
-        seen.today,
-        add_observed=add_observed,
-        resources=resources,
-        opened=opened,
-        predecessors=seen.chosen.predecessors,
-        decisions=decisions,
-        on=on,
-        conduct=seen.conduct,
-        apart=seen.apart,
+def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> Analysis:
+    """Suggest a policy for the role whose evidence was collected."""
+    suggestion = suggest_policy(
+        evidence.usage,
+        evidence.coverage,
+        evidence.current_access,
+        options,
+        predecessors=evidence.resolved.predecessors,
+        split=evidence.split,
+        anomalous_usage=evidence.anomalous_usage,
     )
-    return Analysis(made, seen)
+    return Analysis(suggestion, evidence)
 
 
 def _check_opened(opened: Collection[str]) -> None:

@@ -14,10 +14,10 @@ from policygen.text import pluralize
 
 def nothing_to_grant(usage: Usage) -> NothingFoundError:
     """The error for a role without one authorised call that needs a permission."""
-    denied = sum(e.count for e in usage.wanted.values())
+    denied = sum(e.count for e in usage.denied.values())
     hints = []
     if denied:
-        names = sorted({w.action or f"{w.source} {w.event}" for w in usage.wanted})
+        names = sorted({w.action or f"{w.source} {w.event}" for w in usage.denied})
         hints.append(
             f"denied: {pluralize(denied, 'call')}, {', '.join(names[:6])}; a denied call is no evidence of need"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal
 
 from policygen.catalog import mapping
@@ -59,9 +58,9 @@ class Explanation:
     """(day, call, evidence) behind it, in order of time."""
     errors: Mapping[str, int]
     """Error code -> events that count although they failed."""
-    wanted: Mapping[DeniedRequest, Evidence]
+    denied: Mapping[DeniedRequest, Evidence]
     """Denied: no evidence of need."""
-    apart: Evidence | None
+    anomalous: Evidence | None
     """Of calls that do not look like the workload."""
     granted_by: tuple[StatementRef, ...] | None
     """Statements of today; None where today is not known."""
@@ -102,21 +101,21 @@ def explain(made: Suggestion, action: str) -> Explanation:
         days[day] += seen.count
     keeps = tuple(keep for keep in made.keeps if keep.grant.action.lower() == folded)
     known = reference.action(name)
-    found = made.coverage.verdict(name, reads_only=known is not None and not known.writes)
+    found = made.coverage.observability(name, reads_only=known is not None and not known.writes)
     changed = {change.action.lower(): change for change in made.changes}.get(folded)
-    denied = [*made.usage.wanted.items(), *(made.apart.wanted.items() if made.apart else ())]
-    wanted: dict[DeniedRequest, Evidence] = {}
-    for one, seen in denied:
-        if one.action.lower() == folded:
-            wanted[one] = wanted[one] + seen if one in wanted else seen
-    apart = sum_evidence(
+    refused = [*made.usage.denied.items(), *(made.apart.denied.items() if made.apart else ())]
+    denied: dict[DeniedRequest, Evidence] = {}
+    for request, seen in refused:
+        if request.action.lower() == folded:
+            denied[request] = denied[request] + seen if request in denied else seen
+    anomalous = sum_evidence(
         seen for r, seen in (made.apart.requests if made.apart else {}).items() if r.action.lower() == folded
     )
     granted = None if made.today is None else tuple(_places(made.today, name))
     return Explanation(
         action=name,
         role=made.role.name,
-        verdict=_verdict(made, name, granted, keeps, requests, apart),
+        verdict=_verdict(made, name, granted, keeps, requests, anomalous),
         does=f"{known.access_level}: {reference.description(name)}" if known else "",
         evidence=sum_evidence(seen for _, _, seen in calls),
         per_day=_series(made, days),
@@ -127,18 +126,18 @@ def explain(made: Suggestion, action: str) -> Explanation:
         },
         calls=calls,
         errors=_errors(calls),
-        wanted=wanted,
-        apart=apart,
+        denied=denied,
+        anomalous=anomalous,
         granted_by=granted,
         kept_in=tuple(_sids(made, name)),
         keeps=keeps,
         rules=tuple(
             sorted({w.rule for r, w in made.written.items() if r.action.lower() == folded and w.rule})
         ),
-        blind=found.spot.why if found.spot else "",
+        blind=found.blind_spot.why if found.blind_spot else "",
         since=found.since,
-        remedy=found.spot.remedy if found.spot else "",
-        command=found.spot.command if found.spot else "",
+        remedy=found.blind_spot.remedy if found.blind_spot else "",
+        command=found.blind_spot.command if found.blind_spot else "",
         said=made.said.get(name, ""),
         why=changed.why if changed and changed.kind == "removed" else "",
     )
@@ -209,9 +208,7 @@ def _calls(made: Suggestion, folded: str) -> Iterator[tuple[str, CallSignature, 
 
 
 def _series(made: Suggestion, days: Mapping[str, int]) -> tuple[int, ...]:
-    start = date.fromisoformat(made.usage.window.start)
-    every = ((start + timedelta(days=i)).isoformat() for i in range(made.usage.window.days))
-    return tuple(days.get(day, 0) for day in every)
+    return tuple(days.get(day, 0) for day in made.usage.window.dates())
 
 
 def _errors(calls: Sequence[tuple[str, CallSignature, Evidence]]) -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import NamedTuple
 
 from policygen.evidence.anomalies import SplitCalls
@@ -21,12 +22,29 @@ from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
-from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
-from policygen.rightsize.decisions.apply import Spared
-from policygen.rightsize.decisions.model import DecisionRule
-from policygen.rightsize.generate.generalise import Written
+from policygen.rightsize.decisions.apply import DroppedInUse, Spared
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestOptions:
+    """How to write the proposed policy, and which decisions bind it."""
+
+    name: str = "policygen"
+    """Name of the new policy."""
+    add_observed: bool = False
+    """Grant observed requests that the current identity policies do not allow."""
+    resources: Mode = "pattern"
+    """How to write observed resource names: ``exact``, ``pattern`` (by the declared rules) or ``type``."""
+    opened: Collection[str] = ()
+    """Resource types (``ec2:image``) of which every resource is granted."""
+    decisions: Decisions | None = None
+    """What people decided to keep, to drop and to protect."""
+    on: date | None = None
+    """The date on which decisions expire or not; None for the last day of the window."""
 
 
 class InformationalRequest(NamedTuple):
@@ -41,7 +59,7 @@ class InformationalRequest(NamedTuple):
 class DecisionEffects:
     """What the decisions in force did to a role, and which did nothing."""
 
-    losses: tuple[DroppedUse, ...] = ()
+    losses: tuple[DroppedInUse, ...] = ()
     """Observed permissions that are dropped all the same."""
     spared: tuple[Spared, ...] = ()
     """Observed permissions that a drop rule matches and does not drop."""
@@ -71,7 +89,7 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
-    conduct: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
+    split: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
     """The role's calls, parted: what looks like the workload, and what does not."""
     apart: Usage | None = None
     """What the calls set apart asked for; None where there are none."""
@@ -100,15 +118,15 @@ class Suggestion:
             tuple(s for policy in self.policies for s in policy.statements), name=self.policies[0].name
         )
 
-    def asides(self) -> list[InformationalRequest]:
+    def informational(self) -> list[InformationalRequest]:
         """What is not granted for its own sake, without what was observed directly as well."""
-        if not self.usage.asides:
+        if not self.usage.informational:
             return []
         direct = {(service_of(request.action), request.resource) for request in self.usage.requests}
         evaluator = Evaluator(self.policies)
         return [
             InformationalRequest(request, seen, evaluator.evaluate(request).outcome == "ALLOWED")
-            for request, seen in self.usage.asides.items()
+            for request, seen in self.usage.informational.items()
             if (service_of(request.action), request.resource) not in direct
         ]
 

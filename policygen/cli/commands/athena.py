@@ -1,4 +1,4 @@
-"""policygen athena: the statement that makes a table of a trail's logs, for ``--logs athena:DATABASE.TABLE``."""
+"""policygen athena: prints the statement that creates the table for ``--logs athena:DATABASE.TABLE``."""
 
 from __future__ import annotations
 

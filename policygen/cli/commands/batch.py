@@ -1,75 +1,92 @@
-"""policygen batch: every role of an account, in one pass over the logs."""
+"""policygen batch: right-sizes every role of an account in one pass over the logs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
-from policygen.cli.options import (
-    AcceptOption,
-    DaskOption,
-    DaysOption,
-    DecisionsOption,
-    DropOption,
-    IncompleteOption,
-    JobsOption,
-    KeepOption,
-    KeysOption,
-    LiveOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    SnapshotOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DecisionInput,
+    DigestInput,
+    GrantInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
+    from policygen.batch.folder import Folder
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.run import Put
-    from policygen.batch.select import RoleTarget
+    from policygen.batch.select import RoleFilter, RoleTarget
+    from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
-    from policygen.rightsize.generate.generalise import Mode
 
 
-def command(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
-    ] = Path("out"),
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
-    live: LiveOption = False,
-    profile: ProfileOption = "",
+@dataclass(frozen=True)
+class RoleFilterInput:
+    """Which roles to right-size; without an option, all of them."""
+
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only roles whose names fit a glob; repeatable.")
-    ] = None,
+    ] = None
     paths: Annotated[
         list[str] | None, typer.Option("--path", help="Only roles under an IAM path; repeatable.")
-    ] = None,
+    ] = None
     tags: Annotated[
         list[str] | None, typer.Option("--tag", help="Only roles with a tag, KEY or KEY=VALUE; repeatable.")
-    ] = None,
+    ] = None
     trusts: Annotated[
         list[str] | None,
         typer.Option("--trust", help="Only roles that a service may assume, as lambda; repeatable."),
-    ] = None,
+    ] = None
     accounts: Annotated[
         list[str] | None, typer.Option("--account", help="Only roles of an account; repeatable.")
-    ] = None,
+    ] = None
+
+    @property
+    def role_filter(self) -> RoleFilter:
+        """The filter that `policygen.batch` takes."""
+        from policygen.batch.select import RoleFilter
+
+        return RoleFilter(
+            self.names or (), self.paths or (), self.tags or (), self.trusts or (), self.accounts or ()
+        )
+
+
+@dataclass(frozen=True)
+class BatchGrantInput(GrantInput):
+    """How the policies grant what was observed."""
+
+    resources: Annotated[
+        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
+    ] = "pattern"
+
+
+@with_option_groups
+def command(
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
+    ] = Path("out"),
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    roles: RoleFilterInput,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
     ] = False,
@@ -77,24 +94,11 @@ def command(
         str, typer.Option("--format", "-f", help="The form of the policies: policy, terraform, …")
     ] = "policy",
     allow_incomplete: IncompleteOption = False,
-    add_observed: Annotated[
-        bool,
-        typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
-    ] = False,
-    resources: Annotated[
-        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
-    ] = "pattern",
-    accept: AcceptOption = None,
-    keep: KeepOption = None,
-    drop: DropOption = None,
-    decisions: DecisionsOption = None,
+    grants: BatchGrantInput,
+    decisions: DecisionInput,
     show_all: Annotated[bool, typer.Option("--all", help="List every role on the screen.")] = False,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
+    read: ReadInput,
+    digests: DigestInput,
     quiet: QuietOption = False,
 ) -> None:
     """Right-size every role of an account: one pass over the logs, a plan, a page and a policy for each role.
@@ -103,115 +107,82 @@ def command(
 
     policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
     """
-    from policygen.batch.folder import Folder, table_of
+    from policygen.batch.folder import Folder, batch_table
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
-    from policygen.batch.run import right_size_all
-    from policygen.batch.select import RoleFilter, targets
-    from policygen.cli.console import ProgressBar
-    from policygen.cli.output import ascii_only, write_stdout
-    from policygen.errors import UsageError
+    from policygen.batch.select import targets
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
     from policygen.report.formats import require_format
-    from policygen.report.terminal.batch import render_batch
-    from policygen.report.terminal.layout import in_ascii
-    from policygen.text import escape_controls
 
     require_format(format_)
-    if resources not in {"exact", "pattern", "type"}:
-        raise UsageError(
-            f"--resources is {escape_controls(resources)[:40]!r}",
-            "there are: exact, pattern, type",
-            code="PG-E215",
-        )
-    talk = message_sink(quiet=quiet)
     folder = Folder(out, format_)
-    last = folder.last()
-    if retry_failed and last is None:
-        raise UsageError(
-            f"--retry-failed: no batch was made in {escape_controls(str(out))!r}",
-            "run it without",
-            code="PG-E275",
-        )
+    last = _last_table(folder, retry_failed=retry_failed)
     on = datetime.now(UTC).date()
-    decided = decisions_of(decisions, keep, drop)
-    account = account_of(snapshot, "", profile, talk, live=live or not (logs or snapshot))
-    choice = RoleFilter(names or (), paths or (), tags or (), trusts or (), accounts or ())
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = grants.suggest(open_decisions(decisions), on)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    choice = roles.role_filter
     with SpillStore() as spill:
-        with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-            found = read_logs(
-                source,
-                spill,
-                choice,
-                days=days,
-                until=until,
-                allow_incomplete=allow_incomplete,
-                on=on,
-                means=means,
-            )
-        window = window_of(days, found.limit or found.counts.last)
-        if retry_failed and last:
-            _check_same(last, window, account)
-        chosen, rows = _left(targets(found.counts.roles, account, choice), last if retry_failed else None)
-        sizing = BatchSettings(
-            reading=found.reading,
-            counts=found.counts,
-            days=days,
-            limit=found.limit,
-            until_given=bool(until),
-            account=account,
-            allow_incomplete=allow_incomplete,
-            add_observed=add_observed,
-            resources=cast("Mode", resources),
-            accepted=tuple(signs_of(accept)),
-            decisions=decided,
-            on=on,
+        with read_options(read, quiet=quiet) as options:
+            evidence = read_logs(source, spill, choice, observe, options)
+        period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
+        if last:
+            _check_same(last, period, current)
+        chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
+        settings = BatchSettings(
+            read_report=evidence.read_report,
+            counts=evidence.counts,
+            observe=observe,
+            suggest=suggest,
+            limit=evidence.limit,
+            account=current,
             forms=folder.forms,
         )
-        folder.begin([*(one.file for one in chosen), *(row.plan for row in rows if row.plan)])
-        bar = ProgressBar()
-        put = folder.put
-        with _workers(sizing, put, jobs if len(chosen) > _FEW else 1) as executor:
-            for done, result in enumerate(right_size_all(sizing, chosen, spill, executor, talk), 1):
-                put(result)
-                rows.append(result.row)
-                if not quiet:
-                    bar.roles(done, len(chosen))
-        bar.close()
-    table = table_of(
-        rows,
-        start=window.start,
-        end=window.end,
-        days=window.days,
-        account=account.account_id if account else "",
-        records=found.counts.records,
-        files=found.reading.files,
-        format=format_,
-        incomplete=found.reading.holes,
-    )
+        folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
+        rows += _right_size(settings, chosen, spill, folder.put, jobs=read.jobs, quiet=quiet)
+    table = batch_table(evidence, period, rows, account=current, format_=format_)
     folder.end(table)
-    text = render_batch(table, str(out), show_all=show_all)
-    write_stdout(in_ascii(text) if ascii_only() else text)
+    _show(table, out, show_all=show_all)
     check_failed(table, allow_incomplete=allow_incomplete)
 
 
-def _left(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
-    """The roles to right-size, and the rows that stay as they are: of the last batch, all that did not fail."""
+def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
+    """Return the table of the last batch in the folder if its failed roles are to be retried, else None.
+
+    Raises:
+        UsageError: PG-E275, the folder has no batch; PG-E276, its table cannot be read.
+    """
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls
+
+    last = folder.last()
+    if retry_failed and last is None:
+        raise UsageError(
+            f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
+            "run it without",
+            code="PG-E275",
+        )
+    return last if retry_failed else None
+
+
+def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[RoleTarget], list[BatchRow]]:
+    """Return the roles to right-size, and the rows to keep: those of the last batch that did not fail."""
     if last is None:
         return chosen, []
     failed = {(row.role, row.account) for row in last.rows if row.verdict == "failed"}
-    again = [one for one in chosen if (one.name, one.account) in failed]
-    named = {(one.name, one.account) for one in again}
-    return again, [row for row in last.rows if (row.role, row.account) not in named]
+    retried = [target for target in chosen if (target.name, target.account) in failed]
+    names = {(target.name, target.account) for target in retried}
+    return retried, [row for row in last.rows if (row.role, row.account) not in names]
 
 
 def _check_same(last: BatchTable, window: Window, account: Account | None) -> None:
-    """Rows of different windows or accounts do not stand under one heading.
+    """Check that the last batch has the same window and account: one table has one heading.
 
     Raises:
-        UsageError: PG-E275.
+        UsageError: PG-E275, they differ.
     """
     from policygen.errors import UsageError
 
@@ -219,7 +190,7 @@ def _check_same(last: BatchTable, window: Window, account: Account | None) -> No
     if (last.start, last.end, last.account) != (window.start, window.end, own):
         raise UsageError(
             f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
-            f"{last.account or 'not known'}; this one is of {window.start} to {window.end[:10]}, account "
+            f"{last.account or 'not known'}; this one is of {window.start} to {window.last_day}, account "
             f"{own or 'not known'}",
             "give the same window and account, or run it without --retry-failed",
             code="PG-E275",
@@ -227,14 +198,14 @@ def _check_same(last: BatchTable, window: Window, account: Account | None) -> No
 
 
 _FEW = 8
-"""Roles below which a second process does not pay for its start."""
+"""Up to this many roles, starting a second process takes longer than it saves."""
 
 
 def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
-    """Ends with exit 3 where a role failed: the answer is there, and it is not of every role.
+    """Check that no role failed; the files of all others are written by then.
 
     Raises:
-        IncompleteError: PG-W313.
+        IncompleteError: PG-W313, a role failed.
     """
     from policygen.errors import IncompleteError
     from policygen.text import pluralize
@@ -249,32 +220,59 @@ def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
         )
 
 
-@contextmanager
-def _workers(sizing: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
-    """Processes that right-size roles and write their files; None for this one."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+def _right_size(
+    settings: BatchSettings,
+    chosen: Sequence[RoleTarget],
+    spill: SpillStore,
+    put: Put,
+    *,
+    jobs: int,
+    quiet: bool,
+) -> list[BatchRow]:
+    """Right-size the roles, write their files and show the progress; return a row for each."""
+    from policygen.batch.run import right_size_all
+    from policygen.cli.console import ProgressBar
 
-    from policygen.cli.inputs import cores
+    rows = []
+    bar = ProgressBar()
+    with _workers(settings, put, jobs if len(chosen) > _FEW else 1) as executor:
+        results = right_size_all(settings, chosen, spill, executor, message_sink(quiet=quiet))
+        for done, result in enumerate(results, 1):
+            put(result)
+            rows.append(result.row)
+            if not quiet:
+                bar.roles(done, len(chosen))
+    bar.close()
+    return rows
+
+
+@contextmanager
+def _workers(settings: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
+    """Start the processes that right-size roles and write their files; None for this process."""
+    from policygen.cli.inputs import cores, process_pool
 
     workers = jobs or cores()
     if workers == 1:
         yield None
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin, initargs=(sizing, put)
-    ) as executor:
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+    with process_pool(workers, _begin, settings, put) as pool:
+        yield pool
 
 
-def _begin(sizing: BatchSettings, put: Put) -> None:
-    """A worker's first step."""
+def _begin(settings: BatchSettings, put: Put) -> None:
+    """Prepare a worker, as its first step."""
     from policygen.batch.run import init_worker
     from policygen.cli.inputs import ignore_sigint
 
     ignore_sigint()
-    init_worker(sizing, put)
+    init_worker(settings, put)
+
+
+def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
+    """Write the screen to stdout."""
+    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.report.terminal.batch import render_batch
+    from policygen.report.terminal.layout import in_ascii
+
+    text = render_batch(table, str(out), show_all=show_all)
+    write_stdout(in_ascii(text) if ascii_only() else text)

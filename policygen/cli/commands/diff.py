@@ -1,4 +1,4 @@
-"""policygen diff: two policies by what they allow, not by their text."""
+"""policygen diff: compares two policies by what they allow, not by their text."""
 
 from __future__ import annotations
 
@@ -27,19 +27,17 @@ def command(
     policygen diff iam/orders.json orders-api.json --never-wider
     """
     from policygen.cli.output import ascii_only, write_stdout
-    from policygen.errors import UsageError
     from policygen.iam.compare import compare_policies
+    from policygen.report.formats import require_format
     from policygen.report.terminal.diff import render_diff_json, render_diff_text
-    from policygen.text import escape_controls
 
-    if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: json, text", code="PG-E207")
+    require_format(format_, ("json", "text"))
     before, after = ([source.policy for source in policies_of(path)] for path in (old, new))
-    found = compare_policies(before, after)
+    comparison = compare_policies(before, after)
     if format_ == "json":
-        write_stdout(render_diff_json(found), utf8=True)
+        write_stdout(render_diff_json(comparison), utf8=True)
     else:
-        write_stdout(render_diff_text(found, show_all=show_all, ascii_only=ascii_only()))
-    wider = found.gained or any(text.startswith("new") for text in found.unsure)
-    if (exit_code and found.verdict != "equal") or (never_wider and wider):
+        write_stdout(render_diff_text(comparison, show_all=show_all, ascii_only=ascii_only()))
+    wider = comparison.gained or any(grant.side == "new" for grant in comparison.unsure)
+    if (exit_code and comparison.verdict != "equal") or (never_wider and wider):
         raise typer.Exit(1)

@@ -1,38 +1,39 @@
-"""policygen doctor: what this account's logs can show, and what policygen itself may read."""
+"""policygen doctor: shows what this account's logs can show, and what policygen may read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import log_source, message_sink, read_options
-from policygen.cli.options import (
-    DaskOption,
-    DaysOption,
-    IncompleteOption,
-    JobsOption,
-    KeysOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    SnapshotOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DigestInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption
 
 
-def command(
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
+@dataclass(frozen=True)
+class DoctorAccountInput(AccountInput):
+    """The account as it is today, read from AWS only with ``--live``."""
+
     live: Annotated[
         bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")
-    ] = False,
-    profile: ProfileOption = "",
+    ] = False
+
+
+@with_option_groups
+def command(
+    *,
+    logs: LogInput,
+    window: WindowInput,
+    account: DoctorAccountInput,
     role: Annotated[
         str, typer.Option("--role", "-r", help="Judge by this role: trails may leave its sessions out.")
     ] = "",
@@ -42,12 +43,8 @@ def command(
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     allow_incomplete: IncompleteOption = False,
     show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
+    digests: DigestInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Say what the logs of an account can show, and which command would let them show more.
@@ -56,43 +53,23 @@ def command(
     """
     from policygen.account.current import services_of
     from policygen.cli.output import ascii_only, write_stdout
-    from policygen.errors import UsageError
     from policygen.evidence.coverage.table import coverage_rows
     from policygen.evidence.observe import collect_coverage
+    from policygen.report.formats import require_format
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
-    from policygen.text import escape_controls
 
-    if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: json, text", code="PG-E207")
-    if snapshot and live:
-        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
-    talk = message_sink(quiet=quiet)
-    account = None
-    if snapshot:
-        from policygen.account.snapshot import load_snapshot
-
-        account = load_snapshot(snapshot)
-    elif live:
-        from policygen.account.aws_session import open_session
-        from policygen.account.live import take_snapshot
-        from policygen.account.snapshot import to_account
-
-        account = to_account(take_snapshot(open_session(profile or None), say=talk), "the account")
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        reading, counts, coverage = collect_coverage(
-            source,
-            days=days,
-            until=until,
-            account=account,
-            role=role,
-            allow_incomplete=allow_incomplete,
-            means=means,
-        )
-    wanted = set(services or ())
-    if account and role and not wanted:
-        wanted = services_of(account.role(role))
-    health = Health(reading, counts, coverage, account, coverage_rows(coverage, wanted), listed=bool(wanted))
+    require_format(format_, ("json", "text"))
+    observe = window.observe(allow_incomplete=allow_incomplete)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account, notify)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        report, counts, coverage = collect_coverage(source, observe, account=current, role=role, read=options)
+    listed = set(services or ())
+    if current and role and not listed:
+        listed = services_of(current.role(role))
+    rows = coverage_rows(coverage, listed)
+    health = Health(report, counts, coverage, current, rows, listed=bool(listed))
     if format_ == "json":
         write_stdout(render_doctor_json(health), utf8=True)
     else:

@@ -1,4 +1,4 @@
-"""policygen explain: why one action is kept, removed, in doubt, or not granted."""
+"""policygen explain: shows why an action is kept, removed, in doubt, or not granted."""
 
 from __future__ import annotations
 
@@ -7,52 +7,33 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
-from policygen.cli.options import (
-    AcceptOption,
-    DaskOption,
-    DaysOption,
-    DecisionsOption,
-    DropOption,
-    IncompleteOption,
-    JobsOption,
-    KeepOption,
-    KeysOption,
-    LiveOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    RoleOption,
-    SnapshotOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DecisionInput,
+    DigestInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
 
 
+@with_option_groups
 def command(
+    *,
     actions: Annotated[list[str], typer.Argument(help="Actions, as s3:GetObject.")],
     role: RoleOption,
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
-    live: LiveOption = False,
-    profile: ProfileOption = "",
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
     allow_incomplete: IncompleteOption = False,
-    accept: AcceptOption = None,
-    keep: KeepOption = None,
-    drop: DropOption = None,
-    decisions: DecisionsOption = None,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
+    decisions: DecisionInput,
+    digests: DigestInput,
+    read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
     """Say why an action of a role is kept, removed, in doubt, or not granted at all.
@@ -60,38 +41,28 @@ def command(
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import ascii_only, summarise, write_stdout
-    from policygen.errors import UsageError
+    from policygen.report.formats import require_format
     from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
     from policygen.rightsize.analysis import analyse
     from policygen.rightsize.explain import explain
-    from policygen.text import escape_controls
+    from policygen.rightsize.suggestion import SuggestOptions
 
-    if format_ not in {"text", "json"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: json, text", code="PG-E207")
-    decided = decisions_of(decisions, keep, drop)
-    talk = message_sink(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        analysis = analyse(
-            source,
-            role,
-            days=days,
-            until=until,
-            account=account,
-            allow_incomplete=allow_incomplete,
-            accepted=signs_of(accept),
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
-        )
-    found = [explain(analysis.suggestion, action) for action in actions]
+    require_format(format_, ("json", "text"))
+    on = datetime.now(UTC).date()
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify, role)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
+    explanations = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)
     if format_ == "json":
-        write_stdout("".join(map(render_explanation_json, found)), utf8=True)
+        write_stdout("".join(map(render_explanation_json, explanations)), utf8=True)
         return
     flat = ascii_only()
     write_stdout(
-        "\n".join(render_explanation_text(one, show_events=events, ascii_only=flat) for one in found)
+        "\n".join(render_explanation_text(one, show_events=events, ascii_only=flat) for one in explanations)
     )

@@ -1,4 +1,4 @@
-"""policygen map: what each record of a log stands for, record by record."""
+"""policygen map: prints the access requests behind each record of a log."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from policygen.cli.console import LINE
 
 if TYPE_CHECKING:
     from policygen.evidence.record_mapping import MappedRecord
+    from policygen.logs.read_report import ReadReport
 
 
 def command(
@@ -41,13 +42,12 @@ def command(
     from policygen.logs.read_report import ReadReport, require_complete
     from policygen.logs.registry import open_source
     from policygen.logs.source import QuerySource
-    from policygen.text import escape_controls
+    from policygen.report.formats import require_format
 
-    if format_ not in {"jsonl", "text"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: jsonl, text", code="PG-E207")
+    require_format(format_, ("jsonl", "text"))
     wanted = parse_role(role) if role else None
-    reading, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
-    seen: set[str] = set()
+    read_report, counts, unmapped = ReadReport(), Counter[str](), Counter[str]()
+    event_ids: set[str] = set()
     source = open_source([str(path) for path in logs])
     if isinstance(source, QuerySource):
         raise UsageError(
@@ -57,16 +57,18 @@ def command(
         )
     LINE.clear()
     for batch in source.read():
-        reading.note(batch)
-        for row in map_batch(batch, wanted, seen, why=why):
+        read_report.note(batch)
+        for row in map_batch(batch, wanted, event_ids, why=why):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
             sys.stdout.write(_line(row, format_) + "\n")
     sys.stdout.flush()
     if not quiet:
-        _summary(reading, counts, unmapped)
-    require_complete(ReadReport(reading.files, damaged=reading.damaged), allow_incomplete=allow_incomplete)
+        _summary(read_report, counts, unmapped)
+    require_complete(
+        ReadReport(read_report.files, damaged=read_report.damaged), allow_incomplete=allow_incomplete
+    )
 
 
 def _line(row: MappedRecord, format_: str) -> str:
@@ -84,7 +86,7 @@ def _line(row: MappedRecord, format_: str) -> str:
 
 
 def _why(request: Mapping[str, str]) -> Iterator[str]:
-    """A request with the rule behind its action and the step behind its ARN, and where each is written."""
+    """Yield a request, then the rule behind its action and the step behind its ARN, each with file and line."""
     from policygen.text import escape_controls
 
     yield escape_controls(f"  {request['action']} {request['resource']} ({request['grade']})")
@@ -92,16 +94,17 @@ def _why(request: Mapping[str, str]) -> Iterator[str]:
         yield escape_controls(f"    {kind}  {request[kind]}  [{request[kind + '_at']}]")
 
 
-def _summary(reading: object, counts: Counter[str], unmapped: Counter[str]) -> None:
+def _summary(read_report: ReadReport, counts: Counter[str], unmapped: Counter[str]) -> None:
+    """Write to stderr how many records have each status, and which events are unmapped."""
     from policygen.cli.console import log_line
-    from policygen.logs.read_report import ReadReport
     from policygen.text import pluralize
 
     by_status = ", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))
     log_line(f"{pluralize(counts.total(), 'record')}: {by_status or 'nothing to map'}")
-    if isinstance(reading, ReadReport) and reading.passed_over:
+    if read_report.passed_over:
         log_line(
-            "passed over: " + ", ".join(f"{n:,} {kind}" for kind, n in sorted(reading.passed_over.items()))
+            "passed over: "
+            + ", ".join(f"{n:,} {kind}" for kind, n in sorted(read_report.passed_over.items()))
         )
     for name, number in sorted(unmapped.items()):
         log_line(f"unmapped: {name} ({number:,})")

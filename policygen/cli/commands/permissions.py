@@ -1,4 +1,4 @@
-"""policygen permissions: the least policy that policygen itself needs, command by command."""
+"""policygen permissions: prints the IAM permissions that policygen needs, command by command."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def command(
     from policygen.account.required_permissions import NEEDS
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
+    from policygen.report.formats import require_format
     from policygen.text import escape_controls
 
-    if format_ not in {"text", "policy"}:
-        raise UsageError(f"no format {escape_controls(format_)!r}", "there are: policy, text", code="PG-E207")
+    require_format(format_, ("policy", "text"))
     if not re.fullmatch(r"\*|[0-9]{12}", account):
         raise UsageError(
             f"--account is {escape_controls(account)[:40]!r}", "an account id has 12 digits", code="PG-E221"

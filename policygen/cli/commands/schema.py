@@ -1,4 +1,4 @@
-"""policygen schema: the shape of what other programs read."""
+"""policygen schema: prints the JSON Schema of a file that policygen writes."""
 
 from __future__ import annotations
 

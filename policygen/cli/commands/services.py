@@ -1,4 +1,4 @@
-"""policygen services: what is known of a service, and which services have a file of their own."""
+"""policygen services: prints what the catalog knows about a service, or lists the services with a file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def command(
     from policygen.cli.output import write_stdout
     from policygen.text import escape_controls
 
-    lines = _one(name) if name else _all()
+    lines = _service(name) if name else _services()
     write_stdout("".join(f"{escape_controls(line)}\n" for line in lines))
 
 
-def _all() -> Iterator[str]:
+def _services() -> Iterator[str]:
     from policygen.catalog.service_info import by_prefix, data_facts
     from policygen.report.terminal.layout import wrapped
 
@@ -53,7 +53,7 @@ def _all() -> Iterator[str]:
     )
 
 
-def _one(name: str) -> Iterator[str]:
+def _service(name: str) -> Iterator[str]:
     from policygen.catalog.service_info import service_facts
     from policygen.errors import NothingFoundError
     from policygen.text import escape_controls

@@ -1,4 +1,4 @@
-"""policygen snapshot: the account as it is today, in one file, for work without AWS."""
+"""policygen snapshot: writes the account as it is today to one file, for work without AWS."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def command(
     from policygen.files import check_writable, write_file
 
     check_writable(output)
-    talk = message_sink(quiet=quiet)
-    found = take_snapshot(
+    notify = message_sink(quiet=quiet)
+    snapshot = take_snapshot(
         open_session(profile or None),
         region or (),
-        say=talk,
+        say=notify,
         last_accessed=last_accessed,
         organization=organization,
     )
-    write_file(output, snapshot_to_json(found))
-    talk(f"wrote {output}: {len(found['authorization']['RoleDetailList']):,} roles")
+    write_file(output, snapshot_to_json(snapshot))
+    notify(f"wrote {output}: {len(snapshot['authorization']['RoleDetailList']):,} roles")

@@ -1,78 +1,59 @@
-"""policygen suggest: one role's policy."""
+"""policygen suggest: suggests a least-privilege policy for one role."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import account_of, decisions_of, log_source, message_sink, read_options, signs_of
-from policygen.cli.options import (
-    AcceptOption,
-    DaskOption,
-    DaysOption,
-    DecisionsOption,
-    DropOption,
-    ExportOption,
-    FormatOption,
-    IncompleteOption,
-    JobsOption,
-    KeepOption,
-    KeysOption,
-    LiveOption,
-    LogsOption,
-    MaxScanOption,
-    NoCacheOption,
-    ProfileOption,
-    QuietOption,
-    RoleOption,
-    SnapshotOption,
-    SummaryOption,
-    UntilOption,
-    VerifyOption,
+from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DecisionInput,
+    DigestInput,
+    GrantInput,
+    LogInput,
+    PlanOutput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
 )
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
 
 if TYPE_CHECKING:
-    from policygen.rightsize.generate.generalise import Mode
+    from collections.abc import Callable
+
+    from policygen.cli.output import PlanTargets
+    from policygen.plan.model import Plan
 
 
-def command(
-    role: RoleOption,
-    logs: LogsOption = None,
-    days: DaysOption = 30,
-    until: UntilOption = "",
-    snapshot: SnapshotOption = None,
-    live: LiveOption = False,
-    profile: ProfileOption = "",
-    format_: FormatOption = "text",
-    export: ExportOption = None,
-    summary: SummaryOption = False,
-    allow_incomplete: IncompleteOption = False,
-    add_observed: Annotated[
-        bool,
-        typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
-    ] = False,
-    resources: Annotated[
-        str,
-        typer.Option("--resources", help="How names are written: exact, pattern (declared rules), type."),
-    ] = "pattern",
+@dataclass(frozen=True)
+class SuggestGrantInput(GrantInput):
+    """How the policy grants what was observed, and resource types that it grants whole."""
+
     opened: Annotated[
         list[str] | None,
         typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
-    ] = None,
-    accept: AcceptOption = None,
-    keep: KeepOption = None,
-    drop: DropOption = None,
-    decisions: DecisionsOption = None,
+    ] = None
+
+
+@with_option_groups
+def command(
+    *,
+    role: RoleOption,
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    output: PlanOutput,
+    allow_incomplete: IncompleteOption = False,
+    grants: SuggestGrantInput,
+    decisions: DecisionInput,
     show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
-    verify_digests: VerifyOption = False,
-    public_keys: KeysOption = None,
-    max_scan: MaxScanOption = "",
-    jobs: JobsOption = 0,
-    dask: DaskOption = "",
-    no_cache: NoCacheOption = False,
+    digests: DigestInput,
+    read: ReadInput,
     plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
     quiet: QuietOption = False,
@@ -83,63 +64,40 @@ def command(
 
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
-    from policygen.cli.output import (
-        add_to_summary,
-        ascii_only,
-        plan_file,
-        save_plan,
-        summarise,
-        summary_file,
-        write_stdout,
-    )
-    from policygen.errors import UsageError
-    from policygen.files import check_writable, write_file
-    from policygen.report.formats import format_of, render, require_format
-    from policygen.report.from_analysis import plan_from_analysis
+    from policygen.cli.output import plan_targets, summarise
+    from policygen.plan.build import plan_from_analysis
     from policygen.rightsize.analysis import analyse
-    from policygen.text import escape_controls
 
-    exports = [(path, format_of(str(path))) for path in export or []]
-    for path, _ in exports:
-        check_writable(path)
-    if resources not in {"exact", "pattern", "type"}:
-        raise UsageError(
-            f"--resources is {escape_controls(resources)[:40]!r}",
-            "there are: exact, pattern, type",
-            code="PG-E215",
-        )
-    require_format(format_)
-    step = summary_file() if summary else None
-    decided = decisions_of(decisions, keep, drop)
-    talk = message_sink(quiet=quiet)
-    account = account_of(snapshot, role, profile, talk, live=live or not (logs or snapshot))
-    source = log_source(logs, profile, talk, max_scan, verify=verify_digests, keys=public_keys)
-    with read_options(quiet=quiet, jobs=jobs, cached=not no_cache, dask=dask) as means:
-        analysis = analyse(
-            source,
-            role,
-            days=days,
-            until=until,
-            account=account,
-            allow_incomplete=allow_incomplete,
-            add_observed=add_observed,
-            resources=cast("Mode", resources),
-            opened=opened or (),
-            accepted=signs_of(accept),
-            decisions=decided,
-            on=datetime.now(UTC).date(),
-            means=means,
-        )
+    targets = plan_targets(output)
+    on = datetime.now(UTC).date()
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify, role)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
     if not quiet:
         summarise(analysis.observed)
-    made, options = plan_from_analysis(analysis), {"show_all": show_all, "ascii_only": ascii_only()}
-    if not no_plan:
-        made.file = str(plan_file(plans, made))
-    for path, kind in exports:
-        write_file(path, render(kind, made, **options))
-        talk(f"wrote {path} ({kind})")
-    if not no_plan:
-        talk(save_plan(plans, made))
-    if step:
-        talk(add_to_summary(step, [render("markdown", made)]))
-    write_stdout(render(format_, made, **options), utf8=format_ != "text")
+    _write(plan_from_analysis(analysis), targets, None if no_plan else plans, notify, show_all=show_all)
+
+
+def _write(
+    plan: Plan, targets: PlanTargets, folder: Path | None, notify: Callable[[str], None], *, show_all: bool
+) -> None:
+    """Write the exports, the saved plan, the summary of the step and stdout, in this order."""
+    from policygen.cli.output import add_to_summary, ascii_only, plan_file, save_plan, write_stdout
+    from policygen.files import write_file
+    from policygen.report.formats import render
+
+    options = {"show_all": show_all, "ascii_only": ascii_only()}
+    if folder:
+        plan.file = str(plan_file(folder, plan))
+    for path, format_ in targets.exports:
+        write_file(path, render(format_, plan, **options))
+        notify(f"wrote {path} ({format_})")
+    if folder:
+        notify(save_plan(folder, plan))
+    if targets.step:
+        notify(add_to_summary(targets.step, [render("markdown", plan)]))
+    write_stdout(render(targets.format_, plan, **options), utf8=targets.format_ != "text")

@@ -21,7 +21,7 @@ class BlindSpot:
     """A permission of today that the evidence cannot speak about."""
 
     id: str
-    """As in docs/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
+    """As in docs/concepts/blind-spots.md: ``data-events-off``, ``never-logged``, ``trail-unknown`` …"""
     action: str
     why: str
     remedy: str
@@ -53,8 +53,8 @@ class Restrictions:
     def _answer(self, asked: Sequence[EventSet], relaxed: Ignoring = frozenset()) -> Answer:
         return every(logged_share(one, self._now, relaxed) for one in asked)
 
-    def spot(self, asked: tuple[EventSet, ...], service: str) -> BlindSpot:
-        """Why not all is logged: the first restriction without which it would be."""
+    def find_blind_spot(self, asked: tuple[EventSet, ...], service: str) -> BlindSpot:
+        """Return the first restriction without which the trails would log all these events."""
         active = self._active
         if not active:
             kind = _kind(asked[0])

@@ -107,9 +107,9 @@ def _line(
     events = coverage.data_seen.get(name, 0) if kind == "data" and coverage.data_seen else None
     if coverage.trails is None:
         return CoverageRow(kind, name, service, "partly" if events else "unknown", "", events, "")
-    state = _STATES[logged_share(asked, coverage.eras[-1].trails)]
+    state = _STATES[logged_share(asked, coverage.trail_periods[-1].trails)]
     if state == "on":
-        return CoverageRow(kind, name, service, state, coverage.since([asked]), events, "")
+        return CoverageRow(kind, name, service, state, coverage.logged_since((asked,)), events, "")
     active = [trail for trail in coverage.known if trail.logging is not False]
     command = (
         put_selectors(active, coverage.account, "Data" if asked.data_type else "Management", asked.data_type)

@@ -17,7 +17,7 @@ from policygen.logs.events.event import (
     SkippedRecord,
     agent_of,
     denial_in,
-    is_outside,
+    is_from_ip_address,
     is_presigned,
     normalize,
     principal_or_skip,
@@ -101,7 +101,7 @@ class EventGroup:
         self.data = record.eventCategory == "Data"
         self.reads = bool(record.readOnly)
         who = self.caller
-        if who.role is None or who.foreign or not select(who.role):
+        if who.role is None or who.is_cross_account_copy or not select(who.role):
             return
         self.kept = True
         self.said = normalize(record)
@@ -112,7 +112,7 @@ class EventGroup:
             who.session,
             self.agent,
             self.said.via,
-            is_outside(record),
+            is_from_ip_address(record),
             is_presigned(record),
         )
 

@@ -123,6 +123,6 @@ def call_bucket(event: Event) -> CallBucket:
     """What an event is added up under."""
     who = event.principal
     user = credential_use_of(
-        who.function, who.session, event.user_agent, event.said.via, event.outside, event.presigned
+        who.function, who.session, event.user_agent, event.said.via, event.from_ip_address, event.presigned
     )
     return CallBucket(call_signature(event), event.time[:10], user)

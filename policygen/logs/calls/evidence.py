@@ -45,8 +45,8 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
             weak=self.weak + other.weak,
         )
 
-    def taken_back(self) -> Evidence:
-        """What takes this out of a sum that holds it twice, when it is added: the rest is there anyway."""
+    def negated(self) -> Evidence:
+        """Return the evidence that, when added, takes this out of a sum that holds it twice."""
         return msgspec.structs.replace(self, count=-self.count, weak=-self.weak)
 
     @property

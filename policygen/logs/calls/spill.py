@@ -62,15 +62,15 @@ class SpillStore:
     ) -> None:
         self._folder.cleanup()
 
-    def take(self, calls: dict[RoleKey, Calls]) -> None:
+    def write(self, calls: dict[RoleKey, Calls]) -> None:
         """Writes calls and forgets them: the mapping is empty afterwards.
 
         Raises:
             UsageError: PG-E278, the disk is full, or not writable.
         """
-        self.put(pack_calls(calls))
+        self.write_packed(pack_calls(calls))
 
-    def put(self, packed: PackedParts) -> None:
+    def write_packed(self, packed: PackedParts) -> None:
         """Writes calls that were packed, perhaps elsewhere; raises as `take` does."""
         for role in packed.roles:
             self._names.setdefault(_name(role), set()).add(role)

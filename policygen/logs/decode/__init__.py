@@ -1,1 +1,1 @@
-"""Bytes in, records out: compression, wrappings, and what an object's key tells."""
+"""Decode bytes to records: compression, wrappers, and what an object's key says."""

@@ -1,4 +1,4 @@
-"""How a trail names what it delivers (2.1): the account, the region and the day, and what is no log of calls."""
+"""Read the name of a file that a trail delivered (2.1): account, region and day, and whether it is a log of calls."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ _STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 STAMP = "%Y%m%dT%H%MZ"
 
 
-class Delivered(NamedTuple):
-    """What the name of a log file says; "" where it says nothing."""
+class LogName(NamedTuple):
+    """What the name of a log file says; a field is "" where the name does not say it."""
 
     account: str = ""
     region: str = ""
     day: str = ""
-    """The date on which it was published, not that of its events (2.1.2)."""
+    """The date of publishing, not of the events (2.1.2)."""
 
 
-def delivered(name: str) -> Delivered:
-    """What a trail said of a file by its name."""
-    found = _NAME.match(name.rsplit("/", 1)[-1])
+def parse_log_name(name: str) -> LogName:
+    """Return what the name of a file says, as a trail writes names."""
+    match = _NAME.match(name.rsplit("/", 1)[-1])
     return (
-        Delivered(found["account"], found["region"], f"{found['y']}-{found['m']}-{found['d']}")
-        if found
-        else Delivered()
+        LogName(match["account"], match["region"], f"{match['y']}-{match['m']}-{match['d']}")
+        if match
+        else LogName()
     )
 
 
 def published(name: str) -> str:
-    """When a file was published, to the minute: ``20261124T2235Z`` (`STAMP`); "" where its name does not tell."""
-    found = _STAMP.match(name.rsplit("/", 1)[-1])
-    return found[1] if found else ""
+    """Return when a file was published, to the minute, ``20261124T2235Z`` (`STAMP`); "" where its name does not say."""
+    match = _STAMP.match(name.rsplit("/", 1)[-1])
+    return match[1] if match else ""
 
 
 def kind_of_name(name: str) -> str | None:
-    """What a trail's own layout says about a file (2.1): digests and insights have folders of their own."""
+    """Return the kind of a file that trails keep apart from logs (2.1), digest or insight; None for any other."""
     parts = PurePosixPath(name).parts
-    for mark, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
-        if mark in parts or f"_{mark}_" in parts[-1]:
+    for folder, kind in (("CloudTrail-Digest", "digest"), ("CloudTrail-Insight", "insight")):
+        if folder in parts or f"_{folder}_" in parts[-1]:
             return kind
     return None
 
 
-def is_log_name(name: str) -> bool:
-    """Whether a name claims a JSON log: by its suffix, or the one before ``.gz`` if there is one."""
+def has_log_suffix(name: str) -> bool:
+    """Return whether a name has the suffix of a JSON log, or has it before ``.gz``."""
     inner = _INNER_NAME.search(name)
     return bool(_LOG_NAME.search(inner.group() if inner else name))

@@ -1,6 +1,6 @@
-"""The records of a trail file in which something stands, without decoding the others.
+"""Find the records of a trail file that contain a text, without decoding the other records.
 
-Texts are found by SIMD with the extra ``fast``, else by the standard library.
+The search uses SIMD with the extra ``fast``, else the standard library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import msgspec
 
-from policygen.logs.decode.envelope import BAD_JSON, RECORD, is_plain, not_utf8
+from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, invalid_utf8_offset, is_call_record
 from policygen.logs.events.record import Record
 from policygen.logs.source import BytePattern
 
@@ -22,66 +22,69 @@ try:
 except ImportError:  # the extra `fast` is not installed
 
     def find_all(data: bytes, text: bytes) -> list[int]:
-        """Offsets of a text, from left to right, none inside another."""
-        found, at = [], data.find(text)
+        """Return the offsets of a text, from left to right, without overlaps."""
+        offsets, at = [], data.find(text)
         while at >= 0:
-            found.append(at)
+            offsets.append(at)
             at = data.find(text, at + len(text))
-        return found
+        return offsets
 
 else:
 
     @lru_cache(maxsize=64)
     def _searcher(text: bytes) -> Callable[[bytes], list[tuple[int, int, int]]]:
-        # One text at a time: several at once are searched without SIMD, thirty times slower.
+        # One text per search: a search for several texts does not use SIMD and takes thirty times as long.
         return BytesAhoCorasick([text]).find_matches_as_indexes
 
     def find_all(data: bytes, text: bytes) -> list[int]:
-        """Offsets of a text, from left to right, none inside another."""
+        """Return the offsets of a text, from left to right, without overlaps."""
         return [start for _, start, _ in _searcher(text)(data)]
 
 
 class _Pieces(msgspec.Struct, frozen=True, gc=False):
-    """A log file of which no record is decoded yet."""
+    """A log file whose records are not decoded."""
 
     Records: list[msgspec.Raw]
 
 
-# As CloudTrail writes it, with no space anywhere: what is sought is written so as well.
+# CloudTrail writes no space anywhere, and the patterns of the search have none either.
 _TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
 _PIECES = msgspec.json.Decoder(_Pieces)
 
 
 def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | None:
-    """The records of a `{"Records": [...]}` text that hold something that is wanted; None if it is anything else.
+    """Return the records of a `{"Records": [...]}` text that contain a wanted pattern; None for any other text.
 
-    Most files of a trail hold none, and of most others few records need be decoded. Where a record begins, JSON
-    alone decides: a caller can write what looks like a record into the parameters of a call.
+    Most files of a trail contain no match, and in most of the others only few records need to be decoded. The JSON
+    parser alone decides where a record begins: a caller can write text that looks like a record into the parameters of
+    a call.
     """
-    # What is cut may have held more: that is for the full reading to say.
+    # A file that was cut may have contained more; the full parser reports that.
     if not (data.startswith(_TRAIL_HEAD) and data[-64:].rstrip().endswith(b"}]}")):
         return None
-    hits = sorted(hit for one in wanted for hit in find_all(data, one.text) if _stands(data, hit, one))
+    hits = sorted(
+        hit for pattern in wanted for hit in find_all(data, pattern.text) if _has_context(data, hit, pattern)
+    )
     if not hits:
         return []
-    if not_utf8(data) is not None:
+    if invalid_utf8_offset(data) is not None:
         return None
     try:
         pieces = _PIECES.decode(data).Records
-        # Where the comma behind each record is, and before them all the bracket.
+        # The offset of the bracket before the first record, then of the comma after each record.
         sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
         ends = [end + number for number, end in enumerate(sizes)]
         if ends[-1] != data.rfind(b"]"):  # there is space between the records
             return None
         held = dict.fromkeys([bisect_left(ends, hit) for hit in hits])
-        found = [RECORD.decode(pieces[number - 1]) for number in held if number]
-    except BAD_JSON:
+        records = [RECORD.decode(pieces[number - 1]) for number in held if number]
+    except JSON_ERRORS:
         return None
-    return found if all(map(is_plain, found)) else None
+    return records if all(map(is_call_record, records)) else None
 
 
-def _stands(data: bytes, hit: int, wanted: BytePattern) -> bool:
-    """Whether what must be around a hit is there."""
+def _has_context(data: bytes, hit: int, wanted: BytePattern) -> bool:
+    """Return whether the bytes around a hit match what the pattern requires there."""
     if not wanted.around:
         return True
     around = data[max(0, hit - wanted.before) : hit + len(wanted.text) + wanted.behind]

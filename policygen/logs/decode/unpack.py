@@ -1,7 +1,7 @@
-"""From the bytes of one file to its records: packed and wrapped as users have them.
+"""Turn the bytes of one file into records, whatever compression and wrapping it has.
 
-What a file is, its first bytes tell, not its name; the name only tells whether a file that cannot be read was meant to
-be a log.
+The first bytes of a file decide what it is, not its name. The name only decides whether a file that cannot be read was
+meant to be a log.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
-from policygen.logs.decode import envelope
-from policygen.logs.decode.object_key import is_log_name, kind_of_name
+from policygen.logs.decode.checksum import check_content
+from policygen.logs.decode.envelope import Item, PassedOver, parse_items
+from policygen.logs.decode.json_text import non_json_reason, without_bom
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
 from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
-from policygen.logs.verify.chain import Verdict
 from policygen.text import escape_controls
 
 try:
@@ -47,7 +49,7 @@ LIMIT = 2 << 30
 """Greatest size of one unpacked file, in bytes; trails deliver at most 50 MB (2.1.5)."""
 
 BATCH = 5_000
-"""Greatest number of records in a batch of a file that is not a plain trail file."""
+"""Greatest number of records in one batch of a file that is not a plain trail file."""
 
 _ZLIB_WORDS = {"incorrect data check": "CRC mismatch", "incorrect length check": "length mismatch"}
 _MAX_NESTING = 4
@@ -72,42 +74,44 @@ _BAD_ZIP = (
 
 
 class StoredFile(NamedTuple):
-    """What bytes are of: as shown, whether it is meant to be a log, whatever it is called, and what to look for."""
+    """Where bytes come from: the name to show, whether it is meant to be a log, and the patterns to search for."""
 
     name: str
-    claims: bool
+    expects_log: bool
     search: tuple[BytePattern, ...] = ()
 
 
 def reason_of(error: Exception) -> str:
-    """An error in one printable line."""
+    """Return an error as one printable line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     text = text.removeprefix("Error -3 while decompressing data: ")
     return escape_controls(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
 
 
 def looks_like_log(head: bytes) -> bool:
-    """Whether the first bytes of a file may be those of a log, whatever its name."""
-    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(envelope.without_bom(head)) is not None
+    """Return whether the first bytes of a file may be those of a log, whatever its name is."""
+    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(without_bom(head)) is not None
 
 
-def read_stored(one: LogObject, data: bytes) -> Iterator[Batch]:
-    """The batches of an object's bytes as stored; damage alone where its digest does not vouch for these bytes."""
-    damage = Verdict("valid", hashes=one.hashes).damage(data) if one.hashes else None
+def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
+    """Yield the batches of an object's bytes as stored, or only damage if no digest lists these bytes."""
+    damage = check_content(data, stored.hashes) if stored.hashes else None
     if damage:
-        yield Batch.damaged(one.name, damage, len(data))
+        yield Batch.damaged(stored.name, damage, len(data))
     else:
-        yield from read_bytes(StoredFile(one.name, one.claims, one.search), data, size=len(data))
+        yield from read_bytes(
+            StoredFile(stored.name, stored.expects_log, stored.search), data, size=len(data)
+        )
 
 
 def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
-    """The batches of one file's bytes, packed or not; never raises for what they hold.
+    """Yield the batches of one file's bytes, packed or not; never raises for their content.
 
     Args:
-        file: what the bytes are of.
-        data: as stored.
-        size: bytes as stored, told once.
-        depth: how often they were unpacked already.
+        file: where the bytes come from.
+        data: the bytes as stored.
+        size: number of bytes as stored; the first batch has it.
+        depth: how often the bytes were unpacked already.
     """
     if len(data) > LIMIT:
         yield Batch.damaged(file.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"))
@@ -118,7 +122,7 @@ def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iter
         if damage and not text:
             yield Batch.damaged(file.name, damage, size)
         elif damage:
-            yield from _read_text(StoredFile(file.name, claims=True), text, size, damage)
+            yield from _read_text(StoredFile(file.name, expects_log=True), text, size, damage)
         else:
             yield from read_bytes(file, text, size, depth + 1)
     elif data.startswith(_ZIP):
@@ -128,7 +132,7 @@ def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iter
 
 
 def _gunzip(data: bytes) -> tuple[bytes, Damage | None]:
-    """All members of a gzip file, and what is wrong with it."""
+    """Return the content of all members of a gzip file, and what is wrong with the file."""
     try:
         if len(data) * _DEFLATE_RATIO <= LIMIT:
             return _gunzip_whole(data), None
@@ -138,19 +142,19 @@ def _gunzip(data: bytes) -> tuple[bytes, Damage | None]:
 
 
 def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
-    """Member by member, within the limit, to find out where it goes wrong.
+    """Unpack member by member, within the limit, to find the place of the error.
 
-    What precedes a cut is used, though no checksum vouches for it. A member whose data or checksum is wrong
-    is left out whole: the fault shows later than it was made, and a changed letter would be a wrong grant.
+    The content before a cut is used, though no checksum covers it. A member with wrong data or a wrong checksum is left
+    out as a whole: the error shows later than its place, and a changed letter would give a wrong grant.
     """
     whole: list[bytes] = []
     position = total = 0
     while position < len(data):
         if not data.startswith(_GZIP, position):
-            left = len(data) - position
-            if data.count(0, position) == left:  # padding to a block size
+            rest = len(data) - position
+            if data.count(0, position) == rest:  # padding to a block size
                 break
-            reason = f"{left:,} bytes that are not gzip after the end at byte {position:,}"
+            reason = f"{rest:,} bytes that are not gzip after the end at byte {position:,}"
             return b"".join(whole), Damage(position, reason)
         member = zlib.decompressobj(31)
         parts: list[bytes] = []
@@ -203,9 +207,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
             member.compress_size,
         )
         return
-    claims = is_log_name(member.filename)
-    if claims or looks_like_log(data[:CHUNK]):
-        yield from read_bytes(StoredFile(name, claims), data, member.compress_size, depth + 1)
+    expects_log = has_log_suffix(member.filename)
+    if expects_log or looks_like_log(data[:CHUNK]):
+        yield from read_bytes(StoredFile(name, expects_log), data, member.compress_size, depth + 1)
     else:
         yield Batch.passed(name, "not-json", member.compress_size)
 
@@ -214,20 +218,20 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, d
 
 
 def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
-    """The batches of one unpacked file; `damage` is what unpacking found."""
+    """Yield the batches of one unpacked file; `damage` is what unpacking found."""
     if damage is None:
-        found = cut_records(data, file.search) if file.search else None
-        if found is not None:
-            yield Batch(escape_controls(file.name), found, size=size, searched=True)
+        matching = cut_records(data, file.search) if file.search else None
+        if matching is not None:
+            yield Batch(escape_controls(file.name), matching, size=size, searched=True)
             return
-        records = envelope.trail(data)
+        records = decode_trail_file(data)
         if records is not None:
             yield Batch(escape_controls(file.name), records, size=size)
             return
-    text = envelope.without_bom(data)
-    reason = envelope.not_json(text)
+    text = without_bom(data)
+    reason = non_json_reason(text)
     if damage or reason is None:
-        yield from _read_items(file, envelope.items(text), size, damage, claims=_claims(file, text))
+        yield from _read_items(file, parse_items(text), size, damage, expects_log=_claims(file, text))
     elif _claims(file, text):
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
@@ -235,31 +239,29 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
 
 
 def _claims(file: StoredFile, text: bytes) -> bool:
-    return file.claims or _OBJECT_HEAD.match(text) is not None
+    return file.expects_log or _OBJECT_HEAD.match(text) is not None
 
 
 def _read_items(
-    file: StoredFile, items: Iterator[envelope.Item], size: int, damage: Damage | None, *, claims: bool
+    file: StoredFile, items: Iterator[Item], size: int, damage: Damage | None, *, expects_log: bool
 ) -> Iterator[Batch]:
-    """Items as batches. Text that only looked like JSON, and never claimed to be a log, is passed over."""
-    if damage:  # where a cut file stops being JSON is no second fault
+    """Yield items as batches. A file that only looked like JSON, and was not meant to be a log, is passed over."""
+    if damage:  # a cut file ends in the middle of its JSON, which is not a second fault
         items = (item for item in items if not isinstance(item, Damage))
     position = 0
     while chunk := list(islice(items, BATCH)):
-        batch = _batch(file, chunk, position, size, damage)
-        if not (claims or position or batch.records or batch.passed_over):
+        batch = _to_batch(file, chunk, position, size, damage)
+        if not (expects_log or position or batch.records or batch.passed_over):
             yield Batch.passed(file.name, "not-json", size)
             return
         yield batch
         position += sum(not isinstance(item, Damage) for item in chunk)
         size, damage = 0, None
-    if damage:  # and not one item before it
+    if damage:  # and no item was before it
         yield Batch.damaged(file.name, damage, size)
 
 
-def _batch(
-    file: StoredFile, chunk: list[envelope.Item], position: int, size: int, damage: Damage | None
-) -> Batch:
+def _to_batch(file: StoredFile, chunk: list[Item], position: int, size: int, damage: Damage | None) -> Batch:
     name = escape_controls(file.name)
     records: list[Record] = []
     unreadable: list[Unreadable] = []
@@ -271,7 +273,7 @@ def _batch(
         position += 1
         if isinstance(item, Record):
             records.append(item)
-        elif isinstance(item, envelope.Passed):
+        elif isinstance(item, PassedOver):
             passed[item.kind] += 1
         else:
             unreadable.append(Unreadable(name, position, item.reason))

@@ -49,9 +49,9 @@ _INTERACTIVE = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def channel_of(agent: str, via: str = "", outside: bool = False) -> Channel:
+def channel_of(agent: str, via: str = "", from_ip_address: bool = False) -> Channel:
     """The manner of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
-    if via or (_SERVICE.fullmatch(agent) and not outside):
+    if via or (_SERVICE.fullmatch(agent) and not from_ip_address):
         return "interactive" if not via and "console" in agent.lower() else "service"
     if _RUNTIME.search(agent):
         return "runtime"
@@ -62,7 +62,7 @@ def channel_of(agent: str, via: str = "", outside: bool = False) -> Channel:
 
 @lru_cache(maxsize=4096)
 def credential_use_of(
-    function: str, session: str, agent: str, via: str, outside: bool = False, presigned: bool = False
+    function: str, session: str, agent: str, via: str, from_ip_address: bool = False, presigned: bool = False
 ) -> CredentialUse:
     """The user of a call.
 
@@ -74,7 +74,7 @@ def credential_use_of(
         outside: whether the call came from an IP address, so that an agent that names a service is only said to.
         presigned: whether the signature came in the URL.
     """
-    channel: Channel = "presigned" if presigned else channel_of(agent, via, outside)
+    channel: Channel = "presigned" if presigned else channel_of(agent, via, from_ip_address)
     if channel == "other" and _PLATFORM_SESSION.match(session):
         channel = "platform"
     return CredentialUse(function or (session if channel == "runtime" else ""), channel)

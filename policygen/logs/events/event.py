@@ -48,7 +48,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     user_agent: str
     address: str = ""
     """sourceIPAddress: an address, or the DNS name of a service."""
-    outside: bool = False
+    from_ip_address: bool = False
     """Whether that is an address."""
     presigned: bool = False
     """The signature came in the URL: whoever was given the link used it, as its maker meant."""
@@ -182,7 +182,7 @@ def event_of(record: Record, principal: Principal) -> Event:
         resources_of(record.resources),
         agent_of(record),
         clean_word(record.sourceIPAddress),
-        is_outside(record),
+        is_from_ip_address(record),
         is_presigned(record),
     )
 
@@ -237,7 +237,7 @@ def is_presigned(record: Record) -> bool:
     return _QUERY_STRING.search(record.additionalEventData) is not None
 
 
-def is_outside(record: Record) -> bool:
+def is_from_ip_address(record: Record) -> bool:
     """Whether the call came from an IP address, and not from what is named as a service."""
     address = record.sourceIPAddress
     return address is not None and (address[-1:].isdigit() or ":" in address)

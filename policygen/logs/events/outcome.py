@@ -22,6 +22,11 @@ class Denial:
     policy_type: str = ""
     explicit: bool = False
 
+    @property
+    def is_dependency(self) -> bool:
+        """Whether only a dependent part of the call was refused: then the call itself was authorised (1.10.1)."""
+        return self.policy_type.startswith(_DEPENDENCY_TYPE)
+
 
 class Outcome(StrEnum):
     """What an event proves about the permission it needed (1.10.5)."""
@@ -58,6 +63,7 @@ _WEAK = re.compile(
 # User pools say this of a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
 # AccessDeniedException there (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html).
 _END_USER = ("cognito-idp.amazonaws.com", "NotAuthorizedException")
+_DEPENDENCY_TYPE = "dependency"
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
 _DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
 
@@ -101,5 +107,5 @@ def denial_of(code: str, message: str) -> Denial:
     if code == "VpceAccessDenied" or "due to a VPC endpoint policy" in message:
         policy_type = "VPC endpoint"
     if not policy_type and (part := _DEPENDENCY.fullmatch(code)):
-        policy_type = f"dependency ({part['part'].upper()})"
+        policy_type = f"{_DEPENDENCY_TYPE} ({part['part'].upper()})"
     return Denial(sanitize(action), sanitize(resource, 1024), sanitize(policy_type, 64), explicit is not None)

@@ -23,7 +23,7 @@ class Principal:
     session: str
     function: str
     """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
-    foreign: bool
+    is_cross_account_copy: bool
     """The copy that the resource's account received of another account's call (1.4.4)."""
 
 
@@ -75,7 +75,7 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         role=RoleKey(*(sanitize(part, 2048) for part in role)) if role else None,
         session=sanitize(session, 128),
         function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
-        foreign=foreign or kind == "AWSAccount",
+        is_cross_account_copy=foreign or kind == "AWSAccount",
     )
 
 

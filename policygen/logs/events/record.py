@@ -2,7 +2,7 @@
 
 Only the fields that this tool reads are declared; `requestParameters` stays raw bytes until a record is
 known to matter, because most records of a trail belong to other roles. Every field may be missing
-(reference 0.2): the decoder is as tolerant as the log is odd, the judgement comes later, in `events`.
+(1.2.2, 1.3.2): the decoder is as tolerant as the log is odd, the judgement comes later, in `events`.
 """
 
 from __future__ import annotations

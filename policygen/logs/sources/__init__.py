@@ -1,1 +1,1 @@
-"""Where records come from: one file or folder per log source."""
+"""Log sources: one file or folder for each."""

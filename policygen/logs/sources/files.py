@@ -1,6 +1,6 @@
 """Log source "files": files and folders of CloudTrail logs.
 
-Folders are walked in the order of relative paths, and every file once.
+Folders are read in the order of relative paths, and every file once.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
-from policygen.logs.decode.object_key import delivered, is_log_name, kind_of_name
+from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
-from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
+from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
 from policygen.text import escape_controls
 
 
 def open_files(specs: Sequence[str]) -> FileSource:
-    """The files and folders that `specs` name, as paths or ``file://`` URLs.
+    """Return the source of the files and folders that `specs` name, as paths or ``file://`` URLs.
 
     Raises:
         UsageError: one of them does not exist (PG-E201).
@@ -35,29 +35,29 @@ def open_files(specs: Sequence[str]) -> FileSource:
 
 
 class FileSource(LogSource):
-    """CloudTrail logs in files; a folder in `paths` stands for all files under it."""
+    """CloudTrail logs in files; a folder in `paths` stands for all files below it."""
 
     remote = False
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self.reader = read_file
+        self.reader = FileReader()
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:  # noqa: ARG002 - all files are read
-        """Every file that may be a log, and what is knowingly none."""
+        """Yield every file that may be a log, and a batch for every file that is known to be none."""
         seen: set[tuple[int, int]] = set()
         for path in self.paths:
             label = path.as_posix() if len(self.paths) > 1 else ""
             if path.is_dir():
                 yield from _folder(path, label, seen)
             else:
-                yield from _file(path, label or path.as_posix(), seen, claims=True, given=True)
+                yield from _file(path, label or path.as_posix(), seen, expects_log=True, given=True)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
-        """The error for not one log file (PG-E302)."""
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+        """Return the error for a source without a log file (PG-E302)."""
         return NothingFoundError(
             f"no CloudTrail log file under {', '.join(repr(escape_controls(str(path))) for path in self.paths)}"
-            f"{_account(passed)}",
+            f"{_passed_over_summary(passed)}",
             "logs are .json.gz files as a trail delivers them, or any JSON that holds their records",
             code="PG-E302",
         )
@@ -73,7 +73,7 @@ def _hints(path: Path) -> Iterator[str]:
     yield "name a file or a folder of CloudTrail logs"
 
 
-def _account(passed: Counter[str]) -> str:
+def _passed_over_summary(passed: Counter[str]) -> str:
     kinds = [f"{count} {kind}" for kind, count in sorted(passed.items()) if count]
     if not kinds:
         return ""
@@ -85,7 +85,7 @@ def _account(passed: Counter[str]) -> str:
 
 
 def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[LogObject | Batch]:
-    """All under `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
+    """Yield all files below `folder`, in the order of relative paths: a folder sorts as its name and a slash."""
     try:
         if not _is_new(folder.stat(), seen):
             return
@@ -94,18 +94,18 @@ def _folder(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[Log
     except OSError as error:
         yield Batch.damaged(name or str(folder), Damage(None, reason_of(error)))
         return
-    for key, plain in inside:
-        path, shown = folder / plain, f"{name}/{plain}" if name else plain
-        if plain.startswith("."):
-            yield Batch.passed(shown, "hidden")
+    for key, entry_name in inside:
+        path, label = folder / entry_name, f"{name}/{entry_name}" if name else entry_name
+        if entry_name.startswith("."):
+            yield Batch.passed(label, "hidden")
         elif key.endswith("/"):
-            yield from _folder(path, shown, seen)
+            yield from _folder(path, label, seen)
         else:
-            yield from _file(path, shown, seen, claims=is_log_name(plain))
+            yield from _file(path, label, seen, expects_log=has_log_suffix(entry_name))
 
 
 def _file(
-    path: Path, name: str, seen: set[tuple[int, int]], *, claims: bool, given: bool = False
+    path: Path, name: str, seen: set[tuple[int, int]], *, expects_log: bool, given: bool = False
 ) -> Iterator[LogObject | Batch]:
     try:
         status = path.stat()
@@ -120,16 +120,18 @@ def _file(
     elif kind := kind_of_name(path.as_posix()):
         yield Batch.passed(name, kind)
     else:
-        # As git tells a changed file from an unchanged one: nobody can set back the time of the last change of
-        # its inode. What is no regular file gives its bytes once.
+        # git detects changed files in the same way: nobody can set back an inode's time of last change. A file that is
+        # not regular can be read only once, and has no version.
         version = (
             f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
         )
-        yield LogObject(name, str(path.absolute()), status.st_size, version, claims, *delivered(path.name))
+        yield LogObject(
+            name, str(path.absolute()), status.st_size, version, expects_log, *parse_log_name(path.name)
+        )
 
 
 def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
-    """Whether this file or folder was not met before, by another path or link."""
+    """Return whether this file or folder was not seen before, through another path or link."""
     key = (status.st_dev, status.st_ino)
     if key in seen:
         return False
@@ -140,15 +142,23 @@ def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:
 # ---- reading --------------------------------------------------------------------------------------------
 
 
+class FileReader(Reader):
+    """Reads files; the locator of an object is its path."""
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Yield the batches of one file; never raises for its content."""
+        return read_file(one)
+
+
 def read_file(one: LogObject) -> Iterator[Batch]:
-    """The batches of one file; never raises for what it holds."""
+    """Yield the batches of one file; never raises for its content."""
     try:
-        with open(one.where, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
-            if one.claims and one.size <= LIMIT and one.version:
+        with open(one.locator, "rb", buffering=0) as stream:  # noqa: PTH123 - a Path costs as much as the reading
+            if one.expects_log and one.size <= LIMIT and one.version:
                 data = stream.readall()
             else:
                 head = stream.read(CHUNK)
-                if not (one.claims or looks_like_log(head)):
+                if not (one.expects_log or looks_like_log(head)):
                     yield Batch.passed(one.name, "not-json")
                     return
                 data = head + stream.read(LIMIT + 1 - len(head))

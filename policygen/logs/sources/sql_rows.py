@@ -1,8 +1,8 @@
-"""The reduction from events to calls, run by an engine that speaks SQL: what it groups by, and how its rows come back.
+"""Count events in an engine that speaks SQL: the columns to group by, and how to read the rows of the result.
 
-What identifies a call is defined once, in Python (`ledger`). An engine only adds up what is certainly the same: the
-columns here are all that the definition reads, and each row stands for events that differ in nothing else. A row
-becomes a record again and goes the way of every record, so that it gives the calls that the records would have given.
+`calls` alone defines what identifies a call. The engine only counts events that are certainly the same call: the
+columns here are all that the definition reads, and each row stands for events that differ in nothing else. A row is
+turned into a record again and processed like any record, so it gives the same calls as its records would.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import call_bucket, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.totals import Totals
 from policygen.logs.events.event import SkippedRecord, event_of, principal_or_skip
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.record import Record
@@ -30,8 +31,8 @@ Row = Mapping[str, str | None]
 class Column(NamedTuple):
     """A column to group by.
 
-    `path` is where its value belongs in a record, "" for what only keeps groups apart. `sql` is Athena's SQL, in which
-    ``{useridentity.type}`` stands for a column of the log's table.
+    `path` is the place of its value in a record, "" for a column that only separates groups. `sql` is Athena's SQL, in
+    which ``{useridentity.type}`` stands for a column of the log's table.
     """
 
     name: str
@@ -39,12 +40,12 @@ class Column(NamedTuple):
     sql: str
 
 
-def _same(name: str, path: str) -> Column:
-    """A column of the table as it is."""
+def _table_column(name: str, path: str) -> Column:
+    """Return a column of the table, unchanged."""
     return Column(name, path, f"{{{path.lower()}}}")
 
 
-# 1.3: the id comes without the session, which has a column of its own where it matters; so does a session's ARN.
+# 1.3: the id and a session's ARN come without the session, which has its own column where it matters.
 _ROLE = (
     Column("role_id", "userIdentity.principalId", "split_part({useridentity.principalid}, ':', 1)"),
     Column(
@@ -53,35 +54,35 @@ _ROLE = (
         "CASE WHEN strpos({useridentity.arn}, ':assumed-role/') > 0"
         " THEN regexp_extract({useridentity.arn}, '^[^/]*/[^/]*') ELSE {useridentity.arn} END",
     ),
-    _same("account", "userIdentity.accountId"),
-    _same("issuer_type", "userIdentity.sessionContext.sessionIssuer.type"),
-    _same("issuer_id", "userIdentity.sessionContext.sessionIssuer.principalId"),
-    _same("issuer_arn", "userIdentity.sessionContext.sessionIssuer.arn"),
-    _same("issuer_account", "userIdentity.sessionContext.sessionIssuer.accountId"),
-    _same("issuer_name", "userIdentity.sessionContext.sessionIssuer.userName"),
-    _same("recipient", "recipientAccountId"),
+    _table_column("account", "userIdentity.accountId"),
+    _table_column("issuer_type", "userIdentity.sessionContext.sessionIssuer.type"),
+    _table_column("issuer_id", "userIdentity.sessionContext.sessionIssuer.principalId"),
+    _table_column("issuer_arn", "userIdentity.sessionContext.sessionIssuer.arn"),
+    _table_column("issuer_account", "userIdentity.sessionContext.sessionIssuer.accountId"),
+    _table_column("issuer_name", "userIdentity.sessionContext.sessionIssuer.userName"),
+    _table_column("recipient", "recipientAccountId"),
 )
 
 SESSION = (
     "coalesce(nullif(regexp_extract({useridentity.principalid}, '^AROA[A-Z0-9]{5,}:(.+)$', 1), ''),"
     " nullif(regexp_extract({useridentity.arn}, '^[^/]*/[^/]*/(.+)$', 1), ''))"
 )
-"""The session's name, as `events.principal_of` reads it."""
+"""The session's name, as `principal.principal_of` reads it."""
 
 _BLOB = "Encoded authorization failure message: "
 
 CALL_COLUMNS = (
-    _same("event_type", "eventType"),
-    _same("category", "eventCategory"),
-    _same("source", "eventSource"),
-    _same("name", "eventName"),
-    _same("region", "awsRegion"),
+    _table_column("event_type", "eventType"),
+    _table_column("category", "eventCategory"),
+    _table_column("source", "eventSource"),
+    _table_column("name", "eventName"),
+    _table_column("region", "awsRegion"),
     Column("day", "", "substr({eventtime}, 1, 10)"),
-    _same("kind", "userIdentity.type"),
+    _table_column("kind", "userIdentity.type"),
     *_ROLE,
-    _same("via", "userIdentity.invokedBy"),
-    _same("function", "userIdentity.inScopeOf.credentialsIssuedTo"),
-    # More than `user.user_of` looks at: agents of Lambda, and what the platform calls its sessions.
+    _table_column("via", "userIdentity.invokedBy"),
+    _table_column("function", "userIdentity.inScopeOf.credentialsIssuedTo"),
+    # Covers all that `credentials.credential_use_of` reads: agents of Lambda, and the platform's names of sessions.
     Column(
         "session",
         "",
@@ -93,17 +94,17 @@ CALL_COLUMNS = (
         "",
         "strpos({sourceipaddress}, ':') > 0 OR regexp_like({sourceipaddress}, '[0-9]$')",
     ),
-    _same("agent", "userAgent"),
-    _same("vpce", "vpcEndpointId"),
-    # Whatever follows the known part does not matter (`events._QUERY_STRING`).
+    _table_column("agent", "userAgent"),
+    _table_column("vpce", "vpcEndpointId"),
+    # The rest of the field does not matter (`event._QUERY_STRING`).
     Column(
         "extra",
         "additionalEventData",
         """CASE WHEN regexp_like({additionaleventdata}, '"AuthenticationMethod"\\s*:\\s*"QueryString"')"""
         """ THEN '{"AuthenticationMethod":"QueryString"}' END""",
     ),
-    _same("error", "errorCode"),
-    # Only denials are read (1.11), of a message the first 2,048 characters. EC2's blob is another every time (1.11.3).
+    _table_column("error", "errorCode"),
+    # Only denials are read (1.11), and of a message the first 2,048 characters. EC2's blob always differs (1.11.3).
     Column(
         "message",
         "errorMessage",
@@ -117,12 +118,12 @@ CALL_COLUMNS = (
     ),
     Column("parameters", "requestParameters", "{requestparameters}"),
 )
-"""All that `ledger.call_key` reads of a record. The SQL cuts `parameters` down to what the catalog may read."""
+"""All that `call_bucket` reads of a record. The SQL reduces `parameters` to those that the catalog may read."""
 
 FILTER_COLUMNS = (
-    _same("event_type", "eventType"),
-    _same("category", "eventCategory"),
-    _same("kind", "userIdentity.type"),
+    _table_column("event_type", "eventType"),
+    _table_column("category", "eventCategory"),
+    _table_column("kind", "userIdentity.type"),
     Column(
         "identified",
         "userIdentity.invokedBy",
@@ -138,26 +139,26 @@ FILTER_COLUMNS = (
         "([.][0-9]+)?Z$') AND {eventtime} >= '2013-11-13' THEN '2013-11-13T00:00:00Z' END",
     ),
 )
-"""All that `events.caller_of` asks to tell a call from what is none."""
+"""All that `event.principal_or_skip` reads to tell a call from other records."""
 
 
 class GroupingSet(NamedTuple):
-    """A grouping of the survey, beside the columns that tell a call from what is none. `mark` is one of its own."""
+    """A grouping of the summary, in addition to `FILTER_COLUMNS`; `key` is one of its columns."""
 
-    mark: str
+    key: str
     columns: tuple[Column, ...]
 
 
-def _if(condition: str, columns: Iterable[Column]) -> tuple[Column, ...]:
+def _columns_if(condition: str, columns: Iterable[Column]) -> tuple[Column, ...]:
     return tuple(Column(name, path, f"CASE WHEN {condition} THEN {sql} END") for name, path, sql in columns)
 
 
 _IS_ROLE = "{useridentity.type} IN ('AssumedRole', 'Role', 'AWSAccount')"
 
 GROUPING_SETS = (
-    GroupingSet("recipient", _if(_IS_ROLE, _ROLE)),
+    GroupingSet("recipient", _columns_if(_IS_ROLE, _ROLE)),
     GroupingSet("day", (Column("day", "", "substr({eventtime}, 1, 10)"),)),
-    GroupingSet("region", (_same("region", "awsRegion"),)),
+    GroupingSet("region", (_table_column("region", "awsRegion"),)),
     GroupingSet(
         "reads",
         (
@@ -179,7 +180,7 @@ GROUPING_SETS = (
     ),
     GroupingSet(
         "notice_id",
-        _if(
+        _columns_if(
             "{noted}",
             (
                 Column("notice_id", "eventID", "{eventid}"),
@@ -194,13 +195,13 @@ GROUPING_SETS = (
         ),
     ),
 )
-"""What the survey of all events groups by, each apart, in one pass over them."""
+"""The groupings of all events, each apart from the others, in one pass over the events."""
 
-SURVEY_COLUMNS = (*FILTER_COLUMNS, *(column for part in GROUPING_SETS for column in part.columns))
+SUMMARY_COLUMNS = (*FILTER_COLUMNS, *(column for part in GROUPING_SETS for column in part.columns))
 
 
 class Summary(NamedTuple):
-    """What the survey says of the role's calls before they are read."""
+    """What the summary says about the role's calls before they are read."""
 
     pairs: tuple[tuple[str, str], ...]
     """(eventSource, eventName), as logged."""
@@ -209,44 +210,49 @@ class Summary(NamedTuple):
 
 
 def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
-    """Puts everything but calls into a ledger: what was read, of whom, when, where, and what was noted.
+    """Fill counts with everything but calls: records, callers, days, regions, and changes to logging.
 
     Args:
-        ledger: empty.
-        rows: of the survey; `part` is the number of the grouping in `GROUPING_SETS`.
+        counts: empty.
+        rows: of the summary; `part` is the index of the grouping in `GROUPING_SETS`.
     """
+    totals = counts.totals
     pairs: set[tuple[str, str]] = set()
     foreign: Counter[RoleKey] = Counter()
     for row in rows:
         part = GROUPING_SETS[int(row["part"] or 0)]
         record = _record(row, (*FILTER_COLUMNS, *part.columns))
-        if part.mark == "recipient":
-            _note_caller(counts, row, record, foreign)
-        elif part.mark == "role_source":
+        if part.key == "recipient":
+            _count_caller(totals, row, record, foreign)
+        elif part.key == "role_source":
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
         elif not isinstance(principal_or_skip(record), SkippedRecord):
-            _note(counts, row, record, part.mark)
-    by_id = {role.role_id: role for role in sorted(counts.roles) if role.role_id and role.name}
+            _count_group(totals, row, record, part.key)
+    by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
     for role, events in foreign.items():
-        counts.roles[by_id.get(role.role_id, role)] += events
-    counts.notices.sort()
+        totals.roles[by_id.get(role.role_id, role)] += events
+    totals.change_events.sort()
     return Summary(tuple(sorted(pair for pair in pairs if all(pair))), by_id)
 
 
-def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> None:
-    """Adds the calls of the roles that the ledger selects; `rows` have `CALL_COLUMNS` and what was added up."""
+def count_calls(counts: CallCounts, summary: Summary, rows: Iterable[Row]) -> None:
+    """Add the calls of the selected roles; `rows` have `CALL_COLUMNS` and the sums."""
     for row in rows:
-        sessions, addresses = _texts(row["sessions"]), _texts(row["addresses"])
-        found = {"sourceIPAddress": next(iter(addresses), None), "eventTime": row["first"]}
-        record = _record(row, CALL_COLUMNS, found, session=next(iter(sessions), ""))
+        sessions, addresses = _json_strings(row["sessions"]), _json_strings(row["addresses"])
+        session_fields = {"sourceIPAddress": next(iter(addresses), None), "eventTime": row["first"]}
+        record = _record(row, CALL_COLUMNS, session_fields, session=next(iter(sessions), ""))
         caller = principal_or_skip(record)
         if (
             isinstance(caller, SkippedRecord)
             or caller.role is None
-            or (caller.foreign and _is_true(row["copied"]))
+            or (caller.is_cross_account_copy and _is_true(row["copied"]))
         ):
             continue
-        role = survey.by_id.get(caller.role.role_id, caller.role) if caller.foreign else caller.role
+        role = (
+            summary.by_id.get(caller.role.role_id, caller.role)
+            if caller.is_cross_account_copy
+            else caller.role
+        )
         if not counts.select(role):
             continue
         event = event_of(record, caller)
@@ -257,7 +263,7 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
             first=row["first"] or "",
             last=row["last"] or "",
             days=frozenset((key.day,)),
-            samples=tuple(_sample(one) for one in _texts(row["samples"])),
+            samples=tuple(_sample(one) for one in _json_strings(row["samples"])),
             sessions=frozenset(sanitize(one, 128) for one in sessions),
             agents=frozenset((event.user_agent,)) if event.user_agent else frozenset(),
             addresses=frozenset(clean_word(one) for one in addresses),
@@ -266,42 +272,42 @@ def count_calls(counts: CallCounts, survey: Summary, rows: Iterable[Row]) -> Non
         count_in(calls, key, evidence)
 
 
-def _note_caller(counts: CallCounts, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
+def _count_caller(totals: Totals, row: Row, record: Record, foreign: Counter[RoleKey]) -> None:
     events = _number(row["events"])
-    counts.records += _number(row["copies"])
-    counts.duplicates += _number(row["copies"]) - events
+    totals.records += _number(row["copies"])
+    totals.duplicates += _number(row["copies"]) - events
     caller = principal_or_skip(record)
     if isinstance(caller, SkippedRecord):
-        counts.ignored[caller.reason] += events
+        totals.ignored[caller.reason] += events
     elif _is_true(row["late"]):
-        counts.ignored["after the window"] += events
+        totals.ignored["after the window"] += events
     elif caller.role is None:
-        counts.principals[caller.kind or "unknown"] += events
-    elif not caller.foreign:
-        counts.roles[caller.role] += events
+        totals.principals[caller.kind or "unknown"] += events
+    elif not caller.is_cross_account_copy:
+        totals.roles[caller.role] += events
     elif _is_true(row["copied"]):
-        counts.ignored["another account's copy of a call that was read already"] += events
+        totals.ignored["another account's copy of a call that was read already"] += events
     else:
         foreign[caller.role] += events
 
 
-def _note(counts: CallCounts, row: Row, record: Record, mark: str) -> None:
+def _count_group(totals: Totals, row: Row, record: Record, key: str) -> None:
     events = _number(row["events"])
-    if mark == "notice_id":  # a change after the window tells what a trail was before it (3.4.6)
-        counts.notice(record, record.eventTime or "")
+    if key == "notice_id":  # a change after the window shows what a trail was before it (3.4.6)
+        totals.add_change_event(record, record.eventTime or "")
     elif _is_true(row["late"]):
         return
-    elif mark == "day":
-        counts.days[row["day"] or ""] += events
+    elif key == "day":
+        totals.days[row["day"] or ""] += events
         first, last = row["first"] or "", row["last"] or ""
-        counts.first = min(counts.first or first, first)
-        counts.last = max(counts.last, last)
-    elif mark == "region":
-        counts.regions[clean_word(row["region"])] += events
+        totals.first = min(totals.first or first, first)
+        totals.last = max(totals.last, last)
+    elif key == "region":
+        totals.regions[clean_word(row["region"])] += events
     elif record.eventCategory == "Data":
-        counts.data_types.update(dict.fromkeys(_texts(row["types"]), events))
+        totals.data_types.update(dict.fromkeys(_json_strings(row["types"]), events))
     else:
-        counts.management["read" if _is_true(row["reads"]) else "write"] += events
+        totals.management["read" if _is_true(row["reads"]) else "write"] += events
 
 
 # ---- a row as a record ----------------------------------------------------------------------------------
@@ -310,19 +316,19 @@ _RAW = ("requestParameters", "additionalEventData")
 
 
 def _record(
-    row: Row, columns: Sequence[Column], more: Mapping[str, str | None] | None = None, session: str = ""
+    row: Row, columns: Sequence[Column], fields: Mapping[str, str | None] | None = None, session: str = ""
 ) -> Record:
-    """The record that a row stands for. What its columns do not say is absent."""
-    tree: dict[str, Any] = dict(more or {})
+    """Return the record that a row stands for, without the fields that its columns lack."""
+    tree: dict[str, Any] = dict(fields or {})
     for column in columns:
         value = row[column.name]
         if not column.path or value is None:
             continue
         *above, last = column.path.split(".")
-        place = tree
+        node = tree
         for name in above:
-            place = place.setdefault(name, {})
-        place[last] = value
+            node = node.setdefault(name, {})
+        node[last] = value
     raw = {name: msgspec.Raw(tree.pop(name).encode()) for name in _RAW if name in tree}
     if "resources" in tree:
         tree["resources"] = _resources(tree["resources"])
@@ -336,7 +342,7 @@ def _resources(text: str) -> list[dict[str, str | None]]:
 
 
 def _add_session(identity: dict[str, Any], session: str) -> None:
-    """Puts the session back where the id and the ARN had it (1.3.1)."""
+    """Put the session back into the id and the ARN (1.3.1)."""
     identity["principalId"] = f"{identity.get('principalId', '')}:{session}"
     if ":assumed-role/" in identity.get("arn", ""):
         identity["arn"] += f"/{session}"
@@ -347,8 +353,8 @@ def _sample(text: str) -> tuple[str, str]:
     return time, sanitize(event_id, 128)
 
 
-def _texts(value: str | None) -> list[str]:
-    """The strings of a JSON list."""
+def _json_strings(value: str | None) -> list[str]:
+    """Return the strings of a JSON list."""
     return [one for one in json.loads(value or "null") or () if one]
 
 

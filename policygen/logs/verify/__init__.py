@@ -1,1 +1,1 @@
-"""CloudTrail's digests: whether log files are whole and as they were delivered."""
+"""CloudTrail's digests: check that log files are complete and unchanged."""

@@ -1,7 +1,7 @@
-"""One digest file of CloudTrail's log file integrity validation (2.2): what it says, and whether it is genuine.
+"""One digest file of CloudTrail's log file integrity validation (2.2): its content, and whether it is genuine.
 
-Once an hour CloudTrail writes, for each region, a digest: the log files that it delivered in that hour with their
-hashes, and the hash and the signature of the digest before. Pure. Sources: AWS CloudTrail User Guide, "CloudTrail
+Once an hour CloudTrail writes a digest for each region. It lists the log files that were delivered in that hour with
+their hashes, and the hash and the signature of the digest before. Pure. Sources: AWS CloudTrail User Guide, "CloudTrail
 digest file structure" and "Custom implementations of CloudTrail log file integrity validation".
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.logs.decode.checksum import unpacked_pieces
 from policygen.text import sanitize
 
 ALGORITHM = "SHA256withRSA"
@@ -24,11 +23,9 @@ ALGORITHM = "SHA256withRSA"
 
 HASH = "SHA-256"
 
-GREATEST = 256 << 20
+MAX_DIGEST_BYTES = 256 << 20
 """Greatest size of an unpacked digest, in bytes: half a million log files in an hour."""
 
-_GZIP = b"\x1f\x8b"
-_CHUNK = 1 << 20
 _NAME = re.compile(
     r"(?P<account>\d{12})_CloudTrail-Digest_(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)"
     r"_(?P<trail>.+_[a-z]{2}(?:-[a-z]+)+-\d)"
@@ -39,7 +36,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 class LoggedFile(msgspec.Struct, frozen=True, rename="camel"):
-    """A log file that a digest lists; the hash is of its unpacked content, in hex."""
+    """A log file that a digest lists; the hash, in hex, is of its unpacked content."""
 
     s3_bucket: str
     s3_object: str
@@ -50,7 +47,7 @@ class LoggedFile(msgspec.Struct, frozen=True, rename="camel"):
 class Digest(msgspec.Struct, frozen=True, rename="camel"):
     """A digest file; times are in UTC, hashes and signatures in hex.
 
-    What it says of the digest before is null in the first of a chain (2.2.6).
+    The fields of the previous digest are null in the first digest of a chain (2.2.6).
     """
 
     aws_account_id: str
@@ -73,60 +70,60 @@ class DigestName(NamedTuple):
 
     account: str
     region: str
-    """Whose log files it lists, and whose key signed it."""
+    """The region of the listed log files and of the key."""
     trail: str
     """The trail's name, an underscore and its home region."""
     backfill: bool
-    """Whether it lists what the digests of its time left out (2.2.7)."""
+    """Whether it lists log files that the digests of their time left out (2.2.7)."""
     end: str
-    """ISO 8601 in UTC."""
+    """The end of its time, ISO 8601 in UTC."""
 
 
 class DigestFile(NamedTuple):
-    """A digest file as it was got."""
+    """A digest file as it was fetched."""
 
     key: str
-    """Where it was got from: its key in a bucket, or the path of a copy."""
+    """Where it was fetched from: its key in a bucket, or the path of a copy."""
     data: bytes
-    """As stored."""
+    """The bytes as stored."""
     bucket: str = ""
-    """"" for a copy outside of S3."""
+    """The bucket it was fetched from; "" for a copy outside S3."""
     signature: str | None = None
     """In hex; "" where its metadata has none, None for a copy, which has no metadata."""
     generated: str = ""
     """When a backfill digest was made, from its metadata."""
 
 
-class Opened(NamedTuple):
-    """A digest file, unpacked and read."""
+class ParsedDigest(NamedTuple):
+    """A digest file, unpacked and decoded."""
 
     file: DigestFile
     name: DigestName
     digest: Digest | None
     """None where it cannot be read; `fault` says why."""
     sha256: str = ""
-    """Of its unpacked content."""
+    """SHA-256 of its unpacked content, in hex."""
     fault: str = ""
 
 
 _DIGEST = msgspec.json.Decoder(Digest)
 
 
-def digest_name(key: str) -> DigestName | None:
-    """What a digest's name says; None for a name that is none of a digest."""
-    found = _NAME.fullmatch(digest_file_name(key))
-    if found is None:
+def parse_digest_name(key: str) -> DigestName | None:
+    """Return what a digest's name says; None for the name of another file."""
+    match = _NAME.fullmatch(digest_file_name(key))
+    if match is None:
         return None
-    end = moment(found["end"])
+    end = iso_time(match["end"])
     return (
-        DigestName(found["account"], found["region"], found["trail"], bool(found["backfill"]), end)
+        DigestName(match["account"], match["region"], match["trail"], bool(match["backfill"]), end)
         if end
         else None
     )
 
 
-def moment(text: str) -> str:
-    """``20261103T081500Z``, as names tell times, in ISO 8601; "" for what is no time."""
+def iso_time(text: str) -> str:
+    """Convert a time in a name, ``20261103T081500Z``, to ISO 8601; return "" for anything else."""
     try:
         return datetime.strptime(text, "%Y%m%dT%H%M%S%z").strftime("%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
@@ -134,71 +131,61 @@ def moment(text: str) -> str:
 
 
 def digest_file_name(key: str) -> str:
-    """The last part of a key or path: trails give no two files the same one, in whatever folder a copy lies."""
+    """Return the last part of a key or path. Trails never repeat a file name, so it identifies a copy in any folder."""
     return _SEPARATOR.split(key)[-1]
 
 
-def plain_name(key: str) -> str:
-    """`digest_file_name` as it is after unpacking."""
+def unpacked_name(key: str) -> str:
+    """Return `digest_file_name` without ``.gz``."""
     return digest_file_name(key).removesuffix(".gz")
 
 
-def content_hash(data: bytes) -> str:
-    """The SHA-256, in hex, of what a file holds when unpacked; what is not packed counts as it is.
-
-    Raises:
-        ValueError: it is not one whole gzip stream, or bytes follow it (2.2.5).
-    """
-    digest = hashlib.sha256()
-    for piece in _unpacked(data):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def open_digest(file: DigestFile, name: DigestName) -> Opened:
-    """A digest file, read; whatever is wrong with it is its `fault`."""
+def parse_digest(file: DigestFile, name: DigestName) -> ParsedDigest:
+    """Unpack and decode a digest file; anything wrong with it is its `fault`."""
     try:
         text = bytearray()
-        for piece in _unpacked(file.data):
+        for piece in unpacked_pieces(file.data):
             text += piece
-            if len(text) > GREATEST:
-                return Opened(file, name, None, fault=f"unpacks to more than {GREATEST:,} bytes")
+            if len(text) > MAX_DIGEST_BYTES:
+                return ParsedDigest(
+                    file, name, None, fault=f"unpacks to more than {MAX_DIGEST_BYTES:,} bytes"
+                )
         digest = _DIGEST.decode(text)
     except (ValueError, RecursionError) as error:
-        return Opened(file, name, None, fault=f"cannot be read: {sanitize(str(error))}")
+        return ParsedDigest(file, name, None, fault=f"cannot be read: {sanitize(str(error))}")
     if not (_TIME.fullmatch(digest.digest_start_time) and _TIME.fullmatch(digest.digest_end_time)):
-        return Opened(file, name, None, fault="has a time that cannot be read")
-    return Opened(file, name, digest, hashlib.sha256(text).hexdigest())
+        return ParsedDigest(file, name, None, fault="has a time that cannot be read")
+    return ParsedDigest(file, name, digest, hashlib.sha256(text).hexdigest())
 
 
-def is_moved(file: DigestFile, digest: Digest) -> bool:
-    """Whether a digest was got from another place than it says (2.2.2).
+def was_moved(file: DigestFile, digest: Digest) -> bool:
+    """Return whether a digest was fetched from another place than its content names (2.2.2).
 
-    Of the path of a copy only what follows the folder that holds ``AWSLogs`` is known, or its name.
+    Of a copy's path, only the part below the parent of ``AWSLogs`` is known, or only the file name.
     """
     if file.bucket:
         return (file.bucket, file.key) != (digest.digest_s3_bucket, digest.digest_s3_object)
-    said = f"/{digest.digest_s3_object}".removesuffix(".gz")
+    stated_key = f"/{digest.digest_s3_object}".removesuffix(".gz")
     path = file.key.removesuffix(".gz")
     _, mark, below = path.rpartition("/AWSLogs/")
-    return not said.endswith(f"{mark}{below}" if mark else f"/{digest_file_name(path)}")
+    return not stated_key.endswith(f"{mark}{below}" if mark else f"/{digest_file_name(path)}")
 
 
 def signing_string(digest: Digest, sha256: str) -> bytes:
-    """What CloudTrail signed (2.2.3).
+    """Return the bytes that CloudTrail signed (2.2.3).
 
     Args:
         digest: the digest.
         sha256: of its unpacked bytes, in hex.
     """
-    place = f"{digest.digest_s3_bucket}/{digest.digest_s3_object}"
-    # "null" is what Java writes for a signature that is not there.
-    lines = (digest.digest_end_time, place, sha256, digest.previous_digest_signature or "null")
+    location = f"{digest.digest_s3_bucket}/{digest.digest_s3_object}"
+    # CloudTrail's Java writes "null" for a missing signature.
+    lines = (digest.digest_end_time, location, sha256, digest.previous_digest_signature or "null")
     return "\n".join(lines).encode()
 
 
 def require_cryptography() -> None:
-    """Stops where signatures cannot be checked.
+    """Raise an error if signatures cannot be checked.
 
     Raises:
         UsageError: the package cryptography is not installed (PG-E231).
@@ -215,7 +202,7 @@ def require_cryptography() -> None:
 
 
 def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
-    """Whether `signature` was made over `signed` with the private half of `key` (2.2.4).
+    """Return whether `signature` was made over `signed` with the private half of `key` (2.2.4).
 
     Args:
         key: RSA public key in DER, as PKCS #1 (as ListPublicKeys gives it) or SubjectPublicKeyInfo.
@@ -240,26 +227,3 @@ def verify_signature(key: bytes, signed: bytes, signature: str) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
-
-
-def _unpacked(data: bytes) -> Iterator[bytes]:
-    """Pieces of what a file holds.
-
-    CloudTrail writes one gzip member and vouches for it alone; readers of gzip go on to the next member, and
-    so would read what somebody else added.
-    """
-    if not data.startswith(_GZIP):
-        yield data
-        return
-    stream = zlib.decompressobj(31)
-    try:
-        piece = stream.decompress(data, _CHUNK)
-        while piece:
-            yield piece
-            piece = stream.decompress(stream.unconsumed_tail, _CHUNK)
-    except zlib.error as error:
-        raise ValueError(f"gzip is corrupt: {error}") from error
-    if not stream.eof:
-        raise ValueError("gzip ends early")
-    if stream.unused_data:
-        raise ValueError(f"{len(stream.unused_data):,} bytes follow the gzip stream")

@@ -1,7 +1,7 @@
-"""Gets digests and public keys: from S3 and CloudTrail, or from copies in files.
+"""Read digests and public keys: from S3 and CloudTrail, or from copies in files.
 
-Digests lie beside the logs (2.1): what is below ``CloudTrail/`` has its digests below ``CloudTrail-Digest/``.
-All regions that were asked for are looked at, also one of which not a single log file is left.
+Digests lie beside the logs (2.1): logs below ``CloudTrail/`` have their digests below ``CloudTrail-Digest/``. All
+wanted regions are searched for digests, even a region without a log file.
 """
 
 from __future__ import annotations
@@ -22,39 +22,45 @@ from policygen.account.aws_session import Aws
 from policygen.errors import UsageError
 from policygen.logs.decode.unpack import reason_of
 from policygen.logs.source import EVERYTHING, LogObject, Scope
-from policygen.logs.verify.chain import Keys, shifted
-from policygen.logs.verify.digest import GREATEST, DigestFile, digest_name
-from policygen.logs.verify.verification import Verification, is_wanted, reach, verify, window
+from policygen.logs.verify.chain import Keys, add_hours
+from policygen.logs.verify.digest import MAX_DIGEST_BYTES, DigestFile, parse_digest_name
+from policygen.logs.verify.verification import (
+    Verification,
+    digest_window,
+    is_wanted,
+    verify,
+    widen_to_published,
+)
 from policygen.text import escape_controls, sanitize
 
 WORKERS = 10
-"""Digests fetched at a time: as many as botocore keeps connections."""
+"""Digests fetched at the same time: as many as botocore keeps connections."""
 
 _LOGS = "CloudTrail"
 _DIGESTS = "CloudTrail-Digest"
-# ListPublicKeys finds the keys of digests that were made in its time: digests of the end come later, and a
-# backfill digest was signed when it was made (2.2.4, 2.2.7).
-_AFTER = 2
-_AROUND = 1
+# ListPublicKeys finds the keys of digests that were made in its time. The last digests of the window are made after it,
+# and a backfill digest is signed when it is made (2.2.4, 2.2.7).
+_HOURS_AFTER = 2
+_HOURS_AROUND = 1
 
 
 def verify_s3(
     aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
 ) -> Verification:
-    """Verifies log objects of buckets; `where` is ``s3://BUCKET/KEY``.
+    """Verify log objects of buckets; `locator` is ``s3://BUCKET/KEY``.
 
     Args:
-        aws: who asks.
+        aws: whose credentials are used.
         objects: log objects.
-        scope: what is asked for.
-        places: the ``s3://BUCKET/PREFIX`` that were looked at.
+        scope: the wanted time and account.
+        places: the searched ``s3://BUCKET/PREFIX``.
 
     Raises:
-        AwsError: digests or public keys cannot be got.
+        AwsError: digests or public keys cannot be fetched.
         IncompleteError, UsageError: as `verify`.
     """
     logs = tuple(objects)
-    digests = tuple(s3_digests(aws, logs, reach(scope, logs), places))
+    digests = tuple(s3_digests(aws, logs, widen_to_published(scope, logs), places))
     return verify(logs, digests, public_keys(aws, digests), scope, places)
 
 
@@ -64,13 +70,13 @@ def verify_files(
     keys: Keys | None = None,
     places: Sequence[str] = (),
 ) -> Verification:
-    """Verifies log files; `where` is a path. Days before the first file are not missed: they were not copied.
+    """Verify log files; `locator` is a path. Days before the first file are no gap, because they were not copied.
 
     Args:
         objects: log files.
-        scope: what is asked for.
-        keys: public keys, as of `load_keys`; None leaves signatures unchecked.
-        places: the files and folders that were looked at.
+        scope: the wanted time and account.
+        keys: public keys, as from `load_keys`; None leaves signatures unchecked.
+        places: the searched files and folders.
 
     Raises:
         UsageError: a digest cannot be opened (PG-E233); or as `verify`.
@@ -78,7 +84,7 @@ def verify_files(
     """
     logs = tuple(objects)
     full = [str(Path(place).resolve()) for place in places]
-    digests = local_digests(logs, reach(scope, logs), full)
+    digests = local_digests(logs, widen_to_published(scope, logs), full)
     days = [one.day for one in logs if one.day]
     copied = scope._replace(first=max(scope.first, min(days, default="")))
     return verify(logs, digests, keys, copied, full)
@@ -95,31 +101,33 @@ class _StoredObject(NamedTuple):
 def s3_digests(
     aws: Aws, objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
 ) -> Iterator[DigestFile]:
-    """The digests of a scope that lie beside log objects, in the order of their keys.
+    """Yield the digests of a scope that lie beside log objects, in the order of their keys.
 
     Needs s3:ListBucket and s3:GetObject; kms:Decrypt where the trail encrypts them (2.1.9).
 
     Raises:
-        AwsError: a bucket cannot be listed, or a digest not be read.
+        AwsError: a bucket cannot be listed, or a digest cannot be read.
     """
     client = aws.client("s3")
-    with aws.asking("s3"):
-        found = [one for root in _roots(objects) for one in _listed(client, root, scope, places)]
+    with aws.translating_errors("s3"):
+        stored = [
+            one for root in _digest_prefixes(objects) for one in _list_digests(client, root, scope, places)
+        ]
         with ThreadPoolExecutor(WORKERS) as pool:
-            yield from (one for one in pool.map(partial(_fetch, client), found) if one)
+            yield from (one for one in pool.map(partial(_fetch, client), stored) if one)
 
 
 def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
-    """The public keys of the regions and the time of digests; needs cloudtrail:ListPublicKeys.
+    """Return the public keys for the regions and times of digests; needs cloudtrail:ListPublicKeys.
 
     Raises:
         AwsError: CloudTrail refuses, or a region cannot be reached.
     """
     keys: dict[str, dict[str, bytes]] = {}
-    for region, times in sorted(_key_times(digests).items()):
+    for region, times in sorted(_key_windows(digests).items()):
         client = aws.client("cloudtrail", region)
         known = keys.setdefault(region, {})
-        with aws.asking("cloudtrail"):
+        with aws.translating_errors("cloudtrail"):
             for start, end in times:
                 pages = client.get_paginator("list_public_keys").paginate(StartTime=start, EndTime=end)
                 for page in pages:
@@ -127,24 +135,26 @@ def public_keys(aws: Aws, digests: Iterable[DigestFile]) -> Keys:
     return keys
 
 
-def _roots(objects: Iterable[LogObject]) -> list[_StoredObject]:
-    """Buckets with the prefixes of digests."""
-    found = set()
+def _digest_prefixes(objects: Iterable[LogObject]) -> list[_StoredObject]:
+    """Return the prefixes of digests, with their buckets."""
+    prefixes = set()
     for one in objects:
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         before, mark, _ = f"/{key}".rpartition(f"/{_LOGS}/")
         if mark:
-            found.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
-    return sorted(found)
+            prefixes.add(_StoredObject(bucket, f"{before}/{_DIGESTS}/"[1:]))
+    return sorted(prefixes)
 
 
-def _listed(client: Any, root: _StoredObject, scope: Scope, places: Sequence[str]) -> Iterator[_StoredObject]:
-    """The keys of wanted digests below a prefix; within a region they sort by day."""
+def _list_digests(
+    client: Any, root: _StoredObject, scope: Scope, places: Sequence[str]
+) -> Iterator[_StoredObject]:
+    """Yield the keys of wanted digests below a prefix; within a region they are sorted by day."""
     listing = client.get_paginator("list_objects_v2")
     tops = listing.paginate(Bucket=root.bucket, Prefix=root.key, Delimiter="/")
     regions = [top["Prefix"] for page in tops for top in page.get("CommonPrefixes", ())]
-    start, end = window(scope)
-    past = shifted(end, 24)[:10].replace("-", "/") if end else "~"
+    start, end = digest_window(scope)
+    past = add_hours(end, 24)[:10].replace("-", "/") if end else "~"
     for region in regions:
         after = region + start[:10].replace("-", "/")
         for page in listing.paginate(Bucket=root.bucket, Prefix=region, StartAfter=after):
@@ -155,7 +165,7 @@ def _listed(client: Any, root: _StoredObject, scope: Scope, places: Sequence[str
 
 
 def _fetch(client: Any, one: _StoredObject) -> DigestFile | None:
-    """A digest with its metadata; None if it was deleted since it was listed, which its chain will show."""
+    """Return a digest with its metadata; None if it was deleted after it was listed, which its chain will show."""
     try:
         answer = client.get_object(Bucket=one.bucket, Key=one.key)
     except Exception as error:
@@ -165,40 +175,42 @@ def _fetch(client: Any, one: _StoredObject) -> DigestFile | None:
     metadata = answer["Metadata"]
     return DigestFile(
         one.key,
-        answer["Body"].read(GREATEST + 1),
+        answer["Body"].read(MAX_DIGEST_BYTES + 1),
         one.bucket,
         metadata.get("signature", ""),
         metadata.get("backfill-generation-timestamp", ""),
     )
 
 
-def _key_times(digests: Iterable[DigestFile]) -> Mapping[str, set[tuple[datetime, datetime]]]:
-    """Region -> the stretches of time, in UTC, to ask for keys."""
+def _key_windows(digests: Iterable[DigestFile]) -> Mapping[str, set[tuple[datetime, datetime]]]:
+    """Return, for each region, the time ranges in UTC for ListPublicKeys."""
     ends: dict[str, list[str]] = {}
     times: dict[str, set[tuple[datetime, datetime]]] = {}
     for one in digests:
-        name = digest_name(one.key)
+        name = parse_digest_name(one.key)
         if name is None:
             continue
         if not name.backfill:
             ends.setdefault(name.region, []).append(name.end)
-        elif (made := _time(one.generated)) is not None:
-            hour = made.replace(minute=0, second=0, microsecond=0)  # so that many ask once
-            around = (hour - timedelta(hours=_AROUND), hour + timedelta(hours=_AROUND + 1))
+        elif (generated := _parse_time(one.generated)) is not None:
+            hour = generated.replace(
+                minute=0, second=0, microsecond=0
+            )  # so that many digests share a request
+            around = (hour - timedelta(hours=_HOURS_AROUND), hour + timedelta(hours=_HOURS_AROUND + 1))
             times.setdefault(name.region, set()).add(around)
-    for region, found in ends.items():
-        first, last = shifted(min(found), -_AROUND), shifted(max(found), _AFTER)
+    for region, region_ends in ends.items():
+        first, last = add_hours(min(region_ends), -_HOURS_AROUND), add_hours(max(region_ends), _HOURS_AFTER)
         whole = (datetime.fromisoformat(first), datetime.fromisoformat(last))
         times.setdefault(region, set()).add(whole)
     return times
 
 
-def _time(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
-        made = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return made if made.tzinfo else None
+    return time if time.tzinfo else None
 
 
 # ---- files ----------------------------------------------------------------------------------------------
@@ -218,26 +230,26 @@ class _PublicKeys(msgspec.Struct, frozen=True, rename="pascal"):
 def local_digests(
     objects: Iterable[LogObject], scope: Scope = EVERYTHING, places: Sequence[str] = ()
 ) -> Iterator[DigestFile]:
-    """Copies of digests beside copies of logs: in ``CloudTrail-Digest/``, or in the logs' own folder.
+    """Yield copies of digests beside copies of logs: in ``CloudTrail-Digest/``, or in the logs' own folder.
 
-    A copy has no metadata; AWS's way to validate offline takes each signature from the digest after it.
+    A copy has no metadata; as in AWS's offline validation, each signature comes from the digest after it.
 
     Raises:
         UsageError: a digest cannot be opened (PG-E233).
     """
-    for folder in sorted({_digest_folder(Path(one.where)) for one in objects}):
+    for folder in sorted({_digest_folder(Path(one.locator)) for one in objects}):
         for path in sorted(_files_below(folder)):
             if is_wanted(path.name, scope, places):
-                yield DigestFile(path.as_posix(), _bytes_of(path))
+                yield DigestFile(path.as_posix(), _read_digest(path))
 
 
 def load_keys(folder: Path) -> Keys:
-    """Public keys that were stored before: a file REGION.json for each region.
+    """Load public keys that were saved before: a file REGION.json for each region.
 
-    It holds what ``aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME`` printed.
+    It has the output of ``aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME``.
 
     Raises:
-        UsageError: there is no such file, or it is something else (PG-E232).
+        UsageError: there is no such file, or it has something else (PG-E232).
     """
     files = sorted(folder.glob("*.json"))
     if not files:
@@ -266,7 +278,7 @@ def _no_keys(message: str) -> UsageError:
 
 
 def _digest_folder(log: Path) -> Path:
-    """Where the digests of a log file are; its own folder, where that is not as a trail lays it out."""
+    """Return the folder of a log file's digests; the log's own folder, if it is not in a trail's layout."""
     parts = log.parts[:-1]
     if _LOGS not in parts:
         return log.parent
@@ -279,10 +291,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in names)
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_digest(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            return stream.read(GREATEST + 1)
+            return stream.read(MAX_DIGEST_BYTES + 1)
     except OSError as error:
         raise UsageError(
             f"a digest cannot be opened: {escape_controls(str(path))}: {reason_of(error)}",

@@ -1,4 +1,4 @@
-"""What digests say of the log files that a source has: which to read, and what is missing. Pure."""
+"""What the digests prove about a source's log files: which to read, and which are missing. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policygen.errors import IncompleteError
-from policygen.logs.decode.object_key import delivered
+from policygen.logs.decode.object_key import parse_log_name
 from policygen.logs.source import Batch, Damage, LogObject, Scope
 from policygen.logs.verify.chain import (
     DigestReport,
@@ -16,37 +16,37 @@ from policygen.logs.verify.chain import (
     Hour,
     Keys,
     Verdict,
+    add_hours,
     check_digests,
-    covers,
-    shifted,
+    coverage_check,
 )
-from policygen.logs.verify.digest import DigestFile, digest_name, moment, plain_name
+from policygen.logs.verify.digest import DigestFile, iso_time, parse_digest_name, unpacked_name
 from policygen.text import escape_controls, pluralize
 
-DELIVERY = 20 / 60
-"""Hours within which a trail delivers what happened (2.1.2)."""
+DELIVERY_HOURS = 20 / 60
+"""Hours within which a trail delivers an event (2.1.2)."""
 
 _MINUTE = re.compile(r"_(20\d{6}T\d{4})Z_")
 _BELOW = re.compile(r".*/AWSLogs/(?:o-[a-z0-9]+(?:/|$))?(.*)", re.DOTALL)
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What digests say of the log files of a source. `verdicts` is by the `where` of a log object."""
+    """What the digests prove about a source's log files. `verdicts` is by the `locator` of a log object."""
 
     hours: tuple[Hour, ...]
     verdicts: Mapping[str, Verdict]
     missing: tuple[str, ...] = ()
-    """Names of log files that a valid digest lists and the source has not."""
+    """Names of log files that a valid digest lists and the source does not have."""
     _unknown: Verdict = field(default=Verdict("gap", "it was not there when digests were read"), repr=False)
 
     def verdict(self, one: LogObject) -> Verdict:
-        """What to do with a log object: hand its bytes to `Verdict.damage` before they are unpacked."""
-        return self.verdicts.get(one.where, self._unknown)
+        """Return the verdict on a log object; a valid one has the hashes that `check_content` compares."""
+        return self.verdicts.get(one.locator, self._unknown)
 
-    def holes(self) -> Iterator[Batch]:
-        """One damaged batch for each stretch of time, and each log file, that was tampered with or lost."""
+    def damaged_batches(self) -> Iterator[Batch]:
+        """Yield one damaged batch for each time, and each log file, that was tampered with or lost."""
         for hour in self.hours:
             if hour.status == "invalid":
                 yield Batch.damaged(
@@ -56,13 +56,15 @@ class Verification:
             yield Batch.damaged(name, Damage(None, "a digest lists it, but it is not there"))
 
     def summary(self) -> tuple[str, ...]:
-        """Lines for a person: what digests vouch for, before the log files themselves are read, and what not."""
-        found = Counter(verdict.status for verdict in self.verdicts.values())
-        lines = [f"{found['valid']:,} of {pluralize(len(self.verdicts), 'log file')} listed by valid digests"]
-        if found["invalid"]:
-            lines.append(f"{pluralize(found['invalid'], 'log file')} refused")
-        if found["gap"]:
-            lines.append(f"{pluralize(found['gap'], 'log file')} that no digest vouches for")
+        """Return lines for the user: how many log files the digests prove, before the files themselves are read."""
+        counts = Counter(verdict.status for verdict in self.verdicts.values())
+        lines = [
+            f"{counts['valid']:,} of {pluralize(len(self.verdicts), 'log file')} listed by valid digests"
+        ]
+        if counts["invalid"]:
+            lines.append(f"{pluralize(counts['invalid'], 'log file')} refused")
+        if counts["gap"]:
+            lines.append(f"{pluralize(counts['gap'], 'log file')} that no digest vouches for")
         if self.missing:
             lines.append(
                 f"{pluralize(len(self.missing), 'log file')} missing, as {escape_controls(self.missing[0])}"
@@ -73,10 +75,10 @@ class Verification:
                 f"signatures of {unsigned:,} of {pluralize(len(digests), 'digest')} were not checked"
             )
         for status in ("invalid", "gap"):
-            stretches = [hour for hour in self.hours if hour.status == status]
-            lines += [f"{status}: {name_hour(hour)}: {hour.reason}" for hour in stretches[:_SHOWN]]
-            if len(stretches) > _SHOWN:
-                lines.append(f"{status}: and {len(stretches) - _SHOWN:,} more")
+            hours = [hour for hour in self.hours if hour.status == status]
+            lines += [f"{status}: {name_hour(hour)}: {hour.reason}" for hour in hours[:_MAX_SHOWN]]
+            if len(hours) > _MAX_SHOWN:
+                lines.append(f"{status}: and {len(hours) - _MAX_SHOWN:,} more")
         return tuple(lines)
 
 
@@ -87,21 +89,21 @@ def verify(
     scope: Scope,
     places: Sequence[str] = (),
 ) -> Verification:
-    """Checks the digests, and says of each log object what they say of it.
+    """Check the digests, and give a verdict on each log object.
 
     Args:
         objects: the log objects of a source.
-        digests: the digest files of their `reach`, in any order.
+        digests: the digest files of their scope, as `widen_to_published` returns it, in any order.
         keys: public keys; None leaves signatures unchecked.
-        scope: what the source was asked for. Nothing outside of it is missed.
-        places: where it was asked to look, as paths or URLs; a folder of one region asks for that alone.
+        scope: what the source was to list; nothing outside it is missing.
+        places: where it was to look, as paths or URLs; the folder of a region limits the check to that region.
 
     Raises:
         IncompleteError: there is no digest at all (PG-E331).
         UsageError: signatures are to be checked and cryptography is not installed (PG-E231).
     """
     logs = tuple(objects)
-    report = check_digests(digests, keys, window(scope))
+    report = check_digests(digests, keys, digest_window(scope))
     if not any(hour.digest for hour in report.hours):
         raise IncompleteError(
             f"no digest vouches for any of {pluralize(len(logs), 'log file')}",
@@ -110,28 +112,29 @@ def verify(
             "without --verify-digests the logs are read as they are",
             code="PG-E331",
         )
-    unlisted, below = _Unlisted(report), _below(places)
+    unlisted, below = _Unlisted(report), _path_prefixes(places)
     verdicts = {
-        one.where: report.logs.get(plain_name(one.where)) or unlisted.verdict(one.where) for one in logs
+        one.locator: report.logs.get(unpacked_name(one.locator)) or unlisted.verdict(one.locator)
+        for one in logs
     }
-    there = {plain_name(one.where) for one in logs}
+    present = {unpacked_name(one.locator) for one in logs}
     missing = (
         name
         for name, verdict in report.logs.items()
-        if verdict.status == "valid" and name not in there and _is_asked(name, scope, below)
+        if verdict.status == "valid" and name not in present and _in_scope(name, scope, below)
     )
     return Verification(report.hours, verdicts, tuple(sorted(missing)))
 
 
-def window(scope: Scope) -> DigestWindow:
-    """The time that a scope is."""
+def digest_window(scope: Scope) -> DigestWindow:
+    """Return the time of a scope."""
     start = f"{scope.first}T00:00:00Z" if scope.first else ""
-    end = shifted(f"{scope.last}T00:00:00Z", 24) if scope.last else ""
+    end = add_hours(f"{scope.last}T00:00:00Z", 24) if scope.last else ""
     return DigestWindow(start, scope.until or end)
 
 
-def reach(scope: Scope, objects: Iterable[LogObject]) -> Scope:
-    """A scope with all days on which its log objects were published: what came late has digests of its own day."""
+def widen_to_published(scope: Scope, objects: Iterable[LogObject]) -> Scope:
+    """Return a scope with all days on which its log objects were published: late files have digests of a later day."""
     days = [one.day for one in objects if one.day]
     return scope._replace(
         first=scope.first and min([scope.first, *days]),
@@ -141,68 +144,68 @@ def reach(scope: Scope, objects: Iterable[LogObject]) -> Scope:
 
 
 def is_wanted(key: str, scope: Scope, places: Sequence[str] = ()) -> bool:
-    """Whether a key is that of a digest that may list log files of a scope, at `places` as of `verify`.
+    """Return whether a key names a digest that may list log files of a scope, at `places` as in `verify`.
 
-    A digest lists what was delivered in the hour before its end; some files are left to the next one.
+    A digest lists files that were delivered in the hour before its end; some files are in the next digest.
     """
-    name = digest_name(key)
+    name = parse_digest_name(key)
     if name is None or (scope.account and name.account != scope.account):
         return False
     region = f"{name.account}/CloudTrail/{name.region}/"
-    if not any(region.startswith(place) or place.startswith(region) for place in _below(places)):
+    if not any(region.startswith(place) or place.startswith(region) for place in _path_prefixes(places)):
         return False
-    start, end = window(scope)
-    return start <= name.end and not (end and shifted(end, 2) < name.end)
+    start, end = digest_window(scope)
+    return start <= name.end and not (end and add_hours(end, 2) < name.end)
 
 
 class _Unlisted:
-    """What to say of log files that no digest lists."""
+    """Gives verdicts on log files that no digest lists."""
 
     def __init__(self, report: DigestReport) -> None:
-        self._covered = covers(report.hours)
+        self._covered = coverage_check(report.hours)
         self._invalid = [hour for hour in report.hours if hour.status == "invalid"]
 
     def verdict(self, where: str) -> Verdict:
-        told, time = delivered(plain_name(where)), format_minute(where)
-        if not (told.account and time):
+        log, time = parse_log_name(unpacked_name(where)), published_minute(where)
+        if not (log.account and time):
             return Verdict("gap", "its name is not one that a trail gives")
-        # What is delivered at the end of an hour may be listed in the next digest.
-        if self._covered(told.account, told.region, time, shifted(time, 1)):
+        # The next digest may list files that were delivered at the end of an hour.
+        if self._covered(log.account, log.region, time, add_hours(time, 1)):
             return Verdict(
                 "invalid",
                 "no digest lists it, though those of its time are there: it was put there by somebody else, "
                 "or by a trail without log file validation",
             )
         for one in self._invalid:
-            if (one.account, one.region) == told[:2] and one.start <= time <= one.end:
+            if (one.account, one.region) == log[:2] and one.start <= time <= one.end:
                 return Verdict("invalid", f"the digest of its time is invalid: {one.reason}")
         return Verdict("gap", "no digest speaks of its time")
 
 
 def name_hour(hour: Hour) -> str:
-    """A stretch of time in words."""
+    """Return a range of time in words."""
     return f"{hour.account} {hour.region} {hour.start} to {hour.end}"
 
 
-def format_minute(where: str) -> str:
-    """When a log file was published, by its name: ISO 8601 in UTC; "" where that does not tell."""
-    found = _MINUTE.search(plain_name(where))
-    return moment(f"{found[1]}00Z") if found else ""
+def published_minute(where: str) -> str:
+    """Return when a log file was published, from its name: ISO 8601 in UTC; "" where the name does not say it."""
+    match = _MINUTE.search(unpacked_name(where))
+    return iso_time(f"{match[1]}00Z") if match else ""
 
 
-def _below(places: Sequence[str]) -> tuple[str, ...]:
-    """Beginnings of ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME that places ask for; "" is all."""
-    found = (_BELOW.search(place.replace("\\", "/")) for place in places or ("",))
-    return tuple(one[1] if one else "" for one in found)
+def _path_prefixes(places: Sequence[str]) -> tuple[str, ...]:
+    """Return the prefixes of ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/NAME that places select; "" selects all."""
+    matches = (_BELOW.search(place.replace("\\", "/")) for place in places or ("",))
+    return tuple(match[1] if match else "" for match in matches)
 
 
-def _is_asked(name: str, scope: Scope, below: Sequence[str]) -> bool:
-    """Whether a log file may hold what happened in the window: the last of it is delivered after its end."""
-    told, time, (start, end) = delivered(name), format_minute(name), window(scope)
-    path = f"{told.account}/CloudTrail/{told.region}/{told.day.replace('-', '/')}/{name}.gz"
+def _in_scope(name: str, scope: Scope, below: Sequence[str]) -> bool:
+    """Return whether a log file may have events of the window; the last of them is delivered after its end."""
+    log, time, (start, end) = parse_log_name(name), published_minute(name), digest_window(scope)
+    path = f"{log.account}/CloudTrail/{log.region}/{log.day.replace('-', '/')}/{name}.gz"
     return (
         any(path.startswith(place) for place in below)
-        and (not scope.account or told.account == scope.account)
+        and (not scope.account or log.account == scope.account)
         and start <= time
-        and (not end or time <= shifted(end, DELIVERY))
+        and (not end or time <= add_hours(end, DELIVERY_HOURS))
     )

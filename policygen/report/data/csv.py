@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.plan.model import Plan
-from policygen.report.data.cells import csv_table
+from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import Uses, all_changes, uses
 from policygen.report.wording import denied_by
 
@@ -14,17 +14,12 @@ COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed",
 ``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way."""
 
 
-def render(plan: Plan, **_: bool) -> str:
-    """One plan's table."""
-    return render_all([plan])
-
-
-def render_all(plans: Sequence[Plan], **_: bool) -> str:
-    """The rows of all plans in one table."""
+def render(plans: Sequence[Plan]) -> str:
+    """Return the rows of all plans in one table."""
     return csv_table(COLUMNS, (row for plan in plans for row in _rows(plan)))
 
 
-def _rows(plan: Plan) -> Iterator[Sequence[object]]:
+def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
     role, used = (plan.role.name, plan.role.account), uses(plan)
     none = Uses(0, "")
     for change in all_changes(plan):

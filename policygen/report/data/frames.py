@@ -86,7 +86,7 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
     """
     made = suggestion
     rows = []
-    tables = [made.usage.requests, made.usage.asides] if asides else [made.usage.requests]
+    tables = [made.usage.requests, made.usage.informational] if asides else [made.usage.requests]
     for request, seen in [pair for table in tables for pair in table.items()]:
         written = made.written.get(request)
         rows.append(

@@ -15,9 +15,9 @@ from policygen.text import escape_controls
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render(*reports: FindingsReport) -> str:
-    """A line a finding, the worst first, then the verdict as a plain line; GitHub shows ten of a level and step."""
-    return "".join(f"{line}\n" for report in reports for line in _lines(report))
+def render(report: FindingsReport) -> str:
+    """Return a line for each finding, the worst first, then the verdict; GitHub shows ten of a level and step."""
+    return "".join(f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: FindingsReport) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from policygen.report.findings.report import FindingsReport
@@ -12,7 +13,7 @@ from policygen.text import escape_controls
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(*reports: FindingsReport) -> str:
+def render(reports: Sequence[FindingsReport]) -> str:
     """A suite a report; what is below the report's level is a passed case with its text in ``system-out``."""
     root = Xml.Element("testsuites")
     root.extend(_suite(report) for report in reports)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from policygen.report.formats import require_format
+from policygen.report.formats import FORMATS as PLAN_FORMATS
+from policygen.report.formats import Format, require_format
 from policygen.text import pluralize
 
 if TYPE_CHECKING:
     from policygen.rightsize.check.findings import Finding, Level
 
-FORMATS: Mapping[str, str] = {
-    name: f"policygen.report.findings.{name}"
-    for name in ("text", "json", "markdown", "sarif", "junit", "github")
+FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (
+        Format("text", "policygen.report.findings.text:render"),
+        Format("json", "policygen.report.findings.json:render"),
+        Format("markdown", "policygen.report.findings.markdown:render"),
+        *(one for one in PLAN_FORMATS.values() if one.findings),
+    )
 }
-"""Name -> module with a function ``render(*reports) -> str``; `text`, `json` and `markdown` take one report."""
+"""Name -> format of a report, in the order in which help lists them; a plan has other modules for the first three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,10 @@ class FindingsReport:
         return f"{found}, {self.failed:,} at or above {self.fail_on}"
 
 
-def render(name: str, *reports: FindingsReport) -> str:
-    """Reports in the named format; the text ends with a line break.
+def render(name: str, report: FindingsReport) -> str:
+    """Return a report in the named format; the text ends with a line break.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return str(import_module(FORMATS[require_format(name, FORMATS)]).render(*reports))
+    return FORMATS[require_format(name, FORMATS)].render([report])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ RUNS = 20
 """Runs that GitHub takes in one file."""
 
 
-def render(*reports: FindingsReport) -> str:
+def render(reports: Sequence[FindingsReport]) -> str:
     """A run a report; paths are as they were given, which in a repository means relative to its root.
 
     Raises:
@@ -95,7 +96,7 @@ def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str,
 
 
 def _literal(text: str) -> str:
-    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (3.11.6)."""
+    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
     return escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup
-from policygen.plan.model import Plan, PlanChange, Request
+from policygen.plan.change_groups import ChangeGroup, PlanChange
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_alike, all_changes, grouped
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
-from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.evidence.coverage.observability import VISIBLE
 from policygen.plan.change_groups import ChangeGroup, number
 from policygen.plan.model import Plan
 

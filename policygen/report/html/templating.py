@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from policygen.plan.io import indented
+from policygen.plan.fast_json import indented
 from policygen.text import escape_controls, pluralize, visible_json
 from policygen.version import VERSION
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from policygen.report.iac.cdk import (
     Language,
     Properties,
@@ -19,7 +17,7 @@ from policygen.report.iac.layout import block
 _STEP = "    "
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """A module with one class; ``NAME(self, "NAME")`` in a stack is its use.
 
     Raises:

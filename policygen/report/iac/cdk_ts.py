@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from policygen.report.iac.cdk import (
     Language,
@@ -21,7 +20,7 @@ from policygen.report.iac.layout import block
 _STEP = "  "
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """A module with one class; ``new NAME(this, "NAME")`` in a stack is its use.
 
     Raises:

@@ -10,7 +10,7 @@ from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.yaml import dump
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """A template in YAML.
 
     Raises:

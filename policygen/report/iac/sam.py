@@ -11,7 +11,7 @@ from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """A template in YAML that is valid by itself; `Policies` is what goes into a function of one's own.
 
     The function is one of an image, because that takes one parameter and neither runtime nor handler.

@@ -20,7 +20,7 @@ from policygen.report.iac.yaml import dump
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """A serverless.yml that is valid by itself; `iam` is what goes into a service of one's own.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from policygen.report.iac.common import ATTACHED, Planned, header_comment
 from policygen.report.iac.hcl import attributes, expression, hcl_string
@@ -12,7 +11,7 @@ from policygen.report.iac.limits import check_documents, require_nfc
 from policygen.report.iac.names import numbered, snake
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """Resources of the provider hashicorp/aws.
 
     Raises:

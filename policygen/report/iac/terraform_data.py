@@ -23,7 +23,7 @@ _LISTS = {
 }
 
 
-def render(plan: Planned, **_: Any) -> str:
+def render(plan: Planned) -> str:
     """Data sources, and resources as those of the format terraform.
 
     Raises:

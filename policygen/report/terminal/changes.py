@@ -4,77 +4,78 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from policygen.iam.arn import service_of
-from policygen.iam.request import AccessRequest
-from policygen.logs.calls.evidence import Evidence
-from policygen.plan.change_groups import Change, ChangeGroup, group_changes, number
+from policygen.plan.change_groups import ChangeGroup, PlanChange, number
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import Request
+from policygen.plan.open_questions import seasonal_groups
+from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
 from policygen.report.wording import list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
-from policygen.rightsize.suggestion import Suggestion
 from policygen.text import pluralize
 
 _FEW = 3
 _MANY = 12
 
 
-class ChangeSummary:
-    """A suggestion as the section tells it, service by service: put together once for a short and a long screen."""
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A plan, how much of it is listed, and its requests as the section looks them up."""
 
-    def __init__(self, made: Suggestion) -> None:
-        self.made = made
-        self.groups = group_changes(made.changes)
-        self.services: dict[str, list[ChangeGroup]] = {}
-        for group in self.groups:
-            self.services.setdefault(group.service, []).append(group)
-        self.seasonal = _seasonal(made)
-        self.evidence = made.usage.requests
-        self.written = made.written
-        self.granted = {(grant.action, grant.resource) for grant in made.grants}
-        self.notes = [(keep.grant.action, keep.note) for keep in made.keeps if keep.note]
-        self._requests: dict[str, list[AccessRequest]] = {}
-        for request in self.evidence:
-            self._requests.setdefault(service_of(request.action), []).append(request)
-
-    def requests(self, service: str) -> Sequence[AccessRequest]:
-        """The observed requests of a service, in order."""
-        return self._requests.get(service, ())
+    plan: Plan
+    show_all: bool
+    requests: Mapping[str, Sequence[Request]]
+    """Service -> its observed requests, in order."""
+    granted: Container[tuple[str, str]]
+    """(action, resource pattern) of all grants."""
 
 
-def render_changes(told: ChangeSummary, *, show_all: bool) -> Iterator[str]:
-    """The section; with ``show_all`` every service and resource is listed."""
-    made = told.made
-    if made.now is None:
-        yield "Grants"
-        evidence = made.grants_by_request()
-        for service, requests in _by_service(evidence):
-            yield from _used(told, service, requests, evidence, show_all=show_all)
-        for keep in made.keeps:
-            yield from wrapped(f"  = {keep.grant.action}  ", f"on {short(keep.grant.resource)}", "      ")
-            yield from wrapped("      why   ", keep.why)
-        return
+def render_changes(plan: Plan, *, show_all: bool) -> Iterator[str]:
+    """Render the section; with `show_all` every service and resource is listed."""
+    requests = grouped((service_of(one.action), one) for one in plan.evidence.observed)
+    granted = {(grant.action, grant.resource) for grant in plan.grants}
+    section = _Section(plan, show_all, requests, granted)
+    yield from _grants(section) if plan.today is None else _changes(section)
+
+
+def _grants(section: _Section) -> Iterator[str]:
+    """What is granted, where today's policies are not known."""
+    yield "Grants"
+    by_service = grouped((one.action.split(":", 1)[0], one) for one in section.plan.evidence.granted)
+    for service, requests in sorted(by_service.items()):
+        yield from _used(section, service, requests)
+    for keep in section.plan.keeps:
+        yield from wrapped(f"  = {keep.action}  ", f"on {short(keep.resource)}", "      ")
+        yield from wrapped("      why   ", keep.why)
+
+
+def _changes(section: _Section) -> Iterator[str]:
+    """What becomes of each service: first what stays in part, then what the logs cannot show, then what goes."""
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
+    services = grouped((group.service, group) for group in section.plan.alike)
     removed: dict[str, list[ChangeGroup]] = {}
     blind: dict[str, list[ChangeGroup]] = {}
-    for service, groups in told.services.items():
+    for service, groups in services.items():
         kinds = {group.kind for group in groups}
         if kinds <= {"removed", "missing"}:
             removed[service] = [group for group in groups if group.kind == "removed"]
         elif kinds <= {"removed", "unknown"}:
             blind[service] = groups
         else:
-            yield from _service(told, service, groups, show_all=show_all)
-    if show_all or len(blind) <= _FEW:
+            yield from _service(section, service, groups)
+    if section.show_all or len(blind) <= _FEW:
         for service, groups in blind.items():
-            yield from _service(told, service, groups, show_all=show_all)
+            yield from _service(section, service, groups)
     else:
         yield from _blind(blind)
     removed = {name: gone for name, gone in removed.items() if gone}
     if removed:
-        yield from _removed(removed, show_all=show_all)
-    yield from _questions(told)
+        yield from _removed(removed, show_all=section.show_all)
+    yield from _questions(section.plan, services)
 
 
 def _blind(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
@@ -100,14 +101,12 @@ def _drops(gone: Sequence[ChangeGroup]) -> Iterator[str]:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[Change]:
-    """The changes of some kinds, by action as all of them are."""
+def _of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
+    """Return the changes of some kinds, in the order of all changes: by action."""
     return sorted((c for g in groups if g.kind in kinds for c in g.changes), key=lambda c: c.action.lower())
 
 
-def _service(
-    told: ChangeSummary, service: str, groups: Sequence[ChangeGroup], *, show_all: bool
-) -> Iterator[str]:
+def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> Iterator[str]:
     """What becomes of a service: what was used, what is kept without evidence, what goes."""
     used = _of(groups, "narrowed", "unchanged", "added")
     drop = list(_drops([group for group in groups if group.kind == "removed"]))
@@ -119,7 +118,7 @@ def _service(
             f"{len(used)} on {where(c.proposed for c in used)}",
             "      ",
         )
-        yield from _evidence_lines(told, service, used, show_all=show_all)
+        yield from _evidence_lines(section, service, used)
         for change in used:
             if change.kind == "added":
                 yield from wrapped(f"  + {change.action}  ", f"on {where([change.proposed])}", "      ")
@@ -129,49 +128,45 @@ def _service(
     kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
     for symbol, kind in kinds:
         if members := _of(groups, kind):
-            yield from _kept(told, symbol, service, members, show_all=show_all)
+            yield from _kept(section, symbol, service, members)
             yield from drop
             drop = []
 
 
-def _kept(
-    told: ChangeSummary, symbol: str, service: str, members: Sequence[Change], *, show_all: bool
-) -> Iterator[str]:
+def _kept(section: _Section, symbol: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
     place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
     yield from wrapped(f"  {symbol} {service}  ", f"{pluralize(len(members), 'action')} {place}", "      ")
-    yield from wrapped("      keep  ", _names(members, show_all=show_all))
+    yield from wrapped("      keep  ", _names(members, show_all=section.show_all))
     for why in sorted({c.why for c in members}):
         yield from wrapped("      why   ", why)
-    for note in sorted({note for action, note in told.notes if action in names}):
+    for note in sorted({keep.note for keep in section.plan.keeps if keep.note and keep.action in names}):
         yield from wrapped("      note  ", note)
 
 
-def _evidence_lines(
-    told: ChangeSummary, service: str, used: Sequence[Change], *, show_all: bool
-) -> Iterator[str]:
+def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange]) -> Iterator[str]:
     names = {change.action for change in used}
-    requests = [request for request in told.requests(service) if request.action in names]
-    tail = _seen([told.evidence[request] for request in requests])
+    requests = [request for request in section.requests.get(service, ()) if request.action in names]
+    tail = _seen(requests)
     words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
-    shown = words if show_all else words[:4]
+    shown = words if section.show_all else words[:4]
     for i, line in enumerate(shown):
         yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
     if len(shown) < len(words):
         yield f"            and more (--all lists them; {len(used)} in all)"
-    yield from _maybe(requests, show_all=show_all)
-    yield from _rules(told, requests, show_all=show_all)
+    yield from _maybe(requests, show_all=section.show_all)
+    yield from _rules(section, requests)
 
 
-def _seen(evidence: Sequence[Evidence]) -> str:
-    if not evidence:
+def _seen(requests: Sequence[Request]) -> str:
+    if not requests:
         return ""
-    calls, last = sum(one.count for one in evidence), max(one.last for one in evidence)
+    calls, last = sum(one.count for one in requests), max(one.last for one in requests)
     return f"{pluralize(calls, 'call')}, last {minute(last)}"
 
 
-def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+def _maybe(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
     """Actions that AWS may have asked for, as far as the records tell, and not one that it surely asked for."""
     sure = {request.action for request in requests if request.grade == "required"}
     names = sorted({request.action.split(":", 1)[1] for request in requests if request.action not in sure})
@@ -185,18 +180,18 @@ def _maybe(requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str
         )
 
 
-def _rules(told: ChangeSummary, requests: Sequence[AccessRequest], *, show_all: bool) -> Iterator[str]:
+def _rules(section: _Section, requests: Sequence[Request]) -> Iterator[str]:
     """The declared generalisations in use: the rule and the patterns that it wrote.
 
     What a rule writes is cut to today's policies, so a pattern is its work only where a grant still has it.
     """
     rules: dict[str, set[str]] = {}
     for request in requests:
-        written = told.written.get(request)
-        if written and written.rule and (request.action, written.pattern) in told.granted:
-            rules.setdefault(written.rule, set()).add(short(written.pattern))
+        pattern = request.written_as
+        if pattern is not None and request.rule and (request.action, pattern) in section.granted:
+            rules.setdefault(request.rule, set()).add(short(pattern))
     for rule, patterns in sorted(rules.items()):
-        shown = sorted(patterns) if show_all else sorted(patterns)[:3]
+        shown = sorted(patterns) if section.show_all else sorted(patterns)[:3]
         more = f" and {len(patterns) - len(shown)} more" if len(shown) < len(patterns) else ""
         yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
 
@@ -209,21 +204,23 @@ def _removed(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) ->
     yield from _drops([group for gone in removed.values() for group in gone])
 
 
-def _questions(told: ChangeSummary) -> Iterator[str]:
+def _questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
-    made = told.made
-    asked = [name for name, groups in told.services.items() if any(one.kind == "unknown" for one in groups)]
-    total = len(asked) + len(made.questions) + len(told.seasonal)
+    asked = [name for name, groups in services.items() if any(one.kind == "unknown" for one in groups)]
+    seasonal = seasonal_groups(plan)
+    total = len(asked) + len(plan.questions) + len(seasonal)
     if not total:
         return
     yield ""
     yield f"Your call ({total})"
-    for kind, (seen, reason) in made.questions.items():
-        yield from wrapped("  ? ", f"{kind}: {pluralize(seen, 'name')} written as seen; {reason}", "    ")
+    for question in plan.questions:
+        kind = question.type
+        names = f"{pluralize(question.names, 'name')} written as seen"
+        yield from wrapped("  ? ", f"{kind}: {names}; {question.reason}", "    ")
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
-    for (service, why), actions in list(told.seasonal.items())[:LISTED]:
+    for (service, why), actions in list(seasonal.items())[:LISTED]:
         names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
         yield from wrapped("  ? ", f"{names} go; {why}", "    ")
         what = actions[0] if len(actions) == 1 else f"'{service}:*'"
@@ -234,53 +231,24 @@ def _questions(told: ChangeSummary) -> Iterator[str]:
     yield from wrapped(
         "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
     )
-    first = next(c for c in made.changes if c.kind == "unknown")
+    first = next(c for c in plan.changes if c.kind == "unknown")
     yield from wrapped("      ", f"--drop {first.action} removes one; --drop '{first.service}:*' a service")
     selectors = {"data-events-off", "data-events-partly", "caller-excluded", "source-excluded"}
-    off = {k.blind_spot.remedy for k in made.keeps if k.blind_spot and k.blind_spot.id in selectors}
-    remedies = sorted(off)
+    remedies = sorted({keep.remedy for keep in plan.keeps if keep.blind_spot in selectors})
     for remedy in remedies[:LISTED]:
         yield from wrapped("      ", remedy)
     if len(remedies) > LISTED:
         yield f"      and {len(remedies) - LISTED} more"
-    if remedies and any(k.blind_spot.command for k in made.keeps if k.blind_spot):
+    if remedies and any(keep.command for keep in plan.keeps if keep.blind_spot):
         yield from wrapped(
-            "      ", f"policygen doctor -r {made.role.name} … prints the command for all of them"
+            "      ", f"policygen doctor -r {plan.role.name} … prints the command for all of them"
         )
 
 
-def _seasonal(made: Suggestion) -> dict[tuple[str, str], list[str]]:
-    """(service, what IAM saw before the window) -> the actions that go.
-
-    One that loses some of its resources and stays on others does not go.
-    """
-    stays = {change.action for change in made.changes if change.proposed} if made.seasonal else set()
-    groups: dict[tuple[str, str], list[str]] = {}
-    for action, why in made.seasonal.items():
-        if action in stays:
-            continue
-        groups.setdefault((action.split(":", 1)[0], why), []).append(action)
-    return groups
-
-
-def _by_service(requests: dict[AccessRequest, Evidence]) -> Iterator[tuple[str, list[AccessRequest]]]:
-    groups: dict[str, list[AccessRequest]] = {}
-    for request in requests:
-        groups.setdefault(request.action.split(":", 1)[0], []).append(request)
-    yield from sorted(groups.items())
-
-
-def _used(
-    told: ChangeSummary,
-    service: str,
-    requests: Sequence[AccessRequest],
-    evidence: dict[AccessRequest, Evidence],
-    *,
-    show_all: bool,
-) -> Iterator[str]:
-    patterns = {grant.resource for grant in told.made.grants if grant.action.split(":", 1)[0] == service}
+def _used(section: _Section, service: str, requests: Sequence[Request]) -> Iterator[str]:
+    """What is granted of a service, where today's policies are not known."""
+    patterns = {grant.resource for grant in section.plan.grants if grant.action.split(":", 1)[0] == service}
     actions = sorted({request.action for request in requests}, key=str.lower)
-    tail = _seen([evidence[request] for request in requests])
     yield from wrapped(
         f"  + {service}  ",
         f"{pluralize(len(actions), 'action')} on {list_resources([tuple(sorted(patterns))])}",
@@ -288,12 +256,12 @@ def _used(
     )
     words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)
     for i, line in enumerate(words):
-        yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else tail)
-    yield from _maybe(requests, show_all=show_all)
-    yield from _rules(told, requests, show_all=show_all)
+        yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else _seen(requests))
+    yield from _maybe(requests, show_all=section.show_all)
+    yield from _rules(section, requests)
 
 
-def _names(changes: Sequence[Change], *, show_all: bool) -> str:
+def _names(changes: Sequence[PlanChange], *, show_all: bool) -> str:
     names = [change.action.split(":", 1)[1] for change in changes]
     if show_all or len(names) <= LISTED:
         return " ".join(names)

@@ -32,7 +32,7 @@ def render_diff_text(one: Comparison, *, show_all: bool = False, ascii_only: boo
     )
     if one.unsure:
         lines += ["", f"Not decided ({len(one.unsure)})"]
-        lines += [line for text in one.unsure[:limit] for line in wrapped("  ? ", text, "    ")]
+        lines += [line for grant in one.unsure[:limit] for line in wrapped("  ? ", grant.sentence, "    ")]
         lines += more(len(one.unsure), limit)
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
@@ -57,7 +57,7 @@ def render_diff_json(one: Comparison) -> str:
         "verdict": one.verdict,
         "gained": [_as_dict(witness) for witness in one.gained],
         "lost": [_as_dict(witness) for witness in one.lost],
-        "unsure": list(one.unsure),
+        "unsure": [grant.sentence for grant in one.unsure],
     }
     return visible_json(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 

@@ -23,7 +23,7 @@ _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 class Health:
     """What was looked at."""
 
-    reading: ReadReport
+    read_report: ReadReport
     counts: CallCounts
     coverage: Coverage
     account: Account | None
@@ -40,23 +40,23 @@ def render_doctor_text(one: Health, *, show_all: bool = False, ascii_only: bool 
 
 
 def _logs(one: Health) -> Iterator[str]:
-    counts, window = one.counts, one.coverage.window
+    totals, window = one.counts.totals, one.coverage.window
     yield from wrapped(
         "Logs      ",
-        f"{pluralize(counts.records, 'record')} in {pluralize(one.reading.files, 'file')}, {minute(counts.first)} to "
-        f"{minute(counts.last)} UTC, {pluralize(len(counts.regions), 'region')}, "
-        f"{pluralize(len(counts.roles), 'role')}",
+        f"{pluralize(totals.records, 'record')} in {pluralize(one.read_report.files, 'file')}, "
+        f"{minute(totals.first)} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
+        f"{pluralize(len(totals.roles), 'role')}",
     )
     yield from wrapped(
         "Window    ",
-        f"{pluralize(window.days, 'day')}, {window.start} to {window.end[:10]}; "
+        f"{pluralize(window.days, 'day')}, {window.start} to {window.last_day}; "
         f"{one.coverage.days_with_events} with events",
     )
     if one.coverage.gaps:
         yield from wrapped("          ", f"without an event of anyone: {_few(one.coverage.gaps)}")
-    for hole in one.reading.holes[:LISTED]:
-        yield from wrapped("          ", hole)
-    yield from more(len(one.reading.holes), LISTED)
+    for gap in one.read_report.gaps[:LISTED]:
+        yield from wrapped("          ", gap)
+    yield from more(len(one.read_report.gaps), LISTED)
 
 
 def _trails(one: Health) -> Iterator[str]:
@@ -165,15 +165,15 @@ def doctor_dict(one: Health) -> dict[str, Any]:
     window = one.coverage.window
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
-        "records": one.counts.records,
-        "files": one.reading.files,
-        "first": one.counts.first,
-        "last": one.counts.last,
-        "regions": sorted(one.counts.regions),
-        "roles": len(one.counts.roles),
+        "records": one.counts.totals.records,
+        "files": one.read_report.files,
+        "first": one.counts.totals.first,
+        "last": one.counts.totals.last,
+        "regions": sorted(one.counts.totals.regions),
+        "roles": len(one.counts.totals.roles),
         "days_with_events": one.coverage.days_with_events,
         "days_without_events": list(one.coverage.gaps),
-        "incomplete": list(one.reading.holes),
+        "incomplete": list(one.read_report.gaps),
         "account": one.account.account_id if one.account else None,
         "trails": None if one.coverage.trails is None else list(one.coverage.trails),
         "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in one.coverage.stopped],

@@ -69,7 +69,7 @@ def _seen(one: Explanation) -> Iterator[str]:
 
 
 def _else(one: Explanation) -> Iterator[str]:
-    for wanted, seen in one.wanted.items():
+    for wanted, seen in one.denied.items():
         policy = f" by {'an explicit deny of ' if wanted.explicit else ''}{wanted.policy_type}" * bool(
             wanted.policy_type
         )
@@ -77,10 +77,10 @@ def _else(one: Explanation) -> Iterator[str]:
             "denied",
             f"{pluralize(seen.count, 'call')} on {short(wanted.resource)}{policy}: no evidence of need",
         )
-    if one.apart:
+    if one.anomalous:
         yield from _field(
             "set apart",
-            f"{pluralize(one.apart.count, 'call')} unlike the workload, last {minute(one.apart.last)}",
+            f"{pluralize(one.anomalous.count, 'call')} unlike the workload, last {minute(one.anomalous.last)}",
         )
     if one.granted_by is None:
         yield from _field("granted by", "not known: no account snapshot was given")
@@ -170,9 +170,9 @@ def explanation_dict(one: Explanation) -> dict[str, Any]:
         "errors": dict(one.errors),
         "denied": [
             {"resource": w.resource, "policy_type": w.policy_type, "explicit": w.explicit, "count": e.count}
-            for w, e in one.wanted.items()
+            for w, e in one.denied.items()
         ],
-        "set_apart": one.apart.count if one.apart else 0,
+        "set_apart": one.anomalous.count if one.anomalous else 0,
         "granted_by": None
         if one.granted_by is None
         else [

@@ -1,282 +1,260 @@
-"""The screen of `suggest`: the verdict before the detail, 80 columns, nothing that has no data behind it."""
+"""The screen of a plan: the verdict before the detail, 80 columns, nothing that has no data behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import reduce
-from operator import add
+from collections.abc import Iterator, Sequence
+
+from msgspec import UNSET
 
 from policygen.catalog.service_names import label, service_prefix
-from policygen.catalog.visibility import data_types
-from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY, Anomaly, AnomalyRule
-from policygen.evidence.coverage.selectors import Answer
-from policygen.iam.document import Policy
-from policygen.logs.calls.evidence import Evidence
-from policygen.report.terminal.changes import ChangeSummary, render_changes
-from policygen.report.terminal.layout import LISTED, WIDTH, more, right, wrapped
-from policygen.report.terminal.verdict import (
-    escalations,
-    render_decisions,
-    render_losses,
-    render_risk,
-    render_verdict,
-)
-from policygen.report.wording import denied_by, minute
-from policygen.rightsize.analysis import Analysis
+from policygen.logs.calls.evidence import SAMPLES
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
+from policygen.report.figures import Figure, figures, grouped
+from policygen.report.suspects import suspects_by_sign
+from policygen.report.terminal.changes import render_changes
+from policygen.report.terminal.layout import LISTED, WIDTH, entries, in_ascii, more, right, wrapped
+from policygen.report.terminal.verdict import render_decisions, render_losses, render_risk, render_verdict
+from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
-from policygen.rightsize.suggestion import InformationalRequest, Suggestion
 from policygen.text import escape_controls, pluralize
 
 
-def render_screen(analysis: Analysis, told: ChangeSummary) -> dict[str, str]:
-    """The screen, ``all`` with every service and every resource; ``short`` with long lists cut, and their number."""
-    made = analysis.suggestion
-    asides = made.asides()
-    before, after = [*_head(analysis), "", *_result(made), ""], list(_next(analysis))
-    screens = {}
-    for name, show_all in (("short", False), ("all", True)):
-        changes = render_changes(told, show_all=show_all)
-        found = _findings(made, asides, limit=None if show_all else LISTED)
-        lines = (*before, *changes, *found, *after)
-        screens[name] = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
-    return screens
+def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False) -> str:
+    """Return the screen of a plan.
+
+    Args:
+        plan: what to show.
+        show_all: list every service and every resource; else long lists are cut, with their number.
+        ascii_only: for terminals without Unicode.
+    """
+    lines = [
+        *_head(plan),
+        "",
+        *_result(plan),
+        "",
+        *render_changes(plan, show_all=show_all),
+        *_findings(plan, limit=None if show_all else LISTED),
+        *_next(plan),
+    ]
+    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
+    return in_ascii(text) if ascii_only else text
 
 
-def _head(analysis: Analysis) -> Iterator[str]:
-    made, usage = analysis.suggestion, analysis.suggestion.usage
-    name, role_arn = made.role.name, made.role.arn or f"account {made.role.account}, path not in the logs"
+def _head(plan: Plan) -> Iterator[str]:
+    name, role_arn = plan.role.name, plan.role.arn or f"account {plan.role.account}, path not in the logs"
     yield from [f"{name}  {role_arn}"] if len(name) + len(role_arn) + 2 <= WIDTH else [name, f"  {role_arn}"]
-    window = usage.window
-    end = "" if analysis.until_given else " (the newest event read)"
+    window, evidence = plan.window, plan.evidence
+    end = "" if window.end_given else " (the newest event read)"
     yield f"Window    {pluralize(window.days, 'day')}, {window.start} to {window.end[:10]} UTC{end}"
-    seen = usage.events
-    if seen:
+    if evidence.last:
         yield (
-            f"Evidence  {pluralize(seen.count, 'event')}, {pluralize(usage.calls, 'distinct call')}, "
-            f"{pluralize(len(usage.regions), 'region')}, last {minute(seen.last)}"
+            f"Evidence  {pluralize(evidence.count, 'event')}, {pluralize(evidence.calls, 'distinct call')}, "
+            f"{pluralize(len(evidence.regions), 'region')}, last {minute(evidence.last)}"
         )
-    yield from _coverage(made)
-    yield from render_verdict(made)
-    if made.today is None:
+    yield from _coverage(plan)
+    yield from render_verdict(plan)
+    if plan.today is None:
         yield "Today     not known: this rests on the evidence alone (--snapshot, --live)"
         yield from wrapped(
             "          ",
             "what the trail does not log, or CloudTrail never shows, may be missing",
         )
-    for note in made.notes:
+    for note in plan.notes:
         yield from wrapped("Note      ", note)
 
 
-def _coverage(made: Suggestion) -> Iterator[str]:
-    seen = made.coverage
+def _coverage(plan: Plan) -> Iterator[str]:
+    coverage = plan.coverage
     trails = (
-        "trail not known" if seen.trails is None else f"trail {', '.join(seen.trails) or 'none that logs'}"
+        "trail not known"
+        if coverage.trails is None
+        else f"trail {', '.join(coverage.trails) or 'none that logs'}"
     )
-    if seen.trails:
-        where = (
-            "all regions" if seen.logged_regions is None else f"{', '.join(sorted(seen.logged_regions))} only"
-        )
-        trails += f" ({where})"
-    yield from wrapped("Coverage  ", f"{seen.days_with_events}/{seen.window.days} days with events, {trails}")
-    if seen.data_types is not None:
-        concerned = {action.split(":")[0] for action in made.now or ()} | {
-            request.action.split(":")[0] for request in made.usage.requests
-        }
-        by_service: dict[str, set[Answer]] = {}
-        for data_type, service in sorted(data_types().items()):
-            if service in concerned:
-                by_service.setdefault(service, set()).add(seen.logs(data_type))
-        states = [f"{name} {_state(answers)}" for name, answers in sorted(by_service.items())]
-        # With a policy that allows everything the list would be all of AWS; what is on says it as well.
-        if len(states) > 2 * LISTED:
-            states = [state for state in states if not state.endswith(" off")] + ["all others off"]
-        if states:
-            yield from wrapped("          ", f"data events: {', '.join(states)}")
-    for hole in seen.incomplete[:LISTED]:
-        yield from wrapped("          ", hole)
-    if len(seen.incomplete) > LISTED:
-        yield f"          and {len(seen.incomplete) - LISTED} more"
-
-
-def _state(answers: Collection[Answer]) -> str:
-    return "on" if answers == {"all"} else "off" if answers == {"none"} else "partly"
-
-
-def _result(made: Suggestion) -> Iterator[str]:
-    new_actions = {grant.action.lower() for grant in made.grants}
-    stars = _stars(made.policies)
-    size = sum(policy.size for policy in made.policies)
-    paths = escalations(made.risks_left)
-    room = (
-        f"of {INLINE_LIMIT:,}" if len(made.policies) == 1 else f"in {len(made.policies)} of {MANAGED_LIMIT:,}"
+    if coverage.trails and coverage.logged_regions is not UNSET:
+        regions = coverage.logged_regions
+        trails += " (all regions)" if regions is None else f" ({', '.join(regions)} only)"
+    yield from wrapped(
+        "Coverage  ", f"{coverage.days_with_events}/{coverage.days} days with events, {trails}"
     )
-    if made.now is None or made.today is None:
+    states = [f"{one.service} {one.logged}" for one in coverage.data_events]
+    # With a policy that allows everything the list would be all of AWS; what is on says it as well.
+    if len(states) > 2 * LISTED:
+        states = [state for state in states if not state.endswith(" off")] + ["all others off"]
+    if states:
+        yield from wrapped("          ", f"data events: {', '.join(states)}")
+    for gap in coverage.incomplete[:LISTED]:
+        yield from wrapped("          ", gap)
+    if len(coverage.incomplete) > LISTED:
+        yield f"          and {len(coverage.incomplete) - LISTED} more"
+
+
+def _result(plan: Plan) -> Iterator[str]:
+    """The figures today and proposed, then what is proved."""
+    rows = figures(plan)
+    size = rows[-1]
+    count = len(plan.policies)
+    limit = f"of {INLINE_LIMIT:,}" if count == 1 else f"in {count} of {MANAGED_LIMIT:,}"
+    if plan.today is None:
         yield f"{'Result':<20}{'':>12}{'proposed':>11}"
-        yield f"{'  actions allowed':<20}{'':>12}{len(new_actions):>11,}"
-        yield f"{'  escalation paths':<20}{'':>12}{paths:>11,}"
-        yield f"{'  statements on *':<20}{'':>12}{stars:>11,}"
-        yield f"{'  characters':<20}{'':>12}{size:>11,}  {room}"
     else:
-        before = len(made.now)
-        cut = f"−{100 * (before - len(new_actions)) / before:.1f} %" if before else ""
-        old_stars = _stars(made.today)
-        old_size = sum(policy.size for policy in made.today)
         yield f"{'Result':<20}{'now':>12}{'proposed':>11}{'change':>11}"
-        yield f"{'  actions allowed':<20}{before:>12,}{len(new_actions):>11,}{cut:>11}"
-        closed = escalations(made.risks_removed)
-        yield f"{'  escalation paths':<20}{paths + closed:>12,}{paths:>11,}{_signed(-closed):>11}"
-        yield f"{'  statements on *':<20}{old_stars:>12,}{stars:>11,}{_signed(stars - old_stars):>11}"
-        yield f"{'  characters':<20}{old_size:>12,}{size:>11,}  {room}"
-    for check in made.proof.checks:
+    for row in rows:
+        now = "" if row.now is None else f"{row.now:,}"
+        tail = f"  {limit}" if row is size else f"{_difference(row):>11}" if row.now is not None else ""
+        yield f"{f'  {row.name}':<20}{now:>12}{row.proposed:>11,}{tail}"
+    for check in plan.proof:
         yield from wrapped(f"  {'✔' if check.held else '✘'} ", f"{check.promise}: {check.finding}", "    ")
 
 
-def _stars(policies: Iterable[Policy]) -> int:
-    """Statements that allow something on everything; a Deny on everything is no risk."""
-    return sum("*" in one.resources for p in policies for one in p.statements if one.effect == "Allow")
-
-
-def _signed(number: int) -> str:
+def _difference(row: Figure) -> str:
+    """The change of a figure: of the actions in percent."""
+    before = row.now or 0
+    if row.name == "actions allowed":
+        return f"−{100 * (before - row.proposed) / before:.1f} %" if before else ""
+    number = row.proposed - before
     return f"−{-number}" if number < 0 else f"+{number}" if number else "0"
 
 
-def _findings(
-    made: Suggestion, asides: Sequence[InformationalRequest], *, limit: int | None
-) -> Iterator[str]:
-    usage = made.usage
-    yield from render_decisions(made, limit=limit)
-    yield from render_losses(made, limit=limit)
-    if made.missing:
-        yield from ("", f"Observed, but not allowed by today's policies ({len(made.missing)}): not granted")
-        for one in made.missing[:limit]:
-            yield from wrapped("  ! ", f"{one.request.action} on {one.request.resource}", "    ")
-            yield from wrapped("      why   ", f"{one.cause} ({pluralize(one.evidence.count, 'call')})")
-        yield from more(len(made.missing), limit)
-    if usage.wanted:
-        yield from ("", f"Wanted but denied ({len(usage.wanted)}): not granted")
-        for wanted, seen in list(usage.wanted.items())[:limit]:
-            what = (
-                f"{wanted.action} on {wanted.resource}"
-                if wanted.action
-                else f"{wanted.source} {wanted.event}"
-            )
-            yield from wrapped("  x ", what, "    ")
-            yield from wrapped(
-                "      why   ",
-                f"{denied_by(wanted.policy_type, explicit=wanted.explicit)} ({pluralize(seen.count, 'call')})",
-            )
-        yield from more(len(usage.wanted), limit)
-    yield from _apart(made, limit)
-    yield from _users(made, limit)
-    yield from _asides(made, asides, limit)
-    if usage.unmapped:
-        yield from ("", f"Not mapped to IAM actions ({len(usage.unmapped)}): decide by hand")
-        for unmapped, seen in list(usage.unmapped.items())[:limit]:
-            yield from wrapped(
-                "  ? ", f"{unmapped.source} {unmapped.event} ({pluralize(seen.count, 'call')})", "    "
-            )
-            yield from wrapped("      why   ", unmapped.why)
-        yield from more(len(usage.unmapped), limit)
-    yield from render_risk(made, limit=limit)
-    for before in made.predecessors:
-        yield ""
-        yield from wrapped(
-            "Left out  ",
-            f"{pluralize(before.events, 'event')} of a deleted role of the same name ({before.role.role_id}), "
-            f"last {minute(before.last)}",
-        )
-    if usage.events and usage.events.weak:
-        yield from wrapped(
-            "Weak      ",
-            f"{pluralize(usage.events.weak, 'event')} throttled or invalid: they may precede the permission check",
-        )
-    if usage.unauthenticated:
-        yield from wrapped(
-            "Refused   ",
-            f"{pluralize(usage.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
-        )
+def _findings(plan: Plan, *, limit: int | None) -> Iterator[str]:
+    yield from render_decisions(plan, limit=limit)
+    yield from render_losses(plan, limit=limit)
+    yield from _refused(plan, limit=limit)
+    yield from _suspects(plan, limit=limit)
+    yield from _users(plan, limit=limit)
+    yield from _informational(plan, limit=limit)
+    yield from entries(
+        f"Not mapped to IAM actions ({len(plan.unmapped)}): decide by hand",
+        "?",
+        [(f"{one.event} ({pluralize(one.count, 'call')})", one.why) for one in plan.unmapped],
+        limit,
+    )
+    yield from render_risk(plan, limit=limit)
+    yield from _not_counted(plan)
 
 
-def _apart(made: Suggestion, limit: int | None) -> Iterator[str]:
+def _refused(plan: Plan, *, limit: int | None) -> Iterator[str]:
+    """What today's policies do not allow, and what AWS denied: neither is granted."""
+    yield from entries(
+        f"Observed, but not allowed by today's policies ({len(plan.missing)}): not granted",
+        "!",
+        [
+            (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")
+            for one in plan.missing
+        ],
+        limit,
+    )
+    yield from entries(
+        f"Wanted but denied ({len(plan.wanted_but_denied)}): not granted",
+        "x",
+        [(_request(one), _reason(one)) for one in plan.wanted_but_denied],
+        limit,
+    )
+
+
+def _request(denied: PlanDenied) -> str:
+    return f"{denied.action} on {denied.resource}" if denied.action else denied.event
+
+
+def _reason(denied: PlanDenied) -> str:
+    reason = denied_by(denied.policy_type, explicit=denied.explicit)
+    return f"{reason} ({pluralize(denied.count, 'call')})"
+
+
+def _suspects(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """Usage that does not look like the workload, by sign."""
-    conduct = made.conduct
-    by_sign: dict[AnomalyRule, list[tuple[Anomaly, Evidence]]] = {}
-    for suspect, seen in conduct.suspects.items():
-        by_sign.setdefault(suspect.sign, []).append((suspect, seen))
-    for sign, members in by_sign.items():
-        calls = sum(seen.count for _, seen in members)
-        kept = sign in conduct.accepted or sign in SHOWN_ONLY
-        left = (
-            "accepted" if sign in conduct.accepted else "in the policy" if kept else "left out of the policy"
-        )
+    for group in suspects_by_sign(plan):
+        suspects, sign = group.members, group.sign
+        fate = "accepted" if group.accepted else "in the policy" if group.kept else "left out of the policy"
+        calls = pluralize(sum(one.count for one in suspects), "call")
         yield ""
-        yield from wrapped("", f"Does not look like the workload ({pluralize(calls, 'call')}): {left}", "  ")
-        seen = reduce(add, (seen for _, seen in members))
-        yield from wrapped(f"  {'=' if kept else '!'} {sign}  ", ANOMALY_RULES[sign], "      ")
-        yield from wrapped("      from  ", _origin(seen))
-        for suspect, one in members[:limit]:
-            what = f"{service_prefix(suspect.source) or label(suspect.source)}:{suspect.event}"
-            yield from wrapped("      call  ", f"{what}, {pluralize(one.count, 'time')}, {minute(one.last)}")
-        yield from more(len(members), limit)
-        if not kept:
+        yield from wrapped("", f"Does not look like the workload ({calls}): {fate}", "  ")
+        yield from wrapped(f"  {'=' if group.kept else '!'} {sign}  ", group.rule, "      ")
+        yield from wrapped("      from  ", _origin(suspects))
+        for one in suspects[:limit]:
+            source, _, event = one.event.partition(" ")
+            call = f"{service_prefix(source) or label(source)}:{event}"
+            yield from wrapped("      call  ", f"{call}, {pluralize(one.count, 'time')}, {minute(one.last)}")
+        yield from more(len(suspects), limit)
+        if not group.kept:
             yield from wrapped("      if it is the workload's:  ", f"--accept {sign}")
 
 
-def _origin(seen: Evidence) -> str:
-    agents = {agent.removeprefix("[").removesuffix("]") for agent in seen.agents}  # S3 puts them in brackets
-    parts = [", ".join(sorted(seen.addresses)), ", ".join(sorted(agents))]
-    sessions = ", ".join(sorted(seen.sessions))
-    return "; ".join(part for part in (*parts, f"session {sessions}" if sessions else "") if part)
+def _origin(suspects: Sequence[PlanAnomaly]) -> str:
+    """The first addresses, user agents and sessions of some calls."""
+    addresses = _first(one.addresses for one in suspects)
+    # S3 puts them in brackets.
+    agents = {
+        agent.removeprefix("[").removesuffix("]") for agent in _first(one.user_agents for one in suspects)
+    }
+    sessions = ", ".join(_first(one.sessions for one in suspects))
+    parts = (", ".join(addresses), ", ".join(sorted(agents)), f"session {sessions}" if sessions else "")
+    return "; ".join(part for part in parts if part)
 
 
-def _users(made: Suggestion, limit: int | None) -> Iterator[str]:
+def _first(texts: Iterator[tuple[str, ...]]) -> list[str]:
+    return sorted({text for some in texts for text in some})[:SAMPLES]
+
+
+def _users(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """Who used what, where several functions share the role."""
-    functions = {name: theirs for name, theirs in made.usage.users.items() if name}
-    if len(functions) < 2:
+    users = [user for user in plan.users if user.function]
+    if len(users) < 2:
         return
-    yield from ("", f"Shared by {pluralize(len(functions), 'function')}: each could have a role of its own")
-    for name, theirs in list(functions.items())[:limit]:
-        actions = sorted({request.action for request in theirs})
-        short = name.rsplit(":function:", 1)[-1]
-        yield from wrapped(
-            f"  {short}  ", f"{pluralize(len(actions), 'action')}: {', '.join(actions)}", "      "
-        )
-    yield from more(len(functions), limit)
+    yield from ("", f"Shared by {pluralize(len(users), 'function')}: each could have a role of its own")
+    for user in users[:limit]:
+        name = user.function.rsplit(":function:", 1)[-1]
+        actions = f"{pluralize(len(user.actions), 'action')}: {', '.join(user.actions)}"
+        yield from wrapped(f"  {name}  ", actions, "      ")
+    yield from more(len(users), limit)
 
 
-_ASIDES = {
-    "indirect": "Used, as other calls show; no event of their own was read",
-    "hint": "May also be needed: calls of this kind often ask for it",
-}
-
-
-def _asides(made: Suggestion, asides: Sequence[InformationalRequest], limit: int | None) -> Iterator[str]:
+def _informational(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What is shown and not granted for its own sake, names of one parent together."""
-    for grade, title in _ASIDES.items():
-        groups: dict[tuple[bool, str, str], list[InformationalRequest]] = {}
-        for one in asides:
-            if one.request.grade == grade:
-                parent = one.request.resource.split("/", 1)[0]
-                groups.setdefault((one.allowed, one.request.action, parent), []).append(one)
+    for grade, title in INFORMATIONAL_GRADES.items():
+        groups: dict[tuple[bool, str, str], list[PlanInformationalRequest]] = grouped(
+            ((one.allowed, one.action, one.resource.split("/", 1)[0]), one)
+            for one in plan.asides
+            if one.grade == grade
+        )
         if groups:
             yield from ("", f"{title} ({sum(map(len, groups.values()))})")
         for (allowed, action, parent), members in sorted(groups.items())[:limit]:
-            where = members[0].request.resource if len(members) == 1 else f"{len(members)} names of {parent}"
-            yield from wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {where}", "    ")
-            calls = pluralize(sum(one.evidence.count for one in members), "call")
-            events = ", ".join(
-                sorted({e for one in members for e in made.usage.sources.get(one.request, ())})
-            )
+            place = members[0].resource if len(members) == 1 else f"{len(members)} names of {parent}"
+            yield from wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {place}", "    ")
+            calls = pluralize(sum(one.count for one in members), "call")
+            events = ", ".join(sorted({event for one in members for event in one.events}))
             granted = "the proposal allows it" if allowed else "the proposal does not allow it"
-            yield from wrapped("      why   ", f"{events}, {calls}; {granted}")
+            yield from wrapped("      why   ", f"{f'{events}, ' if events else ''}{calls}; {granted}")
         yield from more(len(groups), limit)
 
 
-def _next(analysis: Analysis) -> Iterator[str]:
-    role = analysis.suggestion.role.name
+def _not_counted(plan: Plan) -> Iterator[str]:
+    """Events that are no evidence, or weak."""
+    for before in plan.predecessors:
+        yield ""
+        yield from wrapped(
+            "Left out  ",
+            f"{pluralize(before.events, 'event')} of a deleted role of the same name ({before.role_id}), "
+            f"last {minute(before.last)}",
+        )
+    if plan.evidence.weak:
+        yield from wrapped(
+            "Weak      ",
+            f"{pluralize(plan.evidence.weak, 'event')} throttled or invalid: they may precede the permission check",
+        )
+    if plan.unauthenticated:
+        yield from wrapped(
+            "Refused   ",
+            f"{pluralize(plan.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
+        )
+
+
+def _next(plan: Plan) -> Iterator[str]:
+    role = plan.role.name
     yield from ("", "Next")
-    if granted := analysis.suggestion.grants_by_request():
-        most = max(granted.items(), key=lambda one: one[1].count)[0].action
+    if granted := plan.evidence.granted:
+        most = max(granted, key=lambda one: one.count).action
         yield f"  policygen explain {most} -r {role} …"
     yield right(f"  policygen suggest -r {role} … -f policy", "the policy itself")
     yield right(f"  policygen suggest -r {role} … -f json", "everything, with eventIDs")

@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import date
 
-from policygen.report.terminal.layout import LISTED, WIDTH, more, sparks, wrapped
+from policygen.plan.model import Plan, PlanDroppedInUse
+from policygen.report.terminal.layout import LISTED, WIDTH, entries, more, sparks, wrapped
 from policygen.report.wording import short
-from policygen.rightsize.assess.risk import Risk
-from policygen.rightsize.suggestion import Suggestion
-from policygen.text import pluralize
+from policygen.text import escape_controls, pluralize
 
 
-def render_verdict(made: Suggestion) -> Iterator[str]:
+def render_verdict(plan: Plan) -> Iterator[str]:
     """The verdict on the evidence with its first reasons, the learning curve, and rhythms."""
-    strength = made.strength
-    if strength is None:
+    readiness = plan.strength
+    if readiness is None:
         return
-    first, *others = strength.reasons
-    yield from wrapped("Verdict   ", f"{strength.verdict}: {first.sentence}")
+    first, *others = readiness.reasons
+    yield from wrapped("Verdict   ", f"{readiness.verdict}: {first.sentence}")
     for reason in others[:LISTED]:
         yield from wrapped("          ", f"{reason.verdict}: {reason.sentence}")
     yield from more(len(others), LISTED)
-    if strength.quiet is not None and strength.days > 1:
-        lead = f"Learning  last new permission {pluralize(strength.quiet, 'day')} before end  "
-        curve = strength.curve
+    if readiness.last_new and readiness.curve and readiness.days > 1:
+        quiet = (date.fromisoformat(plan.window.end[:10]) - date.fromisoformat(readiness.last_new)).days
+        lead = f"Learning  last new permission {pluralize(quiet, 'day')} before end  "
+        curve = readiness.curve
         step = -(-len(curve) // (WIDTH - len(lead)))
         # Every step-th day, counted so that the last day is among them.
         yield lead + sparks(curve[(len(curve) - 1) % step :: step], curve[-1])
-    for rhythm in strength.rhythms[:3]:
-        yield from wrapped("Rhythm    ", f"{rhythm.permission} {rhythm.sentence}")
-    if strength.once:
-        names = ", ".join(strength.once[:3]) + (
-            f" and {len(strength.once) - 3} more" if len(strength.once) > 3 else ""
+    for rhythm in readiness.rhythms[:3]:
+        yield from wrapped("Rhythm    ", f"{rhythm.action} {rhythm.sentence}")
+    if readiness.once:
+        names = ", ".join(readiness.once[:3]) + (
+            f" and {len(readiness.once) - 3} more" if len(readiness.once) > 3 else ""
         )
         yield from wrapped(
-            "One day   ", f"{pluralize(len(strength.once), 'permission')} seen on one day only: {names}"
+            "One day   ", f"{pluralize(len(readiness.once), 'permission')} seen on one day only: {names}"
         )
-
-
-def escalations(risks: Sequence[Risk]) -> int:
-    """How many paths to more rights there are."""
-    return sum(1 for risk in risks if risk.family == "escalation")
 
 
 _FAMILIES = {
@@ -51,52 +47,66 @@ _FAMILIES = {
 }
 
 
-def render_risk(made: Suggestion, *, limit: int | None) -> Iterator[str]:
+def render_risk(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What of the named risks goes and what remains."""
-    if not made.risks_removed and not made.risks_left:
+    if not plan.risks.removed and not plan.risks.left:
         return
     yield ""
-    gone = Counter(risk.family for risk in made.risks_removed)
+    gone = Counter(risk.family for risk in plan.risks.removed)
     closed = ", ".join(
         f"{pluralize(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
     )
-    yield f"Risk ({len(made.risks_left)} left)"
+    yield f"Risk ({len(plan.risks.left)} left)"
     if closed:
         yield from wrapped("  - ", f"closed: {closed}", "    ")
-    for risk in made.risks_left[:limit]:
+    for risk in plan.risks.left[:limit]:
         where = ", ".join(map(short, risk.resources[:2])) + (" …" if len(risk.resources) > 2 else "")
         yield from wrapped("  ! ", f"{risk.rule} {risk.title}", "    ")
         yield from wrapped("      by    ", f"{', '.join(risk.actions)} on {where}")
-    yield from more(len(made.risks_left), limit)
+    yield from more(len(plan.risks.left), limit)
 
 
-def render_decisions(made: Suggestion, *, limit: int | None) -> Iterator[str]:
+def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What decisions did to what was observed, and which did nothing."""
-    decided = made.decided
-    if decided.losses:
-        yield from ("", f"Dropped although used ({len(decided.losses)}): these calls will fail")
-        for loss in decided.losses[:limit]:
-            yield from wrapped("  x ", loss.sentence, "    ")
-        yield from more(len(decided.losses), limit)
-    notes = [one.sentence for one in decided.spared]
-    notes += [f"{rule.where} has expired and does not apply: {rule.reason}" for rule in decided.expired]
-    notes += [f"{rule.where} is about nothing this role has or does" for rule in decided.unused]
-    if notes:
-        yield from ("", f"Decisions without effect ({len(notes)})")
-        for note in notes[:limit]:
-            yield from wrapped("  ? ", note, "    ")
-        yield from more(len(notes), limit)
+    decided = plan.decisions
+    yield from entries(
+        f"Dropped although used ({len(decided.losses)}): these calls will fail",
+        "x",
+        [(_loss(loss), "") for loss in decided.losses],
+        limit,
+    )
+    notes = [
+        f"{one.rule} does not drop {one.action}: it was seen in use; --drop {one.action} drops it"
+        for one in decided.spared
+    ]
+    notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
+    notes += [f"{rule} is about nothing this role has or does" for rule in decided.unused]
+    yield from entries(f"Decisions without effect ({len(notes)})", "?", [(note, "") for note in notes], limit)
 
 
-def render_losses(made: Suggestion, *, limit: int | None) -> Iterator[str]:
+def _loss(loss: PlanDroppedInUse) -> str:
+    calls = "calls"
+    if loss.count:
+        calls = f"{pluralize(loss.count, 'call')} of {', '.join(loss.events) or 'unknown events'}"
+    return f"{loss.action} on {escape_controls(loss.resource)}: {calls} would have failed"
+
+
+def _expired(rule: str, reason: str) -> str:
+    return f"{rule} has expired and does not apply{f': {reason}' if reason else ''}"
+
+
+def render_losses(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What could not be met exactly with today's statements, and what today's bounds bar in any case."""
-    if made.losses:
-        yield from ("", f"Narrower than it might be ({len(made.losses)}): the two could not be met exactly")
-        for loss in made.losses[:limit]:
-            yield from wrapped("  ! ", f"{loss.action} on {loss.resource}", "    ")
-            yield from wrapped("      why   ", f"statement {loss.sid}: {loss.why}")
-        yield from more(len(made.losses), limit)
-    for bound, number in sorted(Counter(made.barred.values()).items()):
+    yield from entries(
+        f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly",
+        "!",
+        [
+            (f"{loss.action} on {loss.resource}", f"statement {loss.statement}: {loss.why}")
+            for loss in plan.losses
+        ],
+        limit,
+    )
+    for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
         yield from wrapped(
             "Barred    ",
             f"{pluralize(number, 'action')} that today's policies grant and {bound} never allows: not kept",

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from policygen.evidence.coverage.coverage import VISIBLE
+from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
-
-SYMBOLS: Mapping[Kind, str] = {
-    "narrowed": "~", "unchanged": "~", "kept": "=", "unknown": "?", "removed": "-", "added": "+", "missing": "!",
-}  # fmt: skip
 
 
 class Change(NamedTuple):

@@ -2,7 +2,7 @@
 
 ``wait``: more days would change the answer. ``review``: the days suffice, and something is left for a person to
 decide. ``ready``: neither. No probability is given: how often a role does what it did not do in the window cannot
-be counted in the window. What each threshold means is in docs/evidence.md.
+be counted in the window. What each threshold means is in docs/concepts/evidence.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Decisions stand in ``policygen.toml`` or on the command line. A keep gives no more than today's policies do; a drop
 takes an observed permission only when the command line names that very action. The day on which rules expire is
-compared with a day that the caller gives. docs/decisions.md is the file's reference.
+compared with a day that the caller gives. docs/reference/decisions.md is the file's reference.
 """
 
 from policygen.rightsize.decisions.apply import (

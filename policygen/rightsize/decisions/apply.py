@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from policygen.errors import UsageError
@@ -16,6 +16,17 @@ from policygen.rightsize.decisions.model import DecisionRule, phrase
 from policygen.text import escape_controls, pluralize
 
 _SHOWN = 5
+
+
+class NothingToKeepError(UsageError):
+    """A keep rule matches nothing that the role's current policies grant (PG-E364)."""
+
+    def __init__(self, message: str, *hints: str, rule: DecisionRule) -> None:
+        super().__init__(message, *hints, code="PG-E364")
+        self.rule = rule
+
+    def __reduce__(self) -> tuple[Callable[[], NothingToKeepError], tuple[()]]:
+        return partial(type(self), self.message, *self.hints, rule=self.rule), ()
 
 
 class KeptByDecision(NamedTuple):
@@ -37,7 +48,7 @@ def apply_keeps(
         now: action -> the Allow statements that grant it, as `policy.expand.allowed_actions` gives it.
 
     Raises:
-        UsageError: PG-E364, a rule keeps what today's policies do not grant.
+        NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
     """
     found: dict[Grant, KeptByDecision] = {}
     for rule in rules:
@@ -81,7 +92,9 @@ def _fits(action: str, resource: str) -> bool:
     return any(arn.overlaps(pattern.fill({}), resource) for kind in types for pattern in kind.patterns)
 
 
-def _nothing_to_keep(rule: DecisionRule, name: str, now: Mapping[str, Sequence[Statement]]) -> UsageError:
+def _nothing_to_keep(
+    rule: DecisionRule, name: str, now: Mapping[str, Sequence[Statement]]
+) -> NothingToKeepError:
     own = [action for action in now if arn.action_matches(rule.action, action)]
     hints = []
     if own:
@@ -100,10 +113,10 @@ def _nothing_to_keep(rule: DecisionRule, name: str, now: Mapping[str, Sequence[S
     hints.append(
         "a keep never widens: what is not granted today has to be added to the role's policies first"
     )
-    return UsageError(
+    return NothingToKeepError(
         f"{rule.where} keeps what today's policies of {escape_controls(name)} do not grant: {phrase(rule)}",
         *hints,
-        code="PG-E364",
+        rule=rule,
     )
 
 

@@ -1,4 +1,4 @@
-"""Declared generalisation: how an observed name is written in a policy (decision 5).
+"""Declared generalisation: how an observed name is written in a policy.
 
 Named infrastructure stays exact. Names that a workload makes up as it goes (object keys, log streams,
 executions, task ids) become a pattern by a rule that the service file declares and that is printed beside

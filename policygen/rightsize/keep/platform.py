@@ -1,4 +1,4 @@
-"""What AWS itself does with a role, from configuration and not from logs: table 3.6.
+"""What AWS itself does with a role, from configuration and not from logs (3.6).
 
 Lambda writes logs with the function's role, and CloudTrail never shows it; failures are delivered only after
 failures. These are needs: what today's policies do not grant is not added, the meet with them sees to that.

@@ -1,1 +1,1 @@
-"""Logs behind a paged AWS API: CloudTrail's event history and CloudWatch Logs."""
+"""Log sources behind a paged AWS API: CloudTrail's event history and CloudWatch Logs."""

@@ -1,21 +1,19 @@
-"""Log source ``logs:GROUP`` or ``logs:GROUP@REGION``: a trail that is delivered to a CloudWatch Logs group.
+"""Log source ``logs:GROUP`` or ``logs:GROUP@REGION``: a trail that delivers to a CloudWatch Logs group.
 
-There is an object for each group and UTC day. FilterLogEvents can only be asked for the time stamps of log events,
-and CloudTrail gives none of its own promise: they may be the times of the calls, or of their delivery some minutes
-later. So a window of days is read with the day after it, as with the folders of a bucket (2.1.2); which calls are in
-the window, their own ``eventTime`` tells. A group may hold the events of all regions and accounts of an
-organisation, so an object says neither.
+Each group and UTC day is one object. FilterLogEvents selects by the time stamps of log events, and CloudTrail does not
+document what it writes there: the time of the call, or of its delivery some minutes later. So a window of days is read
+with the day after it, as with the folders of a bucket (2.1.2), and the ``eventTime`` of each call decides whether it is
+in the window. A group may hold the events of all regions and accounts of an organisation, so an object names neither.
 
-How it is read at AWS's rate, in how many processes, and what is remembered: see `history` and `stretch`.
+`paging` explains the rate, the number of processes and what may be cached; `days` has the days.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -25,20 +23,21 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import open_session
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.logs.sources.api.days import DAY, DayRange, midnight, span, stretch_object
-from policygen.logs.sources.api.paging import Connection, EventPage, HistoryReader, RawEvent, going_on
+from policygen.logs.sources.api.days import DAY, DayRange, day_object, midnight, readable_days
+from policygen.logs.sources.api.paging import Connection, EventPage, HistoryReader, RawEvent, with_resume_hint
 from policygen.text import pluralize, sanitize
 
 PER_SECOND = 5
-"""Requests in one account and region (repost.aws/knowledge-center/cloudwatch-logs-throttling): not to be raised."""
+"""Requests a second in one account and region (repost.aws/knowledge-center/cloudwatch-logs-throttling), a fixed quota.
+"""
 
 PER_PAGE = 10_000
-"""Greatest number of log events of one answer, which has at most 1 MB."""
+"""Greatest number of log events in one answer; an answer also has at most 1 MB."""
 
 _SCHEME = "logs:"
 _SPEC = re.compile(r"logs:(?P<name>[.\-_/#A-Za-z0-9]{1,512})(?:@(?P<region>[a-z]{2}(?:-[a-z]+)+-\d{1,2}))?")
-_LOOKED_AT = 2_000
-"""Greatest number of groups among whose names a near one is looked for."""
+_MAX_NAMES_COMPARED = 2_000
+"""Number of group names that are compared to suggest a similar one."""
 
 
 class WatchedGroup(NamedTuple):
@@ -48,12 +47,12 @@ class WatchedGroup(NamedTuple):
     region: str = ""
 
 
-def open_logs(specs: Sequence[str], *, profile: str | None = None, now: datetime | None = None) -> LogsSource:
-    """The log groups that `specs` name. Nothing is asked of AWS yet.
+def open_log_groups(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LogsSource:
+    """Return the source of the log groups that `specs` name, without a request to AWS.
 
     Args:
         specs: as the user wrote them, ``logs:GROUP`` or ``logs:GROUP@REGION``.
-        profile: AWS profile; by default what boto3 takes.
+        profile: AWS profile, "" for the default one.
         now: the time, in UTC; by default the clock's.
 
     Raises:
@@ -61,15 +60,16 @@ def open_logs(specs: Sequence[str], *, profile: str | None = None, now: datetime
     """
     groups: dict[WatchedGroup, None] = {}
     for spec in specs:
-        found = _SPEC.fullmatch(spec)
-        if found is None:
+        match = _SPEC.fullmatch(spec)
+        if match is None:
             raise UsageError(
                 f"not the name of a log group: {sanitize(spec)!r}",
                 "logs:GROUP, or logs:GROUP@REGION for one in another region than the session's",
                 code="PG-E202",
             )
-        groups[WatchedGroup(found["name"], found["region"] or "")] = None
-    return LogsSource(Connection(partial(open_session, profile)), now or datetime.now(UTC), tuple(groups))
+        groups[WatchedGroup(match["name"], match["region"] or "")] = None
+    reader = LogsReader(Connection(partial(open_session, profile or None)))
+    return LogsSource(reader, now or datetime.now(UTC), tuple(groups))
 
 
 class LogsReader(HistoryReader):
@@ -79,20 +79,22 @@ class LogsReader(HistoryReader):
     event_name = "cloudwatch-logs.FilterLogEvents"
     per_second = PER_SECOND
 
-    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
-        """One page, which may be empty in the middle of a stretch. Without a filter, so that nothing is left out."""
+    def fetch_page(self, client: Any, day_range: DayRange, token: str, limit: int = 0) -> EventPage:
+        """Request one page, which may be empty before the last; without a filter, so that no event is left out."""
         answer = client.filter_log_events(
-            logGroupName=stretch.subject,
-            startTime=_milliseconds(stretch.start),
-            endTime=_milliseconds(stretch.end) - 1,  # both ends are part of what is asked for
+            logGroupName=day_range.subject,
+            startTime=_milliseconds(day_range.start),
+            endTime=_milliseconds(day_range.end) - 1,  # both ends are included
             limit=limit or PER_PAGE,
             **({"nextToken": token} if token else {}),
         )
-        entries = [RawEvent(one.get("eventId", ""), one.get("message")) for one in answer.get("events", ())]
+        entries = [
+            RawEvent(event.get("eventId", ""), event.get("message")) for event in answer.get("events", ())
+        ]
         return EventPage(entries, answer.get("nextToken", ""))
 
-    def is_stale(self, code: str) -> bool:
-        """A token is good for 24 hours; with the parameters of the page before, nothing else can be wrong."""
+    def is_stale_token(self, code: str) -> bool:
+        """A token is valid for 24 hours; since the other parameters do not change, nothing else can be wrong."""
         return code == "InvalidParameterException"
 
 
@@ -107,32 +109,24 @@ class LogsSource(LogSource):
     """CloudTrail events in log groups.
 
     Args:
-        connection: with whose rights they are read.
+        reader: reads the groups, with the credentials of its connection.
         now: the time, in UTC.
         groups: the log groups.
-        clock: seconds, for the rate.
-        sleep: waits some seconds.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        groups: Sequence[WatchedGroup],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    reader: LogsReader
+
+    def __init__(self, reader: LogsReader, now: datetime, groups: Sequence[WatchedGroup]) -> None:
+        self.reader = reader
         self.now = now
         self.groups = tuple(groups)
-        self.reader: LogsReader = LogsReader(connection, clock=clock, sleep=sleep)
-        self._connection = connection
+        self._connection = reader.connection
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
-        """A stretch for each group and day, in the order of the groups, then of days.
+        """Yield an object for each group and day, in the order of the groups, then of days.
 
-        Before the days of a group come those that were asked for and are older than it keeps. Each group is asked
-        for one event first.
+        Wanted days that a group no longer keeps come first, as damage. Each group is probed with a request for one
+        event.
 
         Raises:
             UsageError: there is no such group (PG-E201).
@@ -146,8 +140,8 @@ class LogsSource(LogSource):
         """What such a group cannot contain, and how fast it answers."""
         return _NOTES
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
-        """The error for no day to read (PG-E302)."""
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:  # noqa: ARG002 - there is nothing to pass over
+        """Return the error for a source without a day to read (PG-E302)."""
         names = ", ".join(repr(group.name) for group in self.groups)
         return NothingFoundError(
             f"no day of log group {names} was asked for",
@@ -160,55 +154,59 @@ class LogsSource(LogSource):
 
     def _days(self, group: WatchedGroup, scope: Scope) -> Iterator[LogObject | Batch]:
         aws = self._connection.aws
-        shown = f"{_SCHEME}{group.name}@{group.region}"
-        created, kept = self._describe(group)
-        # Before the group was made there is nothing to miss. Its first events may be of minutes before.
-        made = midnight(created.date()) - DAY
-        oldest = self.now - kept if kept and self.now - kept > created else made
-        first = scope.first and max(scope.first, made.date().isoformat())
-        wanted = span(scope._replace(first=first), oldest, self.now, late=DAY)
-        if wanted.missing:
-            reason = f"the group keeps {pluralize(kept.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
-            yield Batch.damaged(f"{shown}/{wanted.missing[0]} to {wanted.missing[1]}", Damage(None, reason))
-        for number, day in enumerate(wanted.days()):
+        label = f"{_SCHEME}{group.name}@{group.region}"
+        created, retention = self._describe(group)
+        # Nothing can be missing from before the group was created, but its first events may be some minutes older.
+        earliest = midnight(created.date()) - DAY
+        oldest = self.now - retention if retention and self.now - retention > created else earliest
+        first = scope.first and max(scope.first, earliest.date().isoformat())
+        readable = readable_days(scope._replace(first=first), oldest, self.now, late=DAY)
+        if readable.missing:
+            reason = (
+                f"the group keeps {pluralize(retention.days, 'day')}: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
+            )
+            yield Batch.damaged(
+                f"{label}/{readable.missing[0]} to {readable.missing[1]}", Damage(None, reason)
+            )
+        for number, day in enumerate(readable.days()):
             start, end = max(midnight(day), oldest), min(midnight(day + DAY), self.now)
-            stretch = DayRange(group.region, start, end, group.name)
+            day_range = DayRange(group.region, start, end, group.name)
             if not number:
-                self._try(group, stretch)
-            yield stretch_object(f"{shown}/{day}", stretch, aws.account, self.now)
+                self._probe(group, day_range)
+            yield day_object(f"{label}/{day}", day_range, aws.account, self.now)
 
     def _describe(self, group: WatchedGroup) -> tuple[datetime, timedelta]:
-        """When a group was created, and how long it keeps events; zero for ever."""
+        """Return when a group was created, and how long it keeps events; zero for ever."""
         for row in self._groups(group.region, group.name):
             if row["logGroupName"] == group.name:
                 created = datetime.fromtimestamp(row.get("creationTime", 0) / 1000, UTC)
                 return created, timedelta(days=row.get("retentionInDays", 0))
-        raise self._missing(group)
+        raise self._not_found(group)
 
     def _groups(self, region: str, prefix: str = "") -> Iterator[dict[str, Any]]:
         client = self._connection.client("logs", region)
-        with self._connection.aws.asking("logs"):
+        with self._connection.aws.translating_errors("logs"):
             pages = client.get_paginator("describe_log_groups").paginate(
                 **({"logGroupNamePrefix": prefix} if prefix else {})
             )
             for page in pages:
                 yield from page["logGroups"]
 
-    def _try(self, group: WatchedGroup, stretch: DayRange) -> None:
+    def _probe(self, group: WatchedGroup, day_range: DayRange) -> None:
         try:
-            self.reader.try_one(stretch)
+            self.reader.probe(day_range)
         except AwsError as error:
             if error.__cause__ and error_code(error.__cause__) == "ResourceNotFoundException":
-                raise self._missing(group) from error
+                raise self._not_found(group) from error
             if error.code == "PG-E110":
                 aws = self._connection.aws
                 where = f"arn:{aws.partition}:logs:{group.region}:{aws.account}:log-group:{group.name}:*"
                 hint = f"grant logs:FilterLogEvents on {where}"
                 raise AwsError(error.message, hint, *error.hints, code=error.code) from error
-            raise going_on(error) from error
+            raise with_resume_hint(error) from error
 
-    def _missing(self, group: WatchedGroup) -> UsageError:
-        names = [row["logGroupName"] for row in islice(self._groups(group.region), _LOOKED_AT)]
+    def _not_found(self, group: WatchedGroup) -> UsageError:
+        names = [row["logGroupName"] for row in islice(self._groups(group.region), _MAX_NAMES_COMPARED)]
         near = difflib.get_close_matches(group.name, names, n=3)
         return UsageError(
             f"no log group {group.name!r} in {group.region}",

@@ -1,4 +1,4 @@
-"""The days of a history as objects: which can be read, which are gone, and which will not change any more. Pure."""
+"""The days of an API's history as log objects: which can be read, which are gone, and which may be cached. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class DayRange(NamedTuple):
-    """What a reader asks for: [start, end) in UTC, of one region; `subject` is a log group, or ""."""
+    """The time that a reader requests: [start, end) in UTC, of one region; `subject` is a log group, or ""."""
 
     region: str
     start: datetime
@@ -26,68 +26,72 @@ class DayRange(NamedTuple):
 
     @classmethod
     def parse(cls, where: str) -> DayRange:
-        """The inverse of `where`."""
+        """Parse what `locator` returns."""
         region, start, end, subject = where.split(" ")
         return cls(region, _utc(start), _utc(end), subject)
 
     @property
-    def where(self) -> str:
-        """As a `LogObject` carries it."""
+    def locator(self) -> str:
+        """The range as text, as a `LogObject` carries it."""
         return f"{self.region} {self.start.strftime(_TIME)} {self.end.strftime(_TIME)} {self.subject}"
 
 
-class Span(NamedTuple):
-    """Days of a history: `first` to `last` can be read, `missing` were asked for and are no longer all there."""
+class ReadableDays(NamedTuple):
+    """Days of a history: `first` to `last` can be read; `missing` are wanted days that are no longer complete."""
 
     first: date
     last: date
     missing: tuple[date, date] | None
 
     def days(self) -> Iterator[date]:
-        """The days that can be read, in order."""
+        """Yield the days that can be read, in order."""
         for number in range((self.last - self.first).days + 1):
             yield self.first + number * DAY
 
 
-def span(scope: Scope, oldest: datetime, now: datetime, late: timedelta = timedelta(0)) -> Span:
-    """The days that `scope` asks of a history that begins at `oldest`.
+def readable_days(
+    scope: Scope, oldest: datetime, now: datetime, late: timedelta = timedelta(0)
+) -> ReadableDays:
+    """Return the days of `scope` in a history that begins at `oldest`.
 
-    Without a first day it is the first that is whole. A first day that is cut by `oldest` is read, and missing too.
+    Without a first day in `scope`, the first is the first complete day. If `oldest` cuts the first wanted day, that day
+    is both read and missing.
 
     Args:
         scope: what is wanted.
         oldest: the time of the first event that is still kept, in UTC.
         now: the time, in UTC.
-        late: how much later than it happened an event may be in the history.
+        late: how long after a call its event may be recorded in the history.
     """
-    cut = oldest.date()
-    whole = cut if midnight(cut) == oldest else cut + DAY
-    asked = date.fromisoformat(scope.first) if scope.first else whole
+    oldest_day = oldest.date()
+    first_complete = oldest_day if midnight(oldest_day) == oldest else oldest_day + DAY
+    first_wanted = date.fromisoformat(scope.first) if scope.first else first_complete
     last = min(date.fromisoformat(scope.last) + late, now.date()) if scope.last else now.date()
-    gone = min(whole - DAY, last)
-    return Span(max(asked, cut), last, (asked, gone) if asked <= gone else None)
+    last_missing = min(first_complete - DAY, last)
+    missing = (first_wanted, last_missing) if first_wanted <= last_missing else None
+    return ReadableDays(max(first_wanted, oldest_day), last, missing)
 
 
 def midnight(day: date) -> datetime:
-    """The start of a day in UTC."""
+    """Return the start of a day in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def stretch_object(name: str, stretch: DayRange, account: str, now: datetime, region: str = "") -> LogObject:
-    """The object of a day's stretch: final, so that it may be remembered, when it is whole and has settled.
+def day_object(name: str, day_range: DayRange, account: str, now: datetime, region: str = "") -> LogObject:
+    """Return the object of one day. It is final, so that it may be cached, when the day is complete and settled.
 
     Args:
         name: as it is shown.
-        stretch: what is read.
-        account: whose history it is. Two accounts have stretches of the same name, so the version tells them apart.
+        day_range: the time to read.
+        account: whose history it is. Objects of two accounts have the same name, so the version tells them apart.
         now: the time, in UTC.
-        region: the region of the stretch's events; "" where they can be of any.
+        region: the region of the day's events; "" where they can be of any.
     """
-    day = stretch.start.date()
-    whole = stretch.start == midnight(day) and stretch.end == midnight(day + DAY)
-    final = whole and stretch.end + SETTLED <= now
+    day = day_range.start.date()
+    whole = day_range.start == midnight(day) and day_range.end == midnight(day + DAY)
+    final = whole and day_range.end + SETTLED <= now
     version = f"final-{account}" if final else ""
-    return LogObject(name, stretch.where, version=version, region=region, day=day.isoformat())
+    return LogObject(name, day_range.locator, version=version, region=region, day=day.isoformat())
 
 
 def _utc(text: str) -> datetime:

@@ -1,10 +1,10 @@
-"""Log source ``lookup:``: CloudTrail's event history, by LookupEvents, of the account of the credentials (2.3).
+"""Log source ``lookup:``: CloudTrail's event history, by LookupEvents, of the credentials' account (2.3).
 
-``lookup:`` is all regions that the account has enabled, ``lookup:eu-west-1,eu-west-3`` these and the one that
-records the calls of global services (2.1.4). There is an object for each region and UTC day of events. No trail is
-needed, and none is asked: the history has all management events whatever trails select, and nothing else.
+``lookup:`` reads all regions that the account has enabled, ``lookup:eu-west-1,eu-west-3`` these regions and the one
+that records the calls of global services (2.1.4). Each region and UTC day is one object. No trail is needed: the
+history has all management events, whatever trails select, and no others.
 
-How it is read at AWS's rate, in how many processes, and what is remembered: see `history` and `stretch`.
+`paging` explains the rate, the number of processes and what may be cached; `days` has the days.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from policygen.account.aws_session import open_session
 from policygen.account.model import Trail
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Scope
-from policygen.logs.sources.api.days import DAY, DayRange, midnight, span, stretch_object
+from policygen.logs.sources.api.days import DAY, DayRange, day_object, midnight, readable_days
 from policygen.logs.sources.api.paging import (
     Connection,
     EventPage,
     HistoryReader,
     RawEvent,
-    going_on,
-    is_hopeless,
+    is_fatal,
+    with_resume_hint,
 )
 from policygen.text import escape_controls, pluralize, sanitize
 
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 """How long an event stays in the history."""
 
 PER_SECOND = 2
-"""Requests in one account and region; AWS does not raise it."""
+"""Requests a second in one account and region; AWS does not raise this quota."""
 
 PER_PAGE = 50
-"""Greatest number of events of one answer."""
+"""Greatest number of events in one answer."""
 
 _SCHEME = "lookup:"
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d{1,2}")
@@ -68,18 +68,16 @@ _HISTORY = Trail(
 )
 
 
-def open_lookup(
-    specs: Sequence[str], *, profile: str | None = None, now: datetime | None = None
-) -> LookupSource:
-    """The event history that ``lookup:`` or ``lookup:REGION,REGION`` names. Nothing is asked of AWS yet.
+def open_lookup(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LookupSource:
+    """Return the event history that ``lookup:`` or ``lookup:REGION,REGION`` names, without a request to AWS.
 
     Args:
         specs: as the user wrote them.
-        profile: AWS profile; by default what boto3 takes.
+        profile: AWS profile, "" for the default one.
         now: the time, in UTC; by default the clock's.
 
     Raises:
-        UsageError: what follows ``lookup:`` is no list of regions (PG-E202).
+        UsageError: what follows ``lookup:`` is not a list of regions (PG-E202).
     """
     regions: dict[str, None] = {}
     for spec in specs:
@@ -92,12 +90,12 @@ def open_lookup(
                     code="PG-E202",
                 )
             regions[name] = None
-    connection = Connection(partial(open_session, profile))
-    return LookupSource(connection, now or datetime.now(UTC), tuple(regions))
+    connection = Connection(partial(open_session, profile or None))
+    return LookupSource(LookupReader(connection, now or datetime.now(UTC)), tuple(regions))
 
 
 class LookupReader(HistoryReader):
-    """Reads days of the event history. `now` is the time at which the reader was made, in UTC."""
+    """Reads days of the event history. `now` is the time at which the reader was created, in UTC."""
 
     service = "cloudtrail"
     event_name = "cloudtrail.LookupEvents"
@@ -112,95 +110,88 @@ class LookupReader(HistoryReader):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__(connection, clock=clock, sleep=sleep)
-        self._now = now
-        self._made = clock()
+        self.now = now
+        self._created = clock()
 
-    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
-        """One page. A token goes with the parameters that it was given for, so all but it stay the same (2.3)."""
+    def fetch_page(self, client: Any, day_range: DayRange, token: str, limit: int = 0) -> EventPage:
+        """Request one page. A token is valid only with its own parameters, so only the token changes (2.3)."""
         answer = client.lookup_events(
-            StartTime=stretch.start,
-            EndTime=stretch.end,
+            StartTime=day_range.start,
+            EndTime=day_range.end,
             MaxResults=limit or PER_PAGE,
             **({"NextToken": token} if token else {}),
         )
-        # EndTime is part of what is asked for: an event of the next midnight belongs to the next day.
+        # EndTime is inclusive: an event at the next midnight belongs to the next day.
         entries = [
             RawEvent(event.get("EventId", ""), event.get("CloudTrailEvent"))
             for event in answer.get("Events", ())
-            if not ("EventTime" in event and event["EventTime"] >= stretch.end)
+            if not ("EventTime" in event and event["EventTime"] >= day_range.end)
         ]
         return EventPage(entries, answer.get("NextToken", ""))
 
-    def is_stale(self, code: str) -> bool:
-        """A token that is expired, or was given for other parameters."""
+    def is_stale_token(self, code: str) -> bool:
+        """Return whether the token is expired, or belongs to other parameters."""
         return code == "InvalidNextTokenException"
 
-    def lost(self, stretch: DayRange) -> str:
-        """A day of which AWS forgot a part before it was read: reading a large account takes hours."""
-        oldest = self._now + timedelta(seconds=self._clock() - self._made) - KEPT
-        if stretch.start >= oldest:
+    def loss_reason(self, day_range: DayRange) -> str:
+        """Return why a day is incomplete: reading takes hours, and AWS may drop events before they are read."""
+        oldest = self.now + timedelta(seconds=self._clock() - self._created) - RETENTION
+        if day_range.start >= oldest:
             return ""
-        return f"LookupEvents keeps {KEPT.days} days: what is older than {oldest:%Y-%m-%dT%H:%MZ} is gone"
+        return (
+            f"LookupEvents keeps {RETENTION.days} days: what is older than {oldest:%Y-%m-%dT%H:%MZ} is gone"
+        )
 
 
 class LookupSource(LogSource):
     """The event history of one account.
 
     Args:
-        connection: whose history.
-        now: the time, in UTC.
-        regions: which to read, with the one of global services; () for all that are enabled.
-        clock: seconds, for the rate.
-        sleep: waits some seconds.
+        reader: reads the history of its connection's account.
+        regions: the regions to read, with the one of global services; () for all enabled regions.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        regions: Sequence[str] = (),
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.now = now
+    reader: LookupReader
+
+    def __init__(self, reader: LookupReader, regions: Sequence[str] = ()) -> None:
+        self.reader = reader
+        self.now = reader.now
         self.regions = tuple(regions)
-        self.reader: LookupReader = LookupReader(connection, now, clock=clock, sleep=sleep)
-        self._connection = connection
-        self._asked: tuple[int, int] | None = None
+        self._connection = reader.connection
+        self._regions_and_days: tuple[int, int] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the history cannot contain, and how long it takes; the figure is known when `objects` began."""
+        """What the history cannot contain, and how long reading takes; the figure is known after `objects` began."""
         always = (
             "LookupEvents has management events only: what a role does to data is not in it",
-            f"LookupEvents goes back {KEPT.days} days, and has the events of this account only",
+            f"LookupEvents goes back {RETENTION.days} days, and has the events of this account only",
         )
         rate = f"it answers {PER_SECOND} requests a second in each region, with {PER_PAGE} events each"
-        if self._asked is None:
+        if self._regions_and_days is None:
             return (*always, rate)
-        regions, days = self._asked
+        regions, days = self._regions_and_days
         requests, seconds = pluralize(regions * days, "request"), pluralize(-(-days // PER_SECOND), "second")
         least = f"{requests} at least, {seconds} or more"
         return (*always, f"{rate}: {least}, and 2.8 hours for a million events of one region")
 
     @property
     def trails(self) -> tuple[Trail, ...]:
-        """The history itself: all management events whatever trails select, and no others (2.3)."""
+        """The history as a trail: all management events, whatever trails select, and no others (2.3)."""
         if not self.regions:
             return (_HISTORY,)
         aws = self._connection.aws
         named = sorted({*self.regions, *_GLOBAL.get(aws.partition, ())})
         return tuple(
-            replace(_HISTORY, name=f"{_HISTORY.name} of {one}", home_region=one, multi_region=False)
-            for one in named
+            replace(_HISTORY, name=f"{_HISTORY.name} of {region}", home_region=region, multi_region=False)
+            for region in named
         )
 
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
-        """A stretch for each region and day, by region, then day.
+        """Yield an object for each region and day, by region, then day.
 
-        Before them comes what was asked for and is no longer kept; in their place, what a region refuses. Each
-        region is asked for one event first.
+        Wanted days that are no longer kept come first, as damage. A region that refuses becomes damage in its place.
+        Each region is probed with a request for one event.
 
         Raises:
             NothingFoundError: `scope` is about another account (PG-E302).
@@ -213,86 +204,87 @@ class LookupSource(LogSource):
                 "add --profile NAME for credentials of that account, or read its trail",
                 code="PG-E302",
             )
-        oldest = self.now - KEPT
-        wanted = span(scope, oldest, self.now)
-        if wanted.missing:
-            first, last = wanted.missing
-            reason = f"LookupEvents keeps {KEPT.days} days: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
+        oldest = self.now - RETENTION
+        readable = readable_days(scope, oldest, self.now)
+        if readable.missing:
+            first, last = readable.missing
+            reason = f"LookupEvents keeps {RETENTION.days} days: nothing before {oldest:%Y-%m-%dT%H:%MZ}"
             yield Batch.damaged(f"{_SCHEME}*/{first} to {last}", Damage(None, reason))
-        days = list(wanted.days())
+        days = list(readable.days())
         if not days:
             return
-        open_regions, closed = self._survey()
-        self._asked = (len(open_regions), len(days))
-        for region in sorted({*open_regions, *closed}):
-            if region in closed:
-                yield closed[region]
+        open_regions, unavailable = self._probe_regions()
+        self._regions_and_days = (len(open_regions), len(days))
+        for region in sorted({*open_regions, *unavailable}):
+            if region in unavailable:
+                yield unavailable[region]
                 continue
             for day in days:
                 start = max(midnight(day), oldest)
-                stretch = DayRange(region, start, min(midnight(day + DAY), self.now))
+                day_range = DayRange(region, start, min(midnight(day + DAY), self.now))
                 name = f"{_SCHEME}{region}/{day}"
-                yield stretch_object(name, stretch, account, self.now, region)._replace(account=account)
+                yield day_object(name, day_range, account, self.now, region)._replace(account=account)
 
-    def nothing(self, passed: Counter[str]) -> PolicygenError:
-        """The error for a history of no day that can be read (PG-E302)."""
+    def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
+        """Return the error for a history without a day to read (PG-E302)."""
         regions = (
             f" ({pluralize(passed[_NOT_ENABLED], 'region')} not enabled)" if passed[_NOT_ENABLED] else ""
         )
         return NothingFoundError(
             f"no day of CloudTrail's event history was asked for{regions}",
-            f"it has the last {KEPT.days} days, until {self.now:%Y-%m-%d}",
+            f"it has the last {RETENTION.days} days, until {self.now:%Y-%m-%d}",
             code="PG-E302",
         )
 
     # ---- regions ----------------------------------------------------------------------------------------
 
-    def _survey(self) -> tuple[list[str], dict[str, Batch]]:
-        """The regions that answer, and for each other one what is to be said of it."""
-        enabled, closed = self._candidates()
+    def _probe_regions(self) -> tuple[list[str], dict[str, Batch]]:
+        """Return the regions that answer, and a batch for each region that does not."""
+        enabled, unavailable = self._candidates()
         with ThreadPoolExecutor(max(1, min(16, len(enabled)))) as pool:
-            errors = dict(zip(enabled, pool.map(self._try, enabled), strict=True))
+            errors = dict(zip(enabled, pool.map(self._probe, enabled), strict=True))
         refused = {region: error for region, error in errors.items() if error}
         for error in refused.values():
-            if is_hopeless(error) and error.code != _INVALID:
-                raise going_on(error)
+            if is_fatal(error) and error.code != _INVALID:
+                raise with_resume_hint(error)
         if refused and len(refused) == len(errors):
-            # What one region says of its own is not what keeps all from being read.
+            # An error that concerns one region only does not explain why no region can be read.
             raise min(refused.values(), key=lambda error: error.code != _DENIED)
-        closed |= {region: _refused(region, error) for region, error in refused.items()}
-        return [region for region in enabled if region not in refused], closed
+        unavailable |= {region: _region_damage(region, error) for region, error in refused.items()}
+        return [region for region in enabled if region not in refused], unavailable
 
     def _candidates(self) -> tuple[list[str], dict[str, Batch]]:
-        """The regions to ask, and those that the account has not enabled."""
+        """Return the regions to probe, and a batch for each region that the account has not enabled."""
         aws = self._connection.aws
         if self.regions:
             return sorted({*self.regions, *_GLOBAL.get(aws.partition, ())}), {}
         try:
             client = self._connection.client("ec2", aws.session.region_name or "")
-            with aws.asking("ec2"):
-                found = client.describe_regions(AllRegions=True)["Regions"]
+            with aws.translating_errors("ec2"):
+                rows = client.describe_regions(AllRegions=True)["Regions"]
         except AwsError as error:
             if error.code != _DENIED:
                 raise
-            # All there are: those that are not enabled refuse the credentials, and cannot be told from others.
+            # All regions: those that are not enabled refuse the credentials like any other error.
             return sorted(aws.session.get_available_regions("cloudtrail", aws.partition)), {}
-        off = {row["RegionName"] for row in found if row.get("OptInStatus") == "not-opted-in"}
-        names = {row["RegionName"] for row in found}
-        return sorted(names - off), {one: Batch.passed(f"{_SCHEME}{one}", _NOT_ENABLED) for one in off}
+        disabled = {row["RegionName"] for row in rows if row.get("OptInStatus") == "not-opted-in"}
+        names = {row["RegionName"] for row in rows}
+        passed = {region: Batch.passed(f"{_SCHEME}{region}", _NOT_ENABLED) for region in disabled}
+        return sorted(names - disabled), passed
 
-    def _try(self, region: str) -> AwsError | None:
-        stretch = DayRange(region, self.now - DAY, self.now)
+    def _probe(self, region: str) -> AwsError | None:
+        day_range = DayRange(region, self.now - DAY, self.now)
         try:
-            self.reader.try_one(stretch)
+            self.reader.probe(day_range)
         except AwsError as error:
             return error
         return None
 
 
-def _refused(region: str, error: AwsError) -> Batch:
+def _region_damage(region: str, error: AwsError) -> Batch:
     reason = escape_controls(error.message)
     if error.code == _INVALID:
-        # Session tokens of the global STS endpoint hold in regions that are enabled by default only
+        # Session tokens of the global STS endpoint are valid only in regions that are enabled by default
         # (docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html).
         reason = (
             "the region refuses the credentials: it is not enabled (ec2:DescribeRegions would tell), or they are of "

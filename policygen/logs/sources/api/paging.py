@@ -1,14 +1,13 @@
-"""Log sources that are asked for stretches of history: an API answers page by page, at a limited rate.
+"""Read the history behind an API that answers page by page, at a limited rate.
 
-A stretch is a day of one region. It is an object of its own, so that what remembers objects can go on after an
-interruption, and no day is asked for twice (`stretch`). One that could not be read whole ends in damage, and must not
-be remembered.
+One day of one region is one object, so that a cache can resume after an interruption and no day is requested twice
+(`days`). A day that could not be read completely ends in damage, and must not be cached.
 
-The rate belongs to the account and the region (2.3), whoever asks. So a reader keeps one `Pace` for each region
-in this process, and is `serial`: an engine reads it in one process, never in several. What makes it fast is
-`read_many`: regions do not slow each other, and within a region days are asked for side by side, because an answer
-often takes longer than the rate allows. Where a reader runs in several processes nonetheless, or another program
-asks too, AWS throttles: then it waits and goes on. That is slower, and loses nothing.
+The rate limit belongs to the account and the region (2.3), for all programs together. So a reader has one `RateLimiter`
+for each region in this process, and is `serial`: it must run in one process, never in several. `read_many` makes it
+fast: regions do not slow each other down, and days of one region are read in parallel, because an answer often takes
+longer than the rate limit. If a reader does run in several processes, or another program sends requests too, AWS
+throttles: the reader waits and continues, which takes longer and loses nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -28,88 +27,67 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws, open_session
 from policygen.errors import AwsError
 from policygen.logs.decode.unpack import BATCH, StoredFile, read_bytes
-from policygen.logs.source import Batch, Damage, LogObject
+from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.api.days import DayRange
+from policygen.logs.sources.waiting import retry_throttled
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from boto3 import Session
 
-Answer = TypeVar("Answer")
-
-ABREAST = 4
-"""Days of one region that `read_many` reads side by side."""
-
-WAITS = (1, 2, 4, 8, 8, 8, 8, 8, 8, 8)
-"""Seconds to wait after each time that AWS throttles a request, on top of botocore's own retries."""
+DAYS_IN_PARALLEL = 4
+"""Days of one region that `read_many` reads in parallel."""
 
 RESTARTS = 2
-"""How often a stretch is asked for from its start again, when AWS no longer takes the token of its next page."""
+"""How often a day is read again from its start when AWS no longer accepts the token of its next page."""
 
-_THROTTLED = "PG-E104"
-# Every further request would fail as this one did: no credentials, an expired session, no configuration.
-_HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E107"})
+# Every further request would fail in the same way: no credentials, an expired session, no configuration.
+_FATAL = frozenset({"PG-E101", "PG-E102", "PG-E107"})
 
 
 class RawEvent(NamedTuple):
-    """One event of a page: what is unique to it, "" where unknown, and the record's JSON text as AWS gave it."""
+    """One event of a page: its unique id, "" where unknown, and the record's JSON text as AWS gave it."""
 
     id: str
     text: object
 
 
 class EventPage(NamedTuple):
-    """One answer; `token` asks for the next, "" after the last."""
+    """One answer; `token` requests the next page, "" after the last."""
 
     entries: Sequence[RawEvent]
     token: str
 
 
-def going_on(error: AwsError) -> AwsError:
-    """An error that ends the reading, and what to do when its cause is gone."""
+def with_resume_hint(error: AwsError) -> AwsError:
+    """Return an error that ends the reading with the advice how to resume."""
     hint = "then run the same command again: days that were read whole and remembered are not asked for again"
     return AwsError(error.message, *error.hints, hint, code=error.code)
 
 
-def is_hopeless(error: AwsError) -> bool:
-    """Whether all requests fail like this one, whatever they ask for."""
-    return error.code in _HOPELESS
+def is_fatal(error: AwsError) -> bool:
+    """Return whether every other request would fail like this one."""
+    return error.code in _FATAL
 
 
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
-    """What `ask` gives, asked again as long as AWS throttles it, for about a minute.
+def batches_of_texts(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
+    """Yield batches of records that came one by one as JSON texts.
 
-    Raises:
-        AwsError: throttled to the end (PG-E104), or anything else that `ask` raises.
-    """
-    for seconds in WAITS:
-        try:
-            return ask()
-        except AwsError as error:
-            if error.code != _THROTTLED:
-                raise
-        sleep(seconds)
-    return ask()
-
-
-def batches(name: str, texts: Sequence[object], before: int) -> Iterator[Batch]:
-    """Records that came as JSON texts, one by one, as batches.
-
-    Each text is decoded by itself, so that none can reach into another. What is no text of a record is unreadable.
+    Each text is decoded by itself, so that no text can affect another. A text that is not a record is unreadable.
 
     Args:
         name: of the object.
-        texts: as AWS gave them; what is missing or no text is unreadable too.
-        before: how many records of this object came before them.
+        texts: as AWS gave them; a missing value, or one that is no text, is unreadable too.
+        before: number of records of this object before these.
     """
     data = msgspec.json.encode({"Records": [_encodable(text) for text in texts]})
-    for batch in read_bytes(StoredFile(name, claims=True), data, size=0):
-        moved = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
-        yield replace(batch, unreadable=moved)
+    for batch in read_bytes(StoredFile(name, expects_log=True), data, size=0):
+        renumbered = tuple(replace(one, position=one.position + before) for one in batch.unreadable)
+        yield replace(batch, unreadable=renumbered)
 
 
-class Pace:
-    """Keeps requests apart, so that no second has more than `per_second` of them. Serves all threads."""
+class RateLimiter:
+    """Spaces requests so that no second has more than `per_second` of them. Serves all threads."""
 
     def __init__(self, per_second: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._gap = 1 / per_second
@@ -118,12 +96,12 @@ class Pace:
         self._lock = Lock()
 
     def wait(self) -> None:
-        """Returns when the next request may be sent."""
-        # A bucket that allows a burst would allow twice the rate in one second. Who waits holds the lock, so that
-        # the gap is measured from the time at which the one before was really let go.
+        """Return when the next request may be sent."""
+        # A token bucket allows bursts, up to twice the rate in one second. A waiting thread holds the lock, so that the
+        # gap is measured from the time when the request before it was really sent.
         with self._lock:
-            while (left := self._free - self._clock()) > 0:
-                self._sleep(left)
+            while (remaining := self._free - self._clock()) > 0:
+                self._sleep(remaining)
             self._free = self._clock() + self._gap
 
 
@@ -140,7 +118,7 @@ class Connection:
 
     @property
     def aws(self) -> Aws:
-        """The session and whose it is.
+        """The session and its caller.
 
         Raises:
             AwsError: no credentials, or STS cannot be reached.
@@ -151,27 +129,27 @@ class Connection:
             return self._aws
 
     def client(self, service: str, region: str) -> Any:
-        """The client of a service in a region, always the same."""
+        """Return the client of a service in a region, always the same."""
         aws = self.aws
-        with self._lock:  # boto3 sessions are not made for threads, clients are
+        with self._lock:  # boto3 sessions are not thread-safe, clients are
             return aws.client(service, region)
 
 
-class HistoryReader(ABC):
-    """Reads stretches, page after page. A stretch that fails midway gives what was read of it, and damage.
+class HistoryReader(Reader, ABC):
+    """Reads days, page after page. A day that fails midway gives the events before the failure, and damage.
 
-    Picklable, but see the module: several processes have several paces.
+    Picklable, but several processes have several rate limiters: see the module.
     """
 
     serial = True
-    """One process is to read them all."""
+    """Whether one process must read all objects."""
 
     service: ClassVar[str]
-    """IAM prefix of the service asked, which is boto3's name of it too."""
+    """IAM prefix of the service, which is also its name in boto3."""
     event_name: ClassVar[str]
     """botocore's name for requests of the operation, ``SERVICE-ID.OPERATION``."""
     per_second: ClassVar[float]
-    """Requests that AWS allows in one account and region."""
+    """Requests a second that AWS allows in one account and region."""
 
     def __init__(
         self,
@@ -182,108 +160,110 @@ class HistoryReader(ABC):
     ) -> None:
         self.connection = connection
         self._clock, self._sleep = clock, sleep
-        self._paces: dict[str, Pace] = {}
+        self._limiters: dict[str, RateLimiter] = {}
         self._lock = Lock()
         self._stop = Event()
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_paces", "_lock", "_stop")
+        own = ("_limiters", "_lock", "_stop")
         return {key: value for key, value in self.__dict__.items() if key not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _paces={}, _lock=Lock(), _stop=Event())
+        self.__dict__.update(state, _limiters={}, _lock=Lock(), _stop=Event())
 
     @abstractmethod
-    def page(self, client: Any, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
-        """One request; `limit` is the greatest number of events to ask for, 0 for as many as AWS gives."""
+    def fetch_page(self, client: Any, day_range: DayRange, token: str, limit: int = 0) -> EventPage:
+        """Send one request; `limit` is the greatest number of events to return, 0 for as many as AWS gives."""
 
     @abstractmethod
-    def is_stale(self, code: str) -> bool:
-        """Whether an error code of AWS means that it no longer takes a token."""
+    def is_stale_token(self, code: str) -> bool:
+        """Return whether an error code of AWS means that it no longer accepts a token."""
 
-    def lost(self, stretch: DayRange) -> str:  # noqa: ARG002 - not every history forgets
-        """Why a stretch that was read cannot be whole, "" where it is."""
+    def loss_reason(self, day_range: DayRange) -> str:  # noqa: ARG002 - not every history forgets
+        """Return why a day that was read cannot be complete, "" where it is."""
         return ""
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
-        """The batches of one stretch.
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Yield the batches of one day.
 
         Raises:
-            AwsError: what makes all further requests useless, such as an expired session (PG-E102).
+            AwsError: every further request would fail too, for example after the session expired (PG-E102).
         """
-        stretch = DayRange.parse(one.where)
+        day_range = DayRange.parse(one.locator)
         texts: list[object] = []
         read, damage = 0, None
         try:
-            for text in self._texts(stretch):
+            for text in self._event_texts(day_range):
                 texts.append(text)
                 if len(texts) == BATCH:
-                    yield from batches(one.name, texts, read)
+                    yield from batches_of_texts(one.name, texts, read)
                     read, texts = read + len(texts), []
         except AwsError as error:
-            if is_hopeless(error):
-                raise going_on(error) from error
+            if is_fatal(error):
+                raise with_resume_hint(error) from error
             damage = Damage(None, escape_controls(error.message))
         else:
-            reason = self.lost(stretch)
+            reason = self.loss_reason(day_range)
             damage = Damage(None, reason) if reason else None
         if texts or not (read or damage):
-            yield from batches(one.name, texts, read)
+            yield from batches_of_texts(one.name, texts, read)
         if damage:
             yield Batch.damaged(one.name, damage)
 
     def read_many(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, tuple[Batch, ...]]]:
-        """Each object with all of its batches as soon as it is read, many at a time, in no promised order.
+        """Yield each object with all of its batches as soon as it is read, many in parallel, in no fixed order.
 
-        In each region the days are begun in the order of `objects`. At most `ABREAST` days of each region are in
-        memory. Closing the iterator ends the reading after the requests that are under way.
+        In each region, days are started in the order of `objects`, and at most `DAYS_IN_PARALLEL` days of a region are
+        in memory. Closing the iterator ends the reading after the current requests.
 
         Raises:
-            AwsError: as for one object, after what was read until then.
+            AwsError: as for one object, after everything that was read before.
         """
         by_region: dict[str, list[LogObject]] = {}
         for one in objects:
-            by_region.setdefault(DayRange.parse(one.where).region, []).append(one)
+            by_region.setdefault(DayRange.parse(one.locator).region, []).append(one)
         queues = [iter(ones) for ones in by_region.values()]
-        pool = ThreadPoolExecutor(max(1, ABREAST * len(queues)))
+        pool = ThreadPoolExecutor(max(1, DAYS_IN_PARALLEL * len(queues)))
         pending: dict[Future[tuple[LogObject, tuple[Batch, ...]]], Iterator[LogObject]] = {}
         self._stop.clear()
         try:
             for queue in queues:
-                pending |= {pool.submit(self._whole, one): queue for one in islice(queue, ABREAST)}
+                pending |= {
+                    pool.submit(self._read_all, one): queue for one in islice(queue, DAYS_IN_PARALLEL)
+                }
             while pending:
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda one: one.exception() is not None):
                     queue = pending.pop(future)
                     result = future.result()
-                    pending |= {pool.submit(self._whole, one): queue for one in islice(queue, 1)}
+                    pending |= {pool.submit(self._read_all, one): queue for one in islice(queue, 1)}
                     yield result
         finally:
             self._stop.set()
             pool.shutdown(cancel_futures=True)
             self._stop.clear()
 
-    def try_one(self, stretch: DayRange) -> None:
-        """Asks for one event, to see whether the rest can be asked for.
+    def probe(self, day_range: DayRange) -> None:
+        """Request one event, to see whether the others can be read.
 
         Raises:
-            AwsError: why not.
+            AwsError: they cannot.
         """
-        self._ask(stretch, "", limit=1)
+        self._request(day_range, "", limit=1)
 
-    def _whole(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
-        return one, tuple(self(one))
+    def _read_all(self, one: LogObject) -> tuple[LogObject, tuple[Batch, ...]]:
+        return one, tuple(self.read(one))
 
-    def _texts(self, stretch: DayRange) -> Iterator[object]:
-        """Each event's text once: pages may overlap, and a stretch that starts again repeats what was given."""
+    def _event_texts(self, day_range: DayRange) -> Iterator[object]:
+        """Yield each event's text once: pages may overlap, and a day that is read again repeats its first events."""
         seen: set[str] = set()
         restarts = RESTARTS
         token = ""
         while True:
             try:
-                page = self._ask(stretch, token)
+                page = self._request(day_range, token)
             except AwsError as error:
-                if not (token and restarts and self.is_stale(_code(error))):
+                if not (token and restarts and self.is_stale_token(_aws_code(error))):
                     raise
                 restarts, token = restarts - 1, ""
                 continue
@@ -299,37 +279,37 @@ class HistoryReader(ABC):
                 return
             token = page.token
 
-    def _ask(self, stretch: DayRange, token: str, limit: int = 0) -> EventPage:
-        client = self._client(stretch.region)
+    def _request(self, day_range: DayRange, token: str, limit: int = 0) -> EventPage:
+        client = self._client(day_range.region)
 
         def once() -> EventPage:
             if self._stop.is_set():
                 raise _Stopped
-            with self.connection.aws.asking(self.service):
-                return self.page(client, stretch, token, limit)
+            with self.connection.aws.translating_errors(self.service):
+                return self.fetch_page(client, day_range, token, limit)
 
-        return patiently(once, self._sleep)
+        return retry_throttled(once, self._sleep)
 
     def _client(self, region: str) -> Any:
         client = self.connection.client(self.service, region)
         with self._lock:
-            if region not in self._paces:
-                pace = self._paces[region] = Pace(self.per_second, self._clock, self._sleep)
-                # Where botocore sends, not where the page is asked for: what it retries by itself counts too.
-                client.meta.events.register(f"before-send.{self.event_name}", lambda **_: pace.wait())
+            if region not in self._limiters:
+                limiter = self._limiters[region] = RateLimiter(self.per_second, self._clock, self._sleep)
+                # Limit where botocore sends, not where a page is requested: botocore's own retries count too.
+                client.meta.events.register(f"before-send.{self.event_name}", lambda **_: limiter.wait())
         return client
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """Nobody waits for the rest of a stretch."""
+    """Nobody waits for the rest of a day."""
 
 
-def _code(error: AwsError) -> str:
+def _aws_code(error: AwsError) -> str:
     return error_code(error.__cause__) if error.__cause__ else ""
 
 
 def _encodable(text: object) -> str | None:
-    """A text that can be encoded; half a surrogate pair is written out, which JSON then refuses in this text alone."""
+    """Return a text that can be encoded. Half a surrogate pair is escaped, and then JSON refuses this text only."""
     if not isinstance(text, str):
         return None
     try:

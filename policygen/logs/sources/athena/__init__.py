@@ -1,1 +1,1 @@
-"""Logs as a table of Athena; the counting runs there."""
+"""Log source "athena": a table of logs, counted by Athena."""

@@ -1,6 +1,6 @@
-"""The statement that makes a table of a trail's logs, with partitions that need no upkeep (2.5.1 to 2.5.3).
+"""The statement that creates a table of a trail's logs, with partitions that need no upkeep (2.5.1 to 2.5.3).
 
-As AWS documents it, with what that leaves out: `inscopeof`, `sourceidentity` and `arnprefix`.
+It is AWS's documented statement with the fields that it leaves out: `inscopeof`, `sourceidentity` and `arnprefix`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ _COLUMNS = """\
         ciphersuite: STRING,
         clientprovidedhostheader: STRING>"""
 
-# Each goes into a quoted text of the statement: what could end it, or begin one of Athena's placeholders, is refused.
+# Each value goes into a quoted text of the statement; a character that could end the text, or begin one of Athena's
+# placeholders, is refused.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*()=,+@/-]+")
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
@@ -107,21 +108,21 @@ def ddl(
     database: str = "default",
     table: str = "cloudtrail_logs",
 ) -> str:
-    """The statement for the table of one account's trail, or of an organisation's.
+    """Return the statement for the table of an account's trail, or of an organisation's.
 
     Args:
-        bucket: that the trail delivers to.
-        regions: that may be asked for; a region that is not named is not read.
+        bucket: where the trail delivers to.
+        regions: the regions of the table; other regions are not read.
         account: whose trail it is; "" for an organisation's.
         organization: the organisation's id, ``o-…``; "" for an account's trail.
         accounts: members of the organisation; without them each query must name one account.
-        prefix: what precedes ``AWSLogs/`` in the bucket.
-        first: the first day that may be asked for.
-        database: where the table is made.
+        prefix: the path before ``AWSLogs/`` in the bucket.
+        first: the first day of the table.
+        database: where the table is created.
         table: its name.
 
     Raises:
-        UsageError: a value is not of its form (PG-E525).
+        UsageError: a value has another form (PG-E525).
     """
     prefix = prefix.strip("/")
     if bool(account) == bool(organization):
@@ -151,8 +152,8 @@ def ddl(
         raise UsageError(
             "no region given", "name each region that the trail logs: --region eu-west-1", code="PG-E525"
         )
-    place = "/".join(one for one in ("s3:/", bucket, prefix, "AWSLogs", organization) if one)
-    members = f"{place}/${{account}}" if organization else f"{place}/{account}"
+    root = "/".join(one for one in ("s3:/", bucket, prefix, "AWSLogs", organization) if one)
+    members = f"{root}/${{account}}" if organization else f"{root}/{account}"
     partitions = [*(["account"] if organization else []), "region", "timestamp"]
     properties = {
         "projection.enabled": "true",
@@ -168,7 +169,7 @@ def ddl(
     }
     keys = ",\n".join(f"    `{name}` STRING" for name in partitions)
     listed = ",\n".join(f"    '{key}' = '{value}'" for key, value in properties.items())
-    location = f"{place}/" if organization else f"{members}/CloudTrail/"
+    location = f"{root}/" if organization else f"{members}/CloudTrail/"
     return (
         f"CREATE EXTERNAL TABLE `{database}`.`{table}` (\n{_COLUMNS}\n)\n"
         f"COMMENT 'CloudTrail logs of {organization or account}'\n"
@@ -182,7 +183,7 @@ def ddl(
 
 
 def _account_projection(accounts: Sequence[str]) -> dict[str, str]:
-    """Members by name, or any one that a query names."""
+    """Return the projection of the account: the members by name, or any account that a query names."""
     if not accounts:
         return {"projection.account.type": "injected"}
     return {

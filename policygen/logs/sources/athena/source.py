@@ -1,7 +1,7 @@
-"""Log source "athena": the reduction run by Athena where the log lies, so that only calls travel.
+"""Log source "athena": Athena counts the events where the log is stored, and only calls travel.
 
-``athena:DATABASE.TABLE`` names a table of CloudTrail's logs as AWS documents it, or as `ddl` makes it. Two queries read
-it: a survey of everybody's events, and the role's events added up.
+``athena:DATABASE.TABLE`` names a table of CloudTrail logs as AWS documents it, or as `ddl` creates it. Two queries read
+it: a summary of all events, and the counted events of the role.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.source import QuerySource, Scope
 from policygen.logs.sources.athena.client import AthenaClient, TableLocation, parse_table_location
-from policygen.logs.sources.athena.sql import CallsQuery, calls_sql, survey_sql
+from policygen.logs.sources.athena.sql import CallsQuery, calls_sql, summary_sql
 from policygen.logs.sources.sql_rows import count_calls, load_summary
 from policygen.text import escape_controls, pluralize
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> AthenaSource:
-    """The log whose table `specs` names. Nothing is asked of AWS yet but who the caller is.
+    """Return the source of the table that `specs` names; the only request to AWS asks who the caller is.
 
     Args:
         specs: one, ``athena:DATABASE.TABLE``.
@@ -42,33 +42,35 @@ def open_athena(specs: Sequence[str], *, profile: str = "", max_scan: int | None
     """
     if len(specs) != 1:
         raise UsageError("one table of Athena at a time", "run once for each", code="PG-E524")
-    place = parse_table_location(specs[0])
-    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), place, max_scan))
+    location = parse_table_location(specs[0])
+    return AthenaSource(AthenaClient(Aws.identify(open_session(profile or None)), location, max_scan))
 
 
 class AthenaSource(QuerySource):
-    """A table of CloudTrail's logs."""
+    """A table of CloudTrail logs."""
 
-    def __init__(self, runner: AthenaClient) -> None:
-        self._runner = runner
-        self._unknown: tuple[str, ...] = ()
+    def __init__(self, client: AthenaClient) -> None:
+        self._client = client
+        self._unknowns: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the table's columns cannot tell; known when it was asked."""
-        return self._unknown
+        """What the table's columns cannot tell; known after the first query."""
+        return self._unknowns
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `QuerySource.fill` and `count_table`.
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
+        """See `QuerySource.count_into` and `count_table`.
 
         Raises:
             NothingFoundError: the table has no event of the window (PG-E302).
         """
-        self._unknown = count_table(
-            counts, self._runner, CallsQuery(role, scope.account, scope.first, counts.until), say
+        self._unknowns = count_table(
+            counts, self._client, CallsQuery(role, scope.account, scope.first, counts.until), on_message
         )
-        if not counts.records:
-            name = escape_controls(f"{self._runner.place.database}.{self._runner.place.table}")
+        if not counts.totals.records:
+            name = escape_controls(f"{self._client.location.database}.{self._client.location.table}")
             raise NothingFoundError(
                 f"no event in table {name} from {scope.first or 'its beginning'} to {counts.until or 'its end'}",
                 "does its partition projection cover these days, and the trail's bucket and prefix?",
@@ -77,31 +79,34 @@ class AthenaSource(QuerySource):
 
 
 def count_table(
-    counts: CallCounts, runner: AthenaClient, asked: CallsQuery, say: Callable[[str], None] = lambda _: None
+    counts: CallCounts,
+    client: AthenaClient,
+    query: CallsQuery,
+    on_message: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
-    """Fills an empty ledger, as reading the log's files and settling would have; returns what cannot be known.
+    """Fill empty counts as reading the log's files would; return what cannot be known from the table.
 
     Args:
-        ledger: its `until` must be the question's.
-        runner: of the log.
-        asked: the role whose calls are wanted, and the window.
-        say: where progress goes.
+        counts: empty; its `until` must be that of the query.
+        client: of the table.
+        query: the role whose calls are wanted, and the window.
+        on_message: receives messages about progress and cost.
 
     Raises:
-        UsageError: the table is none of CloudTrail's logs (PG-E523), or there is no place for results (PG-E524).
+        UsageError: the table is not one of CloudTrail logs (PG-E523), or there is no place for results (PG-E524).
         GateError: more would be read than is allowed (PG-E522).
         AwsError: a query failed (PG-E521), or AWS refused.
     """
-    table = runner.describe()
-    if not table.dated:
-        say(
+    table = client.describe()
+    if not table.has_day_partitions:
+        on_message(
             f"warning: table {escape_controls(table.name)} has no partitions by day: each query reads all of the log"
         )
-    survey = load_summary(counts, runner.run(survey_sql(table, asked)))
-    say(f"{pluralize(counts.records, 'record')} surveyed; {runner.bill}")
-    if survey.pairs:
-        runner.check_room()
-        ids = {role.role_id for role in survey.by_id.values() if counts.select(role)}
-        count_calls(counts, survey, runner.run(calls_sql(table, asked, survey.pairs, ids)))
-        say(f"calls of {pluralize(len(survey.pairs), 'event name')} added up; {runner.bill}")
-    return table.unknown
+    summary = load_summary(counts, client.run(summary_sql(table, query)))
+    on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {client.cost_summary}")
+    if summary.pairs:
+        client.check_scan_budget()
+        ids = {role.role_id for role in summary.by_id.values() if counts.select(role)}
+        count_calls(counts, summary, client.run(calls_sql(table, query, summary.pairs, ids)))
+        on_message(f"calls of {pluralize(len(summary.pairs), 'event name')} added up; {client.cost_summary}")
+    return table.unknowns

@@ -1,7 +1,7 @@
-"""The reduction in Athena's SQL: a survey of all events, and one role's events added up. Text in, text out.
+"""Athena's SQL: a summary of all events, and the counted events of one role. Text in, text out.
 
-Both read the log once. An event that was delivered twice is one event (2.1.7), and the one whose file comes first in
-the bucket, as when files are read.
+Both queries read the log once. An event that was delivered twice is counted once (2.1.7), with the file that comes
+first in the bucket, as when files are read.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from policygen.catalog.projection import projection
-from policygen.logs.calls.counts import CHANGE_EVENTS
 from policygen.logs.calls.evidence import SAMPLES
+from policygen.logs.calls.totals import CHANGE_EVENTS
 from policygen.logs.sources.athena.table import Table, literal
 from policygen.logs.sources.sql_rows import (
     CALL_COLUMNS,
     FILTER_COLUMNS,
     GROUPING_SETS,
     SESSION,
-    SURVEY_COLUMNS,
+    SUMMARY_COLUMNS,
 )
+from policygen.logs.window_end import WindowEnd
 
-LONGEST = 262_144
+MAX_QUERY_BYTES = 262_144
 """Bytes of the longest query (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
 
 _FIELD = re.compile(r"\{([a-z_.]+)\}")
@@ -30,41 +31,41 @@ _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 class CallsQuery(NamedTuple):
-    """What is asked of the log."""
+    """Which events a query is about."""
 
     role: str = ""
-    """The role's name; "" for nobody's calls."""
+    """The role's name; "" for no role."""
     account: str = ""
-    """Whose events; "" for all."""
+    """The account of the events; "" for all."""
     first: str = ""
     """First day; "" for all."""
-    until: str = ""
-    """Last day or time; "" for all."""
+    until: WindowEnd | None = None
+    """None for all."""
 
 
-def survey_sql(table: Table, asked: CallsQuery) -> str:
-    """The query for everything but calls: `reduction.SURVEY_COLUMNS` grouped by each of `reduction.PARTS`."""
-    marks = [part.mark for part in GROUPING_SETS]
-    # grouping() has a bit for each mark, the first the highest, set where the mark is not grouped by.
-    every = (1 << len(marks)) - 1
+def summary_sql(table: Table, query: CallsQuery) -> str:
+    """Return the query for everything but calls: `SUMMARY_COLUMNS` grouped by each of `GROUPING_SETS`."""
+    keys = [part.key for part in GROUPING_SETS]
+    # grouping() has a bit for each key, the first the highest; the bit is set where the key is not grouped by.
+    every = (1 << len(keys)) - 1
     numbers = " ".join(
-        f"WHEN {every - (1 << (len(marks) - 1 - number))} THEN {number}" for number in range(len(marks))
+        f"WHEN {every - (1 << (len(keys) - 1 - number))} THEN {number}" for number in range(len(keys))
     )
-    judged = [*(column.name for column in FILTER_COLUMNS), "late"]
+    filter_columns = [*(column.name for column in FILTER_COLUMNS), "late"]
     sets = [
-        f"({', '.join([*judged, *(column.name for column in part.columns), *['copied'] * (number == 0)])})"
+        f"({', '.join([*filter_columns, *(column.name for column in part.columns), *['copied'] * (number == 0)])})"
         for number, part in enumerate(GROUPING_SETS)
     ]
-    names = [column.name for column in SURVEY_COLUMNS]
-    wanted = f"({of_role(asked)} OR {{useridentity.type}} = 'AWSAccount')" if asked.role else "FALSE"
+    names = [column.name for column in SUMMARY_COLUMNS]
+    wanted = f"({role_condition(query)} OR {{useridentity.type}} = 'AWSAccount')" if query.role else "FALSE"
     columns = [
-        (column.name, column.sql.replace("{wanted}", wanted).replace("{noted}", noted()))
-        for column in SURVEY_COLUMNS
+        (column.name, column.sql.replace("{wanted}", wanted).replace("{noted}", change_event_condition()))
+        for column in SUMMARY_COLUMNS
     ]
-    columns.append(("late", _late(asked)))
-    return _lines(
-        _once(table, asked, columns, where=()),
-        f"SELECT CASE grouping({', '.join(marks)}) {numbers} END AS part,",
+    columns.append(("late", _late_condition(query)))
+    return _with_columns(
+        _deduplicated(table, query, columns, where=()),
+        f"SELECT CASE grouping({', '.join(keys)}) {numbers} END AS part,",
         f"  {', '.join([*names, 'late', 'copied'])},",
         "  count(*) AS events, sum(copies) AS copies, min(time) AS first, max(time) AS last",
         "FROM once",
@@ -74,14 +75,14 @@ def survey_sql(table: Table, asked: CallsQuery) -> str:
 
 
 def calls_sql(
-    table: Table, asked: CallsQuery, pairs: Iterable[tuple[str, str]], role_ids: Iterable[str] = ()
+    table: Table, query: CallsQuery, pairs: Iterable[tuple[str, str]], role_ids: Iterable[str] = ()
 ) -> str:
-    """The query for one role's events, added up by `reduction.CALL_COLUMNS`.
+    """Return the query for one role's events, counted by `CALL_COLUMNS`.
 
     Args:
         table: of the log.
-        asked: whose events.
-        pairs: (eventSource, eventName) of its calls: of these the parameters are cut down to what identifies a call.
+        query: the role and the window.
+        pairs: (eventSource, eventName) of its calls, whose parameters are reduced to those that identify a call.
         role_ids: ids of the role, by which other accounts' copies name it (1.4.3).
     """
     ids = ", ".join(map(literal, sorted(role_ids)))
@@ -94,8 +95,14 @@ def calls_sql(
     columns = [(column.name, column.sql) for column in CALL_COLUMNS]
     columns += [("session_name", SESSION), ("address", "{sourceipaddress}")]
     names = ", ".join([*(column.name for column in CALL_COLUMNS if column.name != "parameters"), "copied"])
-    query = [
-        _once(table, asked, columns, where=[f"({of_role(asked)}{foreign})", f"NOT ({_late(asked)})"]) + ",",
+    parts = [
+        _deduplicated(
+            table,
+            query,
+            columns,
+            where=[f"({role_condition(query)}{foreign})", f"NOT ({_late_condition(query)})"],
+        )
+        + ",",
         "cut AS (",
         f"  SELECT {names}, session_name, address, time, id,",
         "{cut} AS parameters",
@@ -104,14 +111,18 @@ def calls_sql(
         f"SELECT {names}, parameters,",
         "  count(*) AS events, min(time) AS first, max(time) AS last,",
         f"  json_format(CAST(min(concat(time, ' ', id), {SAMPLES}) AS JSON)) AS samples,",
-        f"  {_smallest('session_name')} AS sessions,",
-        f"  {_smallest('address')} AS addresses",
+        f"  {_first_values('session_name')} AS sessions,",
+        f"  {_first_values('address')} AS addresses",
         "FROM cut",
         f"GROUP BY {names}, parameters",
     ]
-    text = _lines(*query, table=table)
-    kept = list(_fitting((_kept(*pair) for pair in pairs), LONGEST - len(text.encode()) - 2048))
-    cut, join = (_CUT, _JOIN.format(",\n    ".join(kept))) if kept else ("    parameters", "")
+    text = _with_columns(*parts, table=table)
+    rows = list(
+        _rows_that_fit(
+            (_parameters_row(*pair) for pair in pairs), MAX_QUERY_BYTES - len(text.encode()) - 2048
+        )
+    )
+    cut, join = (_CUT, _JOIN.format(",\n    ".join(rows))) if rows else ("    parameters", "")
     return text.replace("{cut}", cut).replace("{join}", join)
 
 
@@ -121,7 +132,7 @@ _ROLE_ACCOUNT = (
     "coalesce(nullif({useridentity.sessioncontext.sessionissuer.accountid}, ''),"
     " nullif({useridentity.accountid}, ''), '')"
 )
-# The caller's own copy of a call, by the account that received it (1.4.4), as `events.principal_of` judges.
+# The caller's own copy of a call, by the account that received it (1.4.4), as `principal.principal_of` decides.
 _OWN_COPY = (
     "coalesce({useridentity.type} IN ('AssumedRole', 'Role') AND nullif({sharedeventid}, '') IS NOT NULL"
     f" AND (coalesce({{recipientaccountid}}, '') IN ('', {_ROLE_ACCOUNT}) OR {_ROLE_ACCOUNT} = ''), FALSE)"
@@ -132,16 +143,18 @@ _EVENT = (
 )
 
 
-def _once(table: Table, asked: CallsQuery, columns: Sequence[tuple[str, str]], where: Sequence[str]) -> str:
-    """The events of the log, each once, and whether the caller's own copy of each was delivered too."""
-    day = asked.until[:10]
-    conditions = [*table.scope(asked.first, day, asked.account), *where]
-    if asked.first:
-        conditions.append(f"{{eventtime}} >= {literal(asked.first)}")
-    # A view knows no files; then any of the copies is taken.
+def _deduplicated(
+    table: Table, query: CallsQuery, columns: Sequence[tuple[str, str]], where: Sequence[str]
+) -> str:
+    """Return subqueries of the log's events, each once, with whether the caller's own copy was delivered too."""
+    day = query.until.day.isoformat() if query.until else ""
+    conditions = [*table.partition_conditions(query.first, day, query.account), *where]
+    if query.first:
+        conditions.append(f"{{eventtime}} >= {literal(query.first)}")
+    # A view has no files, so any of the copies is taken.
     order = "" if table.view else ' ORDER BY "$path"'
-    made = [f"{sql} AS {name}" for name, sql in columns]
-    made += [
+    selected = [f"{sql} AS {name}" for name, sql in columns]
+    selected += [
         "{eventtime} AS time",
         "coalesce({eventid}, '') AS id",
         f"{_OWN_COPY} AS own",
@@ -149,9 +162,9 @@ def _once(table: Table, asked: CallsQuery, columns: Sequence[tuple[str, str]], w
         f"row_number() OVER (PARTITION BY {_EVENT}{order}) AS copy",
         f"count(*) OVER (PARTITION BY {_EVENT}) AS copies",
     ]
-    listed = ",\n    ".join(made)
+    listed = ",\n    ".join(selected)
     where_ = f"\n  WHERE {' AND '.join(conditions)}" if conditions else ""
-    # Names are quoted, texts are literals: see `table`.
+    # Names are quoted and texts are literals: see `table`.
     return (
         f"WITH delivered AS (\n  SELECT\n    {listed}\n  FROM {table.sql}{where_}\n),\n"  # noqa: S608
         "once AS (\n  SELECT *, bool_or(own) OVER (PARTITION BY shared) AS copied\n"
@@ -159,32 +172,33 @@ def _once(table: Table, asked: CallsQuery, columns: Sequence[tuple[str, str]], w
     )
 
 
-def of_role(asked: CallsQuery) -> str:
-    """Events of a role of this name; which role is meant is decided in Python."""
-    if not _ROLE_NAME.fullmatch(asked.role):
-        return "FALSE"  # no role is called so
-    name = literal(asked.role.lower())
+def role_condition(query: CallsQuery) -> str:
+    """Return the condition for events of roles with this name; Python decides which of these roles is meant."""
+    if not _ROLE_NAME.fullmatch(query.role):
+        return "FALSE"  # no role has such a name
+    name = literal(query.role.lower())
     issuer = "{useridentity.sessioncontext.sessionissuer."
     named = (
         f"lower({issuer}username}}) = {name}"
         f" OR lower(regexp_extract({issuer}arn}}, '[^/]+$')) = {name}"
         f" OR lower(split_part({{useridentity.arn}}, '/', 2)) = {name}"
     )
-    if not asked.account:
+    if not query.account:
         return f"({named})"
-    account = literal(asked.account)
+    account = literal(query.account)
     return f"(({named}) AND ({issuer}accountid}} = {account} OR {{useridentity.accountid}} = {account}))"
 
 
-def _late(asked: CallsQuery) -> str:
-    """As `Ledger.add` judges."""
-    if not asked.until:
+def _late_condition(query: CallsQuery) -> str:
+    """Return the condition for events after the window, as `CallCounts` decides it."""
+    if query.until is None:
         return "FALSE"
-    return f"substr({{eventtime}}, 1, {len(asked.until)}) > {literal(asked.until)}"
+    end = query.until.text
+    return f"substr({{eventtime}}, 1, {len(end)}) > {literal(end)}"
 
 
-def noted() -> str:
-    """Events of any caller that say something about the evidence itself (`ledger.NOTED`)."""
+def change_event_condition() -> str:
+    """Return the condition for events of any caller that change the evidence itself (`CHANGE_EVENTS`)."""
     return " OR ".join(
         f"({{eventsource}} = {literal(source)}"
         f" AND regexp_like({{eventname}}, {literal(f'^({names.pattern})$')}))"
@@ -192,7 +206,7 @@ def noted() -> str:
     )
 
 
-def _smallest(name: str) -> str:
+def _first_values(name: str) -> str:
     return (
         f"json_format(CAST(slice(array_sort(array_agg(DISTINCT {name}) FILTER (WHERE {name} <> '')),"
         f" 1, {SAMPLES}) AS JSON))"
@@ -201,16 +215,16 @@ def _smallest(name: str) -> str:
 
 # ---- parameters -----------------------------------------------------------------------------------------
 
-# Of each request, the members that `projection.project` may look into: by their names, by names like those it looks
-# for, objects where it looks for these one level deeper, and whatever holds an ARN. What is no object stays whole, and
-# so do the parameters of events that are not listed.
-_LIKE = "regexp_replace(lower(k), '[^a-z0-9]', '')"
+# Keep the members of a request that `projection.project` may read: members with the names that it reads, or with
+# similar names; objects, if it looks for these names one level deeper; and members that contain an ARN. Parameters that
+# are not an object, and those of events that are not listed, stay whole.
+_NORMALISED_KEY = "regexp_replace(lower(k), '[^a-z0-9]', '')"
 _CUT = f"""\
     CASE WHEN kept.members IS NULL THEN parameters ELSE coalesce(json_format(CAST(map_filter(
       TRY(CAST(json_parse(parameters) AS MAP(VARCHAR, JSON))),
       (k, v) -> contains(kept.members, lower(k))
-        OR contains(kept.likes, {_LIKE})
-        OR contains(kept.likes, regexp_replace({_LIKE}, 's$', ''))
+        OR contains(kept.likes, {_NORMALISED_KEY})
+        OR contains(kept.likes, regexp_replace({_NORMALISED_KEY}, 's$', ''))
         OR (kept.deep AND starts_with(json_format(v), '{{'))
         OR (kept.arns AND (strpos(json_format(v), '"arn:') > 0 OR starts_with(k, 'arn:')))
     ) AS JSON)), parameters) END"""
@@ -221,8 +235,8 @@ _JOIN = """
     ON kept.event_source = source AND kept.event_name = name"""
 
 
-def _kept(source: str, name: str) -> str:
-    """The row of what is kept of an event's parameters; "" where it may be any of them."""
+def _parameters_row(source: str, name: str) -> str:
+    """Return the row that says which parameters of an event to keep; "" if any of them may be needed."""
     wanted = projection(source, name)
     if "*" in wanted.members or "*" in wanted.role_members:
         return ""
@@ -239,19 +253,19 @@ def _array(texts: Iterable[str]) -> str:
     return f"CAST(ARRAY[{', '.join(map(literal, sorted(texts)))}] AS ARRAY(VARCHAR))"
 
 
-def _fitting(rows: Iterable[str], room: int) -> Iterable[str]:
-    """As many rows as a query has room for; without its row an event's parameters stay whole."""
+def _rows_that_fit(rows: Iterable[str], room: int) -> Iterable[str]:
+    """Yield as many rows as the query has room for; the parameters of an event without a row stay whole."""
     for row in rows:
         if not row:
             continue
-        room -= len(row.encode()) + 6  # and what parts it from the next
+        room -= len(row.encode()) + 6  # and the separator
         if room < 0:
             return
         yield row
 
 
-def _lines(*lines: str, table: Table) -> str:
+def _with_columns(*lines: str, table: Table) -> str:
     return _FIELD.sub(
-        lambda found: found.group() if found[1] in {"cut", "join"} else table.column(found[1]),
+        lambda match: match.group() if match[1] in {"cut", "join"} else table.column(match[1]),
         "\n".join(lines),
     )

@@ -1,4 +1,4 @@
-"""A CloudTrail table as Athena describes it: its columns, old or new, and what its partitions let a query leave out."""
+"""A CloudTrail table as Athena describes it: which columns it has, and which partitions a query can skip."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from typing import Any
 from policygen.errors import UsageError
 from policygen.text import escape_controls
 
-LATE = 2
-"""Days after its own on which an event may be delivered: partitions go by delivery (2.1.2)."""
+LATE_DAYS = 2
+"""Days after its own on which an event may be delivered; partitions are by day of delivery (2.1.2)."""
 
-_NEEDED = (
+DDL_HINT = "policygen athena ddl prints the statement that makes one"
+
+_REQUIRED_COLUMNS = (
     "eventtime", "eventsource", "eventname", "eventid", "awsregion", "requestparameters", "errorcode",
     "useridentity.type", "useridentity.principalid", "useridentity.arn", "useridentity.accountid",
     "useridentity.sessioncontext.sessionissuer.arn",
 )  # fmt: skip
-"""Without these no call can be told from another. Every DDL that AWS published has them."""
+"""Calls cannot be told apart without these columns. Every DDL that AWS published has them."""
 
-# What is not known without a column (2.5.2); columns that only make an answer finer are not told.
-_UNKNOWN = {
+# What is unknown without a column (2.5.2); columns that only make a result more precise are not listed.
+_UNKNOWN_WITHOUT = {
     "useridentity.inscopeof.credentialsissuedto": "which function used the role",
     "sharedeventid": "which calls were logged in two accounts: such calls count twice",
     "vpcendpointid": "which calls came through a VPC endpoint",
@@ -34,7 +36,7 @@ _UNKNOWN = {
     "additionaleventdata": "which calls were presigned",
 }
 _TYPES = {"resources": "ARRAY(ROW(type VARCHAR, arn VARCHAR, accountid VARCHAR))"}
-"""Of columns that are no text."""
+"""The types of columns that are not text."""
 
 _ACCOUNTS = frozenset({"account", "accountid", "account_id", "aws_account_id"})
 _SORTED_FORMAT = re.compile(r"yyyy(?P<a>[/-]?)MM(?P=a)dd")
@@ -42,7 +44,7 @@ _SORTED_FORMAT = re.compile(r"yyyy(?P<a>[/-]?)MM(?P=a)dd")
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A partition key. `projection` is its type there, "" without; `format` a date's, ``yyyy/MM/dd``."""
+    """A partition key. `projection` is its projected type, or ""; `format` is that of a date, ``yyyy/MM/dd``."""
 
     name: str
     type: str
@@ -57,7 +59,7 @@ class Table:
     database: str
     name: str
     columns: frozenset[str]
-    """Paths in lower case, ``useridentity.sessioncontext.sessionissuer.arn``; those inside of arrays are not told."""
+    """Paths in lower case, ``useridentity.sessioncontext.sessionissuer.arn``, without those inside arrays."""
     partitions: tuple[Partition, ...] = ()
     view: bool = False
 
@@ -67,47 +69,49 @@ class Table:
         return f"{quote_identifier(self.database)}.{quote_identifier(self.name)}"
 
     @property
-    def unknown(self) -> tuple[str, ...]:
-        """What cannot be known, because the table lacks a column for it."""
+    def unknowns(self) -> tuple[str, ...]:
+        """What cannot be known because the table lacks a column."""
         return tuple(
             f"table {escape_controls(self.name)} has no {path}, so it is not known {what}"
-            for path, what in _UNKNOWN.items()
+            for path, what in _UNKNOWN_WITHOUT.items()
             if path not in self.columns
         )
 
     def column(self, path: str) -> str:
-        """A column in a query, or NULL where the table lacks it."""
+        """Return a column in a query, or NULL where the table lacks it."""
         if path not in self.columns:
             return f"CAST(NULL AS {_TYPES.get(path, 'VARCHAR')})"
         return ".".join(quote_identifier(part) if part == "timestamp" else part for part in path.split("."))
 
-    def scope(self, first: str, last: str, account: str) -> tuple[str, ...]:
-        """Conditions by which whole partitions are left out.
+    def partition_conditions(self, first: str, last: str, account: str) -> tuple[str, ...]:
+        """Return the conditions that let a query skip whole partitions.
 
         Args:
             first, last: days of the window; "" for no bound.
-            account: whose events are asked for; "" for all.
+            account: the account of the events; "" for all.
 
         Raises:
-            UsageError: the table can only be asked for one account (PG-E523).
+            UsageError: the table can only be queried for one account (PG-E523).
         """
-        made = [self._account(key, account) for key in self.partitions if key.name in _ACCOUNTS]
+        conditions = [
+            self._account_condition(key, account) for key in self.partitions if key.name in _ACCOUNTS
+        ]
         if first or last:
-            end = (date.fromisoformat(last) + timedelta(days=LATE)).isoformat() if last else ""
-            made += [_by_date(key, first, end) for key in self.partitions]
-            made.append(self._by_month(first, end))
-        return tuple(one for one in made if one)
+            end = (date.fromisoformat(last) + timedelta(days=LATE_DAYS)).isoformat() if last else ""
+            conditions += [_date_condition(key, first, end) for key in self.partitions]
+            conditions.append(self._month_condition(first, end))
+        return tuple(condition for condition in conditions if condition)
 
     @property
-    def dated(self) -> bool:
-        """Whether a query can leave out days."""
-        return any(_format_of(key) for key in self.partitions) or self._has_months
+    def has_day_partitions(self) -> bool:
+        """Whether a query can skip days."""
+        return any(_date_format(key) for key in self.partitions) or self._has_month_partitions
 
     @property
-    def _has_months(self) -> bool:
+    def _has_month_partitions(self) -> bool:
         return {"year", "month", "day"} <= {key.name for key in self.partitions}
 
-    def _account(self, key: Partition, account: str) -> str:
+    def _account_condition(self, key: Partition, account: str) -> str:
         if account:
             return f"{quote_identifier(key.name)} = {_value(key, account)}"
         if key.projection == "injected":
@@ -118,26 +122,26 @@ class Table:
             )
         return ""
 
-    def _by_month(self, first: str, end: str) -> str:
-        """Partitions by year, month and day, whose numbers may or may not begin with 0."""
-        if not (self._has_months and first and end):
+    def _month_condition(self, first: str, end: str) -> str:
+        """Return the condition on partitions by year, month and day, whose numbers may or may not begin with 0."""
+        if not (self._has_month_partitions and first and end):
             return ""
         keys = {key.name: key for key in self.partitions}
         start = date.fromisoformat(first)
         days = [start + timedelta(days=n) for n in range((date.fromisoformat(end) - start).days + 1)]
         months = [
-            f"({_among(keys['year'], [year])} AND {_among(keys['month'], [month])}"
-            f" AND {_among(keys['day'], [day.day for day in group])})"
+            f"({_in_list(keys['year'], [year])} AND {_in_list(keys['month'], [month])}"
+            f" AND {_in_list(keys['day'], [day.day for day in group])})"
             for (year, month), group in groupby(days, lambda day: (day.year, day.month))
         ]
         return f"({' OR '.join(months)})"
 
 
 def read_table(database: str, described: Mapping[str, Any]) -> Table:
-    """A table from Athena's TableMetadata.
+    """Parse Athena's TableMetadata.
 
     Raises:
-        UsageError: it is no table of CloudTrail's logs (PG-E523).
+        UsageError: it is not a table of CloudTrail logs (PG-E523).
     """
     name = str(described["Name"])
     parameters = described.get("Parameters") or {}
@@ -152,37 +156,37 @@ def read_table(database: str, described: Mapping[str, Any]) -> Table:
     )
     columns = {
         leaf
-        for one in described.get("Columns") or ()
-        for leaf in _leaves(one["Name"].lower(), one.get("Type", "").lower())
+        for column in described.get("Columns") or ()
+        for leaf in _leaf_paths(column["Name"].lower(), column.get("Type", "").lower())
     }
-    missing = [path for path in _NEEDED if path not in columns]
+    missing = [path for path in _REQUIRED_COLUMNS if path not in columns]
     if missing:
         raise UsageError(
             f"table {escape_controls(name)!r} is no table of CloudTrail's logs: it has no {', '.join(missing[:3])}",
-            "policygen athena ddl prints the statement that makes one",
+            DDL_HINT,
             code="PG-E523",
         )
     return Table(database, name, frozenset(columns), keys, described.get("TableType") == "VIRTUAL_VIEW")
 
 
 def quote_identifier(name: str) -> str:
-    """An identifier of a query."""
+    """Return an identifier of a query."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
 def literal(text: str) -> str:
-    """A text of a query."""
+    """Return a text literal of a query."""
     return "'{}'".format(text.replace("'", "''"))
 
 
-def _leaves(name: str, kind: str) -> Iterator[str]:
-    """The paths of a column and of all in it, by Hive's name of its type: ``struct<type:string,arn:string>``."""
+def _leaf_paths(name: str, kind: str) -> Iterator[str]:
+    """Yield the paths of a column and of all its fields, by Hive's type: ``struct<type:string,arn:string>``."""
     yield name
-    # A view's types are Trino's: ``row(type varchar, arn varchar)``.
-    if found := re.fullmatch(r"(?:struct<(.*)>|row\((.*)\))", kind, re.S):
-        for member in _members(found[1] or found[2] or ""):
-            inner, _, of = member.strip().partition(":" if found[1] else " ")
-            yield from _leaves(f"{name}.{inner.strip().strip('`').strip(chr(34))}", of.strip())
+    # A view has Trino's types: ``row(type varchar, arn varchar)``.
+    if match := re.fullmatch(r"(?:struct<(.*)>|row\((.*)\))", kind, re.S):
+        for member in _members(match[1] or match[2] or ""):
+            inner, _, of = member.strip().partition(":" if match[1] else " ")
+            yield from _leaf_paths(f"{name}.{inner.strip().strip('`').strip(chr(34))}", of.strip())
 
 
 def _members(text: str) -> Iterator[str]:
@@ -195,25 +199,25 @@ def _members(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _format_of(key: Partition) -> str:
-    """How a key writes a date, where later dates sort after earlier ones; "" where it is none."""
+def _date_format(key: Partition) -> str:
+    """Return how a key writes dates, if text order is date order; "" for a key that is no such date."""
     if key.projection:
         return key.format if key.projection == "date" and _SORTED_FORMAT.fullmatch(key.format) else ""
     return "yyyy/MM/dd" if key.name == "timestamp" and key.type == "string" else ""
 
 
-def _by_date(key: Partition, first: str, end: str) -> str:
-    found = _SORTED_FORMAT.fullmatch(_format_of(key))
-    if found is None:
+def _date_condition(key: Partition, first: str, end: str) -> str:
+    match = _SORTED_FORMAT.fullmatch(_date_format(key))
+    if match is None:
         return ""
     name = quote_identifier(key.name)
     bounds = [(">=", first), ("<=", end)]
     return " AND ".join(
-        f"{name} {sign} {literal(day.replace('-', found['a']))}" for sign, day in bounds if day
+        f"{name} {sign} {literal(day.replace('-', match['a']))}" for sign, day in bounds if day
     )
 
 
-def _among(key: Partition, numbers: list[int]) -> str:
+def _in_list(key: Partition, numbers: list[int]) -> str:
     if key.type not in {"string", "varchar"}:
         return f"{quote_identifier(key.name)} IN ({', '.join(str(number) for number in numbers)})"
     texts = sorted({text for number in numbers for text in (f"{number:02}", str(number))})

@@ -1,1 +1,1 @@
-"""Logs in CloudTrail Lake; the counting runs there."""
+"""Log source "lake": an event data store, counted by CloudTrail Lake."""

@@ -1,9 +1,9 @@
 """Log source "lake": an event data store of CloudTrail Lake, ``lake:ARN`` or ``lake:ID``.
 
-A survey adds up everybody's events, as Athena does it (`reduction`); the role's own come one by one, as the records
-that they were. Athena's second query cannot be carried over: the column ``requestparameters`` is a map of texts
-here, in which a number and its text are the same, and a statement has at most 10,000 characters. The column
-``eventjson`` has the whole record, so that its calls are those that the record gives anywhere else.
+A summary counts all events, as in Athena (`sql_rows`); the role's own events are read one by one, as whole records.
+Athena's second query cannot be used here: the column ``requestparameters`` is a map of texts, in which a number equals
+its text, and a statement has at most 10,000 characters. The column ``eventjson`` has the whole record, so its calls are
+the same as from any other source.
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ from policygen.iam.arn import parse
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.decode.unpack import BATCH
 from policygen.logs.source import QuerySource, Scope
-from policygen.logs.sources.api.paging import batches
+from policygen.logs.sources.api.paging import batches_of_texts
 from policygen.logs.sources.athena.sql import CallsQuery
-from policygen.logs.sources.lake.client import Lake, Store, parse_store
-from policygen.logs.sources.lake.sql import SURVEYS, records_sql, survey_queries, survey_rows
+from policygen.logs.sources.lake.client import EventDataStore, LakeClient, parse_store
+from policygen.logs.sources.lake.sql import (
+    GROUPINGS_BY_STATEMENT,
+    lake_summary_sql,
+    records_sql,
+    summary_rows,
+)
 from policygen.logs.sources.sql_rows import load_summary
 from policygen.text import pluralize, sanitize
 
-__all__ = ["Lake", "LakeSource", "Store", "open_lake", "parse_store"]
+__all__ = ["EventDataStore", "LakeClient", "LakeSource", "open_lake", "parse_store"]
 
 
 def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None = None) -> LakeSource:
-    """The event data store that `specs` name. Nothing is asked of AWS yet but who the caller is.
+    """Return the source of the event data store that `specs` names; the only request to AWS asks who the caller is.
 
     Args:
         specs: one, ``lake:ARN`` or ``lake:ID``.
         profile: AWS profile; "" for the default one.
-        max_scan: must be None: there is no way to keep it.
+        max_scan: must be None, because a limit cannot be enforced.
 
     Raises:
-        UsageError: it has another form, or there are several (PG-E533); a limit was asked for (PG-E208).
+        UsageError: it has another form, or there are several (PG-E533); there is a limit (PG-E208).
         AwsError: no credentials.
     """
     if len(specs) != 1:
@@ -50,75 +55,78 @@ def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None =
             "leave it out; fewer --days read less",
             code="PG-E208",
         )
-    return LakeSource(Lake(Aws.identify(open_session(profile or None)), store))
+    return LakeSource(LakeClient(Aws.identify(open_session(profile or None)), store))
 
 
 class LakeSource(QuerySource):
     """An event data store.
 
     Args:
-        lake: asks it.
+        lake: runs the queries.
         now: the time, in UTC; by default the clock's.
     """
 
-    def __init__(self, lake: Lake, now: datetime | None = None) -> None:
+    def __init__(self, lake: LakeClient, now: datetime | None = None) -> None:
         self._lake = lake
         self._now = now or datetime.now(UTC)
         self._trail: Trail | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """That it costs."""
+        """That queries cost money."""
         return (
             "queries of CloudTrail Lake are paid for by what they read, which is told when they are done",
         )
 
     @property
     def trails(self) -> tuple[Trail, ...] | None:
-        """The store, whose selectors decided what is in it; known when it was asked."""
+        """The store as a trail, whose selectors decided which events it has; known after the first query."""
         return (self._trail,) if self._trail else None
 
-    def fill(self, counts: CallCounts, role: str, scope: Scope, say: Callable[[str], None]) -> None:
-        """See `QuerySource.fill`.
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
+        """See `QuerySource.count_into`.
 
         Raises:
             NothingFoundError: the store has no event of the window (PG-E302).
             IncompleteError: a record of the role cannot be read (PG-E534).
         """
-        lake, asked = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
-        say(f"asking event data store {lake.store.id}")
+        lake, query = self._lake, CallsQuery(role, scope.account, scope.first, counts.until)
+        on_message(f"asking event data store {lake.store.id}")
         described = lake.describe()
         self._trail = _trail(described, self._now)
         rows = (
             row
-            for marks in SURVEYS
-            for row in survey_rows(marks, lake.run(survey_queries(lake.store.id, asked, marks)))
+            for keys in GROUPINGS_BY_STATEMENT
+            for row in summary_rows(keys, lake.run(lake_summary_sql(lake.store.id, query, keys)))
         )
         load_summary(counts, rows)
-        say(f"{pluralize(counts.records, 'record')} surveyed; {lake.bill}")
-        if not counts.records:
+        on_message(f"{pluralize(counts.totals.records, 'record')} surveyed; {lake.cost_summary}")
+        if not counts.totals.records:
             raise NothingFoundError(
                 f"no event in event data store {lake.store.id} from {scope.first or 'its beginning'}"
                 f" to {counts.until or 'now'}",
                 "does it hold the days and the account that are asked for?",
                 code="PG-E302",
             )
-        if any(map(counts.select, counts.roles)):
-            self._count(counts, asked, whole=bool(described.get("OrganizationEnabled")))
-            say(f"records of {role} read one by one; {lake.bill}")
+        if any(map(counts.select, counts.totals.roles)):
+            self._count(counts, query, whole=bool(described.get("OrganizationEnabled")))
+            on_message(f"records of {role} read one by one; {lake.cost_summary}")
 
-    def _count(self, counts: CallCounts, asked: CallsQuery, *, whole: bool) -> None:
-        """Adds the role's records, and in an organisation's store the copies that other accounts received."""
+    def _count(self, counts: CallCounts, query: CallsQuery, *, whole: bool) -> None:
+        """Count the role's records, and in an organisation's store the copies that other accounts received."""
         lake = self._lake
         own = CallCounts(counts.select, until=counts.until)
-        self._read(own, records_sql(lake.store.id, asked))
-        ids = sorted({role.role_id for role in own.roles if role.role_id and counts.select(role)})
+        self._read(own, records_sql(lake.store.id, query))
+        ids = sorted({role.role_id for role in own.totals.roles if role.role_id and counts.select(role)})
         if whole and ids:
-            self._read(own, records_sql(lake.store.id, asked, ids))
-        own.settle()
-        counts.calls, counts.notices = own.calls, own.notices
-        counts.duplicates = own.duplicates
-        counts.roles.update({role: own.roles[role] - counts.roles[role] for role in own.calls})
+            self._read(own, records_sql(lake.store.id, query, ids))
+        own.resolve_cross_account_copies()
+        counts.calls, counts.totals.change_events = own.calls, own.totals.change_events
+        counts.totals.duplicates = own.totals.duplicates
+        roles = own.totals.roles
+        counts.totals.roles.update({role: roles[role] - counts.totals.roles[role] for role in own.calls})
 
     def _read(self, counts: CallCounts, sql: str) -> None:
         texts: list[object] = []
@@ -130,7 +138,7 @@ class LakeSource(QuerySource):
         self._add(counts, texts)
 
     def _add(self, counts: CallCounts, texts: list[object]) -> None:
-        for batch in batches(f"lake:{self._lake.store.id}", texts, counts.records):
+        for batch in batches_of_texts(f"lake:{self._lake.store.id}", texts, counts.totals.records):
             if batch.unreadable or batch.damage:
                 reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
                 raise IncompleteError(
@@ -143,20 +151,20 @@ class LakeSource(QuerySource):
 
 
 def _trail(store: Mapping[str, Any], now: datetime) -> Trail:
-    """A store as what decides which events are logged: since its last change, and for as long as it keeps them."""
-    kept = timedelta(days=store.get("RetentionPeriod") or 0)
+    """Return a store as a trail. Its selectors apply since its last change, and only while it keeps events."""
+    retention = timedelta(days=store.get("RetentionPeriod") or 0)
     created = store.get("CreatedTimestamp") or now
     changed = store.get("UpdatedTimestamp") or created
-    since = max(created, changed, *([now - kept] if kept else []))
+    since = max(created, changed, *([now - retention] if retention else []))
     arn = sanitize(store.get("EventDataStoreArn"))
-    place = parse(arn)
+    parsed_arn = parse(arn)
     name = f"event data store {sanitize(store.get('Name'), 128)}"
     if since == changed and changed.date() > created.date():
         name += f", as it is since {changed.astimezone(UTC):%Y-%m-%d}"
     return Trail(
         name=name,
         arn=arn,
-        home_region=place.region if place else "",
+        home_region=parsed_arn.region if parsed_arn else "",
         multi_region=bool(store.get("MultiRegionEnabled")),
         organization=bool(store.get("OrganizationEnabled")),
         global_events=True,

@@ -1,1 +1,1 @@
-"""Logs in an S3 bucket: a trail's folders, found, listed and fetched."""
+"""Log source "s3": logs in a bucket, found, listed and fetched."""

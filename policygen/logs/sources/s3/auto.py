@@ -6,50 +6,51 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from policygen.account.aws_errors import PERMISSIONS_HINT
 from policygen.account.aws_reader import AccountReader
 from policygen.account.aws_session import Aws, open_session
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError, NothingFoundError, UsageError
 from policygen.iam.arn import parse
-from policygen.logs.sources.s3.client import S3Access, list_page, refused
-from policygen.logs.sources.s3.fetch import Name, fetcher_of
-from policygen.logs.sources.s3.source import BucketPrefix, S3Source
+from policygen.logs.sources.s3.client import BucketPrefix, S3Access, list_page, listing_error
+from policygen.logs.sources.s3.fetch import FetcherName, make_fetcher
+from policygen.logs.sources.s3.source import S3Source
 from policygen.text import escape_controls, sanitize
 
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 
 class TrailCandidate(NamedTuple):
-    """A trail, where it delivers to, and why it is not read; "" where it is."""
+    """A trail, where it delivers to, and why it is not read; `reason_skipped` is "" for a trail that is read."""
 
     name: str
     account: str
     scope: str
     location: BucketPrefix
-    passed_over: str = ""
+    reason_skipped: str = ""
 
     def note(self) -> str:
-        """What became of it, in one line."""
-        fate = f"not read: {self.passed_over}" if self.passed_over else f"reading {self.location}"
+        """Return one line that says whether the trail is read, and why not."""
+        fate = f"not read: {self.reason_skipped}" if self.reason_skipped else f"reading {self.location}"
         return escape_controls(f"trail {self.name} ({self.scope}): {fate}")
 
 
 def open_auto(
-    specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: Name = "auto"
+    specs: Sequence[str] = (), *, profile: str = "", region: str = "", fetcher: FetcherName = "auto"
 ) -> S3Source:
-    """The source of the trails that log the caller's account; its `notes` say which these are, and why not the others.
+    """Return the source of the trails that log the caller's account; its `notes` say what became of each trail.
 
     Args:
         specs: the word ``auto``, or nothing.
         profile: AWS profile, "" for the default one.
-        region: where trails are asked for, "" for AWS_REGION or the profile's. Trails of one other region only are
-            not seen from there.
-        fetcher: as of `open_s3`.
+        region: where DescribeTrails is called, "" for AWS_REGION or the profile's. A trail that logs only another
+            region is not visible from there.
+        fetcher: as in `open_s3`.
 
     Raises:
-        UsageError: something was written after ``auto`` (PG-E202).
+        UsageError: something follows ``auto`` (PG-E202).
         NothingFoundError: no trail logs the account (PG-E302).
-        AwsError: no credentials or region; AWS refuses to name the trails, or to list a bucket (PG-E110).
+        AwsError: no credentials or region; AWS denies DescribeTrails, or listing a bucket (PG-E110).
     """
     for spec in specs:
         if spec.lower().rstrip(":") != "auto":
@@ -58,8 +59,8 @@ def open_auto(
             )
     aws = Aws.identify(open_session(profile or None, region or None))
     access = S3Access(profile, region)
-    trails = choose_trail(_described(aws))
-    taken = [trail for trail in trails if not trail.passed_over]
+    trails = choose_trail(_describe_trails(aws))
+    taken = [trail for trail in trails if not trail.reason_skipped]
     notes = [trail.note() for trail in trails]
     if not taken:
         raise NothingFoundError(
@@ -70,27 +71,27 @@ def open_auto(
             code="PG-E302",
         )
     for trail in taken:
-        _check(trail, access)
+        _check_listable(trail, access)
     locations = [trail.location for trail in taken]
-    return S3Source(locations, access, fetcher_of(fetcher, access), account=aws.account, notes=notes)
+    return S3Source(locations, access, make_fetcher(fetcher, access), account=aws.account, notes=notes)
 
 
 def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
-    """The trails to read, widest first, and the others with the reason why not.
+    """Return the trails to read, widest first, and the other trails with the reason why they are not read.
 
-    A trail of the organisation comes before one of all regions, and that before one of a single region. What logs the
-    same events as a wider one is not read twice; trails with other selectors are, since each may have data events that
-    the others lack.
+    A trail of the organisation comes before a trail of all regions, and that before a trail of a single region. A trail
+    that logs the same events as a wider one is not read. Trails with other selectors are read, since each may have data
+    events that the others lack.
 
     Args:
-        rows: trails with their status and selectors in the snapshot's form, null where they were refused.
+        rows: trails with their status and selectors in the snapshot's form, null where AWS denied them.
     """
     chosen: list[TrailCandidate] = []
     read: list[Json] = []
-    for row in sorted(rows, key=_rank):
+    for row in sorted(rows, key=_widest_first):
         trail = row["Trail"]
         location = _location(trail)
-        reason = _not_logging(row) or _covered(row, read)
+        reason = _reason_not_logging(row) or _reason_covered(row, read)
         if not reason:
             read.append(row)
         arn = parse(trail["TrailARN"])
@@ -102,7 +103,7 @@ def choose_trail(rows: Iterable[Json]) -> list[TrailCandidate]:
     return chosen
 
 
-def _rank(row: Json) -> tuple[bool, bool, str]:
+def _widest_first(row: Json) -> tuple[bool, bool, str]:
     trail = row["Trail"]
     return not trail.get("IsOrganizationTrail"), not trail.get("IsMultiRegionTrail"), trail["TrailARN"]
 
@@ -117,8 +118,8 @@ def _location(trail: Json) -> BucketPrefix:
     return BucketPrefix(trail["S3BucketName"], f"{prefix}/AWSLogs/" if prefix else "AWSLogs/")
 
 
-def _not_logging(row: Json) -> str:
-    # A status that was refused is unknown: the trail may log.
+def _reason_not_logging(row: Json) -> str:
+    # If the status was denied, the trail may log.
     status = row["Status"]
     if status is None or status.get("IsLogging"):
         return ""
@@ -127,14 +128,14 @@ def _not_logging(row: Json) -> str:
     return f"it does not log{since}; --logs {_location(row['Trail'])} reads what it has"
 
 
-def _covered(row: Json, read: Iterable[Json]) -> str:
-    """Which trail that is read has all that this one has; "" for none."""
+def _reason_covered(row: Json, read: Iterable[Json]) -> str:
+    """Return why a trail adds nothing to those that are read; "" if it may add events."""
     for other in read:
         name = sanitize(other["Trail"]["Name"])
         if _location(row["Trail"]) == _location(other["Trail"]):
             return f"it delivers to the same place as {name}"
         known = _selectors(row) != (None, None)
-        if known and _selectors(row) == _selectors(other) and _reaches(other["Trail"], row["Trail"]):
+        if known and _selectors(row) == _selectors(other) and _covers_regions(other["Trail"], row["Trail"]):
             return f"it logs the same events as {name}"
     return ""
 
@@ -143,36 +144,36 @@ def _selectors(row: Json) -> tuple[object, object]:
     return row["EventSelectors"], row["AdvancedEventSelectors"]
 
 
-def _reaches(wide: Json, narrow: Json) -> bool:
-    """Whether one logs every region of the other."""
+def _covers_regions(wide: Json, narrow: Json) -> bool:
+    """Return whether one trail logs every region of the other."""
     return bool(wide.get("IsMultiRegionTrail")) or (
         not narrow.get("IsMultiRegionTrail") and wide["HomeRegion"] == narrow["HomeRegion"]
     )
 
 
-def _described(aws: Aws) -> list[Json]:
-    """The trails that are seen from the session's region, those of other regions and of the organisation included."""
+def _describe_trails(aws: Aws) -> list[Json]:
+    """Return the trails visible from the session's region, with those of other regions and the organisation."""
     reader = AccountReader(aws, lambda _: None)
     rows = reader.trails(aws.regions())
     if rows is None:
         raise AwsError(
             f"{aws.principal} may not call cloudtrail:DescribeTrails",
             "--logs s3://BUCKET/PREFIX needs no trail to be named",
-            "policygen permissions prints the read-only policy that policygen needs",
+            PERMISSIONS_HINT,
             code="PG-E110",
         )
     return rows
 
 
-def _check(trail: TrailCandidate, access: S3Access) -> None:
-    """Stops where the bucket of a trail cannot be listed: without its events a policy could be too small."""
+def _check_listable(trail: TrailCandidate, access: S3Access) -> None:
+    """Raise an error if a trail's bucket cannot be listed: without its events a policy could be too small."""
     bucket, prefix = trail.location
     try:
         list_page(access, bucket, prefix, folders=True)
     except Exception as error:
-        told = refused(error, access, bucket, prefix)
+        denied = listing_error(error, access, bucket, prefix)
         named = _ACCOUNT.search(bucket)
         account = named.group() if named else trail.account
         whose = f"it is the bucket of trail {trail.name}, and account {account}'s by its name"
         owner = whose if named else f"it is the bucket of trail {trail.name} of account {account}"
-        raise AwsError(told.message, owner, *told.hints, code=told.code) from error
+        raise AwsError(denied.message, owner, *denied.hints, code=denied.code) from error

@@ -1,4 +1,4 @@
-"""Reading a bucket: a client of S3 for every process, pages of its listing, and what to make of its refusals."""
+"""Access to buckets: one S3 client for each process, pages of listings, and the meaning of S3's errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from policygen.logs.source import Batch, Damage
 from policygen.text import escape_controls, sanitize
 
 CONNECTIONS = 64
-"""Connections that a client keeps open; more threads than that would wait for one another."""
+"""Connections that a client keeps open; with more threads than that, threads wait for one another."""
 
-_ATTEMPTS = 10  # botocore gives up after 3, and what is given up is a hole in the evidence
+_ATTEMPTS = (
+    10  # botocore gives up after 3 attempts, and every object that is given up is missing from the evidence
+)
 
-# Going on would be useless: the next object would fail alike.
-_HOPELESS = frozenset({"PG-E101", "PG-E102", "PG-E103", "PG-E106", "PG-E107"})
+# After these errors the next object would fail alike.
+_FATAL = frozenset({"PG-E101", "PG-E102", "PG-E103", "PG-E106", "PG-E107"})
+
+KMS_HINT = "kms:Decrypt on the trail's key, where its logs are encrypted with one"
 
 _GONE = "it was listed and is gone now: a lifecycle rule or a person deleted it"
 _REASONS = {
@@ -31,12 +35,22 @@ _REASONS = {
 
 
 class S3Access(NamedTuple):
-    """Whose credentials are used, by name: it can go to another process, where a client cannot."""
+    """The credentials to use, by name: a name can be sent to another process, a client cannot."""
 
     profile: str = ""
-    """"" for the default one."""
+    """The AWS profile; "" for the default one."""
     region: str = ""
-    """"" for what the environment or the profile says. A bucket elsewhere is found by a redirect."""
+    """The AWS region; "" for that of the environment or the profile. S3 redirects to a bucket in another region."""
+
+
+class BucketPrefix(NamedTuple):
+    """A bucket and a prefix in it: a folder, which ends in a slash, one object, or "" for the whole bucket."""
+
+    bucket: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return url(*self)
 
 
 _clients: dict[tuple[int, S3Access], Any] = {}
@@ -44,7 +58,7 @@ _lock = threading.Lock()
 
 
 def client_of(access: S3Access) -> Any:
-    """The client of this process: clients serve many threads, but sessions do not, and a fork must not share sockets.
+    """Return this process's client. Threads may share a client, but not a session, and a fork must not share sockets.
 
     Raises:
         AwsError: no such profile, or a damaged configuration.
@@ -53,17 +67,19 @@ def client_of(access: S3Access) -> Any:
     with _lock:
         if key not in _clients:
             session = open_session(access.profile or None, access.region or None)
-            _clients[key] = make_client(session, "s3", max_pool_connections=CONNECTIONS, retries=_retries())
+            _clients[key] = make_client(
+                session, "s3", max_pool_connections=CONNECTIONS, retries=_retry_settings()
+            )
         return _clients[key]
 
 
-def forget_clients() -> None:
-    """Drops the clients of all sessions: credentials or the environment have changed."""
+def drop_clients() -> None:
+    """Drop the clients of all sessions, after credentials or the environment have changed."""
     with _lock:
         _clients.clear()
 
 
-def _retries() -> dict[str, Any]:
+def _retry_settings() -> dict[str, Any]:
     mode, attempts = os.environ.get("AWS_RETRY_MODE"), os.environ.get("AWS_MAX_ATTEMPTS", "")
     return {
         "mode": mode or "standard",
@@ -81,59 +97,59 @@ class ListedObject(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """Up to 1,000 entries of a listing; `folders` are prefixes that end in a slash, `more` is "" at the end."""
+    """Up to 1,000 entries of a listing; `folders` are prefixes that end in a slash, `token` is "" on the last page."""
 
     entries: list[ListedObject]
     folders: list[str]
-    more: str
+    token: str
 
 
 def list_page(
-    access: S3Access, bucket: str, prefix: str, more: str = "", *, folders: bool = False
+    access: S3Access, bucket: str, prefix: str, token: str = "", *, folders: bool = False
 ) -> ListPage:
-    """One page of what begins with `prefix`, in the order of keys.
+    """Return one page of the keys that begin with `prefix`, in their order.
 
     Args:
         access: whose credentials are used.
         bucket: its name.
         prefix: of the keys.
-        more: where the page before this one ended.
-        folders: list only one level, and what is deeper as folders.
+        token: of the page, from the page before it; "" for the first.
+        folders: list only one level, and return what is deeper as folders.
     """
-    asked = {"Delimiter": "/"} if folders else {}
-    if more:
-        asked["ContinuationToken"] = more
-    answer = client_of(access).list_objects_v2(Bucket=bucket, Prefix=prefix, **asked)
+    options = {"Delimiter": "/"} if folders else {}
+    if token:
+        options["ContinuationToken"] = token
+    answer = client_of(access).list_objects_v2(Bucket=bucket, Prefix=prefix, **options)
     entries = [
-        ListedObject(one["Key"], one["Size"], f"{one.get('ETag', '').strip(chr(34))}-{one['Size']}")
-        for one in answer.get("Contents", ())
+        ListedObject(row["Key"], row["Size"], f"{row.get('ETag', '').strip(chr(34))}-{row['Size']}")
+        for row in answer.get("Contents", ())
     ]
-    found = [one["Prefix"] for one in answer.get("CommonPrefixes", ())]
-    return ListPage(entries, found, answer.get("NextContinuationToken", ""))
+    names = [row["Prefix"] for row in answer.get("CommonPrefixes", ())]
+    return ListPage(entries, names, answer.get("NextContinuationToken", ""))
 
 
 def folders_in(access: S3Access, bucket: str, prefix: str) -> Iterator[str]:
-    """The names of the folders directly in `prefix`, sorted and without slashes."""
-    more = ""
+    """Yield the names of the folders directly in `prefix`, sorted and without slashes."""
+    token = ""
     while True:
-        found = list_page(access, bucket, prefix, more, folders=True)
-        for folder in found.folders:
+        page = list_page(access, bucket, prefix, token, folders=True)
+        for folder in page.folders:
             yield folder[len(prefix) :].rstrip("/")
-        more = found.more
-        if not more:
+        token = page.token
+        if not token:
             return
 
 
 def url(bucket: str, key: str = "") -> str:
-    """``s3://BUCKET/KEY``."""
+    """Return ``s3://BUCKET/KEY``."""
     return f"s3://{bucket}/{key}"
 
 
 # ---- refusals -------------------------------------------------------------------------------------------
 
 
-def failed(name: str, error: Exception, action: str, size: int = 0) -> Batch:
-    """The batch that accounts for what AWS did not give, of kind "denied" where a permission is missing.
+def failure_batch(name: str, error: Exception, action: str, size: int = 0) -> Batch:
+    """Return the batch for what AWS did not give; its kind is "denied" where a permission is missing.
 
     Args:
         name: of the object, or of the prefix that could not be listed.
@@ -142,31 +158,31 @@ def failed(name: str, error: Exception, action: str, size: int = 0) -> Batch:
         size: bytes as stored.
 
     Raises:
-        AwsError: credentials have expired or AWS cannot be reached, so that all the rest would fail alike.
+        AwsError: credentials have expired or AWS cannot be reached, so every other request would fail alike.
     """
-    _stop_if_hopeless(error)
+    _raise_if_fatal(error)
     kind = "denied" if is_denied(error) else "log"
     return Batch(escape_controls(name), damage=Damage(None, _reason(error, action)), kind=kind, size=size)
 
 
-def _stop_if_hopeless(error: Exception) -> None:
-    if is_cut(error):
+def _raise_if_fatal(error: Exception) -> None:
+    if is_broken_connection(error):
         return
     if not is_aws_error(error):
         raise error
-    told = translate(error, service="s3")
-    if told.code in _HOPELESS:
-        go_on = "then run the same command again: it goes on from there"
-        raise AwsError(told.message, *told.hints, go_on, code=told.code) from error
+    translated = translate(error, service="s3")
+    if translated.code in _FATAL:
+        hint = "then run the same command again: it goes on from there"
+        raise AwsError(translated.message, *translated.hints, hint, code=translated.code) from error
 
 
-def is_cut(error: Exception) -> bool:
-    """Whether a connection was made and then lost, or brought other bytes than were announced."""
+def is_broken_connection(error: Exception) -> bool:
+    """Return whether a connection was lost after it was made, or brought other bytes than announced."""
     from botocore import exceptions
     from urllib3.exceptions import HTTPError
 
-    lost = (exceptions.IncompleteReadError, exceptions.FlexibleChecksumError, exceptions.HTTPClientError)
-    return isinstance(error, lost) or (
+    broken = (exceptions.IncompleteReadError, exceptions.FlexibleChecksumError, exceptions.HTTPClientError)
+    return isinstance(error, broken) or (
         isinstance(error, HTTPError | OSError) and not isinstance(error, exceptions.BotoCoreError)
     )
 
@@ -176,36 +192,36 @@ def _reason(error: Exception, action: str) -> str:
     if code in _REASONS:
         return f"{_REASONS[code]} ({code})"
     if is_denied(error):
-        return f"AWS refuses it: the caller may not use {_missing(text, action)}"
-    if is_cut(error):
+        return f"AWS refuses it: the caller may not use {_denied_permission(text, action)}"
+    if is_broken_connection(error):
         return f"the connection broke again and again: {text}"
     if is_aws_error(error) and translate(error).code == "PG-E104":
         return f"AWS went on limiting the rate of calls ({code}): try again later"
     return f"AWS did not give it: {text}"
 
 
-def _missing(text: str, action: str) -> str:
-    """What a denial is about: S3 may say that it is the key's (2.1.9), or no more than "Access Denied"."""
+def _denied_permission(text: str, action: str) -> str:
+    """Return the missing permission. S3 may name the key's (2.1.9), or say no more than "Access Denied"."""
     if "kms:Decrypt" in text:
         return "kms:Decrypt on the trail's key"
     return f"{action}, or kms:Decrypt on the trail's key" if action == "s3:GetObject" else action
 
 
-def refused(error: Exception, access: S3Access, bucket: str, prefix: str) -> AwsError:
-    """The error for a bucket that cannot be listed at all, with the permission that is missing."""
-    _stop_if_hopeless(error)
-    told = translate(error, service="s3", profile=access.profile)
+def listing_error(error: Exception, access: S3Access, bucket: str, prefix: str) -> AwsError:
+    """Return the error for a bucket that cannot be listed at all, with the missing permission."""
+    _raise_if_fatal(error)
+    translated = translate(error, service="s3", profile=access.profile)
     where = escape_controls(bucket)
     if error_code(error) == "NoSuchBucket":
         return AwsError(f"no bucket {where!r}", "aws s3 ls shows those of this account", code="PG-E105")
     if not is_denied(error):
-        return told
+        return translated
     arn = f"arn:{client_of(access).meta.partition}:s3:::{where}"
     return AwsError(
         f"the caller may not list {escape_controls(url(bucket, prefix))}",
         f"needed: s3:ListBucket on {arn}, s3:GetObject on {arn}/{escape_controls(prefix)}*",
-        "kms:Decrypt on the trail's key, where its logs are encrypted with one",
+        KMS_HINT,
         "a bucket of another account must also allow it in its bucket policy",
-        *(hint for hint in told.hints if hint.startswith("AWS says")),
+        *(hint for hint in translated.hints if hint.startswith("AWS says")),
         code="PG-E110",
     )

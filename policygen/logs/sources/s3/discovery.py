@@ -1,8 +1,8 @@
-"""Finding what trails delivered to a bucket by listing its folders, never by guessing them (2.1, 2.1.1).
+"""Find what trails delivered to a bucket by listing its folders, never by guessing their names (2.1, 2.1.1).
 
-A trail of an account delivers to ``[PREFIX/]AWSLogs/ACCOUNT/CloudTrail/REGION/Y/M/D/``, one of an organisation to
-``[PREFIX/]AWSLogs/o-ID/ACCOUNT/CloudTrail/…``; Control Tower's has the organisation's id as its prefix. A bucket may
-hold several, and a URL may point anywhere into one.
+An account's trail delivers to ``[PREFIX/]AWSLogs/ACCOUNT/CloudTrail/REGION/Y/M/D/``, an organisation's trail to
+``[PREFIX/]AWSLogs/o-ID/ACCOUNT/CloudTrail/…``; Control Tower's trail has the organisation's id as its prefix. A bucket
+may hold several of them, and a URL may point to any folder.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 Folders = Callable[[str], Iterable[str]]
-"""The names of the folders directly in a prefix, in order."""
+"""Returns the names of the folders directly in a prefix, in order."""
 
 _LAYOUT = re.compile(
     r"(?P<logs>(?:.*/)?AWSLogs/(?:(?P<org>o-[a-z0-9]+)/)?)"
@@ -20,27 +20,31 @@ _LAYOUT = re.compile(
 )
 _ACCOUNT = re.compile(r"\d{12}")
 _ORGANIZATION = re.compile(r"o-[a-z0-9]+")
-_DATE = (re.compile(r"\d{4}"), re.compile(r"\d\d"), re.compile(r"\d\d"))
+_DATE_PARTS = (re.compile(r"\d{4}"), re.compile(r"\d\d"), re.compile(r"\d\d"))
 
 _PARTITION = re.compile(r"\d{1,4}|\d{4}-\d\d.*|[^=]+=.*")  # 2026, 2026-11-24, day=24
 
-SEARCHED = 2_000
-"""How many folders are looked into for trails before more precision is asked for."""
+MAX_FOLDERS = 2_000
+"""Number of folders that are searched for trails before the user must name a more precise prefix."""
 
 
 class TrailFolder(NamedTuple):
-    """What trails delivered of one account: `prefix` ends in ``ACCOUNT/CloudTrail/``."""
+    """The logs that trails delivered of one account; `prefix` ends in ``ACCOUNT/CloudTrail/``."""
 
     account: str
     prefix: str
     region: str = ""
-    """Only this one; "" for all."""
+    """The only region to read; "" for all."""
     date: str = ""
-    """Only days that begin so, as ``2026/11``; "" for all."""
+    """The beginning of the days to read, as ``2026/11``; "" for all."""
 
 
 class LogLocation(NamedTuple):
-    """Where a URL points: into the layout of trails at `logs` (up to AWSLogs or the organisation), or beside it."""
+    """A place in the layout of trails that a URL points to.
+
+    `logs` is the folder AWSLogs, or the organisation's folder in it; `trail` is None where the place is above an
+    account.
+    """
 
     logs: str
     organization: str
@@ -48,22 +52,22 @@ class LogLocation(NamedTuple):
 
 
 def log_location(prefix: str) -> LogLocation | None:
-    """What a prefix that ends in a slash says by itself; None where it is not in a trail's layout."""
-    found = _LAYOUT.fullmatch(prefix)
-    if found is None:
+    """Return the place that a prefix names by itself; None where it is not in a trail's layout. It ends in a slash."""
+    match = _LAYOUT.fullmatch(prefix)
+    if match is None:
         return None
-    account = found["account"]
+    account = match["account"]
     trail = account and TrailFolder(
         account,
-        f"{found['logs']}{account}/CloudTrail/",
-        found["region"] or "",
-        (found["date"] or "").rstrip("/"),
+        f"{match['logs']}{account}/CloudTrail/",
+        match["region"] or "",
+        (match["date"] or "").rstrip("/"),
     )
-    return LogLocation(found["logs"], found["org"] or "", trail or None)
+    return LogLocation(match["logs"], match["org"] or "", trail or None)
 
 
 def accounts_in(place: LogLocation, folders: Folders) -> Iterator[TrailFolder]:
-    """The accounts whose logs are at a place, those of organisations included."""
+    """Yield the accounts whose logs are at a place, with those of organisations."""
     if place.trail:
         yield place.trail
         return
@@ -75,34 +79,34 @@ def accounts_in(place: LogLocation, folders: Folders) -> Iterator[TrailFolder]:
 
 
 class FolderSearch(NamedTuple):
-    """What a search found: the places of trails, and whether it ended before all folders were seen."""
+    """The places of trails that a search found, and whether the search ended before it saw all folders."""
 
     places: list[LogLocation]
-    cut: bool
+    incomplete: bool
 
 
 def find_trail_folders(prefix: str, each: Callable[[list[str]], Iterable[Iterable[str]]]) -> FolderSearch:
-    """The places of trails under a prefix, nearest first.
+    """Return the places of trails below a prefix, nearest first.
 
-    Not searched are what lies in a trail's own layout, and folders of dates and partitions, of which other data has
-    thousands.
+    The search leaves out what lies inside a trail's layout, and folders of dates and partitions: other data can have
+    thousands of them.
 
     Args:
         prefix: ends in a slash, or is "".
-        each: the names of the folders directly in each of some prefixes.
+        each: returns, for each of some prefixes, the names of the folders directly in it.
     """
     places: list[LogLocation] = []
     level, seen = [prefix], 1
     while level:
         below: list[str] = []
-        for one, names in zip(level, each(level), strict=True):
-            places += (LogLocation(f"{one}AWSLogs/", "", None) for name in names if name == "AWSLogs")
-            below += (f"{one}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
+        for folder, names in zip(level, each(level), strict=True):
+            places += (LogLocation(f"{folder}AWSLogs/", "", None) for name in names if name == "AWSLogs")
+            below += (f"{folder}{name}/" for name in names if name != "AWSLogs" and _may_be_prefix(name))
         seen += len(below)
-        if seen > SEARCHED:
-            return FolderSearch(places, cut=True)
+        if seen > MAX_FOLDERS:
+            return FolderSearch(places, incomplete=True)
         level = below
-    return FolderSearch(places, cut=False)
+    return FolderSearch(places, incomplete=False)
 
 
 def _may_be_prefix(name: str) -> bool:
@@ -110,21 +114,21 @@ def _may_be_prefix(name: str) -> bool:
 
 
 def days_in(prefix: str, date: str, first: str, last: str, folders: Folders) -> Iterator[str]:
-    """The days of which there is a folder, as ``2026/11/24``, in order.
+    """Yield the days that have a folder, as ``2026/11/24``, in order.
 
     Args:
         prefix: of one region; ends in a slash.
-        date: only days that begin so; "" for all.
-        first: first day wanted, as ``2026/11/24``; "" from the beginning.
-        last: last day wanted; "" to the end.
+        date: the beginning of the wanted days; "" for all.
+        first: first wanted day, as ``2026/11/24``; "" for the oldest.
+        last: last wanted day; "" for the newest.
         folders: lists them.
     """
-    for start in _starts(date, first, last):
+    for start in _first_folders(date, first, last):
         yield from _days_under(prefix, start, first, last or "9999/99/99", folders)
 
 
-def _starts(date: str, first: str, last: str) -> Iterator[str]:
-    """Where to begin: a window names its months, which saves listing the years."""
+def _first_folders(date: str, first: str, last: str) -> Iterator[str]:
+    """Yield the folders where listing begins: for a window its months, so that no year need be listed."""
     if first and last and len(date) < len("2026/11"):
         yield from (month for month in _months(first, last) if month.startswith(date))
     else:
@@ -142,9 +146,9 @@ def _days_under(prefix: str, date: str, first: str, last: str, folders: Folders)
     if not first[: len(date)] <= date <= last[: len(date)]:
         return
     depth = date.count("/") + 1 if date else 0
-    if depth == len(_DATE):
+    if depth == len(_DATE_PARTS):
         yield date
         return
     for name in folders(f"{prefix}{date}/" if date else prefix):
-        if _DATE[depth].fullmatch(name):
+        if _DATE_PARTS[depth].fullmatch(name):
             yield from _days_under(prefix, f"{date}/{name}" if date else name, first, last, folders)

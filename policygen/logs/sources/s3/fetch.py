@@ -1,4 +1,4 @@
-"""Fetching and reading objects of S3: through boto3, or obstore, which needs a tenth of the time for each."""
+"""Fetch and read S3 objects, through boto3 or through obstore, which takes a tenth of the time for each."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
 from policygen.logs.decode.unpack import LIMIT, read_stored
-from policygen.logs.source import Batch, Damage, LogObject
-from policygen.logs.sources.s3.client import S3Access, client_of, failed, is_cut
+from policygen.logs.source import Batch, Damage, LogObject, Reader
+from policygen.logs.sources.s3.client import S3Access, client_of, failure_batch, is_broken_connection
 from policygen.logs.sources.s3.prefetch import map_in_order
 
 ATTEMPTS = 3
-"""How often an object is asked for whose stream breaks; refusals and throttles are botocore's to repeat."""
+"""How often an object is requested when its stream breaks; botocore itself repeats throttled requests."""
 
 THREADS = 16
-"""Objects that are fetched at the same time: a GET is waiting, for the greatest part."""
+"""Number of objects that are fetched at the same time: a GET mostly waits."""
 
-Name = Literal["auto", "boto3", "obstore"]
+FetcherName = Literal["auto", "boto3", "obstore"]
+
+Listed = TypeVar("Listed", bound=LogObject | Batch)
 
 
 class Fetcher(Protocol):
-    """Gives the bytes of an object. Picklable; many threads may use it."""
+    """Fetches the bytes of an object. Picklable; many threads may use it."""
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object, as stored.
+        """Return all bytes of one object, as stored.
 
         Raises:
-            Exception: of botocore, or ``OSError``; what they mean, `bucket.failed` tells.
+            Exception: an error of botocore, or an ``OSError``; `client.failure_batch` says what it means.
         """
         ...
 
@@ -47,16 +49,16 @@ class Boto3Fetcher:
     access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object; a stream that breaks is asked for again a few times."""
+        """Return all bytes of one object; a stream that breaks is requested again a few times."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._once(bucket, key)
+                return self._get_object(bucket, key)
             except Exception as error:
-                if not is_cut(error):
+                if not is_broken_connection(error):
                     raise
-        return self._once(bucket, key)
+        return self._get_object(bucket, key)
 
-    def _once(self, bucket: str, key: str) -> bytes:
+    def _get_object(self, bucket: str, key: str) -> bytes:
         from botocore.exceptions import IncompleteReadError
 
         answer = client_of(self.access).get_object(Bucket=bucket, Key=key)
@@ -72,22 +74,22 @@ class Boto3Fetcher:
 class ObstoreFetcher:
     """Fetches through obstore with the credentials of boto3.
 
-    What obstore cannot fetch is asked for through boto3, whose errors say why. Where boto3 can, obstore is given up:
-    a proxy, a certificate or an endpoint that only boto3 knows would fail every time.
+    If obstore fails, boto3 fetches the object: its errors say why. If boto3 succeeds, obstore is not used for this
+    bucket any more, because a proxy, a certificate or an endpoint that only boto3 knows would make it fail every time.
     """
 
     access: S3Access = field(default_factory=S3Access)
 
     def fetch(self, bucket: str, key: str) -> bytes:
-        """All bytes of one object."""
-        plainly = Boto3Fetcher(self.access)
-        store = self._store(bucket) if _PLAIN.fullmatch(key) else None
+        """Return all bytes of one object."""
+        boto3 = Boto3Fetcher(self.access)
+        store = self._store(bucket) if _SAFE_KEY.fullmatch(key) else None
         if store is None:
-            return plainly.fetch(bucket, key)
+            return boto3.fetch(bucket, key)
         try:
             return bytes(store.get(key).bytes())
-        except Exception:  # of many classes: obstore has its own
-            data = plainly.fetch(bucket, key)
+        except Exception:  # obstore has many error classes of its own
+            data = boto3.fetch(bucket, key)
             _stores[os.getpid(), self.access, bucket] = None
             return data
 
@@ -95,20 +97,20 @@ class ObstoreFetcher:
         slot = (os.getpid(), self.access, bucket)
         with _lock:
             if slot not in _stores:
-                _stores[slot] = _open_store(self.access, bucket)
+                _stores[slot] = _make_store(self.access, bucket)
             return _stores[slot]
 
 
 _stores: dict[tuple[int, S3Access, str], Any] = {}
 _lock = threading.Lock()
 
-# obstore tidies what it takes for a path ("a//b"); such keys are left to boto3.
-_PLAIN = re.compile(r"(?!\.)[\w=.-]+(?:/(?!\.)[\w=.-]+)*", re.ASCII)
+# obstore normalises keys that look like paths ("a//b"); boto3 fetches such keys.
+_SAFE_KEY = re.compile(r"(?!\.)[\w=.-]+(?:/(?!\.)[\w=.-]+)*", re.ASCII)
 _AWS_ENDPOINT = re.compile(r"https://s3(?:\.[a-z0-9-]+)?\.amazonaws\.com/?")
 
 
-def _open_store(access: S3Access, bucket: str) -> Any:
-    """A store of obstore in the bucket's region; None where the bucket does not tell it."""
+def _make_store(access: S3Access, bucket: str) -> Any:
+    """Return a store of obstore in the bucket's region; None where the bucket's region is not known."""
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
@@ -120,11 +122,11 @@ def _open_store(access: S3Access, bucket: str) -> Any:
             return None
         raise
     endpoint = client.meta.endpoint_url
-    usual = _AWS_ENDPOINT.fullmatch(endpoint)
+    is_aws = _AWS_ENDPOINT.fullmatch(endpoint)
     store: Any = S3Store
     return store(
         bucket,
-        config={"region": region} if usual else {"region": region, "endpoint": endpoint},
+        config={"region": region} if is_aws else {"region": region, "endpoint": endpoint},
         client_options={
             "user_agent": f"{user_agent()} obstore",
             "allow_http": endpoint.startswith("http://"),
@@ -135,19 +137,19 @@ def _open_store(access: S3Access, bucket: str) -> Any:
     )
 
 
-def fetcher_of(name: Name, access: S3Access) -> Fetcher:
-    """The fetcher of that name; "auto" takes obstore where it is installed and nothing but AWS itself is asked.
+def make_fetcher(name: FetcherName, access: S3Access) -> Fetcher:
+    """Return the fetcher of that name; "auto" takes obstore where it is installed and the endpoint is AWS's own.
 
     Raises:
         AwsError: no such profile, or a damaged configuration.
     """
-    if name == "obstore" or (name == "auto" and find_spec("obstore") and _asks_aws(access)):
+    if name == "obstore" or (name == "auto" and find_spec("obstore") and _uses_aws_endpoint(access)):
         return ObstoreFetcher(access)
     return Boto3Fetcher(access)
 
 
-def _asks_aws(access: S3Access) -> bool:
-    """Whether the endpoint is AWS's usual one, and no certificate of a company stands before it."""
+def _uses_aws_endpoint(access: S3Access) -> bool:
+    """Return whether the endpoint is AWS's usual one, without a company's certificate in front of it."""
     own = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
     return not any(os.environ.get(name) for name in own) and bool(
         _AWS_ENDPOINT.fullmatch(client_of(access).meta.endpoint_url)
@@ -158,48 +160,50 @@ def _asks_aws(access: S3Access) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class S3Reader:
-    """Reads objects of buckets; can be sent to another process, where it makes a client of its own."""
+class S3Reader(Reader):
+    """Reads objects of buckets; can be sent to another process, which makes its own client."""
 
     fetcher: Fetcher
 
-    def __call__(self, one: LogObject) -> Iterator[Batch]:
-        """The batches of one object; what cannot be fetched or read is damage.
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        """Yield the batches of one object; an object that cannot be fetched or read becomes damage.
 
         Raises:
-            AwsError: credentials have expired or AWS cannot be reached: all the rest would fail alike.
+            AwsError: credentials have expired or AWS cannot be reached, so every other object would fail alike.
         """
-        return self._unpacked(*self._fetched(one))
+        return self._decode(*self._fetch(one))
 
     def read_many(
-        self, objects: Iterable[LogObject | Batch], threads: int = THREADS
-    ) -> Iterator[tuple[LogObject | Batch, list[Batch]]]:
-        """Each object with its batches, in their order; some objects are fetched ahead. Batches are passed on.
+        self, objects: Iterable[Listed], threads: int = THREADS
+    ) -> Iterator[tuple[Listed, list[Batch]]]:
+        """Yield each object with its batches, in the objects' order, while threads fetch ahead. Batches are passed on.
 
         Args:
-            objects: what `S3Source.objects` gives.
-            threads: how many are fetched at the same time; at most twice as many wait in memory, as stored.
+            objects: what `S3Source.objects` yields.
+            threads: number of simultaneous fetches; at most twice as many objects wait in memory, as stored.
         """
         pool = ThreadPoolExecutor(threads, "policygen-fetch")
         try:
-            work = lambda one: (one, *self._fetched(one))  # noqa: E731
-            for origin, one, data in map_in_order(work, objects, pool, 2 * threads):
-                yield origin, list(self._unpacked(one, data))
+            for listed, one, data in map_in_order(self._fetch_with, objects, pool, 2 * threads):
+                yield listed, list(self._decode(one, data))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _fetched(self, one: LogObject | Batch) -> tuple[LogObject | Batch, bytes]:
+    def _fetch_with(self, listed: Listed) -> tuple[Listed, LogObject | Batch, bytes]:
+        return (listed, *self._fetch(listed))
+
+    def _fetch(self, one: LogObject | Batch) -> tuple[LogObject | Batch, bytes]:
         if isinstance(one, Batch):
             return one, b""
         if one.size > LIMIT:
             return Batch.damaged(one.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"), one.size), b""
-        bucket, _, key = one.where.removeprefix("s3://").partition("/")
+        bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         try:
             return one, self.fetcher.fetch(bucket, key)
         except Exception as error:
-            return failed(one.name, error, "s3:GetObject", one.size), b""
+            return failure_batch(one.name, error, "s3:GetObject", one.size), b""
 
-    def _unpacked(self, one: LogObject | Batch, data: bytes) -> Iterator[Batch]:
+    def _decode(self, one: LogObject | Batch, data: bytes) -> Iterator[Batch]:
         if isinstance(one, Batch):
             yield one
         else:

@@ -1,4 +1,4 @@
-"""Work done ahead by threads, with its results in the order of what it was asked for."""
+"""Run work ahead in threads and return the results in order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ R = TypeVar("R")
 
 
 def map_in_order(work: Callable[[T], R], items: Iterable[T], pool: Executor, ahead: int) -> Iterator[R]:
-    """``work`` of each item, in the order of the items; an error is raised where its item would have come.
+    """Yield the result of ``work`` for each item, in the order of the items; an error is raised in its item's place.
 
     Args:
         work: runs in the pool.
-        items: taken one by one, as there is room.
-        pool: where the work is done; may be shared.
-        ahead: the greatest number of items that are waiting or done and not yet asked for, which bounds the memory.
+        items: taken one by one, when there is room.
+        pool: runs the work; may be shared.
+        ahead: greatest number of items that are waiting or done and not yet yielded, to bound the memory.
     """
     waiting: deque[Future[R]] = deque()
     try:

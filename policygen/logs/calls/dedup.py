@@ -1,0 +1,133 @@
+"""Undoing duplicates, so that every call counts once however often and wherever it was logged.
+
+**A duplicate** is a record whose eventID was read before: CloudTrail may deliver an event again, in the same file or
+in one that it publishes within the next days (2.1.2, 2.1.7). `DuplicateFilter` admits a record once.
+
+**A cross-account copy** is another record of the same call: where a role touches a resource of another account, both
+accounts' trails log the call, under eventIDs of their own and one sharedEventID (1.4.4). The copy counts only where
+the caller's own record was not delivered, which is known when everything was read: `CrossAccountCopies` holds it
+until then.
+
+**Days rotate**: the filter forgets keys that are older than `DAYS_REMEMBERED` days of publication, so that memory does
+not grow with the length of the log.
+
+**Locations** are kept with the keys. Chunks of files may be counted in several processes, none of which knows what the
+others read. Where a chunk turns out to hold records that were counted already, only the files of these records are
+read once more; their count is then subtracted from the chunk's (`CallCounts.subtract`). The cache keeps each chunk
+without such records instead, so it reads the whole chunk again, with their keys as `counted_elsewhere`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+
+from policygen.logs.events.event import Event
+from policygen.logs.events.record import Record
+
+DAYS_REMEMBERED = 3
+"""Days of publication whose records are remembered."""
+
+
+def key_of(record: Record) -> str:
+    """Return what identifies a record: its eventID, or all that was read of it where it has none."""
+    return record.eventID or repr(record)
+
+
+class DuplicateFilter:
+    """The keys of the records that were read lately, each with the location of its file.
+
+    Attributes:
+        location: of the file whose records are admitted now.
+        counted_elsewhere: keys of records that another count has: they are duplicates here.
+        skipped: those of them that were met.
+    """
+
+    __slots__ = ("_days", "counted_elsewhere", "location", "skipped")
+
+    def __init__(self, counted_elsewhere: frozenset[str] = frozenset()) -> None:
+        self.location = ""
+        self.counted_elsewhere = counted_elsewhere
+        self.skipped: set[str] = set()
+        self._days: list[dict[str, str]] = [{}]
+        """Key -> location, a mapping for each day of publication; the newest last."""
+
+    def admit(self, key: str) -> bool:
+        """Return whether a record is read for the first time, and remember it."""
+        for day in self._days:
+            if key in day:
+                return False
+        if key in self.counted_elsewhere:
+            self.skipped.add(key)
+            return False
+        self._days[-1][key] = self.location
+        return True
+
+    def rotate(self) -> None:
+        """Begin a new day of publication, and forget the oldest."""
+        self._days.append({})
+        del self._days[1:-DAYS_REMEMBERED]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the records read lately."""
+        return frozenset[str]().union(*self._days)
+
+    def seen(self, keys: frozenset[str]) -> frozenset[str]:
+        """Return those of the keys whose records were read lately."""
+        return frozenset[str]().union(*(keys.intersection(day) for day in self._days))
+
+    def locations(self, keys: Iterable[str]) -> set[str]:
+        """Return the locations of the files that hold the records of these keys."""
+        return {day[key] for key in keys for day in self._days if key in day}
+
+    def add(self, keys: frozenset[str]) -> None:
+        """Remember records that were counted elsewhere, in no known location."""
+        self._days[-1] |= dict.fromkeys(keys, "")
+
+    def merge(self, other: DuplicateFilter) -> None:
+        """Remember the records of another filter as records of the newest day."""
+        for day in other._days:
+            self._days[-1] |= day
+
+
+class CrossAccountCopies(msgspec.Struct):
+    """Copies of calls that accounts other than the caller's received, until it is known which of them count."""
+
+    own: set[str] = msgspec.field(default_factory=set)
+    """sharedEventIDs of calls whose own record was read, in the caller's account."""
+    copies: dict[str, dict[str, Event]] = msgspec.field(default_factory=dict)
+    """sharedEventID, or eventID where there is none -> eventID -> the copy."""
+
+    def add(self, event: Event) -> None:
+        """Hold a copy."""
+        # The raw parameters share the memory of the file: copied, or the file would stay in memory.
+        event = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
+        self.copies.setdefault(event.shared_id or event.id, {})[event.id] = event
+
+    def merge(self, other: CrossAccountCopies) -> None:
+        """Hold the copies of another count too."""
+        self.own |= other.own
+        for shared_id, events in other.copies.items():
+            self.copies.setdefault(shared_id, {}).update(events)
+
+    def resolve(self) -> Iterator[tuple[Event, bool]]:
+        """Give each copy, in the order of ids, and whether the own record of its call was read; forget all of them."""
+        copies, self.copies = self.copies, {}
+        for shared_id in sorted(copies):
+            for event_id in sorted(copies[shared_id]):
+                yield copies[shared_id][event_id], shared_id in self.own
+
+
+def days_within_reach(days: Sequence[str], changed: Collection[str]) -> set[str]:
+    """Return the days whose records may come again on one of some days.
+
+    Args:
+        days: all days of publication, in order.
+        changed: those of them on which something is read that was not part of an earlier reading, or was without its
+            duplicates.
+    """
+    places = [place for place, day in enumerate(days) if day in changed]
+    reach = range(-DAYS_REMEMBERED, DAYS_REMEMBERED + 1)
+    return {days[place + n] for place in places for n in reach if 0 <= place + n < len(days)}

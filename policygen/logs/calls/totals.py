@@ -1,0 +1,148 @@
+"""The totals of a reading: what is counted of all callers, whichever roles are selected.
+
+A field that is added to `Totals` is merged, subtracted, saved and loaded without further code: its type decides how.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any, NamedTuple, get_args, get_origin
+
+import msgspec
+
+from policygen.iam.request import RoleKey
+from policygen.logs.events.record import Record
+from policygen.text import clean_word, sanitize
+
+
+class ChangeEvent(NamedTuple):
+    """An event of any caller that changes what the logs show: a trail that was changed, a function deployed."""
+
+    time: str
+    """ISO 8601, UTC."""
+    source: str
+    name: str
+    region: str
+    account: str
+    params: bytes
+    """requestParameters, JSON as delivered."""
+    error: str
+    id: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """requestParameters; empty where they cannot be read."""
+        try:
+            value = msgspec.json.decode(self.params)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+CHANGE_EVENTS = {
+    "cloudtrail.amazonaws.com": re.compile(
+        r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
+    ),
+    "lambda.amazonaws.com": re.compile(
+        r"(UpdateFunction(Code|Configuration)|CreateFunction|UpdateAlias|PublishVersion)(20\d{6}(v\d+)?)?"
+    ),
+}
+"""eventSource -> the events of it that change a trail (3.4.6), or a function's code."""
+
+
+class Totals(msgspec.Struct):
+    """What was counted of all callers. Counters, numbers and lists add up; `first` and `last` widen."""
+
+    roles: Counter[RoleKey] = msgspec.field(default_factory=Counter)
+    """Events of each role, the copies that other accounts received left out."""
+    ignored: Counter[str] = msgspec.field(default_factory=Counter)
+    """Reason -> records that are no calls, or are not counted."""
+    principals: Counter[str] = msgspec.field(default_factory=Counter)
+    """userIdentity.type -> events of callers that are not roles."""
+    days: Counter[str] = msgspec.field(default_factory=Counter)
+    regions: Counter[str] = msgspec.field(default_factory=Counter)
+    data_types: Counter[str] = msgspec.field(default_factory=Counter)
+    """CloudTrail resource type -> data events of it."""
+    management: Counter[str] = msgspec.field(default_factory=Counter)
+    """``read`` and ``write`` -> management events."""
+    account_days: Counter[str] = msgspec.field(default_factory=Counter)
+    """``ACCOUNT DATE`` -> records delivered to an account; empty where a source gives sums only."""
+    change_events: list[ChangeEvent] = msgspec.field(default_factory=list)
+    records: int = 0
+    """Records that were read, duplicates included."""
+    duplicates: int = 0
+    searched: int = 0
+    """Files in which only the records that hold the role were decoded: the totals lack their other records."""
+    first: str = ""
+    """Time of the earliest event, ISO 8601 in UTC; "" where there is none."""
+    last: str = ""
+
+    def merge(self, other: Totals) -> None:
+        """Add the totals of other records."""
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        for name in (*_NUMBERS, *_LISTS):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first = min(filter(None, (self.first, other.first)), default="")
+        self.last = max(self.last, other.last)
+
+    def subtract(self, other: Totals) -> None:
+        """Subtract the totals of records that are counted elsewhere too: here they become duplicates."""
+        for name in _COUNTERS:
+            getattr(self, name).subtract(getattr(other, name))
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) - getattr(other, name))
+        for name in _LISTS:
+            setattr(self, name, [*(Counter(getattr(self, name)) - Counter(getattr(other, name))).elements()])
+        self.records += other.records  # they were read all the same
+        self.duplicates += other.records
+
+    def add_change_event(self, record: Record, time: str) -> None:
+        """Keep a record that changes what the logs show; pass over any other."""
+        names = CHANGE_EVENTS.get(record.eventSource or "")
+        if names and names.fullmatch(record.eventName or ""):
+            self.change_events.append(_change_event(record, time))
+
+    def to_json(self) -> bytes:
+        """Return the totals as JSON; a counter is a list of pairs, for its keys need not be texts."""
+        values = msgspec.structs.asdict(self)
+        return msgspec.json.encode(
+            {name: sorted(value.items()) if name in _COUNTERS else value for name, value in values.items()}
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes | msgspec.Raw) -> Totals:
+        """Return the totals that `to_json` wrote.
+
+        Raises:
+            msgspec.ValidationError: something else is in the text.
+        """
+        return msgspec.json.decode(data, type=cls, dec_hook=_counter)
+
+
+def _fields_of(kind: type) -> tuple[str, ...]:
+    fields = msgspec.structs.fields(Totals)
+    return tuple(field.name for field in fields if (get_origin(field.type) or field.type) is kind)
+
+
+_COUNTERS, _NUMBERS, _LISTS = _fields_of(Counter), _fields_of(int), _fields_of(list)
+
+
+def _counter(kind: Any, pairs: Any) -> Counter[Any]:
+    """Return a counter of a type such as ``Counter[str]`` from its pairs."""
+    (key,) = get_args(kind)
+    return Counter(dict(msgspec.convert(pairs, list[tuple[key, int]])))  # type: ignore[valid-type]
+
+
+def _change_event(record: Record, time: str) -> ChangeEvent:
+    return ChangeEvent(
+        time,
+        clean_word(record.eventSource),
+        clean_word(record.eventName),
+        clean_word(record.awsRegion),
+        clean_word(record.recipientAccountId),
+        bytes(record.requestParameters),
+        clean_word(record.errorCode),
+        sanitize(record.eventID, 128),
+    )

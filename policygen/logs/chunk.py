@@ -1,0 +1,163 @@
+"""Chunks of log objects, and how one is counted.
+
+A chunk holds objects that were published on one day. `count_chunk` is a plain function of picklable arguments that
+returns a picklable result, so it runs in this process or in any `concurrent.futures.Executor`; results add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+from policygen.logs.cache import Cache, CachedChunk
+from policygen.logs.calls.counts import CallCounts, Select
+from policygen.logs.calls.dedup import DuplicateFilter, key_of
+from policygen.logs.calls.spill import PackedParts, pack_calls
+from policygen.logs.events.record import Record
+from policygen.logs.read_report import ReadReport
+from policygen.logs.source import LogObject, Reader, RecordFilter
+from policygen.logs.window_end import WindowEnd
+from policygen.parallel import gc_paused
+
+CHUNK_BYTES = 16 << 20
+"""Bytes as stored that are read as one chunk; a trail's files are packed seven to one."""
+
+CHUNK_OBJECTS = 256
+
+
+class ReadRequest(NamedTuple):
+    """What to count. Picklable."""
+
+    select: Select
+    """The roles whose calls are kept."""
+    name: str = ""
+    """Identifies the selection in the cache; "" for one that is not cached."""
+    role: str = ""
+    """Name of the one role, "" for none: a `QuerySource` asks its engine for that role's calls."""
+    until: WindowEnd | None = None
+    """The end after which events do not count; None for all."""
+    search: RecordFilter = RecordFilter()
+
+    def covers(self, day: str) -> bool:
+        """Return whether every event published on a day counts: only such days are cached."""
+        return self.until is None or "" < day < self.until.day.isoformat()
+
+
+class Chunk(NamedTuple):
+    """Objects of one day, and what the cache holds of them."""
+
+    objects: list[LogObject]
+    cached: CachedChunk | None = None
+
+    @property
+    def day(self) -> str:
+        """The day on which its objects were published, "" where it is not known."""
+        return self.objects[0].day
+
+    @property
+    def size(self) -> int:
+        """Bytes as stored."""
+        return sum(one.size for one in self.objects)
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What one or several chunks gave."""
+
+    counts: CallCounts
+    read_report: ReadReport = field(default_factory=ReadReport)
+    packed: PackedParts | None = None
+    """The calls of `counts`, where they were packed for the disk and taken out of it."""
+
+    def merge(self, other: ChunkResult) -> None:
+        """Add what other chunks gave."""
+        self.counts.merge(other.counts)
+        self.read_report.merge(other.read_report)
+
+
+# ---- objects into chunks --------------------------------------------------------------------------------
+
+
+def make_chunks(objects: Sequence[LogObject], request: ReadRequest, cache: Cache | None) -> list[Chunk]:
+    """Return all objects in chunks, by day: those that the cache holds, and new ones of the other objects."""
+    cached = cache.lookup([one for one in objects if request.covers(one.day)]) if cache else []
+    chunks = [Chunk(members, chunk) for members, chunk in cached]
+    known = {one.locator for chunk in chunks for one in chunk.objects}
+    chunks += map(Chunk, _split(one for one in objects if one.locator not in known))
+    return sorted(chunks, key=lambda chunk: chunk.day)
+
+
+def _split(objects: Iterable[LogObject]) -> Iterator[list[LogObject]]:
+    """Give objects of one day together, at most `CHUNK_OBJECTS` and about `CHUNK_BYTES` at a time."""
+    for _, members in groupby(objects, key=lambda one: one.day):
+        chunk, size = list[LogObject](), 0
+        for one in members:
+            if chunk and (size + one.size > CHUNK_BYTES or len(chunk) >= CHUNK_OBJECTS):
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(one)
+            size += one.size
+        yield chunk
+
+
+# ---- counting a chunk -----------------------------------------------------------------------------------
+
+CountChunk = Callable[[Reader, Sequence[LogObject], ReadRequest], ChunkResult]
+"""What a worker runs: `count_chunk` or `count_and_pack_chunk`."""
+
+
+def count_chunk(
+    reader: Reader,
+    objects: Sequence[LogObject],
+    request: ReadRequest,
+    counted_elsewhere: frozenset[str] = frozenset(),
+) -> ChunkResult:
+    """Count the records of some objects.
+
+    Args:
+        reader: of their source.
+        objects: in the order of their days.
+        request: which roles' calls are kept, and until when events count.
+        counted_elsewhere: keys of records that another chunk counts.
+    """
+    duplicates = DuplicateFilter(counted_elsewhere)
+    result = ChunkResult(CallCounts(request.select, until=request.until, duplicates=duplicates))
+    count_into(result, reader, objects)
+    return result
+
+
+def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], request: ReadRequest) -> ChunkResult:
+    """Count a chunk whose calls go to disk, and pack them: the worker does so, not the process that writes them."""
+    with gc_paused():  # until the calls are gone
+        result = count_chunk(reader, objects, request)
+        result.packed = pack_calls(result.counts.calls)
+    return result
+
+
+def count_into(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> None:
+    """Count the records of some objects into a result."""
+    with gc_paused():
+        result.counts.add_all(_records(result, reader, objects))
+
+
+def _records(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
+    """Give the records of some objects; all else that is known of the objects goes into the result."""
+    for one, batches in reader.read_many(objects):
+        result.counts.duplicates.location = one.locator
+        for batch in batches:
+            result.read_report.note(batch)
+            if batch.searched:
+                result.counts.add_searched(one.day, one.region)
+            yield from batch.records
+
+
+def count_only(
+    reader: Reader, objects: Sequence[LogObject], request: ReadRequest, keys: Collection[str]
+) -> CallCounts:
+    """Count the records of these keys, and no others, in some objects."""
+    counts = CallCounts(request.select, until=request.until)
+    batches = (batch for _, batches in reader.read_many(objects) for batch in batches)
+    counts.add_all(record for batch in batches for record in batch.records if key_of(record) in keys)
+    return counts

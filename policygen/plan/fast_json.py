@@ -1,0 +1,50 @@
+"""JSON as `json` writes it, several times as fast: a batch writes thousands of plans, and some are megabytes.
+
+msgspec writes the text, and `json` only where msgspec would write other bytes: where something has to be escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from policygen.text import visible_json
+
+_PLAIN = bytes(range(0x20, 0x7F))
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file: sorted keys, two spaces, nothing raw that a terminal obeys."""
+    data = _encode(document)
+    text = msgspec.json.format(data, indent=2) + b"\n"
+    unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
+    return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
+
+
+def indented(value: object) -> str:
+    """Return JSON over several lines, as `json` writes it with two spaces, in half of its time."""
+    try:
+        return msgspec.json.format(json.dumps(value, ensure_ascii=False), indent=2)
+    except ValueError:  # half a pair of surrogates, or no number
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """Return a hash of plain values, whatever the order of their keys."""
+    return _hash(json.dumps(value, sort_keys=True).encode())
+
+
+def digest_without_fractions(value: Any) -> str:
+    """Return the `digest` of values without fractions, in less time: both libraries write those alike."""
+    data = msgspec.json.format(_encode(value), indent=0)
+    plain = data.isascii() and b"\\" not in data and b"\x7f" not in data
+    return _hash(data) if plain else digest(value)
+
+
+def _hash(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()

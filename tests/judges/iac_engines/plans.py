@@ -1,0 +1,125 @@
+"""Plans to render: those of the sample roles, and plans made of what strangers may write into names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from hypothesis import strategies as st
+
+import policygen
+from policygen.logs.window import Window
+from tests.judges.iac_engines import Document
+from tests.support import ROOT
+
+HOME = "arn:aws:iam::111122223333:role/service-role/"
+SAMPLES = ("orders-api", f"{HOME}stock-sync", "report-monthly", "image-resizer", "deploy-ci", "bastion")
+"""The sample roles for which a policy is suggested; that of deploy-ci is split."""
+
+
+@dataclass(frozen=True)
+class Role:
+    name: str
+    account: str = "111122223333"
+    arn: str = ""
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str
+    document: Document
+
+
+@dataclass(frozen=True)
+class Plan:
+    role: Role
+    policies: Sequence[Named]
+    window: Window
+
+    @property
+    def documents(self) -> list[Document]:
+        return [policy.document for policy in self.policies]
+
+
+def plan(*documents: Document, role: str = "orders-api", names: Sequence[str] = ()) -> Plan:
+    names = names or [f"policygen-{number + 1}" for number in range(len(documents))]
+    policies = [Named(name, each) for name, each in zip(names, documents, strict=True)]
+    return Plan(Role(role), policies, Window("2026-10-26", "2026-11-24"))
+
+
+@cache
+def sample(role: str) -> Plan:
+    made = policygen.suggest(role, ROOT / "samples/trail", snapshot=ROOT / "samples/account.json")
+    policies = [Named(policy.name, policy.to_dict()) for policy in made.policies]
+    return Plan(Role(made.role.name, made.role.account, made.role.arn), policies, made.usage.window)
+
+
+def of(values: Sequence[str] = (), keys: Sequence[str] = ()) -> Document:
+    """A document with these texts in ARNs and as condition values, and these as condition keys."""
+    arns = [f"arn:aws:s3:::b/{value}" for value in values]
+    statements = [
+        {"Sid": "All", "Effect": "Allow", "Action": ["s3:Get*", "s3:?utObject"], "Resource": ["*", *arns]}
+    ]
+    statements += [
+        {
+            "Sid": f"V{i}",
+            "Effect": "Deny",
+            "NotAction": ["s3:ListBucket"],
+            "NotResource": [arn],
+            "Condition": {"StringEquals": {"aws:PrincipalTag/t": [value]}},
+        }
+        for i, (arn, value) in enumerate(zip(arns, values, strict=True))
+    ]
+    statements += [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject"],
+            "Resource": ["*"],
+            "Condition": {"Null": {key: ["true"], "aws:x": ["false"]}, "StringLike": {key: ["a", "${*}b"]}},
+        }
+        for key in keys
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+VARIABLES = ["${aws:username}", "${*}", "${?}", "${$}", "${aws:PrincipalTag/team, 'none'}", "a/${saml:sub}/*"]
+"""What IAM itself reads: every language has to leave it alone."""
+
+HOSTILE = [
+    *VARIABLES,
+    # Templates of HCL, CloudFormation, Serverless and the CDK, whole, broken and in the neighbourhood of marks.
+    *("$", "%", "${", "%{", "$${", "%%{", "$$${x}", "$%{if}", "%${x}", "$$$${", "a$", "a%", '$"', "$ {", "$\n{"),
+    *("${}", "%{}", "${~ x ~}", "~}", "%{ for x in y }", "$}", "\\${x}", "\\\\${self:x}", "${!x}", "${AWS::Region}"),
+    *("${self:provider}", "${env:PATH}", "${opt:x, 'y'}", "${file(/etc/passwd)}", "#{AWS::Region}"),
+    *("${Token[TOKEN.1]}", "#{Token[TOKEN.2]}", "a-1.8881545897087626e+289b", "${Token[AWS.AccountId.3]}"),
+    *("Fn::Sub", "Fn::GetAtt", "Ref", "!Sub x", "!!python/object:x", "Fn.sub("),
+    # Ends of strings, lines, comments and documents.
+    *("\\", "\\\\", '"', "'", "`", '"""', "*/", "//", "#", "\n", "\r\n", "\r", "\t", "\x85", "\u2028", "\u2029"),
+    *("EOT", "<<EOT", "---", "...", "</script>", "]]>", "=cmd()", "@a", "${jndi:ldap://x}"),
+    # Words, numbers and marks of YAML.
+    *("yes", "No", "null", "~", "true", "1e3", "0x1f", "0o7", "1_000", "12:30:45", "2026-11-24", ".inf", "<<", "="),
+    *("*a", "&a", "!a", "- a", "? a", "a: b", "a:", "a #b", "[a]", "{a}", "|", "> x", "%YAML", "y", " a ", "", " "),
+    # Properties of every object.
+    *("constructor", "toString", "hasOwnProperty", "prototype", "resolve", "length", "$IntrinsicKey$0"),
+    # Controls, direction marks, characters outside the first plane, and length.
+    *("\x00", "\x07", "\x1b[2J", "\x7f", "\u202e", "\u200b", "\ufeff", "\uffff", "é", "日本", "\U0001f600", "x" * 1000),
+    "\U00010400" * 128,
+]  # fmt: skip
+
+_PIECES = [
+    *"$%{}#!&~\\\"'`\n\r\t *:-?<>[]()=@|,.",
+    "${",
+    "%{",
+    "$${",
+    "Token[",
+    "aws:",
+    "self:",
+    "Fn::",
+    "a",
+    "1e3",
+]
+TEXTS = st.lists(
+    st.sampled_from(_PIECES) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
+).map("".join)
+"""Texts in which marks of all the languages meet."""

@@ -1,0 +1,652 @@
+"""The engine: however logs are read, the calls of a role are the same; and what is searched for cannot be forged."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import policygen.logs.cache
+import policygen.logs.chunk
+import policygen.logs.reader
+from policygen.errors import AwsError
+from policygen.evidence.role import parse_role
+from policygen.logs.cache import Cache
+from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.chunk import ChunkResult, ReadRequest
+from policygen.logs.decode.search import cut_records
+from policygen.logs.reader import Progress, ReadOptions, read_source
+from policygen.logs.registry import open_source
+from policygen.logs.search_scope import TELLING
+from policygen.logs.source import (
+    EVERYTHING,
+    Batch,
+    BytePattern,
+    Damage,
+    LogObject,
+    Reader,
+    RecordFilter,
+    Scope,
+)
+from policygen.logs.sources.files import FileSource, read_file
+from policygen.logs.window_end import WindowEnd
+from tests.support import ROOT
+from tests.support.command import run
+from tests.support.records import record
+
+KILLS = int(os.environ.get("POLICYGEN_KILLS", "4"))
+"""How often a reading is killed; more on demand."""
+
+TRAIL = ROOT / "samples" / "trail"
+ROLE = parse_role("orders-api")
+EVERY_RECORD = ReadRequest(ROLE.matches)
+ONE_ROLE = ReadRequest(ROLE.matches, search=ROLE.record_filter)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.logs.reader, "MIN_CACHED_BYTES", 0)
+    monkeypatch.setattr(policygen.logs.reader, "MIN_PARALLEL_BYTES", 0)
+
+
+class Shuffled(FileSource):
+    """The same files in any order."""
+
+    def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
+        found = list(super().objects(scope))
+        random.Random(7).shuffle(found)
+        yield from found
+
+
+@pytest.fixture(scope="module")
+def whole() -> ChunkResult:
+    return read_source(open_source(TRAIL), EVERY_RECORD)
+
+
+class ReaderOf(Reader):
+    """Reads with a function."""
+
+    def __init__(self, function: Callable[[LogObject], Iterator[Batch]]) -> None:
+        self.function = function
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        return self.function(one)
+
+
+def same(one: ChunkResult, other: ChunkResult) -> bool:
+    assert one.counts.calls == other.counts.calls
+    assert {day for day, n in one.counts.totals.days.items() if n} == set(other.counts.totals.days)
+    assert set(one.counts.totals.regions) == set(other.counts.totals.regions)
+    assert one.counts.totals.last == other.counts.totals.last
+    assert set(one.counts.totals.management) == set(other.counts.totals.management)
+    assert sorted(one.counts.totals.change_events) == sorted(other.counts.totals.change_events)
+    return bool(one.counts.calls)
+
+
+def test_a_role_that_is_searched_for_has_the_calls_that_all_records_give(whole: ChunkResult) -> None:
+    found = read_source(open_source(TRAIL), ONE_ROLE)
+    assert found.counts.totals.searched > 0.9 * found.read_report.files
+    assert same(found, whole)
+
+
+@pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor], ids=["threads", "processes"])
+def test_several_workers_give_the_same(
+    job: ReadRequest, pool: Callable[[int], Executor], whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
+    with pool(2) as executor:
+        assert same(read_source(open_source(TRAIL), job, options=ReadOptions(executor)), whole)
+
+
+def test_the_order_of_the_files_changes_nothing(whole: ChunkResult) -> None:
+    assert same(read_source(Shuffled([TRAIL]), EVERY_RECORD), whole)
+    assert same(read_source(Shuffled([TRAIL]), ONE_ROLE), whole)
+
+
+def copied(path: Path, folder: Path) -> str:
+    """The name of a copy, as if the trail had delivered the file again."""
+    other = path.name[: -len("0000000000000000.json.gz")] + "zzzzzzzzzzzzzzzz.json.gz"
+    (folder / other).write_bytes(path.read_bytes())
+    return other
+
+
+def test_a_copy_of_a_file_counts_once_whoever_reads_it(
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
+    path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    copied(path, tmp_path)
+    for means in (ReadOptions(), ReadOptions(ThreadPoolExecutor(2))):
+        found = read_source(open_source([TRAIL, tmp_path]), EVERY_RECORD, options=means)
+        assert same(found, whole)
+        assert found.counts.totals.duplicates > whole.counts.totals.duplicates
+        assert found.counts.totals.roles == whole.counts.totals.roles
+        assert found.counts.totals.days == whole.counts.totals.days
+
+
+def test_a_copy_counts_once_where_calls_were_packed_before_it_was_known(
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
+    for path in TRAIL.rglob("*.json.gz"):
+        copied(path, tmp_path)
+    with SpillStore() as spill, ProcessPoolExecutor(2) as executor:
+        found = read_source(
+            open_source([TRAIL, tmp_path]),
+            EVERY_RECORD,
+            options=ReadOptions(executor, spill=spill, max_in_flight=3),
+        )
+        calls = {role: calls for _, own in spill.by_name() for role, calls in unpack_calls(own).items()}
+    assert calls == whole.counts.calls
+    assert found.counts.totals.roles == whole.counts.totals.roles
+    one, other = found.counts.totals, whole.counts.totals
+    assert one.records - one.duplicates == other.records - other.duplicates
+
+
+def test_only_the_file_of_a_record_that_came_twice_is_read_twice(
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
+    path = max(TRAIL.rglob("*_20261110T*.json.gz"), key=lambda one: one.stat().st_size)
+    other = path.name.replace("_20261110T", "_20261111T")
+    shutil.copyfile(path, tmp_path / other)
+    read: Counter[str] = Counter()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        read[Path(one.locator).name] += 1
+        yield from read_file(one)
+
+    source = FileSource([TRAIL, tmp_path])
+    source.reader = ReaderOf(reader)
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
+    assert same(found, whole)
+    assert {name for name, times in read.items() if times > 1} == {other}
+
+
+def test_a_copy_that_cannot_be_read_again_is_damage_and_counts_nothing_twice(
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 1)
+    path = max(TRAIL.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    other = copied(path, tmp_path)
+    read: set[str] = set()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        gone = one.locator in read and Path(one.locator).name in {path.name, other}
+        read.add(one.locator)
+        yield from [Batch.damaged(one.name, Damage(None, "gone"))] if gone else read_file(one)
+
+    source = FileSource([TRAIL, tmp_path])
+    source.reader = ReaderOf(reader)
+    found = read_source(source, EVERY_RECORD, options=ReadOptions(ThreadPoolExecutor(2)))
+    assert [reason for _, _, reason in found.read_report.damaged] == ["gone"]
+    assert found.counts.calls == whole.counts.calls
+    assert found.counts.totals.roles == whole.counts.totals.roles
+
+
+def test_chunks_hold_one_day_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 4)
+    handed: list[list[LogObject]] = []
+
+    class Spy(ThreadPoolExecutor):
+        def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+            handed.append(list(arguments[2]))
+            return super().submit(*arguments, **named)
+
+    told: list[Progress] = []
+    with Spy(1) as executor:
+        read_source(open_source(TRAIL), EVERY_RECORD, options=ReadOptions(executor, on_progress=told.append))
+    assert all(len(chunk) <= 4 and len({one.day for one in chunk}) == 1 for chunk in handed)
+    days = [chunk[0].day for chunk in handed]
+    assert days == sorted(days)
+    assert told[-1].objects == told[-1].of_objects == sum(map(len, handed))
+    assert [state.size for state in told] == sorted(state.size for state in told)
+
+
+class Elsewhere(Reader):
+    """Reads files, but in any process but the one that made it: there something happens instead. Picklable."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self.here, self.happens = os.getpid(), happens
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        if os.getpid() != self.here and "20261110T" in one.name:
+            self.happens()
+        return read_file(one)
+
+
+def expire() -> None:
+    raise AwsError("the session expired", "log in again", code="PG-E102")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_costs_time_and_nothing_else(
+    whole: ChunkResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
+    source, said = open_source(TRAIL), list[str]()
+    source.reader = Elsewhere(die)
+    with ProcessPoolExecutor(2) as executor:
+        found = read_source(source, EVERY_RECORD, options=ReadOptions(executor, on_message=said.append))
+    assert same(found, whole)
+    assert found.counts.totals.records == whole.counts.totals.records
+    assert [line.partition(":")[0] for line in said] == ["warning"]
+    assert "BrokenProcessPool" in said[0]
+
+
+def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 3)
+    source = open_source(TRAIL)
+    source.reader = Elsewhere(expire)
+    with ProcessPoolExecutor(2) as executor, pytest.raises(AwsError) as caught:
+        read_source(source, EVERY_RECORD, options=ReadOptions(executor))
+    assert (caught.value.message, caught.value.hints) == ("the session expired", ("log in again",))
+    assert caught.value.code == "PG-E102"
+
+
+def test_jobs_and_readers_cross_processes() -> None:
+    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(nobody), read_file)))
+
+
+# --- searching in a file ---------------------------------------------------------------------------------
+
+
+def text_of(*records: dict[str, Any], **form: Any) -> bytes:
+    return json.dumps({"Records": list(records)}, **({"separators": (",", ":")} | form)).encode()
+
+
+def by(role: str, **more: Any) -> dict[str, Any]:
+    made = record({"source": "s3", "name": "GetObject", "role": role, "params": more}, 0)
+    return {"eventVersion": "1.11", **made}
+
+
+def wanting(*texts: bytes) -> list[BytePattern]:
+    return [BytePattern(text) for text in texts]
+
+
+def names(found: list[Any] | None) -> list[str]:
+    return [one.userIdentity.sessionContext.sessionIssuer.userName for one in found or []]
+
+
+def test_only_the_records_that_hold_the_text_are_decoded() -> None:
+    text = text_of(by("other"), by("wanted"), by("third"), by("wanted"))
+    assert names(cut_records(text, wanting(b"wanted"))) == ["wanted", "wanted"]
+    assert cut_records(text, wanting(b"nobody")) == []
+    assert names(cut_records(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
+
+
+def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
+    text = text_of(by("a", note="StopLogging"), by("b", note="StopLogging", key="AROA1"))
+    assert names(cut_records(text, [BytePattern(b"StopLogging", b"AROA1")])) == ["b"]
+    assert cut_records(text, [BytePattern(b"StopLogging", b"AROA2")]) == []
+
+
+def test_in_another_account_s_log_only_copies_are_looked_for() -> None:
+    sought = ROLE.record_filter._replace(account="111122223333")
+    assert sought.of("111122223333") == sought.own
+    assert sought.of("444455556666") == sought.others
+    assert sought.of("") == ROLE.record_filter.of("444455556666") == (*sought.own, *sought.others)
+
+
+def test_the_copy_of_a_call_in_another_account_s_log_is_found() -> None:
+    copy = {"type": "AWSAccount", "principalId": "AROA1EXAMPLE:some-session", "accountId": "111122223333"}
+    copied = {**by("other"), "userIdentity": copy, "eventName": "Copied"}
+    owned = by("other", resources=[{"accountId": "111122223333"}])
+    sought = parse_role("arn:aws:iam::111122223333:role/orders-api").record_filter.of("444455556666")
+    (found,) = cut_records(text_of(owned, copied, by("third")), sought) or ()
+    assert found.eventName == "Copied"
+
+
+def test_what_looks_like_a_record_inside_a_record_is_none() -> None:
+    forged = by("wanted")
+    text = text_of(by("thief", list=[{"a": 1}, forged, forged, forged]), by("other"))
+    assert names(cut_records(text, wanting(b"wanted"))) == ["thief"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        text_of(by("wanted"), by("other"), indent=1),
+        text_of(by("wanted"), by("other"), separators=(", ", ": ")),
+        b" " + text_of(by("wanted")),
+        text_of(by("wanted"))[:-9],
+        text_of(by("other"), by("other"))[:-1],
+        text_of(by("other"), by("wanted"))[: len(text_of(by("other"))) - 1],
+        text_of(by("wanted")).replace(b"GetObject", b"Get\xff"),
+        json.dumps(by("wanted")).encode(),
+    ],
+    ids=[
+        "indented",
+        "spaced",
+        "a space before",
+        "cut",
+        "cut, without the text",
+        "cut before the text",
+        "no UTF-8",
+        "a record alone",
+    ],
+)
+def test_any_other_form_is_left_to_the_full_reading(text: bytes) -> None:
+    assert cut_records(text, wanting(b"wanted")) is None
+
+
+def test_spaces_between_the_records_do_not_shift_what_is_found() -> None:
+    first, rest = text_of(by("wanted", a="x" * 50), by("other"), by("wanted")).split(b',{"eventVersion"', 1)
+    for space in (b" ", b"\n\n\n"):
+        spaced = first + b"," + space + b'{"eventVersion"' + rest
+        assert cut_records(spaced, wanting(b"wanted")) is None
+
+
+def test_a_file_of_another_form_is_read_whole_when_searched(tmp_path: Path) -> None:
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(text_of(by("wanted"), by("other"), indent=1)))
+    (batch,) = read_file(LogObject("a", str(path), search=tuple(wanting(b"wanted"))))
+    assert not batch.searched
+    assert names(batch.records) == ["wanted", "other"]
+
+
+def test_a_name_that_json_may_escape_is_not_searched_for() -> None:
+    assert parse_role("a=b@c").record_filter == RecordFilter()
+    assert b"orders-api" in [one.text for one in ROLE.record_filter.own]
+
+
+# --- the cache -------------------------------------------------------------------------------------------
+
+
+class Counting(Reader):
+    """Reads files, and counts how many. Picklable as long as nobody pickles it."""
+
+    def __init__(self) -> None:
+        self.locators: list[str] = []
+
+    def read(self, one: LogObject) -> Iterator[Batch]:
+        self.locators.append(one.locator)
+        return read_file(one)
+
+
+def cached(
+    at: Path, logs: Path = TRAIL, job: ReadRequest = ONE_ROLE, **means: Any
+) -> tuple[ChunkResult, list[str]]:
+    source = open_source(logs)
+    counting = Counting()
+    if "executor" not in means:
+        source.reader = counting
+    job = job._replace(name="a role")
+    keep = ReadOptions(cache=lambda one: Cache.open(at, one.name, one.select, lambda _: None), **means)
+    return read_source(source, job, options=keep), counting.locators
+
+
+def packs(at: Path) -> list[Path]:
+    return sorted((at / "calls").glob("*/*"))
+
+
+@pytest.mark.parametrize("job", [EVERY_RECORD, ONE_ROLE], ids=["every record", "one role"])
+def test_what_was_read_once_is_not_read_again(job: ReadRequest, whole: ChunkResult, tmp_path: Path) -> None:
+    cold, first = cached(tmp_path, job=job)
+    warm, second = cached(tmp_path, job=job)
+    assert same(cold, whole)
+    assert same(warm, whole)
+    assert (len(first) > 100, second) == (True, [])
+    assert warm.counts == cold.counts
+    assert warm.read_report == cold.read_report
+
+
+def test_of_new_files_only_they_are_read(whole: ChunkResult, tmp_path: Path) -> None:
+    logs, later = tmp_path / "logs", tmp_path / "later"
+    shutil.copytree(TRAIL, logs)
+    moved = [path for path in sorted(logs.rglob("*20261124T*.json.gz")) if "Digest" not in path.name]
+    for path in moved:
+        (later / path.relative_to(logs)).parent.mkdir(parents=True, exist_ok=True)
+        path.rename(later / path.relative_to(logs))
+    cached(tmp_path / "cache", logs)
+    for path in moved:
+        (later / path.relative_to(logs)).rename(path)
+    found, read = cached(tmp_path / "cache", logs)
+    assert same(found, whole)
+    assert sorted(read) == sorted(map(str, moved))
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    cached(tmp_path / "cache", logs)
+    path = max(logs.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    path.write_bytes(gzip.compress(text_of(by("orders-api"))))
+    found, read = cached(tmp_path / "cache", logs)
+    assert str(path) in read
+    assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls
+
+
+@pytest.mark.parametrize("name", ["calls.parquet", "sums.json.gz"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda data: data[:-20], lambda data: data[:99] + bytes([data[99] ^ 1]) + data[100:], lambda _: b""],
+    ids=["cut", "one bit", "empty"],
+)
+def test_a_spoilt_pack_is_not_trusted_and_made_again(
+    name: str, spoil: Callable[[bytes], bytes], whole: ChunkResult, tmp_path: Path
+) -> None:
+    cached(tmp_path)
+    for pack in packs(tmp_path):
+        (pack / name).write_bytes(spoil((pack / name).read_bytes()))
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert len(read) > 100
+    assert cached(tmp_path)[1] == []
+
+
+def test_another_catalog_does_not_use_what_an_older_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached(tmp_path)
+    monkeypatch.setattr(policygen.logs.cache, "catalog_version", lambda: "another")
+    assert len(cached(tmp_path)[1]) > 100
+
+
+def test_many_packs_become_one(whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
+    monkeypatch.setattr(policygen.logs.reader, "FLUSHED", 1)
+    cached(tmp_path)
+    assert len(packs(tmp_path)) == 1
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert read == []
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(
+    whole: ChunkResult, tmp_path: Path
+) -> None:
+    (tmp_path / "calls").write_text("a file where the folder should be")
+    said: list[str] = []
+    source = open_source(TRAIL)
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, said.append))
+    assert same(read_source(source, ONE_ROLE._replace(name="a role"), options=keep), whole)
+    assert len(said) == 1
+
+
+def test_what_ends_in_the_middle_goes_on_from_there(whole: ChunkResult, tmp_path: Path) -> None:
+    class Expiring(Counting):
+        def read(self, one: LogObject) -> Iterator[Batch]:
+            if len(self.locators) == 60:
+                raise AwsError("the session expired", code="PG-E102")
+            return super().read(one)
+
+    source, expiring = open_source(TRAIL), Expiring()
+    assert isinstance(source, FileSource)
+    source.reader = expiring
+    keep = ReadOptions(cache=lambda one: Cache.open(tmp_path, one.name, one.select, lambda _: None))
+    with pytest.raises(AwsError):
+        read_source(source, ONE_ROLE._replace(name="a role"), options=keep)
+    found, read = cached(tmp_path)
+    assert same(found, whole)
+    assert len(read) < 120 - 40
+
+
+def test_a_damaged_file_is_never_remembered(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    path = max(logs.rglob("*.json.gz"), key=lambda one: one.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-9])
+    for _ in range(2):
+        found, read = cached(tmp_path / "cache", logs)
+        assert len(found.read_report.damaged) == 1
+    assert str(path) in read
+    assert len(read) < 20
+
+
+def test_what_is_delivered_again_days_later_counts_once_from_the_cache_too(
+    whole: ChunkResult, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    shutil.copytree(TRAIL, logs)
+    cached(tmp_path / "cache", logs)
+    path = sorted(one for one in logs.rglob("*.json.gz") if "Digest" not in one.name)[-40]
+    stamp = path.name.split("_")[3]
+    again = path.with_name(path.name.replace(stamp, f"{int(stamp[:8]) + 1}{stamp[8:]}"))
+    again.write_bytes(path.read_bytes())
+    found, _ = cached(tmp_path / "cache", logs)
+    assert same(found, whole)
+    # Both are kept now, each without what the other counts; and when the first is gone, the second counts.
+    warm, read = cached(tmp_path / "cache", logs)
+    assert same(warm, whole)
+    assert read == []
+    path.unlink()
+    assert same(cached(tmp_path / "cache", logs)[0], whole)
+
+
+def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for path in TRAIL.rglob("*_20261124T*.json.gz"):
+        (logs / f"{path.stat().st_ino}.json.gz").write_bytes(path.read_bytes())  # no name tells its day
+        (logs / path.name).write_bytes(path.read_bytes())
+    early = ONE_ROLE._replace(until=WindowEnd.parse("2026-11-24T09:00:00Z"))
+    cut, _ = cached(tmp_path / "cache", logs, early)
+    found, _ = cached(tmp_path / "cache", logs)
+    assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls
+    assert cut.counts.calls == read_source(open_source(logs), early).counts.calls != found.counts.calls
+    assert cached(tmp_path / "cache", logs, early)[0].counts.calls == cut.counts.calls
+
+
+KILLED = """
+import sys, policygen.logs.reader as engine, policygen.logs.chunk as chunk
+from pathlib import Path
+from policygen.logs.cache import Cache
+from policygen.evidence.role import parse_role
+from policygen.logs.registry import open_source
+engine.MIN_CACHED_BYTES, chunk.CHUNK_OBJECTS, engine.FLUSHED = 0, 8, 1
+role = parse_role("orders-api")
+job = chunk.ReadRequest(role.matches, "a role", search=role.record_filter)
+def wait(_):
+    print("state", flush=True)
+    sys.stdin.readline()
+cache = lambda one: Cache.open(Path(sys.argv[2]), one.name, one.select, print)
+keep = engine.ReadOptions(cache=cache, on_progress=wait)
+engine.read_source(open_source(sys.argv[1]), job, options=keep)
+print("done", flush=True)
+"""
+"""Reads a trail with a cache, and waits after each chunk until it may go on."""
+
+
+def read_and_kill(command: list[str], after: int) -> tuple[int, bool]:
+    """Kills a reading in the work after so many chunks; how many it did, and whether it came to its end."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        chunks = 0
+        while process.stdout.readline() == "state\n":
+            chunks += 1
+            process.stdin.write("\n")
+            process.stdin.flush()
+            if chunks > after:
+                process.kill()
+                return chunks, "done" in process.stdout.read()
+    return chunks, True
+
+
+def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
+    whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, killed = random.Random(11), 0
+    command = [sys.executable, "-c", KILLED, str(TRAIL), str(tmp_path)]
+    every, _ = read_and_kill(command, 10**6)
+    assert every > 10
+    shutil.rmtree(tmp_path / "calls")
+    for _ in range(KILLS):
+        _, done = read_and_kill(command, chance.randrange(every))
+        killed += not done
+        if done:
+            shutil.rmtree(tmp_path / "calls")
+    assert killed >= KILLS // 3
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 8)
+    found, _ = cached(tmp_path)
+    assert same(found, whole)
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def policygen_says(at: Path, *arguments: str) -> tuple[int, str]:
+    made = run(ROOT, *arguments, POLICYGEN_CACHE=str(at))
+    return made.code, made.stdout + made.stderr
+
+
+def test_the_cache_is_shown_and_cleared(tmp_path: Path) -> None:
+    cached(tmp_path)
+    assert policygen_says(tmp_path, "cache")[1].startswith("kept: 1 role, ")
+    (tmp_path / "other").write_text("not the cache's")
+    assert policygen_says(tmp_path, "cache", "--clear")[1].startswith("removed: 1 role, ")
+    assert policygen_says(tmp_path, "cache")[1].startswith("kept: 0 roles, 0 packs, 0.0 MB")
+    assert (tmp_path / "other").exists()
+
+
+def test_a_cache_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "calls").write_text("a file where the folder should be")
+    code, said = policygen_says(tmp_path, "cache", "--clear")
+    assert (code, "PG-E223" in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "whole"),
+    [
+        ([5, 7, 99, 3, 2, 1], ["0", "2", "5"]),  # the first, the largest, the newest
+        ([5, TELLING + 9, TELLING, 3, TELLING * 9, 1], ["0", "2", "5"]),  # the smallest that tells, of few
+    ],
+)
+def test_a_few_files_are_read_whole_to_tell_what_the_trail_holds(sizes: list[int], whole: list[str]) -> None:
+    class Listed(FileSource):
+        def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
+            for n, size in enumerate(sizes):
+                stamp = f"2026112{n // 2}T0{n}05Z"
+                name = f"123456789012_CloudTrail_us-east-1_{stamp}_0123456789abcdef.json.gz"
+                yield LogObject(name, str(n), size, "1", account="123456789012", region="us-east-1")
+
+    source, asked = Listed([]), dict[str, bool]()
+
+    def reader(one: LogObject) -> Iterator[Batch]:
+        asked[one.locator] = bool(one.search)
+        yield Batch(one.name)
+
+    source.reader = ReaderOf(reader)
+    read_source(source, ONE_ROLE)
+    assert [where for where, searched in sorted(asked.items()) if not searched] == whole

@@ -1,0 +1,68 @@
+"""Calls on disk: what comes back is what was taken, whatever the order and the splitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import policygen.logs.calls.spill
+import policygen.logs.chunk
+import policygen.logs.reader
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import Calls
+from policygen.logs.calls.spill import SpillStore, unpack_calls
+from policygen.logs.chunk import ReadRequest
+from policygen.logs.reader import ReadOptions, read_source
+from policygen.logs.registry import open_source
+from tests.support import ROOT
+
+TRAIL = ROOT / "samples" / "trail"
+
+
+def everybody(_: RoleKey) -> bool:
+    return True
+
+
+def spilled(room: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[RoleKey, Calls]]:
+    monkeypatch.setattr(policygen.logs.reader, "ROOM", room)
+    monkeypatch.setattr(policygen.logs.chunk, "CHUNK_OBJECTS", 5)
+    with SpillStore() as spill:
+        whole = read_source(open_source(TRAIL), ReadRequest(everybody), options=ReadOptions(spill=spill))
+        assert whole.counts.calls == {}
+        assert whole.counts.totals.roles
+        return {name: unpack_calls(pieces) for name, pieces in spill.by_name()}
+
+
+@pytest.mark.parametrize("room", [0, 50, 1_000_000])
+def test_every_role_has_the_calls_that_memory_would_have_held(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls
+    found = spilled(room, monkeypatch)
+    assert {role: calls for named in found.values() for role, calls in named.items()} == held
+    assert all(role.name.lower() == name for name, named in found.items() for role in named if role.name)
+
+
+def test_roles_of_one_name_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = RoleKey("111122223333", "AROAONE", "", "Orders")
+    two = RoleKey("111122223333", "AROATWO", "", "orders")
+    calls = next(iter(read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls.values()))
+    with SpillStore() as spill:
+        spill.write({one: dict(calls)})
+        spill.write({two: dict(calls), one: dict(calls)})
+        ((name, pieces),) = spill.by_name()
+        found = unpack_calls(pieces)
+        assert (name, set(found)) == ("orders", {one, two})
+        assert spill.names() == {"orders": {one, two}}
+        assert {key: seen.count for key, seen in found[one].items()} == {
+            key: 2 * seen.count for key, seen in calls.items()
+        }
+
+
+def test_what_was_written_is_gone_at_the_end(tmp_path: Path) -> None:
+    calls = read_source(open_source(TRAIL), ReadRequest(everybody)).counts.calls
+    with SpillStore(tmp_path) as spill:
+        spill.write(calls)
+        assert [one.stat().st_mode & 0o077 for one in tmp_path.iterdir()] == [0]
+    assert list(tmp_path.iterdir()) == []

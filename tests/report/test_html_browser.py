@@ -1,0 +1,206 @@
+"""The pages in a real browser. Pictures of them are left in ``build/pages``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.pages import PAGES, SECTIONS, page, plan
+
+pytestmark = pytest.mark.system
+PICTURES = ROOT / "build" / "pages"
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as files, the role's in its own folder."""
+    made = tmp_path_factory.mktemp("pages")
+    (made / "roles").mkdir()
+    for name in PAGES:
+        place = made / (f"{name}.html" if "index" in name else f"roles/{name}.html").replace(" ", "-")
+        place.write_text(page(name), "utf-8")
+    return made
+
+
+class Visit:
+    """A page in a browser, and whatever it did that it should not have done."""
+
+    def __init__(self, browser: Any, folder: Path, name: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on(
+            "dialog", lambda dialog: (self.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss())
+        )
+        self.requests: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.address = (
+            folder / f"{'' if 'index' in name else 'roles/'}{name.replace(' ', '-')}.html"
+        ).as_uri()
+        self.page.goto(self.address)
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+LOOKS = [("light", 1280), ("dark", 390), ("dark", 1280), ("light", 390)]
+
+
+@pytest.mark.parametrize("name", ["role", "everything", "index"])
+def test_a_page_is_quiet_fits_and_is_accessible_in_both_schemes(
+    chromium: Any, folder: Path, name: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for scheme, width in LOOKS[: 2 if name == "everything" else 4]:
+        with Visit(
+            chromium, folder, name, viewport={"width": width, "height": 900}, color_scheme=scheme
+        ) as visit:
+            assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+            if name != "everything":
+                visit.page.screenshot(path=PICTURES / f"{name}-{scheme}-{width}.png", full_page=True)
+            if (scheme, width) != ("light", 390):
+                assert [
+                    (one["id"], one["nodes"][0]["html"]) for one in axe.run(visit.page).response["violations"]
+                ] == []
+            assert visit.wrong == []
+            assert visit.requests == [visit.address]
+
+
+def test_a_page_is_complete_without_scripts(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "everything", java_script_enabled=False) as visit:
+        for name in ["glance", *SECTIONS]:
+            assert visit.page.locator(f"#{name}").is_visible(), name
+        for control in ("#changes .filter", "#policies .copy"):
+            assert not visit.page.locator(control).first.is_visible()
+        shown = visit.page.locator("#change-table > tbody > tr")
+        assert all(shown.nth(i).is_visible() for i in range(0, shown.count(), 7))
+        assert visit.wrong == []
+
+
+def visible(visit: Visit, table: str) -> list[str]:
+    found: list[str] = visit.page.eval_on_selector_all(
+        f"#{table} > tbody > tr", "rows => rows.filter(row => row.offsetParent).map(row => row.innerText)"
+    )
+    return found
+
+
+def test_the_tables_are_filtered_and_sorted_with_the_keyboard_alone(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "index") as visit:
+        keys, focused = visit.page.keyboard, visit.page.locator(":focus")
+        keys.press("Tab")
+        assert focused.inner_text() == "Skip to the content"
+        assert focused.bounding_box()["x"] >= 0  # it can be seen
+        while focused.evaluate("one => one.type") != "search":
+            keys.press("Tab")
+        assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+        keys.type("CONSUMER-3")
+        assert {row.split()[0] for row in visible(visit, "role-table")} == {
+            f"payments-stream-consumer-{i}" for i in (3, *range(30, 40))
+        }
+        assert visit.page.locator("[role=status]").inner_text() == "11 of 40 rows"
+        keys.press("Tab")
+        keys.type("ready")
+        assert [row.split()[0] for row in visible(visit, "role-table")] == ["payments-stream-consumer-35"]
+        keys.press("Home")
+        keys.press("Shift+Tab")
+        keys.press("Control+A")
+        keys.press("Delete")
+        assert len(visible(visit, "role-table")) == 40
+        while focused.inner_text() != "Now":
+            keys.press("Tab")
+        keys.press("Enter")
+        keys.press("Enter")
+        assert visit.page.locator("#role-table [aria-sort]").get_attribute("aria-sort") == "descending"
+        assert visible(visit, "role-table")[0].split()[0] == "payments-stream-consumer-39"
+        keys.press("Enter")
+        assert visible(visit, "role-table")[0].split()[0] == "payments-stream-consumer-0"
+        assert visit.wrong == []
+
+
+def test_a_cell_of_the_heat_map_says_its_number_when_it_is_pointed_at(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "role") as visit:
+        strip = visit.page.locator("svg.strip").nth(1)
+        before = strip.screenshot()
+        strip.hover()
+        (calendar,) = (row for row in plan().calendar.rows if row.service == "kms")
+        days = plan().calendar.days
+        tips = strip.locator("title").all_text_contents()
+        assert tips == [f"{day}: {number}" for day, number in zip(days, calendar.events, strict=True)]
+        pointed = "document.elementsFromPoint({x}, {y})[0].querySelector('title').textContent"
+        box = strip.bounding_box()
+        assert box is not None
+        for i, tip in enumerate(tips):
+            place = {"x": box["x"] + box["width"] * (i + 0.5) / len(tips), "y": box["y"] + box["height"] / 2}
+            assert visit.page.evaluate(pointed.format(**place)) == tip
+        visit.page.mouse.move(0, 0)
+        assert strip.screenshot() == before
+        assert visit.wrong == []
+
+
+def test_a_policy_is_copied_whole(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "role", permissions=["clipboard-read", "clipboard-write"]) as visit:
+        button = visit.page.locator("#policies .copy").first
+        button.focus()
+        visit.page.keyboard.press("Enter")
+        visit.page.get_by_text("Copied", exact=False).first.wait_for()
+        copied = visit.page.evaluate("navigator.clipboard.readText()")
+        assert json.loads(copied) == plan().policies[0].document
+        assert visit.wrong == []
+
+
+def test_the_ramp_leads_from_the_ground_to_the_darkest_or_brightest_in_both_schemes(
+    chromium: Any, folder: Path
+) -> None:
+    for scheme in ("light", "dark"):
+        with Visit(chromium, folder, "role", color_scheme=scheme) as visit:
+            colours = visit.page.evaluate(
+                "['ground','zero','h1','h2','h3','h4','h5'].map(name => {"
+                "const probe = document.createElementNS('http://www.w3.org/2000/svg', 'rect');"
+                "document.querySelector('svg.strip').append(probe);"
+                "probe.setAttribute('fill', getComputedStyle(document.documentElement).getPropertyValue('--' + name));"
+                "return getComputedStyle(probe).fill.match(/\\d+/g).map(Number)})"
+            )
+        lights = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in colours]
+        steps = [abs(light - lights[0]) for light in lights]
+        assert steps == sorted(steps), scheme
+        assert min(b - a for a, b in pairwise(steps)) > 8, (scheme, lights)
+
+
+def test_a_page_prints(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "role", color_scheme="dark") as visit:
+        data = visit.page.pdf(format="A4")
+        assert data.startswith(b"%PDF")
+        visit.page.emulate_media(media="print", color_scheme="dark")
+        assert not visit.page.locator("nav.toc").is_visible()
+        ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgb(255, 255, 255)"  # paper, whatever the screen's scheme

@@ -1,0 +1,128 @@
+"""What is said of a permission rests on the whole window, and on what the records cannot make up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.account.snapshot import to_account
+from policygen.errors import NothingFoundError
+from policygen.logs.events.credentials import credential_use_of
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.suggestion import Suggestion
+from tests.support.accounts import snapshot
+from tests.support.options import analysis_options
+from tests.support.records import ROLE, write_logs
+
+GET = {
+    "source": "s3",
+    "name": "GetObject",
+    "params": {"bucketName": "b", "key": "k"},
+    "resources": ["arn:aws:s3:::b/k"],
+    "function": "orders",
+    "on": ["2026-10-26", "2026-11-24", 3],
+}
+SERVICE = {"Service": "lambda.amazonaws.com"}
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": SERVICE, "Action": "sts:AssumeRole"}]}
+S3 = [{"DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}]}]
+TRAIL = {
+    "Trail": {
+        "Name": "t",
+        "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
+        "HomeRegion": "us-east-1",
+        "IsMultiRegionTrail": True,
+        "IncludeGlobalServiceEvents": True,
+    },
+    "Status": {"IsLogging": True, "StartLoggingTime": "2025-01-01T00:00:00Z"},
+    "EventSelectors": S3,
+}
+
+
+def suggested(
+    folder: Path, events: list[Mapping[str, Any]], *actions: str, until: str = "", **last: str
+) -> Suggestion:
+    """`last`: generated and created, of a last-accessed report that has no attempt at sns."""
+    policy = {"Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+    made = snapshot({"policies": [policy], "trails": [TRAIL]})
+    role = made["authorization"]["RoleDetailList"][0]
+    role["AssumeRolePolicyDocument"] = TRUST
+    if last:
+        role["CreateDate"] = last["created"]
+        report = {
+            "JobStatus": "COMPLETED",
+            "JobCreationDate": last["generated"],
+            "JobCompletionDate": last["generated"],
+            "IsTruncated": False,
+            "ServicesLastAccessed": [{"ServiceName": "SNS", "ServiceNamespace": "sns"}],
+        }
+        made["last_accessed"] = {role["Arn"]: report}
+    logs = [write_logs(folder, events)]
+    return analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20, until=until)).suggestion
+
+
+def kept(made: Suggestion) -> set[str]:
+    return {keep.grant.action for keep in made.keeps}
+
+
+@pytest.mark.parametrize(
+    ("created", "generated", "goes"),
+    [
+        ("2024-01-01T00:00:00Z", "2026-11-24T20:00:00Z", True),
+        ("2024-01-01T00:00:00Z", "2026-09-01T20:00:00Z", False),
+        ("2026-11-22T00:00:00Z", "2026-11-24T20:00:00Z", False),
+    ],
+    ids=["the whole window", "a report from before the window", "a role of three days"],
+)
+def test_idleness_removes_the_unseen_only_if_it_lasts(
+    created: str, generated: str, goes: bool, tmp_path: Path
+) -> None:
+    made = suggested(tmp_path, [GET], "s3:GetObject", "sns:Publish", created=created, generated=generated)
+    assert ("sns:Publish" not in kept(made)) is goes
+
+
+def test_selectors_that_were_set_after_the_window_say_nothing_of_it(tmp_path: Path) -> None:
+    selectors = [
+        {
+            "readWriteType": "All",
+            "includeManagementEvents": True,
+            "dataResources": [{"type": "AWS::S3::Object", "values": ["arn:aws:s3"]}],
+        }
+    ]
+    change = {
+        "source": "cloudtrail",
+        "name": "PutEventSelectors",
+        "role": "admin",
+        "time": "2026-11-21T10:00:00Z",
+        "params": {"trailName": "t", "eventSelectors": selectors},
+    }
+    used = {"source": "ssm", "name": "GetParameter", "params": {"name": "/a"}, "function": "orders"}
+    events = [used | {"on": GET["on"]}, change]
+    made = suggested(tmp_path, events, "ssm:GetParameter", "s3:PutObject", until="2026-11-18")
+    assert "s3:PutObject" in kept(made)
+
+
+def test_a_permission_that_was_set_apart_is_not_called_unseen(tmp_path: Path) -> None:
+    browser = GET | {"name": "PutObject", "agent": "[Mozilla/5.0]", "on": ["2026-11-10", "2026-11-10", 2]}
+    made = suggested(tmp_path, [GET, browser], "s3:GetObject", "s3:PutObject")
+    whys = {change.action: change.why for change in made.changes}
+    assert whys["s3:PutObject"] == "seen only in calls that were set apart"
+
+
+def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:
+    odd = GET | {"agent": "aws-cli/2.15.0", "on": ["2026-11-10", "2026-11-10", 2]}
+    with pytest.raises(NothingFoundError, match="2 calls set apart") as caught:
+        suggested(tmp_path, [odd], "s3:GetObject")
+    assert caught.value.code == "PG-E301"
+    assert any("--accept interactive-agent" in hint for hint in caught.value.hints)
+
+
+def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> None:
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "").channel == "service"
+    assert credential_use_of("f", "f", "s3.amazonaws.com", "", from_ip_address=True).channel == "other"
+    assert (
+        credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", from_ip_address=True).channel
+        == "service"
+    )

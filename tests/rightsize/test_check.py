@@ -1,0 +1,182 @@
+"""The gate: golden cases of findings, the places in the text, and each output format read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policygen.account.snapshot import to_account
+from policygen.evidence.observe import collect_evidence
+from policygen.iam.document import parse_policy
+from policygen.iam.locations import Location, locations
+from policygen.report.findings.report import FORMATS, FindingsReport, render
+from policygen.rightsize.check.basis import check_basis
+from policygen.rightsize.check.check import check, failing
+from policygen.rightsize.check.findings import RULES, Finding, policy_source
+from policygen.rightsize.decisions.load import parse_decisions
+from tests.support import ROOT
+from tests.support.accounts import ALL_DATA_EVENTS, snapshot
+from tests.support.records import ROLE, crowd, write_logs
+
+CASES = json.loads((ROOT / "tests" / "cases" / "check" / "findings.json").read_text())
+
+
+def findings(case: dict[str, Any], folder: Path) -> tuple[Finding, ...]:
+    account = None
+    if "today" in case:
+        today = dict(case["today"])
+        if today.get("trails") == "all":
+            today["trails"] = ALL_DATA_EVENTS
+        account = to_account(snapshot(today))
+    seen = collect_evidence([write_logs(folder, crowd(case["events"]))], ROLE, account=account)
+    text = json.dumps(case["policy"], indent=2)
+    decisions = parse_decisions(case.get("decisions", ""))
+    return check([policy_source("policy.json", text, parse_policy(text))], check_basis(seen, decisions))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_gate_finds_exactly_what_it_should(case: dict[str, Any], tmp_path: Path) -> None:
+    found = findings(case, tmp_path)
+    if "rules" in case:
+        assert list(dict.fromkeys(f.rule.id for f in found)) == case["rules"]
+    else:
+        assert sorted({f"{f.level} {f.rule.id} {f.subject}" for f in found}) == case["expect"]
+
+
+def test_every_rule_has_a_case_but_those_of_plans() -> None:
+    named = json.dumps(CASES)
+    assert [rule for rule in RULES if rule not in named] == ["PG106", "PG303", "PG401", "PG402", "PG403"]
+
+
+def test_a_level_gates_itself_and_what_is_worse(tmp_path: Path) -> None:
+    (case,) = [case for case in CASES if case["name"].startswith("NotAction")]
+    found = findings(case, tmp_path)
+    assert {f.level for f in failing(found, "note")} == {"error", "warning", "note"}
+    assert {f.level for f in failing(found, "warning")} == {"error", "warning"}
+    assert {f.level for f in failing(found, "error")} == {"error"}
+
+
+# --- places --------------------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Any:
+    yield path, value
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from leaves(one, (*path, key))
+    if isinstance(value, list):
+        for i, one in enumerate(value):
+            yield from leaves(one, (*path, i))
+
+
+@given(json_values, st.sampled_from([None, 1, 4]), st.booleans())
+def test_at_its_place_in_the_text_every_value_can_be_read(
+    value: Any, indent: int | None, ascii_: bool
+) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_)
+    lines = text.split("\n")
+    found = locations(text)
+    decoder = json.JSONDecoder()
+    expected = list(leaves(value))
+    assert set(found) == {path for path, _ in expected}
+    for path, one in expected:
+        at = found[path]
+        rest = "\n".join([lines[at.line - 1][at.column - 1 :], *lines[at.line :]])
+        assert decoder.raw_decode(rest)[0] == one
+
+
+def test_what_stands_alone_where_a_list_may_is_found_too() -> None:
+    text = (
+        '{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow",\n  "Action": "s3:*", "Resource": "*"}}'
+    )
+    source = policy_source("p", text, parse_policy(text))
+    assert source.place(0, "Action", 0) == Location(3, 13)
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+HOSTILE = "a\x1b[31m,b:c%\n</script>\u202e\ud800"
+
+
+def report(*found: Finding, fail_on: Any = "error") -> FindingsReport:
+    failed = len(failing(found, fail_on)) if fail_on else 0
+    return FindingsReport(
+        "orders", "123456789012", found, ["p.json"], fail_on, failed, 30, 30, "2026-11-24T22:36:02Z"
+    )
+
+
+def hostile(rule: str) -> Finding:
+    return Finding(RULES[rule], HOSTILE, HOSTILE, HOSTILE, f"iam/{HOSTILE}", Location(3, 7), HOSTILE)
+
+
+EVERY = tuple(hostile(rule) for rule in RULES)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_lets_a_hostile_name_out(name: str) -> None:
+    text = render(name, report(*EVERY))
+    text.encode("utf-8")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert text.endswith("\n")
+
+
+def test_an_annotation_is_one_line_with_its_own_signs_escaped() -> None:
+    lines = render("github", report(*EVERY)).splitlines()
+    assert len(lines) == len(EVERY) + 1
+    for line in lines[:-1]:
+        command = re.fullmatch(
+            r"::(error|warning|notice) file=([^,:]*),line=3,col=7,title=([^,:]*)::(.*)", line
+        )
+        assert command
+        assert "%25" in command[4]
+
+
+def test_junit_can_be_read_and_counts_failures_and_what_nobody_can_know() -> None:
+    root = Xml.fromstring(render("junit", report(*EVERY)))
+    (suite,) = root
+    errors = [rule for rule in RULES.values() if rule.level == "error"]
+    notes = [rule for rule in RULES.values() if rule.level == "note"]
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(EVERY)), str(len(errors)))
+    assert (len(suite.findall("*/failure")), len(suite.findall("*/skipped"))) == (len(errors), len(notes))
+
+
+def test_junit_of_nothing_is_a_test_that_passed() -> None:
+    (suite,) = Xml.fromstring(render("junit", report()))
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
+
+
+def test_sarif_has_what_github_demands() -> None:
+    (run,) = json.loads(render("sarif", report(*EVERY, fail_on=None)))["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == list(RULES)
+    for rule in rules:
+        assert all(rule[key]["text"] for key in ("help", "shortDescription", "fullDescription"))
+        assert float(rule["properties"]["security-severity"])
+    assert run["automationDetails"]["id"] == "policygen/123456789012/orders/"
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["partialFingerprints"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["region"] == {"startLine": 3, "startColumn": 7}
+        assert re.fullmatch(r"[!-~]+", place["artifactLocation"]["uri"])
+
+
+def test_the_fingerprint_of_a_finding_does_not_move_with_its_line() -> None:
+    one = hostile("PG101")
+    moved = Finding(one.rule, one.subject, one.message, one.fix, one.file, Location(9, 1), one.resource)
+    first, second = json.loads(render("sarif", report(one, moved)))["runs"][0]["results"]
+    assert first["partialFingerprints"] == second["partialFingerprints"]

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policygen.errors import GateError, UsageError
+from policygen.iam import arn
+from policygen.iam.actions import allowed_actions
+from policygen.iam.document import allow_statements, parse_policy
+from policygen.iam.grants import Grant
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.decisions.apply import (
+    NothingToKeepError,
+    apply_keeps,
+    drop_observed,
+    dropped,
+    unused_rules,
+)
+from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from tests.support import ROOT
+
+CASES = ROOT / "tests/cases/decisions"
+PAGE = (ROOT / "docs/reference/decisions.md").read_text()
+EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.S).group(1)  # type: ignore[union-attr]
+DAY = date(2026, 11, 24)
+SEEN = AccessRequest("s3:DeleteObject", "arn:aws:s3:::b/k")
+EVIDENCE = Evidence(
+    3, "2026-11-01T00:00:00Z", "2026-11-20T00:00:00Z", frozenset({"2026-11-01", "2026-11-20"}), ()
+)
+
+
+def cases(name: str) -> Any:
+    found = json.loads((CASES / f"{name}.json").read_text())
+    return pytest.mark.parametrize("case", found, ids=lambda case: case["name"])
+
+
+def now(statements: Any) -> Any:
+    return allowed_actions([parse_policy({"Version": "2012-10-17", "Statement": statements})])
+
+
+def rule(kind: Any, raw: dict[str, Any], where: str) -> DecisionRule:
+    fields = dict(raw)
+    if "expires" in fields:
+        fields["expires"] = date.fromisoformat(fields["expires"])
+    return DecisionRule(kind, where=where, **fields)
+
+
+# --- Reading ---
+
+
+@cases("files")
+def test_a_file_that_is_wrong_names_the_key_and_what_is_allowed(case: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_decisions(case["toml"])
+    assert (caught.value.code, caught.value.exit_code) == (case["code"], 2)
+    assert caught.value.message == case["message"]
+    assert case.get("hint", caught.value.hints[0]) == caught.value.hints[0]
+    assert caught.value.message.isprintable()
+
+
+def test_the_example_of_the_page_is_read_as_the_page_says(tmp_path: Path) -> None:
+    path = tmp_path / "policygen.toml"
+    path.write_text(EXAMPLE)
+    found = load_decisions(path)
+    keep, drop = found.rules
+    assert (keep.kind, keep.role, keep.expires) == ("keep", "orders-*", date(2027, 1, 31))
+    assert (keep.action, keep.resource) == ("s3:DeleteObject", "arn:aws:s3:::orders-archive/*")
+    assert (drop.kind, drop.role, drop.action, drop.resource) == ("drop", "orders-api", "sns:Publish", "*")
+    assert [one.role for one in found.protected] == ["break-glass-*"]
+    assert (found.min_days, found.quiet_days) == (30, 7)
+    assert all(one.reason for one in found.rules)
+
+
+def test_every_key_of_the_page_is_one_and_every_code_is_there() -> None:
+    named = set(re.findall(r"`((?:keep|drop|protect|evidence)\.\w+)`", PAGE))
+    keys = {
+        f"{kind}.{key}"
+        for kind in ("keep", "drop")
+        for key in ("role", "action", "resource", "reason", "expires")
+    }
+    assert named == keys | {"protect.role", "protect.reason", "evidence.min_days", "evidence.quiet_days"}
+    source = "".join(one.read_text() for one in Path("policygen/rightsize/decisions").glob("*.py"))
+    assert set(re.findall(r"PG-E\d+", source)) == set(re.findall(r"PG-E\d+", PAGE))
+
+
+def test_an_empty_file_decides_nothing() -> None:
+    assert parse_decisions("") == Decisions()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", None], ids=["not UTF-8", "missing"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "policygen.toml"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_decisions(path)
+    assert caught.value.code == "PG-E360"
+    assert str(path) in caught.value.message
+
+
+@cases("flags")
+def test_a_flag_is_a_rule(case: dict[str, Any]) -> None:
+    if "code" in case:
+        with pytest.raises(UsageError) as caught:
+            rule_of_flag(case["kind"], case["text"])
+        assert caught.value.code == case["code"]
+        assert case.get("hint", caught.value.hints[0] if caught.value.hints else "") in (
+            "",
+            *caught.value.hints,
+        )
+    else:
+        found = rule_of_flag(case["kind"], case["text"])
+        assert (found.kind, found.action, found.resource) == (case["kind"], case["action"], case["resource"])
+        assert found.flag
+        assert found.for_role("any")
+        assert found.reason
+
+
+# --- Which rules apply ---
+
+
+@cases("conflicts")
+def test_a_keep_and_a_drop_of_one_permission(case: dict[str, Any]) -> None:
+    rules = (rule("keep", case["keep"], "keep[0]"), rule("drop", case["drop"], "drop[0]"))
+    decisions = Decisions(rules)
+    if case["conflict"]:
+        with pytest.raises(UsageError, match=r"keep\[0\] keeps what drop\[0\] drops") as caught:
+            decisions.for_role("orders", DAY)
+        assert caught.value.code == "PG-E363"
+    else:
+        assert (
+            set(decisions.for_role("orders", DAY)) < set(rules) or len(decisions.for_role("orders", DAY)) == 2
+        )
+
+
+def test_a_flag_can_contradict_the_file() -> None:
+    decisions = with_flags(parse_decisions(EXAMPLE), keep=["sns:Publish"])
+    assert len(decisions.for_role("orders-batch", DAY)) == 2
+    with pytest.raises(UsageError, match=r"--keep sns:Publish keeps what drop\[0\] drops"):
+        decisions.for_role("orders-api", DAY)
+
+
+def test_a_rule_ends_with_its_last_day_and_is_reported_from_then_on() -> None:
+    decisions = parse_decisions(EXAMPLE)
+    (keep,) = (one for one in decisions.rules if one.kind == "keep")
+    for day, inside in {date(2027, 1, 31): True, date(2027, 2, 1): False}.items():
+        assert (keep in decisions.for_role("orders-api", day)) is inside
+        assert (keep in decisions.expired("orders-api", day)) is not inside
+    assert decisions.expired("reports", date(2027, 2, 1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "protected"),
+    [("break-glass-admin", True), ("Break-Glass-Admin", True), ("break-glass", False), ("orders-api", False)],
+)
+def test_a_protected_role_is_refused(name: str, protected: bool) -> None:
+    decisions = parse_decisions(EXAMPLE)
+    if not protected:
+        assert decisions.protection(name) is None
+        decisions.refuse_protected(name)
+        return
+    with pytest.raises(GateError, match="security owns it") as caught:
+        decisions.refuse_protected(name)
+    assert (caught.value.code, caught.value.exit_code) == ("PG-E365", 1)
+
+
+# --- Keeping ---
+
+
+def written(grant: Grant) -> list[Any]:
+    conditions = {operator: {key: list(v) for key, v in keys} for operator, keys in grant.conditions}
+    if grant.excluded:
+        return [grant.action, grant.resource, conditions, list(grant.excluded)]
+    return [grant.action, grant.resource, conditions] if conditions else [grant.action, grant.resource]
+
+
+@cases("keeps")
+def test_a_keep_is_cut_to_what_today_grants(case: dict[str, Any]) -> None:
+    rules = [rule_of_flag("keep", text) for text in case["keep"]]
+    if "code" in case:
+        with pytest.raises(UsageError) as caught:
+            apply_keeps(rules, "orders", now(case["today"]))
+        assert caught.value.code == case["code"]
+        assert case.get("hint", caught.value.hints[0]) in caught.value.hints
+        return
+    kept = apply_keeps(rules, "orders", now(case["today"]))
+    if "covers" in case:
+        assert any(one.grant.covers(AccessRequest(one.grant.action, case["covers"])) for one in kept)
+    assert [written(one.grant) for one in kept] == case["grants"]
+    statements = allow_statements([parse_policy({"Version": "2012-10-17", "Statement": case["today"]})])
+    assert all(any(one.grant.inside_statement(s) for s in statements) for one in kept)
+
+
+PATTERNS = [
+    "*",
+    "arn:aws:s3:::b/*",
+    "arn:aws:s3:::*/tmp/*",
+    "arn:aws:s3:::b/k",
+    "arn:aws:s3:::b",
+    "arn:aws:s3:::c*",
+]
+TODAY = st.lists(
+    st.builds(
+        lambda action, resources, negated: {
+            "Effect": "Allow",
+            "Action": action,
+            "NotResource" if negated else "Resource": resources,
+        },
+        st.sampled_from(["s3:*", "s3:DeleteObject", "s3:Delete*", "s3:ListAllMyBuckets"]),
+        st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=2),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(deadline=None)  # the first example reads the names of all actions of a service
+@given(TODAY, st.sampled_from(["s3:*", "s3:DeleteObject", "s3:DeleteB*"]), st.sampled_from(PATTERNS))
+def test_a_keep_is_never_wider_than_today_nor_than_its_rule(today: Any, action: str, resource: str) -> None:
+    keep = DecisionRule("keep", action, "x", resource=resource, where="keep[0]")
+    statements = allow_statements([parse_policy({"Version": "2012-10-17", "Statement": today})])
+    try:
+        kept = apply_keeps([keep], "orders", now(today))
+    except UsageError:  # nothing is left of it
+        return
+    for one in kept:
+        assert any(one.grant.inside_statement(s) for s in statements)
+        assert arn.contains(resource, one.grant.resource)
+        assert arn.action_matches(action, one.grant.action)
+
+
+# --- Dropping ---
+
+
+@cases("drops")
+def test_what_was_seen_is_dropped_by_name_on_the_command_line_only(case: dict[str, Any]) -> None:
+    written = Decisions(tuple(rule("drop", raw, f"drop[{i}]") for i, raw in enumerate(case["rules"])))
+    rules = with_flags(written, drop=case["flags"]).for_role("orders", DAY)
+    other = AccessRequest("s3:GetObject", "arn:aws:s3:::b/k")
+    found = drop_observed(
+        rules, "orders", {SEEN: EVIDENCE, other: EVIDENCE}, {SEEN: ("s3.amazonaws.com DeleteObject",)}
+    )
+    assert [one.rule.where for one in found.losses] == case["losses"]
+    assert [one.rule.where for one in found.spared if one.request == SEEN] == case["spared"]
+    assert (SEEN in found.kept) is not bool(case["losses"])
+    assert other in found.kept
+
+
+def test_a_loss_says_which_calls_will_fail() -> None:
+    rules = [rule_of_flag("drop", "s3:DeleteObject")]
+    (loss,) = drop_observed(
+        rules, "orders", {SEEN: EVIDENCE}, {SEEN: ("s3.amazonaws.com DeleteObject",)}
+    ).losses
+    assert loss.sentence == (
+        "s3:DeleteObject on arn:aws:s3:::b/k: 3 calls of s3.amazonaws.com DeleteObject would have failed"
+    )
+
+
+def test_what_is_spared_says_how_to_drop_it_all_the_same() -> None:
+    rules = [DecisionRule("drop", "s3:*", "x", where="drop[0]")]
+    (spared,) = drop_observed(rules, "orders", {SEEN: EVIDENCE}, {}).spared
+    assert spared.sentence == (
+        "drop[0] does not drop s3:DeleteObject: it was seen in use; --drop s3:DeleteObject drops it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "drops"),
+    [
+        ("sns:Publish", "arn:aws:sns:us-east-1:123456789012:alerts", True),
+        ("sns:Publish", "*", False),
+        ("sns:Subscribe", "arn:aws:sns:us-east-1:123456789012:alerts", False),
+        ("SNS:publish", "arn:aws:sns:us-east-1:123456789012:alerts", True),
+    ],
+)
+def test_what_nobody_saw_is_dropped_whole_or_not_at_all(action: str, resource: str, drops: bool) -> None:
+    one = DecisionRule(
+        "drop", "sns:Pub*", "x", role="orders", resource="arn:aws:sns:*:*:alerts", where="drop[0]"
+    )
+    assert dropped([one], "orders", action, resource) == (one if drops else None)
+    assert dropped([one], "reports", action, resource) is None
+
+
+def test_a_star_that_was_observed_in_a_name_is_a_character() -> None:
+    odd = AccessRequest("s3:DeleteObject", "arn:aws:s3:::b/*")
+    rules = [rule_of_flag("drop", "s3:DeleteObject on arn:aws:s3:::b/${*}")]
+    assert drop_observed(rules, "orders", {odd: EVIDENCE, SEEN: EVIDENCE}, {}).kept == {SEEN: EVIDENCE}
+
+
+def test_rules_that_speak_about_nothing_are_reported() -> None:
+    today = now([{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}])
+    useless = [
+        DecisionRule("drop", "sns:Publish", "x", where="another service"),
+        DecisionRule("drop", "s3:DeleteObject", "x", resource="arn:aws:s3:::c/*", where="another resource"),
+    ]
+    useful = [
+        DecisionRule("drop", "s3:PutObject", "x", where="granted"),
+        DecisionRule("drop", "s3:Del*", "x", resource="arn:aws:s3:::b/k", where="granted on a part"),
+    ]
+    assert unused_rules([*useless, *useful], today, []) == tuple(useless)
+    assert unused_rules(useful, None, []) == tuple(useful)
+    assert unused_rules(useful, None, [SEEN]) == (useful[0],)
+
+
+def test_what_is_kept_is_told_with_its_reason() -> None:
+    rules = parse_decisions(EXAMPLE).for_role("orders-batch", DAY)
+    (one,) = apply_keeps(rules, "orders-batch", now([{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]))
+    assert one.grant == Grant("s3:DeleteObject", "arn:aws:s3:::orders-archive/*")
+    assert one.why == "yearly purge, runs on 2 January"
+    assert one.rule.where == "keep[0]"
+
+
+def test_an_error_of_a_keep_rule_knows_its_rule_in_another_process() -> None:
+    keep = rule("keep", {"action": "s3:DeleteObject", "reason": "restores", "role": "orders-*"}, "keep[0]")
+    with pytest.raises(NothingToKeepError) as caught:
+        apply_keeps([keep], "orders", now([]))
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.rule, again.message, again.hints) == (keep, caught.value.message, caught.value.hints)

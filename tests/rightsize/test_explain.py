@@ -1,0 +1,60 @@
+"""What `explain` says of an action: a verdict, the calls behind it, and the statements that grant it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.account.snapshot import to_account
+from policygen.errors import PolicygenError
+from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.explain import Explanation, explain
+from tests.support import ROOT
+from tests.support.accounts import ALL_DATA_EVENTS, snapshot
+from tests.support.records import ROLE, crowd, write_logs
+
+CASES = json.loads((ROOT / "tests" / "cases" / "explain" / "verdicts.json").read_text())
+
+
+def explained(case: dict[str, Any], folder: Path) -> Explanation:
+    account = None
+    if "today" in case:
+        account = to_account(snapshot(case["today"] | {"trails": ALL_DATA_EVENTS}))
+    made = analyse([write_logs(folder, crowd(case["events"]))], ROLE, account=account).suggestion
+    return explain(made, case["action"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_verdict(case: dict[str, Any], tmp_path: Path) -> None:
+    if "error" in case:
+        with pytest.raises(PolicygenError) as caught:
+            explained(case, tmp_path)
+        assert caught.value.code == case["error"]
+        assert case["says"] in "\n".join(caught.value.hints)
+        return
+    one = explained(case, tmp_path)
+    assert one.verdict == case["verdict"]
+    screen = render_explanation_text(one, show_events=True)
+    assert case.get("says", "") in screen
+    assert all(len(line) <= 80 or ":" in line for line in screen.splitlines())
+    assert explanation_dict(one)["verdict"] == case["verdict"]
+
+
+def test_calls_are_counted_once_however_many_resources_they_touch(tmp_path: Path) -> None:
+    query = {"source": "dynamodb", "name": "Query", "params": {"tableName": "carts", "indexName": "by-owner"}}
+    fails = {
+        "source": "dynamodb",
+        "name": "Query",
+        "params": {"tableName": "carts"},
+        "error": "ResourceNotFoundException",
+    }
+    one = explained({"events": [query, query, fails], "action": "dynamodb:Query"}, tmp_path)
+    assert one.evidence
+    assert one.evidence.count == 3
+    assert sum(one.per_day) == 3
+    assert one.errors == {"ResourceNotFoundException": 1}
+    assert one.granted_by is None

@@ -1,0 +1,72 @@
+"""For random roles and logs: the new policy allows nothing that today's refuse, and keeps what was observed.
+
+The roles and logs are those of `tests.judges.iam_simulate.pairs`, where they can be tried by the thousand.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policygen.iam.document import allow_statements
+from policygen.iam.grants import inside_statements
+from policygen.rightsize.assess.proof import grants_in
+from tests.judges.iam_simulate.judge import available
+from tests.judges.iam_simulate.pairs import fault, questions, random_pair, suggested, verdict
+from tests.support.effort import THOROUGH, bounded, every
+
+TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
+
+
+@settings(bounded(25), deadline=None)
+@given(seed=st.integers(1, 10**9))
+def test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays(seed: int) -> None:
+    chance = random.Random(seed)
+    found, made = questions(0, random_pair(chance), chance)
+    TRIED["suggestions"] += made is not None
+    TRIED["requests"] += len(found)
+    for question in found:
+        TRIED["allowed"] += question.new == "ALLOWED"
+        assert not fault(question, question.old, question.new)
+
+
+def test_the_search_above_met_enough() -> None:
+    """Guards the guard: runs after the search, or runs it."""
+    if not TRIED["suggestions"]:
+        test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays()
+    assert TRIED["suggestions"] > (12 if THOROUGH else 2)
+    assert TRIED["allowed"] > (60 if THOROUGH else 12)
+    assert TRIED["requests"] > TRIED["allowed"]
+
+
+@pytest.mark.sweep
+def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
+    grants = suggestions = 0
+    for number in every(4, range(16)):
+        chance = random.Random(number)
+        pair = random_pair(chance)
+        made = suggested(pair)
+        if made is None:
+            continue
+        suggestions += 1
+        today = allow_statements(pair.today().policies)
+        for grant in grants_in(made.policies):
+            grants += 1
+            assert inside_statements(grant, today), grant
+    assert suggestions > (7 if THOROUGH else 1)
+    assert grants > (60 if THOROUGH else 10)
+
+
+@pytest.mark.oracle
+@pytest.mark.system
+@pytest.mark.skipif(not available(), reason="node or tests/judges/iam_simulate/node_modules is missing")
+def test_the_judge_finds_no_fault_either() -> None:
+    found = verdict(range(25), 20261126, judged=True)
+    assert found.wrong == []
+    assert found.judged_wrong == []
+    assert found.differing == []
+    assert found.suggestions > 12
+    assert found.allowed > 50

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policygen.iam.request import AccessRequest
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess import readiness
+from policygen.rightsize.assess.readiness import OpenIssues, permission_days, readiness_of, schedule_of
+from tests.support import ROOT
+
+CASES = ROOT / "tests/cases/readiness"
+PAGE = ROOT / "docs/concepts/evidence.md"
+
+
+def dates(start: str, end: str) -> list[str]:
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    return [(first + timedelta(days=i)).isoformat() for i in range((last - first).days + 1)]
+
+
+def spread(written: str | Iterable[str], start: str, end: str) -> list[str]:
+    """Dates and ranges of dates as a case writes them."""
+    if written == "all":
+        return dates(start, end)
+    return [day for one in written for day in (dates(*one.split("/")) if "/" in one else [one])]
+
+
+def made(given: dict[str, Any]) -> readiness.Readiness:
+    start, end = given["start"], given["end"][:10]
+    more = {k: v for k, v in given.items() if k in {"events", "weak", "gaps", "min_days", "quiet_days"}}
+    return readiness_of(
+        start,
+        given["end"],
+        {name: spread(days, start, end) for name, days in given["permissions"].items()},
+        spread(given["active"], start, end),
+        spread(given["covered"], start, end),
+        open_points=OpenIssues(**given.get("open_points", {})),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("case", json.loads((CASES / "verdicts.json").read_text()), ids=lambda c: c["name"])
+def test_verdict(case: dict[str, Any]) -> None:
+    found = made(case["given"])
+    assert (found.verdict, [reason.id for reason in found.reasons]) == (case["verdict"], case["reasons"])
+
+
+@pytest.mark.parametrize("case", json.loads((CASES / "rhythms.json").read_text()), ids=lambda c: c["name"])
+def test_rhythm(case: dict[str, Any]) -> None:
+    found = schedule_of("s3:GetObject", case["dates"])
+    assert (found.kind if found else None) == case["kind"]
+    if "sentence" in case:
+        assert found is not None
+        assert found.sentence == case["sentence"]
+
+
+def test_the_learning_curve_counts_distinct_permissions_day_by_day() -> None:
+    found = readiness_of(
+        "2026-11-01",
+        "2026-11-05",
+        {"b:Late": ["2026-11-04"], "a:Early": ["2026-11-01", "2026-11-05"], "c:Before": ["2026-10-31"]},
+        ["2026-11-01"],
+        dates("2026-11-01", "2026-11-05"),
+    )
+    assert found.curve == (1, 1, 1, 2, 2)
+    assert (found.last_new, found.quiet, found.once) == ("2026-11-04", 1, ("b:Late",))
+    assert (found.days, found.covered, found.active) == (5, 5, 1)
+
+
+def test_each_reason_says_a_number_that_the_reader_can_check() -> None:
+    found = made(
+        {
+            "start": "2026-10-26",
+            "end": "2026-11-24",
+            "covered": ["2026-11-15/2026-11-18", "2026-11-20/2026-11-24"],
+            "active": ["2026-11-20", "2026-11-24"],
+            "permissions": {"s3:GetObject": ["2026-11-20"], "s3:PutObject": ["2026-11-24"]},
+            "events": 1200,
+            "weak": 100,
+            "open_points": {"blind_spots": 1, "missing": 2},
+        }
+    )
+    assert [reason.sentence for reason in found.reasons] == [
+        "9 days of evidence, 14 are needed",
+        "the role was first seen 5 days ago, 14 are needed",
+        "a permission was new 0 days before the end, 3 are needed",
+        "no event of anyone on 1 day: 2026-11-19",
+        "the role was active on 2 days only",
+        "the logs begin 2026-11-15, the window 2026-10-26",
+        "100 of 1,200 events throttled or invalid",
+        "1 permission kept because the logs cannot show them",
+        "2 requests seen in use that today's policies do not allow",
+    ]
+
+
+def test_the_days_of_a_permission_are_those_of_all_its_resources() -> None:
+    def seen(*days: str) -> Evidence:
+        return Evidence(len(days), days[0], days[-1], frozenset(days), ())
+
+    requests = {
+        AccessRequest("s3:GetObject", "arn:aws:s3:::a/k"): seen("2026-11-01"),
+        AccessRequest("s3:GetObject", "arn:aws:s3:::b/k"): seen("2026-11-01", "2026-11-02"),
+        AccessRequest("s3:PutObject", "arn:aws:s3:::a/k"): seen("2026-11-03"),
+    }
+    assert permission_days(requests) == {
+        "s3:GetObject": {"2026-11-01", "2026-11-02"},
+        "s3:PutObject": {"2026-11-03"},
+    }
+
+
+def test_the_page_shows_each_threshold_and_each_reason() -> None:
+    page = PAGE.read_text()
+    names = [name for name in vars(readiness) if name.isupper() and not name.startswith("_")]
+    assert len(names) == 8
+    missing = [name for name in names if f"`{name}` | {getattr(readiness, name)} |" not in page]
+    ids = {reason for case in json.loads((CASES / "verdicts.json").read_text()) for reason in case["reasons"]}
+    missing += [reason for reason in sorted(ids) if f"| `{reason}` |" not in page]
+    assert not missing
+
+
+DAYS = st.sets(st.sampled_from(dates("2026-10-20", "2026-11-30")))
+GIVEN = st.fixed_dictionaries(
+    {"permissions": st.dictionaries(st.sampled_from("abc"), DAYS), "active": DAYS, "covered": DAYS}
+)
+
+
+@given(GIVEN, st.integers(1, 30), st.integers(0, 10))
+def test_the_curve_only_rises_and_stricter_thresholds_never_help(given: Any, days: int, quiet: int) -> None:
+    def judge(**more: int) -> readiness.Readiness:
+        return readiness_of("2026-10-26", "2026-11-24", **given, **more)
+
+    found, stricter = judge(min_days=days, quiet_days=quiet), judge(min_days=days + 1, quiet_days=quiet + 1)
+    assert list(found.curve) == sorted(found.curve)
+    assert found.reasons
+    order = ["ready", "review", "wait"]
+    assert order.index(stricter.verdict) >= order.index(found.verdict)
+    assert [order.index(r.verdict) for r in found.reasons] == sorted(
+        (order.index(r.verdict) for r in found.reasons), reverse=True
+    )

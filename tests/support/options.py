@@ -1,0 +1,23 @@
+"""Options of an analysis from the keywords of a test or a golden case."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, TypedDict
+
+from policygen.evidence.observe import ObserveOptions
+from policygen.rightsize.suggestion import SuggestOptions
+
+
+class AnalysisOptions(TypedDict):
+    """The two option groups of `policygen.rightsize.analysis.analyse`."""
+
+    observe: ObserveOptions
+    suggest: SuggestOptions
+
+
+def analysis_options(**options: Any) -> AnalysisOptions:
+    """Options by their names alone, each in the group that has it; `on` is in both."""
+    observe = {one.name: options[one.name] for one in fields(ObserveOptions) if one.name in options}
+    suggest = {name: value for name, value in options.items() if name not in observe or name == "on"}
+    return {"observe": ObserveOptions(**observe), "suggest": SuggestOptions(**suggest)}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
+from policygen.days import days_between
 from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
@@ -280,9 +281,7 @@ def _no_events(
         )
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
-    needed = (
-        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    )
+    needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
     hints = [
         f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
     ]

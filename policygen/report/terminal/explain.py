@@ -19,7 +19,7 @@ def render_explanation_text(one: Explanation, *, show_events: bool = False, asci
     lines = [*_head(one), *_seen(one), *_else(one)]
     if show_events:
         lines += _calls(one)
-    elif one.calls:
+    elif one.use.calls:
         lines.append("--events prints the calls; values of parameters are left out")
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
@@ -38,24 +38,25 @@ def _head(one: Explanation) -> Iterator[str]:
 
 
 def _seen(one: Explanation) -> Iterator[str]:
-    if one.evidence is None:
-        visible = f"no: {one.blind}" if one.blind else f"yes: it would have been seen since {one.since}"
+    if one.use.evidence is None:
+        blind_spot, since = one.observability.blind_spot, one.observability.since
+        visible = f"no: {blind_spot.why}" if blind_spot else f"yes: it would have been seen since {since}"
         yield from _field("visible", visible)
-        yield from _field("seen", "0 calls, which proves nothing" if one.blind else "0 calls")
-        if one.said:
-            yield from _field("IAM says", one.said.removeprefix("IAM "))
+        yield from _field("seen", "0 calls, which proves nothing" if blind_spot else "0 calls")
+        if one.last_accessed:
+            yield from _field("IAM says", one.last_accessed.removeprefix("IAM "))
         return
-    seen = one.evidence
+    seen = one.use.evidence
     yield from _field(
-        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(one.per_day)} days"
+        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(one.use.per_day)} days"
     )
     yield from _field("", f"first {minute(seen.first)}, last {minute(seen.last)} UTC")
-    if len(one.per_day) > 1:
-        yield from _field("", f"{sparks(one.per_day)}  a day, at most {max(one.per_day):,}")
-    for i, (request, evidence) in enumerate(list(one.resources.items())[:LISTED]):
+    if len(one.use.per_day) > 1:
+        yield from _field("", f"{sparks(one.use.per_day)}  a day, at most {max(one.use.per_day):,}")
+    for i, (request, evidence) in enumerate(list(one.use.resources.items())[:LISTED]):
         yield from _field("on" if i == 0 else "", f"{evidence.count:>7,}  {short(request.resource)}")
-    yield from more(len(one.resources), LISTED)
-    for i, (event, rules) in enumerate(one.events.items()):
+    yield from more(len(one.use.resources), LISTED)
+    for i, (event, rules) in enumerate(one.use.events.items()):
         yield from _field("event" if i == 0 else "", f"{event} → {one.action}")
         for rule in rules[:LISTED]:
             yield from _field("", f"map: {rule}")
@@ -63,8 +64,8 @@ def _seen(one: Explanation) -> Iterator[str]:
     if seen.sessions:
         origin.append(f"session {', '.join(sorted(seen.sessions))}")
     yield from _field("from", "; ".join(part for part in origin if part))
-    if one.errors:
-        failed = ", ".join(f"{n:,} {code}" for code, n in one.errors.items())
+    if one.use.errors:
+        failed = ", ".join(f"{n:,} {code}" for code, n in one.use.errors.items())
         yield from _field("errors", f"{failed}: they count, the permission was checked before")
 
 
@@ -96,12 +97,13 @@ def _else(one: Explanation) -> Iterator[str]:
             f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
         )
         yield from _field("kept", f"on {where}: {keep.why}")
-    if one.remedy and one.evidence is None:
-        yield from _field("to know", one.remedy)
-    if one.command and one.evidence is None:
-        yield f"             {one.command}"
-    if one.why and one.why != "visible, 0 calls":
-        yield from _field("goes", one.why)
+    blind_spot = one.observability.blind_spot
+    if blind_spot and one.use.evidence is None:
+        yield from _field("to know", blind_spot.remedy)
+        if blind_spot.command:
+            yield f"             {blind_spot.command}"
+    if one.why_removed and one.why_removed != "visible, 0 calls":
+        yield from _field("goes", one.why_removed)
     if one.verdict == "removed":
         yield from _field("keep it", f"--keep {one.action}, or keep in policygen.toml")
 
@@ -115,7 +117,7 @@ def _place(place: StatementRef) -> str:
 
 def _calls(one: Explanation) -> Iterator[str]:
     yield ""
-    for _, call, seen in one.calls:
+    for _, call, seen in one.use.calls:
         error = f" {call.error}" if call.error else ""
         yield from wrapped(
             f"{minute(seen.first)}  ",
@@ -133,7 +135,7 @@ def render_explanation_json(one: Explanation) -> str:
 
 def explanation_dict(one: Explanation) -> dict[str, Any]:
     """The explanation as plain values."""
-    seen = one.evidence
+    seen, blind_spot = one.use.evidence, one.observability.blind_spot
     return {
         "action": one.action,
         "role": one.role,
@@ -146,16 +148,16 @@ def explanation_dict(one: Explanation) -> dict[str, Any]:
             "days": len(seen.days),
             "first": seen.first,
             "last": seen.last,
-            "per_day": list(one.per_day),
+            "per_day": list(one.use.per_day),
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),
         },
         "resources": [
             {"resource": request.resource, "count": evidence.count}
-            for request, evidence in one.resources.items()
+            for request, evidence in one.use.resources.items()
         ],
-        "events": {event: list(rules) for event, rules in one.events.items()},
+        "events": {event: list(rules) for event, rules in one.use.events.items()},
         "calls": [
             {
                 "day": day,
@@ -165,9 +167,9 @@ def explanation_dict(one: Explanation) -> dict[str, Any]:
                 "count": evidence.count,
                 "event_ids": list(evidence.event_ids),
             }
-            for day, call, evidence in one.calls
+            for day, call, evidence in one.use.calls
         ],
-        "errors": dict(one.errors),
+        "errors": dict(one.use.errors),
         "denied": [
             {"resource": w.resource, "policy_type": w.policy_type, "explicit": w.explicit, "count": e.count}
             for w, e in one.denied.items()
@@ -188,11 +190,11 @@ def explanation_dict(one: Explanation) -> dict[str, Any]:
         "kept_in": list(one.kept_in),
         "keeps": [{"resource": keep.grant.resource, "why": keep.why} for keep in one.keeps],
         "rules": list(one.rules),
-        "visible": not one.blind,
-        "why_not_visible": one.blind,
-        "visible_since": one.since,
-        "remedy": one.remedy,
-        "command": one.command,
-        "last_accessed": one.said,
-        "why_removed": one.why,
+        "visible": blind_spot is None,
+        "why_not_visible": blind_spot.why if blind_spot else "",
+        "visible_since": one.observability.since,
+        "remedy": blind_spot.remedy if blind_spot else "",
+        "command": blind_spot.command if blind_spot else "",
+        "last_accessed": one.last_accessed,
+        "why_removed": one.why_removed,
     }

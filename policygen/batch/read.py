@@ -73,7 +73,7 @@ def read_logs(
         )
     limit = limit_of(options.days, options.until) or end_of(source, options.on)
     asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # What is kept of all roles has no bound, so it is kept only where read_report again would cost requests.
+    # A cache of all roles has no bound on its size, so it is used only where reading again would cost requests.
     name = f"every role {asked}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
     request = ReadRequest(asked.matches, name, until=limit)

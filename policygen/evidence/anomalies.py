@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from policygen.logs.calls.call import CallBucket, Calls
-from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
@@ -212,8 +212,3 @@ def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
         return True
     short = name.rsplit(":function:", 1)[-1].split(":")[0]
     return any(function.rsplit(":function:", 1)[-1] == short for function in functions)
-
-
-def who(calls: Calls) -> Evidence | None:
-    """Sum of the evidence: sessions, addresses and agents of what was set apart."""
-    return sum_evidence(calls.values())

@@ -17,6 +17,7 @@ from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.source import QuerySource, Source
 from policygen.logs.window import end_of, limit_of, scope_of
+from policygen.logs.window_end import WindowEnd
 
 
 class RoleQuery(NamedTuple):
@@ -40,8 +41,8 @@ class BatchEvidence(NamedTuple):
 
     read_report: ReadReport
     counts: CallCounts
-    limit: str
-    """Where the window ends, "" for the newest event."""
+    limit: WindowEnd | None
+    """The window's end; None for the newest event."""
 
 
 def read_logs(

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from policygen.logs.calls.call import CallBucket, Calls
-from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
@@ -95,7 +95,7 @@ def split_anomalies(
     signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
     found: dict[Anomaly, Evidence] = {}
     for key, sign in signs.items():
-        if not until or key.day <= until[:10]:
+        if not until or key.day <= until:
             anomaly = Anomaly(sign, key.call.source, key.call.name, key.user.function)
             found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
     left_out = {sign for sign in ANOMALY_RULES if sign not in accepted and sign not in SHOWN_ONLY}
@@ -212,8 +212,3 @@ def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
         return True
     short = name.rsplit(":function:", 1)[-1].split(":")[0]
     return any(function.rsplit(":function:", 1)[-1] == short for function in functions)
-
-
-def who(calls: Calls) -> Evidence | None:
-    """Sum of the evidence: sessions, addresses and agents of what was set apart."""
-    return sum_evidence(calls.values())

@@ -46,9 +46,9 @@ def _lookup(specs: Sequence[str], how: AwsOptions) -> LogSource:
 
 
 def _logs(specs: Sequence[str], how: AwsOptions) -> LogSource:
-    from policygen.logs.sources.api.cloudwatch import open_logs
+    from policygen.logs.sources.api.cloudwatch import open_log_groups
 
-    return open_logs(specs, profile=how.profile)
+    return open_log_groups(specs, profile=how.profile)
 
 
 def _athena(specs: Sequence[str], how: AwsOptions) -> QuerySource:

@@ -91,7 +91,7 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
         return self.end if "T" in self.end else f"{self.end}T23:59:59Z"
 
 
-class Totals(msgspec.Struct, frozen=True):
+class BatchTotals(msgspec.Struct, frozen=True):
     """The rows of one verdict, added up."""
 
     verdict: Verdict
@@ -101,13 +101,13 @@ class Totals(msgspec.Struct, frozen=True):
     escalations_closed: int
 
 
-def totals(rows: Iterable[BatchRow]) -> list[Totals]:
+def batch_totals(rows: Iterable[BatchRow]) -> list[BatchTotals]:
     """The sums of each verdict that there is, in order."""
     groups: dict[Verdict, list[BatchRow]] = {verdict: [] for verdict in get_args(Verdict)}
     for row in rows:
         groups[row.verdict].append(row)
     return [
-        Totals(
+        BatchTotals(
             verdict,
             len(members),
             sum(row.actions_now or 0 for row in members if row.cut is not None),

@@ -36,8 +36,11 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
         msgspec.ValidationError: it has not the shape of a plan.
     """
     plan = msgspec.convert(dict(document), Plan)
-    plan.policies = tuple(_in_order(one) for one in plan.policies)
-    plan.today = None if plan.today is None else tuple(_in_order(one) for one in plan.today)
+    plan.policies = tuple(
+        msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.policies
+    )
+    if plan.today is not None:
+        plan.today = tuple(Document(policy.name, _in_order(policy.document)) for policy in plan.today)
     plan.document = {name: value for name, value in document.items() if name != "screen"}
     plan.file = file
     return plan
@@ -48,13 +51,13 @@ _ORDER = (
 )  # fmt: skip
 
 
-def _in_order(policy: Document) -> Document:
-    """A policy as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
-    document = _sorted(policy.document)
+def _in_order(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy document as IAM's users write it, whatever a writer of JSON did to the order of the elements."""
+    document = _sorted(document)
     statements = document.get("Statement")
     if isinstance(statements, list):
         document["Statement"] = [_sorted(one) if isinstance(one, dict) else one for one in statements]
-    return Document(policy.name, document)
+    return document
 
 
 def _sorted(elements: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,19 @@ import msgspec
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
+from policygen.plan.model_evidence import (
+    Calendar,
+    PlanAnomaly,
+    PlanCoverage,
+    PlanDenied,
+    PlanEvidence,
+    PlanInformationalRequest,
+    PlanNotAllowed,
+    PlanPredecessor,
+    PlanUnmapped,
+    PlanUser,
+    Seen,
+)
 from policygen.rightsize.assess.risk import Family
 
 
@@ -31,55 +44,18 @@ class PlanWindow(msgspec.Struct, frozen=True):
     """Whether a person named the end; if not, it is the newest event. Older plans do not tell."""
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and when something was seen."""
-
-    count: int = 0
-    days: int = 0
-    first: str = ""
-    last: str = ""
-    event_ids: tuple[str, ...] = ()
-    weak: int = 0
-
-
-class Request(Seen, frozen=True, kw_only=True):
-    """An access request and its evidence."""
-
-    action: str
-    resource: str
-    type: str = ""
-    grade: str = "required"
-    written_as: str | None = None
-    rule: str | None = None
-    why: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-
-
-class PlanEvidence(Seen, frozen=True, kw_only=True, dict=True):
-    """The role's events in the window, and what they asked for."""
-
-    calls: int
-    regions: tuple[str, ...]
-    requests: tuple[Request, ...]
-    digest: str = ""
-    """A hash of the window and of all that was seen in it."""
-
-    @cached_property
-    def observed(self) -> tuple[Request, ...]:
-        """The requests that AWS asked for, or may have asked for: all but the informational ones."""
-        return tuple(one for one in self.requests if one.grade not in {"hint", "indirect"})
-
-    @property
-    def granted(self) -> tuple[Request, ...]:
-        """The observed requests that the proposal grants for their own sake."""
-        return tuple(one for one in self.observed if one.written_as is not None)
-
-
 class Document(msgspec.Struct, frozen=True):
     """A policy: its name and IAM's document."""
 
     name: str
     document: dict[str, Any]
+
+
+class ProposedPolicy(Document, frozen=True):
+    """A proposed policy, which fits IAM's quotas."""
+
+    size: int
+    """Characters that count against the quota."""
 
 
 class PlanGrant(msgspec.Struct, frozen=True):
@@ -108,43 +84,6 @@ class PlanKeep(msgspec.Struct, frozen=True):
     def service(self) -> str:
         """The action's service prefix."""
         return service_of(self.action)
-
-
-class PlanNotAllowed(Seen, frozen=True, kw_only=True):
-    """Observed, but not allowed by today's policies, and not granted."""
-
-    action: str
-    resource: str
-    cause: str
-
-
-class PlanDenied(Seen, frozen=True, kw_only=True):
-    """Asked for and refused."""
-
-    action: str
-    resource: str
-    policy_type: str
-    explicit: bool
-    event: str
-
-
-class PlanUnmapped(Seen, frozen=True, kw_only=True):
-    """A call that no rule turns into access requests."""
-
-    event: str
-    why: str
-
-
-class PlanAnomaly(Seen, frozen=True, kw_only=True):
-    """Calls that do not look like the workload."""
-
-    sign: str
-    event: str
-    accepted: bool
-    function: str = ""
-    sessions: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    user_agents: tuple[str, ...] = ()
 
 
 class PlanCheck(msgspec.Struct, frozen=True):
@@ -204,53 +143,6 @@ class Risks(msgspec.Struct, frozen=True):
     left: tuple[PlanRisk, ...] = ()
 
 
-class Stopped(msgspec.Struct, frozen=True):
-    """When a trail did not log."""
-
-    trail: str
-    start: str
-    end: str
-
-
-class PlanDataEvents(msgspec.Struct, frozen=True):
-    """How much of a service's data events the trails log."""
-
-    service: str
-    logged: str
-    """``on``, ``off`` or ``partly``."""
-
-
-class PlanCoverage(msgspec.Struct, frozen=True):
-    """What the logs can show."""
-
-    days: int
-    days_with_events: int
-    regions: tuple[str, ...]
-    trails: tuple[str, ...] | None
-    data_event_types: tuple[str, ...] | None
-    days_without_events: tuple[str, ...] = ()
-    stopped: tuple[Stopped, ...] = ()
-    incomplete: tuple[str, ...] = ()
-    logged_regions: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
-    """None for all regions, or where the trails are not known. Older plans do not tell."""
-    data_events: tuple[PlanDataEvents, ...] = ()
-    """Of the services that the role may use or used, where the trails are known. Older plans have none."""
-
-
-class ServiceDays(msgspec.Struct, frozen=True):
-    """Events of one service, day by day."""
-
-    service: str
-    events: tuple[int, ...]
-
-
-class Calendar(msgspec.Struct, frozen=True):
-    """Events of what looks like the workload, by service and day."""
-
-    days: tuple[str, ...] = ()
-    rows: tuple[ServiceDays, ...] = ()
-
-
 class PlanQuestion(msgspec.Struct, frozen=True):
     """A resource type whose names may be new next time."""
 
@@ -264,17 +156,6 @@ class PlanLastAccessed(msgspec.Struct, frozen=True):
 
     action: str
     says: str
-
-
-class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
-    """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
-
-    action: str
-    resource: str
-    grade: str
-    allowed: bool
-    events: tuple[str, ...] = ()
-    """Event source and name. Older plans have none."""
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
@@ -291,14 +172,6 @@ class Barred(msgspec.Struct, frozen=True):
 
     action: str
     by: str
-
-
-class PlanPredecessor(msgspec.Struct, frozen=True):
-    """A deleted role of the same name, left out."""
-
-    role_id: str
-    events: int
-    last: str
 
 
 class PlanDropped(msgspec.Struct, frozen=True):
@@ -329,13 +202,6 @@ class PlanDecisions(msgspec.Struct, frozen=True):
     """Where an expired decision stands -> its reason. Older plans have none."""
 
 
-class PlanUser(msgspec.Struct, frozen=True):
-    """A function that uses the role, "" for others, and what it uses."""
-
-    function: str
-    actions: tuple[str, ...]
-
-
 class Trust(msgspec.Struct, frozen=True):
     """Who may assume the role."""
 
@@ -352,7 +218,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     role: PlanRole
     window: PlanWindow
     evidence: PlanEvidence
-    policies: tuple[Document, ...]
+    policies: tuple[ProposedPolicy, ...]
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
     today: tuple[Document, ...] | None
@@ -391,7 +257,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     @property
     def size(self) -> int:
         """Characters of all proposed documents that count against IAM's quotas."""
-        return sum(int(one["size"]) for one in self.document["policies"])
+        return sum(policy.size for policy in self.policies)
 
     @cached_property
     def alike(self) -> tuple[ChangeGroup, ...]:

@@ -57,10 +57,15 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
     return tuple(found)
 
 
-def _seasonal(plan: Plan) -> list[OpenQuestion]:
+def seasonal_groups(plan: Plan) -> dict[tuple[str, str], list[str]]:
+    """Return what IAM saw before the window, as (service, what it saw) -> the actions that go."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in plan.seasonal:
         groups.setdefault((one.action.split(":", 1)[0], one.says), []).append(one.action)
+    return groups
+
+
+def _seasonal(plan: Plan) -> list[OpenQuestion]:
     return [
         OpenQuestion(
             service,
@@ -68,7 +73,7 @@ def _seasonal(plan: Plan) -> list[OpenQuestion]:
             says,
             f"--keep {actions[0]}" if len(actions) == 1 else f"--keep '{service}:*'",
         )
-        for (service, says), actions in groups.items()
+        for (service, says), actions in seasonal_groups(plan).items()
     ]
 
 

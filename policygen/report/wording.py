@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
 from policygen.text import pluralize
+
+INFORMATIONAL_GRADES: Mapping[str, str] = {
+    "indirect": "Used, as other calls show; no event of their own was read",
+    "hint": "May also be needed: calls of this kind often ask for it",
+}
+"""Grade of a request that is not granted for its own sake -> what that means."""
 
 
 def list_resources(patterns: Iterable[Sequence[str]]) -> str:

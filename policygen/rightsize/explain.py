@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal
 
 from policygen.catalog import mapping
@@ -209,9 +208,7 @@ def _calls(made: Suggestion, folded: str) -> Iterator[tuple[str, CallSignature, 
 
 
 def _series(made: Suggestion, days: Mapping[str, int]) -> tuple[int, ...]:
-    start = date.fromisoformat(made.usage.window.start)
-    every = ((start + timedelta(days=i)).isoformat() for i in range(made.usage.window.days))
-    return tuple(days.get(day, 0) for day in every)
+    return tuple(days.get(day, 0) for day in made.usage.window.dates())
 
 
 def _errors(calls: Sequence[tuple[str, CallSignature, Evidence]]) -> dict[str, int]:

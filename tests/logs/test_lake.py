@@ -36,6 +36,7 @@ from policygen.logs.sources.lake.client import EventDataStore, LakeClient, parse
 from policygen.logs.sources.lake.source import LakeSource
 from policygen.logs.sources.lake.sql import GROUPINGS_BY_STATEMENT, lake_summary_sql, records_sql
 from policygen.logs.sources.waiting import RETRY_DELAYS
+from policygen.logs.window_end import WindowEnd
 from policygen.rightsize.analysis import analyse
 from tests.logs.test_athena import odd, sample_rows
 from tests.support import ROOT
@@ -188,7 +189,7 @@ def named(name: str) -> Callable[[RoleKey], bool]:
 
 
 def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
-    counts = CallCounts(named(role), until=until)
+    counts = CallCounts(named(role), until=WindowEnd.parse(until) if until else None)
     aws.source().count_into(counts, role, scope, lambda _: None)
     return counts
 
@@ -196,7 +197,7 @@ def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") ->
 def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: Path) -> CallCounts:
     """What the same events give as files."""
     (tmp_path / "a.json").write_text(json.dumps({"Records": list(events)}, separators=(",", ":")))
-    counts = CallCounts(named(role), until=until)
+    counts = CallCounts(named(role), until=WindowEnd.parse(until) if until else None)
     for batch in open_source(tmp_path).read():
         counts.add_all(batch.records)
     counts.resolve_cross_account_copies()
@@ -300,7 +301,7 @@ def test_results_of_many_pages_are_read_whole(tmp_path: Path) -> None:
 
 
 def test_statements_fit_and_quote_what_they_are_given() -> None:
-    asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
+    asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", WindowEnd.parse("2026-11-24T10:00:00Z"))
     statements = [lake_summary_sql(ID, asked, marks) for marks in GROUPINGS_BY_STATEMENT]
     statements += [records_sql(ID, asked), records_sql(ID, asked, [f"AROA{n:017}" for n in range(20)])]
     assert max(map(len, statements)) < 6_000

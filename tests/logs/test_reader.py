@@ -43,6 +43,7 @@ from policygen.logs.source import (
     Scope,
 )
 from policygen.logs.sources.files import FileSource, read_file
+from policygen.logs.window_end import WindowEnd
 from tests.support import ROOT
 from tests.support.command import run
 from tests.support.records import record
@@ -537,7 +538,7 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
     for path in TRAIL.rglob("*_20261124T*.json.gz"):
         (logs / f"{path.stat().st_ino}.json.gz").write_bytes(path.read_bytes())  # no name tells its day
         (logs / path.name).write_bytes(path.read_bytes())
-    early = ONE_ROLE._replace(until="2026-11-24T09:00:00Z")
+    early = ONE_ROLE._replace(until=WindowEnd.parse("2026-11-24T09:00:00Z"))
     cut, _ = cached(tmp_path / "cache", logs, early)
     found, _ = cached(tmp_path / "cache", logs)
     assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls

@@ -18,7 +18,6 @@ PACKAGE = ROOT / "policygen"
 PROTOCOLS = {
     "command": "a command of the command line: each file of cli/commands has one",
     "render": "one plan or report in a format: the tables of formats choose the module",
-    "render_all": "several plans in one text, of the formats that have a form for them",
 }
 """Names that many modules must have -> why."""
 

@@ -26,6 +26,7 @@ from policygen.logs.events.event import (
 )
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import ABSENT, Record
+from policygen.logs.window_end import WindowEnd
 from policygen.text import sanitize
 
 Select = Callable[[RoleKey], bool]
@@ -47,7 +48,7 @@ class CallCounts:
 
     Attributes:
         select: which roles' calls are kept.
-        until: date or time after which events do not count; "" for all.
+        until: the end after which events do not count; None for all.
         calls: the calls of each selected role, with their evidence.
         totals: what was counted of all callers.
         duplicates: the records that were read.
@@ -55,7 +56,7 @@ class CallCounts:
     """
 
     select: Select
-    until: str = ""
+    until: WindowEnd | None = None
     calls: dict[RoleKey, Calls] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
@@ -69,7 +70,7 @@ class CallCounts:
     def add_all(self, records: Iterable[Record]) -> None:
         """Add records; those that were read before count as duplicates."""
         groups: dict[tuple[Any, ...], EventGroup] = {}
-        totals, ignored, admit = self.totals, self.totals.ignored, self.duplicates.admit
+        until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
         for record in records:
             if held > ROOM:
@@ -81,7 +82,7 @@ class CallCounts:
             if not admit(key_of(record)):
                 duplicates += 1
                 continue
-            if not has_clock(time) or (self.until and self._is_late(time)):
+            if not has_clock(time) or (until and until.excludes(time)):
                 self._leave_out(record, time)
                 continue
             # All that `EventGroup` reads of a record; what differs from one record to the next is not in it.
@@ -123,9 +124,6 @@ class CallCounts:
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
-
-    def _is_late(self, time: str) -> bool:
-        return time > self.until and time[: len(self.until)] > self.until
 
     def _leave_out(self, record: Record, time: str) -> None:
         """Count a record that is no call, or that is of a time after the window."""

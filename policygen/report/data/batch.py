@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from policygen.plan.batch_table import BatchRow, sorted_rows
-from policygen.report.data.cells import csv_table
+from policygen.report.data.cells import Cell, csv_table
 
 SHOWN = 6
 """Roles on the screen; all are in the table's file."""
@@ -21,7 +21,7 @@ _NUMBERS = {
 }  # fmt: skip
 
 
-def records(rows: Sequence[BatchRow]) -> list[dict[str, object]]:
+def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
     """Each row as plain values, in order."""
     return [
         msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}

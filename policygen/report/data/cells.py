@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from policygen.text import escape_controls
 
@@ -18,7 +19,11 @@ from policygen.text import escape_controls
 _FORMULA = re.compile("(^|;)(?= *[=+\\-@\t\r\n＝＋－＠])")
 
 
-def plain_cell(value: object) -> str:
+Cell: TypeAlias = str | int | float | bool | None
+"""What stands in a cell."""
+
+
+def plain_cell(value: Cell) -> str:
     """A value as a cell: text in one printable line, with an apostrophe before what might be a formula."""
     if value is None:
         return ""
@@ -29,7 +34,7 @@ def plain_cell(value: object) -> str:
     return escape_controls(_FORMULA.sub(r"\1'", str(value)))
 
 
-def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table as CSV (RFC 4180), its columns' names first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")

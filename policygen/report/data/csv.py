@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policygen.plan.model import Plan
-from policygen.report.data.cells import csv_table
+from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import Uses, all_changes, uses
 from policygen.report.wording import denied_by
 
@@ -19,7 +19,7 @@ def render(plans: Sequence[Plan]) -> str:
     return csv_table(COLUMNS, (row for plan in plans for row in _rows(plan)))
 
 
-def _rows(plan: Plan) -> Iterator[Sequence[object]]:
+def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
     role, used = (plan.role.name, plan.role.account), uses(plan)
     none = Uses(0, "")
     for change in all_changes(plan):

@@ -13,7 +13,8 @@ from policygen.evidence.anomalies import SET_APART, SHOWN_ONLY
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam.locations import Location
 from policygen.plan.change_groups import PlanChange
-from policygen.plan.model import Plan, PlanAnomaly, PlanKeep, PlanRisk
+from policygen.plan.model import Plan, PlanKeep, PlanRisk
+from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
 from policygen.report.wording import denied_by, where

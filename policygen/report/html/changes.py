@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange
-from policygen.plan.model import Plan, Request
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import Request
 from policygen.report.figures import all_alike, all_changes, grouped
 from policygen.report.html.charts import ChartBar
 from policygen.report.html.templating import fair

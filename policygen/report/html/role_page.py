@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
-from policygen.plan.model import Plan, PlanAnomaly, PlanRisk
+from policygen.plan.model import Plan, PlanRisk
 from policygen.plan.open_questions import kept, open_questions
+from policygen.report.figures import document_size
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair, fill_template
-from policygen.report.wording import denied_by
+from policygen.report.suspects import suspects_by_sign
+from policygen.report.wording import INFORMATIONAL_GRADES, denied_by
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import pluralize
 
@@ -61,7 +61,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         plan: what to show.
         indexed: whether an index of roles stands in the folder above, to which the page leads back.
     """
-    questions, suspects, others = open_questions(plan), _suspects(plan), list(_others(plan))
+    questions, suspects, others = open_questions(plan), suspects_by_sign(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
     sections, absent = _sections(plan, suspects=bool(suspects), others=bool(others), users=bool(functions))
     return fill_template(
@@ -247,13 +247,13 @@ def _blind(plan: Plan) -> dict[str, Any]:
 def _documents(plan: Plan) -> dict[str, Any]:
     limit = INLINE_LIMIT if len(plan.policies) == 1 else MANAGED_LIMIT
     proposed, today, room = [], [], _DOCUMENTS
-    for one, raw in zip(plan.policies, plan.document["policies"], strict=True):
-        room -= raw["size"]
-        text = document_text(one.document, dense=plan.size > _DENSE) if room >= 0 else ""
-        proposed.append({"name": one.name, "size": raw["size"], "limit": limit, "text": text})
+    for policy in plan.policies:
+        room -= policy.size
+        text = document_text(policy.document, dense=plan.size > _DENSE) if room >= 0 else ""
+        proposed.append({"name": policy.name, "size": policy.size, "limit": limit, "text": text})
     room = min(room, _TODAY)
     for one in plan.today or ():
-        size = len(json.dumps(one.document, separators=(",", ":"), ensure_ascii=False))
+        size = document_size(one)
         room -= size
         today.append(
             {"name": one.name, "size": size, "text": document_text(one.document) if room >= 0 else ""}
@@ -262,34 +262,11 @@ def _documents(plan: Plan) -> dict[str, Any]:
 
 
 def _method(plan: Plan) -> dict[str, Any]:
-    document = plan.document
     return {
-        "reading": document.get("reading"),
+        "reading": plan.document.get("reading"),
         "weak": plan.evidence.weak,
-        "refused_events": (document.get("unauthenticated") or {}).get("count", 0),
+        "refused_events": plan.unauthenticated.count if plan.unauthenticated else 0,
     }
-
-
-def _suspects(plan: Plan) -> list[Mapping[str, Any]]:
-    """Calls unlike the workload, by sign."""
-    signs: dict[str, list[PlanAnomaly]] = {}
-    for one in plan.suspects:
-        signs.setdefault(one.sign, []).append(one)
-    means: dict[str, str] = {str(sign): words for sign, words in ANOMALY_RULES.items()}
-    return [
-        {
-            "sign": sign,
-            "means": means.get(sign, ""),
-            "members": members,
-            "fate": "accepted, and in the policy"
-            if members[0].accepted
-            else "in the policy"
-            if sign in SHOWN_ONLY
-            else "left out of the policy",
-            "offer": not members[0].accepted and sign not in SHOWN_ONLY,
-        }
-        for sign, members in signs.items()
-    ]
 
 
 def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
@@ -311,10 +288,7 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
             f"{one.action} on {one.resource}: statement {one.statement}, {one.why}" for one in plan.losses
         ]
         yield "Narrower than it might be: the two could not be met exactly", lines, "losses"
-    for grade, title in (
-        ("indirect", "Used, as other calls show; no event of their own was read"),
-        ("hint", "May also be needed: calls of this kind often ask for it"),
-    ):
+    for grade, title in INFORMATIONAL_GRADES.items():
         lines = [
             f"{one.action} on {one.resource}, {pluralize(one.count, 'call')}: the proposal "
             f"{'allows it' if one.allowed else 'does not allow it'}"

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
-from policygen.plan.model import Document, Plan, PlanLastAccessed, PlanRisk
+from policygen.plan.model import Document, Plan, PlanRisk
+from policygen.plan.open_questions import seasonal_groups
 from policygen.report.figures import Uses, all_changes, figures, grouped, uses
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where
@@ -236,8 +237,7 @@ def _calls(plan: Plan) -> Iterator[Section]:
         f"{code(f'--open {one.type}')} writes the type whole."
         for one in plan.questions
     ]
-    seasonal = ((_seasonal(one), one.action) for one in plan.seasonal)
-    for (service, says), actions in grouped(seasonal).items():
+    for (service, says), actions in seasonal_groups(plan).items():
         kept = actions[0] if len(actions) == 1 else f"'{service}:*'"
         items.append(
             f"- {_names(actions)} go; {prose(says)} {code(f'--keep {kept}')} keeps what today grants."
@@ -249,10 +249,6 @@ def _calls(plan: Plan) -> Iterator[Section]:
         for service, actions in unknown.items()
     ]
     yield from fitted_section(f"Your call ({len(items):,})", items, noun="question", rest=_all(plan, "csv"))
-
-
-def _seasonal(one: PlanLastAccessed) -> tuple[str, str]:
-    return one.action.split(":", 1)[0], one.says
 
 
 # --- What is not granted ---------------------------------------------------------------------------

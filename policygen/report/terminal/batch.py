@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, Totals, sorted_rows, totals
+from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, BatchTotals, batch_totals, sorted_rows
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.text import escape_controls, pluralize
@@ -31,7 +31,7 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     if len(shown) < len(ordered):
         lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
-    for one in totals(ordered):
+    for one in batch_totals(ordered):
         lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
     lines += ["", *_next(ordered, out)]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
@@ -55,7 +55,7 @@ def _warnings(batch: BatchTable) -> Iterator[str]:
         )
 
 
-def _sum(one: Totals) -> str:
+def _sum(one: BatchTotals) -> str:
     if not one.actions_now:
         return SAYS[one.verdict]
     cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, number
-from policygen.plan.model import Plan, Request
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import Request
+from policygen.plan.open_questions import seasonal_groups
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
 from policygen.report.wording import list_resources, minute, short, where
@@ -205,7 +207,7 @@ def _removed(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) ->
 def _questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
     """What a person must decide, and what would let the logs decide it."""
     asked = [name for name, groups in services.items() if any(one.kind == "unknown" for one in groups)]
-    seasonal = grouped(((one.action.split(":", 1)[0], one.says), one.action) for one in plan.seasonal)
+    seasonal = seasonal_groups(plan)
     total = len(asked) + len(plan.questions) + len(seasonal)
     if not total:
         return

@@ -49,7 +49,7 @@ def _logs(one: Health) -> Iterator[str]:
     )
     yield from wrapped(
         "Window    ",
-        f"{pluralize(window.days, 'day')}, {window.start} to {window.end[:10]}; "
+        f"{pluralize(window.days, 'day')}, {window.start} to {window.last_day}; "
         f"{one.coverage.days_with_events} with events",
     )
     if one.coverage.gaps:

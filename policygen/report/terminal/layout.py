@@ -18,38 +18,40 @@ def right(left: str, right: str) -> str:
     return left + " " * max(2, gap) + right if right else left
 
 
-def wrapped(lead: str, text: str, indent: str | None = None) -> Iterator[str]:
-    """`text` after `lead`, wrapped at the width; an ARN longer than a line is not cut."""
-    text = escape_controls(text)
-    if text and text == text.strip() and len(lead) + len(text) <= WIDTH:
-        yield lead + text  # most are so
-        return
-    indent = " " * len(lead) if indent is None else indent
-    if text.split() == text.split(" "):
-        yield from _filled(lead, text, indent)  # nearly all others
-        return
-    yield from textwrap.wrap(
-        text,
+def wrapped(lead: str, text: str, indent: str | None = None) -> list[str]:
+    """Return `text` after `lead`, wrapped at the width; an ARN longer than a line is not cut.
+
+    Args:
+        lead: what the first line begins with.
+        text: what is wrapped; control characters are written out.
+        indent: what further lines begin with; None for spaces below the lead.
+    """
+    return textwrap.wrap(
+        escape_controls(text),
         WIDTH,
         initial_indent=lead,
-        subsequent_indent=indent,
+        subsequent_indent=" " * len(lead) if indent is None else indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _filled(lead: str, text: str, indent: str) -> Iterator[str]:
-    """As `textwrap` has it, which is slow: words with one space between, as many in a line as go into it."""
-    start = 0
-    while len(text) - start > (room := max(0, WIDTH - len(lead))):
-        end = text.rfind(" ", start, start + room + 1)
-        if end < 0:  # a word that is longer than a line
-            end = text.find(" ", start)
-        if end < 0:
-            break
-        yield lead + text[start:end]
-        start, lead = end + 1, indent
-    yield lead + text[start:]
+def entries(title: str, mark: str, items: Sequence[tuple[str, str]], limit: int | None) -> Iterator[str]:
+    """Yield a part of the screen, if there is anything in it: a title, and for each item what it is and why.
+
+    Args:
+        title: its first line.
+        mark: the sign before each item.
+        items: (what, why); "" for no reason.
+        limit: how many are shown; None for all.
+    """
+    if not items:
+        return
+    yield from ("", title)
+    for what, why in items[:limit]:
+        yield from wrapped(f"  {mark} ", what, "    ")
+        yield from wrapped("      why   ", why)
+    yield from more(len(items), limit)
 
 
 def more(count: int, limit: int | None) -> Iterator[str]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
 from policygen.catalog.service_names import label, service_prefix
-from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
 from policygen.logs.calls.evidence import SAMPLES
-from policygen.plan.model import Plan, PlanAnomaly, PlanInformationalRequest
+from policygen.plan.model import Plan
+from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped
+from policygen.report.suspects import suspects_by_sign
 from policygen.report.terminal.changes import render_changes
-from policygen.report.terminal.layout import LISTED, WIDTH, in_ascii, more, right, wrapped
+from policygen.report.terminal.layout import LISTED, WIDTH, entries, in_ascii, more, right, wrapped
 from policygen.report.terminal.verdict import render_decisions, render_losses, render_risk, render_verdict
-from policygen.report.wording import denied_by, minute
+from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import escape_controls, pluralize
 
@@ -122,52 +123,60 @@ def _findings(plan: Plan, *, limit: int | None) -> Iterator[str]:
     yield from _suspects(plan, limit=limit)
     yield from _users(plan, limit=limit)
     yield from _informational(plan, limit=limit)
-    if plan.unmapped:
-        yield from ("", f"Not mapped to IAM actions ({len(plan.unmapped)}): decide by hand")
-        for unmapped in plan.unmapped[:limit]:
-            yield from wrapped("  ? ", f"{unmapped.event} ({pluralize(unmapped.count, 'call')})", "    ")
-            yield from wrapped("      why   ", unmapped.why)
-        yield from more(len(plan.unmapped), limit)
+    yield from entries(
+        f"Not mapped to IAM actions ({len(plan.unmapped)}): decide by hand",
+        "?",
+        [(f"{one.event} ({pluralize(one.count, 'call')})", one.why) for one in plan.unmapped],
+        limit,
+    )
     yield from render_risk(plan, limit=limit)
     yield from _not_counted(plan)
 
 
 def _refused(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What today's policies do not allow, and what AWS denied: neither is granted."""
-    if plan.missing:
-        yield from ("", f"Observed, but not allowed by today's policies ({len(plan.missing)}): not granted")
-        for one in plan.missing[:limit]:
-            yield from wrapped("  ! ", f"{one.action} on {one.resource}", "    ")
-            yield from wrapped("      why   ", f"{one.cause} ({pluralize(one.count, 'call')})")
-        yield from more(len(plan.missing), limit)
-    if plan.wanted_but_denied:
-        yield from ("", f"Wanted but denied ({len(plan.wanted_but_denied)}): not granted")
-        for denied in plan.wanted_but_denied[:limit]:
-            what = f"{denied.action} on {denied.resource}" if denied.action else denied.event
-            why = denied_by(denied.policy_type, explicit=denied.explicit)
-            yield from wrapped("  x ", what, "    ")
-            yield from wrapped("      why   ", f"{why} ({pluralize(denied.count, 'call')})")
-        yield from more(len(plan.wanted_but_denied), limit)
+    yield from entries(
+        f"Observed, but not allowed by today's policies ({len(plan.missing)}): not granted",
+        "!",
+        [
+            (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")
+            for one in plan.missing
+        ],
+        limit,
+    )
+    yield from entries(
+        f"Wanted but denied ({len(plan.wanted_but_denied)}): not granted",
+        "x",
+        [(_request(one), _reason(one)) for one in plan.wanted_but_denied],
+        limit,
+    )
+
+
+def _request(denied: PlanDenied) -> str:
+    return f"{denied.action} on {denied.resource}" if denied.action else denied.event
+
+
+def _reason(denied: PlanDenied) -> str:
+    reason = denied_by(denied.policy_type, explicit=denied.explicit)
+    return f"{reason} ({pluralize(denied.count, 'call')})"
 
 
 def _suspects(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """Usage that does not look like the workload, by sign."""
-    rules: Mapping[str, str] = {str(sign): rule for sign, rule in ANOMALY_RULES.items()}
-    for sign, suspects in grouped((one.sign, one) for one in plan.suspects).items():
-        accepted = suspects[0].accepted
-        kept = accepted or sign in SHOWN_ONLY
-        fate = "accepted" if accepted else "in the policy" if kept else "left out of the policy"
+    for group in suspects_by_sign(plan):
+        suspects, sign = group.members, group.sign
+        fate = "accepted" if group.accepted else "in the policy" if group.kept else "left out of the policy"
         calls = pluralize(sum(one.count for one in suspects), "call")
         yield ""
         yield from wrapped("", f"Does not look like the workload ({calls}): {fate}", "  ")
-        yield from wrapped(f"  {'=' if kept else '!'} {sign}  ", rules.get(sign, ""), "      ")
+        yield from wrapped(f"  {'=' if group.kept else '!'} {sign}  ", group.rule, "      ")
         yield from wrapped("      from  ", _origin(suspects))
         for one in suspects[:limit]:
             source, _, event = one.event.partition(" ")
             call = f"{service_prefix(source) or label(source)}:{event}"
             yield from wrapped("      call  ", f"{call}, {pluralize(one.count, 'time')}, {minute(one.last)}")
         yield from more(len(suspects), limit)
-        if not kept:
+        if not group.kept:
             yield from wrapped("      if it is the workload's:  ", f"--accept {sign}")
 
 
@@ -200,15 +209,9 @@ def _users(plan: Plan, *, limit: int | None) -> Iterator[str]:
     yield from more(len(users), limit)
 
 
-_GRADES = {
-    "indirect": "Used, as other calls show; no event of their own was read",
-    "hint": "May also be needed: calls of this kind often ask for it",
-}
-
-
 def _informational(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What is shown and not granted for its own sake, names of one parent together."""
-    for grade, title in _GRADES.items():
+    for grade, title in INFORMATIONAL_GRADES.items():
         groups: dict[tuple[bool, str, str], list[PlanInformationalRequest]] = grouped(
             ((one.allowed, one.action, one.resource.split("/", 1)[0]), one)
             for one in plan.asides

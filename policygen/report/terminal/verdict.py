@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from policygen.plan.model import Plan, PlanDroppedInUse
-from policygen.report.terminal.layout import LISTED, WIDTH, more, sparks, wrapped
+from policygen.report.terminal.layout import LISTED, WIDTH, entries, more, sparks, wrapped
 from policygen.report.wording import short
 from policygen.text import escape_controls, pluralize
 
@@ -69,22 +69,19 @@ def render_risk(plan: Plan, *, limit: int | None) -> Iterator[str]:
 def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What decisions did to what was observed, and which did nothing."""
     decided = plan.decisions
-    if decided.losses:
-        yield from ("", f"Dropped although used ({len(decided.losses)}): these calls will fail")
-        for loss in decided.losses[:limit]:
-            yield from wrapped("  x ", _loss(loss), "    ")
-        yield from more(len(decided.losses), limit)
+    yield from entries(
+        f"Dropped although used ({len(decided.losses)}): these calls will fail",
+        "x",
+        [(_loss(loss), "") for loss in decided.losses],
+        limit,
+    )
     notes = [
         f"{one.rule} does not drop {one.action}: it was seen in use; --drop {one.action} drops it"
         for one in decided.spared
     ]
     notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
     notes += [f"{rule} is about nothing this role has or does" for rule in decided.unused]
-    if notes:
-        yield from ("", f"Decisions without effect ({len(notes)})")
-        for note in notes[:limit]:
-            yield from wrapped("  ? ", note, "    ")
-        yield from more(len(notes), limit)
+    yield from entries(f"Decisions without effect ({len(notes)})", "?", [(note, "") for note in notes], limit)
 
 
 def _loss(loss: PlanDroppedInUse) -> str:
@@ -100,12 +97,15 @@ def _expired(rule: str, reason: str) -> str:
 
 def render_losses(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """What could not be met exactly with today's statements, and what today's bounds bar in any case."""
-    if plan.losses:
-        yield from ("", f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly")
-        for loss in plan.losses[:limit]:
-            yield from wrapped("  ! ", f"{loss.action} on {loss.resource}", "    ")
-            yield from wrapped("      why   ", f"statement {loss.statement}: {loss.why}")
-        yield from more(len(plan.losses), limit)
+    yield from entries(
+        f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly",
+        "!",
+        [
+            (f"{loss.action} on {loss.resource}", f"statement {loss.statement}: {loss.why}")
+            for loss in plan.losses
+        ],
+        limit,
+    )
     for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
         yield from wrapped(
             "Barred    ",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -123,7 +124,9 @@ def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path
     run = reader.measure(ours, made, tmp_path)
     wanted = hot.arn if job == "one role" else ""
     assert run.output["events"] == reference.reduce(logs, wanted).roles.total()
-    assert 10 < run.peak < 1000
+    # The system never reports a child's peak memory as less than its parent's.
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert 10 < run.peak < max(1000, ours + 1)
     assert run.cpu > 0
 
 

@@ -36,6 +36,7 @@ from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import display_text, fair_share
 from tests.support import ROOT
+from tests.support.command import LONG
 from tests.support.pages import (
     HOSTILE,
     PAGES,
@@ -134,7 +135,7 @@ def test_a_page_depends_on_its_plan_alone(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         made = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo"},
-            capture_output=True, timeout=60, check=True,
+            capture_output=True, timeout=LONG, check=True,
         )  # fmt: skip
         assert made.stdout.decode() == page("everything")
 

@@ -15,7 +15,8 @@ from policygen.account.model import (
     Role,
 )
 from policygen.errors import IncompleteError
-from policygen.iam.actions import allowed_actions
+from policygen.iam.actions import Effective, effective_actions
+from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 
@@ -37,6 +38,21 @@ class CurrentAccess:
     role: Role | None = None
     last: LastAccessed | None = None
     """IAM's last-accessed report; None where it was not read."""
+
+    def effective_actions(self) -> Effective:
+        """Return the actions that the identity policies grant within the boundary and the organization's policies.
+
+        A suggestion begins with these: what a bound never allows need not be kept.
+        """
+        return effective_actions(self.policies, self.boundary, self.guardrails)
+
+    def granted_actions(self) -> dict[str, tuple[Statement, ...]]:
+        """Return the actions that the identity policies grant by themselves -> the statements that grant each.
+
+        `check` and `doctor` ask for these: they judge statements as they are written, and a bound above them may be
+        changed by others tomorrow.
+        """
+        return effective_actions(self.policies).allowed
 
     def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
         """Return an evaluator of the current identity policies, or of `policies` instead, within the current limits."""
@@ -95,5 +111,5 @@ def _guardrails(scps: Levels, rcps: Levels) -> tuple[tuple[Policy, ...], ...]:
 
 
 def services_of(role: Role) -> set[str]:
-    """Return the IAM prefixes of the services in a role's current policies."""
-    return {action.split(":", 1)[0].lower() for action in allowed_actions(role.identity_policies)}
+    """Return the IAM prefixes of the services of which a role's identity policies grant any action."""
+    return set(map(service_of, CurrentAccess(role.identity_policies).granted_actions()))

@@ -19,6 +19,7 @@ from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.fast_json import to_bytes
@@ -41,7 +42,7 @@ class BatchSettings:
     """Everything that was counted but the calls, which come role by role."""
     observe: ObserveOptions
     suggest: SuggestOptions
-    limit: str = ""
+    limit: WindowEnd | None = None
     """Where the window ends, as a date or time in UTC; "" for the newest event read."""
     account: Account | None = None
     forms: Mapping[str, str] = field(default_factory=dict)
@@ -137,11 +138,11 @@ def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> Bat
 
     "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
     """
-    window = window_of(sizing.observe.days, sizing.limit or sizing.counts.totals.last)
+    window = window_of(sizing.observe.days, sizing.limit, sizing.counts.totals.last)
     current = target.current
     used = current.last_used[:10] if current else ""
     known = current.key.role_id if current else ""
-    if window.start <= used <= window.end[:10]:
+    if window.start <= used <= window.last_day:
         why = (
             f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
             "or was it used only for what no trail logs?"

@@ -115,10 +115,6 @@ def _of_account(role: Role) -> RoleTarget:
     return RoleTarget(role.name, role.key.account, role.key.arn, role)
 
 
-def _of_logs(role: RoleKey) -> RoleTarget:
-    return RoleTarget(role.name, role.account, role.arn)
-
-
 def _with_files(found: Sequence[RoleTarget]) -> list[RoleTarget]:
     """Names of files, which no two share on any file system: with the account where two roles have the name."""
     plain = Counter(file_name(target.name).lower() for target in found)

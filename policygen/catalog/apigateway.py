@@ -1,8 +1,8 @@
-"""API Gateway's control plane: the IAM action is an HTTP verb and the resource is the path of the request (1.8.6).
+"""API Gateway's control plane: the IAM action is an HTTP verb, the resource the request's path (1.8.6).
 
 Both follow from botocore's models: ``CreateUsagePlanKey`` is ``apigateway:POST`` on
-``arn:aws:apigateway:REGION::/usageplans/ID/keys``. Two APIs share the event source. Where both have an operation of
-the same name, the parameters decide: the newer API has ``apiId``, the older one ``restApiId``.
+``arn:aws:apigateway:REGION::/usageplans/ID/keys``. Two APIs share the event source. The parameters distinguish
+operations that both have: the newer API has ``apiId``, the older one ``restApiId``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
 def verb_and_path(call: Call, operation: str) -> tuple[str, Text] | None:
-    """Return the HTTP verb and the ARN of a control-plane operation, or None for another operation.
+    """Return the HTTP verb and the ARN of a control-plane operation; None for another operation.
 
-    A path member that is missing in the record, or hidden, becomes ``*``.
+    A path member that the record does not have, or hides, becomes ``*``.
     """
-    request = _operation(operation, call.params)
-    if not request:
+    verb_and_uri = _operation(operation, call.params)
+    if not verb_and_uri:
         return None
-    verb, uri = request
+    verb, uri = verb_and_uri
     members = _members(call.params)
     texts = [Text(f"arn:{call.partition}:apigateway:{call.region}::")]
     path = uri.removeprefix("/v2").split("?")[0]
@@ -43,7 +43,7 @@ def verb_and_path(call: Call, operation: str) -> tuple[str, Text] | None:
 
 
 def _segment(value: str) -> str:
-    """Return a member as one segment of the path: an ARN below ``/tags/`` is URL-encoded."""
+    """Return a member as part of the path. An ARN below ``/tags/`` is URL-encoded, so that it stays one segment."""
     return quote(value, safe="") if value.startswith("arn:") else value
 
 
@@ -59,10 +59,9 @@ def _operation(operation: str, params: Mapping[str, Any]) -> tuple[str, str] | N
 
 
 def _members(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return the path members by normalised name.
+    """Return the values of path members by normalised name.
 
-    They are beside the input object, never in it: the ``httpMethod`` in the input of PutIntegration is the one of the
-    backend and not the one of the method.
+    Members inside the input object do not count: the ``httpMethod`` in PutIntegration's input is the backend's.
     """
     texts = ((normalise(name), scalar(value)) for name, value in params.items())
     return {name: text for name, text in texts if text and text != _HIDDEN}

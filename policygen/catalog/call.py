@@ -12,7 +12,7 @@ from policygen.iam.request import AccessRequest
 
 
 class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One entry of a record's `resources`: CloudFormation-style type, ARN and owner's account; "" where absent."""
+    """One entry of a record's `resources`: CloudFormation type, ARN, and the owner's account; "" where absent."""
 
     type: str
     arn: str
@@ -21,7 +21,7 @@ class ResourceEntry(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One distinct API call of one account and region, with the parameters that identify its resources."""
+    """One distinct API call of an account and region, with the parameters that identify the resources it touched."""
 
     source: str
     """eventSource, ``s3.amazonaws.com``."""
@@ -32,7 +32,7 @@ class Call:
     """The account of the caller, 12 digits."""
     partition: str = "aws"
     params: Mapping[str, Any] = field(default_factory=dict)
-    """requestParameters, all or only the identifying ones."""
+    """requestParameters, all of them or only the identifying ones."""
     resources: tuple[ResourceEntry, ...] = ()
     error: str = ""
     """errorCode without ``Client.``/``Server.``; "" for success."""
@@ -43,7 +43,7 @@ class Call:
 
 
 class Provenance(NamedTuple):
-    """Why a call maps to a request: the rule that gave the action and the step that gave the ARN."""
+    """Why a call maps to a request: the rule that gave the action, and the step that gave the ARN."""
 
     rule: str
     """``event GetSecretValue`` for a rule of a service file, or the name of a general step."""
@@ -51,24 +51,24 @@ class Provenance(NamedTuple):
     file: str = ""
     """Service file of the rule; "" for a general step."""
     need: int = -1
-    """`RequiredAction.number` in the rule; -1 for a general step."""
-    kind: str = ""
+    """Number of the need in the rule; those of `also` come last. -1 for a general step."""
+    resource_type: str = ""
     """Resource type; "" for none."""
     step: str = ""
-    """The source of the ARN: a template of the service file, or the name of a general step."""
+    """The step that gave the ARN: a template of the service file, or the name of a general step."""
 
     def __str__(self) -> str:
         rule = f"{self.rule}: {self.note}" if self.note else self.rule
-        return f"{rule}; {self.kind}: {self.step}" if self.kind else f"{rule}; {self.step}"
+        return f"{rule}; {self.resource_type}: {self.step}" if self.resource_type else f"{rule}; {self.step}"
 
 
 class MappedRequest(NamedTuple):
-    """An access request and its provenance."""
+    """An access request and its origin."""
 
     request: AccessRequest
     origin: Provenance
 
     @property
     def why(self) -> str:
-        """The provenance as text."""
+        """The origin in words."""
         return str(self.origin)

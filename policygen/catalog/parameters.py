@@ -1,7 +1,7 @@
 """Names of a call's parameters, and which of them name a resource.
 
-AWS's services name the same thing in many ways: ``TableName`` is tableName, table or tableId. Names are compared by
-letters and digits alone.
+AWS's services have many names for the same parameter: ``TableName`` is tableName, table or tableId. Only letters and
+digits count in a comparison.
 """
 
 from __future__ import annotations
@@ -19,124 +19,130 @@ GENERIC = {"name", "id", "identifier", "arn", "resourcename", "resourceid"}
 
 @lru_cache(maxsize=16384)
 def normalise(name: str) -> str:
-    """Return the name of a parameter or placeholder for comparison: letters and digits in lower case."""
+    """Return a parameter's or placeholder's name for comparison: its letters and digits in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @lru_cache(maxsize=4096)
 def parameter_names(placeholder: str) -> frozenset[str]:
-    """Return the normalised names of parameters for a placeholder: ``TableName`` is tableName, table, tableId …"""
+    """Return the normalised parameter names for a placeholder: ``TableName`` is tableName, table, tableId …"""
     whole = normalise(placeholder)
     stem = next((whole.removesuffix(s) for s in _SUFFIXES if whole.endswith(s) and whole != s), whole)
     return frozenset({whole, stem} | {stem + suffix for suffix in _SUFFIXES if suffix != "arn"})
 
 
-# Placeholders without the name of the type: the parameter has the name of the type then.
+# Placeholders that do not say which type they name: the parameter is then called like the type.
 _ANY_RESOURCE = frozenset({"resourceid", "resourcename", "id", "name"})
 
 EXACT, NEAR, GENERAL = range(3)
-"""How the name of a parameter matches a placeholder: the same, similar, or a plain name or id."""
+"""How similar a parameter's name is to the placeholder that it fills: equal, similar, or just ``name`` or ``id``."""
 
 
 def is_id(placeholder: str) -> bool:
-    """Whether a placeholder is for an id that the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
+    """Whether a placeholder stands for an id that the service makes: ``FlowId``, ``JobID``, ``ClusterIdentifier``."""
     return normalise(placeholder).endswith(("id", "identifier"))
 
 
-def thing(kind: str) -> str:
-    """Return the name of a type in operations and parameters: ``TaskResource`` is a task."""
-    name = normalise(kind)
+def noun_of(type_name: str) -> str:
+    """Return the word for a type in names of operations and parameters: ``task`` for ``TaskResource``."""
+    name = normalise(type_name)
     return name.removesuffix("resource") or name
 
 
 @lru_cache(maxsize=16384)
-def names_operation(kind: str, operation: str) -> bool:
-    """Whether the name of an operation has a type as whole words: ``DescribeClusters`` has cluster, but not ``es``."""
-    return bool(thing(kind)) and any(
+def names_operation(type_name: str, operation: str) -> bool:
+    """Whether an operation's name contains a type as a word of its own: ``DescribeClusters`` has cluster, not es."""
+    return bool(noun_of(type_name)) and any(
         not match.group()[0].islower() and not re.match("(?!s)[a-z]", operation[match.end() :])
-        for match in _letters(thing(kind)).finditer(operation)
+        for match in _word_pattern(noun_of(type_name)).finditer(operation)
     )
 
 
 @lru_cache(maxsize=4096)
-def _letters(name: str) -> re.Pattern[str]:
+def _word_pattern(name: str) -> re.Pattern[str]:
     return re.compile("".join(f"{letter}[^A-Za-z0-9]*" for letter in name), re.I)
 
 
 @lru_cache(maxsize=16384)
-def creates(kind: str, operation: str) -> bool:
-    """Whether an operation creates a resource of the type: it has no ARN yet, so an ARN in the request is another's."""
-    return normalise(operation) == f"create{thing(kind)}"
+def creates(type_name: str, operation: str) -> bool:
+    """Whether an operation creates a resource of the type. The new resource's ARN cannot be in the request yet."""
+    return normalise(operation) == f"create{noun_of(type_name)}"
 
 
 @lru_cache(maxsize=16384)
-def wanted_names(
-    kind: str, placeholder: str, operation: str, *, generic: bool, how: int = GENERAL
+def names_for_placeholder(
+    type_name: str, placeholder: str, operation: str, *, generic: bool, likeness: int = GENERAL
 ) -> frozenset[str]:
-    """Return the normalised names of parameters that fill a placeholder in the ARN pattern of a type.
+    """Return the normalised names of parameters that fill a placeholder of a type's pattern.
 
     Args:
-        kind: the resource type.
+        type_name: the resource type.
         placeholder: a placeholder of its pattern.
-        operation: name of the event without the date of the API.
-        generic: whether a plain name or id counts, if the operation names the type.
-        how: the weakest match that counts: `EXACT`, `NEAR` or `GENERAL`.
+        operation: the event's name without the API's date.
+        generic: whether a plain ``name`` or ``id`` counts, provided that the operation names the type.
+        likeness: the least similar names that count.
     """
-    own = normalise(placeholder)
-    plain = own in _ANY_RESOURCE
-    like = normalise(f"{thing(kind)}{'name' if own.endswith('name') else 'id'}" if plain else placeholder)
-    wanted = {like}
-    if like.endswith("id"):
-        wanted.add(f"{like}entifier")
-    if how >= NEAR:
-        wanted |= parameter_names(like)
-    if how >= GENERAL:
-        if plain:
+    folded = normalise(placeholder)
+    untyped = folded in _ANY_RESOURCE
+    suffix = "name" if folded.endswith("name") else "id"
+    exact = normalise(f"{noun_of(type_name)}{suffix}") if untyped else folded
+    wanted = {exact}
+    if exact.endswith("id"):
+        wanted.add(f"{exact}entifier")
+    if likeness >= NEAR:
+        wanted |= parameter_names(exact)
+    if likeness >= GENERAL:
+        if untyped:
             wanted |= parameter_names(placeholder)
-        if generic and names_operation(kind, operation):
+        if generic and names_operation(type_name, operation):
             wanted |= GENERIC
     if is_id(placeholder):
-        # The service makes ids: a name that the caller chose is not one.
-        wanted = {name for name in wanted if name == like or name.endswith(("id", "identifier"))}
+        # The service makes ids: neither a name that the caller gives nor a parameter called like the type is one.
+        wanted = {name for name in wanted if name == exact or name.endswith(("id", "identifier"))}
     return frozenset(wanted)
 
 
 @lru_cache(maxsize=16384)
-def filling(
-    kind: str, own: tuple[str, ...], operation: str, how: int
+def placeholder_names(
+    type_name: str, placeholders: tuple[str, ...], operation: str, likeness: int
 ) -> tuple[tuple[str, str, frozenset[str]], ...]:
-    """Return for each placeholder its preferred parameter name and all that fill it; no name fills two placeholders."""
+    """Return, for each placeholder of a pattern, the preferred parameter name and all names that may fill it.
+
+    No name is in the list of two placeholders: the first one takes it.
+    """
     taken: frozenset[str] = frozenset()
-    choices = []
-    for placeholder in own:
-        wanted = wanted_names(kind, placeholder, operation, generic=len(own) == 1, how=how)
-        first = min(wanted_names(kind, placeholder, operation, generic=False, how=EXACT), key=len)
-        choices.append((placeholder, first, wanted - taken))
+    found = []
+    for placeholder in placeholders:
+        wanted = names_for_placeholder(
+            type_name, placeholder, operation, generic=len(placeholders) == 1, likeness=likeness
+        )
+        exact = names_for_placeholder(type_name, placeholder, operation, generic=False, likeness=EXACT)
+        found.append((placeholder, min(exact, key=len), wanted - taken))
         taken |= wanted
-    return tuple(choices)
+    return tuple(found)
 
 
-def shallow(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield scalar parameters, and those one map deeper, as (normalised name, value); lists yield each element.
+def shallow_scalars(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield normalised name and value of scalar parameters at the top and one map below. A list gives each element.
 
-    A deeper ``name`` or ``id`` is left out: it belongs to a part and not to the resource of the call.
+    A ``name`` or ``id`` in a map below is skipped: it belongs to a part of the resource.
     """
     for name, value in params.items():
         if isinstance(value, Mapping):
-            for inner, deeper in value.items():
-                if normalise(inner) not in GENERIC:
-                    yield from _scalars(inner, deeper)
+            for inner_name, inner_value in value.items():
+                if normalise(inner_name) not in GENERIC:
+                    yield from _scalars(inner_name, inner_value)
         else:
             yield from _scalars(name, value)
 
 
 def _scalars(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    for one in value if isinstance(value, list) else [value]:
-        if text := scalar(one):
+    for element in value if isinstance(value, list) else [value]:
+        if text := scalar(element):
             yield normalise(name), text
 
 
-# Members with free text of the caller: an ARN there need not be a resource of the call.
+# Members with free text: an ARN in them does not name a resource of the call.
 FREE_TEXT = frozenset(
     """
     tags tag tagset tagspecificationset key item items expressionattributevalues
@@ -149,11 +155,11 @@ FREE_TEXT = frozenset(
 
 
 TAG_MEMBERS = frozenset({"tags", "taglist", "tagset"})
-"""Members of a request with tags for the resource that it creates, in lower case."""
+"""Members that hold the tags of a resource which the request creates, in lower case."""
 
 
 def arns_in(value: Any, depth: int = 6) -> Iterator[str]:
-    """Yield strings among the parameters that begin like an ARN, except in members with free text."""
+    """Yield the strings among the parameters that begin like an ARN, except in members with free text."""
     if isinstance(value, str):
         if value.startswith("arn:"):
             yield value

@@ -1,8 +1,8 @@
-"""Selects the parameters of an event that identify its resources; all others are dropped before counting.
+"""Select the parameters of an event that identify the resources it touched. All others are dropped before counting.
 
-The projection is derived from the rules, so it cannot disagree with them: it keeps the paths that the rules and
-templates of an event read, the names that may fill an ARN pattern, and ARNs where those count. A test checks on every
-example that the projected parameters give the same result as all parameters.
+The selection is derived from the rules, so that the two cannot disagree: the paths that an event's needs and the steps
+of its types read, the names that may fill an ARN pattern, and ARNs where they count. A test checks for every example
+that the selected parameters map to the same requests as all parameters.
 """
 
 from __future__ import annotations
@@ -13,161 +13,166 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policygen.catalog.known_event import KnownEvent, known_event
-from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, normalise, wanted_names
+from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, names_for_placeholder, normalise
 from policygen.catalog.rules import PARAMETERS, RequiredAction
 from policygen.catalog.service_names import botocore_facts
 from policygen.catalog.template import Field, Template, scalar
 from policygen.iam import reference
 from policygen.iam.reference import ResourceType
 
-Tree = dict[str, "Tree"]
-"""What to keep below each lower-case member name; an empty tree keeps the value itself."""
+MemberTree = dict[str, "MemberTree"]
+"""Names of members to keep, in lower case -> members to keep below each. An empty tree keeps the value itself."""
 
 
-class Member(NamedTuple):
-    """What to keep of a member at the top of the parameters."""
+class MemberRule(NamedTuple):
+    """What to keep of one member at the top of the parameters."""
 
-    tree: Tree | None
-    """What to keep below the member, an empty tree for everything; None if no rule reads it."""
-    role: Tree | None
-    """The same for a member that passes a role."""
-    named: bool
-    """Whether the member may fill an ARN pattern."""
-    arns: bool
-    """Whether an ARN in the member may be a resource of the call."""
+    below: MemberTree | None
+    """What to keep below it; None where no rule reads the member."""
+    role_below: MemberTree | None
+    """What to keep below it to find a role that is passed; None where it passes none."""
+    may_fill: bool
+    """Whether a scalar of this name may fill an ARN pattern."""
+    may_hold_arns: bool
+    """Whether an ARN in it may be a resource of the call."""
 
 
 @dataclass(slots=True)
 class Projection:
-    """What to keep of the parameters of one event."""
+    """What to keep of one event's parameters."""
 
-    tree: Tree = field(default_factory=dict)
-    names: frozenset[str] = frozenset()
-    """Normalised names of the scalars to keep at the first two levels."""
-    roles: Tree = field(default_factory=dict)
+    members: MemberTree = field(default_factory=dict)
+    """Members that rules read."""
+    scalar_names: frozenset[str] = frozenset()
+    """Normalised names of scalars to keep at the first two levels."""
+    role_members: MemberTree = field(default_factory=dict)
     """Members that pass a role."""
-    arns: bool = False
+    any_arn: bool = False
     """Whether any ARN among the parameters may be a resource of the call."""
-    _members: dict[str, Member] = field(default_factory=dict)
+    _member_rules: dict[str, MemberRule] = field(default_factory=dict)
 
-    def member(self, name: str) -> Member:
+    def member_rule(self, name: str) -> MemberRule:
         """Return what to keep of a member, by its name as logged."""
-        member = self._members.get(name)
-        if member is None:
-            member = Member(
-                self.tree.get(name.lower(), self.tree.get("*")),
-                self.roles.get(name.lower(), self.roles.get("*")),
-                bool(self.names) and _named(name, self.names),
-                self.arns and normalise(name) not in FREE_TEXT,
+        rule = self._member_rules.get(name)
+        if rule is None:
+            rule = MemberRule(
+                self.members.get(name.lower(), self.members.get("*")),
+                self.role_members.get(name.lower(), self.role_members.get("*")),
+                bool(self.scalar_names) and _is_wanted_name(name, self.scalar_names),
+                self.any_arn and normalise(name) not in FREE_TEXT,
             )
-            if len(self._members) < _MEMBERS:  # a caller can invent names without end
-                self._members[name] = member
-        return member
+            if len(self._member_rules) < _CACHED_MEMBERS:  # callers can invent any number of names
+                self._member_rules[name] = rule
+        return rule
 
 
-_MEMBERS = 256
+_CACHED_MEMBERS = 256
 _ABSENT: Any = object()
 
 
 def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = True) -> dict[str, Any]:
-    """Return the parameters that identify the resources of an event.
+    """Return the part of an event's parameters that identifies what the call touched.
 
     Args:
         source: eventSource.
         name: eventName as logged.
         params: requestParameters.
-        arns: False if the caller knows that no parameter holds an ARN.
+        arns: False if the caller knows that no parameter has an ARN.
     """
     wanted = projection(source, name)
     kept: dict[str, Any] = {}
     for key, value in params.items():
-        member = wanted.member(key)
+        rule = wanted.member_rule(key)
         if isinstance(value, str):
             if (
-                member.tree is not None
-                or (value and member.named)
-                or (arns and (member.role is not None or (member.arns and value.startswith("arn:"))))
+                rule.below is not None
+                or (value and rule.may_fill)
+                or (
+                    arns
+                    and (rule.role_below is not None or (rule.may_hold_arns and value.startswith("arn:")))
+                )
             ):
                 kept[key] = value
-        elif (found := _keep(wanted, member, value, arns=arns)) is not _ABSENT:
-            kept[key] = found
+        elif (part := _keep(wanted, rule, value, arns=arns)) is not _ABSENT:
+            kept[key] = part
     return kept
 
 
-def _keep(wanted: Projection, member: Member, value: Any, *, arns: bool) -> Any:
-    """Return what to keep of a value that is not a string; `_ABSENT` for nothing."""
-    kept = _ABSENT if member.tree is None else _prune(value, member.tree)
+def _keep(wanted: Projection, rule: MemberRule, value: Any, *, arns: bool) -> Any:
+    """Return the part to keep of a value that is not a string; `_ABSENT` for none."""
+    kept = _ABSENT if rule.below is None else _prune(value, rule.below)
     if isinstance(value, Mapping):
-        if inner := {k: v for k, v in value.items() if _named(k, wanted.names) and _scalars(v)}:
-            kept = _union(kept, inner)
-        # A role is passed at the top, or inside one object around the request.
-        if arns and (inner := _members(value, wanted.roles)):
-            kept = _union(kept, inner)
-    elif kept is _ABSENT and member.named and _scalars(value):
+        names = wanted.scalar_names
+        if inner := {k: v for k, v in value.items() if _is_wanted_name(k, names) and _has_scalar(v)}:
+            kept = _merge(kept, inner)
+        # A role is passed by a member at the top, or one level below.
+        if arns and (inner := _prune_members(value, wanted.role_members)):
+            kept = _merge(kept, inner)
+    elif kept is _ABSENT and rule.may_fill and _has_scalar(value):
         kept = value
-    if arns and member.role is not None:
-        kept = _union(kept, _prune(value, member.role))
-    if arns and member.arns and (found := _arns(value)) is not None:
-        kept = _union(kept, found)
+    if arns and rule.role_below is not None:
+        kept = _merge(kept, _prune(value, rule.role_below))
+    if arns and rule.may_hold_arns and (part := _arns(value)) is not None:
+        kept = _merge(kept, part)
     return kept
 
 
-def _named(key: str, names: frozenset[str]) -> bool:
+def _is_wanted_name(key: str, names: frozenset[str]) -> bool:
     name = normalise(key)
     return name in names or name.removesuffix("s") in names
 
 
-def _scalars(value: Any) -> bool:
-    return any(scalar(one) for one in value) if isinstance(value, list) else bool(scalar(value))
+def _has_scalar(value: Any) -> bool:
+    return any(scalar(element) for element in value) if isinstance(value, list) else bool(scalar(value))
 
 
-_MORE: Mapping[str, None] = {"…": None}
-"""Stands for members that are not kept: a test may ask whether the map is empty."""
+_PLACEHOLDER: Mapping[str, None] = {"…": None}
+"""Stands for dropped members: a rule may test whether the map is empty."""
 
 
-def _prune(value: Any, tree: Tree) -> Any:
-    if not tree:
-        return _leaf(value)
+def _prune(value: Any, members: MemberTree) -> Any:
+    if not members:
+        return _prune_leaf(value)
     if isinstance(value, list):
-        return [_prune(one, tree) for one in value]
+        return [_prune(element, members) for element in value]
     if not isinstance(value, Mapping):
-        return _leaf(value)
-    return _members(value, tree) or (dict(_MORE) if value else {})
+        return _prune_leaf(value)
+    return _prune_members(value, members) or (dict(_PLACEHOLDER) if value else {})
 
 
-def _members(value: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
+def _prune_members(value: Mapping[str, Any], members: MemberTree) -> dict[str, Any]:
     kept = {}
-    every = tree.get("*")
+    every = members.get("*")
     for key, inner in value.items():
-        below = tree.get(key.lower(), every)
+        below = members.get(key.lower(), every)
         if below is not None:
             kept[key] = _prune(inner, below)
     return kept
 
 
-def _leaf(value: Any) -> Any:
-    """Return a scalar as it is, the keys of a map and the scalars of a list: tests and extractors read no more.
+def _prune_leaf(value: Any) -> Any:
+    """Return what tests and extractors read: a scalar itself, the keys of a map, the scalars of a list.
 
-    The rest leaves no value behind that could be taken for a name.
+    Dropped values are replaced by None or `_PLACEHOLDER`, which cannot be mistaken for a name.
     """
     if isinstance(value, Mapping):
         return dict.fromkeys(value)
     if isinstance(value, list):
-        return [_element(one) for one in value]
+        return [_prune_element(element) for element in value]
     return value
 
 
-def _element(value: Any) -> Any:
-    """Return an element of a list: a scalar as it is; a map or list keeps only whether it is empty."""
+def _prune_element(value: Any) -> Any:
+    """Return an element of a list: a scalar itself, of anything else only whether it is empty."""
     if isinstance(value, Mapping):
-        return dict(_MORE) if value else {}
+        return dict(_PLACEHOLDER) if value else {}
     if isinstance(value, list):
         return [None] * len(value)
     return value
 
 
 def _arns(value: Any, depth: int = 8) -> Any:
-    """Return the branches of a value that hold ARNs, except in members with free text; None if there are none."""
+    """Return the branches of a value that hold ARNs, except in members with free text; None for none."""
     if isinstance(value, str):
         return value if value.startswith("arn:") else None
     if not depth:
@@ -180,121 +185,122 @@ def _arns(value: Any, depth: int = 8) -> Any:
         }
         return kept or None
     if isinstance(value, list):
-        found = [_arns(one, depth - 1) for one in value]
-        return found if any(one is not None for one in found) else None
+        parts = [_arns(element, depth - 1) for element in value]
+        return parts if any(part is not None for part in parts) else None
     return None
 
 
-def _union(kept: Any, more: Any) -> Any:
-    """Merge two prunings of the same value; the first counts where both hold the value."""
+def _merge(kept: Any, more: Any) -> Any:
+    """Merge two pruned copies of one value. Where both have a value, they have the same."""
     if kept is None or kept is _ABSENT:
         return more
     if isinstance(kept, dict) and isinstance(more, dict):
-        return kept | {key: _union(kept.get(key), value) for key, value in more.items()}
+        return kept | {key: _merge(kept.get(key), value) for key, value in more.items()}
     if isinstance(kept, list) and isinstance(more, list):
-        return [_union(a, b) for a, b in zip(kept, more, strict=True)]
+        return [_merge(a, b) for a, b in zip(kept, more, strict=True)]
     return kept
 
 
 @lru_cache(maxsize=8192)
 def projection(source: str, name: str) -> Projection:
-    """Return which parameters identify a call of this event source and name."""
-    plan = known_event(source, name)
+    """Return what identifies a call of this event source and name."""
+    event = known_event(source, name)
     wanted = Projection()
-    if plan.status != "mapped" or plan.service is None:
+    if event.status != "mapped" or event.service is None:
         return wanted
-    needs = plan.needs + plan.also
+    needs = event.needs + event.also
     lists = sorted({need.each for need in needs if need.each})
-    types = list(plan.action.types) if plan.action else []
+    types = list(event.action.types) if event.action else []
     for need in needs:
         types += [*need.on, *_add_need(wanted, need, lists)]
-    for _, template in plan.rules.context if plan.rules else ():
-        for one in _fields([template]):
-            _add_path(wanted, one, [])
-    if plan.verb:
-        wanted.names |= _path_members(plan.operation)
-    for path in plan.roles:
-        _grow(wanted.roles, path)
-    if plan.tagging:
+    for _, template in event.rules.context if event.rules else ():
+        for field_ in template.fields:
+            _add_field(wanted, field_, [])
+    if event.verb:
+        wanted.scalar_names |= _path_members(event.operation)
+    for path in event.roles:
+        _add_path(wanted.role_members, path)
+    if event.tagging:
         for member in TAG_MEMBERS:
-            _grow(wanted.tree, member)
-    _add_types(wanted, dict.fromkeys(types), plan, lists)
+            _add_path(wanted.members, member)
+    _add_types(wanted, dict.fromkeys(types), event, lists)
     return wanted
 
 
 def _add_need(wanted: Projection, need: RequiredAction, lists: list[str]) -> list[str]:
-    """Add what a required action reads itself; return the types whose ARNs its templates use."""
-    ways = [way for way in need.arn if isinstance(way, Template)]
-    templates = [need.action, *ways, *(template for _, template in need.context)]
-    for one in [*_fields(templates), *(test.subject for test in need.when + need.unless)]:
-        _add_path(wanted, one, lists)
+    """Add the members that a need reads. Returns the types whose ARNs it refers to."""
+    steps = [step for step in need.arn if isinstance(step, Template)]
+    templates = [need.action, *steps, *(template for _, template in need.context)]
+    fields = [field_ for template in templates for field_ in template.fields]
+    for field_ in [*fields, *(test.subject for test in need.when + need.unless)]:
+        _add_field(wanted, field_, lists)
     if need.each:
-        _grow(wanted.tree, need.each)
-    return [one.path[1:] for one in _fields(templates) if one.source == "type"]
+        _add_path(wanted.members, need.each)
+    return [field_.path[1:] for field_ in fields if field_.source == "type"]
 
 
-def _add_types(wanted: Projection, kinds: Iterable[str], plan: KnownEvent, lists: list[str]) -> None:
-    own = plan.service.types if plan.service else {}
-    done: set[str] = set()
-    waiting = list(kinds)
+def _add_types(wanted: Projection, names: Iterable[str], event: KnownEvent, lists: list[str]) -> None:
+    """Add the members that the steps of resource types read, and of the types that these refer to."""
+    service_types = event.service.types if event.service else {}
+    seen: set[str] = set()
+    waiting = list(names)
     while waiting:
-        kind = waiting.pop()
-        if kind in done:
+        type_name = waiting.pop()
+        if type_name in seen:
             continue
-        done.add(kind)
-        ways = plan.rules.resources.get(kind, ()) if plan.rules else ()
-        for one in _fields([way for way in ways if isinstance(way, Template)]):
-            if one.source == "type":
-                waiting.append(one.path[1:])
+        seen.add(type_name)
+        steps = event.rules.resources.get(type_name, ()) if event.rules else ()
+        for field_ in (f for step in steps if isinstance(step, Template) for f in step.fields):
+            if field_.source == "type":
+                waiting.append(field_.path[1:])
             else:
-                _add_path(wanted, one, lists)
-        if len(ways) < 2 or PARAMETERS in ways:
-            wanted.arns = True
-            for known in [own[kind]] if kind in own else _foreign(plan, kind):
-                wanted.names |= _names(known, plan.operation)
+                _add_field(wanted, field_, lists)
+        if len(steps) < 2 or PARAMETERS in steps:
+            wanted.any_arn = True
+            known = service_types.get(type_name)
+            for resource_type in [known] if known else _types_of_other_services(event, type_name):
+                wanted.scalar_names |= _names_that_fill(resource_type, event.operation)
 
 
-def _foreign(plan: KnownEvent, kind: str) -> list[ResourceType]:
-    """Return the type from another service, if a rule names it with an action of that service."""
-    actions = (reference.action(need.action.source) for need in plan.needs + plan.also if kind in need.on)
+def _types_of_other_services(event: KnownEvent, type_name: str) -> list[ResourceType]:
+    """Return the type as other services define it: those services whose actions the event's rule names."""
+    actions = (
+        reference.action(need.action.source) for need in event.needs + event.also if type_name in need.on
+    )
     services = (reference.service(action.name.split(":", 1)[0]) for action in actions if action)
-    return [service.types[kind] for service in services if service and kind in service.types]
+    return [service.types[type_name] for service in services if service and type_name in service.types]
 
 
-def _names(known: ResourceType, operation: str) -> frozenset[str]:
+def _names_that_fill(resource_type: ResourceType, operation: str) -> frozenset[str]:
     names: frozenset[str] = frozenset()
-    for pattern in known.patterns:
+    for pattern in resource_type.patterns:
+        generic = len(pattern.name_placeholders) == 1
         for placeholder in pattern.name_placeholders:
-            names |= wanted_names(
-                known.name, placeholder, operation, generic=len(pattern.name_placeholders) == 1
-            )
+            names |= names_for_placeholder(resource_type.name, placeholder, operation, generic=generic)
     return names
 
 
 def _path_members(operation: str) -> frozenset[str]:
+    """Return the normalised names of members in the path of an API Gateway operation."""
     table = botocore_facts()["apigateway"]
     uris = [table[key][1] for key in (operation, f"v2:{operation}") if key in table]
     parts = {normalise(p.split("}")[0].removesuffix("+")) for uri in uris for p in uri.split("{")[1:]}
     return frozenset(parts | {"restapiid", "apiid", "usageplanid"})
 
 
-def _fields(templates: Iterable[Template]) -> list[Field]:
-    return [one for template in templates for one in template.fields]
-
-
-def _add_path(wanted: Projection, one: Field, lists: list[str]) -> None:
-    """Add the path of a field, from the top and below each list that the rules of the event go through."""
-    path = one.path
+def _add_field(wanted: Projection, field_: Field, lists: list[str]) -> None:
+    """Add a field's path, from the top and from the elements of each list that a need of the event goes through."""
+    path = field_.path
     if path == "@via_service":
         path = "encryptionContext"
-    elif one.source != "parameter":
+    elif field_.source != "parameter":
         return
     for prefix in ("", *(f"{each}." for each in lists)):
-        _grow(wanted.tree, f"{prefix}{path}")
+        _add_path(wanted.members, f"{prefix}{path}")
 
 
-def _grow(node: Tree, path: str) -> None:
+def _add_path(tree: MemberTree, path: str) -> None:
     for piece in path.split("."):
         name = piece.removesuffix("[]").lower()
         if name:
-            node = node.setdefault(name, {})
+            tree = tree.setdefault(name, {})

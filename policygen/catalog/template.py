@@ -1,13 +1,13 @@
 """The small language of the service files: field paths, named extractors, templates, tests.
 
-A *path* names a field of requestParameters: ``tableName``, ``tags.items[].key`` (``[]`` goes through a list). A
-*field* is a path with named extractors: ``{queueUrl|last_segment}``. A *template* is text with fields:
-``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. There are no expressions: an unusual form gets a
-small pure function in `extractors`.
+A *path* names a field of requestParameters: ``tableName``, ``tags.items[].key`` (``[]`` stands for each element of a
+list). A *field* is a path with named extractors: ``{queueUrl|last_segment}``. A *template* is text with fields:
+``arn:{partition}:sqs:{region}:{account}:{queueUrl|last_segment}``. There are no expressions: each odd shape has a small
+pure function with a name, in `extractors`.
 
-A template renders to every combination of its fields' values, and to nothing if a field has none. Text from a log is
-literal. A ``*`` or ``?`` of the template is a wildcard: then the whole result is an IAM pattern, and ``*``, ``?`` and
-``${`` from the log are escaped.
+Rendering gives every combination of the fields' values, and nothing when a field has no value. Text from the log is
+literal. A ``*`` or ``?`` in the template itself is a wildcard: the whole result is then an IAM pattern, in which ``*``,
+``?`` and ``${`` from the log are escaped.
 """
 
 from __future__ import annotations
@@ -25,98 +25,99 @@ from policygen.catalog.call import Call
 from policygen.iam import arn
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_MAX_VALUES = 512  # bounds the ARNs that a hostile record can multiply into
+_MAX_VALUES = 512  # a hostile record must not multiply into millions of ARNs
 
 
 class Text(NamedTuple):
-    """A rendered value; `wild` if it is an IAM pattern and not literal text."""
+    """A rendered value. `wild` says that it is an IAM pattern and not literal text."""
 
     text: str
     wild: bool = False
 
     @property
     def pattern(self) -> str:
-        """The value as an IAM pattern."""
+        """The value in IAM's pattern language."""
         return self.text if self.wild else arn.escape(self.text)
 
 
 @dataclass(slots=True, eq=False)
 class FieldScope:
-    """Where fields are looked up: the item of an `each`, then the parameters of the request, then the call."""
+    """Where fields are looked up: first the item of an `each`, then the request's parameters."""
 
     call: Call
     item: Any = None
-    resources: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
+    arns_of_type: Callable[[str], tuple[Text, ...]] = field(default=lambda _: ())
     """Returns the ARNs of a resource type, for ``{@table}``."""
-    names: frozenset[str] | None = None
-    """Member names of the request in lower case, to skip absent fields quickly; None if not known."""
+    member_names: frozenset[str] | None = None
+    """The request's member names in lower case. A field whose first member is not among them has no value."""
 
     def values(self, path: str) -> list[Any]:
-        """Return the values at a path; empty if there are none."""
+        """Return the values at a path; empty when there are none."""
         if path in extractors.BUILTINS:
             value = extractors.BUILTINS[path](self.call)
             return [value] if value else []
-        return self.at(path_steps(path), path_head(path))
+        return self.values_at(path_steps(path), first_member(path))
 
-    def at(self, steps: Steps, member: str) -> list[Any]:
-        """Return the values at the steps of a path; `member` is its first member in lower case."""
+    def values_at(self, steps: Steps, first: str) -> list[Any]:
+        """Return the values at the steps of a path; `first` is its first member in lower case."""
         if self.item is not None:
             if found := values_at(self.item, steps):
                 return found
-        elif self.names is not None and member not in self.names:
+        elif self.member_names is not None and first not in self.member_names:
             return []
         return values_at(self.call.params, steps)
 
 
 Steps = tuple[tuple[str, bool], ...]
-"""The members of a path, each with whether it goes through the elements of a list."""
+"""Member names, each with whether the path goes on with every element of a list."""
 
 
 @lru_cache(maxsize=8192)
 def path_steps(path: str) -> Steps:
-    """Return the steps of a path such as ``items[].groupId``."""
+    """Split a path such as ``items[].groupId`` into steps."""
     pieces = path.split(".")
     return tuple((piece.removesuffix("[]"), piece.endswith("[]")) for piece in pieces)
 
 
 @lru_cache(maxsize=8192)
-def path_head(path: str) -> str:
+def first_member(path: str) -> str:
     """Return the first member name of a path, in lower case."""
     return path.split(".", 1)[0].removesuffix("[]").lower()
 
 
 def values_at(value: Any, steps: Steps) -> list[Any]:
-    """Return the values at the steps below a value."""
+    """Return the values at the steps, beginning at `value`."""
+    # Most paths lead to one member, without a list: faster without a generator.
     found = value
-    for name, through in steps:
-        if through or not name or name == "*":
-            return list(walk(value, steps))
+    for name, is_list in steps:
+        if is_list or not name or name == "*":
+            return list(walk_path(value, steps))
         found = lookup(found, name)
         if found is None:
             return []
-    return [found]  # the fast case: most paths lead straight to one member
+    return [found]
 
 
-def walk(value: Any, steps: Steps) -> Iterable[Any]:
-    """Yield the values at the steps below a value; null and absent fields yield nothing."""
-    for i, (name, through) in enumerate(steps):
+def walk_path(value: Any, steps: Steps) -> Iterable[Any]:
+    """Yield the values at the steps, beginning at `value`; null and absent members give none."""
+    for i, (name, is_list) in enumerate(steps):
         if name == "*":
-            for one in value.values() if isinstance(value, Mapping) else ():
-                yield from walk(one, steps[i + 1 :])
+            for inner in value.values() if isinstance(value, Mapping) else ():
+                yield from walk_path(inner, steps[i + 1 :])
             return
         value = lookup(value, name) if name else value
         if value is None:
             return
-        if through:
-            for one in value if isinstance(value, list) else ():
-                yield from walk(one, steps[i + 1 :])
+        if is_list:
+            for element in value if isinstance(value, list) else ():
+                yield from walk_path(element, steps[i + 1 :])
             return
     if value is not None:
         yield value
 
 
 def lookup(value: Any, name: str) -> Any:
-    """Return a member of a map, or None. Case is ignored, because CloudTrail varies the case of the first letter."""
+    """Return the member `name` of a map, or None. Case is ignored: CloudTrail varies the first letter's case."""
     if type(value) is not dict and not isinstance(value, Mapping):
         return None
     if name in value:
@@ -134,23 +135,23 @@ class Field:
 
     path: str
     filters: tuple[tuple[extractors.Extractor | None, str], ...]
-    """Extractors with their arguments, in order; None is ``or``, with the default value as argument."""
+    """Extractors with their arguments, in order. None stands for ``or``, whose argument replaces a missing value."""
     source: Literal["parameter", "call", "type"]
-    """What the path names: a member of the request, a fact about the call, or a resource type (``@table``)."""
+    """What the path names: a member of the request, an attribute of the call, or a resource type (``@table``)."""
     steps: Steps
-    member: str
+    first_member: str
     """The first member of the path, in lower case."""
-    head: str
-    """The member without which the field has no value, in lower case; "" if it may have one without."""
+    required_member: str
+    """The member that the request must have for the field to have a value, in lower case; "" for none."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """Return the values of the field as text, without duplicates, in order."""
+        """Return the field's values as text, each once, in order."""
         if self.source == "parameter":
-            values = scope.at(self.steps, self.member)
+            values = scope.values_at(self.steps, self.first_member)
             if not self.filters and len(values) == 1 and type(values[0]) is str:
-                return (Text(values[0]),) if values[0] else ()  # the fast case: most fields are so
+                return (Text(values[0]),) if values[0] else ()  # the most frequent case, made fast
         elif self.source == "type":
-            return scope.resources(self.path[1:])
+            return scope.arns_of_type(self.path[1:])
         else:
             value = extractors.BUILTINS[self.path](scope.call)
             values = [value] if value else []
@@ -171,7 +172,7 @@ class Field:
 
 
 def scalar(value: Any) -> str:
-    """Return a JSON scalar as the text that IAM would compare; "" for anything else."""
+    """Return a JSON scalar as the text that IAM compares; "" for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -180,17 +181,18 @@ def scalar(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldFacts:
-    """A run of text and facts about the call, ``arn:{partition}:sqs:{region}:{account}:``."""
+class CallText:
+    """Text with attributes of the call: ``arn:{partition}:sqs:{region}:{account}:``."""
 
-    form: str
-    """Format with ``%s`` for each fact."""
+    text_format: str
+    """The text with ``%s`` for each attribute."""
     read: Callable[[Call], tuple[str, ...]]
+    """Returns the attributes of a call."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """Return the text; nothing if a fact is missing."""
+        """Return the text; nothing when an attribute is empty."""
         values = self.read(scope.call)
-        return (Text(self.form % values),) if all(values) else ()
+        return (Text(self.text_format % values),) if all(values) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +212,21 @@ class Template:
 
     source: str
     fields: tuple[Field, ...]
-    pieces: tuple[Constant | FieldFacts | Field, ...]
-    """The parts to concatenate, in order."""
-    heads: frozenset[str]
-    """Members of the request without which the template renders to nothing, in lower case."""
+    pieces: tuple[Constant | CallText | Field, ...]
+    """The parts of the text, in order."""
+    required_members: frozenset[str]
+    """Members that the request must have for the template to render, in lower case."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """Return every combination of the fields' values; empty if a field has none."""
+        """Return every combination of the fields' values; empty when a field has none."""
         if len(self.pieces) == 1:
             return self.pieces[0].render(scope)
-        if self.heads and scope.item is None and scope.names is not None and not self.heads <= scope.names:
+        if (
+            self.required_members
+            and scope.item is None
+            and scope.member_names is not None
+            and not self.required_members <= scope.member_names
+        ):
             return ()
         choices = []
         size = 1
@@ -235,7 +242,7 @@ class Template:
 
 
 def join(texts: Sequence[Text]) -> Text:
-    """Concatenate texts; one wild part makes the whole a pattern."""
+    """Join texts. If one of them is a pattern, the result is a pattern."""
     if len(texts) == 1:
         return texts[0]
     for part in texts:
@@ -249,7 +256,7 @@ def parse_template(text: str) -> Template:
     """Parse a template.
 
     Raises:
-        ValueError: an extractor does not exist.
+        ValueError: an extractor that does not exist.
     """
     parts: list[str | Field] = []
     for i, piece in enumerate(_FIELD.split(text)):
@@ -258,70 +265,72 @@ def parse_template(text: str) -> Template:
         elif piece:
             parts.append(piece)
     fields = tuple(part for part in parts if isinstance(part, Field))
-    pieces = tuple(chain.from_iterable(_pieces(kind, run) for kind, run in groupby(parts, _kind)))
-    return Template(text, fields, pieces, frozenset(field.head for field in fields if field.head))
+    pieces = tuple(chain.from_iterable(_make_pieces(kind, run) for kind, run in groupby(parts, _piece_kind)))
+    return Template(
+        text, fields, pieces, frozenset(field.required_member for field in fields if field.required_member)
+    )
 
 
-def _kind(part: str | Field) -> Literal["fixed", "wild", "field"]:
+def _piece_kind(part: str | Field) -> Literal["fixed", "wild", "field"]:
     if isinstance(part, str):
         return "wild" if "*" in part or "?" in part else "fixed"
-    return "fixed" if part.path in _FACTS and not part.filters else "field"
+    return "fixed" if part.path in _CALL_ATTRIBUTES and not part.filters else "field"
 
 
-# Facts that are attributes of a call.
-_FACTS = frozenset({"partition", "region", "account"})
+# Paths that name an attribute of `Call`.
+_CALL_ATTRIBUTES = frozenset({"partition", "region", "account"})
 
 
-def _pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | FieldFacts | Field]:
-    """Yield the pieces that render a run of parts: text and facts about the call as one piece, fields one by one."""
+def _make_pieces(kind: str, run: Iterable[str | Field]) -> Iterator[Constant | CallText | Field]:
+    """Return the pieces that render a run of parts of one kind: fields one by one, all else as one piece."""
     parts = list(run)
-    facts = [part.path for part in parts if isinstance(part, Field)]
+    attributes = [part.path for part in parts if isinstance(part, Field)]
     if kind == "field":
         yield from (part for part in parts if isinstance(part, Field))
-    elif facts:
-        form = "".join("%s" if isinstance(part, Field) else part.replace("%", "%%") for part in parts)
-        yield FieldFacts(form, _reader(tuple(facts)))
+    elif attributes:
+        text_format = "".join("%s" if isinstance(part, Field) else part.replace("%", "%%") for part in parts)
+        yield CallText(text_format, _attribute_reader(tuple(attributes)))
     else:
         yield Constant(tuple(Text(part, kind == "wild") for part in parts if isinstance(part, str)))
 
 
-def _reader(names: tuple[str, ...]) -> Callable[[Call], tuple[str, ...]]:
-    if len(names) == 1:
-        return lambda call: (str(getattr(call, names[0])),)
-    return attrgetter(*names)
+def _attribute_reader(member_names: tuple[str, ...]) -> Callable[[Call], tuple[str, ...]]:
+    if len(member_names) == 1:
+        return lambda call: (str(getattr(call, member_names[0])),)
+    return attrgetter(*member_names)
 
 
 @lru_cache(maxsize=8192)
 def parse_field(text: str) -> Field:
-    """Parse a field: ``path|extractor|extractor:argument``."""
-    # A "|" in a regular expression is escaped with a backslash.
+    """Parse a field such as ``path|extractor|extractor:argument``."""
+    # A "|" of a regular expression is written with a backslash.
     path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
-    steps: list[tuple[extractors.Extractor | None, str]] = []
-    for one in filters:
-        name, _, argument = one.partition(":")
+    parsed: list[tuple[extractors.Extractor | None, str]] = []
+    for text_ in filters:
+        name, _, argument = text_.partition(":")
         if name != "or" and name not in extractors.EXTRACTORS:
             raise ValueError(f"no extractor named {name!r} in {text!r}")
-        steps.append((extractors.EXTRACTORS.get(name), argument))
+        parsed.append((extractors.EXTRACTORS.get(name), argument))
     source: Literal["parameter", "call", "type"] = "parameter"
     if path in extractors.BUILTINS:
         source = "call"
     elif path.startswith("@"):
         source = "type"
-    sure = source == "parameter" and all(extractor for extractor, _ in steps)
-    head = path_head(path)
-    return Field(path, tuple(steps), source, path_steps(path), head, head if sure else "")
+    member = first_member(path)
+    required = member if source == "parameter" and all(extractor for extractor, _ in parsed) else ""
+    return Field(path, tuple(parsed), source, path_steps(path), member, required)
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A condition of a rule: a field is present, or has one of some values (``field=a,b``)."""
+    """A condition of a rule: a field is present, or has one of the listed values (``field=a,b``)."""
 
     source: str
     subject: Field
     values: tuple[str, ...]
 
     def holds(self, scope: FieldScope) -> bool:
-        """Whether the field is present, or has one of the values (``false`` and empty lists count as absent)."""
+        """Whether the test holds. A field that is ``false``, or an empty list or map, counts as absent."""
         subject = self.subject
         if self.values:
             return any(text.text in self.values for text in subject.render(scope))
@@ -329,11 +338,11 @@ class Test:
             return bool(subject.render(scope))
         if subject.source == "call":
             return bool(extractors.BUILTINS[subject.path](scope.call))
-        return any(map(present, scope.at(subject.steps, subject.member)))
+        return any(map(present, scope.values_at(subject.steps, subject.first_member)))
 
 
 def present(value: Any) -> bool:
-    """Whether a value counts as present. Empty text does: S3 writes flags of the query string as ``"acl": ""``."""
+    """Whether a value counts as present. So does "": S3 records flags of the query string as ``"acl": ""``."""
     return value == "" or bool(value) or (isinstance(value, int) and not isinstance(value, bool))
 
 

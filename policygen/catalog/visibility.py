@@ -1,4 +1,4 @@
-"""Tells how CloudTrail shows an action: as a management event, as a data event of some type, or never (3.3)."""
+"""How CloudTrail logs an action: as a management event, as a data event of some type, or never (3.3)."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ MANAGEMENT_EVENTS = "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """How CloudTrail shows the calls that use an action.
+    """How a use of an action would be logged.
 
-    ``implied``: the action has no event of its own and is derived from the parameters of other calls. ``no-event``: no
-    known operation uses the action; it belongs to the console or to a service without a public API, it comes along
-    with other calls, or it is newer than the list. ``unknown``: the tables do not say which actions of its service are
-    data events, or the page of its service lists it neither as a management nor as a data event.
+    ``implied`` actions have no event of their own and are derived from the parameters of other calls. No known
+    operation needs a ``no-event`` action: it belongs to the console or to a service without a public API, is checked
+    along with other calls, or is newer than the list. ``unknown`` actions belong to a service whose data events are not
+    listed here, or are in neither list of their service's page.
     """
 
     kind: Kind
     data_types: tuple[str, ...] = ()
-    """CloudTrail's resource types for data events; the resource of a call decides which of them shows it."""
+    """CloudTrail's data event types. Which of them logs a call depends on the call's resource."""
     management_too: bool = False
-    """Whether some calls of the action are management events and others data events."""
+    """Whether some calls are management events and others data events."""
     reference: str = MANAGEMENT_EVENTS
-    """URL of the page that documents it."""
+    """The page that says so."""
 
     @property
     def data_type(self) -> str:
-        """The first data event type, or ""."""
+        """The first of the data event types, or ""."""
         return self.data_types[0] if self.data_types else ""
 
 
@@ -48,12 +48,12 @@ MANAGEMENT = Visibility("management")
 
 @cache
 def visibility_table() -> Mapping[str, Any]:
-    """Return the table for actions that no service file covers."""
+    """Return the table for services without a service file."""
     return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
 
 
 def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
-    """Yield patterns of action names with their visibility; the first that matches counts."""
+    """Yield patterns of action names with their visibility. The first matching pattern counts."""
     for kind, name in (("implied", "permission_only"), ("unknown", "unknown"), ("never", "never")):
         rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
@@ -68,8 +68,8 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
     for data_type, patterns in (rules.visibility.data if rules else own.get("types", {})).items():
         for pattern in patterns:
             types.setdefault(pattern, []).append(data_type)
-    for pattern, names in types.items():
-        yield pattern, Visibility("data", tuple(names), both, reference)
+    for pattern, listed in types.items():
+        yield pattern, Visibility("data", tuple(listed), both, reference)
     rows = visibility_table()["management"].get(prefix, {})
     for pattern in rows.get("actions", ()):
         yield pattern, Visibility("management", reference=rows["reference"])
@@ -77,23 +77,21 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
 
 @cache
 def _matchers(prefix: str) -> tuple[tuple[re.Pattern[str], Visibility], ...]:
-    return tuple(
-        (re.compile(translate(pattern.lower())), visibility) for pattern, visibility in _rows(prefix)
-    )
+    return tuple((re.compile(translate(pattern.lower())), found) for pattern, found in _rows(prefix))
 
 
 @lru_cache(maxsize=65536)
 def visibility_of(action: str) -> Visibility:
-    """Return how CloudTrail shows an action.
+    """Return how an action is logged.
 
-    An action that some operation uses and that no table lists is a management event, AWS's default for API calls. An
-    action that no known operation uses has no event.
+    An action that some operation needs is a management event unless a table says otherwise: that is AWS's default for
+    API calls. An action that no operation needs has no event.
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
-    for matcher, visibility in _matchers(prefix):
+    for matcher, found in _matchers(prefix):
         if matcher.match(folded):
-            return visibility
+            return found
     data = visibility_table()["data_services"]
     if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
         return Visibility("unknown", reference=data["reference"])
@@ -102,13 +100,13 @@ def visibility_of(action: str) -> Visibility:
 
 @cache
 def hidden_pass_role() -> frozenset[str]:
-    """Return the actions that may pass a role without a record that names the role."""
+    """Return actions that may pass a role without naming it in the record."""
     return frozenset(visibility_table()["hidden_pass_role"]["actions"])
 
 
 @cache
 def data_types() -> Mapping[str, str]:
-    """Return the IAM service prefix by CloudTrail data event type, for all types of the tables."""
+    """Return CloudTrail data event type -> IAM service prefix, for all types in the tables."""
     prefixes = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
     prefixes |= {
         data_type: prefix
@@ -120,5 +118,5 @@ def data_types() -> Mapping[str, str]:
 
 @cache
 def event_arns() -> Mapping[str, str]:
-    """Return the form of resources.ARN by data event type, for types where it is the ARN that a policy names."""
+    """Return data event type -> form of resources.ARN, for types whose events have the ARN that policies use."""
     return visibility_table()["event_arns"]["types"]  # type: ignore[no-any-return]

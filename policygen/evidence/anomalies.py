@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
-from policygen.logs.calls.evidence import Evidence, sum_evidence
+from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
@@ -95,7 +95,7 @@ def split_anomalies(
     signs = _signs(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
     found: dict[Anomaly, Evidence] = {}
     for key, sign in signs.items():
-        if not until or key.day <= until[:10]:
+        if not until or key.day <= until:
             anomaly = Anomaly(sign, key.call.source, key.call.name, key.user.function)
             found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
     left_out = {sign for sign in ANOMALY_RULES if sign not in accepted and sign not in SHOWN_ONLY}
@@ -191,16 +191,12 @@ def _after_quiet(calls: Calls, notices: Sequence[ChangeEvent]) -> Iterable[CallB
         days = {key.day for key in keys}
         day = min(days)
         before = max((first for first in firsts if first < day), default="")
-        if len(days) > 1 or not before or _days(before, day) <= QUIET_DAYS:
+        if len(days) > 1 or not before or days_between(before, day) <= QUIET_DAYS:
             continue
         worked = sum(1 for one in active if before < one < day)
-        expected = any(0 <= _days(one, day) <= DEPLOYED_DAYS for one in deployed)
+        expected = any(0 <= days_between(one, day) <= DEPLOYED_DAYS for one in deployed)
         if worked >= ACTIVE_DAYS and not expected:
             yield from keys
-
-
-def _days(start: str, end: str) -> int:
-    return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
 
 
 def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
@@ -212,8 +208,3 @@ def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:
         return True
     short = name.rsplit(":function:", 1)[-1].split(":")[0]
     return any(function.rsplit(":function:", 1)[-1] == short for function in functions)
-
-
-def who(calls: Calls) -> Evidence | None:
-    """Sum of the evidence: sessions, addresses and agents of what was set apart."""
-    return sum_evidence(calls.values())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
+from policygen.days import days_between
 from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
@@ -16,13 +17,14 @@ from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChang
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls, pluralize
 
 Logs = Source | Sequence[str | Path]
@@ -104,7 +106,7 @@ def evidence_for_role(
     wanted: RoleSelector,
     options: ObserveOptions,
     *,
-    limit: str = "",
+    limit: WindowEnd | None = None,
     account: Account | None = None,
     current: Role | None = None,
     similar: Coverage | None = None,
@@ -116,7 +118,7 @@ def evidence_for_role(
         counts: the calls of this role, among others; copies from other accounts resolved.
         wanted: the role.
         options: which part of the logs counts.
-        limit: where the window ends, as a date or time in UTC; "" for the newest event read.
+        limit: the window's end; None for the newest event read.
         account: the account as it is today; None to rest on the evidence alone.
         current: the role as it is in the account; None where it is not known.
         similar: the coverage of another role, made from the same arguments; reused where it holds for this role too.
@@ -125,13 +127,13 @@ def evidence_for_role(
         PolicygenError: the role did nothing that counts; see each function.
     """
     resolved = resolve_role(counts, wanted, current.key if current else None)
-    window = window_of(options.days, limit or counts.totals.last)
+    window = window_of(options.days, limit, counts.totals.last)
     split = split_anomalies(
         resolved.calls,
         of_functions=current.only_functions if current else None,
         notices=counts.totals.change_events,
         accepted=options.accepted,
-        until=window.end,
+        until=window.last_day,
         names=_function_names(account, current),
     )
     usage = usage_from_calls(resolved.role, split.workload, window)
@@ -158,7 +160,7 @@ def _read(
     source: Source,
     wanted: RoleSelector,
     days: int,
-    until: str,
+    until: WindowEnd | None,
     role: RoleKey | None,
     options: ReadOptions | None,
 ) -> tuple[ReadReport, CallCounts]:
@@ -206,13 +208,13 @@ def collect_coverage(
     key = account.role(role).key if account and role else None
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
-    request = ReadRequest(nobody, "nobody", until=limit)
+    request = ReadRequest(no_role, "nobody", until=limit)
     portion = read_source(source, request, scope_of(options.days, limit), read)
     read_report, counts = portion.read_report, portion.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
-    if not (limit or counts.totals.last):
+    if not (limit, counts.totals.last):
         raise nobody_seen(read_report)
-    window = window_of(options.days, limit or counts.totals.last)
+    window = window_of(options.days, limit, counts.totals.last)
     return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
@@ -279,9 +281,7 @@ def _no_events(
         )
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
-    needed = (
-        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    )
+    needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
     hints = [
         f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
     ]
@@ -289,7 +289,7 @@ def _no_events(
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NoCallsInWindowError(
-        f"no call by {role.name} in {window.days} days, {window.start} to {window.end[:10]}",
+        f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",
         *hints,
         code="PG-E301",
     )

@@ -119,8 +119,8 @@ class _Limit:
             statement
             for statement in statements
             if any(
-                any(_overlaps(allow, resource) for allow in allows)
-                and not any(_contains(deny, resource) for deny in denies)
+                any(allow.resource_overlaps(resource) for allow in allows)
+                and not any(deny.resource_contains(resource) for deny in denies)
                 for resource in (["*"] if statement.not_resources else statement.resources)
             )
         )
@@ -145,20 +145,6 @@ class _StatementActions:
         if self.statement.not_actions:
             return not any(arn.action_contains(pattern, action) for pattern in self.statement.actions)
         return any(arn.action_overlaps(pattern, action) for pattern in self.statement.actions)
-
-
-def _overlaps(statement: Statement, resource: str) -> bool:
-    """Whether the Resource element shares a resource with a pattern."""
-    if statement.not_resources:
-        return not any(arn.contains(pattern, resource) for pattern in statement.resources)
-    return any(arn.overlaps(pattern, resource) for pattern in statement.resources)
-
-
-def _contains(statement: Statement, resource: str) -> bool:
-    """Whether the Resource element contains all of a pattern."""
-    if statement.not_resources:
-        return not any(arn.overlaps(pattern, resource) for pattern in statement.resources)
-    return any(arn.contains(pattern, resource) for pattern in statement.resources)
 
 
 def _granted_by_identity(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from policygen.errors import UsageError
+from policygen.iam import arn
 from policygen.text import escape_controls, sanitize
 
 
@@ -69,6 +70,18 @@ class Statement:
                 operator: {key: list(values) for key, values in keys} for operator, keys in self.conditions
             }
         return element
+
+    def resource_contains(self, pattern: str) -> bool:
+        """Whether the Resource or NotResource element covers everything that a pattern matches. True is proven."""
+        if self.not_resources:
+            return not any(arn.overlaps(excluded, pattern) for excluded in self.resources)
+        return any(arn.contains(listed, pattern) for listed in self.resources)
+
+    def resource_overlaps(self, pattern: str) -> bool:
+        """Whether the Resource or NotResource element may cover something that a pattern matches. False is proven."""
+        if self.not_resources:
+            return not any(arn.contains(excluded, pattern) for excluded in self.resources)
+        return any(arn.overlaps(listed, pattern) for listed in self.resources)
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ Organizations User Guide, orgs_manage_policies_scps_evaluation; 4.1, 4.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -203,31 +203,18 @@ def grant_contained(action: str, resource_pattern: str, conditions: Conditions, 
     """
     return (
         statement.effect == "Allow"
-        and _element_contains(
-            actions_about(statement.actions, action),
-            statement.not_actions,
-            action,
-            action_contains,
-            action_overlaps,
-        )
-        and _element_contains(
-            statement.resources, statement.not_resources, resource_pattern, contains, overlaps
-        )
+        and _action_contained(action, statement)
+        and statement.resource_contains(resource_pattern)
         and implies(conditions, statement.conditions)
     )
 
 
-def _element_contains(
-    patterns: Iterable[str],
-    negated: bool,
-    narrow: str,
-    containing: Callable[[str, str], bool],
-    overlapping: Callable[[str, str], bool],
-) -> bool:
-    """Whether a list of patterns contains `narrow`; with `negated`, whether everything outside the list does."""
-    if negated:
-        return not any(overlapping(pattern, narrow) for pattern in patterns)
-    return any(containing(pattern, narrow) for pattern in patterns)
+def _action_contained(action: str, statement: Statement) -> bool:
+    """Whether the Action or NotAction element covers everything that an Action pattern matches."""
+    patterns = actions_about(statement.actions, action)
+    if statement.not_actions:
+        return not any(action_overlaps(pattern, action) for pattern in patterns)
+    return any(action_contains(pattern, action) for pattern in patterns)
 
 
 # --- Rules: statements prepared for evaluation ----------------------------------------------------

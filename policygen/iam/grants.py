@@ -111,7 +111,7 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
             return True
     if not is_pattern(grant.action):
         return False
-    same_resource = [s for s in relevant if not s.not_actions and _allows_resource(s, grant.resource)]
+    same_resource = [s for s in relevant if not s.not_actions and s.resource_contains(grant.resource)]
     return arn.action_contained_in_union(grant.action, [a for s in same_resource for a in s.actions])
 
 
@@ -124,7 +124,7 @@ def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> l
         return [
             _with_all_resources(s, ())
             for s in statements
-            if s.effect == "Allow" and _allows_resource(s, resource) and implies(conditions, s.conditions)
+            if s.effect == "Allow" and s.resource_contains(resource) and implies(conditions, s.conditions)
         ]
 
     def inside(grant: Grant) -> bool:
@@ -134,12 +134,6 @@ def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> l
         )
 
     return [grant for grant in grants if not inside(grant)]
-
-
-def _allows_resource(statement: Statement, resource: str) -> bool:
-    """Whether the statement's Resource element contains a resource pattern, actions and conditions aside."""
-    all_actions = Statement("Allow", ("*",), statement.resources, False, statement.not_resources)
-    return grant_contained("*", resource, (), all_actions)
 
 
 def _with_all_resources(statement: Statement, conditions: Conditions | None = None) -> Statement:
@@ -156,9 +150,7 @@ def overlaps_statement(grant: Grant, statement: Statement) -> bool:
             return False
     elif not any(arn.action_overlaps(pattern, grant.action) for pattern in patterns):
         return False
-    if statement.not_resources:
-        return not any(arn.contains(pattern, grant.resource) for pattern in statement.resources)
-    return any(arn.overlaps(pattern, grant.resource) for pattern in statement.resources)
+    return statement.resource_overlaps(grant.resource)
 
 
 def maximal(grants: Iterable[Grant]) -> list[Grant]:

@@ -18,6 +18,7 @@ from policygen.logs.calls.spill import PackedParts, pack_calls
 from policygen.logs.events.record import Record
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject, Reader, RecordFilter
+from policygen.logs.window_end import WindowEnd
 from policygen.parallel import gc_paused
 
 CHUNK_BYTES = 16 << 20
@@ -35,13 +36,13 @@ class ReadRequest(NamedTuple):
     """Identifies the selection in the cache; "" for one that is not cached."""
     role: str = ""
     """Name of the one role, "" for none: a `QuerySource` asks its engine for that role's calls."""
-    until: str = ""
-    """Date or time after which events do not count; "" for all."""
+    until: WindowEnd | None = None
+    """The end after which events do not count; None for all."""
     search: RecordFilter = RecordFilter()
 
     def covers(self, day: str) -> bool:
         """Return whether every event published on a day counts: only such days are cached."""
-        return not self.until or "" < day < self.until[:10]
+        return self.until is None or "" < day < self.until.day.isoformat()
 
 
 class Chunk(NamedTuple):

@@ -8,54 +8,95 @@ from datetime import UTC, date, datetime, timedelta
 
 from policygen.errors import UsageError
 from policygen.logs.source import Scope, Source
+from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls
 
 # Python reads more forms of ISO 8601, but a week is no day and a bare number may be a typing error.
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]")
-
 
 LONGEST = 36_500
 """Days of the longest window; CloudTrail began in 2013."""
 
 
-def end_of(source: Source, on: date | None) -> str:
-    """The window's end where the user gave none: what is read from AWS ends today, files with their newest event."""
-    return on.isoformat() if on and source.remote else ""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole days in UTC; `start`, `end` and `last_day` are the texts that JSON and screens show."""
+
+    first: date
+    until: WindowEnd
+
+    @property
+    def start(self) -> str:
+        """The first day."""
+        return self.first.isoformat()
+
+    @property
+    def end(self) -> str:
+        """The last day, or an instant within it."""
+        return self.until.text
+
+    @property
+    def last_day(self) -> str:
+        """The last day, of which all or a part counts."""
+        return self.until.day.isoformat()
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.until.day - self.first).days + 1
+
+    def dates(self) -> list[str]:
+        """Return the days in order."""
+        return [(self.first + timedelta(days=n)).isoformat() for n in range(self.days)]
+
+    def holds(self, day: str) -> bool:
+        """Return whether a day lies in the window."""
+        return self.start <= day <= self.last_day
 
 
-def scope_of(days: int, until: str, account: str = "") -> Scope:
-    """What of a source a window needs."""
-    if not until:
+def window_of(days: int, until: WindowEnd | None, newest: str = "") -> Window:
+    """Return the window of `days` days that ends at `until`, or else at the time of the newest event."""
+    end = until or WindowEnd.parse(newest)
+    return Window(end.day - timedelta(days=days - 1), end)
+
+
+def end_of(source: Source, on: date | None) -> WindowEnd | None:
+    """Return the end where the user gave none: today for a source in AWS; None, the newest event, for files."""
+    return WindowEnd(on) if on and source.remote else None
+
+
+def scope_of(days: int, until: WindowEnd | None, account: str = "") -> Scope:
+    """Return what a window needs of a source."""
+    if until is None:
         return Scope(account=account)
     window = window_of(days, until)
-    return Scope(window.start, until[:10], account, until if len(until) > len("2026-11-24") else "")
+    return Scope(window.start, window.last_day, account, until.instant)
 
 
-def limit_of(days: int, until: str) -> str:
-    """Where a window ends, as a date or time in UTC; "" where the newest event says it.
+def limit_of(days: int, until: str) -> WindowEnd | None:
+    """Return the end that the user gave; None for "", the newest event.
+
+    Args:
+        days: length of the window.
+        until: a date, or a time, in UTC where it names no other zone.
 
     Raises:
         UsageError: PG-E205 and PG-E206, no such window.
     """
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
-    return _until(until)
+    return _parse(until) if until else None
 
 
-def _until(text: str) -> str:
-    """The end of the window in the log's own form: a date, or a time in UTC to the second."""
-    if not text:
-        return ""
+def _parse(text: str) -> WindowEnd:
     try:
         if _DATE.fullmatch(text):
-            return date.fromisoformat(text).isoformat()
+            return WindowEnd(date.fromisoformat(text))
         if _TIME.match(text):
             moment = datetime.fromisoformat(text)
             utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-            return utc.isoformat(timespec="seconds") + "Z"
+            return WindowEnd(utc.date(), utc.isoformat(timespec="seconds") + "Z")
     except (ValueError, OverflowError):
         pass
     raise UsageError(
@@ -63,33 +104,3 @@ def _until(text: str) -> str:
         "for example --until 2026-11-24",
         code="PG-E206",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Whole days in UTC, both ends included."""
-
-    start: str
-    """Date."""
-    end: str
-    """Date, or a time within the last day after which nothing counts."""
-
-    @property
-    def days(self) -> int:
-        """Number of days."""
-        return (date.fromisoformat(self.end[:10]) - date.fromisoformat(self.start)).days + 1
-
-    def dates(self) -> list[str]:
-        """The days, in order."""
-        first = date.fromisoformat(self.start)
-        return [(first + timedelta(days=n)).isoformat() for n in range(self.days)]
-
-    def holds(self, day: str) -> bool:
-        """Whether a date lies in the window."""
-        return self.start <= day <= self.end[:10]
-
-
-def window_of(days: int, until: str) -> Window:
-    """The window of `days` days that ends on the day of `until` (ISO 8601)."""
-    start = date.fromisoformat(until[:10]) - timedelta(days=days - 1)
-    return Window(start.isoformat(), until)

@@ -101,7 +101,7 @@ class VerdictTotals(msgspec.Struct, frozen=True):
     escalations_closed: int
 
 
-def totals(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
+def totals_by_verdict(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
     """Add up the rows of each verdict, in the order of verdicts; those without rows are left out."""
     groups: dict[Verdict, list[BatchRow]] = {verdict: [] for verdict in get_args(Verdict)}
     for row in rows:

@@ -34,15 +34,21 @@ class Format(NamedTuple):
 
     def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool) -> str:
         """Return the text of some plans, or of some reports of findings; it ends with a line break."""
-        module, _, name = self.function.partition(":")
-        function = cast("Callable[..., str]", getattr(import_module(module), name))
+        function = cast("Callable[..., str]", _load(self.function))
         if self.many:
             return function(items, **options)
         return "\n".join(function(one, **options) for one in items)
 
 
+def _load(path: str) -> Callable[..., object]:
+    module, _, name = path.partition(":")
+    return cast("Callable[..., object]", getattr(import_module(module), name))
+
+
 _IAC = "policygen.report.iac"
 _FINDINGS = "policygen.report.findings"
+# By its path: the findings module lists its own formats in `Format` records.
+_FROM_PLAN = f"{_FINDINGS}.from_plan:findings_from_plan"
 
 FORMATS: Mapping[str, Format] = {
     one.name: one
@@ -121,9 +127,8 @@ def render_all(
     values: Mapping[Option, bool] = {"show_all": show_all, "ascii_only": ascii_only, "indexed": indexed}
     options: dict[str, bool] = {option: values[option] for option in format_.options}
     if format_.findings:
-        from policygen.report.findings.from_plan import findings_from_plan
-
-        return format_.render([findings_from_plan(plan) for plan in plans], **options)
+        findings_of = cast("Callable[[Plan], FindingsReport]", _load(_FROM_PLAN))
+        return format_.render([findings_of(plan) for plan in plans], **options)
     return format_.render(plans, **options)
 
 

@@ -76,7 +76,7 @@ def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> A
         options,
         predecessors=evidence.resolved.predecessors,
         split=evidence.split,
-        apart=evidence.anomalous_usage,
+        anomalous_usage=evidence.anomalous_usage,
     )
     return Analysis(suggestion, evidence)
 

@@ -1,17 +1,21 @@
-"""suggest(): one role's policy from its usage and its policies of today, with diff, keeps and proof."""
+"""suggest(): one role's policy from its usage and its current policies, with changes, keeps and proof.
+
+The stages, each a function: the demand (which observed requests the policy must allow), the observed grants (how the
+policy writes them), the keeps (what stays without evidence), the proposal (the smallest documents for both), the proof,
+and what the proposal changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
-from policygen.iam.actions import effective_actions
 from policygen.iam.conditions import Truth
 from policygen.iam.document import (
     Conditions,
@@ -23,7 +27,8 @@ from policygen.iam.document import (
 )
 from policygen.iam.grants import Grant, GrantIndex, cover_matrix, maximal, minimal_cover
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.assess.changes import Kind, compare
+from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.assess.changes import Change, Kind, compare
 from policygen.rightsize.assess.proof import grants_beyond, prove, redundant_grants
 from policygen.rightsize.assess.readiness import (
     MIN_DAYS,
@@ -34,48 +39,46 @@ from policygen.rightsize.assess.readiness import (
     permission_days,
     readiness_of,
 )
-from policygen.rightsize.assess.risk import compare_risks, risks
+from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
-from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
-from policygen.rightsize.decisions.apply import drop_observed, unused_rules
-from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.decisions.apply import Dropped, DroppedInUse, drop_observed, unused_rules
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.errors import all_missing, nothing_to_grant, proof_failed
-from policygen.rightsize.generate.generalise import Mode, generalise, open_names
+from policygen.rightsize.generate.generalise import Written, generalise, open_names
 from policygen.rightsize.generate.intersect import (
     Intersection,
+    NarrowedGrant,
     intersect_with_policies,
     statement_grants,
     trim_denies,
 )
 from policygen.rightsize.generate.pack import INLINE_LIMIT, name_statements, pack, statements_of
 from policygen.rightsize.generate.wildcards import by_wildcards
-from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.suggestion import DecisionEffects, Suggestion, SuggestOptions
-
-_ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 
 
 def suggest(
     usage: Usage,
     coverage: Coverage,
-    today: CurrentAccess | None = None,
+    current: CurrentAccess | None = None,
     options: SuggestOptions | None = None,
     *,
     predecessors: tuple[Predecessor, ...] = (),
     split: SplitCalls | None = None,
-    apart: Usage | None = None,
+    anomalous_usage: Usage | None = None,
 ) -> Suggestion:
-    """The smallest policy that lets a role go on doing what it did.
+    """Suggest the smallest policy with which a role can go on doing what it did.
 
     Args:
-        usage: what the role asked for.
+        usage: the requests that the role made.
         coverage: what the logs could have shown.
-        today: the role's policies; None to rest on the evidence alone.
+        current: the role's policies and bounds; None to rest on the evidence alone.
         options: how to write the policy, and which decisions bind it.
-        predecessors: deleted namesakes, for the record.
-        split: the role's calls, parted by whether they look like the workload.
-        apart: what the calls set apart asked for.
+        predecessors: deleted roles of the same name, for the record.
+        split: the role's calls, split by whether they look like the workload.
+        anomalous_usage: the requests behind the calls that do not.
 
     Raises:
         UsageError, GateError: a decision that cannot be followed, or a protected role.
@@ -83,119 +86,296 @@ def suggest(
         GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
     """
     options = options or SuggestOptions()
-    name, resources, opened = options.name, options.resources, options.opened
     decisions = options.decisions or Decisions()
     decisions.refuse_protected(usage.role.name)
     if not usage.requests:
         raise nothing_to_grant(usage)
-    day = options.on or date.fromisoformat(usage.window.end[:10])
+    day = options.on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day)
-    bounds = today.policies if today else None
-    extra: tuple[Policy, ...] = ()
-    requests, missing = split_by_current_access(usage, today)
-    if options.add_observed and today and missing:
-        added, missing = _addable(missing, today)
-        requests |= {one.request: one.evidence for one in added}
-        extra = (_evidence_policy([one.request for one in added], resources, opened),) if added else ()
-        bounds = (*today.policies, *extra)
-    after = drop_observed(rules, usage.role.name, requests, usage.sources)
-    requests = after.kept
-    needed = list(requests)
-    if not needed:
-        raise all_missing(usage, missing)
-    written = generalise(needed, resources, opened)
-    candidates: dict[Grant, list[AccessRequest]] = {}
-    for request in needed:
-        grant = Grant(request.action, written[request].pattern, _own_conditions(request))
-        candidates.setdefault(grant, []).append(request)
-    met = (
-        intersect_with_policies(candidates, bounds)
-        if bounds is not None
-        else Intersection(list(candidates), ())
-    )
-    observed = met.grants
-    needed, as_today = _left_as_today(needed, observed, bounds)
-    written = {request: written[request] for request in needed}
-    effective = effective_actions(today.policies, today.boundary, today.guardrails) if today else None
-    now = effective.allowed if effective else None
-    min_days = MIN_DAYS if decisions.min_days is None else decisions.min_days
-    retained = keep_without_evidence(
+    effective = current.effective_actions() if current else None
+    current_actions = effective.allowed if effective else None
+
+    demand = _demand(usage, current, options, rules)
+    observed = _observed_grants(demand, options)
+    kept = keep_without_evidence(
         usage,
         coverage,
-        today,
-        now,
-        bounds,
-        as_today,
+        current,
+        current_actions,
+        demand.bounds,
+        observed.carried_over,
         rules=rules,
-        seen=(apart,) if apart else (),
+        anomalous_usage=anomalous_usage,
         min_days=days_asked(decisions.min_days, usage.window.days),
     )
-    keeps = retained.keeps
-    kept_grants = [keep.grant for keep in keeps]
-    table = cover_matrix(maximal([*observed, *kept_grants]), needed)
-    grants = minimal_cover(table, kept_grants)
-    mattering = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
-    denies, shortened = trim_denies(deny_statements(bounds or ()), mattering)
-    managed = f"{name}-{usage.role.name or usage.role.role_id}"
-    policies = _documents(grants, needed, kept_grants, denies, bounds, (name, managed))
-    counts = {request: requests[request].count for request in needed}
-    before, boundary = (today.policies, today.boundary) if today else (None, None)
-    guardrails, account = (today.guardrails, today.account) if today else ((), "")
-    proof = prove(policies, counts, written, kept_grants, before, boundary, extra, guardrails, account)
+    proposal = _proposal(usage, observed, kept, demand.bounds, options.name)
+    counts = {request: demand.requests[request].count for request in observed.written}
+    kept_grants = [keep.grant for keep in kept.keeps]
+    proof = prove(proposal.policies, counts, observed.written, kept_grants, current, demand.added)
     if not proof.held:
         raise proof_failed(usage.role, proof)
-    kinds: dict[Grant, tuple[Kind, str]] = {
-        keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in keeps
-    }
-    if today and extra:  # else it is proved that nothing is
-        kinds |= dict.fromkeys(grants_beyond(grants, today.policies), _ADDED)
-    gone = {**retained.removed, **_lost(after.losses)}
-    expired = decisions.expired(usage.role.name, day)
-    decided = DecisionEffects(after.losses, after.spared, expired, unused_rules(rules, now, usage.requests))
-    before_risks = risks(today.policies, boundary, guardrails, account) if today else ()
-    left = risks(policies, boundary, guardrails, account)
-    made = Suggestion(
+
+    removed_risks, remaining_risks = _risks(current, proposal.policies)
+    suggestion = Suggestion(
         role=usage.role,
         usage=usage,
         coverage=coverage,
-        policies=policies,
-        grants={grant: tuple(table.requests_by_grant[grant]) for grant in grants},
-        keeps=keeps,
-        written=written,
-        missing=tuple(missing),
-        today=today.policies if today else None,
-        now=now,
-        changes=() if now is None else compare(now, grants, kinds, {m.request.action for m in missing}, gone),
+        policies=proposal.policies,
+        grants=proposal.grants,
+        keeps=kept.keeps,
+        written=observed.written,
+        missing=demand.missing,
+        today=current.policies if current else None,
+        now=current_actions,
+        changes=_changes(current, current_actions, demand, kept, proposal),
         proof=proof,
         predecessors=predecessors,
-        notes=today.notes if today else (),
-        boundary=today.boundary if today else None,
-        questions=open_names(needed, opened) if resources == "pattern" else {},
-        losses=(*met.losses, *shortened),
+        notes=current.notes if current else (),
+        boundary=current.boundary if current else None,
+        questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
+        losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
-        decided=decided,
-        seasonal=retained.seasonal,
-        said=retained.said,
-        risks_removed=compare_risks(before_risks, left)[0],
-        risks_left=left,
+        decided=DecisionEffects(
+            losses=demand.dropped.losses,
+            spared=demand.dropped.spared,
+            expired=decisions.expired(usage.role.name, day),
+            unused=unused_rules(rules, current_actions, usage.requests),
+        ),
+        seasonal=kept.seasonal,
+        said=kept.last_accessed,
+        risks_removed=removed_risks,
+        risks_left=remaining_risks,
         split=split or SplitCalls({}, {}, {}),
-        apart=apart,
+        apart=anomalous_usage,
     )
-    return replace(made, strength=_strength(made, decisions, min_days))
+    return replace(suggestion, strength=_readiness(suggestion, decisions))
 
 
-def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Readiness:
-    """The worth of the evidence, and what is left for a person to decide."""
-    usage, coverage = made.usage, made.coverage
-    without = set(coverage.gaps)
-    covered = [day for day in usage.window.dates() if day not in without]
-    unknown = {keep.grant.action for keep in made.keeps if keep.kind == "unknown"}
+# --- Stage 1: which observed requests the policy must allow ----------------------------------------
+
+
+class _Demand(NamedTuple):
+    """The observed requests that the policy must allow, and what it must stay inside."""
+
+    requests: Mapping[AccessRequest, Evidence]
+    missing: tuple[NotCurrentlyAllowed, ...]
+    """Observed requests that are not granted, because no current identity policy allows them."""
+    dropped: Dropped
+    """What the drop rules did to observed requests."""
+    bounds: tuple[Policy, ...] | None
+    """The current identity policies and `added`; None where the current ones are not known."""
+    added: tuple[Policy, ...]
+    """Requests beyond the current policies that the user asked to grant, as one policy; () where there are none."""
+
+
+def _demand(
+    usage: Usage, current: CurrentAccess | None, options: SuggestOptions, rules: Sequence[DecisionRule]
+) -> _Demand:
+    requests, missing = split_by_current_access(usage, current)
+    added: tuple[Policy, ...] = ()
+    if options.add_observed and current and missing:
+        addable, missing = _split_addable(missing, current)
+        requests |= {one.request: one.evidence for one in addable}
+        if addable:
+            added = (_observed_policy([one.request for one in addable], options),)
+    dropped = drop_observed(rules, usage.role.name, requests, usage.sources)
+    if not dropped.kept:
+        raise all_missing(usage, missing)
+    bounds = (*current.policies, *added) if current else None
+    return _Demand(dropped.kept, tuple(missing), dropped, bounds, added)
+
+
+def _split_addable(
+    missing: Sequence[NotCurrentlyAllowed], current: CurrentAccess
+) -> tuple[list[NotCurrentlyAllowed], list[NotCurrentlyAllowed]]:
+    """Split missing requests: those that an identity policy could allow, those that a Deny or a bound forbids."""
+    everything = _observed_policy([one.request for one in missing], SuggestOptions())
+    evaluator = current.evaluator((*current.policies, everything))
+    addable = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
+    return addable, [one for one in missing if one not in addable]
+
+
+def _observed_policy(requests: Sequence[AccessRequest], options: SuggestOptions) -> Policy:
+    """Write requests as a policy, so that what is added stays inside what was observed."""
+    candidates = _candidates(requests, generalise(requests, options.resources, options.opened))
+    return Policy(tuple(statements_of(sorted(candidates))), name="observed")
+
+
+# --- Stage 2: how the policy writes them -----------------------------------------------------------
+
+
+class _ObservedGrants(NamedTuple):
+    """The grants for the observed requests, inside the bounds."""
+
+    grants: Sequence[Grant]
+    written: Mapping[AccessRequest, Written]
+    """The requests that the grants allow, and how each one's resource is written."""
+    carried_over: Sequence[Keep]
+    """What the current statements grant of the other requests' actions, as these write it."""
+    narrowed: tuple[NarrowedGrant, ...]
+
+
+def _observed_grants(demand: _Demand, options: SuggestOptions) -> _ObservedGrants:
+    requests = list(demand.requests)
+    written = generalise(requests, options.resources, options.opened)
+    candidates = _candidates(requests, written)
+    allowed, carried_over = requests, list[Keep]()
+    inside = Intersection(list(candidates), ())
+    if demand.bounds is not None:
+        inside = intersect_with_policies(candidates, demand.bounds)
+        allowed, carried_over = _carry_over(requests, inside.grants, demand.bounds)
+    return _ObservedGrants(
+        inside.grants, {request: written[request] for request in allowed}, carried_over, inside.losses
+    )
+
+
+def _candidates(
+    requests: Sequence[AccessRequest], written: Mapping[AccessRequest, Written]
+) -> dict[Grant, list[AccessRequest]]:
+    """Grants by the written patterns -> the requests that each is for."""
+    candidates: dict[Grant, list[AccessRequest]] = {}
+    for request in requests:
+        grant = Grant(request.action, written[request].pattern, _own_conditions(request))
+        candidates.setdefault(grant, []).append(request)
+    return candidates
+
+
+def _own_conditions(request: AccessRequest) -> Conditions:
+    """Return the conditions that belong to the action itself: a role is passed to one service."""
+    passed = dict(request.context).get("iam:PassedToService")
+    if request.action == "iam:PassRole" and passed:
+        return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
+    return ()
+
+
+def _carry_over(
+    requests: Sequence[AccessRequest], observed: Sequence[Grant], bounds: Sequence[Policy]
+) -> tuple[list[AccessRequest], list[Keep]]:
+    """Return the requests that the grants allow, and keeps for the others as the current statements grant them.
+
+    Some statements cannot be intersected with a pattern of names: they have a policy variable, or NotResource. Where
+    the record does not decide whether the grants allowed a request, such a statement may have allowed it.
+    """
+    index = GrantIndex(observed)
+    allowed: list[AccessRequest] = []
+    keeps: list[Keep] = []
+    why = "used; today's statement has a policy variable or NotResource that names cannot replace"
+    for request in requests:
+        covering = index.covering(request)
+        if covering:
+            allowed.append(request)
+        if Truth.TRUE not in covering.values():
+            known = {grant.conditions for grant in covering}
+            keeps += [
+                Keep(grant, "unknown", why)
+                for grant in statement_grants(request, bounds)
+                if grant.conditions not in known
+            ]
+    return allowed, keeps
+
+
+# --- Stage 4: the smallest documents for what was observed and what is kept -------------------------
+
+
+class _Proposal(NamedTuple):
+    """The new policies."""
+
+    policies: tuple[Policy, ...]
+    grants: Mapping[Grant, tuple[AccessRequest, ...]]
+    """Each grant and the observed requests it is for."""
+    narrowed: Sequence[NarrowedGrant]
+    """Denies that had to be shortened."""
+
+
+def _proposal(
+    usage: Usage,
+    observed: _ObservedGrants,
+    kept: KeepResult,
+    bounds: Sequence[Policy] | None,
+    name: str,
+) -> _Proposal:
+    requests = list(observed.written)
+    kept_grants = [keep.grant for keep in kept.keeps]
+    matrix = cover_matrix(maximal([*observed.grants, *kept_grants]), requests)
+    grants = minimal_cover(matrix, kept_grants)
+    actions = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
+    denies, shortened = trim_denies(deny_statements(bounds or ()), actions)
+    names = name, f"{name}-{usage.role.name or usage.role.role_id}"
+    policies = _documents(grants, requests, kept_grants, denies, bounds, names)
+    return _Proposal(policies, {grant: tuple(matrix.requests_by_grant[grant]) for grant in grants}, shortened)
+
+
+def _documents(
+    grants: Sequence[Grant],
+    requests: Sequence[AccessRequest],
+    kept: Sequence[Grant],
+    denies: Sequence[Statement],
+    bounds: Sequence[Policy] | None,
+    names: tuple[str, str],
+) -> tuple[Policy, ...]:
+    """Write the documents; where kept actions do not fit by name, write them by the current policies' patterns."""
+    statements = name_statements([*statements_of(grants), *denies])
+    if bounds is None or Policy(tuple(statements)).size <= INLINE_LIMIT:
+        return pack(statements, *names)
+    fixed = set(kept)
+    patterns = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
+    shorter = [grant for grant in grants if grant not in fixed] + patterns
+    # A pattern of one statement may match names of another, which are then redundant.
+    while (redundant := next(redundant_grants(shorter, requests, kept), None)) is not None:
+        shorter.remove(redundant)
+    return pack(name_statements([*statements_of(shorter), *denies]), *names)
+
+
+# --- Stage 6: what the proposal changes -------------------------------------------------------------
+
+_ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
+
+
+def _changes(
+    current: CurrentAccess | None,
+    current_actions: Mapping[str, Sequence[Statement]] | None,
+    demand: _Demand,
+    kept: KeepResult,
+    proposal: _Proposal,
+) -> tuple[Change, ...]:
+    if current is None or current_actions is None:
+        return ()
+    reasons: dict[Grant, tuple[Kind, str]] = {
+        keep.grant: ("unknown" if keep.kind == "unknown" else "kept", keep.why) for keep in kept.keeps
+    }
+    if demand.added:  # without it, the proof says that no grant is beyond the current policies
+        reasons |= dict.fromkeys(grants_beyond(proposal.grants, current.policies), _ADDED)
+    missing = {one.request.action for one in demand.missing}
+    removed = {**kept.removed, **_dropped_in_use(demand.dropped.losses)}
+    return compare(current_actions, proposal.grants, reasons, missing, removed)
+
+
+def _dropped_in_use(losses: Sequence[DroppedInUse]) -> dict[str, str]:
+    """Observed actions that a rule drops -> which rule, so that the reason is not "0 calls"."""
+    return {loss.request.action: f"used, and dropped by {loss.rule.where}" for loss in losses}
+
+
+def _risks(
+    current: CurrentAccess | None, policies: Sequence[Policy]
+) -> tuple[tuple[Risk, ...], tuple[Risk, ...]]:
+    """Return the risks of the current policies that the new ones remove, and the risks that remain."""
+    if current is None:
+        return (), risks(policies)
+    bounds = current.boundary, current.guardrails, current.account
+    return compare_risks(risks(current.policies, *bounds), risks(policies, *bounds))
+
+
+def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
+    """Rate the evidence, and count what is left for a person to decide."""
+    usage, coverage, split = suggestion.usage, suggestion.coverage, suggestion.split
+    gaps = set(coverage.gaps)
+    unknown = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
     return readiness_of(
         usage.window.start,
         usage.window.end,
         permission_days(usage.requests),
         usage.events.days if usage.events else (),
-        covered,
+        [day for day in usage.window.dates() if day not in gaps],
         events=usage.events.count if usage.events else 0,
         weak=usage.events.weak if usage.events else 0,
         gaps=[
@@ -204,93 +384,15 @@ def _strength(made: Suggestion, decisions: Decisions, min_days: int) -> Readines
         ],
         open_points=OpenIssues(
             blind_spots=len(unknown),
-            questions=len(made.questions),
+            questions=len(suggestion.questions),
             unmapped=len(usage.unmapped),
-            missing=len(made.missing),
-            suspects=sum(1 for one in made.split.anomalies if one.sign not in made.split.accepted),
-            weak_only=sum(1 for seen in usage.requests.values() if seen.weak == seen.count),
-            losses=len(made.decided.losses),
-            narrowed=len(made.losses),
-            expired=len(made.decided.expired),
+            missing=len(suggestion.missing),
+            suspects=sum(1 for anomaly in split.anomalies if anomaly.sign not in split.accepted),
+            weak_only=sum(1 for evidence in usage.requests.values() if evidence.weak == evidence.count),
+            losses=len(suggestion.decided.losses),
+            narrowed=len(suggestion.losses),
+            expired=len(suggestion.decided.expired),
         ),
-        min_days=min_days,
+        min_days=MIN_DAYS if decisions.min_days is None else decisions.min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
     )
-
-
-def _lost(losses: Sequence[DroppedUse]) -> dict[str, str]:
-    """Observed actions that a decision drops -> which one: nobody may read that they had no call."""
-    return {loss.request.action: f"used, and dropped by {loss.rule.where}" for loss in losses}
-
-
-def _own_conditions(request: AccessRequest) -> Conditions:
-    """Conditions that belong to the action itself: a role is passed to one service."""
-    passed = dict(request.context).get("iam:PassedToService")
-    if request.action == "iam:PassRole" and passed:
-        return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
-    return ()
-
-
-def _addable(
-    missing: Sequence[NotCurrentlyAllowed], today: CurrentAccess
-) -> tuple[list[NotCurrentlyAllowed], list[NotCurrentlyAllowed]]:
-    """Missing requests that an identity policy could allow, and those that a Deny or the boundary bars."""
-    policies = (*today.policies, _evidence_policy([one.request for one in missing]))
-    evaluator = today.evaluator(policies)
-    able = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
-    return able, [one for one in missing if one not in able]
-
-
-def _left_as_today(
-    needed: Sequence[AccessRequest], observed: Sequence[Grant], bounds: Sequence[Policy] | None
-) -> tuple[list[AccessRequest], list[Keep]]:
-    """Requests that the grants cover, and what today's policies grant of the actions of the others.
-
-    Some statements can be met with no pattern of names: they hold a policy variable, or leave resources out. Where
-    the record does not decide whether the grants allowed a request, such a statement may have.
-    """
-    if bounds is None:
-        return list(needed), []
-    index = GrantIndex(observed)
-    covered, keeps = [], []
-    why = "used; today's statement has a policy variable or NotResource that names cannot replace"
-    for request in needed:
-        covering = index.covering(request)
-        if covering:
-            covered.append(request)
-        if Truth.TRUE not in covering.values():
-            told = {grant.conditions for grant in covering}
-            keeps += [
-                Keep(g, "unknown", why) for g in statement_grants(request, bounds) if g.conditions not in told
-            ]
-    return covered, keeps
-
-
-def _evidence_policy(
-    requests: Sequence[AccessRequest], resources: Mode = "pattern", opened: Collection[str] = ()
-) -> Policy:
-    """The missing requests as a policy, so that adding them is bounded by what was seen."""
-    written = generalise(requests, resources, opened)
-    grants = {Grant(r.action, written[r].pattern, _own_conditions(r)) for r in requests}
-    return Policy(tuple(statements_of(sorted(grants))), name="observed")
-
-
-def _documents(
-    grants: Sequence[Grant],
-    needed: Sequence[AccessRequest],
-    kept: Sequence[Grant],
-    denies: Sequence[Statement],
-    bounds: Sequence[Policy] | None,
-    names: tuple[str, str],
-) -> tuple[Policy, ...]:
-    """The documents; kept actions are written by today's patterns where their names fit no inline policy."""
-    named = name_statements([*statements_of(grants), *denies])
-    if bounds is None or Policy(tuple(named)).size <= INLINE_LIMIT:
-        return pack(named, *names)
-    fixed = set(kept)
-    few = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
-    shorter = [grant for grant in grants if grant not in fixed] + few
-    # A pattern of one statement may hold names of another, so that these say nothing more.
-    while (needless := next(redundant_grants(shorter, needed, kept), None)) is not None:
-        shorter.remove(needless)
-    return pack(name_statements([*statements_of(shorter), *denies]), *names)

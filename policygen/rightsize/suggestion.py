@@ -22,8 +22,7 @@ from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
-from policygen.rightsize.decisions.apply import DroppedInUse as DroppedUse
-from policygen.rightsize.decisions.apply import Spared
+from policygen.rightsize.decisions.apply import DroppedInUse, Spared
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
@@ -60,7 +59,7 @@ class InformationalRequest(NamedTuple):
 class DecisionEffects:
     """What the decisions in force did to a role, and which did nothing."""
 
-    losses: tuple[DroppedUse, ...] = ()
+    losses: tuple[DroppedInUse, ...] = ()
     """Observed permissions that are dropped all the same."""
     spared: tuple[Spared, ...] = ()
     """Observed permissions that a drop rule matches and does not drop."""

@@ -129,7 +129,7 @@ def test_every_request_of_an_example_leads_to_the_line_that_made_it(rules: Servi
                 if not any(re.fullmatch(re.sub(r"\{.*?\}", ".*", one), action, re.I) for one in named):
                     wrong.append((example.event, action, place, line))
             if "{" in origin.step and not (place := step_place(origin, example.source)):
-                wrong.append((example.event, origin.kind, place, origin.step))
+                wrong.append((example.event, origin.resource_type, place, origin.step))
     assert wrong == []
 
 

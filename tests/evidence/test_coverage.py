@@ -20,10 +20,11 @@ from policygen.evidence.coverage.trail_history import TrailChange
 from policygen.iam import reference
 from policygen.iam.request import RoleKey
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from tests.support.accounts import snapshot
 from tests.support.records import ACCOUNT
 
-WINDOW = window_of(30, "2026-11-24")
+WINDOW = window_of(30, WindowEnd.parse("2026-11-24"))
 
 
 def blind_spot(coverage: Coverage, action: str, *, reads_only: bool = False) -> str:
@@ -377,7 +378,9 @@ def test_without_the_trails_what_was_read_is_told_but_decides_nothing() -> None:
 
 
 def test_days_without_any_event_do_not_count() -> None:
-    coverage = coverage_of(window_of(3, "2026-11-24"), {"2026-11-22": 1, "2026-11-24": 5}, [], None)
+    coverage = coverage_of(
+        window_of(3, WindowEnd.parse("2026-11-24")), {"2026-11-22": 1, "2026-11-24": 5}, [], None
+    )
     assert coverage.gaps == ("2026-11-23",)
     assert coverage.observability("iam:CreateUser").days == 2
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from policygen.account.model import LastAccessed, ServiceUse
 from policygen.evidence.coverage.last_accessed import last_accessed_finding
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from tests.support import ROOT
 
 CASES = json.loads((ROOT / "tests" / "cases" / "last_accessed" / "last_accessed.json").read_text("utf-8"))
-WINDOW = window_of(30, "2026-11-24T22:40:00Z")
+WINDOW = window_of(30, WindowEnd.parse("2026-11-24T22:40:00Z"))
 REPORTED = "2026-11-24T20:00:00Z"
 
 

@@ -24,6 +24,7 @@ from policygen.evidence.coverage.trail_history import (
     whole_day,
 )
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from tests.support import ROOT
 from tests.support.accounts import snapshot
 from tests.support.records import ACCOUNT
@@ -31,7 +32,7 @@ from tests.support.records import ACCOUNT
 CASES: Sequence[Mapping[str, Any]] = json.loads(
     (ROOT / "tests" / "cases" / "trail_history" / "past.json").read_text("utf-8")
 )
-WINDOW = window_of(24, "2026-11-24")
+WINDOW = window_of(24, WindowEnd.parse("2026-11-24"))
 WRITE = Probe("Management", "iam.amazonaws.com", "CreateUser", read_only=False)
 READ = Probe("Data", "s3.amazonaws.com", "GetObject", read_only=True, data_type=OBJECTS, resource="*")
 

@@ -32,6 +32,7 @@ from policygen.logs.sources.athena.ddl import ddl
 from policygen.logs.sources.athena.source import count_table
 from policygen.logs.sources.athena.sql import MAX_QUERY_BYTES, CallsQuery, calls_sql, summary_sql
 from policygen.logs.sources.athena.table import Partition, Table, read_table
+from policygen.logs.window_end import WindowEnd
 from tests.support import ROOT
 from tests.support.records import ACCOUNT, ROLE, ROLE_ID, record
 
@@ -141,7 +142,7 @@ def odd() -> Records:
 
 @pytest.mark.parametrize("until", ["", "2026-11-04", "2026-11-03T08:00:30Z"])
 def test_odd_events_give_the_same_ledger(tmp_path: Path, until: str) -> None:
-    records, asked = odd(), CallsQuery(ROLE, until=until)
+    records, asked = odd(), CallsQuery(ROLE, until=WindowEnd.parse(until) if until else None)
     expected = read_locally(records, asked, tmp_path)
     assert expected.calls
     assert_same(Duck(records).counts(asked, named(ROLE)), expected)
@@ -216,7 +217,9 @@ def test_nobody_is_asked_for_by_one_query() -> None:
 
 
 def test_a_window_leaves_out_what_is_before_it() -> None:
-    counts = Duck(odd()).counts(CallsQuery(ROLE, first="2026-11-04", until="2026-11-04"), named(ROLE))
+    counts = Duck(odd()).counts(
+        CallsQuery(ROLE, first="2026-11-04", until=WindowEnd.parse("2026-11-04")), named(ROLE)
+    )
     assert set(counts.totals.days) == {"2026-11-04"}
 
 
@@ -277,7 +280,7 @@ def test_every_denial_keeps_its_message() -> None:
 
 TABLE = Table("logs", "trail", PATHS, (Partition("timestamp", "string", "date", "yyyy/MM/dd"),))
 MONTHS = tuple(Partition(name, "string") for name in ("account", "region", "year", "month", "day"))
-ASKED = CallsQuery(ROLE, ACCOUNT, "2026-10-29", "2026-11-02")
+ASKED = CallsQuery(ROLE, ACCOUNT, "2026-10-29", WindowEnd.parse("2026-11-02"))
 PAIRS = [
     ("s3.amazonaws.com", "GetObject"),
     ("lambda.amazonaws.com", "CreateFunction20150331"),
@@ -290,7 +293,7 @@ TEXTS = {
     "calls.sql": lambda: calls_sql(TABLE, ASKED, PAIRS, [ROLE_ID]),
     "calls-old-table.sql": lambda: calls_sql(
         Table("logs", "old", frozenset(one for one in PATHS if not one.startswith(OLD)), MONTHS),
-        ASKED._replace(until="2026-11-02T12:00:00Z"),
+        ASKED._replace(until=WindowEnd.parse("2026-11-02T12:00:00Z")),
         [],
     ),
     "account.ddl": lambda: ddl(
@@ -708,7 +711,7 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[dict[str,
             }
             url = "http://motoapi.amazonaws.com/moto-api/static/athena/query-results"
             answer = requests.post(
-                url, json={"account_id": ACCOUNT, "region": "us-east-1", "results": [result]}, timeout=5
+                url, json={"account_id": ACCOUNT, "region": "us-east-1", "results": [result]}, timeout=60
             )
             assert answer.status_code == 201
 

@@ -15,6 +15,7 @@ from policygen.logs.calls.dedup import key_of
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.events.event import Event, read_event
 from policygen.logs.events.record import Record
+from policygen.logs.window_end import WindowEnd
 
 ISSUER = {"type": "Role", "principalId": "AROAEXAMPLE1", "accountId": "111122223333", "userName": "orders"}
 
@@ -109,7 +110,7 @@ def one_by_one(records: list[Record], until: str) -> dict[RoleKey, Calls]:
 
 @given(RECORDS)
 def test_what_is_counted_together_is_what_each_event_gives(records: list[Record]) -> None:
-    counts = CallCounts(everybody, until="2026-11-03")
+    counts = CallCounts(everybody, until=WindowEnd.parse("2026-11-03"))
     counts.add_all(records)
     assert counts.calls == one_by_one(records, "2026-11-03")
 

@@ -13,7 +13,13 @@ from moto import mock_aws
 
 from policygen.errors import AwsError, NothingFoundError, PolicygenError, UsageError
 from policygen.logs.source import EVERYTHING, Batch, LogObject, Scope
-from policygen.logs.sources.api.cloudwatch import PER_PAGE, LogsReader, LogsSource, WatchedGroup, open_logs
+from policygen.logs.sources.api.cloudwatch import (
+    PER_PAGE,
+    LogsReader,
+    LogsSource,
+    WatchedGroup,
+    open_log_groups,
+)
 from policygen.logs.sources.api.paging import Connection
 from tests.support.fake_aws import ACCOUNT, FakeAws, Refused
 from tests.support.records import record
@@ -313,7 +319,7 @@ def test_a_session_that_expires_is_an_error_and_the_same_command_goes_on() -> No
     ],
 )  # fmt: skip
 def test_groups_are_named_with_or_without_a_region(spec: str, group: WatchedGroup) -> None:
-    assert open_logs([spec, spec], now=NOW).groups == (group,)
+    assert open_log_groups([spec, spec], now=NOW).groups == (group,)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +327,7 @@ def test_groups_are_named_with_or_without_a_region(spec: str, group: WatchedGrou
 )
 def test_what_is_no_groups_name_is_a_usage_error(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
-        open_logs([spec])
+        open_log_groups([spec])
     assert caught.value.code == "PG-E202"
     assert caught.value.message.isprintable()
 

@@ -26,6 +26,7 @@ from policygen.logs.sources.api.event_history import LookupReader, LookupSource,
 from policygen.logs.sources.api.paging import DAYS_IN_PARALLEL, Connection, HistoryReader, RateLimiter
 from policygen.logs.sources.waiting import RETRY_DELAYS
 from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.rightsize.analysis import analyse
 from tests.support.accounts import snapshot, trails_of
 from tests.support.fake_aws import ACCOUNT, Clock, FakeAws, Refused
@@ -605,7 +606,7 @@ def test_what_the_history_cannot_hold_is_not_called_unused_whatever_the_trails_l
 
 def test_of_the_history_of_some_regions_the_others_are_not_seen() -> None:
     held = source(fake(History([])), "eu-west-1").trails
-    window = window_of(3, "2026-11-24")
+    window = window_of(3, WindowEnd.parse("2026-11-24"))
     days = {f"2026-11-{day}": 1 for day in (22, 23, 24)}
     found = coverage_of(window, days, ("eu-west-1", "us-east-1"), held, management={"read": 1, "write": 1})
     assert found.observability("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:q").visible

@@ -27,7 +27,7 @@ from policygen.evidence.coverage.remediation import (
 )
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
@@ -36,6 +36,7 @@ from policygen.logs.sources.lake.client import EventDataStore, LakeClient, parse
 from policygen.logs.sources.lake.source import LakeSource
 from policygen.logs.sources.lake.sql import GROUPINGS_BY_STATEMENT, lake_summary_sql, records_sql
 from policygen.logs.sources.waiting import RETRY_DELAYS
+from policygen.logs.window_end import WindowEnd
 from policygen.rightsize.analysis import analyse
 from tests.logs.test_athena import odd, sample_rows
 from tests.support import ROOT
@@ -188,7 +189,7 @@ def named(name: str) -> Callable[[RoleKey], bool]:
 
 
 def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") -> CallCounts:  # noqa: B008 - immutable
-    counts = CallCounts(named(role), until=until)
+    counts = CallCounts(named(role), until=WindowEnd.parse(until) if until else None)
     aws.source().count_into(counts, role, scope, lambda _: None)
     return counts
 
@@ -196,7 +197,7 @@ def filled(aws: FakeLake, role: str, scope: Scope = Scope(), until: str = "") ->
 def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: Path) -> CallCounts:
     """What the same events give as files."""
     (tmp_path / "a.json").write_text(json.dumps({"Records": list(events)}, separators=(",", ":")))
-    counts = CallCounts(named(role), until=until)
+    counts = CallCounts(named(role), until=WindowEnd.parse(until) if until else None)
     for batch in open_source(tmp_path).read():
         counts.add_all(batch.records)
     counts.resolve_cross_account_copies()
@@ -286,7 +287,7 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
 
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
-    counts = CallCounts(nobody)
+    counts = CallCounts(no_role)
     aws.source().count_into(counts, "", Scope(), lambda _: None)
     assert counts.totals.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
@@ -300,7 +301,7 @@ def test_results_of_many_pages_are_read_whole(tmp_path: Path) -> None:
 
 
 def test_statements_fit_and_quote_what_they_are_given() -> None:
-    asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", "2026-11-24T10:00:00Z")
+    asked = CallsQuery("+=,.@_-" * 9 + "x", ACCOUNT, "2026-10-26", WindowEnd.parse("2026-11-24T10:00:00Z"))
     statements = [lake_summary_sql(ID, asked, marks) for marks in GROUPINGS_BY_STATEMENT]
     statements += [records_sql(ID, asked), records_sql(ID, asked, [f"AROA{n:017}" for n in range(20)])]
     assert max(map(len, statements)) < 6_000
@@ -383,7 +384,7 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.count_into(CallCounts(nobody), "", Scope(), lambda _: None)
+    source.count_into(CallCounts(no_role), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
     assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
@@ -550,12 +551,12 @@ def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
     aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").count_into(
-        CallCounts(nobody), "", Scope(), lambda _: None
+        CallCounts(no_role), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().count_into(CallCounts(nobody), "", Scope(), lambda _: None)
+    aws.source().count_into(CallCounts(no_role), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 

@@ -25,7 +25,7 @@ import policygen.logs.reader
 from policygen.errors import AwsError
 from policygen.evidence.role import parse_role
 from policygen.logs.cache import Cache
-from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.counts import no_role
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 from policygen.logs.chunk import ChunkResult, ReadRequest
 from policygen.logs.decode.search import cut_records
@@ -43,6 +43,7 @@ from policygen.logs.source import (
     Scope,
 )
 from policygen.logs.sources.files import FileSource, read_file
+from policygen.logs.window_end import WindowEnd
 from tests.support import ROOT
 from tests.support.command import run
 from tests.support.records import record
@@ -262,7 +263,7 @@ def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.Mon
 
 
 def test_jobs_and_readers_cross_processes() -> None:
-    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(nobody), read_file)))
+    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(no_role), read_file)))
 
 
 # --- searching in a file ---------------------------------------------------------------------------------
@@ -537,7 +538,7 @@ def test_what_a_window_cut_off_is_not_kept_as_the_whole(tmp_path: Path) -> None:
     for path in TRAIL.rglob("*_20261124T*.json.gz"):
         (logs / f"{path.stat().st_ino}.json.gz").write_bytes(path.read_bytes())  # no name tells its day
         (logs / path.name).write_bytes(path.read_bytes())
-    early = ONE_ROLE._replace(until="2026-11-24T09:00:00Z")
+    early = ONE_ROLE._replace(until=WindowEnd.parse("2026-11-24T09:00:00Z"))
     cut, _ = cached(tmp_path / "cache", logs, early)
     found, _ = cached(tmp_path / "cache", logs)
     assert found.counts.calls == read_source(open_source(logs), ONE_ROLE).counts.calls

@@ -174,13 +174,6 @@ def test_a_protected_role_is_refused(name: str, protected: bool) -> None:
     assert (caught.value.code, caught.value.exit_code) == ("PG-E365", 1)
 
 
-def test_rules_about_no_role_of_the_account_are_found() -> None:
-    decisions = parse_decisions(EXAMPLE)
-    assert decisions.about_none(["orders-api", "reports"]) == ()
-    assert [one.kind for one in decisions.about_none(["orders-batch"])] == ["drop"]
-    assert len(decisions.about_none(["reports"])) == 2
-
-
 # --- Keeping ---
 
 

@@ -16,7 +16,7 @@ from policygen.iam.grants import inside_statements
 from policygen.rightsize.assess.proof import grants_in
 from tests.judges.iam_simulate.judge import available
 from tests.judges.iam_simulate.pairs import fault, questions, random_pair, suggested, verdict
-from tests.support.effort import THOROUGH, bounded, every, examples
+from tests.support.effort import THOROUGH, bounded, every
 
 TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
 
@@ -37,8 +37,8 @@ def test_the_search_above_met_enough() -> None:
     """Guards the guard: runs after the search, or runs it."""
     if not TRIED["suggestions"]:
         test_what_the_new_policy_allows_today_s_allow_and_what_was_observed_stays()
-    assert TRIED["suggestions"] > examples(12)
-    assert TRIED["allowed"] > examples(60)
+    assert TRIED["suggestions"] > (12 if THOROUGH else 2)
+    assert TRIED["allowed"] > (60 if THOROUGH else 12)
     assert TRIED["requests"] > TRIED["allowed"]
 
 

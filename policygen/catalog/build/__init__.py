@@ -1,6 +1,6 @@
-"""Tools for maintainers that regenerate the files of ``catalog/data``; no other package imports them."""
+"""Tools for maintainers that regenerate the files in ``catalog/data``. No other code imports them."""
 
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "data"
-"""The folder that these tools write to."""
+"""The folder to which these tools write."""

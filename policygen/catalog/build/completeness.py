@@ -24,8 +24,10 @@ from policygen.iam.reference import Service
 
 Kind = Literal["name", "rule", "no permission", "not IAM", "newer", "unknown"]
 KINDS: tuple[Kind, ...] = ("name", "rule", "no permission", "not IAM", "newer", "unknown")
-"""The action has the name of the operation, comes from a rule, is not needed, is not governed by IAM, is newer than the
-IAM reference, or is unknown."""
+"""How an operation is mapped.
+
+``name``: to the action with its name. ``rule``: by a service file or API Gateway's verbs. ``no permission``: it needs
+none. ``not IAM``: IAM does not govern it. ``newer``: than IAM's reference. ``unknown``: not at all."""
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -33,23 +35,23 @@ _DEPTH = 3
 
 
 class OperationRow(NamedTuple):
-    """One operation of one model, as the page counts it and the lock file stores it."""
+    """One operation of one model: a row of the page, and of the locked results in the tests."""
 
     model: str
-    """Name of the service in botocore, ``stepfunctions``."""
+    """botocore's name of the service, ``stepfunctions``."""
     prefix: str
-    """IAM prefix; "" if IAM does not know the service."""
+    """IAM's prefix, "" where IAM does not know the service."""
     name: str
     kind: str
     bare: str
-    """``*`` if the request is on ``*`` although its action takes a resource, else ""."""
+    """``*`` if its only resource is ``*`` although its action takes a resource, else ""."""
     text: str
-    """The access requests in one line."""
+    """The requests in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one model: a call with invented parameters, and its access requests."""
+    """One operation of one model, the invented call, and its mapping."""
 
     model: str
     prefix: str
@@ -60,7 +62,7 @@ class Operation:
 
     @property
     def row(self) -> OperationRow:
-        """The operation as a row of the page."""
+        """The operation as a row."""
         return OperationRow(
             self.model, self.prefix, self.name, self.kind, "*" if self.bare else "", self.text
         )
@@ -68,18 +70,18 @@ class Operation:
     @property
     def resources(self) -> set[str]:
         """Resources of the requests whose action takes one. PassRole does not count: its role is passed, not used."""
-        requests = (one.request for one in self.answer.requests if one.request.action != "iam:PassRole")
+        requests = (m.request for m in self.answer.requests if m.request.action != "iam:PassRole")
         known = ((request, reference.action(request.action)) for request in requests)
         return {request.resource for request, action in known if action and action.types}
 
     @property
     def bare(self) -> bool:
-        """Whether it ends on ``*`` although its action takes a resource."""
+        """Whether its only resource is ``*`` although its action takes a resource."""
         return self.resources == {"*"}
 
     @property
     def text(self) -> str:
-        """The access requests in one line, or the status with its reason."""
+        """The requests in one line, or the status and its reason."""
         requests = sorted(
             f"{r.action} {r.resource}" + ("" if r.grade == "required" else f" ({r.grade})")
             for r, _ in self.answer.requests
@@ -107,8 +109,8 @@ def operations(model: str) -> Iterator[Operation]:
         shape = operation.get("input", {}).get("shape")
         own = known.action(name) if known else None
         shapes = _Shapes(body["shapes"], known, own.types if own else (), model in _BY_LOCATION)
-        params = shapes.value(shape, "") if shape else {}
-        call = Call(source, name, REGION, ACCOUNT, "aws", params)
+        made = shapes.value(shape, "") if shape else {}
+        call = Call(source, name, REGION, ACCOUNT, "aws", made)
         kind = operation_kind(source, name)
         if kind == "unknown" and name in newer_operations().get(prefix, ()):
             kind = "newer"
@@ -116,40 +118,40 @@ def operations(model: str) -> Iterator[Operation]:
 
 
 def event_source(metadata: Mapping[str, str]) -> str:
-    """Return the eventSource of the calls of a model, derived from its names (1.8.1)."""
+    """Return the eventSource of a model's calls, as far as the model's names show it (1.8.1)."""
     names = (metadata["endpointPrefix"], metadata.get("signingName", metadata["endpointPrefix"]))
     sources = [f"{name}.amazonaws.com" for name in names]
     return next((source for source in sources if service_prefix(source)), sources[0])
 
 
 def operation_kind(source: str, name: str) -> Kind:
-    """Return how the catalog finds the action of an event, whatever its parameters."""
-    plan = known_event(source, name)
-    if plan.status == "no-permission-needed":
+    """Return how an event is mapped, whatever its parameters."""
+    event = known_event(source, name)
+    if event.status == "no-permission-needed":
         return "no permission"
-    if plan.status == "ignored":
+    if event.status == "ignored":
         return "not IAM"
-    if plan.status == "unmapped":
+    if event.status == "unmapped":
         return "unknown"
-    return "name" if plan.action and not plan.needs else "rule"
+    return "name" if event.action and not event.needs else "rule"
 
 
-# S3 logs members under their names in the HTTP request.
+# S3's records have the names of headers and of the query string, not those of the model's members.
 _BY_LOCATION = frozenset({"s3", "s3control"})
 
 
 @dataclass(slots=True)
 class _Shapes:
-    """Invents values for the shapes of a model."""
+    """Invents values for a model's shapes."""
 
     shapes: Mapping[str, Any]
     service: Service | None
     types: tuple[str, ...]
-    """Resource types of the action with the name of the operation, for members like `resourceArn`."""
+    """Resource types of the action with the operation's name: candidates for `resourceArn`."""
     by_location: bool
 
     def value(self, shape: str, member: str, above: tuple[str, ...] = ()) -> Any:
-        """Return a value of a shape as CloudTrail would log it: member names begin in lower case."""
+        """Return a value of a shape as CloudTrail records it: member names begin in lower case."""
         body = self.shapes[shape]
         kind = body["type"]
         if kind == "structure":
@@ -184,7 +186,7 @@ class _Shapes:
         return str(body["enum"][0]) if body.get("enum") else f"{name[:12]}-1"
 
     def _arn(self, stem: str) -> str:
-        """Return an ARN for a member: of the resource type in its name, if the service has one."""
+        """Return an ARN for a member: of the resource type that its name resembles, if the service has one."""
         if stem.endswith("role"):
             return f"arn:aws:iam::{ACCOUNT}:role/role-1"
         types = self.service.types if self.service else {}
@@ -205,14 +207,14 @@ class _Shapes:
 
 def count_by_kind(found: Iterable[Operation | OperationRow]) -> Counter[str]:
     """Count the operations of each kind."""
-    return Counter(one.kind for one in found)
+    return Counter(operation.kind for operation in found)
 
 
 def completeness_page(found: Sequence[OperationRow]) -> str:
-    """Return the counts and lists as a page in Markdown.
+    """Return the page in Markdown.
 
     Args:
-        found: the operations of all models.
+        found: the operations of every model.
     """
     known = [one for one in found if one.prefix]
     counts = count_by_kind(known)

@@ -128,7 +128,7 @@ def command(
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
             evidence = read_logs(source, spill, choice, observe, options)
-        period = window_of(window.days, evidence.limit or evidence.counts.totals.last)
+        period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
@@ -190,7 +190,7 @@ def _check_same(last: BatchTable, window: Window, account: Account | None) -> No
     if (last.start, last.end, last.account) != (window.start, window.end, own):
         raise UsageError(
             f"--retry-failed: the last batch here was of {last.start} to {last.end[:10]}, account "
-            f"{last.account or 'not known'}; this one is of {window.start} to {window.end[:10]}, account "
+            f"{last.account or 'not known'}; this one is of {window.start} to {window.last_day}, account "
             f"{own or 'not known'}",
             "give the same window and account, or run it without --retry-failed",
             code="PG-E275",

@@ -132,8 +132,8 @@ def _holds(names: Collection[str], name: str) -> bool:
 
 def _after(when: str, window: Window) -> bool:
     """Whether a time lies after the window, whose end may be a time within its last day."""
-    end = window.end
-    return when[:10] > end[:10] or (len(end) > len("2026-01-01") and when[:19] > end[:19])
+    instant = window.until.instant
+    return when[:10] > window.last_day or (instant != "" and when[:19] > instant[:19])
 
 
 @cache

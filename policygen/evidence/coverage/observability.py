@@ -133,7 +133,7 @@ class ObservabilityRules:
         event_sets, since = self._logged(action, visibility, resource, reads_only)
         service = service_of(action)
         blind_spot = None
-        if not since or since > self.window.end[:10]:
+        if not since or since > self.window.last_day:
             blind_spot = self.unlogged(event_sets, service, since)
         blind_spot = blind_spot or self._unread(visibility, resource, service, reads_only)
         return _hidden(blind_spot, action) if blind_spot else self._visible(since)
@@ -261,7 +261,7 @@ class ObservabilityRules:
     def _visible(self, since: str) -> ObservedSince:
         since = max(since, self.first_day)
         gaps = self.gaps if self.days_with_events else ()
-        return ObservedSince(True, since, _days_with_events(since, self.window.end[:10], gaps))
+        return ObservedSince(True, since, _days_with_events(since, self.window.last_day, gaps))
 
 
 def without_names(event_sets: tuple[EventSet, ...]) -> tuple[EventSet, ...]:

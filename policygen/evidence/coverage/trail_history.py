@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from policygen.account.model import Trail
@@ -71,7 +71,7 @@ class Gap:
 
 def bounds(window: Window) -> tuple[str, str]:
     """The first and the last second of a window, ISO 8601 in UTC."""
-    end = window.end if len(window.end) > 10 else f"{window.end}T23:59:59Z"
+    end = window.until.last_second
     return f"{window.start}T00:00:00Z", _moment(end) or end
 
 
@@ -149,8 +149,6 @@ def _moment(text: str) -> str:
         read = datetime.fromisoformat(text)
     except ValueError:
         return ""
-    if len(text) == 10:
-        read = datetime.combine(read.date(), time.min)
     aware = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     return aware.strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -26,13 +26,14 @@ from policygen.logs.events.event import (
 )
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import ABSENT, Record
+from policygen.logs.window_end import WindowEnd
 from policygen.text import sanitize
 
 Select = Callable[[RoleKey], bool]
 """Which roles' calls are kept. Picklable, since logs may be read in another process."""
 
 
-def nobody(_: RoleKey) -> bool:
+def no_role(_: RoleKey) -> bool:
     """Select no role: only the totals are counted."""
     return False
 
@@ -47,7 +48,7 @@ class CallCounts:
 
     Attributes:
         select: which roles' calls are kept.
-        until: date or time after which events do not count; "" for all.
+        until: the end after which events do not count; None for all.
         calls: the calls of each selected role, with their evidence.
         totals: what was counted of all callers.
         duplicates: the records that were read.
@@ -55,7 +56,7 @@ class CallCounts:
     """
 
     select: Select
-    until: str = ""
+    until: WindowEnd | None = None
     calls: dict[RoleKey, Calls] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
@@ -69,7 +70,7 @@ class CallCounts:
     def add_all(self, records: Iterable[Record]) -> None:
         """Add records; those that were read before count as duplicates."""
         groups: dict[tuple[Any, ...], EventGroup] = {}
-        totals, ignored, admit = self.totals, self.totals.ignored, self.duplicates.admit
+        until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
         for record in records:
             if held > ROOM:
@@ -81,7 +82,7 @@ class CallCounts:
             if not admit(key_of(record)):
                 duplicates += 1
                 continue
-            if not has_clock(time) or (self.until and self._is_late(time)):
+            if not has_clock(time) or (until and until.excludes(time)):
                 self._leave_out(record, time)
                 continue
             # All that `EventGroup` reads of a record; what differs from one record to the next is not in it.
@@ -110,10 +111,10 @@ class CallCounts:
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
                 continue
-            touched = (bytes(record.requestParameters) if group.kept else b"", record.resources)
-            count = group.tallies.get(touched)
+            touched = (bytes(record.requestParameters) if group.selected else b"", record.resources)
+            count = group.counts.get(touched)
             if count is None:
-                count = group.tallies[touched] = GroupCount()
+                count = group.counts[touched] = GroupCount()
                 held += 1 + len(touched[0]) // 2048
             count.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in CHANGE_EVENTS:
@@ -123,9 +124,6 @@ class CallCounts:
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
-
-    def _is_late(self, time: str) -> bool:
-        return time > self.until and time[: len(self.until)] > self.until
 
     def _leave_out(self, record: Record, time: str) -> None:
         """Count a record that is no call, or that is of a time after the window."""
@@ -155,7 +153,7 @@ class CallCounts:
                 self.totals.principals[caller.kind or "unknown"] += events
             elif not caller.is_cross_account_copy:
                 self.totals.roles[role] += events
-            if role is not None and group.kept:
+            if role is not None and group.selected:
                 calls = self.calls.setdefault(role, {})
                 for bucket, evidence in group.calls(caller):
                     count_in(calls, bucket, evidence)
@@ -164,19 +162,19 @@ class CallCounts:
         """Add the events of a group to the totals that do not depend on the caller; return how many they are."""
         totals, events = self.totals, 0
         first, last = totals.first or "~", totals.last
-        for count in group.tallies.values():
+        for count in group.counts.values():
             events += count.count
             first, last = min(first, count.first), max(last, count.last)
         totals.first, totals.last = first, last
         totals.days[group.day] += events
         totals.account_days[f"{group.account} {group.day}"] += events
         totals.regions[group.region] += events
-        if group.data:
-            for (_, resources), count in group.tallies.items():
+        if group.is_data:
+            for (_, resources), count in group.counts.items():
                 for type_ in {entry.type for entry in resources or () if entry.type}:
                     totals.data_types[type_] += count.count
         else:
-            totals.management["read" if group.reads else "write"] += events
+            totals.management["read" if group.read_only else "write"] += events
         return events
 
     def add_searched(self, day: str, region: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
 from policygen.report.html.templating import fill_template
 from policygen.text import pluralize
 
@@ -25,7 +25,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
     parts = [rows[i : i + PAGE] for i in range(0, max(1, len(rows)), PAGE)]
     names = ["index.html", *(f"index-{i}.html" for i in range(2, len(parts) + 1))]
     accounts = sorted({row.account for row in rows if row.account})
-    groups = totals(rows)
+    groups = totals_by_verdict(rows)
     return {
         name: fill_template(
             "index.html.j2",

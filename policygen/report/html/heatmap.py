@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cache
 
+from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
@@ -114,6 +114,5 @@ def _visible_since(removed: Sequence[ChangeGroup], *, seen: bool) -> str:
 def _unlogged(plan: Plan) -> frozenset[str]:
     days = set(plan.coverage.days_without_events)
     for gap in plan.coverage.stopped:
-        first, last = date.fromisoformat(gap.start[:10]), date.fromisoformat(gap.end[:10])
-        days |= {(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)}
+        days.update(dates_from(gap.start[:10], gap.end[:10]))
     return frozenset(days) & frozenset(plan.calendar.days)

@@ -11,7 +11,7 @@ from policygen.plan.batch_table import (
     BatchTable,
     VerdictTotals,
     sorted_rows,
-    totals,
+    totals_by_verdict,
 )
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
@@ -38,7 +38,7 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     if len(shown) < len(ordered):
         lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
-    for total in totals(ordered):
+    for total in totals_by_verdict(ordered):
         lines += wrapped(f"{total.verdict:<10}{total.roles:>5,}  ", _sum(total))
     lines += ["", *_next(ordered, out)]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"

@@ -56,7 +56,7 @@ def _logs(health: Health) -> Iterator[str]:
     )
     yield from wrapped(
         "Window    ",
-        f"{pluralize(window.days, 'day')}, {window.start} to {window.end[:10]}; "
+        f"{pluralize(window.days, 'day')}, {window.start} to {window.last_day}; "
         f"{health.coverage.days_with_events} with events",
     )
     if health.coverage.gaps:

@@ -21,7 +21,7 @@ def render_explanation_text(
     lines = [*_head(explanation), *_seen(explanation), *_reasons(explanation)]
     if show_events:
         lines += _calls(explanation)
-    elif explanation.calls:
+    elif explanation.use.calls:
         lines.append("--events prints the calls; values of parameters are left out")
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
@@ -40,28 +40,27 @@ def _head(explanation: Explanation) -> Iterator[str]:
 
 
 def _seen(explanation: Explanation) -> Iterator[str]:
-    if explanation.evidence is None:
-        visible = (
-            f"no: {explanation.blind}"
-            if explanation.blind
-            else f"yes: it would have been seen since {explanation.since}"
-        )
+    if explanation.use.evidence is None:
+        blind_spot, since = explanation.observability.blind_spot, explanation.observability.since
+        visible = f"no: {blind_spot.why}" if blind_spot else f"yes: it would have been seen since {since}"
         yield from _field("visible", visible)
-        yield from _field("seen", "0 calls, which proves nothing" if explanation.blind else "0 calls")
-        if explanation.said:
-            yield from _field("IAM says", explanation.said.removeprefix("IAM "))
+        yield from _field("seen", "0 calls, which proves nothing" if blind_spot else "0 calls")
+        if explanation.last_accessed:
+            yield from _field("IAM says", explanation.last_accessed.removeprefix("IAM "))
         return
-    seen = explanation.evidence
+    seen = explanation.use.evidence
     yield from _field(
-        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(explanation.per_day)} days"
+        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(explanation.use.per_day)} days"
     )
     yield from _field("", f"first {minute(seen.first)}, last {minute(seen.last)} UTC")
-    if len(explanation.per_day) > 1:
-        yield from _field("", f"{sparks(explanation.per_day)}  a day, at most {max(explanation.per_day):,}")
-    for i, (request, evidence) in enumerate(list(explanation.resources.items())[:LISTED]):
+    if len(explanation.use.per_day) > 1:
+        yield from _field(
+            "", f"{sparks(explanation.use.per_day)}  a day, at most {max(explanation.use.per_day):,}"
+        )
+    for i, (request, evidence) in enumerate(list(explanation.use.resources.items())[:LISTED]):
         yield from _field("on" if i == 0 else "", f"{evidence.count:>7,}  {short(request.resource)}")
-    yield from more(len(explanation.resources), LISTED)
-    for i, (event, rules) in enumerate(explanation.events.items()):
+    yield from more(len(explanation.use.resources), LISTED)
+    for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield from _field("event" if i == 0 else "", f"{event} → {explanation.action}")
         for rule in rules[:LISTED]:
             yield from _field("", f"map: {rule}")
@@ -69,8 +68,8 @@ def _seen(explanation: Explanation) -> Iterator[str]:
     if seen.sessions:
         origin.append(f"session {', '.join(sorted(seen.sessions))}")
     yield from _field("from", "; ".join(part for part in origin if part))
-    if explanation.errors:
-        failed = ", ".join(f"{n:,} {code}" for code, n in explanation.errors.items())
+    if explanation.use.errors:
+        failed = ", ".join(f"{n:,} {code}" for code, n in explanation.use.errors.items())
         yield from _field("errors", f"{failed}: they count, the permission was checked before")
 
 
@@ -100,12 +99,13 @@ def _reasons(explanation: Explanation) -> Iterator[str]:
             f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
         )
         yield from _field("kept", f"on {where}: {keep.why}")
-    if explanation.remedy and explanation.evidence is None:
-        yield from _field("to know", explanation.remedy)
-    if explanation.command and explanation.evidence is None:
-        yield f"             {explanation.command}"
-    if explanation.why and explanation.why != "visible, 0 calls":
-        yield from _field("goes", explanation.why)
+    blind_spot = explanation.observability.blind_spot
+    if blind_spot and explanation.use.evidence is None:
+        yield from _field("to know", blind_spot.remedy)
+        if blind_spot.command:
+            yield f"             {blind_spot.command}"
+    if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
+        yield from _field("goes", explanation.why_removed)
     if explanation.verdict == "removed":
         yield from _field("keep it", f"--keep {explanation.action}, or keep in policygen.toml")
 
@@ -119,7 +119,7 @@ def _statement(place: StatementRef) -> str:
 
 def _calls(explanation: Explanation) -> Iterator[str]:
     yield ""
-    for _, call, seen in explanation.calls:
+    for _, call, seen in explanation.use.calls:
         error = f" {call.error}" if call.error else ""
         yield from wrapped(
             f"{minute(seen.first)}  ",
@@ -137,8 +137,8 @@ def render_explanation_json(explanation: Explanation) -> str:
 
 
 def explanation_dict(explanation: Explanation) -> dict[str, Any]:
-    """Return the explanation as plain values."""
-    seen = explanation.evidence
+    """The explanation as plain values."""
+    seen, blind_spot = explanation.use.evidence, explanation.observability.blind_spot
     return {
         "action": explanation.action,
         "role": explanation.role,
@@ -151,16 +151,16 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
             "days": len(seen.days),
             "first": seen.first,
             "last": seen.last,
-            "per_day": list(explanation.per_day),
+            "per_day": list(explanation.use.per_day),
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),
         },
         "resources": [
             {"resource": request.resource, "count": evidence.count}
-            for request, evidence in explanation.resources.items()
+            for request, evidence in explanation.use.resources.items()
         ],
-        "events": {event: list(rules) for event, rules in explanation.events.items()},
+        "events": {event: list(rules) for event, rules in explanation.use.events.items()},
         "calls": [
             {
                 "day": day,
@@ -170,9 +170,9 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
                 "count": evidence.count,
                 "event_ids": list(evidence.event_ids),
             }
-            for day, call, evidence in explanation.calls
+            for day, call, evidence in explanation.use.calls
         ],
-        "errors": dict(explanation.errors),
+        "errors": dict(explanation.use.errors),
         "denied": [
             {"resource": w.resource, "policy_type": w.policy_type, "explicit": w.explicit, "count": e.count}
             for w, e in explanation.denied.items()
@@ -193,11 +193,11 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "kept_in": list(explanation.kept_in),
         "keeps": [{"resource": keep.grant.resource, "why": keep.why} for keep in explanation.keeps],
         "rules": list(explanation.rules),
-        "visible": not explanation.blind,
-        "why_not_visible": explanation.blind,
-        "visible_since": explanation.since,
-        "remedy": explanation.remedy,
-        "command": explanation.command,
-        "last_accessed": explanation.said,
-        "why_removed": explanation.why,
+        "visible": blind_spot is None,
+        "why_not_visible": blind_spot.why if blind_spot else "",
+        "visible_since": explanation.observability.since,
+        "remedy": blind_spot.remedy if blind_spot else "",
+        "command": blind_spot.command if blind_spot else "",
+        "last_accessed": explanation.last_accessed,
+        "why_removed": explanation.why_removed,
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 
+from policygen.days import days_between
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.report.terminal.layout import LISTED, WIDTH, entries, more, sparks, wrapped
 from policygen.report.wording import short
@@ -23,7 +23,7 @@ def render_verdict(plan: Plan) -> Iterator[str]:
         yield from wrapped("          ", f"{reason.verdict}: {reason.sentence}")
     yield from more(len(others), LISTED)
     if readiness.last_new and readiness.curve and readiness.days > 1:
-        quiet = (date.fromisoformat(plan.window.end[:10]) - date.fromisoformat(readiness.last_new)).days
+        quiet = days_between(readiness.last_new, plan.window.end[:10])
         lead = f"Learning  last new permission {pluralize(quiet, 'day')} before end  "
         curve = readiness.curve
         step = -(-len(curve) // (WIDTH - len(lead)))

@@ -17,10 +17,6 @@ from policygen.iam.grants import Grant
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
-SYMBOLS: Mapping[Kind, str] = {
-    "narrowed": "~", "unchanged": "~", "kept": "=", "unknown": "?", "removed": "-", "added": "+", "missing": "!",
-}  # fmt: skip
-
 
 class Change(NamedTuple):
     """What becomes of one action."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
 
+from policygen.account.current import CurrentAccess
 from policygen.iam import arn
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
-from policygen.iam.evaluate import Evaluator, Guardrails
+from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, GrantIndex, cover_matrix, is_pattern, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.generate.generalise import Written
@@ -64,38 +65,33 @@ def prove(
     requests: Mapping[AccessRequest, int],
     declared: Mapping[AccessRequest, Written],
     keeps: Sequence[Grant],
-    today: Sequence[Policy] | None = None,
-    boundary: Policy | None = None,
+    current: CurrentAccess | None = None,
     added: Sequence[Policy] = (),
-    guardrails: Guardrails = (),
-    account: str = "",
 ) -> Proof:
-    """Checks the promises.
+    """Check the promises.
 
     Args:
         policies: the new documents.
         requests: observed requests that are to stay allowed -> events behind each.
         declared: how each request's resource may be written: the declared generalisations.
         keeps: grants kept without evidence.
-        today: today's identity policies; None where they are not known, and "never wider" cannot be asked.
-        boundary: the permissions boundary, which stays attached.
-        added: what the user asked to be granted beyond today's policies.
-        guardrails: levels of SCPs and RCPs, which stay in force.
-        account: the role's account.
+        current: the current policies, and the bounds that stay in force; None where they are not known: then the
+            promise "never wider" cannot be checked.
+        added: what the user asked to be granted beyond the current policies.
     """
     grants = grants_in(policies)
     checks = [
         _sufficient(
             policies,
             requests,
-            None if today is None else (*today, *added),
-            lambda chosen: Evaluator(chosen, boundary, guardrails=guardrails, account=account),
+            None if current is None else (*current.policies, *added),
+            current.evaluator if current else Evaluator,
         ),
         _minimal(grants, requests, keeps),
         _nothing_unseen(grants, declared, keeps),
     ]
-    if today is not None:
-        checks.append(_never_wider(grants, policies, today, added))
+    if current is not None:
+        checks.append(_never_wider(grants, policies, current.policies, added))
     return Proof(tuple(checks))
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from policygen.account.current import CurrentAccess
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.usage import Usage
-from policygen.iam.actions import allowed_actions
 from policygen.iam.document import Policy
-from policygen.iam.evaluate import Guardrails
+from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.readiness import days_asked
@@ -30,47 +30,57 @@ class CheckBasis:
     min_days: int = 0
     """Days for which a permission must have been visible before its absence means anything."""
     requests: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
-    """Observed requests that today's policies allow, each cut to what they allow of it; without them, all."""
+    """Observed requests, each cut to what the current policies allow of it; all of them where these are not known."""
     missing: Sequence[NotCurrentlyAllowed] = ()
-    """Observed requests that today's policies do not allow."""
+    """Observed requests that the current policies do not allow."""
     keeps: Sequence[Keep] = ()
-    """The platform's needs, what people decided to keep, and what nobody can know."""
+    """What stays without evidence: platform needs, people's decisions, and what the logs cannot show."""
     anomalous_usage: Usage | None = None
-    today: Sequence[Policy] | None = None
-    boundary: Policy | None = None
-    guardrails: Guardrails = ()
-    account: str = ""
+    """The requests behind calls that do not look like the workload."""
+    current: CurrentAccess | None = None
+    """The role's policies and bounds; None where they are not known."""
+
+    def evaluator(self, policies: Sequence[Policy]) -> Evaluator:
+        """Return an evaluator of policies within the role's bounds, as far as these are known."""
+        return self.current.evaluator(policies) if self.current else Evaluator(policies)
 
 
-def check_basis(seen: RoleEvidence, decisions: Decisions | None = None, on: date | None = None) -> CheckBasis:
-    """What the gate's findings rest on.
+def check_basis(
+    evidence: RoleEvidence, decisions: Decisions | None = None, on: date | None = None
+) -> CheckBasis:
+    """Work out what the findings about a role's policies rest on.
 
     Args:
-        seen: of the role.
-        decisions: what people decided to keep is no finding.
-        on: the day on which decisions expire or not; by default the window's last.
+        evidence: what the role did.
+        decisions: what people decided; a permission that they keep is no finding.
+        on: the date on which decisions expire or not; None for the last day of the window.
+
+    Raises:
+        NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
+        UsageError: PG-E363, rules that contradict each other.
     """
-    today, usage = seen.current_access, seen.usage
-    now = allowed_actions(today.policies) if today else None
-    day = on or date.fromisoformat(usage.window.end[:10])
+    current, usage = evidence.current_access, evidence.usage
+    day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
-    bounds = today.policies if today else None
-    apart = (seen.anomalous_usage,) if seen.anomalous_usage else ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
     kept = keep_without_evidence(
-        usage, seen.coverage, today, now, bounds, rules=rules, seen=apart, min_days=min_days
+        usage,
+        evidence.coverage,
+        current,
+        current.granted_actions() if current else None,
+        current.policies if current else None,
+        rules=rules,
+        anomalous_usage=evidence.anomalous_usage,
+        min_days=min_days,
     )
-    requests, missing = split_by_current_access(usage, today)
+    requests, missing = split_by_current_access(usage, current)
     return CheckBasis(
         usage=usage,
-        coverage=seen.coverage,
+        coverage=evidence.coverage,
         min_days=min_days,
         requests=requests,
         missing=missing,
         keeps=kept.keeps,
-        anomalous_usage=seen.anomalous_usage,
-        today=bounds,
-        boundary=today.boundary if today else None,
-        guardrails=today.guardrails if today else (),
-        account=today.account if today else "",
+        anomalous_usage=evidence.anomalous_usage,
+        current=current,
     )

@@ -1,7 +1,7 @@
-"""The gate: a policy that somebody wrote, against what the role did and what the logs could have shown.
+"""`check`: a policy that somebody wrote, against what the role did and what the logs could have shown.
 
-Findings have stable rule ids. An observed call that the policy denies is an error; what it grants beyond what was
-seen is a warning where the logs would have shown the use, and a note where they could not.
+Findings have stable rule ids. An observed call that the policy denies is an error. A permission beyond what was seen is
+a warning where the logs would have shown its use, and a note where they could not.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 
-def check(sources: Sequence[PolicySource], seen: CheckBasis) -> tuple[Finding, ...]:
-    """All findings: errors first, then by file, line and rule."""
+def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, ...]:
+    """Return all findings: errors first, then by file, line and rule."""
     found = [
-        *denied(sources, seen),
-        *platform(sources, seen),
-        *set_apart(sources, seen),
-        *wider(sources, seen),
-        *unused_permissions(sources, seen),
+        *denied(sources, basis),
+        *platform(sources, basis),
+        *set_apart(sources, basis),
+        *wider(sources, basis),
+        *unused_permissions(sources, basis),
     ]
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
@@ -50,5 +50,5 @@ def check(sources: Sequence[PolicySource], seen: CheckBasis) -> tuple[Finding, .
 
 
 def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
-    """The findings at or above a level."""
-    return [one for one in findings if LEVELS.index(one.level) >= LEVELS.index(fail_on)]
+    """Return the findings at or above a level."""
+    return [finding for finding in findings if LEVELS.index(finding.level) >= LEVELS.index(fail_on)]

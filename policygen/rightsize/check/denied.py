@@ -1,4 +1,4 @@
-"""What a policy denies that the role needs, and what it allows that today's do not."""
+"""What a policy denies that the role needs, and what it allows that the current policies do not."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
 
 
-def denied(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
-    """Replay. What the boundary denies is no fault of the policy, but the call would fail all the same."""
-    replay = _Replay(sources, seen)
+def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Replay the observed requests, one finding for each rule, action and reason.
+
+    What the boundary denies is no fault of the policy, but the call would fail all the same.
+    """
+    replay = _Replay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
-    for request, evidence in seen.requests.items():
+    for request, evidence in basis.requests.items():
         broken = replay.judge(request)
         if broken and request.grade == "required":
             rule, reason = broken
             groups.setdefault((rule, request.action, reason), []).append((request, evidence))
-    for one in seen.missing:
-        if not replay.allows(one.request):
-            groups.setdefault((RULES["PG302"], one.request.action, one.cause), []).append(
-                (one.request, one.evidence)
-            )
+    for missing in basis.missing:
+        if not replay.allows(missing.request):
+            key = RULES["PG302"], missing.request.action, missing.cause
+            groups.setdefault(key, []).append((missing.request, missing.evidence))
     for (rule, action, reason), members in groups.items():
-        seen_all = sum_evidence(one for _, one in members)
-        where = sorted({request.resource for request, _ in members})
-        calls = f"{pluralize(seen_all.count, 'call')}, last {seen_all.last}" if seen_all else ""
-        on = where[0] if len(where) == 1 else f"{len(where)} resources, as {where[0]}"
+        calls = _calls([evidence for _, evidence in members])
+        resources = sorted({request.resource for request, _ in members})
+        on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
         source, place = _nearest(sources, action)
         yield Finding(rule, action, f"{calls} on {on}; {reason}", _FIXES[rule.id], source.name, place, on)
 
@@ -47,19 +48,19 @@ _FIXES = {
 }
 
 
-class _Replay:
-    """Judges observed requests by the policies, beside what today's say of them."""
+def _calls(members: Sequence[Evidence]) -> str:
+    total = sum_evidence(members)
+    return f"{pluralize(total.count, 'call')}, last {total.last}" if total else ""
 
-    def __init__(self, sources: Sequence[PolicySource], seen: CheckBasis) -> None:
-        policies = [source.policy for source in sources]
-        self._new = _evaluator(sources, seen)
-        self._policies = policies
-        self._allows = Evaluator([Policy(tuple(allow_statements(policies)))])
-        self._today = None
-        if seen.today is not None:
-            self._today = Evaluator(
-                seen.today, seen.boundary, guardrails=seen.guardrails, account=seen.account
-            )
+
+class _Replay:
+    """Evaluates observed requests by the policies under check, and by the current ones for comparison."""
+
+    def __init__(self, sources: Sequence[PolicySource], basis: CheckBasis) -> None:
+        self._policies = [source.policy for source in sources]
+        self._new = basis.evaluator(self._policies)
+        self._allows = Evaluator([Policy(tuple(allow_statements(self._policies)))])
+        self._current = basis.current.evaluator() if basis.current else None
 
     def allows(self, request: AccessRequest) -> bool:
         """Whether the policies allow a request."""
@@ -69,33 +70,38 @@ class _Replay:
         """Return the rule that a request breaks and the reason; None where it breaks none."""
         decision = self._new.evaluate(request)
         if decision.outcome == "ALLOWED":
-            if decision.certain or self._as_today(request, decision):
+            if decision.certain or self._is_same_condition(request, decision):
                 return None
             return RULES["PG104"], decision.reason
-        if not request.wild:
-            return RULES["PG201"], decision.reason
-        # The record does not tell the whole name: of what is barred or not granted the call may have had no part.
-        as_today = self._today is not None and self._today.evaluate(request).outcome != "ALLOWED"
-        if as_today and (
-            self._allows.evaluate(request).outcome == "ALLOWED" or statement_grants(request, self._policies)
-        ):
+        if request.wild and self._may_be_allowed(request):
             return None
         return RULES["PG201"], decision.reason
 
-    def _as_today(self, request: AccessRequest, decision: Decision) -> bool:
-        """Whether a request that is allowed under a condition is so under the same one today."""
-        if self._today is None or decision.statement is None:
+    def _is_same_condition(self, request: AccessRequest, decision: Decision) -> bool:
+        """Whether the current policies allow a request under the same condition as the new ones."""
+        if self._current is None or decision.statement is None:
             return False
-        found = self._today.evaluate(request)
+        today = self._current.evaluate(request)
         return (
-            found.outcome == "ALLOWED"
-            and found.statement is not None
-            and found.statement.conditions == decision.statement.conditions
+            today.outcome == "ALLOWED"
+            and today.statement is not None
+            and today.statement.conditions == decision.statement.conditions
+        )
+
+    def _may_be_allowed(self, request: AccessRequest) -> bool:
+        """Whether a call whose record does not give the whole name may have had no part in what is denied.
+
+        The current policies do not allow the whole pattern either, and the call succeeded.
+        """
+        if self._current is None or self._current.evaluate(request).outcome == "ALLOWED":
+            return False
+        return self._allows.evaluate(request).outcome == "ALLOWED" or bool(
+            statement_grants(request, self._policies)
         )
 
 
 def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
-    """The first statement that speaks of the action, else of its service, else the first line."""
+    """Return the place of the first Allow pattern that matches an action, else its service, else the first line."""
     service = action.split(":", 1)[0] + ":"
     for fits in (
         lambda pattern: arn.action_matches(pattern, action),
@@ -109,10 +115,10 @@ def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource
     return sources[0], Location(1, 1)
 
 
-def platform(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
-    """What the configuration asks for and the policies deny."""
-    evaluator = _evaluator(sources, seen)
-    for keep in seen.keeps:
+def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
+    evaluator = _evaluator(sources, basis)
+    for keep in basis.keeps:
         if keep.kind != "platform":
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
@@ -129,21 +135,21 @@ def platform(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Find
             )
 
 
-def wider(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
-    """What the policies allow and today's do not, by meaning: a dropped Deny widens as much as an added Allow."""
-    if seen.today is None:
+def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Find what the policies allow and the current ones do not: a dropped Deny widens as an added Allow does."""
+    if basis.current is None:
         return
-    found = compare_policies(seen.today, [source.policy for source in sources])
-    for one in found.gained:
-        source, place = _nearest(sources, one.request.action)
+    found = compare_policies(basis.current.policies, [source.policy for source in sources])
+    for gain in found.gained:
+        source, place = _nearest(sources, gain.request.action)
         yield Finding(
             RULES["PG105"],
-            one.request.action,
-            f"on {one.request.resource}: {one.allowed_by}; of today's, {one.refused}",
+            gain.request.action,
+            f"on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}",
             "grant what today's policies grant, or change them first",
             source.name,
             place,
-            one.request.resource,
+            gain.request.resource,
         )
     for undecided in found.unsure:
         if undecided.side == "new":
@@ -157,21 +163,19 @@ def wider(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding
             )
 
 
-def set_apart(sources: Sequence[PolicySource], seen: CheckBasis) -> Iterator[Finding]:
-    """Calls that do not look like the workload, and that the policies would deny: somebody should have looked."""
-    evaluator = _evaluator(sources, seen)
-    denied: dict[str, list[Evidence]] = {}
-    for request, evidence in (seen.anomalous_usage.requests if seen.anomalous_usage else {}).items():
+def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Find calls that do not look like the workload and that the policies would deny: a person should look at them."""
+    evaluator = _evaluator(sources, basis)
+    denied_calls: dict[str, list[Evidence]] = {}
+    requests = basis.anomalous_usage.requests if basis.anomalous_usage else {}
+    for request, evidence in requests.items():
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
-            denied.setdefault(request.action, []).append(evidence)
-    for action, members in denied.items():
-        all_ = sum_evidence(members)
+            denied_calls.setdefault(request.action, []).append(evidence)
+    for action, members in denied_calls.items():
         source, place = _nearest(sources, action)
-        calls = f"{pluralize(all_.count, 'call')}, last {all_.last}" if all_ else ""
         fix = "look at who made them; --accept counts them as the workload's"
-        yield Finding(RULES["PG203"], action, calls, fix, source.name, place)
+        yield Finding(RULES["PG203"], action, _calls(members), fix, source.name, place)
 
 
-def _evaluator(sources: Sequence[PolicySource], seen: CheckBasis) -> Evaluator:
-    policies = [source.policy for source in sources]
-    return Evaluator(policies, seen.boundary, guardrails=seen.guardrails, account=seen.account)
+def _evaluator(sources: Sequence[PolicySource], basis: CheckBasis) -> Evaluator:
+    return basis.evaluator([source.policy for source in sources])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
@@ -86,10 +86,6 @@ class Decisions:
     def expired(self, name: str, on: date) -> tuple[DecisionRule, ...]:
         """The rules about a role that apply no longer: to be reported, never to be followed."""
         return tuple(rule for rule in self.rules if rule.for_role(name) and rule.expired(on))
-
-    def about_none(self, names: Collection[str]) -> tuple[DecisionRule, ...]:
-        """The rules that are about none of the account's roles: to be reported."""
-        return tuple(rule for rule in self.rules if not any(map(rule.for_role, names)))
 
     def protection(self, name: str) -> Protection | None:
         """Why a role is to be left alone, or None."""

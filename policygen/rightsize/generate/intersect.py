@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from policygen.iam import arn
 from policygen.iam.conjunction import conjoin
-from policygen.iam.document import Conditions, Policy, Statement, allow_statements
+from policygen.iam.document import Policy, Statement, allow_statements
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, inside_statements, overlaps_statement
 from policygen.iam.request import AccessRequest
@@ -215,9 +215,3 @@ def _evaluator(statement: Statement) -> Evaluator:
 def _allows(statement: Statement, request: AccessRequest, *, certainly: bool = False) -> bool:
     decision = _evaluator(statement).evaluate(request)
     return decision.outcome == "ALLOWED" and (decision.certain or not certainly)
-
-
-def merge_conditions(own: Conditions, other: Conditions) -> Conditions | None:
-    """Both blocks at once; None where one statement cannot say them exactly. See `conjoin`."""
-    joined = conjoin(own, other)
-    return None if joined.lost else joined.conditions

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
@@ -11,27 +12,28 @@ from policygen.iam.grants import Grant
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A grant without evidence. ``platform``: configuration asks for it; ``unknown``: cannot tell; ``decision``: a
-    person wants it."""
+    """A grant that stays without evidence of its use."""
 
     grant: Grant
     kind: Literal["platform", "unknown", "decision"]
+    """``platform``: AWS's own service needs it, by configuration; ``unknown``: the logs cannot tell; ``decision``: a
+    person wants it."""
     why: str
     blind_spot: BlindSpot | None = None
     feature: str = ""
-    """The row of platform.toml that asks for it; "" for what no platform asks for."""
+    """The row of platform.toml that needs it; "" where no platform does."""
     note: str = ""
-    """A warning to show beside it, "" for none."""
+    """A warning to show beside it; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
-class UnobservedAccess:
-    """What becomes of the permissions of today that nobody saw in use."""
+class KeepResult:
+    """What stays without evidence, and why the rest of the current permissions goes."""
 
-    keeps: list[Keep]
-    removed: dict[str, str]
-    """Action -> why it need not be kept, where not all of it is."""
-    seasonal: dict[str, str]
+    keeps: tuple[Keep, ...]
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """Action -> why its absence from the logs means something, or which decision drops it."""
+    seasonal: Mapping[str, str] = field(default_factory=dict)
     """Removed action -> what IAM saw of it before the window."""
-    said: dict[str, str]
+    last_accessed: Mapping[str, str] = field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""

@@ -1,13 +1,13 @@
-"""What a suggestion keeps without evidence of its own, and why the rest of today's permissions goes.
+"""What a suggestion keeps without evidence, and why the rest of the current permissions goes.
 
-Three sources of keeps: the platform's needs, what the evidence cannot speak about, and what people decided. Each
-stays inside today's policies.
+Permissions are kept for three reasons: AWS's own service needs them (`platform`), the logs could not have shown their
+use (`unobservable`), or a person decided so (`decisions`). Each keep stays inside the current policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified
@@ -16,6 +16,7 @@ from policygen.evidence.anomalies import SET_APART
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding, last_accessed_finding
 from policygen.evidence.usage import Usage
+from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
@@ -23,123 +24,145 @@ from policygen.rightsize.decisions.apply import apply_keeps, dropped
 from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.intersect import intersect_grants
 from policygen.rightsize.keep.event_sources import features, unknown_sources
-from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.unobservable import keep_unobservable
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
-"""What an agent on an instance would show of itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeepResult:
-    """Keeps, and the reasons of what is not kept."""
-
-    keeps: tuple[Keep, ...]
-    removed: Mapping[str, str] = field(default_factory=dict)
-    """Action of today -> why its absence means something, or which decision drops it."""
-    seasonal: Mapping[str, str] = field(default_factory=dict)
-    """Removed action -> what IAM saw of it before the window."""
-    said: Mapping[str, str] = field(default_factory=dict)
-    """Action of today -> what IAM's last-accessed report says of it, where it says anything."""
+"""Actions by which an agent on an instance shows itself in the logs."""
 
 
 def keep_without_evidence(
     usage: Usage,
     coverage: Coverage,
-    today: CurrentAccess | None,
-    now: Mapping[str, Sequence[Statement]] | None,
+    current: CurrentAccess | None,
+    current_actions: Mapping[str, Sequence[Statement]] | None,
     bounds: Sequence[Policy] | None,
-    as_today: Sequence[Keep] = (),
+    carried_over: Sequence[Keep] = (),
     *,
     rules: Sequence[DecisionRule] = (),
-    seen: Sequence[Usage] = (),
+    anomalous_usage: Usage | None = None,
     min_days: int = 0,
 ) -> KeepResult:
-    """What stays without evidence.
+    """Decide what stays without evidence.
 
     Args:
-        usage: what the role asked for.
+        usage: the requests that the role made.
         coverage: what the logs could have shown.
-        today: the role as it is; None where unknown.
-        now: action -> the Allow statements of today that grant it.
-        bounds: the policies that nothing may reach beyond.
-        as_today: keeps of what was used and cannot be written by names.
+        current: the role's policies and configuration; None where they are not known.
+        current_actions: action -> the current Allow statements that grant it.
+        bounds: the policies that no keep may reach beyond.
+        carried_over: keeps for what was used and cannot be written by names.
         rules: decisions in force for the role.
-        seen: usages whose events were read, besides `usage`: what was set apart.
+        anomalous_usage: the requests behind calls that do not look like the workload.
         min_days: days for which a permission must have been visible before its absence means anything.
+
+    Raises:
+        NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
     """
-    if today is None or now is None or bounds is None:
+    if current is None or current_actions is None or bounds is None:
         return KeepResult(tuple(platform_keeps((), (), usage.requests)))
-    name = usage.role.name
-    platform = _platform(usage, coverage, today)
-    inside = [one for keep in platform for one in _inside(keep, bounds)]
-    # What only the platform is needed for is narrowed to what its configuration names, though no log shows it.
-    whole = {name for name, feature in features().items() if feature.whole}
-    settled = frozenset(keep.grant.action for keep in platform if keep.feature in whole)
-    services, actions = _seen_names((usage, *seen))
-    created = today.role.create_date if today.role else ""
-
-    def testify(action: str) -> LastAccessedFinding:
-        return last_accessed_finding(action, today.last, usage.window, services, actions, created=created)
-
-    judged = keep_unobservable(
-        now,
+    usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
+    platform = _platform_keeps(usage, coverage, current)
+    services, actions = _read_names(usages)
+    unobservable = keep_unobservable(
+        current_actions,
         coverage,
-        settled,
+        _settled_actions(platform),
         usage.requests,
-        _unmapped(usage, today),
+        _unmapped_services(usage, current),
         services=services,
-        testify=testify if today.last else None,
+        last_accessed=_last_accessed(usage, current, services, actions),
         min_days=min_days,
     )
-    decided = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, name, now)]
-    removed, found = dict(judged.removed), []
-    used_apart = {request.action for one in seen for request in one.requests}
-    removed |= {action: SET_APART for action in removed if action in used_apart}
-    for keep in (*inside, *as_today, *judged.keeps):
-        rule = dropped(rules, name, keep.grant.action, keep.grant.resource)
-        if rule:
-            removed[keep.grant.action] = f"dropped by {rule.where}: {rule.reason}"
-        else:
-            found.append(keep)
-    distinct = {keep.grant: keep for keep in reversed([*decided, *found])}
-    chosen = set(maximal(distinct))
-    keeps = tuple(distinct[grant] for grant in sorted(chosen))
-    return KeepResult(keeps, removed, judged.seasonal, judged.said)
+    wanted = [
+        Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, usage.role.name, current_actions)
+    ]
+    inside = [part for keep in platform for part in _inside(keep, bounds)]
+    keeps, dropped_reasons = _drop((*inside, *carried_over, *unobservable.keeps), rules, usage.role.name)
+    removed = dict(unobservable.removed)
+    if anomalous_usage:
+        used = {request.action for request in anomalous_usage.requests}
+        removed |= {action: SET_APART for action in removed if action in used}
+    return replace(
+        unobservable, keeps=_maximal_keeps([*wanted, *keeps]), removed={**removed, **dropped_reasons}
+    )
 
 
-def _platform(usage: Usage, coverage: Coverage, today: CurrentAccess) -> list[Keep]:
+def _platform_keeps(usage: Usage, coverage: Coverage, current: CurrentAccess) -> list[Keep]:
     visible = [action for action in AGENT_SIGNS if coverage.observability(action).visible]
     return platform_keeps(
-        today.functions or (),
-        today.mappings,
+        current.functions or (),
+        current.mappings,
         usage.requests,
-        invoke_configs=today.invoke_configs,
-        role=today.role,
+        invoke_configs=current.invoke_configs,
+        role=current.role,
         visible=visible,
     )
 
 
+def _settled_actions(platform: Iterable[Keep]) -> frozenset[str]:
+    """Return the actions that are needed for nothing but what the configuration names, though no log shows them."""
+    whole = {name for name, feature in features().items() if feature.whole}
+    return frozenset(keep.grant.action for keep in platform if keep.feature in whole)
+
+
+def _last_accessed(
+    usage: Usage, current: CurrentAccess, services: frozenset[str], actions: frozenset[str]
+) -> Callable[[str], LastAccessedFinding] | None:
+    """Return a function that looks an action up in IAM's last-accessed report; None where that was not read."""
+    if current.last is None:
+        return None
+    created = current.role.create_date if current.role else ""
+
+    def find(action: str) -> LastAccessedFinding:
+        return last_accessed_finding(action, current.last, usage.window, services, actions, created=created)
+
+    return find
+
+
 def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
-    """A keep cut to what today's policies allow; nothing is added for the platform that was not there."""
+    """Cut a platform keep to what the current policies allow: nothing is added that was not there."""
     request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
     return [warned(replace(keep, grant=grant)) for grant in intersect_grants({keep.grant: [request]}, bounds)]
 
 
-def _unmapped(usage: Usage, today: CurrentAccess) -> frozenset[str]:
-    """IAM prefixes of services of which a call could not be mapped; the label where no prefix is known."""
-    mine = {function.unqualified for function in today.functions or ()}
-    polled = unknown_sources(one for one in today.mappings if unqualified(one.function_arn) in mine)
+def _drop(
+    keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str
+) -> tuple[list[Keep], dict[str, str]]:
+    """Return the keeps that no drop rule drops, and for the actions of the others the reason."""
+    left: list[Keep] = []
+    reasons: dict[str, str] = {}
+    for keep in keeps:
+        rule = dropped(rules, role, keep.grant.action, keep.grant.resource)
+        if rule:
+            reasons[keep.grant.action] = f"dropped by {rule.where}: {rule.reason}"
+        else:
+            left.append(keep)
+    return left, reasons
+
+
+def _maximal_keeps(keeps: Sequence[Keep]) -> tuple[Keep, ...]:
+    """Return the keeps whose grant no other keep's grant contains; of equal grants the first. Sorted."""
+    by_grant = {keep.grant: keep for keep in reversed(keeps)}
+    return tuple(by_grant[grant] for grant in sorted(set(maximal(by_grant))))
+
+
+def _unmapped_services(usage: Usage, current: CurrentAccess) -> frozenset[str]:
+    """Return the IAM prefixes of services with a call that could not be mapped; the label where there is no prefix."""
+    own = {function.unqualified for function in current.functions or ()}
+    polled = unknown_sources(one for one in current.mappings if unqualified(one.function_arn) in own)
     return frozenset(service_prefix(one.source) or label(one.source) for one in usage.unmapped) | set(polled)
 
 
-def _seen_names(usages: Sequence[Usage]) -> tuple[frozenset[str], frozenset[str]]:
-    """Services and actions of which any event was read, refused ones too, since IAM counts attempts."""
+def _read_names(usages: Sequence[Usage]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the services and actions of which any event was read, denied ones too, since IAM counts attempts."""
     services = {
-        service_prefix(key.call.source) or label(key.call.source) for one in usages for key in one.daily
+        service_prefix(bucket.call.source) or label(bucket.call.source)
+        for usage in usages
+        for bucket in usage.daily
     }
-    actions = {request.action for one in usages for request in one.requests}
-    actions |= {request.action for one in usages for request in one.denied if request.action}
-    services |= {action.split(":", 1)[0].lower() for action in actions}
+    actions = {request.action for usage in usages for request in usage.requests}
+    actions |= {request.action for usage in usages for request in usage.denied if request.action}
+    services |= set(map(service_of, actions))
     return frozenset(services), frozenset(actions)

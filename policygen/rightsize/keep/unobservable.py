@@ -1,63 +1,67 @@
-"""What stays without evidence, each with its reason; here, what nobody can know.
+"""What stays because the logs could not have shown its use.
 
-A permission that the evidence could not have shown is kept as today's policies have it: "not seen" is not "not
-used". What AWS itself needs of a role is in `platform`.
+Such a permission is kept as the current policies grant it: "not seen" is not "not used". What AWS's own services need
+of a role is in `platform`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
 
 from policygen.catalog.visibility import hidden_pass_role
+from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding
+from policygen.evidence.coverage.observability import AbsenceVerdict
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.keep.model import Keep, UnobservedAccess
+from policygen.rightsize.keep.model import Keep, KeepResult
+
+FindLastAccessed = Callable[[str], LastAccessedFinding]
+"""Looks an action up in IAM's last-accessed report."""
 
 
 def keep_unobservable(
-    today: Mapping[str, Sequence[Statement]],
+    current_actions: Mapping[str, Sequence[Statement]],
     coverage: Coverage,
     settled: frozenset[str],
     used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
     *,
     services: Collection[str] = (),
-    testify: Callable[[str], LastAccessedFinding] | None = None,
+    last_accessed: FindLastAccessed | None = None,
     min_days: int = 0,
-) -> UnobservedAccess:
-    """Judges the permissions of today: what the evidence cannot speak about is kept as today's statements grant it.
+) -> KeepResult:
+    """Decide for each current permission whether its absence from the logs means that it is not used.
 
     Args:
-        today: action -> the Allow statements that grant it.
+        current_actions: action -> the current Allow statements that grant it.
         coverage: what the logs could have shown.
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
-        unmapped: IAM prefixes of services of which a call could not be mapped.
+        unmapped: IAM prefixes of services with a call that could not be mapped.
         services: IAM prefixes of services of which any event of the role was read.
-        testify: what IAM's last-accessed report says of an action; None where it was not read.
+        last_accessed: looks an action up in IAM's last-accessed report; None where that was not read.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    judge = _Judge(coverage, used, unmapped, services, testify, min_days)
-    for action, statements in today.items():
+    builder = _KeepBuilder(coverage, used, unmapped, services, last_accessed, min_days)
+    for action, statements in current_actions.items():
         if action not in settled:
-            judge.action(action, statements)
-    return judge.judged
+            builder.add(action, statements)
+    return builder.result()
 
 
 _Place = tuple[str, Conditions, tuple[str, ...]]
 """Resource, conditions and excluded resources: where a statement grants its actions."""
 
 
-class _Judge:
-    """Judges actions one by one, each on the resources that today's statements name."""
+class _KeepBuilder:
+    """Sorts actions into kept and removed, one by one, each on the resources that its statements name."""
 
     def __init__(
         self,
@@ -65,44 +69,51 @@ class _Judge:
         used: Collection[AccessRequest],
         unmapped: Collection[str],
         services: Collection[str],
-        testify: Callable[[str], LastAccessedFinding] | None,
+        last_accessed: FindLastAccessed | None,
         min_days: int,
     ) -> None:
-        self.judged = UnobservedAccess([], {}, {}, {})
-        self._coverage, self._unmapped, self._testify = coverage, unmapped, testify
+        self._keeps: list[Keep] = []
+        self._removed: dict[str, str] = {}
+        self._seasonal: dict[str, str] = {}
+        self._reports: dict[str, str] = {}
+        self._coverage, self._unmapped, self._last_accessed = coverage, unmapped, last_accessed
         self._services = {*services, *unmapped}
         self._places: dict[int, list[_Place]] = {}
-        self._absent: dict[str, bool] = {}
+        self._unused_services: dict[str, bool] = {}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._min_days = min_days
 
-    def action(self, action: str, statements: Sequence[Statement]) -> None:
-        """Judges one action."""
+    def result(self) -> KeepResult:
+        """Return what was decided of all actions added."""
+        return KeepResult(tuple(self._keeps), self._removed, self._seasonal, self._reports)
+
+    def add(self, action: str, statements: Sequence[Statement]) -> None:
+        """Decide about one action and the statements that grant it."""
         known = reference.action(action)
         doubt = None
         if known is None or service_of(action) in self._doubted:
             doubt = self._doubt(action, known)
-        said = self._testify(action) if self._testify else None
-        if said and said.kind != "silent":
-            self.judged.said[action] = said.why
-        # Thousands of actions stand in the same few statements.
+        report = self._last_accessed(action) if self._last_accessed else None
+        if report and report.kind != "silent":
+            self._reports[action] = report.why
+        # Thousands of actions are granted by the same few statements.
         places = self._places.get(id(statements))
         if places is None:
             places = self._places[id(statements)] = _places(statements)
         for resource, conditions, excluded in places:
-            spot, why = (doubt, "") if doubt else self._seen(action, resource, said)
-            if spot:
+            blind_spot, why = (doubt, "") if doubt else self._absence(action, resource, report)
+            if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
-                self.judged.keeps.append(Keep(grant, "unknown", spot.why, spot))
+                self._keeps.append(Keep(grant, "unknown", blind_spot.why, blind_spot))
             else:
-                self.judged.removed.setdefault(action, why)
-        if action in self.judged.removed and said and said.kind == "seasonal":
-            self.judged.seasonal[action] = said.why
+                self._removed.setdefault(action, why)
+        if action in self._removed and report and report.kind == "seasonal":
+            self._seasonal[action] = report.why
 
     def _doubt(self, action: str, known: reference.Action | None) -> BlindSpot | None:
-        """Doubts about an action on whatever resource."""
+        """Return why an action may have been used unseen, whatever the resource; None where nothing says so."""
         service = service_of(action)
         if action == "iam:PassRole" and self._passing:
             why = f"{self._passing[0]} may pass a role that its record does not name"
@@ -119,36 +130,41 @@ class _Judge:
             return BlindSpot("tags-on-create", action, why, "decide by hand")
         return None
 
-    def _seen(
-        self, action: str, resource: str, said: LastAccessedFinding | None
-    ) -> tuple[BlindSpot | None, str]:
-        """Why the use on a resource could not be known; else None and why its absence means something."""
-        if said and said.kind == "used_unseen":
-            return BlindSpot("used-unseen", action, said.why, "find the log that holds it"), ""
+    def _absence(self, action: str, resource: str, report: LastAccessedFinding | None) -> AbsenceVerdict:
+        """Decide what the absence of calls on a resource means, by the logs and by IAM's report."""
+        if report and report.kind == "used_unseen":
+            return AbsenceVerdict(
+                BlindSpot("used-unseen", action, report.why, "find the log that holds it"), ""
+            )
         found = self._coverage.absence(action, resource, self._min_days)
-        spot = found.blind_spot
-        if spot and said and said.kind == "idle":
-            visible = self._coverage.observability(action, resource, reference.reads_only(action)).visible
-            if not visible and self._speaks(said):
-                return None, said.why
-        if spot and spot.id == "no-event" and self._without(service_of(action)):
-            return None, "no event of it is known, and the role never used its service"
+        blind_spot = found.blind_spot
+        if blind_spot and report and report.kind == "idle":
+            seen = self._coverage.observability(action, resource, reference.reads_only(action))
+            if not seen.visible and self._is_long_enough(report):
+                return AbsenceVerdict(None, report.why)
+        if blind_spot and blind_spot.id == "no-event" and self._is_unused_service(service_of(action)):
+            return AbsenceVerdict(None, "no event of it is known, and the role never used its service")
         return found
 
-    def _without(self, service: str) -> bool:
-        """Whether the role did not use a service at all: none of its events was read, and some would have been."""
+    def _is_unused_service(self, service: str) -> bool:
+        """Whether no event of a service was read although the logs would have shown some of its actions."""
         if service in self._services:
             return False
-        if service not in self._absent:
-            verdicts = map(self._coverage.observability, reference.action_names(service))
-            self._absent[service] = any(one.visible and one.days >= self._min_days for one in verdicts)
-        return self._absent[service]
+        if service not in self._unused_services:
+            answers = map(self._coverage.observability, reference.action_names(service))
+            self._unused_services[service] = any(
+                one.visible and one.days >= self._min_days for one in answers
+            )
+        return self._unused_services[service]
 
-    def _speaks(self, said: LastAccessedFinding) -> bool:
-        """Whether an absence lasts to the window's end, and long enough: a role of yesterday was idle as well."""
-        first, last = date.fromisoformat(said.since[:10]), date.fromisoformat(said.until[:10])
-        end = date.fromisoformat(self._coverage.window.end[:10])
-        return last >= end and (last - first).days + 1 >= self._min_days
+    def _is_long_enough(self, report: LastAccessedFinding) -> bool:
+        """Whether an absence in IAM's report lasts to the window's end, and for the days needed.
+
+        A role that was made yesterday had no attempt before either.
+        """
+        since, until = report.since[:10], report.until[:10]
+        reaches_end = until >= self._coverage.window.last_day
+        return reaches_end and days_between(since, until) + 1 >= self._min_days
 
 
 def _places(statements: Sequence[Statement]) -> list[_Place]:

@@ -47,7 +47,7 @@ class WatchedGroup(NamedTuple):
     region: str = ""
 
 
-def open_logs(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LogsSource:
+def open_log_groups(specs: Sequence[str], *, profile: str = "", now: datetime | None = None) -> LogsSource:
     """Return the source of the log groups that `specs` name, without a request to AWS.
 
     Args:

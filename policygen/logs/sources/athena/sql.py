@@ -21,6 +21,7 @@ from policygen.logs.sources.sql_rows import (
     SESSION,
     SUMMARY_COLUMNS,
 )
+from policygen.logs.window_end import WindowEnd
 
 MAX_QUERY_BYTES = 262_144
 """Bytes of the longest query (https://docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
@@ -38,8 +39,8 @@ class CallsQuery(NamedTuple):
     """The account of the events; "" for all."""
     first: str = ""
     """First day; "" for all."""
-    until: str = ""
-    """Last day or time; "" for all."""
+    until: WindowEnd | None = None
+    """None for all."""
 
 
 def summary_sql(table: Table, query: CallsQuery) -> str:
@@ -146,7 +147,7 @@ def _deduplicated(
     table: Table, query: CallsQuery, columns: Sequence[tuple[str, str]], where: Sequence[str]
 ) -> str:
     """Return subqueries of the log's events, each once, with whether the caller's own copy was delivered too."""
-    day = query.until[:10]
+    day = query.until.day.isoformat() if query.until else ""
     conditions = [*table.partition_conditions(query.first, day, query.account), *where]
     if query.first:
         conditions.append(f"{{eventtime}} >= {literal(query.first)}")
@@ -190,9 +191,10 @@ def role_condition(query: CallsQuery) -> str:
 
 def _late_condition(query: CallsQuery) -> str:
     """Return the condition for events after the window, as `CallCounts` decides it."""
-    if not query.until:
+    if query.until is None:
         return "FALSE"
-    return f"substr({{eventtime}}, 1, {len(query.until)}) > {literal(query.until)}"
+    end = query.until.text
+    return f"substr({{eventtime}}, 1, {len(end)}) > {literal(end)}"
 
 
 def change_event_condition() -> str:
@@ -236,12 +238,13 @@ _JOIN = """
 def _parameters_row(source: str, name: str) -> str:
     """Return the row that says which parameters of an event to keep; "" if any of them may be needed."""
     wanted = projection(source, name)
-    if "*" in wanted.tree or "*" in wanted.roles:
+    if "*" in wanted.members or "*" in wanted.role_members:
         return ""
-    deep, arns = bool(wanted.names or wanted.roles), bool(wanted.arns or wanted.roles)
-    members = {*wanted.tree, *wanted.roles}
+    deep = bool(wanted.scalar_names or wanted.role_members)
+    arns = bool(wanted.any_arn or wanted.role_members)
+    members = {*wanted.members, *wanted.role_members}
     return (
-        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.names)},"
+        f"({literal(source)}, {literal(name)}, {_array(members)}, {_array(wanted.scalar_names)},"
         f" {str(deep).upper()}, {str(arns).upper()})"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from policygen.logs.sources.athena.sql import CallsQuery, change_event_condition, role_condition
 from policygen.logs.sources.athena.table import literal
@@ -83,11 +83,11 @@ def _time_conditions(query: CallsQuery) -> Iterator[str]:
     """Yield conditions in the form that AWS documents: the store then skips all events outside the window."""
     if query.first:
         yield f"eventtime >= {literal(f'{query.first} 00:00:00')}"
-    if len(query.until) == 10:
-        after = date.fromisoformat(query.until) + timedelta(days=1)
-        yield f"eventtime < {literal(f'{after} 00:00:00')}"
+    if query.until and query.until.instant:
+        yield f"eventtime <= {literal(query.until.instant.replace('T', ' ').rstrip('Z'))}"
     elif query.until:
-        yield f"eventtime <= {literal(query.until.replace('T', ' ').rstrip('Z'))}"
+        after = query.until.day + timedelta(days=1)
+        yield f"eventtime < {literal(f'{after} 00:00:00')}"
 
 
 def _account_condition(query: CallsQuery) -> Iterator[str]:

@@ -11,6 +11,6 @@ def days_between(start: str, end: str) -> int:
 
 
 def dates_from(start: str, end: str) -> list[str]:
-    """List the dates from `start` to `end`, both included; `start` alone where `end` is earlier."""
+    """List the dates from `start` to `end`, both included; none where `end` is earlier."""
     first = date.fromisoformat(start)
-    return [(first + timedelta(days=n)).isoformat() for n in range(max(days_between(start, end), 0) + 1)]
+    return [(first + timedelta(days=n)).isoformat() for n in range(days_between(start, end) + 1)]

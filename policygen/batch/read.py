@@ -1,4 +1,4 @@
-"""The one pass over the logs, whose calls wait on disk role by role."""
+"""The one pass over the logs of a batch: the calls of all roles go to disk, to be read back role by role."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
 from policygen.evidence.observe import ObserveOptions, nobody_seen
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
@@ -21,23 +21,23 @@ from policygen.logs.window_end import WindowEnd
 
 
 class RoleQuery(NamedTuple):
-    """Roles by name and account, as the logs tell them; a `Select` that can be pickled."""
+    """Selects roles by name and account. A picklable `Select`."""
 
     names: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
 
     def matches(self, role: RoleKey) -> bool:
-        """Whether a role's calls are wanted."""
+        """Return whether a role's calls are kept."""
         if self.accounts and role.account not in self.accounts:
             return False
-        # The name may be known from another record only.
+        # Another record may have the name that this one lacks.
         return not (self.names and role.name) or any(
             fnmatchcase(role.name.lower(), glob.lower()) for glob in self.names
         )
 
 
 class BatchEvidence(NamedTuple):
-    """What was read of all roles, but for their calls."""
+    """The evidence of all roles, without their calls, which are on disk."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -52,12 +52,12 @@ def read_logs(
     options: ObserveOptions,
     read: ReadOptions | None = None,
 ) -> BatchEvidence:
-    """Reads the logs once; the calls are in `spill` afterwards.
+    """Read the logs once; the calls are in `spill` afterwards.
 
     Args:
         source: of the logs.
-        spill: where calls wait.
-        choice: roles whose calls are wanted.
+        spill: holds the calls.
+        choice: the roles whose calls are kept.
         options: which part of the logs counts.
         read: how to read the logs.
 
@@ -73,7 +73,7 @@ def read_logs(
         )
     limit = limit_of(options.days, options.until) or end_of(source, options.on)
     asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # What is kept of all roles has no bound, so it is kept only where read_report again would cost requests.
+    # The calls of all roles have no bound, so they are cached only where reading them again would cost requests.
     name = f"every role {asked}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
     request = ReadRequest(asked.matches, name, until=limit)
@@ -82,5 +82,5 @@ def read_logs(
     if not (limit or portion.counts.totals.last):
         raise nobody_seen(portion.read_report)
     # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
-    counts = CallCounts(nobody, until=portion.counts.until, totals=portion.counts.totals)
+    counts = CallCounts(no_role, until=portion.counts.until, totals=portion.counts.totals)
     return BatchEvidence(portion.read_report, counts, limit)

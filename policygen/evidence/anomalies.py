@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import ChangeEvent
@@ -191,16 +191,12 @@ def _after_quiet(calls: Calls, notices: Sequence[ChangeEvent]) -> Iterable[CallB
         days = {key.day for key in keys}
         day = min(days)
         before = max((first for first in firsts if first < day), default="")
-        if len(days) > 1 or not before or _days(before, day) <= QUIET_DAYS:
+        if len(days) > 1 or not before or days_between(before, day) <= QUIET_DAYS:
             continue
         worked = sum(1 for one in active if before < one < day)
-        expected = any(0 <= _days(one, day) <= DEPLOYED_DAYS for one in deployed)
+        expected = any(0 <= days_between(one, day) <= DEPLOYED_DAYS for one in deployed)
         if worked >= ACTIVE_DAYS and not expected:
             yield from keys
-
-
-def _days(start: str, end: str) -> int:
-    return (date.fromisoformat(end) - date.fromisoformat(start)) // timedelta(days=1)
 
 
 def _deploys(notice: ChangeEvent, functions: Collection[str]) -> bool:

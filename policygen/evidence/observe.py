@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
+from policygen.days import days_between
 from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
@@ -16,7 +17,7 @@ from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChang
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
@@ -207,7 +208,7 @@ def collect_coverage(
     key = account.role(role).key if account and role else None
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
-    request = ReadRequest(nobody, "nobody", until=limit)
+    request = ReadRequest(no_role, "nobody", until=limit)
     portion = read_source(source, request, scope_of(options.days, limit), read)
     read_report, counts = portion.read_report, portion.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
@@ -280,9 +281,7 @@ def _no_events(
         )
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
-    needed = (
-        (date.fromisoformat(counts.totals.last[:10]) - date.fromisoformat(last[:10])).days + 1 if last else 0
-    )
+    needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
     hints = [
         f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
     ]

@@ -1,15 +1,17 @@
-"""Why one action is kept, removed, in doubt or not granted at all: everything that is known of it, for one role."""
+"""Why one action of a role is kept, removed, in doubt or never granted: everything that is known of it."""
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from policygen.catalog import mapping
 from policygen.errors import UsageError
-from policygen.evidence.usage import DeniedRequest
+from policygen.evidence.coverage.observability import ObservedSince
+from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import statement_actions
 from policygen.iam.document import Policy, Statement
@@ -24,6 +26,32 @@ from policygen.text import escape_controls
 Verdict = Literal["kept", "removed", "cannot tell", "not allowed today", "never granted", "set apart"]
 
 
+class DailyCall(NamedTuple):
+    """One kind of call on one day."""
+
+    day: str
+    call: CallSignature
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedUse:
+    """The calls that used an action."""
+
+    evidence: Evidence | None
+    """The sum of all calls; None without any."""
+    per_day: Sequence[int]
+    """Calls on each day of the window."""
+    resources: Mapping[AccessRequest, Evidence]
+    """The requests, those with most calls first."""
+    events: Mapping[str, tuple[str, ...]]
+    """``dynamodb.amazonaws.com Query`` -> the mapping rules that made this action of it."""
+    calls: Sequence[DailyCall]
+    """By time."""
+    errors: Mapping[str, int]
+    """Error code -> calls that failed after the permission check, and so count as used."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatementRef:
     """A statement that allows or denies an action."""
@@ -33,122 +61,85 @@ class StatementRef:
     """Sid, or its number in the policy."""
     effect: str
     patterns: tuple[str, ...]
-    """Action patterns that cover the action; a leading ``!`` marks one of NotAction."""
+    """Action patterns that match the action; a leading ``!`` marks a pattern of NotAction."""
     resources: tuple[str, ...]
+    """Resource patterns; a leading ``!`` marks a pattern of NotResource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known of one action for one role."""
+    """Everything that is known of one action of one role."""
 
     action: str
     role: str
     verdict: Verdict
     does: str
-    """In IAM's words; "" where IAM does not know the action."""
-    evidence: Evidence | None
-    """Of the calls that count; None without any."""
-    per_day: Sequence[int]
-    """Calls on each day of the window."""
-    resources: Mapping[AccessRequest, Evidence]
-    """What was asked for, most seen first."""
-    events: Mapping[str, tuple[str, ...]]
-    """``dynamodb.amazonaws.com Query`` -> the rules that made this action of it."""
-    calls: Sequence[tuple[str, CallSignature, Evidence]]
-    """(day, call, evidence) behind it, in order of time."""
-    errors: Mapping[str, int]
-    """Error code -> events that count although they failed."""
+    """What the action does, in IAM's words; "" where IAM does not know it."""
+    use: ObservedUse
     denied: Mapping[DeniedRequest, Evidence]
-    """Denied: no evidence of need."""
+    """Denied requests: no evidence of need."""
     anomalous: Evidence | None
-    """Of calls that do not look like the workload."""
+    """The sum of the calls that do not look like the workload."""
     granted_by: tuple[StatementRef, ...] | None
-    """Statements of today; None where today is not known."""
+    """Current statements; None where the current policies are not known."""
     kept_in: tuple[str, ...]
-    """Sids of the proposal."""
+    """Sids of the proposed policy."""
     keeps: tuple[Keep, ...]
     rules: tuple[str, ...]
-    """Declared generalisations in use."""
-    blind: str
-    """Why the logs could not have shown it; "" where they could."""
-    since: str
-    """The first whole day from which on they would have shown it."""
-    remedy: str
-    command: str
-    """What to run so that the logs show it; "" where nothing can be given."""
-    said: str
-    """What IAM's own last-accessed report says; "" where nothing."""
-    why: str
-    """Why it goes; "" where it does not."""
+    """Declared generalisations by which its resources are written."""
+    observability: ObservedSince
+    """Whether the logs would have shown its use."""
+    last_accessed: str
+    """What IAM's last-accessed report says; "" where it says nothing."""
+    why_removed: str
+    """"" where the action is not removed."""
 
 
-def explain(made: Suggestion, action: str) -> Explanation:
-    """Everything that is known of an action.
+def explain(suggestion: Suggestion, action: str) -> Explanation:
+    """Collect everything that is known of an action.
 
     Args:
-        made: the suggestion for a role.
+        suggestion: the suggestion for a role.
         action: ``service:Name``, in any letter case.
 
     Raises:
         UsageError: PG-E217, IAM knows no such action and neither the logs nor the policies name it.
     """
-    name = _known(made, action)
+    name = _spelling(suggestion, action)
     folded = name.lower()
-    requests = {r: seen for r, seen in made.usage.requests.items() if r.action.lower() == folded}
-    calls = list(_calls(made, folded))
-    days: Counter[str] = Counter()
-    for day, _, seen in calls:
-        days[day] += seen.count
-    keeps = tuple(keep for keep in made.keeps if keep.grant.action.lower() == folded)
     known = reference.action(name)
-    found = made.coverage.observability(name, reads_only=known is not None and not known.writes)
-    changed = {change.action.lower(): change for change in made.changes}.get(folded)
-    refused = [*made.usage.denied.items(), *(made.apart.denied.items() if made.apart else ())]
-    denied: dict[DeniedRequest, Evidence] = {}
-    for request, seen in refused:
-        if request.action.lower() == folded:
-            denied[request] = denied[request] + seen if request in denied else seen
-    anomalous = sum_evidence(
-        seen for r, seen in (made.apart.requests if made.apart else {}).items() if r.action.lower() == folded
-    )
-    granted = None if made.today is None else tuple(_places(made.today, name))
+    use = _observed_use(suggestion.usage, folded)
+    keeps = tuple(keep for keep in suggestion.keeps if keep.grant.action.lower() == folded)
+    granted = None if suggestion.today is None else tuple(_statements(suggestion.today, name))
+    anomalous = sum_evidence(_requests(suggestion.apart, folded).values())
+    change = next((one for one in suggestion.changes if one.action.lower() == folded), None)
+    written = (how for request, how in suggestion.written.items() if request.action.lower() == folded)
     return Explanation(
         action=name,
-        role=made.role.name,
-        verdict=_verdict(made, name, granted, keeps, requests, anomalous),
+        role=suggestion.role.name,
+        verdict=_verdict(suggestion, name, granted, keeps, use.resources, anomalous),
         does=f"{known.access_level}: {reference.description(name)}" if known else "",
-        evidence=sum_evidence(seen for _, _, seen in calls),
-        per_day=_series(made, days),
-        resources=dict(sorted(requests.items(), key=lambda one: (-one[1].count, one[0].resource))),
-        events={
-            event: tuple(sorted({why for r in requests for why in made.usage.reasons.get(r, ())}))
-            for event in sorted({event for r in requests for event in made.usage.sources.get(r, ())})
-        },
-        calls=calls,
-        errors=_errors(calls),
-        denied=denied,
+        use=use,
+        denied=_denied(suggestion, folded),
         anomalous=anomalous,
         granted_by=granted,
-        kept_in=tuple(_sids(made, name)),
+        kept_in=tuple(_sids(suggestion, name)),
         keeps=keeps,
-        rules=tuple(
-            sorted({w.rule for r, w in made.written.items() if r.action.lower() == folded and w.rule})
+        rules=tuple(sorted({how.rule for how in written if how.rule})),
+        observability=suggestion.coverage.observability(
+            name, reads_only=known is not None and not known.writes
         ),
-        blind=found.blind_spot.why if found.blind_spot else "",
-        since=found.since,
-        remedy=found.blind_spot.remedy if found.blind_spot else "",
-        command=found.blind_spot.command if found.blind_spot else "",
-        said=made.said.get(name, ""),
-        why=changed.why if changed and changed.kind == "removed" else "",
+        last_accessed=suggestion.said.get(name, ""),
+        why_removed=change.why if change and change.kind == "removed" else "",
     )
 
 
-def _known(made: Suggestion, action: str) -> str:
-    """The action in IAM's own spelling."""
+def _spelling(suggestion: Suggestion, action: str) -> str:
+    """Return the action in IAM's own spelling, or as the logs or policies write it."""
     known = reference.action(action)
     if known:
         return known.name
-    named = {r.action for r in made.usage.requests} | set(made.now or ())
+    named = {request.action for request in suggestion.usage.requests} | set(suggestion.now or ())
     for name in named:
         if name.lower() == action.lower():
             return name
@@ -163,63 +154,90 @@ def _known(made: Suggestion, action: str) -> str:
 
 
 def _near(action: str, prefix: str) -> list[str]:
-    import difflib
-
     names = {name.lower(): name for name in reference.action_names(prefix)}
     return [names[key] for key in difflib.get_close_matches(action.lower(), names, n=3)]
 
 
 def _verdict(
-    made: Suggestion,
+    suggestion: Suggestion,
     name: str,
-    granted: tuple[StatementRef, ...] | None,
+    granted: Sequence[StatementRef] | None,
     keeps: Sequence[Keep],
     requests: Mapping[AccessRequest, Evidence],
-    apart: Evidence | None,
+    anomalous: Evidence | None,
 ) -> Verdict:
-    proposed = any(grant.action.lower() == name.lower() for grant in made.grants)
+    proposed = any(grant.action.lower() == name.lower() for grant in suggestion.grants)
     if proposed:
-        observed = any(request in made.written for request in requests)
+        observed = any(request in suggestion.written for request in requests)
         unknown = keeps and all(keep.kind == "unknown" for keep in keeps)
         return "cannot tell" if unknown and not observed else "kept"
-    if any(one.request.action.lower() == name.lower() for one in made.missing):
+    if any(missing.request.action.lower() == name.lower() for missing in suggestion.missing):
         return "not allowed today"
-    if apart and not requests:
+    if anomalous and not requests:
         return "set apart"
-    if granted is not None and not any(place.effect == "Allow" for place in granted):
+    if granted is not None and not any(statement.effect == "Allow" for statement in granted):
         return "never granted"
-    return "removed" if made.today is not None else "never granted"
+    return "removed" if suggestion.today is not None else "never granted"
 
 
-def _calls(made: Suggestion, folded: str) -> Iterator[tuple[str, CallSignature, Evidence]]:
-    """The calls that stand for a request of this action, by time."""
+# --- The calls behind it ---------------------------------------------------------------------------
+
+
+def _observed_use(usage: Usage, folded: str) -> ObservedUse:
+    requests = _requests(usage, folded)
+    calls = _calls(usage, folded)
+    per_day, errors = Counter[str](), Counter[str]()
+    for day, call, evidence in calls:
+        per_day[day] += evidence.count
+        if call.error:
+            errors[call.error] += evidence.count
+    events = sorted({event for request in requests for event in usage.sources.get(request, ())})
+    rules = tuple(sorted({rule for request in requests for rule in usage.reasons.get(request, ())}))
+    return ObservedUse(
+        evidence=sum_evidence(evidence for _, _, evidence in calls),
+        per_day=tuple(per_day[day] for day in usage.window.dates()),
+        resources=dict(sorted(requests.items(), key=lambda item: (-item[1].count, item[0].resource))),
+        events=dict.fromkeys(events, rules),
+        calls=calls,
+        errors=dict(sorted(errors.items())),
+    )
+
+
+def _requests(usage: Usage | None, folded: str) -> dict[AccessRequest, Evidence]:
+    requests = usage.requests if usage else {}
+    return {request: seen for request, seen in requests.items() if request.action.lower() == folded}
+
+
+def _calls(usage: Usage, folded: str) -> list[DailyCall]:
+    """Return the authorised calls that make a request of this action, by time."""
     found: dict[tuple[str, CallSignature], Evidence] = {}
     answers: dict[CallSignature, bool] = {}
-    for key, seen in made.usage.daily.items():
-        call = key.call
+    for bucket, evidence in usage.daily.items():
+        call = bucket.call
         if call not in answers:
-            asked = mapping.requests_for(call.call()).requests
-            answers[call] = any(one.request.action.lower() == folded for one in asked)
+            mapped = mapping.requests_for(call.call()).requests
+            answers[call] = any(one.request.action.lower() == folded for one in mapped)
         if answers[call] and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
-            place = (key.day, call)
-            found[place] = found[place] + seen if place in found else seen
-    for (day, call), seen in sorted(found.items(), key=lambda one: (one[1].first, str(one[0][1]))):
-        yield day, call, seen
+            key = (bucket.day, call)
+            found[key] = found[key] + evidence if key in found else evidence
+    calls = [DailyCall(day, call, evidence) for (day, call), evidence in found.items()]
+    return sorted(calls, key=lambda one: (one.evidence.first, str(one.call)))
 
 
-def _series(made: Suggestion, days: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(days.get(day, 0) for day in made.usage.window.dates())
+def _denied(suggestion: Suggestion, folded: str) -> dict[DeniedRequest, Evidence]:
+    """Return the denied requests for an action, of the workload and of anomalous calls together."""
+    denied: dict[DeniedRequest, Evidence] = {}
+    for usage in (suggestion.usage, suggestion.apart):
+        for request, evidence in (usage.denied if usage else {}).items():
+            if request.action.lower() == folded:
+                denied[request] = denied[request] + evidence if request in denied else evidence
+    return denied
 
 
-def _errors(calls: Sequence[tuple[str, CallSignature, Evidence]]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for _, call, seen in calls:
-        if call.error:
-            found[call.error] += seen.count
-    return dict(sorted(found.items()))
+# --- The statements that grant it ------------------------------------------------------------------
 
 
-def _places(policies: Sequence[Policy], action: str) -> Iterator[StatementRef]:
+def _statements(policies: Sequence[Policy], action: str) -> Iterator[StatementRef]:
     for policy in policies:
         for number, statement in enumerate(policy.statements, 1):
             if patterns := tuple(_patterns(statement, action)):
@@ -239,10 +257,10 @@ def _patterns(statement: Statement, action: str) -> Iterator[str]:
         yield from (f"!{pattern}" for pattern in statement.actions)
 
 
-def _sids(made: Suggestion, action: str) -> Iterator[str]:
-    for policy in made.policies:
+def _sids(suggestion: Suggestion, action: str) -> Iterator[str]:
+    several = len(suggestion.policies) > 1
+    for policy in suggestion.policies:
         for statement in policy.statements:
-            if statement.effect == "Allow" and action.lower() in {
-                one.lower() for one in statement_actions(statement)
-            }:
-                yield f"{policy.name}/{statement.sid}" if len(made.policies) > 1 else statement.sid
+            names = {name.lower() for name in statement_actions(statement)}
+            if statement.effect == "Allow" and action.lower() in names:
+                yield f"{policy.name}/{statement.sid}" if several else statement.sid

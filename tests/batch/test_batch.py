@@ -31,7 +31,7 @@ from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import open_source
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, batch_totals, sorted_rows
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, sorted_rows, totals_by_verdict
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet
 from policygen.report.data.cells import plain_cell
 from policygen.report.terminal.batch import age, render_batch
@@ -567,7 +567,7 @@ def test_a_table_that_no_batch_wrote_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def rows() -> Iterator[BatchRow]:
-    for verdict in SAYS:
+    for verdict in VERDICT_MEANINGS:
         for n in (3, 1, 2):
             yield BatchRow(
                 role=f"{verdict}-{n}", account=PRODUCTION, verdict=verdict, reason="so", actions_now=1000 * n,
@@ -578,8 +578,8 @@ def rows() -> Iterator[BatchRow]:
 def test_rows_stand_by_what_can_be_done_and_how_much_goes() -> None:
     ordered = [row.role for row in sorted_rows(rows())]
     assert ordered[:4] == ["ready-3", "ready-2", "ready-1", "review-3"]
-    assert [one.verdict for one in batch_totals(rows())] == list(SAYS)
-    ready = next(iter(batch_totals(rows())))
+    assert [one.verdict for one in totals_by_verdict(rows())] == list(VERDICT_MEANINGS)
+    ready = next(iter(totals_by_verdict(rows())))
     assert (ready.roles, ready.actions_now, ready.actions_proposed, ready.escalations_closed) == (
         3,
         6000,

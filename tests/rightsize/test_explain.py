@@ -53,8 +53,8 @@ def test_calls_are_counted_once_however_many_resources_they_touch(tmp_path: Path
         "error": "ResourceNotFoundException",
     }
     one = explained({"events": [query, query, fails], "action": "dynamodb:Query"}, tmp_path)
-    assert one.evidence
-    assert one.evidence.count == 3
-    assert sum(one.per_day) == 3
-    assert one.errors == {"ResourceNotFoundException": 1}
+    assert one.use.evidence
+    assert one.use.evidence.count == 3
+    assert sum(one.use.per_day) == 3
+    assert one.use.errors == {"ResourceNotFoundException": 1}
     assert one.granted_by is None

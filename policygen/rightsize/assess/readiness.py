@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
+from policygen.days import dates_from, days_between
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.text import pluralize
@@ -153,7 +154,7 @@ def readiness_of(
         min_days: see `MIN_DAYS`.
         quiet_days: see `QUIET_DAYS`.
     """
-    days = _days(start, end[:10])
+    days = dates_from(start, end[:10])
     seen = {name: sorted(set(dates) & set(days)) for name, dates in permissions.items()}
     seen = {name: dates for name, dates in sorted(seen.items()) if dates}
     firsts = [dates[0] for dates in seen.values()]
@@ -164,7 +165,7 @@ def readiness_of(
         covered=sorted(inside),
         active=sorted(set(active) & set(days)),
         last_new=last_new,
-        quiet=_between(last_new, days[-1]) if last_new else None,
+        quiet=days_between(last_new, days[-1]) if last_new else None,
         events=events,
         weak=weak,
         gaps=tuple(gaps),
@@ -221,7 +222,7 @@ def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
         found.append(("few-days", f"{have} of evidence, {min_days} are needed"))
     if not facts.last_new:
         found.append(("no-use", "no permission was seen in use"))
-    elif (known := _between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0) < min_days:
+    elif (known := days_between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0) < min_days:
         found.append(
             ("role-new", f"the role was first seen {pluralize(known, 'day')} ago, {min_days} are needed")
         )
@@ -256,7 +257,7 @@ def _reviews(facts: _Facts, points: OpenIssues) -> list[Reason]:
         found.append(
             ("few-active-days", f"the role was active on {pluralize(len(facts.active), 'day')} only")
         )
-    if facts.active and (silent := _between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
+    if facts.active and (silent := days_between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
         found.append(("silent", f"the role did nothing in the last {pluralize(silent, 'day')} of the window"))
     if facts.covered and facts.covered[0] > facts.days[0]:
         found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
@@ -308,15 +309,6 @@ def _edges(day: date, *, last: bool) -> set[date]:
     return {edge, weekday}
 
 
-def _days(start: str, end: str) -> list[str]:
-    first = date.fromisoformat(start)
-    return [(first + timedelta(days=i)).isoformat() for i in range(max(_between(start, end), 0) + 1)]
-
-
-def _between(start: str, end: str) -> int:
-    return (date.fromisoformat(end) - date.fromisoformat(start)).days
-
-
 def _holes(covered: Sequence[str], end: str) -> list[str]:
     """Days from the first covered one to the end that are not covered."""
-    return sorted(set(_days(covered[0], end)) - set(covered)) if covered else []
+    return sorted(set(dates_from(covered[0], end)) - set(covered)) if covered else []

@@ -1,4 +1,4 @@
-"""The folder of a batch: every file whole or not there, the same bytes for the same inputs, nothing left of before."""
+"""The folder of a batch: complete files only, the same bytes for the same inputs, nothing left of earlier batches."""
 
 from __future__ import annotations
 
@@ -27,24 +27,29 @@ if TYPE_CHECKING:
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
 _STARTED = ".batch-started.json"
-"""Files that a batch which did not end may have written."""
+"""The names of the files that a batch writes, from its start to its end: how an interrupted batch is cleaned up."""
 
 
 class Folder:
-    """Where a batch writes."""
+    """The folder that a batch writes."""
 
     def __init__(self, path: Path, format_: str) -> None:
-        """`format_`: of the policies."""
+        """Name the folder; nothing is written before `begin`.
+
+        Args:
+            path: the folder.
+            format_: the format of the policies.
+        """
         from policygen.report.formats import suffix_of
 
         self.path = path
         self.format = format_
+        self.formats = {"plans": "plan", "roles": "html", "policies": format_}
+        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
-        self.forms = {"plans": "plan", "roles": "html", "policies": format_}
-        self.places = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
 
     def last(self) -> BatchTable | None:
-        """What the last batch in this folder found; None where there was none.
+        """Read the table of the last batch in this folder; None where there was none.
 
         Raises:
             UsageError: PG-E276, the file is not what a batch writes.
@@ -62,14 +67,17 @@ class Folder:
             ) from None
 
     def begin(self, names: Sequence[str]) -> None:
-        """Makes the folder, and notes what will be written.
+        """Make and lock the folder, and note which files will be written.
+
+        Args:
+            names: the names of the roles' files, without a suffix.
 
         Raises:
             UsageError: PG-E220, it cannot be written.
         """
         try:
-            for place in self.places:
-                (self.path / place).mkdir(parents=True, exist_ok=True)
+            for folder in self.suffixes:
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
             self._lock()
         except OSError as error:
             raise UsageError(
@@ -77,12 +85,12 @@ class Folder:
                 "name a folder that is yours with --out",
                 code="PG-E220",
             ) from None
-        self._old = self._before()
-        files = sorted({*_files(names, self.places), *self._old})
+        self._old = self._earlier_files()
+        files = sorted({*_files(names, self.suffixes), *self._old})
         write_file(self.path / _STARTED, json.dumps(files, indent=0) + "\n")
 
     def _lock(self) -> None:
-        """Holds the folder until the process ends, however it ends.
+        """Lock the folder until the process ends, in whatever way.
 
         Raises:
             UsageError: PG-E277, another batch writes here.
@@ -102,12 +110,12 @@ class Folder:
             ) from None
 
     @property
-    def put(self) -> Callable[[Result], None]:
-        """Writes one role's files, in this process or another."""
-        return partial(_put, self.path, self.places)
+    def write_result(self) -> Callable[[Result], None]:
+        """A picklable function that writes one role's files."""
+        return partial(_write_result, self.path, self.suffixes)
 
     def end(self, batch: BatchTable) -> None:
-        """Writes the tables and the index, and removes what earlier batches left."""
+        """Write the tables and the index, and remove the files that earlier batches left."""
         from policygen.report.data.batch import batch_to_csv, batch_to_parquet
         from policygen.report.html.batch_index import render_index
 
@@ -116,36 +124,36 @@ class Folder:
         write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
         for name, page in render_index(batch).items():
             write_file(self.path / name, page)
-        for file in self._old - _files((row.plan for row in batch.rows), self.places):
+        for file in self._old - _files((row.plan for row in batch.rows), self.suffixes):
             if (self.path / file).is_file():
                 (self.path / file).unlink()
         (self.path / _STARTED).unlink(missing_ok=True)
         (self.path / _LOCK).unlink(missing_ok=True)
 
-    def _before(self) -> set[str]:
-        """Files that earlier batches wrote here, as far as they are noted."""
+    def _earlier_files(self) -> set[str]:
+        """Return the files that earlier batches wrote here, as far as they are noted."""
         from policygen.report.formats import FORMATS, suffix_of
 
         files: set[str] = set()
         last = self.last()
         if last and last.format in FORMATS:
-            places = self.places | {"policies": suffix_of(last.format)}
-            files |= _files((row.plan for row in last.rows), places)
+            suffixes = self.suffixes | {"policies": suffix_of(last.format)}
+            files |= _files((row.plan for row in last.rows), suffixes)
         with suppress(OSError, msgspec.DecodeError):
             noted = msgspec.json.decode((self.path / _STARTED).read_bytes(), type=list[str])
-            # A note may be anybody's: only files in the places of a batch are a batch's.
-            files |= {one for one in noted if one.count("/") == 1 and one.split("/")[0] in self.places}
-        return {one for one in files if not one.endswith("/..")}
+            # Anybody may have written the note: only files in a batch's own folders are taken from it.
+            files |= {name for name in noted if name.count("/") == 1 and name.split("/")[0] in self.suffixes}
+        return {name for name in files if not name.endswith("/..")}
 
 
-def _put(path: Path, places: Mapping[str, str], result: Result) -> None:
-    for place, text in result.texts.items():
-        write_file(path / place / f"{result.row.plan}{places[place]}", text)
+def _write_result(path: Path, suffixes: Mapping[str, str], result: Result) -> None:
+    for folder, text in result.texts.items():
+        write_file(path / folder / f"{result.row.plan}{suffixes[folder]}", text)
 
 
-def _files(names: Iterable[str], places: Mapping[str, str]) -> set[str]:
-    """What is written of roles whose files have these names, below the folder."""
-    return {f"{place}/{name}{suffix}" for name in names if name for place, suffix in places.items()}
+def _files(names: Iterable[str], suffixes: Mapping[str, str]) -> set[str]:
+    """Return the paths of roles' files, relative to the batch's folder."""
+    return {f"{folder}/{name}{suffix}" for name in names if name for folder, suffix in suffixes.items()}
 
 
 def batch_table(
@@ -161,7 +169,7 @@ def batch_table(
     Args:
         evidence: what was read.
         window: the days that count.
-        rows: one a role.
+        rows: one for each role.
         account: the account whose policies are known; None without one.
         format_: format of the policies.
     """

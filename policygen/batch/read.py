@@ -1,4 +1,4 @@
-"""The one pass over the logs of a batch: the calls of all roles go to disk, to be read back role by role."""
+"""The one pass over the logs, which stores the calls on disk, role by role."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from policygen.logs.window_end import WindowEnd
 
 
 class RoleQuery(NamedTuple):
-    """Selects roles by name and account. A picklable `Select`."""
+    """A filter of roles by name and account, which is all that a record has of a role; picklable."""
 
     names: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
 
     def matches(self, role: RoleKey) -> bool:
-        """Return whether a role's calls are kept."""
+        """Return whether a role's calls are to be counted."""
         if self.accounts and role.account not in self.accounts:
             return False
-        # Another record may have the name that this one lacks.
+        # A record may lack the role's name, which another record of the role has.
         return not (self.names and role.name) or any(
             fnmatchcase(role.name.lower(), glob.lower()) for glob in self.names
         )
 
 
 class BatchEvidence(NamedTuple):
-    """The evidence of all roles, without their calls, which are on disk."""
+    """What was read of all roles, except their calls."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -55,14 +55,14 @@ def read_logs(
     """Read the logs once; the calls are in `spill` afterwards.
 
     Args:
-        source: of the logs.
-        spill: holds the calls.
-        choice: the roles whose calls are kept.
+        source: the logs.
+        spill: stores the calls.
+        choice: the roles whose calls are counted.
         options: which part of the logs counts.
         read: how to read the logs.
 
     Raises:
-        UsageError: the source is asked for one role at a time (PG-E202).
+        UsageError: PG-E202, the source can be queried for one role at a time only.
         PolicygenError: nothing found, or the evidence has gaps.
     """
     if isinstance(source, QuerySource):
@@ -72,15 +72,15 @@ def read_logs(
             code="PG-E202",
         )
     limit = limit_of(options.days, options.until) or end_of(source, options.on)
-    asked = RoleQuery(tuple(choice.names), tuple(choice.accounts))
-    # The calls of all roles have no bound, so they are cached only where reading them again would cost requests.
-    name = f"every role {asked}" if source.remote else ""
+    query = RoleQuery(tuple(choice.names), tuple(choice.accounts))
+    # A cache of all roles grows without bound, so there is one only where reading again would cost requests.
+    name = f"every role {query}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
-    request = ReadRequest(asked.matches, name, until=limit)
-    portion = read_source(source, request, scope_of(options.days, limit), read)
-    require_complete(portion.read_report, allow_incomplete=options.allow_incomplete)
-    if not (limit or portion.counts.totals.last):
-        raise nobody_seen(portion.read_report)
-    # Every worker of the batch gets the totals; the calls are in `spill`, the keys of records are done with.
-    counts = CallCounts(no_role, until=portion.counts.until, totals=portion.counts.totals)
-    return BatchEvidence(portion.read_report, counts, limit)
+    request = ReadRequest(query.matches, name, until=limit)
+    result = read_source(source, request, scope_of(options.days, limit), read)
+    require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
+    if not (limit or result.counts.totals.last):
+        raise nobody_seen(result.read_report)
+    # Every worker gets the totals. The calls are in `spill`, and the keys of records are needed no more.
+    counts = CallCounts(no_role, until=result.counts.until, totals=result.counts.totals)
+    return BatchEvidence(result.read_report, counts, limit)

@@ -1,12 +1,10 @@
-"""One role of many: its suggestion from what was read of all, or the reason why there is none."""
+"""One role of a batch: its row, and its plan where one can be suggested."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-
-import msgspec
 
 from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
 from policygen.batch.select import RoleTarget
@@ -29,7 +27,7 @@ from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
-from policygen.rightsize.suggestion import SuggestOptions
+from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls
 
 
@@ -43,189 +41,207 @@ class BatchSettings:
     observe: ObserveOptions
     suggest: SuggestOptions
     limit: WindowEnd | None = None
-    """Where the window ends, as a date or time in UTC; "" for the newest event read."""
+    """The window's end; None for the newest event read."""
     account: Account | None = None
-    forms: Mapping[str, str] = field(default_factory=dict)
-    """What is written of each plan: place -> name of a format; ``plan_from_analysis`` is the plan itself."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
-    """By account, and whether it is known: that of the first role, of which others take what holds for them too."""
+    """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
 
 
 class Result(NamedTuple):
-    """What became of one role."""
+    """The row of a role, and the texts of its files."""
 
     row: BatchRow
     texts: Mapping[str, str | bytes] = {}
-    """Place -> what is written there, text in UTF-8; empty where there is no plan."""
+    """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
 
 
-def right_size(sizing: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
-    """The row and the plan of one role; never raises for what is wrong with one role.
+class Decision(NamedTuple):
+    """The verdict on a role, and the reason in a sentence."""
+
+    verdict: Verdict
+    reason: str
+    code: str = ""
+    """Of the error that led to it; "" without one."""
+
+
+def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
+    """Make the row and the plan of one role; an expected failure with one role is a row, never an exception.
 
     Args:
-        sizing: what all roles have in common.
+        settings: what all roles have in common.
         target: the role.
-        calls: of the roles that are called like it.
+        calls: the calls of all roles of that name.
     """
-    role = target.current
-    own = {key: theirs for key, theirs in calls.items() if key.account == target.account}
-    if why := _not_editable(sizing, target):
-        return Result(row_of(target, "fixed", why, **_use(own)))
+    own = {role: its_calls for role, its_calls in calls.items() if role.account == target.account}
+    fixed = _decide_if_fixed(settings.suggest.decisions, target)
+    if fixed:
+        return Result(row_of(target, fixed, **_call_figures(own)))
     if not own:
-        return Result(_without_calls(sizing, target))
-    counts = replace(sizing.counts, calls=own)
-    name = RoleSelector(target.name, target.account, target.arn)
-    place = target.account, role is not None
+        return Result(row_of(target, _decide_without_calls(settings, target)))
     try:
-        seen = evidence_for_role(
-            sizing.read_report,
-            counts,
-            name,
-            sizing.observe,
-            limit=sizing.limit,
-            account=sizing.account if role else None,
-            current=role,
-            similar=sizing.coverages.get(place),
-        )
-        sizing.coverages.setdefault(place, seen.coverage)
-        made, unfit = _concluded(sizing, seen, sizing.suggest.decisions or Decisions())
+        evidence = _evidence(settings, target, own)
+        analysis, unfit = _conclude(settings, evidence)
+    except NoCallsInWindowError:
+        return Result(row_of(target, _decide_without_calls(settings, target), **_call_figures(own)))
     except PolicygenError as error:
-        return Result(_refused(sizing, target, error, own))
-    found = plan_from_analysis(made)
-    row = _sized(target, made, found)
+        return Result(row_of(target, _decide_on_error(error), **_call_figures(own)))
+    plan = plan_from_analysis(analysis)
+    decision = _decide_on_plan(analysis.suggestion, plan)
     if unfit:
-        row = msgspec.structs.replace(
-            row, reason=f"{row.reason}; nothing of it to keep by {', '.join(unfit)}"
-        )
-    return Result(row, {where: _content(form, found) for where, form in sizing.forms.items()})
+        decision = decision._replace(reason=f"{decision.reason}; nothing of it to keep by {', '.join(unfit)}")
+    row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **_plan_figures(plan))
+    texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
+    return Result(row, texts)
 
 
-def _concluded(sizing: BatchSettings, seen: RoleEvidence, decisions: Decisions) -> tuple[Analysis, list[str]]:
-    """The suggestion, and where those keep rules stand that are about many roles and fit nothing of this one."""
+def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
+    role = target.current
+    key = target.account, role is not None
+    evidence = evidence_for_role(
+        settings.read_report,
+        replace(settings.counts, calls=calls),
+        RoleSelector(target.name, target.account, target.arn),
+        settings.observe,
+        limit=settings.limit,
+        account=settings.account if role else None,
+        current=role,
+        similar=settings.coverages.get(key),
+    )
+    settings.coverages.setdefault(key, evidence.coverage)
+    return evidence
+
+
+def _conclude(settings: BatchSettings, evidence: RoleEvidence) -> tuple[Analysis, list[str]]:
+    """Suggest a policy without the general keep rules that match nothing of this role, and name those rules."""
+    decisions = settings.suggest.decisions or Decisions()
     unfit: list[str] = []
     while True:
         try:
-            made = conclude(seen, replace(sizing.suggest, decisions=decisions))
+            return conclude(evidence, replace(settings.suggest, decisions=decisions)), unfit
         except NothingToKeepError as error:
             if not error.rule.general:
                 raise
             unfit.append(escape_controls(error.rule.where))
             rules = tuple(rule for rule in decisions.rules if rule is not error.rule)
             decisions = replace(decisions, rules=rules)
-        else:
-            return made, unfit
 
 
-def _content(form: str, found: Plan) -> str | bytes:
-    return to_bytes(found.document) if form == "plan" else render(form, found, indexed=True)
+def _content(format_: str, plan: Plan) -> str | bytes:
+    return to_bytes(plan.document) if format_ == "plan" else render(format_, plan, indexed=True)
 
 
-def _not_editable(sizing: BatchSettings, target: RoleTarget) -> str:
-    """Why nobody can edit a role here, or shall, and what to edit instead (1.3.10); "" if one can."""
+# --- The verdict -----------------------------------------------------------------------------------
+
+
+def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> Decision | None:
+    """Decide about a role that cannot be edited here, or must not be (1.3.10); None for any other."""
     path = target.arn.partition(":role")[2]
     if path.startswith(SERVICE_LINKED):
-        return "service-linked: IAM lets nobody edit it; its service owns it"
+        return Decision("fixed", "service-linked: IAM lets nobody edit it; its service owns it")
     if path.startswith(SSO_MANAGED):
-        return "made by IAM Identity Center: change the permission set, not the role"
-    decisions = sizing.suggest.decisions
+        return Decision("fixed", "made by IAM Identity Center: change the permission set, not the role")
     if decisions and (rule := decisions.protection(target.name)):
-        return escape_controls(f"protected by {rule.where}: {rule.reason}")
-    return ""
+        return Decision("fixed", escape_controls(f"protected by {rule.where}: {rule.reason}"))
+    return None
 
 
-def _without_calls(sizing: BatchSettings, target: RoleTarget, **use: Any) -> BatchRow:
-    """A role of which the logs show no call in the window: not used, or not seen.
+def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> Decision:
+    """Decide about a role without a call in the window: it was not used, or its use was not seen.
 
-    "Unused" asks for whole evidence: records of its account on every day, and no word of IAM against it.
+    "unused" needs complete evidence: records of its account on every day, and no use that IAM reports.
     """
-    window = window_of(sizing.observe.days, sizing.limit, sizing.counts.totals.last)
+    totals = settings.counts.totals
+    window = window_of(settings.observe.days, settings.limit, totals.last)
     current = target.current
     used = current.last_used[:10] if current else ""
-    known = current.key.role_id if current else ""
+    role_id = current.key.role_id if current else ""
     if window.start <= used <= window.last_day:
-        why = (
+        return Decision(
+            "failed",
             f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
-            "or was it used only for what no trail logs?"
+            "or was it used only for what no trail logs?",
         )
-        return row_of(target, "failed", why, **use)
-    if known and any(role.role_id == known and not role.name for role in sizing.counts.totals.roles):
-        return row_of(target, "wait", "seen only in another account's log, which does not name it", **use)
-    account_days = sizing.counts.totals.account_days
-    covered = sum(1 for day in window.dates() if account_days.get(f"{target.account} {day}"))
+    if role_id and any(role.role_id == role_id and not role.name for role in totals.roles):
+        return Decision("wait", "seen only in another account's log, which does not name it")
+    covered = sum(1 for day in window.dates() if totals.account_days.get(f"{target.account} {day}"))
     if not covered:
-        return row_of(target, "failed", f"no record of account {target.account} was read", **use)
-    if covered < window.days or sizing.read_report.gaps:
-        unread = "; not all was read" if sizing.read_report.gaps else ""
-        why = f"no call on the {covered} of {window.days} days of which records of its account were read{unread}"
-        return row_of(target, "wait", why, **use)
+        return Decision("failed", f"no record of account {target.account} was read")
+    gaps = settings.read_report.gaps
+    if covered < window.days or gaps:
+        return Decision(
+            "wait",
+            f"no call on the {covered} of {window.days} days of which records of its account were read"
+            + ("; not all was read" if gaps else ""),
+        )
     since = f"; IAM saw it used last on {used}" if used else ""
-    return row_of(target, "unused", f"no call in {window.days} days{since}", **use)
+    return Decision("unused", f"no call in {window.days} days{since}")
 
 
-def _refused(
-    sizing: BatchSettings, target: RoleTarget, error: PolicygenError, calls: dict[RoleKey, Calls]
-) -> BatchRow:
-    """A role for which there is no suggestion."""
-    if isinstance(error, NoCallsInWindowError):
-        return _without_calls(sizing, target, **_use(calls))
-    review = {"PG-E301", "PG-E303", "PG-E304", "PG-E311"}
-    verdict: Verdict = "review" if error.code in review else "failed"
+_ERRORS_TO_REVIEW = frozenset({"PG-E301", "PG-E303", "PG-E304", "PG-E311"})
+"""Errors that say something of the role, and not of what was read."""
+
+
+def _decide_on_error(error: PolicygenError) -> Decision:
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
-    return row_of(target, verdict, escape_controls(f"{error.message}{hint}"), code=error.code, **_use(calls))
+    verdict: Verdict = "review" if error.code in _ERRORS_TO_REVIEW else "failed"
+    return Decision(verdict, escape_controls(f"{error.message}{hint}"), error.code)
 
 
-def _use(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
-    """How much was seen of a role that has no suggestion, whatever its window."""
-    seen = [one for theirs in calls.values() for one in theirs.values()]
-    return {
-        "last_call": max((one.last for one in seen), default=""),
-        "events": sum(one.count for one in seen),
-    }
+def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> Decision:
+    readiness = suggestion.strength
+    verdict: Verdict = readiness.verdict if readiness else "review"
+    reason = escape_controls(readiness.reasons[0].sentence if readiness else "")
+    if plan.today is None:
+        unknown = "today's policies are not known: what no log shows may be missing"
+        return Decision("wait" if verdict == "wait" else "review", f"{unknown}; {reason}")
+    if any(change.now != change.proposed for change in plan.changes):
+        return Decision(verdict, reason)
+    if verdict == "ready":
+        return Decision("unchanged", "today's policies are what the evidence asks for")
+    return Decision(verdict, f"nothing would change; {reason}")
 
 
-def _sized(target: RoleTarget, made: Analysis, found: Plan) -> BatchRow:
-    one = made.suggestion
-    blind = len({keep.action for keep in found.keeps if keep.kind == "unknown"})
-    verdict: Verdict = one.strength.verdict if one.strength else "review"
-    reason = one.strength.reasons[0].sentence if one.strength else ""
-    if found.today is None:
-        verdict = "wait" if verdict == "wait" else "review"
-        reason = f"today's policies are not known: what no log shows may be missing; {reason}"
-    elif all(change.now == change.proposed for change in found.changes):
-        if verdict == "ready":
-            verdict, reason = "unchanged", "today's policies are what the evidence asks for"
-        else:
-            reason = f"nothing would change; {reason}"
-    return row_of(
-        target,
-        verdict,
-        escape_controls(reason),
-        arn=one.role.arn,
-        last_call=found.evidence.last,
-        events=found.evidence.count,
-        actions_now=found.actions_now,
-        actions_proposed=found.actions_proposed,
-        escalations_closed=None if found.today is None else _escalations(found.risks.removed),
-        escalations_left=_escalations(found.risks.left),
-        days=found.strength.days_active if found.strength else 0,
-        questions=len(open_questions(found)),
-        blind=blind,
-        plan=target.file,
-    )
+# --- The row ---------------------------------------------------------------------------------------
 
 
-def _escalations(risks: Collection[PlanRisk]) -> int:
-    return sum(1 for risk in risks if risk.family == "escalation")
-
-
-def row_of(target: RoleTarget, verdict: Verdict, reason: str, *, arn: str = "", **figures: Any) -> BatchRow:
-    """The row of a role, with what else is known of it."""
+def row_of(target: RoleTarget, decision: Decision, *, arn: str = "", **figures: Any) -> BatchRow:
+    """Return the row of a role; `figures` are further fields of the row."""
     return BatchRow(
         role=target.name,
         account=target.account,
         arn=target.arn or arn,
         path=target.current.path if target.current else "",
-        verdict=verdict,
-        reason=reason,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        code=decision.code,
         **figures,
     )
+
+
+def _call_figures(calls: dict[RoleKey, Calls]) -> dict[str, Any]:
+    """Count what was read of a role that has no suggestion, in its window or not."""
+    evidence = [one for its_calls in calls.values() for one in its_calls.values()]
+    return {
+        "last_call": max((one.last for one in evidence), default=""),
+        "events": sum(one.count for one in evidence),
+    }
+
+
+def _plan_figures(plan: Plan) -> dict[str, Any]:
+    return {
+        "last_call": plan.evidence.last,
+        "events": plan.evidence.count,
+        "actions_now": plan.actions_now,
+        "actions_proposed": plan.actions_proposed,
+        "escalations_closed": None if plan.today is None else _escalations(plan.risks.removed),
+        "escalations_left": _escalations(plan.risks.left),
+        "days": plan.strength.days_active if plan.strength else 0,
+        "questions": len(open_questions(plan)),
+        "blind": len({keep.action for keep in plan.keeps if keep.kind == "unknown"}),
+    }
+
+
+def _escalations(risks: Sequence[PlanRisk]) -> int:
+    return sum(1 for risk in risks if risk.family == "escalation")

@@ -1,4 +1,4 @@
-"""Which roles: all of an account and of its logs, or those that a person names by name, path, tag, trust or account."""
+"""The roles of a batch: all of an account and its logs, or those that a person selects."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class RoleTarget(NamedTuple):
     account: str
     arn: str = ""
     current: Role | None = None
-    """As it is in the account; None where it is not known."""
+    """The role as it is in the account; None where it is not known."""
     file: str = ""
-    """Name of its files: the role's, with the account where two have it."""
+    """Name of its files, without a suffix: the role's name, with the account where two roles have that name."""
 
 
 class RoleFilter(NamedTuple):
-    """What a person asked for; empty for all. A role must fit each that is given, and one of its values."""
+    """The roles that a person selects; empty for all. A role must match one value of each field that is given."""
 
     names: Sequence[str] = ()
-    """Globs of role names, without regard to case."""
+    """Globs of role names; case does not count."""
     paths: Sequence[str] = ()
     """Prefixes of IAM paths, ``/service-role/``."""
     tags: Sequence[str] = ()
-    """``KEY=VALUE``, the value a glob, or ``KEY``."""
+    """``KEY=VALUE``, where the value is a glob, or ``KEY``."""
     trusts: Sequence[str] = ()
-    """Service principals, ``lambda`` for ``lambda.amazonaws.com``."""
+    """Service principals that may assume the role; ``lambda`` stands for ``lambda.amazonaws.com``."""
     accounts: Sequence[str] = ()
 
-    def fits(self, target: RoleTarget) -> bool:
-        """Whether a role is asked for."""
+    def matches(self, target: RoleTarget) -> bool:
+        """Return whether a role is selected."""
         if not _any(self.names, lambda glob: fnmatchcase(target.name.lower(), glob.lower())):
             return False
         if self.accounts and target.account not in self.accounts:
@@ -54,8 +54,8 @@ class RoleFilter(NamedTuple):
         )
 
 
-def _any(values: Sequence[str], fits: Callable[[str], bool]) -> bool:
-    return not values or any(map(fits, values))
+def _any(values: Sequence[str], matches: Callable[[str], bool]) -> bool:
+    return not values or any(map(matches, values))
 
 
 def _has_tag(tags: Mapping[str, str], wanted: str) -> bool:
@@ -68,18 +68,18 @@ def _principal(name: str) -> str:
 
 
 def targets(seen: Iterable[RoleKey], account: Account | None, choice: RoleFilter) -> list[RoleTarget]:
-    """The roles that are asked for, of the account as it is and of the logs, by name.
+    """Return the selected roles, of the account as it is and of the logs, by name.
 
     A role of the logs that the account no longer has is left out: there is nothing to right-size.
 
     Args:
-        seen: roles with calls.
-        account: as it is today; None where it is not known.
-        choice: which of them.
+        seen: roles with calls in the logs.
+        account: the account as it is today; None where it is not known.
+        choice: which roles are selected.
 
     Raises:
-        UsageError: PG-E274, a choice that only an account can answer, without one.
-        NothingFoundError: PG-E312, no role fits.
+        UsageError: PG-E274, a selection that needs the account, without one.
+        NothingFoundError: PG-E312, no role matches.
     """
     if account is None and (choice.paths or choice.tags or choice.trusts):
         raise UsageError(
@@ -87,46 +87,45 @@ def targets(seen: Iterable[RoleKey], account: Account | None, choice: RoleFilter
             "give it: --snapshot account.json, or --live",
             code="PG-E274",
         )
-    found = (
+    known = (
         {(role.key.account, role.name.lower()): _of_account(role) for role in account.roles}
         if account
         else {}
     )
-    own = {one for one, _ in found}
+    own_accounts = {account_id for account_id, _ in known}
     for role in sorted(seen):
-        if role.name and role.account not in own:
+        if role.name and role.account not in own_accounts:
             key = (role.account, role.name.lower())
-            known = found.get(key)
-            found[key] = RoleTarget(
-                known.name if known else role.name, role.account, role.arn or (known.arn if known else "")
-            )
-    chosen = [target for target in found.values() if choice.fits(target)]
-    if not chosen:
+            other = known.get(key)
+            name, arn = (other.name, role.arn or other.arn) if other else (role.name, role.arn)
+            known[key] = RoleTarget(name, role.account, arn)
+    selected = [target for target in known.values() if choice.matches(target)]
+    if not selected:
         raise NothingFoundError(
-            f"none of {pluralize(len(found), 'role')} fits"
+            f"none of {pluralize(len(known), 'role')} fits"
             + (f" --name {escape_controls(choice.names[0])[:60]!r}" if choice.names else ""),
-            f"there are: {', '.join(sorted(one.name for one in found.values())[:8]) or 'none'}",
+            f"there are: {', '.join(sorted(target.name for target in known.values())[:8]) or 'none'}",
             code="PG-E312",
         )
-    return _with_files(sorted(chosen, key=lambda one: (one.name.lower(), one.account)))
+    return _with_files(sorted(selected, key=lambda target: (target.name.lower(), target.account)))
 
 
 def _of_account(role: Role) -> RoleTarget:
     return RoleTarget(role.name, role.key.account, role.key.arn, role)
 
 
-def _with_files(found: Sequence[RoleTarget]) -> list[RoleTarget]:
-    """Names of files, which no two share on any file system: with the account where two roles have the name."""
-    plain = Counter(file_name(target.name).lower() for target in found)
+def _with_files(targets: Sequence[RoleTarget]) -> list[RoleTarget]:
+    """Give each role a name for its files, unique on file systems that ignore case."""
+    plain = Counter(file_name(target.name).lower() for target in targets)
     used: set[str] = set()
     named = []
-    for one in found:
-        name = file_name(one.name)
+    for target in targets:
+        name = file_name(target.name)
         if plain[name.lower()] > 1:
-            name = f"{name}-{file_name(one.account)}"
+            name = f"{name}-{file_name(target.account)}"
         file, number = name, 2
-        while file.lower() in used or (file != file_name(one.name) and plain[file.lower()]):
+        while file.lower() in used or (file != file_name(target.name) and plain[file.lower()]):
             file, number = f"{name}-{number}", number + 1
         used.add(file.lower())
-        named.append(one._replace(file=file))
+        named.append(target._replace(file=file))
     return named

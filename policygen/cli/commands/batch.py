@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.batch.folder import Folder
     from policygen.batch.rightsize_role import BatchSettings
-    from policygen.batch.run import Put
+    from policygen.batch.run import WriteResult
     from policygen.batch.select import RoleFilter, RoleTarget
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
@@ -139,10 +139,10 @@ def command(
             suggest=suggest,
             limit=evidence.limit,
             account=current,
-            forms=folder.forms,
+            formats=folder.formats,
         )
         folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
-        rows += _right_size(settings, chosen, spill, folder.put, jobs=read.jobs, quiet=quiet)
+        rows += _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
     table = batch_table(evidence, period, rows, account=current, format_=format_)
     folder.end(table)
     _show(table, out, show_all=show_all)
@@ -224,7 +224,7 @@ def _right_size(
     settings: BatchSettings,
     chosen: Sequence[RoleTarget],
     spill: SpillStore,
-    put: Put,
+    write_result: WriteResult,
     *,
     jobs: int,
     quiet: bool,
@@ -235,10 +235,10 @@ def _right_size(
 
     rows = []
     bar = ProgressBar()
-    with _workers(settings, put, jobs if len(chosen) > _FEW else 1) as executor:
+    with _workers(settings, write_result, jobs if len(chosen) > _FEW else 1) as executor:
         results = right_size_all(settings, chosen, spill, executor, message_sink(quiet=quiet))
         for done, result in enumerate(results, 1):
-            put(result)
+            write_result(result)
             rows.append(result.row)
             if not quiet:
                 bar.roles(done, len(chosen))
@@ -247,7 +247,7 @@ def _right_size(
 
 
 @contextmanager
-def _workers(settings: BatchSettings, put: Put, jobs: int) -> Iterator[Executor | None]:
+def _workers(settings: BatchSettings, write_result: WriteResult, jobs: int) -> Iterator[Executor | None]:
     """Start the processes that right-size roles and write their files; None for this process."""
     from policygen.cli.inputs import cores, process_pool
 
@@ -255,17 +255,17 @@ def _workers(settings: BatchSettings, put: Put, jobs: int) -> Iterator[Executor 
     if workers == 1:
         yield None
         return
-    with process_pool(workers, _begin, settings, put) as pool:
+    with process_pool(workers, _begin, settings, write_result) as pool:
         yield pool
 
 
-def _begin(settings: BatchSettings, put: Put) -> None:
+def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
     """Prepare a worker, as its first step."""
     from policygen.batch.run import init_worker
     from policygen.cli.inputs import ignore_sigint
 
     ignore_sigint()
-    init_worker(settings, put)
+    init_worker(settings, write_result)
 
 
 def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:

@@ -1,4 +1,4 @@
-"""An account for a corpus: a snapshot in which its roles have policies as roles have them.
+"""Make an account for a corpus: a snapshot in which its roles have realistic policies.
 
     python bench/bench_account.py FOLDER [--account 111122223333] > account.json
 
@@ -25,15 +25,15 @@ READING = ("Get*", "List*", "Describe*")
 
 
 def snapshot(shape: Shape, account: str) -> dict[str, Any]:
-    """The account of a corpus, as the snapshot file has it."""
+    """Return an account of a corpus in the form of a snapshot file."""
     rng = Random(f"{shape.seed}/account")
-    own = [role for role in roles(shape) if role.account == account]
+    members = [role for role in roles(shape) if role.account == account]
     return {
         "policygen_snapshot": 1,
         "generated_at": "2026-11-25T00:00:00Z",
         "account_id": account,
         "partition": "aws",
-        "authorization": {"RoleDetailList": [_detail(role, rng) for role in own], "Policies": []},
+        "authorization": {"RoleDetailList": [_detail(role, rng) for role in members], "Policies": []},
     }
 
 
@@ -74,14 +74,14 @@ def _document(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the snapshot of one account of a corpus."""
+    """Print the snapshot of one account of a corpus."""
     parser = argparse.ArgumentParser(description="a snapshot for a corpus of bench/corpora/trail.py")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--account", default="111122223333")
-    asked = parser.parse_args()
-    about = json.loads((asked.folder / "corpus.json").read_text("utf-8"))
+    options = parser.parse_args()
+    about = json.loads((options.folder / "corpus.json").read_text("utf-8"))
     shape = Shape(about["events"], about["roles"], about["accounts"], about.get("seed", 1))
-    json.dump(snapshot(shape, asked.account), sys.stdout, indent=1)
+    json.dump(snapshot(shape, options.account), sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What right-sizing every role of an account costs beside reading the log for one role alone, in one run.
+"""Compare the time to right-size every role of an account with the time to read its log for one role.
 
     python bench/bench_batch.py [EVENTS] [ROLES] [REPEATS] [--corpus FOLDER]
 
-Makes the corpus of one account (or uses the one in FOLDER) and its snapshot, then reads the log for the busiest role
-and runs `policygen batch`, in turn, as often as asked. Both are fresh processes; batch takes the cores that it finds.
+Makes the corpus of one account (or uses the one in FOLDER) and its snapshot. Then it reads the log for the busiest role
+and runs `policygen batch`, in alternation, REPEATS times. Both are fresh processes; batch uses all cores.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import bench_account
 from baselines.contenders import OURS
-from bench_reader import Corpus, Run, corpus_in, run, say
+from bench_reader import Corpus, Run, corpus_in, log_line, run
 from corpora.organization.roles import Shape
 
 ACCOUNT = "111122223333"
@@ -38,21 +38,21 @@ print(json.dumps({"roles": len(rows), "plans": sum(1 for row in rows if row["pla
 """
 
 
-def snapshot_of(made: Corpus, path: Path) -> None:
-    """Writes the account whose log the corpus is."""
-    about = made.about
+def write_snapshot(corpus: Corpus, path: Path) -> None:
+    """Write the snapshot of the corpus's account."""
+    about = corpus.about
     shape = Shape(about["events"], about["roles"], about["accounts"], about["seed"])
     path.write_text(json.dumps(bench_account.snapshot(shape, ACCOUNT)), "utf-8")
 
 
 def report(one: Sequence[Run], every: Sequence[Run], out: Path) -> str:
-    """The medians, and what is left of a batch for each plan beyond three such passes over the log."""
-    said, pages = every[0].said, [page.stat().st_size for page in (out / "roles").glob("*.html")]
-    beyond = (_median(every) - 3 * _median(one)) / said["plans"]
+    """Return the medians, and the time of a batch beyond three passes over the log, divided by the number of plans."""
+    counts, pages = every[0].output, [page.stat().st_size for page in (out / "roles").glob("*.html")]
+    beyond = (_median(every) - 3 * _median(one)) / counts["plans"]
     return "\n".join(
         (
             f"the log for one role: {_seconds(one)}",
-            f"batch of {said['roles']:,} roles, {said['plans']:,} plans: {_seconds(every)}",
+            f"batch of {counts['roles']:,} roles, {counts['plans']:,} plans: {_seconds(every)}",
             f"beyond 3 x the log for one role: {1000 * beyond:.1f} ms a plan",
             f"computing: {statistics.median(run.cpu for run in every):.1f} s",
             f"largest process: {max(run.peak for run in every):.0f} MB",
@@ -66,34 +66,33 @@ def _median(runs: Sequence[Run]) -> float:
 
 
 def _seconds(runs: Sequence[Run]) -> str:
-    every = [run.seconds for run in runs]
-    return f"{_median(runs):.2f} s ({min(every):.2f} to {max(every):.2f})"
+    seconds = [run.seconds for run in runs]
+    return f"{_median(runs):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description="Measures right-sizing every role of an account.")
     parser.add_argument("events", type=int, nargs="?", default=1_000_000)
     parser.add_argument("roles", type=int, nargs="?", default=1_000)
     parser.add_argument("repeats", type=int, nargs="?", default=3)
     parser.add_argument("--corpus", type=Path, help="where the corpus is, or is to be kept")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.corpus or Path(temporary)
+        folder = options.corpus or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        made = corpus_in(folder, asked.events, asked.roles, accounts=1)
+        corpus = corpus_in(folder, options.events, options.roles, accounts=1)
         snapshot, out = Path(temporary) / "account.json", Path(temporary) / "out"
-        snapshot_of(made, snapshot)
-        for file in made.logs.rglob("*.json.gz"):
-            file.read_bytes()  # none waits for the disk
+        write_snapshot(corpus, snapshot)
+        for file in corpus.logs.rglob("*.json.gz"):
+            file.read_bytes()  # into the page cache, so that no run waits for the disk
         one, every = list[Run](), list[Run]()
-        for number in range(asked.repeats):
-            words = {"{logs}": str(made.logs), "{role}": made.about["hot_role"]}
+        for number in range(options.repeats):
+            words = {"{logs}": str(corpus.logs), "{role}": corpus.about["hot_role"]}
             one.append(run([words.get(word, word) for word in OURS["one role"]]))
-            every.append(run([sys.executable, "-c", _BATCH, str(made.logs), str(snapshot), str(out)]))
-            say(
-                f"{number + 1}/{asked.repeats} one role {one[-1].seconds:.2f} s, batch {every[-1].seconds:.2f} s"
-            )
+            every.append(run([sys.executable, "-c", _BATCH, str(corpus.logs), str(snapshot), str(out)]))
+            seconds = f"one role {one[-1].seconds:.2f} s, batch {every[-1].seconds:.2f} s"
+            log_line(f"{number + 1}/{options.repeats} {seconds}")
         print(report(one, every, out))
 
 

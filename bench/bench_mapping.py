@@ -1,9 +1,9 @@
-"""How many distinct calls a second the catalog maps, on one core, beside decoding the same calls from JSON.
+"""Measure how many distinct calls a second the catalog maps, on one core, compared with decoding them from JSON.
 
     python bench/bench_mapping.py [CALLS] [REPEATS]
 
-Two mixes: *trail*, the calls of the bench's corpus, few services and a long tail, and *examples*, every example of
-every service file, each time in another account. Prints the median of the repeats.
+There are two mixes: *trail*, the calls of the corpus, with few services and a long tail; and *examples*, every example
+of every service file, each in another account. Prints the medians.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ACCOUNT = "111122223333"
 
 
 def trail_calls(count: int) -> list[Call]:
-    """The calls of roles in the proportions of the bench's corpus."""
-    shape = Shape(count * 5 // 4)  # a tenth of the records is no call of a role
+    """Return calls of roles in the proportions of the corpus."""
+    shape = Shape(count * 5 // 4)  # a tenth of the records are not calls of a role
     files = plan(shape)
     texts = (msgspec.json.encode({"Records": contents(shape, file, files)}) for file in files)
     records = chain.from_iterable(decode_trail_file(text) or () for text in texts)
@@ -44,7 +44,7 @@ def trail_calls(count: int) -> list[Call]:
 
 
 def example_calls(count: int) -> list[Call]:
-    """The examples of the service files in turn, each time in another account."""
+    """Return the examples of the service files in turn, each in another account."""
     examples = [
         Call(
             e.source,
@@ -64,7 +64,7 @@ def example_calls(count: int) -> list[Call]:
 
 
 def seconds(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
-    """Time to do the work on every item, once."""
+    """Return the seconds to do the work once on every item."""
     begin = time.perf_counter()
     for item in items:
         work(item)
@@ -72,23 +72,23 @@ def seconds(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     result: dict[str, Any] = {"calls": count}
     for name, calls in (("trail", trail_calls(count)), ("examples", example_calls(count))):
-        seconds(mapping.requests_for, calls[:5000])  # the service files and IAM's data are read once
+        seconds(mapping.requests_for, calls[:5000])  # reads the service files and IAM's data
         texts = [json.dumps(dict(call.params)) for call in calls]
         ours, plain = [], []
         for _ in range(repeats):
             ours.append(seconds(mapping.requests_for, calls))
             plain.append(seconds(json.loads, texts))
-        best = statistics.median(ours)
+        typical = statistics.median(ours)
         result[name] = {
-            "calls_per_second": round(count / best),
-            "mapping_to_json_loads": round(best / statistics.median(plain), 1),
+            "calls_per_second": round(count / typical),
+            "mapping_to_json_loads": round(typical / statistics.median(plain), 1),
         }
     print(json.dumps(result))
 

@@ -1,4 +1,4 @@
-"""The table of what was measured, and docs/concepts/performance.md around it."""
+"""Render the measurements as a table, and as the page docs/concepts/performance.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JOBS = {
     "all roles": "all roles, cold",
     "again": "one role, one new day of 30",
 }
-"""How a job is called in the table, in its order."""
+"""Job -> its name in the table, in the table's order."""
 
 
 class Measured(NamedTuple):
@@ -26,28 +26,28 @@ class Measured(NamedTuple):
     seconds: tuple[float, ...]
     cpu: tuple[float, ...]
     peak: float
-    """MB."""
+    """Peak memory in MB."""
     events: int | None
-    """As it counted them; None where it does not say."""
+    """The number of events that it counted; None if it prints none."""
     groups: int | None
 
 
 class Setting(NamedTuple):
-    """What was measured, and on what."""
+    """The corpus and the machine of a measurement."""
 
     corpus: dict[str, Any]
-    """What corpus.json says."""
+    """The content of corpus.json."""
     packed: int
-    """Bytes of all files as stored."""
+    """Bytes of all compressed files."""
     cores: int
     repeats: int
     missing: tuple[str, ...]
-    """A line for each that could not run."""
+    """A line for each contender that is not installed."""
 
 
-def table(found: Sequence[Measured]) -> str:
-    """A table in Markdown: medians, their spread, and ratios of the computing to the floor's and plain Python's."""
-    cpu = {(one.name, one.job): median(one.cpu) for one in found}
+def table(measured: Sequence[Measured]) -> str:
+    """Return a Markdown table: medians, their spread, and ratios of CPU time to the floor's and plain Python's."""
+    cpu = {(one.name, one.job): median(one.cpu) for one in measured}
     floor = next((seconds for (_, job), seconds in cpu.items() if job == "floor"), None)
     lines = [
         "| job | pass | s | min–max | CPU s | × floor | × plain Python | peak MB | events | groups |",
@@ -55,17 +55,17 @@ def table(found: Sequence[Measured]) -> str:
     ]
     for job, what in JOBS.items():
         plain = cpu.get((PLAIN, "one role" if job == "again" else job))
-        rows = [one for one in found if one.job == job]
+        rows = [one for one in measured if one.job == job]
         for one in sorted(rows, key=lambda one: cpu[one.name, one.job]):
-            own = cpu[one.name, one.job]
+            seconds = cpu[one.name, one.job]
             cells = [
                 what,
                 one.name,
                 f"{median(one.seconds):.2f}",
                 f"{min(one.seconds):.2f}–{max(one.seconds):.2f}",
-                f"{own:.2f}",
-                _ratio(own, floor),
-                _ratio(own, plain),
+                f"{seconds:.2f}",
+                _ratio(seconds, floor),
+                _ratio(seconds, plain),
                 f"{one.peak:,.0f}",
                 "" if one.events is None else f"{one.events:,}",
                 "" if one.groups is None else f"{one.groups:,}",
@@ -78,23 +78,23 @@ def _ratio(seconds: float, base: float | None) -> str:
     return f"{seconds / base:.2f}" if base else ""
 
 
-def page(setting: Setting, found: Sequence[Measured]) -> str:
-    """The whole of docs/concepts/performance.md."""
-    made = setting.corpus
-    options = f"--roles {made['roles']} --accounts {made['accounts']}"
+def page(setting: Setting, measured: Sequence[Measured]) -> str:
+    """Return the text of docs/concepts/performance.md."""
+    corpus = setting.corpus
+    options = f"--roles {corpus['roles']} --accounts {corpus['accounts']}"
     return _PAGE.format(
-        command=f"python bench/bench_reader.py {made['events']} {setting.repeats} {options} --write",
-        events=f"{made['events']:,}",
-        roles=f"{made['roles']:,}",
-        accounts=made["accounts"],
-        files=f"{made['files']:,}",
+        command=f"python bench/bench_reader.py {corpus['events']} {setting.repeats} {options} --write",
+        events=f"{corpus['events']:,}",
+        roles=f"{corpus['roles']:,}",
+        accounts=corpus["accounts"],
+        files=f"{corpus['files']:,}",
         packed=f"{setting.packed / 1e6:,.0f} MB",
-        unpacked=f"{made['json_bytes'] / 1e6:,.0f} MB",
+        unpacked=f"{corpus['json_bytes'] / 1e6:,.0f} MB",
         cores=setting.cores,
         machine=f"{platform.machine()}, {platform.system()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         repeats=setting.repeats,
-        table=table(found),
+        table=table(measured),
         left_out="".join(f"\nLeft out: {line}.\n" for line in setting.missing),
     )
 

@@ -30,52 +30,52 @@ PAGE = ROOT / "docs" / "concepts" / "performance.md"
 
 
 class Corpus(NamedTuple):
-    """The logs, and what corpus.json says of them."""
+    """The logs, and the content of corpus.json."""
 
     logs: Path
     about: dict[str, Any]
 
 
 class Run(NamedTuple):
-    """One process and what it printed."""
+    """One process: its costs, and the JSON that it printed."""
 
     seconds: float
     cpu: float
-    """Seconds of computing, all its processes together."""
+    """Seconds of CPU time, of all its processes together."""
     peak: float
-    """MB of the largest of them."""
-    said: dict[str, Any]
+    """Peak memory in MB, of its largest process."""
+    output: dict[str, Any]
 
 
 # ---- the corpus -----------------------------------------------------------------------------------------
 
 
 def corpus_in(folder: Path, events: int, roles: int, accounts: int) -> Corpus:
-    """The corpus in a folder, made where there is none.
+    """Return the corpus in a folder; make it if there is none.
 
     Raises:
-        SystemExit: the folder holds another corpus, or one that was not finished.
+        SystemExit: the folder has another corpus, or an incomplete one.
     """
     logs, about = folder / "AWSLogs", folder / "corpus.json"
     if not about.exists():
         if logs.exists():
             raise SystemExit(f"{logs} was not finished: remove it first")
-        say(f"making {events:,} events of {roles:,} roles")
+        log_line(f"making {events:,} events of {roles:,} roles")
         # In a process of its own: the system never reports a child's peak memory as less than its parent's.
         maker = [sys.executable, "-m", "bench.corpora.trail", str(folder.resolve()), str(events)]
         options = ["--roles", str(roles), "--accounts", str(accounts)]
         subprocess.run([*maker, *options], cwd=ROOT, check=True, stdout=sys.stderr)
-    found = json.loads(about.read_text("utf-8"))
-    if (found["events"], found["roles"], found["accounts"]) != (events, roles, accounts):
-        raise SystemExit(f"{about} tells of another corpus: name another folder")
-    return Corpus(logs, found)
+    content = json.loads(about.read_text("utf-8"))
+    if (content["events"], content["roles"], content["accounts"]) != (events, roles, accounts):
+        raise SystemExit(f"{about} is about another corpus: name another folder")
+    return Corpus(logs, content)
 
 
-def link(made: Corpus, target: Path, *, last: bool) -> None:
-    """Links the files of the last day, or those of all the other days, into another folder."""
-    for file in made.logs.rglob("*.json.gz"):
-        path = file.relative_to(made.logs)
-        if (made.about["last_day"] in path.as_posix()) == last:
+def link(corpus: Corpus, target: Path, *, last: bool) -> None:
+    """Link the files of the last day, or those of all other days, into another folder."""
+    for file in corpus.logs.rglob("*.json.gz"):
+        path = file.relative_to(corpus.logs)
+        if (corpus.about["last_day"] in path.as_posix()) == last:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             os.link(file, target / path)
 
@@ -84,7 +84,7 @@ def link(made: Corpus, target: Path, *, last: bool) -> None:
 
 
 def run(command: Sequence[str]) -> Run:
-    """Runs a command and waits for it.
+    """Run a command and wait for it.
 
     Raises:
         SystemExit: it failed.
@@ -105,79 +105,79 @@ def run(command: Sequence[str]) -> Run:
         return Run(seconds, cpu, usage.ru_maxrss * unit / 1e6, json.loads(out.read()))
 
 
-def measure(one: Contender, made: Corpus, work: Path) -> Run:
-    """Runs a contender once: with an empty cache, or with what it kept of all days but the last."""
+def measure(contender: Contender, corpus: Corpus, work: Path) -> Run:
+    """Run a contender once, with an empty cache; for the job ``again`` with a cache of all days but the last."""
     cache, grown = work / "cache", work / "grown"
     for folder in (cache, grown):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-    logs = made.logs
-    if one.job == "again":
+    logs = corpus.logs
+    if contender.job == "again":
         logs = grown
-        link(made, logs, last=False)
-        run(_filled(one, made, logs, cache))
-        link(made, logs, last=True)
-    return run(_filled(one, made, logs, cache))
+        link(corpus, logs, last=False)
+        run(_command(contender, corpus, logs, cache))
+        link(corpus, logs, last=True)
+    return run(_command(contender, corpus, logs, cache))
 
 
-def _filled(one: Contender, made: Corpus, logs: Path, cache: Path) -> list[str]:
-    words = {"{logs}": str(logs), "{role}": made.about["hot_role"], "{cache}": str(cache)}
-    return [words.get(word, word) for word in one.command]
+def _command(contender: Contender, corpus: Corpus, logs: Path, cache: Path) -> list[str]:
+    words = {"{logs}": str(logs), "{role}": corpus.about["hot_role"], "{cache}": str(cache)}
+    return [words.get(word, word) for word in contender.command]
 
 
-def measure_all(asked: Sequence[Contender], repeats: int, made: Corpus, work: Path) -> list[Measured]:
-    """Runs all contenders in turn, as often as asked, after a look at every file, so that none waits for the disk."""
-    for file in made.logs.rglob("*.json.gz"):
-        file.read_bytes()
-    runs: list[list[Run]] = [[] for _ in asked]
+def measure_all(wanted: Sequence[Contender], repeats: int, corpus: Corpus, work: Path) -> list[Measured]:
+    """Run all contenders in turn, `repeats` times."""
+    for file in corpus.logs.rglob("*.json.gz"):
+        file.read_bytes()  # into the page cache, so that no run waits for the disk
+    runs: list[list[Run]] = [[] for _ in wanted]
     for number in range(repeats):
-        for one, kept in zip(asked, runs, strict=True):
-            kept.append(measure(one, made, work))
-            say(
-                f"{number + 1}/{repeats} {one.name}, {one.job}: {kept[-1].seconds:.2f} s, {kept[-1].peak:.0f} MB"
-            )
+        for contender, own_runs in zip(wanted, runs, strict=True):
+            latest = measure(contender, corpus, work)
+            own_runs.append(latest)
+            costs = f"{latest.seconds:.2f} s, {latest.peak:.0f} MB"
+            log_line(f"{number + 1}/{repeats} {contender.name}, {contender.job}: {costs}")
     return [
         Measured(
-            one.name,
-            one.job,
-            tuple(run.seconds for run in kept),
-            tuple(run.cpu for run in kept),
-            max(run.peak for run in kept),
-            kept[0].said.get("events"),
-            kept[0].said.get("groups"),
+            contender.name,
+            contender.job,
+            tuple(run.seconds for run in own_runs),
+            tuple(run.cpu for run in own_runs),
+            max(run.peak for run in own_runs),
+            own_runs[0].output.get("events"),
+            own_runs[0].output.get("groups"),
         )
-        for one, kept in zip(asked, runs, strict=True)
+        for contender, own_runs in zip(wanted, runs, strict=True)
     ]
 
 
-def check(found: Sequence[Measured]) -> None:
-    """Stops where policygen and plain Python do not count the same events: one of them did less work.
+def check(measured: Sequence[Measured]) -> None:
+    """Stop if policygen and plain Python count different numbers of events: one of them does less work.
 
     Raises:
-        SystemExit: with both counts.
+        SystemExit: the counts differ; the message has both.
     """
-    plain = {one.job: one.events for one in found if one.name == PLAIN}
-    for one in found:
-        wanted = plain.get("one role" if one.job == "again" else one.job)
-        if one.name == POLICYGEN and wanted is not None and one.events != wanted:
-            raise SystemExit(f"{one.job}: policygen counts {one.events} events, plain Python {wanted}")
+    plain = {one.job: one.events for one in measured if one.name == PLAIN}
+    for one in measured:
+        expected = plain.get("one role" if one.job == "again" else one.job)
+        if one.name == POLICYGEN and expected is not None and one.events != expected:
+            raise SystemExit(f"{one.job}: policygen counts {one.events} events, plain Python {expected}")
 
 
 def pin() -> None:
-    """Pins this process, and those that it will start, to one core, where the system can."""
+    """Pin this process and the processes that it starts to one core, if the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     else:
-        say("this system cannot pin a process to a core")
+        log_line("this system cannot pin a process to a core")
 
 
-def say(text: str) -> None:
-    """Progress."""
+def log_line(text: str) -> None:
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description="Measures reading a month of logs.")
     parser.add_argument("events", type=int, nargs="?", default=1_000_000)
     parser.add_argument("repeats", type=int, nargs="?", default=3)
@@ -188,27 +188,30 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="where the corpus is, or is to be kept")
     parser.add_argument("--only", default="", help="only what has this word in its name or job")
     parser.add_argument("--write", action="store_true", help="write docs/concepts/performance.md")
-    asked = parser.parse_args()
-    if asked.write and asked.only:
+    options = parser.parse_args()
+    if options.write and options.only:
         parser.error("--write is for the whole table, not for --only a part")
-    wanted = [one for one in contenders() if asked.only in f"{one.name}, {one.job}"]
+    wanted = [one for one in contenders() if options.only in f"{one.name}, {one.job}"]
     missing = [f"{one.name}, {one.job}: no {one.lacks}" for one in wanted if one.lacks]
     for line in missing:
-        say(f"left out: {line}")
+        log_line(f"left out: {line}")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.corpus or Path(temporary)
+        folder = options.corpus or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        made = corpus_in(folder, asked.events, asked.roles, asked.accounts)
-        packed = sum(file.stat().st_size for file in made.logs.rglob("*.json.gz"))
+        corpus = corpus_in(folder, options.events, options.roles, options.accounts)
+        packed = sum(file.stat().st_size for file in corpus.logs.rglob("*.json.gz"))
         pin()
-        with tempfile.TemporaryDirectory(dir=folder) as work:  # beside the logs, since they are linked
-            found = measure_all([one for one in wanted if not one.lacks], asked.repeats, made, Path(work))
-    check(found)
-    print(table(found))
-    if asked.write:
-        setting = Setting(made.about, packed, os.cpu_count() or 1, asked.repeats, tuple(missing))
-        PAGE.write_text(page(setting, found), "utf-8")
-        say(f"wrote {PAGE.relative_to(ROOT)}")
+        with tempfile.TemporaryDirectory(
+            dir=folder
+        ) as work:  # on the disk of the logs, since these are hard-linked
+            installed = [one for one in wanted if not one.lacks]
+            measured = measure_all(installed, options.repeats, corpus, Path(work))
+    check(measured)
+    print(table(measured))
+    if options.write:
+        setting = Setting(corpus.about, packed, os.cpu_count() or 1, options.repeats, tuple(missing))
+        PAGE.write_text(page(setting, measured), "utf-8")
+        log_line(f"wrote {PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

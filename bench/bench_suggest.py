@@ -1,4 +1,4 @@
-"""How long `suggest` takes beside plain ``gzip`` + ``json.loads`` of the same files, in one run, on one core.
+"""Compare the time of `suggest` with plain ``gzip`` + ``json.loads`` of the same files, on one core.
 
     python bench/bench_suggest.py [EVENTS] [REPEATS]
 
@@ -29,7 +29,7 @@ OURS = "import sys; sys.argv[0] = 'policygen'; from policygen.cli.app import mai
 
 
 def measure(command: list[str]) -> tuple[float, int]:
-    """Seconds and peak resident memory (MiB) of a command."""
+    """Run a command; return its seconds and its peak resident memory in MiB."""
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -40,7 +40,7 @@ def measure(command: list[str]) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and print."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     if hasattr(os, "sched_setaffinity"):

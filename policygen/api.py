@@ -11,7 +11,7 @@ from policygen.account.snapshot import load_snapshot
 from policygen.evidence.anomalies import AnomalyRule
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.counts import no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
@@ -69,7 +69,7 @@ def roles_in(
 ) -> dict[RoleKey, int]:
     """Count the events of each role in logs, most first; arguments as for `suggest_role`."""
     counts = read_source(
-        open_source(_paths(logs)), ReadRequest(nobody), options=_read_options(executor)
+        open_source(_paths(logs)), ReadRequest(no_role), options=_read_options(executor)
     ).counts
     return dict(sorted(counts.totals.roles.items(), key=lambda item: (-item[1], item[0])))
 

@@ -1,4 +1,4 @@
-"""Work handed out to an executor, some of it ahead. What a lost worker does not give is left to who asked."""
+"""Work done ahead by an executor. Where a worker is lost, the caller does its work."""
 
 from __future__ import annotations
 
@@ -22,71 +22,71 @@ def map_ahead(
     max_in_flight: int,
     on_message: Callable[[str], None],
 ) -> Iterator[tuple[Item, Result | None]]:
-    """Each item, in order, with what a worker gave; None where none did, or none was asked.
+    """Give each item, in order, with the result of a worker; None where the caller has to do the work itself.
 
     Args:
-        items: what is to be worked on.
-        submit: hands an item out; gives None for one that is not.
-        max_in_flight: how many are handed out before the first is taken back.
-        on_message: told once of each kind of failure of workers.
+        items: to work on.
+        submit: hands an item to a worker; returns None for an item that no worker gets.
+        max_in_flight: how many items are submitted before the first result is taken.
+        on_message: called with a warning, once for each kind of failure of workers.
 
     Raises:
-        PolicygenError: what the work itself raised.
+        PolicygenError: the work itself raised it.
     """
-    told: set[str] = set()
+    warned: set[str] = set()
 
-    def lost(error: Exception) -> None:
+    def warn(error: Exception) -> None:
         kind = type(error).__name__
-        if kind not in told:
-            told.add(kind)
-            words = sanitize(" ".join(str(error).split()), 200)
-            on_message(f"warning: a worker failed ({kind}: {words}): what it had to do is done here")
+        if kind not in warned:
+            warned.add(kind)
+            text = sanitize(" ".join(str(error).split()), 200)
+            on_message(f"warning: a worker failed ({kind}: {text}): what it had to do is done here")
 
-    def handed(item: Item) -> Future[Result] | None:
+    def submitted(item: Item) -> Future[Result] | None:
         try:
             return submit(item)
-        except Exception as error:  # a pool or a cluster that is gone
-            lost(error)
+        except Exception as error:  # the pool or the cluster is gone
+            warn(error)
             return None
 
-    def taken(item: Item, coming: Future[Result] | None) -> tuple[Item, Result | None]:
+    def resolved(item: Item, future: Future[Result] | None) -> tuple[Item, Result | None]:
         try:
-            return item, coming.result() if coming else None
+            return item, future.result() if future else None
         except PolicygenError:
             raise
-        except Exception as error:  # each kind of executor has its own for a worker that is lost
-            lost(error)
+        except Exception as error:  # each kind of executor has its own error for a lost worker
+            warn(error)
             return item, None
 
     waiting: deque[tuple[Item, Future[Result] | None]] = deque()
     try:
         for item in items:
-            waiting.append((item, handed(item)))
+            waiting.append((item, submitted(item)))
             if len(waiting) >= max_in_flight:
-                yield taken(*waiting.popleft())
+                yield resolved(*waiting.popleft())
         while waiting:
-            yield taken(*waiting.popleft())
+            yield resolved(*waiting.popleft())
     finally:
-        for _, coming in waiting:
-            if coming:
-                coming.cancel()
+        for _, future in waiting:
+            if future:
+                future.cancel()
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Adding up calls makes no cycles, and the collector would walk through all of them again and again.
+    """Pause the garbage collector: adding up calls makes no cycles, yet the collector visits all calls over and over.
 
-    A third of the time of reading a million events of all roles was spent so.
+    It took a third of the time of reading a million events of all roles.
     """
-    on = gc.isenabled()
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if on:
+        if enabled:
             gc.enable()
 
 
 def collect_young() -> None:
-    """Frees the cycles made lately, as clients of a network do, without a walk through all that is kept for long."""
+    """Free recent cycles, such as those of network clients, without visiting what has been kept for long."""
     gc.collect(1)

@@ -1,6 +1,6 @@
-"""Writes samples/trail/ and samples/account.json, the same bytes on every run: ``python samples/make.py``.
+"""Write samples/trail/ and samples/account.json, the same bytes on every run: ``python samples/make.py``.
 
-The story is told in README.md; what happened is in shop/. A file whose content is already right is left alone.
+README.md describes the shop; shop/ has its events. A file whose content is already right is not written again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def main(target: Path) -> None:
-    """Writes all files below `target`."""
+    """Write all files below `target`."""
     for path, data in chain(trail(), [("account.json", _json(snapshot(), indent=2))]):
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def main(target: Path) -> None:
 
 
 def trail() -> Iterator[tuple[str, bytes]]:
-    """Every file of the trail: path below the samples, and content."""
+    """Yield every file of the trail: path below the samples, and content."""
     delivered: dict[tuple[str, str, datetime], list[Record]] = defaultdict(list)
     for record in chain.from_iterable(scene() for scene in SCENES):
         when = datetime.fromisoformat(record["eventTime"])
@@ -59,7 +59,7 @@ def trail() -> Iterator[tuple[str, bytes]]:
             delivered[place].append(record)
     logs = {}
     for (account, region, published), records in sorted(delivered.items()):
-        # Inside a file time is no order (1.1.3).
+        # Records of a file are not sorted by time (1.1.3).
         records.sort(key=lambda record: (record["eventTime"][:15], record["eventID"]))
         path = _path(account, "CloudTrail", region, f"{published:%Y%m%dT%H%MZ}", published)
         logs[path] = _json({"Records": records})
@@ -73,9 +73,9 @@ def trail() -> Iterator[tuple[str, bytes]]:
 
 
 def _published(record: Record, when: datetime) -> datetime:
-    """When the record's file is written: 00:05 and 12:05, so that files are few; the last at once.
+    """Return when a record's file is written: at 00:05 or 12:05, so that there are few files; the last one at once.
 
-    The day in a path is this one, not the day of the event (2.1.2).
+    The day in a path is the day of this time, not the day of the event (2.1.2).
     """
     if "addendum" in record:
         when += LATE
@@ -97,7 +97,7 @@ def _renamed(path: str) -> str:
 
 
 def digest(logs: dict[str, bytes]) -> tuple[str, bytes]:
-    """The digest of the last hour; it vouches for the last file by the hash of its text (2.2)."""
+    """Return the digest of the last hour, with the hash of the last file's text (2.2)."""
     published = cast.END + timedelta(minutes=5)
     name = "org-trail_eu-west-1_" + published.strftime("%Y%m%dT%H%M%SZ")
     path = _path(cast.PRODUCTION, "CloudTrail-Digest", cast.REGION, name, published)
@@ -135,7 +135,7 @@ def digest(logs: dict[str, bytes]) -> tuple[str, bytes]:
 
 
 def insight() -> tuple[str, bytes]:
-    """An Insights record: a rate that was unusual. It is no call, and has no userIdentity (1.7)."""
+    """Return an Insights record about an unusual rate. It is not a call, and has no userIdentity (1.7)."""
     when = datetime(2026, 11, 18, 2, 58, tzinfo=UTC)
     rng = Random("insight")
     record = {
@@ -175,12 +175,12 @@ def _json(value: Any, indent: int | None = None) -> bytes:
 
 
 def _content(data: bytes) -> bytes:
-    """The text of a file: another build of zlib squeezes the same text into other bytes."""
+    """Return the text of a file. Different builds of zlib compress the same text to different bytes."""
     return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
 
 
 def _gzip(data: bytes) -> bytes:
-    """A gzip file without name and time. Python's own header differs between releases and systems."""
+    """Return a gzip file without name and time. Python's own header differs between releases and systems."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = squeeze.compress(data) + squeeze.flush()
     return (

@@ -1,7 +1,7 @@
-"""What is measured: commands, each a fresh process that prints one line of JSON, and whether they are installed.
+"""The commands to measure. Each runs in a fresh process and prints one line of JSON.
 
-``{logs}``, ``{role}`` and ``{cache}`` in a command stand for the folder of logs, the ARN of a role, and a folder
-in which a pass may keep what it wants to know again. `OURS` is the one place that knows policygen.
+``{logs}``, ``{role}`` and ``{cache}`` in a command stand for the folder of logs, the ARN of a role, and a folder for
+the command's cache. Only `OURS` depends on policygen.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ OURS = {
     "all roles": [sys.executable, "-c", _READ, "{logs}", "", ""],
     "again": [sys.executable, "-c", _READ, "{logs}", "{role}", "{cache}"],
 }
-"""policygen's pass for each job. ``again`` is run twice: first, not timed, over all days but the last."""
+"""policygen's command for each job. ``again`` runs twice: the first run, not timed, reads all days but the last."""
 
 
 class Contender(NamedTuple):
@@ -61,11 +61,11 @@ class Contender(NamedTuple):
     """``floor``, ``one role``, ``all roles`` or ``again``."""
     command: list[str]
     lacks: str = ""
-    """What is not installed; "" where it can run."""
+    """The program or package that is not installed; "" if it can run."""
 
 
 def contenders() -> list[Contender]:
-    """All of them, in the order of the table; the optional ones with what they lack."""
+    """Return all contenders, in the order of the table."""
     return [
         Contender("python-isal", "floor", _script("floor.py"), _no_module("isal")),
         *_both(POLICYGEN, OURS["one role"], OURS["all roles"]),
@@ -92,7 +92,7 @@ def _jq(role: str) -> list[str]:
     return ["sh", "-c", f"{unpack} | {reduce}", "sh", "{logs}", role, str(FOLDER / "reduce.jq")]
 
 
-# Its own way: the role's records, and from them a policy. It prints no counts.
+# It selects the role's records and makes a policy of them. It prints no counts.
 _TRAILSCRAPER = [
     "sh",
     "-c",

@@ -1,4 +1,4 @@
-"""The floor: every file unpacked and nothing else, ``python floor.py LOGS``."""
+"""The floor: unpack every file and do nothing else, ``python floor.py LOGS``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from isal import igzip
 
 
 def main() -> None:
-    """Unpacks, and prints how much there was."""
+    """Unpack all files and print their number and size."""
     files = sorted(Path(sys.argv[1]).rglob("*.json.gz"))
     size = sum(len(igzip.decompress(file.read_bytes())) for file in files)
     print(json.dumps({"files": len(files), "bytes": size}))

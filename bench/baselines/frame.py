@@ -1,7 +1,7 @@
-"""The same groups in pandas: ``python frame.py LOGS [ROLE_ARN]``.
+"""Count the same groups with pandas: ``python frame.py LOGS [ROLE_ARN]``.
 
-Flattened by hand: `json_normalize`, as one is tempted to write it, needs ten times as long and some 65 kB of memory
-an event. Duplicates and other accounts' copies are counted as they come.
+The records are flattened by hand: the obvious `json_normalize` takes ten times as long and about 65 kB of memory for
+each event. Duplicates and other accounts' copies are counted too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KEY = ["role", "source", "name", "region", "error", "via", "day", "params", "ar
 
 
 def rows(logs: Path, wanted: str) -> Iterator[tuple[str, ...]]:
-    """A flat row for each call of a role, the columns of the key and the time."""
+    """Yield a flat row for each call of a role: the columns of the key, and the time."""
     for file in sorted(logs.rglob("*.json.gz")):
         for record in json.loads(gzip.decompress(file.read_bytes()))["Records"]:
             who = record["userIdentity"]
@@ -44,7 +44,7 @@ def rows(logs: Path, wanted: str) -> Iterator[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Reduces, and prints what there was."""
+    """Count the groups and print the totals."""
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
     frame = pd.DataFrame(rows(Path(sys.argv[1]), wanted), columns=[*_KEY, "time"])
     groups = frame.groupby(_KEY, sort=False)["time"].agg(["size", "min", "max"])

@@ -1,5 +1,5 @@
-# The same groups in jq, over unpacked files: jq -n --arg role ARN -f reduce.jq. An empty $role means all roles.
-# Duplicates and other accounts' copies are counted as they come.
+# Count the same groups with jq, from unpacked files: jq -n --arg role ARN -f reduce.jq. An empty $role means all roles.
+# Duplicates and other accounts' copies are counted too.
 reduce (
   inputs
   | .Records[]

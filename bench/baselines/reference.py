@@ -1,7 +1,7 @@
-"""The reduction in the plainest Python: ``python reference.py LOGS [ROLE_ARN]``, with gzip and json alone.
+"""Count groups of calls in plain Python, with only gzip and json: ``python reference.py LOGS [ROLE_ARN]``.
 
-It shares no code with policygen, so that the two can be held against each other. A record counts once by its
-eventID; only what a role did counts; another account's copy counts where the caller's own record was not delivered.
+It shares no code with policygen, so that the two can check each other. Records with the same eventID count once. Only
+calls of roles count. Another account's copy of a call counts if the caller's own record was not delivered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ bucketName key tableName functionName queueUrl topicArn targetGroupArn name path
 logStreamName keyId encryptionContext cluster services tasks repositoryName stateMachineArn stackName databaseName
 workGroup instancesSet filterSet alarmNamePrefix resourceArn
 """.split()
-"""The requestParameters that say what a call touched; every pass takes them as they are."""
+"""The requestParameters that identify what a call touched. All baselines use these, unchanged."""
 
 Role = tuple[str, str]
 """Account and role id."""
@@ -28,23 +28,23 @@ Role = tuple[str, str]
 
 @dataclass
 class Reduced:
-    """What was read, added up."""
+    """Counts of the records that were read."""
 
     records: int = 0
     roles: Counter[Role] = field(default_factory=Counter)
     groups: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)
-    """Role, source, name, region, error, service between, day, parameters, ARNs -> count, first, last."""
+    """Role, source, name, region, error, calling service, day, parameters, ARNs -> count, first and last time."""
 
 
 def reduce(logs: Path, wanted: str = "") -> Reduced:
-    """Adds up what all roles did, or the one whose ARN is `wanted`."""
-    made = Reduced()
+    """Count the calls of all roles, or of the role with the ARN `wanted`."""
+    counted = Reduced()
     seen: set[str] = set()
     own_shared: set[str] = set()
     foreign: list[dict[str, Any]] = []
     for file in sorted(logs.rglob("*.json.gz")):
         for record in json.loads(gzip.decompress(file.read_bytes()))["Records"]:
-            made.records += 1
+            counted.records += 1
             if record["eventID"] in seen:
                 continue
             seen.add(record["eventID"])
@@ -58,19 +58,19 @@ def reduce(logs: Path, wanted: str = "") -> Reduced:
                 if "sharedEventID" in record:
                     own_shared.add(record["sharedEventID"])
                 if not wanted or issuer["arn"] == wanted:
-                    add(made, (issuer["accountId"], issuer["principalId"]), record)
-    known = set(made.roles)
+                    add(counted, (issuer["accountId"], issuer["principalId"]), record)
+    known = set(counted.roles)
     for record in foreign:
         who = record["userIdentity"]
         role = (who["accountId"], who["principalId"].split(":")[0])
         if record["sharedEventID"] not in own_shared and (not wanted or role in known):
-            add(made, role, record)
-    return made
+            add(counted, role, record)
+    return counted
 
 
-def add(made: Reduced, role: Role, record: dict[str, Any]) -> None:
-    """Adds one record of a role."""
-    made.roles[role] += 1
+def add(counted: Reduced, role: Role, record: dict[str, Any]) -> None:
+    """Add one record of a role."""
+    counted.roles[role] += 1
     time = record["eventTime"]
     params = record["requestParameters"] or {}
     key = (
@@ -84,9 +84,9 @@ def add(made: Reduced, role: Role, record: dict[str, Any]) -> None:
         json.dumps({name: params[name] for name in IDENTIFYING if name in params}),
         arns(record.get("resources") or ()),
     )
-    old = made.groups.get(key)
+    old = counted.groups.get(key)
     if old is None:
-        made.groups[key] = [1, time, time]
+        counted.groups[key] = [1, time, time]
     else:
         old[0] += 1
         old[1] = min(old[1], time)
@@ -94,15 +94,15 @@ def add(made: Reduced, role: Role, record: dict[str, Any]) -> None:
 
 
 def arns(resources: Iterable[dict[str, str]]) -> tuple[str, ...]:
-    """The ARNs of a record's resources."""
-    return tuple(one.get("ARN", "") for one in resources)
+    """Return the ARNs of a record's resources."""
+    return tuple(entry.get("ARN", "") for entry in resources)
 
 
 def main() -> None:
-    """Reduces, and prints what there was."""
-    made = reduce(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")
-    events = made.roles.total()
-    print(json.dumps({"records": made.records, "events": events, "groups": len(made.groups)}))
+    """Count the groups and print the totals."""
+    counted = reduce(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")
+    events = counted.roles.total()
+    print(json.dumps({"records": counted.records, "events": events, "groups": len(counted.groups)}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The same groups in SQL, by DuckDB on one thread: ``python sql.py LOGS [ROLE_ARN]``.
+"""Count the same groups with DuckDB on one thread: ``python sql.py LOGS [ROLE_ARN]``.
 
-The files are read as text and decoded by `from_json` with the fields that are wanted, the fastest of the ways
-that were tried. Duplicates and other accounts' copies are counted as they come.
+The files are read as text, and `from_json` decodes only the fields that are needed: the fastest of several ways.
+Duplicates and other accounts' copies are counted too.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ SELECT sum(events), count(*), min(first), max(last) FROM groups
 
 
 def main() -> None:
-    """Reduces, and prints what there was."""
+    """Count the groups and print the totals."""
     logs, role = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
     base = duckdb.connect()
     base.execute("SET threads = 1")
-    asked = {"files": f"{logs}/**/*.json.gz", "shape": json.dumps([_RECORD]), "role": role}
-    found = base.execute(_QUERY, asked).fetchone()
-    assert found is not None
-    print(json.dumps({"events": int(found[0] or 0), "groups": found[1]}))
+    parameters = {"files": f"{logs}/**/*.json.gz", "shape": json.dumps([_RECORD]), "role": role}
+    row = base.execute(_QUERY, parameters).fetchone()
+    assert row is not None
+    print(json.dumps({"events": int(row[0] or 0), "groups": row[1]}))
 
 
 if __name__ == "__main__":

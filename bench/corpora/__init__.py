@@ -1,1 +1,1 @@
-"""Invented logs to measure with. Made by a seed: the same bytes each time."""
+"""Invented logs to measure with. The same seed makes the same bytes."""

@@ -1,13 +1,13 @@
-"""A deterministic organisation trail of any size: many roles, many services, records as CloudTrail writes them.
+"""Write an organisation's trail of any size: many roles, many services, records as CloudTrail writes them.
 
     python -m bench.corpora.trail FOLDER [EVENTS] [--roles 400] [--accounts 5] [--workers 2] [--seed 1]
 
-Writes FOLDER/AWSLogs and FOLDER/corpus.json, which says what was made. An account of many roles: ``--roles 1000
---accounts 1``.
+Run it in the root of the repository. It writes FOLDER/AWSLogs, and FOLDER/corpus.json with the corpus's parameters. For
+one account with many roles use ``--roles 1000 --accounts 1``.
 
-The same bytes with any number of workers, for one version of Python, zlib and botocore. Five accounts, three
-regions, thirty days; the names are those of an organisation's trail (2.1). A million events are about 1.6 GB of
-JSON in 3,000 files.
+The bytes are the same with any number of workers, for one version of Python, zlib and botocore. There are five
+accounts, three regions and thirty days. File names are those of an organisation's trail (2.1). A million events are
+about 1.6 GB of JSON in 3,000 files.
 """
 
 from __future__ import annotations
@@ -49,44 +49,44 @@ from .organization.roles import (
 END = datetime(2026, 11, 25, tzinfo=UTC)
 DAYS = 30
 MEDIAN, SPREAD, SMALLEST, LARGEST = 170, 1.12, 10, 5_000
-"""Records in a file: a long tail, with a mean of about 320."""
+"""Records in a file: a distribution with a long tail and a mean of about 320."""
 DUPLICATED = 0.001
 """Share of records that are delivered twice, in two files (2.1.7)."""
 CROSSINGS = 0.003
 """Share of records that are another account's copy of a call."""
 LOST = 0.2
-"""Share of those whose own copy is in no file (1.4.4)."""
+"""Share of these copies for which the caller's own record is in no file (1.4.4)."""
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class Planned(NamedTuple):
-    """A record that must agree with another file's, or that every corpus has."""
+    """A record that must match a record of another file, or that every corpus contains."""
 
     kind: str
     """``duplicate``, ``own``, ``copy``, ``stopped`` or ``deployed``."""
     number: int
     home: int
-    """Number of the file that it is first told of."""
+    """Number of the file with the caller's own record."""
     other: int
-    """Number of the other file."""
+    """Number of the file with the second copy."""
 
 
 @dataclass(slots=True)
 class LogFile:
-    """One file to be written."""
+    """One file to write."""
 
     number: int
     account: str
     region: str
     published: datetime
     size: int
-    """Records."""
+    """Number of records."""
     planned: list[Planned] = field(default_factory=list)
 
     @property
     def path(self) -> str:
-        """Below the bucket."""
+        """The object's key in the bucket."""
         rng = Random(f"name/{self.number}")
         random = "".join(rng.choices(_SUFFIX, k=16))
         name = f"{self.account}_CloudTrail_{self.region}_{self.published:%Y%m%dT%H%MZ}_{random}.json.gz"
@@ -95,7 +95,7 @@ class LogFile:
 
 
 def hot_role(shape: Shape) -> Role:
-    """The role that makes most events."""
+    """Return the role with the most events."""
     return roles(shape)[0]
 
 
@@ -103,7 +103,7 @@ def hot_role(shape: Shape) -> Role:
 
 
 def plan(shape: Shape) -> list[LogFile]:
-    """All files, in the order of their numbers."""
+    """Return all files, in the order of their numbers."""
     rng = Random(f"{shape.seed}/plan")
     places = [(account, region) for account in ACCOUNTS[: shape.accounts] for region in REGIONS]
     weights = [residents(shape, *place)[1][-1] for place in places]
@@ -149,7 +149,11 @@ def _add_planned(rng: Random, shape: Shape, files: list[LogFile]) -> None:
 def _pairs(
     rng: Random, files: list[LogFile], count: float, *, abroad: bool
 ) -> Iterator[tuple[LogFile, LogFile]]:
-    """Two files of a region: of one account, a day apart at most, or of two; the first in proportion to its size."""
+    """Yield pairs of files of one region.
+
+    Both files are of one account and at most a day apart; if `abroad`, of two accounts. A large first file is more
+    likely than a small one.
+    """
     groups: dict[object, list[LogFile]] = defaultdict(list)
     for file in files:
         groups[file.region if abroad else (file.account, file.region)].append(file)
@@ -168,7 +172,7 @@ def _pairs(
 
 
 def contents(shape: Shape, file: LogFile, files: Sequence[LogFile]) -> list[Record]:
-    """The records of a file."""
+    """Return the records of a file."""
     rng = Random(f"{shape.seed}/file/{file.number}")
     people, weights = residents(shape, file.account, file.region)
     sessions: dict[tuple[str, int], Caller] = {}
@@ -190,7 +194,7 @@ def contents(shape: Shape, file: LogFile, files: Sequence[LogFile]) -> list[Reco
 
 
 def _called(rng: Random, caller: Caller, role: Role, at: Place, when: datetime) -> Record:
-    """A call after a role's habits."""
+    """Return the record of a call that a role typically makes."""
     habits = role.worldwide if at.region == GLOBAL_REGION else role.management
     if rng.random() < role.data:
         habits = role.objects
@@ -198,12 +202,12 @@ def _called(rng: Random, caller: Caller, role: Role, at: Place, when: datetime) 
 
 
 def _moment(rng: Random, file: LogFile) -> datetime:
-    """When a call of a file was made: 3 to 8 minutes before it is published (2.1.2)."""
+    """Return the time of a call in a file: 3 to 8 minutes before the file is published (2.1.2)."""
     return file.published - timedelta(seconds=rng.randrange(180, 480))
 
 
 def _planned(shape: Shape, one: Planned, files: Sequence[LogFile]) -> Record:
-    """The same record in whichever file it is asked for."""
+    """Return a planned record. It is the same for each of the files that contain it."""
     rng = Random(f"{shape.seed}/{'copy' if one.kind == 'own' else one.kind}/{one.number}")
     home = files[one.home]
     people, weights = residents(shape, home.account, home.region)
@@ -222,9 +226,9 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 def _write(folder: Path, shape: Shape, files: Sequence[LogFile], number: int) -> int:
-    """Writes one file; returns the bytes of its JSON."""
+    """Write one file. Returns the number of bytes of its JSON."""
     file = files[number]
-    gc.disable()  # thousands of records that live for a moment: looking for cycles would double the time
+    gc.disable()  # looking for cycles among thousands of short-lived records would double the time
     try:
         text = _ENCODE({"Records": contents(shape, file, files)})
     finally:
@@ -239,7 +243,7 @@ _work: partial[int] | None = None
 
 
 def _start(folder: Path, shape: Shape) -> None:
-    global _work  # noqa: PLW0603 - what a worker process keeps for itself
+    global _work  # noqa: PLW0603 - state of a worker process
     _work = partial(_write, folder, shape, plan(shape))
 
 
@@ -249,23 +253,23 @@ def _next(number: int) -> int:
 
 
 def write(folder: Path, shape: Shape, workers: int = 1) -> int:
-    """Writes all files below `folder`.
+    """Write all files below `folder`.
 
     Returns:
-        Bytes of JSON in all.
+        The total number of bytes of JSON.
     """
-    operations()  # read before the workers part, so that they share it where processes are forked
+    operations()  # read before the workers start: forked processes share the result
     files = plan(shape)
     if workers == 1:
         return sum(_write(folder, shape, files, file.number) for file in files)
-    # The largest first, so that no worker is left with one at the end.
+    # The largest files come first, so that no worker is left alone with a large one at the end.
     order = sorted(range(len(files)), key=lambda number: -files[number].size)
     with multiprocessing.Pool(workers, _start, (folder, shape)) as pool:
         return sum(pool.imap_unordered(_next, order, chunksize=4))
 
 
 def main() -> None:
-    """Writes a corpus as the command line asks, and beside it what it is: corpus.json."""
+    """Write the corpus that the command line describes, and corpus.json beside it."""
     parser = argparse.ArgumentParser(description="Writes a trail of invented events.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("events", type=int, nargs="?", default=Shape().events)
@@ -273,19 +277,19 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, choices=range(1, 6), default=Shape().accounts)
     parser.add_argument("--seed", type=int, default=Shape().seed)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    asked = parser.parse_args()
-    shape = Shape(asked.events, asked.roles, asked.accounts, asked.seed)
-    size = write(asked.folder, shape, asked.workers)
+    options = parser.parse_args()
+    shape = Shape(options.events, options.roles, options.accounts, options.seed)
+    size = write(options.folder, shape, options.workers)
     files = plan(shape)
-    made = {
+    content = {
         **shape._asdict(),
         "files": len(files),
         "json_bytes": size,
         "hot_role": hot_role(shape).arn,
         "last_day": max(f"{file.published:%Y/%m/%d}" for file in files),
     }
-    text = json.dumps(made, indent=2)
-    (asked.folder / "corpus.json").write_text(text + "\n", "utf-8")
+    text = json.dumps(content, indent=2)
+    (options.folder / "corpus.json").write_text(text + "\n", "utf-8")
     print(text)
 
 

@@ -29,7 +29,7 @@ _PLATFORM_FIELDS = (
 
 _LATEST = "$LATEST"
 
-Say = Callable[[str], None]
+MessageSink = Callable[[str], None]
 """Receives one line of progress."""
 
 T = TypeVar("T")
@@ -40,13 +40,13 @@ class AccountReader:
     """Reads one account. `pause` waits some seconds for a report of IAM."""
 
     aws: Aws
-    say: Say
+    on_message: MessageSink
     pause: Callable[[float], None] = time.sleep
     errors: list[Json] = field(default_factory=list)
 
     def authorization(self) -> Json:
         """Return all roles and policies, with the policy documents that AWS leaves out of its summary."""
-        self.say(f"reading roles and policies of account {self.aws.account}")
+        self.on_message(f"reading roles and policies of account {self.aws.account}")
         iam = self.aws.client("iam")
         with self.aws.translating_errors("iam"):
             pages = iam.get_paginator("get_account_authorization_details").paginate(
@@ -115,7 +115,7 @@ class AccountReader:
         Args:
             roles: role ARNs.
         """
-        self.say("reading what IAM says was used last")
+        self.on_message("reading what IAM says was used last")
         iam = self.aws.client("iam")
         jobs = start_reports(iam, roles, partial(self.attempt, "iam", "", lenient=True))
         reports = {}
@@ -134,7 +134,7 @@ class AccountReader:
 
     def organization(self) -> Json | None:
         """Return the organisation's policies that limit this account; None where refused."""
-        self.say("reading the organisation's policies")
+        self.on_message("reading the organisation's policies")
         client = self.aws.client("organizations")
         return self.attempt("organizations", "", partial(_organization, client, self.aws.account))
 
@@ -144,7 +144,7 @@ class AccountReader:
         """Return the rows of all regions; None where every region refused."""
         collected: list[Json] | None = None
         for region in regions:
-            self.say(f"reading {what} in {region}")
+            self.on_message(f"reading {what} in {region}")
             rows = self.attempt(service, region, partial(read, self.aws.client(service, region)))
             if rows is not None:
                 collected = [*(collected or ()), *rows]
@@ -175,7 +175,7 @@ class AccountReader:
         self.errors.append(
             {"operation": operation, "code": code, "message": sanitize(message, 1024), "region": region}
         )
-        self.say(f"AWS does not show {operation} {region}".rstrip())
+        self.on_message(f"AWS does not show {operation} {region}".rstrip())
 
 
 def _functions(client: Any) -> list[Json]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from policygen.account.aws_reader import (
     AccountReader,
-    Say,
+    MessageSink,
     list_all,
     managed_policy,
     plain_response,
@@ -31,7 +31,7 @@ from policygen.text import sanitize
 if TYPE_CHECKING:
     from boto3 import Session
 
-__all__ = ["ROLE_ACTIONS", "SNAPSHOT_ACTIONS", "Say", "read_role", "take_snapshot"]
+__all__ = ["ROLE_ACTIONS", "SNAPSHOT_ACTIONS", "MessageSink", "read_role", "take_snapshot"]
 
 
 def _silent(_: str) -> None:
@@ -43,7 +43,7 @@ def take_snapshot(
     regions: Iterable[str] = (),
     *,
     now: datetime | None = None,
-    say: Say = _silent,
+    on_message: MessageSink = _silent,
     last_accessed: bool | Iterable[str] = False,
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
@@ -56,7 +56,7 @@ def take_snapshot(
         session: whose credentials are used, see `aws_session.open_session`.
         regions: where to look for functions and trails; by default the session's region.
         now: the time to put into the snapshot; by default the clock's.
-        say: called with a line before each part.
+        on_message: called with a line before each part.
         last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names.
         organization: whether to read the organisation's policies, which its management account and a delegated
             administrator may.
@@ -68,7 +68,7 @@ def take_snapshot(
     """
     aws = Aws.identify(session)
     wanted = tuple(dict.fromkeys(regions)) or aws.regions()
-    reader = AccountReader(aws, say, pause)
+    reader = AccountReader(aws, on_message, pause)
     authorization = reader.authorization()
     functions, versions = reader.functions(wanted)
     snapshot: Json = {
@@ -98,7 +98,7 @@ def read_role(
     session: Session,
     *,
     now: datetime | None = None,
-    say: Say = _silent,
+    on_message: MessageSink = _silent,
     last_accessed: bool = False,
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
@@ -112,7 +112,7 @@ def read_role(
         name_or_arn: role name, with or without its path, or the ARN of the role or of a session.
         session: whose credentials are used, see `aws_session.open_session`.
         now: when the account is read; by default the clock's time.
-        say: called with a line of progress.
+        on_message: called with a line of progress.
         last_accessed: whether to read the role's last-accessed report; a refusal is recorded in `Account.errors`.
         organization: whether to read the organisation's policies; as `last_accessed`.
         pause: waits some seconds for a report of IAM.
@@ -123,7 +123,7 @@ def read_role(
     """
     aws = Aws.identify(session)
     name = _role_name(name_or_arn, aws.account)
-    say(f"reading role {sanitize(name)}")
+    on_message(f"reading role {sanitize(name)}")
     iam = aws.client("iam")
     with aws.translating_errors("iam"):
         try:
@@ -137,7 +137,7 @@ def read_role(
         attached = list_all(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
         detail = role | {"RolePolicyList": inline, "AttachedManagedPolicies": attached}
         policies = [managed_policy(iam, arn) for arn in referenced_policies([detail])]
-    reader = AccountReader(aws, say, pause)
+    reader = AccountReader(aws, on_message, pause)
     snapshot = {
         "policygen_snapshot": VERSION,
         "generated_at": now or datetime.now(UTC),

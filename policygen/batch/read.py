@@ -10,7 +10,7 @@ from policygen.batch.select import RoleFilter
 from policygen.errors import UsageError
 from policygen.evidence.observe import ObserveOptions, no_events_error
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
@@ -82,5 +82,5 @@ def read_logs(
     if not (limit or result.counts.totals.last):
         raise no_events_error(result.read_report)
     # Every worker gets the totals. The calls are in `spill`, and the keys of records are needed no more.
-    counts = CallCounts(nobody, until=result.counts.until, totals=result.counts.totals)
+    counts = CallCounts(no_role, until=result.counts.until, totals=result.counts.totals)
     return BatchEvidence(result.read_report, counts, limit)

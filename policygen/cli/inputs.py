@@ -45,7 +45,7 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     """Return how to read logs: executor, cache, progress. Workers and the progress line end with the context.
 
     Raises:
-        UsageError: PG-E208, both processes and a cluster were asked for; what `cluster_at` raises.
+        UsageError: PG-E208, both processes and a cluster are given; what `cluster_at` raises.
     """
     from policygen.cli.console import LINE, ProgressBar
     from policygen.logs.reader import ReadOptions
@@ -122,7 +122,7 @@ def open_logs(
         profile: AWS profile; "" for the default one.
         read: how they are read.
         digests: whether their files are checked first.
-        notify: takes what the source says of itself.
+        notify: takes the notes of the source.
 
     Raises:
         PolicygenError: there is no such source, it cannot be opened, or it has no digests to verify it by.
@@ -168,15 +168,15 @@ def _bytes(text: str) -> int | None:
 
 
 def open_account(account: AccountInput, notify: Callable[[str], None], role: str = "") -> Account | None:
-    """Read the account from the snapshot, or from AWS; None where neither was asked for.
+    """Read the account from the snapshot or from AWS; return None if neither is given.
 
     Args:
-        account: which of the two, and the AWS profile.
-        notify: takes what is being read.
+        account: the snapshot, or whether to read from AWS, and the AWS profile.
+        notify: takes messages about what is being read.
         role: the only role to read from AWS; "" for the account with all its roles.
 
     Raises:
-        PolicygenError: PG-E208, both were asked for; what read_report them raises.
+        PolicygenError: PG-E208, both are given; what reading them raises.
     """
     from policygen.errors import UsageError
 
@@ -195,11 +195,11 @@ def open_account(account: AccountInput, notify: Callable[[str], None], role: str
         from policygen.evidence.role import parse_role
 
         parse_role(role)
-        return read_role(role, open_session(account.profile or None), say=notify, last_accessed=True)
+        return read_role(role, open_session(account.profile or None), on_message=notify, last_accessed=True)
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
 
-    return to_account(take_snapshot(open_session(account.profile or None), say=notify), "the account")
+    return to_account(take_snapshot(open_session(account.profile or None), on_message=notify), "the account")
 
 
 def open_decisions(decisions: DecisionInput) -> Decisions:

@@ -17,7 +17,7 @@ from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChang
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
@@ -209,7 +209,7 @@ def collect_coverage(
     key = account.role(role).key if account and role else None
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
-    request = ReadRequest(nobody, "nobody", until=limit)
+    request = ReadRequest(no_role, "nobody", until=limit)
     portion = read_source(source, request, scope_of(options.days, limit), read)
     read_report, counts = portion.read_report, portion.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)

@@ -1,8 +1,8 @@
-"""Never twice: what log objects gave, kept in the user's cache folder.
+"""The cache: what chunks of log objects gave, in the user's cache folder, so that no object is read twice.
 
-A *pack* is a folder of portions: their calls as Parquet, and what else was counted as JSON. It is named after a hash
-of what it holds, and what does not match its hash is not trusted; it is written beside its place and moved there.
-A portion counts for objects of the same place and version, and for the same catalog.
+A *pack* is a folder of chunks: their calls as Parquet, all else that was counted as JSON. Its name is a hash of its
+content, and a pack that does not match its name is removed. A pack is written to a temporary folder beside the others
+and then renamed. A chunk is valid for objects with the same locators and versions, and for the same code and catalog.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,34 +31,34 @@ from policygen.logs.calls.totals import Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
 
-Place = tuple[str, str]
-"""Where an object is, and its version."""
+ObjectVersion = tuple[str, str]
+"""Locator and version of an object."""
 
 _FORM = "5"
-"""Changes when the form of a pack does."""
+"""Version of the form of a pack."""
 
 _MANY = 16
-"""Packs of one job that are made one."""
+"""Packs of one request that are merged into one."""
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zlib.error)
 
 
 class CachedChunk(NamedTuple):
-    """A portion and the objects that gave it."""
+    """What a chunk gave, and its objects."""
 
-    places: tuple[Place, ...]
+    versions: tuple[ObjectVersion, ...]
     counts: CallCounts
     read_report: ReadReport
     keys: frozenset[str]
-    """Of the records that it counts."""
+    """Keys of the records that it counts."""
     skipped: frozenset[str]
-    """Keys of records that it does not count, since other objects hold them too."""
+    """Keys of records that it does not count, because other chunks have them too."""
 
 
 class _SavedChunk(msgspec.Struct):
-    """A portion as it is written, but for its calls."""
+    """A chunk as it is written, without its calls."""
 
-    places: tuple[Place, ...]
+    versions: tuple[ObjectVersion, ...]
     totals: msgspec.Raw
     """As `Totals.to_json` writes them."""
     copies: CrossAccountCopies
@@ -72,8 +72,8 @@ class _SavedChunk(msgspec.Struct):
 
 class _Pack(msgspec.Struct):
     calls: str
-    """Hash of the calls' file."""
-    portions: list[_SavedChunk]
+    """Hash of the file of calls."""
+    chunks: list[_SavedChunk]
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -81,33 +81,33 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 @cache
 def catalog_version() -> str:
-    """A hash of all that decides which calls are made of records: code, catalog data and IAM's data."""
-    found = blake2b(reference.data_version().encode(), digest_size=16)
+    """Return a hash of all that decides which calls are made of records: code, catalog data and IAM's data."""
+    digest = blake2b(reference.data_version().encode(), digest_size=16)
     package = files("policygen")
     for name, data in sorted(_sources(package, _DECIDES)):
-        found.update(name.encode() + b"\0" + data)
-    return found.hexdigest()
+        digest.update(name.encode() + b"\0" + data)
+    return digest.hexdigest()
 
 
 _DECIDES = {"iam", "catalog", "logs", "evidence"}
-"""Packages whose code and data decide which calls are made of records, each with all its folders."""
+"""Packages whose code and data decide which calls are made of records, with all their folders."""
 
 
 def _sources(
     folder: Traversable, packages: Collection[str] = (), path: str = ""
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every source and data file; of the folders of the top only the named packages."""
-    for one in folder.iterdir():
-        name = f"{path}/{one.name}"
-        if one.is_dir():
-            if path or one.name in packages:
-                yield from _sources(one, path=name)
-        elif one.name.endswith((".toml", ".json", ".py")):
-            yield name, one.read_bytes()
+    """Give name and bytes of every code and data file; of the folders at the top only the named packages."""
+    for entry in folder.iterdir():
+        name = f"{path}/{entry.name}"
+        if entry.is_dir():
+            if path or entry.name in packages:
+                yield from _sources(entry, path=name)
+        elif entry.name.endswith((".toml", ".json", ".py")):
+            yield name, entry.read_bytes()
 
 
 def cache_folder() -> Path:
-    """Where the cache is: ``$POLICYGEN_CACHE``, else the user's cache folder."""
+    """Return the folder of the cache: ``$POLICYGEN_CACHE``, else one in the user's cache folder."""
     own = os.environ.get("POLICYGEN_CACHE")
     if own:
         return Path(own)
@@ -117,47 +117,46 @@ def cache_folder() -> Path:
 
 @dataclass(slots=True)
 class Cache:
-    """The portions that are kept of one job."""
+    """The cached chunks of one request."""
 
     folder: Path
     select: Select
-    until: str = ""
     on_message: Callable[[str], None] = lambda _: None
     _waiting: list[CachedChunk] = field(default_factory=list)
     _broken: bool = False
 
     @classmethod
-    def open(cls, root: Path, job: str, select: Select, on_message: Callable[[str], None]) -> Cache:
-        """The cache of a job.
+    def open(cls, root: Path, request: str, select: Select, on_message: Callable[[str], None]) -> Cache:
+        """Return the cache of a request.
 
         Args:
             root: the cache folder.
-            job: what tells it from others: the roles and what was searched for.
-            select: of the job.
-            on_message: told where the cache cannot be used.
+            request: its name, which stands for the roles and what was searched for.
+            select: which roles' calls the request keeps.
+            on_message: called with a warning where the cache cannot be written.
         """
-        name = blake2b(f"{_FORM}\0{catalog_version()}\0{job}".encode(), digest_size=16).hexdigest()
+        name = blake2b(f"{_FORM}\0{catalog_version()}\0{request}".encode(), digest_size=16).hexdigest()
         return cls(root / "calls" / name, select, on_message=on_message)
 
     def lookup(self, objects: Sequence[LogObject]) -> list[tuple[list[LogObject], CachedChunk]]:
-        """The kept portions of which every object is among these, each with its objects; no object twice."""
+        """Return the cached chunks whose objects are all among these, each with its objects; no object comes twice."""
         known = {(one.locator, one.version): one for one in objects if one.version}
         return [
-            ([known.pop(place) for place in kept.places], kept)
-            for kept in self._all()
-            if all(place in known for place in kept.places)
+            ([known.pop(version) for version in chunk.versions], chunk)
+            for chunk in self._all()
+            if all(version in known for version in chunk.versions)
         ]
 
     def add(self, objects: Sequence[LogObject], counts: CallCounts, read_report: ReadReport) -> None:
-        """Keeps a portion, if all its objects may be remembered and were read whole."""
+        """Keep a chunk, if all its objects have a version and were read whole."""
         if read_report.damaged or read_report.unreadable or not all(one.version for one in objects):
             return
-        places = tuple((one.locator, one.version) for one in objects)
+        versions = tuple((one.locator, one.version) for one in objects)
         seen = counts.duplicates
-        self._waiting.append(CachedChunk(places, counts, read_report, seen.keys, frozenset(seen.skipped)))
+        self._waiting.append(CachedChunk(versions, counts, read_report, seen.keys, frozenset(seen.skipped)))
 
     def flush(self) -> None:
-        """Writes what is waiting. A cache that cannot be written costs time and nothing else: it is said once."""
+        """Write the chunks that are waiting. Where the cache cannot be written, warn once and go on without it."""
         waiting, self._waiting = self._waiting, []
         if waiting and not self._broken:
             try:
@@ -167,14 +166,13 @@ class Cache:
                 self.on_message(f"warning: the cache cannot be written: {error.strerror or error}")
 
     def close(self) -> None:
-        """Writes what is waiting, and makes one pack of many."""
+        """Write the chunks that are waiting, and merge many packs into one."""
         self.flush()
         packs = _packs(self.folder)
         if len(packs) <= _MANY or self._broken:
             return
-        kept = list(self._all())
         try:
-            whole = _write(self.folder, kept)
+            whole = _write(self.folder, list(self._all()))
         except OSError:
             return
         for pack in packs:
@@ -184,16 +182,18 @@ class Cache:
     def _all(self) -> Iterator[CachedChunk]:
         for pack in _packs(self.folder):
             try:
-                found = _read(pack, self.select)
+                chunks = _read(pack, self.select)
             except _DAMAGED:
                 shutil.rmtree(pack, ignore_errors=True)
                 continue
-            yield from found
+            yield from chunks
 
 
 def _packs(folder: Path) -> list[Path]:
     try:
-        return sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+        return sorted(
+            entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        )
     except OSError:
         return []
 
@@ -202,85 +202,87 @@ def _hash(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _write(folder: Path, kept: Sequence[CachedChunk]) -> Path:
-    calls = calls_to_parquet([row for i, one in enumerate(kept) for row in to_rows(i, one.counts.calls)])
-    sums = _encode(_Pack(_hash(calls), [_saved(one) for one in kept]))
+def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
+    """Write chunks as a pack and return its folder."""
+    calls = calls_to_parquet([row for i, one in enumerate(chunks) for row in to_rows(i, one.counts.calls)])
+    sums = _encode(_Pack(_hash(calls), [_to_saved(one) for one in chunks]))
     packed = gzip.compress(sums, 5, mtime=0)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place = folder / _hash(packed)
-    beside = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+    pack = folder / _hash(packed)
+    unnamed = Path(tempfile.mkdtemp(prefix=".", dir=folder))
     try:
-        (beside / "calls.parquet").write_bytes(calls)
-        (beside / "sums.json.gz").write_bytes(packed)
-        if not place.exists():
-            beside.rename(place)
+        (unnamed / "calls.parquet").write_bytes(calls)
+        (unnamed / "sums.json.gz").write_bytes(packed)
+        if not pack.exists():
+            unnamed.rename(pack)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return place
+        shutil.rmtree(unnamed, ignore_errors=True)
+    return pack
 
 
 def _read(pack: Path, select: Select) -> list[CachedChunk]:
+    """Return the chunks of a pack; raises what is in `_DAMAGED` where it is not as it was written."""
     packed = (pack / "sums.json.gz").read_bytes()
     calls = (pack / "calls.parquet").read_bytes()
     if _hash(packed) != pack.name:
         raise ValueError(pack.name)
-    found = msgspec.json.decode(gzip.decompress(packed), type=_Pack)
-    if _hash(calls) != found.calls:
+    saved = msgspec.json.decode(gzip.decompress(packed), type=_Pack)
+    if _hash(calls) != saved.calls:
         raise ValueError(pack.name)
-    kept = [_kept(one, select) for one in found.portions]
+    chunks = [_from_saved(one, select) for one in saved.chunks]
     for row in rows_in(calls):
-        role, key, evidence = from_row(row)
-        kept[row.portion].counts.calls.setdefault(role, {})[key] = evidence
-    return kept
+        role, bucket, evidence = from_row(row)
+        chunks[row.chunk].counts.calls.setdefault(role, {})[bucket] = evidence
+    return chunks
 
 
-def _saved(kept: CachedChunk) -> _SavedChunk:
-    counts, read_report = kept.counts, kept.read_report
+def _to_saved(chunk: CachedChunk) -> _SavedChunk:
+    counts, read_report = chunk.counts, chunk.read_report
     return _SavedChunk(
-        places=kept.places,
+        versions=chunk.versions,
         totals=msgspec.Raw(counts.totals.to_json()),
         copies=counts.copies,
         files=read_report.files,
         logs=read_report.logs,
         kinds=dict(read_report.kinds),
         passed_over=dict(read_report.passed_over),
-        keys=sorted(kept.keys),
-        skipped=sorted(kept.skipped),
+        keys=sorted(chunk.keys),
+        skipped=sorted(chunk.skipped),
     )
 
 
-def _kept(saved: _SavedChunk, select: Select) -> CachedChunk:
+def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
     counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
     read_report = ReadReport(files=saved.files, logs=saved.logs)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)
-    return CachedChunk(saved.places, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))
+    return CachedChunk(saved.versions, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))
 
 
-# --- for people ------------------------------------------------------------------------------------------
+# --- size and removal ------------------------------------------------------------------------------------------
 
 
 class CacheSize(NamedTuple):
-    """What the cache holds."""
+    """How much the cache holds."""
 
-    jobs: int
+    requests: int
     packs: int
     bytes: int
 
 
 def size_of(root: Path) -> CacheSize:
-    """What is in a cache folder."""
-    jobs = _packs(root / "calls")
-    packs = [pack for job in jobs for pack in _packs(job)]
-    sizes: list[Any] = [one.stat().st_size for pack in packs for one in pack.iterdir()]
-    return CacheSize(len(jobs), len(packs), sum(sizes))
+    """Return how much a cache folder holds."""
+    requests = _packs(root / "calls")
+    packs = [pack for request in requests for pack in _packs(request)]
+    sizes = [file.stat().st_size for pack in packs for file in pack.iterdir()]
+    return CacheSize(len(requests), len(packs), sum(sizes))
 
 
 def clear(root: Path) -> CacheSize:
-    """Removes what is in a cache folder, and nothing else that lies there; returns what it was.
+    """Remove the cached chunks, and no other file of the folder; return how much they were.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: they cannot be removed.
     """
     size = size_of(root)
     if (root / "calls").exists():

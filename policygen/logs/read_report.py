@@ -1,4 +1,4 @@
-"""What was read of the logs, what was passed over, and what could not be read."""
+"""The report of a reading: what was read, what was passed over, and what could not be read."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from policygen.text import escape_controls, pluralize
 
 @dataclass(slots=True)
 class ReadReport:
-    """What was read: files, and what of them could not be used."""
+    """The files that were read, and what of them could not be used."""
 
     files: int = 0
     logs: int = 0
-    """Batches of what is a log."""
+    """Batches of logs."""
     kinds: Counter[str] = field(default_factory=Counter)
-    """Kind of a whole thing that is no log -> how many."""
+    """Kind -> files that are no logs."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """Kind of thing that is no log of calls -> how many."""
+    """Kind -> files or records that are knowingly no evidence."""
     damaged: list[tuple[str, int | None, str]] = field(default_factory=list)
     """(file, byte, reason)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """(file, reason) of single records."""
     trails: Sequence[Trail] | None = None
-    """What decided which events are in it, where that is not the account's trails; None where it is."""
+    """What decided which events the source holds, where that was not the account's trails; None where it was."""
     unproved: list[tuple[str, str]] = field(default_factory=list)
-    """(what, reason): log files, or stretches of time, that were to be proved and are not."""
+    """(name, reason) of log files and stretches of time that no digest proves, though they were verified."""
 
     def note(self, batch: Batch) -> None:
-        """Adds one batch."""
+        """Add one batch."""
         if batch.unproved:
             self.unproved.append((batch.name, batch.unproved))
             return
@@ -46,7 +46,7 @@ class ReadReport:
         self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
 
     def merge(self, other: ReadReport) -> None:
-        """Adds what was read elsewhere."""
+        """Add the report of other objects."""
         self.files += other.files
         self.logs += other.logs
         self.kinds.update(other.kinds)
@@ -57,7 +57,7 @@ class ReadReport:
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """What could not be read whole, and what was not proved, each with its reason."""
+        """All that could not be read or proved, a line each."""
         unread = [*((name, reason) for name, _, reason in self.damaged), *self.unreadable]
         return (
             *(f"not read whole: {name}: {reason}" for name, reason in unread),
@@ -66,7 +66,7 @@ class ReadReport:
 
 
 def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None:
-    """Stops where the evidence has gaps.
+    """Stop where the evidence has gaps.
 
     Raises:
         IncompleteError: PG-W311, a file is damaged or a record unreadable; PG-W312, no digest vouches for something.

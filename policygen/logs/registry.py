@@ -1,4 +1,4 @@
-"""The log sources by scheme, and how one is opened."""
+"""The log sources by scheme, and how to open one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from policygen.logs.source import LogSource, QuerySource, Source
 
 
 class AwsOptions(NamedTuple):
-    """How AWS is asked."""
+    """How to call AWS."""
 
     profile: str = ""
     """AWS profile; "" for the default one."""
     max_scan: int | None = None
-    """Bytes that queries may read, where reading is paid for; None for no limit."""
+    """Bytes that queries may read, where AWS charges for them; None for no limit."""
 
 
 def _files(specs: Sequence[str], _: AwsOptions) -> LogSource:
@@ -76,25 +76,25 @@ SCHEMES: dict[str, Opener] = {
     "lookup": _lookup,
     "s3": _s3,
 }
-"""Name of a source -> what opens it, given the specs as they were written; "" is a plain path.
+"""Name of a source -> the function that opens it, from specs as the user wrote them; "" stands for a plain path.
 
 A spec names its source before the first colon, as in ``s3://BUCKET`` or ``logs:GROUP``, or is its name alone.
 """
 
 
 _URLS = frozenset({"file", "s3"})
-"""Sources that are written with two slashes."""
+"""Sources whose specs have two slashes after the colon."""
 
 
 _NAMED = re.compile(r"([a-z][a-z0-9+.-]+)(:/{0,2}|$)", re.IGNORECASE)  # one letter is a Windows drive
 
 
 def open_source(spec: Source | str | Path | Sequence[str | Path], how: AwsOptions = AwsOptions()) -> Source:  # noqa: B008 - immutable
-    """The log source that `spec` names: one path or URL, or several of the same kind; or the source itself.
+    """Return the log source that `spec` names: one path or URL, or several of the same kind; or the source itself.
 
     Args:
         spec: as the user wrote it.
-        how: AWS is asked, if at all.
+        how: to call AWS, where the source does.
 
     Raises:
         UsageError: a path does not exist (PG-E201); the source is unknown, or kinds are mixed (PG-E202).

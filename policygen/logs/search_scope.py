@@ -1,4 +1,4 @@
-"""Which objects are searched for one role, and which are read whole, since they tell more than the role's calls."""
+"""Which objects are searched for one role's records, and which are read whole, because they show what was logged."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from policygen.logs.decode.object_key import STAMP, published
 from policygen.logs.source import LogObject, RecordFilter
 
 TELLING = 32 << 10
-"""Bytes as stored of some hundred events, enough to tell what kinds of events a trail holds."""
+"""Bytes as stored of about a hundred events, enough to show what kinds of events a trail holds."""
 
 _CHOICE = 8
-"""Objects among which the smallest of these is taken."""
+"""Objects of that size at each end of the log, of which the smallest is read whole."""
 
 LATEST = 20
-"""Minutes within which a trail delivers what happened (2.1.2): the newest event is in a file of the newest of them."""
+"""Minutes within which a trail delivers an event (2.1.2): a file of the last minutes holds the newest event."""
 
 
 def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObject]:
-    """The objects, to be searched, but for those that must tell more than their name does.
+    """Return the objects, most of them with what to search for; a few are left as they are and are read whole.
 
-    The first of each account and region tells when its logs begin. An early and a late one with some hundred events
-    tell what kinds the trail holds, or the largest where all are small. The newest of all tell the newest event.
+    The first object of each account and region shows when its log begins. An early and a late one with about a hundred
+    events show what kinds of events the trail holds, or the largest where all are small. The newest objects hold the
+    newest event.
     """
     stamps = [published(one.name) for one in objects]
     recent = _before(max(stamps, default=""))
     samples: set[str] = set()
-    for members in _by_place(objects).values():
+    for members in _by_account_and_region(objects).values():
         telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
         ends = (telling[:_CHOICE], telling[-_CHOICE:])
         samples |= {members[0].locator, *(min(end, key=lambda one: one.size).locator for end in ends)}
@@ -39,15 +40,15 @@ def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObje
     ]
 
 
-def _by_place(objects: Sequence[LogObject]) -> dict[tuple[str, str], list[LogObject]]:
-    found: dict[tuple[str, str], list[LogObject]] = {}
+def _by_account_and_region(objects: Sequence[LogObject]) -> dict[tuple[str, str], list[LogObject]]:
+    groups: dict[tuple[str, str], list[LogObject]] = {}
     for one in objects:
-        found.setdefault((one.account, one.region), []).append(one)
-    return found
+        groups.setdefault((one.account, one.region), []).append(one)
+    return groups
 
 
 def _before(stamp: str) -> str:
-    """`LATEST` minutes earlier."""
+    """Return the time `LATEST` minutes before a stamp."""
     if not stamp:
         return ""
     return (datetime.strptime(stamp, STAMP) - timedelta(minutes=LATEST)).strftime(STAMP)

@@ -1,8 +1,9 @@
-"""Where log records come from: one module per log source, one line per source in `SCHEMES`.
+"""The contract of a log source: each source is a module of `logs.sources`, and a line of `registry.SCHEMES`.
 
-A source yields `Batch` after `Batch`. A batch accounts for everything it saw: records that can be used,
-records that cannot, things that are knowingly no evidence, and damage. Nothing is left out in silence,
-because a log file that was lost makes a policy too small.
+A `LogSource` lists its objects, and its reader reads an object as batches of records. A batch accounts for everything
+in the object: records that can be used, records that cannot, content that is knowingly no evidence, and damage. Nothing
+is left out in silence, because a log file that was lost makes a policy too small. A `QuerySource` has an engine of its
+own that adds events up.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One record that could not be used; `position` counts the records of its file from 1."""
+    """A record that could not be used; `position` counts the records of its file from 1."""
 
     file: str
     position: int
@@ -58,11 +59,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some or all that one file holds. The records may share the file's memory: keep what you need of them.
+    """A part of a file, or all of it. The records may share the file's memory: copy what you keep of them.
 
-    A long file comes in several batches of the same name; `size` (bytes as stored) is told by the first
-    and is 0 in the others. `kind` is "log", or what was passed over when there was nothing else, or "denied".
-    `passed_over` counts records by kind, or 1 for a whole file.
+    A long file comes in several batches of the same name; the first has its `size` (bytes as stored), the others 0.
+    `kind` is "log", or "denied", or the kind of what was passed over where the file holds nothing else.
+    `passed_over` counts records by kind; a whole file counts as 1.
     """
 
     name: str
@@ -73,83 +74,83 @@ class Batch:
     kind: str = "log"
     size: int = 0
     searched: bool = False
-    """Whether only records that hold what was searched for are here, and it is not known what the others are."""
+    """Whether only the records that hold what was searched for were decoded; the others are unknown."""
     unproved: str = ""
-    """Why nothing proves what this names, though it can be read; then it is no file but tells of some. "" otherwise."""
+    """Why no digest proves what `name` names, though it can be read; the batch then is no file. "" otherwise."""
 
     @classmethod
     def passed(cls, name: str, kind: str, size: int = 0) -> Batch:
-        """A whole file that was passed over."""
+        """Return the batch of a file that was passed over."""
         return cls(escape_controls(name), passed_over={kind: 1}, kind=kind, size=size)
 
     @classmethod
     def damaged(cls, name: str, damage: Damage, size: int = 0) -> Batch:
-        """A file of which nothing can be used."""
+        """Return the batch of a file that cannot be used at all."""
         return cls(escape_controls(name), damage=damage, size=size)
 
 
 class BytePattern(NamedTuple):
-    """A text to look for in the bytes of records, and what must stand around it there."""
+    """A text to look for in the bytes of a record, and what has to stand near it."""
 
     text: bytes
     around: bytes = b""
-    """A regular expression that must be found around it; "" for any."""
+    """A regular expression that has to match near it; "" for none."""
     before: int = 64
-    """Bytes before it in which that is looked for."""
+    """Bytes before the text in which the expression may match."""
     behind: int = 256
     """Bytes behind it, likewise."""
 
 
 class RecordFilter(NamedTuple):
-    """What the bytes of a record must hold to be wanted; nothing where all records are looked at."""
+    """Which records of a log to decode, by what their bytes hold; all records where it is empty."""
 
     own: tuple[BytePattern, ...] = ()
-    """In the log of the role's account, and where the account is not known."""
+    """Texts to look for in the log of the role's account, and in logs whose account is not known."""
     others: tuple[BytePattern, ...] = ()
-    """In the logs of other accounts, besides what is looked for where the account is not known."""
+    """Texts to look for in the logs of other accounts, and in logs whose account is not known."""
     account: str = ""
     """The role's account; "" where it is not known."""
 
     def of(self, account: str) -> tuple[BytePattern, ...]:
-        """What is looked for in an account's log."""
+        """Return the texts to look for in an account's log."""
         if not (account and self.account):
             return (*self.own, *self.others)
         return self.own if account == self.account else self.others
 
 
 class LogObject(NamedTuple):
-    """One thing that a source can give: a file, an object of a bucket, a stretch of an API's history."""
+    """What a source lists and its reader reads: a file, an object of a bucket, a day of an API's history."""
 
     name: str
-    """As it is shown."""
+    """The name that messages show."""
     locator: str
-    """What the source's reader needs to find it."""
+    """Where the source's reader finds it: a path, a URL, a stretch of time."""
     size: int = 0
     """Bytes as stored, 0 where unknown."""
     version: str = ""
-    """Differs when the content does; "" for what must not be remembered, since it may still change."""
+    """Differs where the content differs; "" for what must not be cached, because it may still change."""
     expects_log: bool = True
-    """Whether it is meant to be a log: then what cannot be read of it is damage."""
+    """Whether it is meant to be a log: then content that cannot be read is damage."""
     account: str = ""
     region: str = ""
     day: str = ""
-    """When it was published, a date in UTC; these three are "" where its name does not tell."""
+    """When it was published, a date in UTC. Account, region and day are "" where its name does not have them."""
     search: tuple[BytePattern, ...] = ()
-    """What a record must hold to be wanted, one of these; all records are wanted where it is empty."""
+    """Only records that hold one of these are decoded; all records where it is empty."""
     hashes: frozenset[str] = frozenset()
-    """SHA-256 in hex, one of which its unpacked content must have to be read; any will do where it is empty."""
+    """SHA-256 digests in hex, one of which its unpacked content has to have; any content will do where it is empty."""
 
 
 class Scope(NamedTuple):
-    """What is asked of a source, so that it need not list what nobody wants; "" where all is wanted."""
+    """The part of a source that is needed, so that it lists no more; "" for no bound."""
 
     first: str = ""
     """First day of the window, a date in UTC."""
     last: str = ""
     account: str = ""
-    """Whose role is looked at."""
+    """The account of the role."""
     until: str = ""
-    """When the window ends within its last day, ISO 8601 in UTC; "" for the end of that day."""
+    """The instant within the last day at which the window ends, ISO 8601 in UTC; "" for the end of that day."""
 
 
 EVERYTHING = Scope()
@@ -178,25 +179,25 @@ class Reader(Protocol):
 
 
 class LogSource(ABC):
-    """Where log objects come from."""
+    """A source that lists objects for its reader."""
 
     reader: Reader
     remote: bool = True
-    """Whether what is read comes over a network: then it is kept, however little it is."""
+    """Whether objects come over a network: then they are cached, however small they are."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know of the source, in sentences; complete when its objects were listed."""
+        """Sentences about the source for the user; complete when its objects were listed."""
         return ()
 
     @property
     def trails(self) -> Sequence[Trail] | None:
-        """What decided which events are in it, where that is not the account's trails; None where it is."""
+        """What decided which events the source holds, where that was not the account's trails; None where it was."""
         return None
 
     @abstractmethod
     def objects(self, scope: Scope = EVERYTHING) -> Iterator[LogObject | Batch]:
-        """What there is to read, in a stable order; batches account for what is knowingly no log, or not readable.
+        """List the objects in a stable order; batches stand for what is knowingly no log, or cannot be read.
 
         Raises:
             PolicygenError: nothing can be listed at all.
@@ -204,13 +205,13 @@ class LogSource(ABC):
 
     @abstractmethod
     def no_logs_error(self, passed: Counter[str]) -> PolicygenError:
-        """The error for a source that holds not one log; `passed` counts by kind what was passed over."""
+        """Return the error for a source without one log; `passed` counts by kind what was passed over."""
 
     def read(self, scope: Scope = EVERYTHING) -> Iterator[Batch]:
-        """All batches, one object after the other.
+        """Read all objects, one after the other.
 
         Raises:
-            NothingFoundError: at the end, when there was not one log (PG-E302).
+            NothingFoundError: at the end, where there was not one log (PG-E302).
         """
         passed: Counter[str] = Counter()
         logs = 0
@@ -222,37 +223,37 @@ class LogSource(ABC):
             raise self.no_logs_error(passed)
 
     def batches(self, found: Iterable[LogObject | Batch]) -> Iterator[Batch]:
-        """The batches of what `objects` gave, in that order."""
+        """Give the batches of what `objects` listed, in that order."""
         for one in found:
             yield from [one] if isinstance(one, Batch) else self.reader.read(one)
 
 
 class QuerySource(ABC):
-    """An engine of its own that holds events and can add them up: only sums travel."""
+    """A source with an engine of its own that adds events up: only sums come over the network."""
 
     remote: bool = True
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know of the source, in sentences; complete when it was asked."""
+        """Sentences about the source for the user; complete when it was queried."""
         return ()
 
     @property
     def trails(self) -> Sequence[Trail] | None:
-        """What decided which events are in it, where that is not the account's trails; None where it is."""
+        """What decided which events the source holds, where that was not the account's trails; None where it was."""
         return None
 
     @abstractmethod
     def count_into(
         self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
     ) -> None:
-        """Fills an empty ledger as reading the log's files and settling would have.
+        """Count into empty counts what reading the log's files would have given.
 
         Args:
-            ledger: with the end of the window.
-            role: whose calls are wanted; "" for nobody's.
-            scope: the first day, and the account if it is known.
-            on_message: told of progress and cost.
+            counts: empty, with the end of the window.
+            role: name of the role whose calls are needed; "" for no role.
+            scope: the first day, and the account where it is known.
+            on_message: called with progress and cost.
 
         Raises:
             PolicygenError: the source refuses, or has no such log.

@@ -1,4 +1,4 @@
-"""One row a role: what became of it, in figures and in a sentence."""
+"""The table of a batch: one row for each role, with a verdict, figures and a reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
 
-SAYS: Mapping[Verdict, str] = {
+VERDICT_MEANINGS: Mapping[Verdict, str] = {
     "ready": "nothing is left to ask",
     "review": "blind spots or questions",
     "wait": "too little evidence to cut anything",
@@ -18,7 +18,7 @@ SAYS: Mapping[Verdict, str] = {
     "fixed": "cannot be edited here, and what to edit instead",
     "failed": "no answer, and why",
 }
-"""What each verdict means, in the order in which they are shown."""
+"""Verdict -> what it means, in the order in which verdicts are shown."""
 
 
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     reason: str
     code: str = ""
-    """Of the error, where there was one: ``PG-E304``."""
+    """The code of the error, if there was one: ``PG-E304``."""
     last_call: str = ""
     """ISO 8601, UTC; "" where the logs show none."""
     events: int = 0
@@ -40,24 +40,24 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     escalations_closed: int | None = None
     escalations_left: int | None = None
     days: int = 0
-    """Of the window with events of the role."""
+    """Days of the window on which the role had events."""
     questions: int = 0
-    """What is left for a person to decide."""
+    """Decisions that are left to a person."""
     blind: int = 0
-    """Actions kept because the logs could not have shown their use."""
+    """Actions that are kept because the logs could not have shown their use."""
     plan: str = ""
-    """Name of its files, without a suffix; "" where there is no plan."""
+    """The name of the role's files, without a suffix; "" where there is no plan."""
 
     @property
     def cut(self) -> float | None:
-        """The part of today's actions that goes, in percent."""
+        """The share of today's actions that is removed, in percent."""
         if not self.actions_now or self.actions_proposed is None:
             return None
         return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
-    """Rows as they are shown: what can be acted on first, and of that what loses most."""
+    """Sort rows as they are shown: first those that can be acted on, and among them those with the most actions."""
     ranks = {verdict: i for i, verdict in enumerate(get_args(Verdict))}
     return sorted(
         rows, key=lambda row: (ranks[row.verdict], -(row.actions_now or 0), row.role.lower(), row.account)
@@ -73,26 +73,26 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     start: str
     """First day of the window."""
     end: str
-    """Its end, a date or a time in UTC."""
+    """End of the window, a date or a time in UTC."""
     days: int
     account: str
-    """Whose policies were known; "" where they were not, so that all rests on the evidence alone."""
+    """The account of the policies that were known; "" where none were, so that all rests on the evidence alone."""
     records: int
     files: int
     format: str = "policy"
-    """Of the files in ``policies``."""
+    """The format of the files in ``policies``."""
     incomplete: tuple[str, ...]
-    """What could not be read whole, or was not proved."""
+    """What could not be read completely, or was not proved."""
     rows: tuple[BatchRow, ...]
 
     @property
     def end_time(self) -> str:
-        """The end of the window as a time, from which ages count."""
+        """The end of the window as a time; ages count from it."""
         return self.end if "T" in self.end else f"{self.end}T23:59:59Z"
 
 
-class BatchTotals(msgspec.Struct, frozen=True):
-    """The rows of one verdict, added up."""
+class VerdictTotals(msgspec.Struct, frozen=True):
+    """The sums of all rows with one verdict."""
 
     verdict: Verdict
     roles: int
@@ -101,13 +101,13 @@ class BatchTotals(msgspec.Struct, frozen=True):
     escalations_closed: int
 
 
-def batch_totals(rows: Iterable[BatchRow]) -> list[BatchTotals]:
-    """The sums of each verdict that there is, in order."""
+def totals_by_verdict(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
+    """Add up the rows of each verdict, in the order of verdicts; those without rows are left out."""
     groups: dict[Verdict, list[BatchRow]] = {verdict: [] for verdict in get_args(Verdict)}
     for row in rows:
         groups[row.verdict].append(row)
     return [
-        BatchTotals(
+        VerdictTotals(
             verdict,
             len(members),
             sum(row.actions_now or 0 for row in members if row.cut is not None),

@@ -1,4 +1,4 @@
-"""From an analysis to a plan: documents, evidence with eventIDs, diff, proof, coverage."""
+"""Builds the plan of an analysis: documents, evidence with eventIDs, diff, proof, coverage."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _keep(suggestion: Suggestion, keep: Keep) -> dict[str, Any]:
 
 
 def _visible(suggestion: Suggestion, keep: Keep) -> bool:
-    """Whether the logs would show the use of what is kept: configuration may ask for what they show as well."""
+    """Tell whether the logs would show the use of a kept grant: some are kept for the role's configuration."""
     if keep.blind_spot:
         return False
     reads = reference.reads_only(keep.grant.action)
@@ -175,7 +175,7 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
-    """List what goes although IAM saw it before the window; what stays on other resources does not go."""
+    """List the actions that go although IAM saw them before the window; not those that stay elsewhere."""
     if not suggestion.seasonal:
         return []
     stays = {change.action for change in suggestion.changes if change.proposed}

@@ -163,8 +163,8 @@ def _data_events(suggestion: Suggestion) -> list[dict[str, str]]:
             answers.setdefault(service, set()).add(suggestion.coverage.logs(data_type))
     words: Mapping[frozenset[Answer], str] = {frozenset({"all"}): "on", frozenset({"none"}): "off"}
     return [
-        {"service": service, "logged": words.get(frozenset(found), "partly")}
-        for service, found in sorted(answers.items())
+        {"service": service, "logged": words.get(frozenset(shares), "partly")}
+        for service, shares in sorted(answers.items())
     ]
 
 

@@ -28,7 +28,7 @@ class PlanChange(msgspec.Struct, frozen=True):
 
 
 class ChangeGroup(NamedTuple):
-    """Changes of one service and one kind, for one reason: those that leave an action as it is, or the others."""
+    """Changes of one service, kind and reason; actions that stay as they are have groups of their own."""
 
     service: str
     kind: Kind
@@ -47,6 +47,6 @@ def group_changes(changes: Iterable[PlanChange]) -> tuple[ChangeGroup, ...]:
     )
 
 
-def number(groups: Iterable[ChangeGroup]) -> int:
+def count_changes(groups: Iterable[ChangeGroup]) -> int:
     """Count the changes of some groups."""
     return sum(len(one.changes) for one in groups)

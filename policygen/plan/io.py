@@ -1,4 +1,4 @@
-"""A plan: one role's suggestion as it is saved, and everything that a reader of it needs.
+"""Reads and writes plans: one role's suggestion as it is saved, with everything that a reader of it needs.
 
 `build` makes it from an analysis; `read_plan` reads it back. Every format is rendered from a plan alone. The shape is
 described by ``plan.schema.json`` beside this file. It changes only by addition, so that a plan of today can be read
@@ -24,7 +24,7 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
     "plan": ("policygen.plan", "plan.schema.json", "plans, and suggest --format json"),
     "batch": ("policygen.plan", "batch.schema.json", "batch.json, the rows of a batch"),
 }
-"""Name -> package, file, and what has that shape."""
+"""Name -> package, file, and what the schema describes."""
 
 
 def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
@@ -33,7 +33,7 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     Older versions stored the rendered ``screen`` as well; it is left out.
 
     Raises:
-        msgspec.ValidationError: it has not the shape of a plan.
+        msgspec.ValidationError: it does not have the shape of a plan.
     """
     plan = msgspec.convert(dict(document), Plan)
     plan.policies = tuple(
@@ -66,14 +66,14 @@ def _sorted(elements: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_plan(data: bytes, name: str) -> Plan:
-    """A saved plan.
+    """Return a saved plan.
 
     Args:
         data: the file's bytes.
-        name: the file's, as it was given.
+        name: the file's name, as it was given.
 
     Raises:
-        UsageError: PG-E270, no plan, or of a version to come.
+        UsageError: PG-E270, it is no plan, or one of a later version.
     """
     try:
         document = json.loads(data)
@@ -102,6 +102,6 @@ def plan_to_json(plan: Plan) -> str:
 
 def policies_to_json(plan: Plan) -> str:
     """Return what IAM takes: the document, or ``{"policies": [{"name", "document"}]}`` where it had to be split."""
-    found = [{"name": one.name, "document": one.document} for one in plan.policies]
-    document = found[0]["document"] if len(found) == 1 else {"policies": found}
+    policies = [{"name": one.name, "document": one.document} for one in plan.policies]
+    document = policies[0]["document"] if len(policies) == 1 else {"policies": policies}
     return visible_json(indented(document)) + "\n"

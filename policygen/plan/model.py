@@ -1,4 +1,4 @@
-"""The shape of a plan: what each of its parts holds, typed for those who read it."""
+"""The shape of a plan, typed: one struct for each of its parts. Field names are the keys of its JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from policygen.rightsize.assess.risk import Family
 
 
 class PlanRole(msgspec.Struct, frozen=True):
-    """Who the policy is for; "" for what is not known."""
+    """The role that the policy is for; "" for what is not known."""
 
     account: str
     role_id: str
@@ -35,13 +35,13 @@ class PlanRole(msgspec.Struct, frozen=True):
 
 
 class PlanWindow(msgspec.Struct, frozen=True):
-    """Whole days in UTC, both ends included."""
+    """The days that were read: whole days in UTC, both ends included."""
 
     start: str
     end: str
     days: int
     end_given: bool = True
-    """Whether a person named the end; if not, it is the newest event. Older plans do not tell."""
+    """Whether a person named the end; if not, it is the newest event. Older plans lack it."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class PlanGrant(msgspec.Struct, frozen=True):
 
 
 class PlanKeep(msgspec.Struct, frozen=True):
-    """A grant without evidence, and why it stays."""
+    """A grant that is kept without evidence, and why."""
 
     action: str
     resource: str
@@ -87,7 +87,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
 
 
 class PlanCheck(msgspec.Struct, frozen=True):
-    """One promise and whether it holds."""
+    """One promise of the proof, and whether it holds."""
 
     promise: str
     held: bool
@@ -96,7 +96,7 @@ class PlanCheck(msgspec.Struct, frozen=True):
 
 
 class PlanReason(msgspec.Struct, frozen=True):
-    """Why the verdict is what it is."""
+    """One reason for the verdict."""
 
     id: str
     verdict: str
@@ -104,7 +104,7 @@ class PlanReason(msgspec.Struct, frozen=True):
 
 
 class PlanSchedule(msgspec.Struct, frozen=True):
-    """A permission whose days follow a rule."""
+    """A permission that is used on a schedule."""
 
     action: str
     kind: str
@@ -112,7 +112,7 @@ class PlanSchedule(msgspec.Struct, frozen=True):
 
 
 class PlanReadiness(msgspec.Struct, frozen=True):
-    """What the evidence is worth."""
+    """How much the evidence is worth, with a verdict."""
 
     verdict: str
     reasons: tuple[PlanReason, ...]
@@ -137,14 +137,14 @@ class PlanRisk(msgspec.Struct, frozen=True):
 
 
 class Risks(msgspec.Struct, frozen=True):
-    """The risks that go and those that stay."""
+    """The risks that the proposal closes, and those that it leaves."""
 
     removed: tuple[PlanRisk, ...] = ()
     left: tuple[PlanRisk, ...] = ()
 
 
 class PlanQuestion(msgspec.Struct, frozen=True):
-    """A resource type whose names may be new next time."""
+    """A resource type for which new names may appear next time."""
 
     type: str
     names: int
@@ -159,7 +159,7 @@ class PlanLastAccessed(msgspec.Struct, frozen=True):
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
-    """What could not be met exactly with a statement of today."""
+    """A grant that is narrower than it might be: it could not be met exactly with a statement of today."""
 
     action: str
     resource: str
@@ -190,12 +190,12 @@ class PlanDroppedInUse(PlanDropped, frozen=True):
 
 
 class PlanDecisions(msgspec.Struct, frozen=True):
-    """What people's decisions did to what was observed, and which did nothing."""
+    """What the decisions did to observed requests, and which of them did nothing."""
 
     losses: tuple[PlanDroppedInUse, ...] = ()
-    """Dropped although used."""
+    """Requests that are dropped although they were used."""
     spared: tuple[PlanDropped, ...] = ()
-    """Kept although a drop matches."""
+    """Requests that are kept although a drop rule matches."""
     expired: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
@@ -260,7 +260,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         return sum(policy.size for policy in self.policies)
 
     @cached_property
-    def alike(self) -> tuple[ChangeGroup, ...]:
+    def change_groups(self) -> tuple[ChangeGroup, ...]:
         """The changes in groups."""
         return group_changes(self.changes)
 

@@ -1,4 +1,4 @@
-"""The parts of a plan that tell what was seen, and what the logs can show."""
+"""The shape of a plan: the parts that hold what was seen, and what the logs can show."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PlanEvidence(Seen, frozen=True, kw_only=True, dict=True):
 
 
 class PlanNotAllowed(Seen, frozen=True, kw_only=True):
-    """Observed, but not allowed by today's policies, and not granted."""
+    """A request that was observed, is not allowed by today's policies, and is not granted."""
 
     action: str
     resource: str
@@ -60,7 +60,7 @@ class PlanNotAllowed(Seen, frozen=True, kw_only=True):
 
 
 class PlanDenied(Seen, frozen=True, kw_only=True):
-    """Asked for and refused."""
+    """A request that AWS denied."""
 
     action: str
     resource: str
@@ -70,7 +70,7 @@ class PlanDenied(Seen, frozen=True, kw_only=True):
 
 
 class PlanUnmapped(Seen, frozen=True, kw_only=True):
-    """A call that no rule turns into access requests."""
+    """A call that no rule maps to access requests."""
 
     event: str
     why: str
@@ -89,7 +89,7 @@ class PlanAnomaly(Seen, frozen=True, kw_only=True):
 
 
 class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
-    """Shown by other calls only (``indirect``), or often needed (``hint``); not granted for its own sake."""
+    """A request that only other calls show (``indirect``), or that is often needed (``hint``)."""
 
     action: str
     resource: str
@@ -100,7 +100,7 @@ class PlanInformationalRequest(Seen, frozen=True, kw_only=True):
 
 
 class PlanPredecessor(msgspec.Struct, frozen=True):
-    """A deleted role of the same name, left out."""
+    """A deleted role of the same name; its events are left out."""
 
     role_id: str
     events: int
@@ -108,7 +108,7 @@ class PlanPredecessor(msgspec.Struct, frozen=True):
 
 
 class PlanUser(msgspec.Struct, frozen=True):
-    """A function that uses the role, "" for others, and what it uses."""
+    """A function that uses the role ("" for other callers), and the actions that it uses."""
 
     function: str
     actions: tuple[str, ...]
@@ -129,7 +129,7 @@ class Calendar(msgspec.Struct, frozen=True):
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """When a trail did not log."""
+    """A time in which a trail did not log."""
 
     trail: str
     start: str
@@ -156,6 +156,6 @@ class PlanCoverage(msgspec.Struct, frozen=True):
     stopped: tuple[Stopped, ...] = ()
     incomplete: tuple[str, ...] = ()
     logged_regions: tuple[str, ...] | msgspec.UnsetType | None = msgspec.UNSET
-    """None for all regions, or where the trails are not known. Older plans do not tell."""
+    """None for all regions, or where the trails are not known. Older plans lack it."""
     data_events: tuple[PlanDataEvents, ...] = ()
     """Of the services that the role may use or used, where the trails are known. Older plans have none."""

@@ -1,24 +1,24 @@
-"""What a plan leaves to a person, and what the logs cannot show, in groups that can be read."""
+"""The questions that a plan leaves to a person, and the permissions that it keeps without evidence, in groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policygen.plan.change_groups import ChangeGroup, number
+from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan, PlanKeep
 from policygen.text import pluralize
 
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """One decision."""
+    """One decision that a person must make."""
 
     about: str
     what: str
     why: str
     option: str
-    """Of suggest, to decide otherwise."""
+    """The option of `suggest` that decides otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class KeepGroup:
 
 
 def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
-    """The decisions that the screen asks for: types of names, seasonal use, services with blind spots, most first."""
-    found = [
+    """List the decisions that the screen asks for: types of names, seasonal use, then services with blind spots."""
+    questions = [
         OpenQuestion(
             one.type,
             f"{pluralize(one.names, 'name')} written as seen",
@@ -44,17 +44,19 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
         )
         for one in plan.questions
     ]
-    found += _seasonal(plan)
+    questions += _seasonal(plan)
     services: dict[str, list[ChangeGroup]] = {}
-    for group in plan.alike:
+    for group in plan.change_groups:
         if group.kind == "unknown":
             services.setdefault(group.service, []).append(group)
-    for service, groups in sorted(services.items(), key=lambda one: (-number(one[1]), one[0])):
-        members = number(groups)
+    for service, groups in sorted(services.items(), key=lambda one: (-count_changes(one[1]), one[0])):
+        members = count_changes(groups)
         option = f"--drop {groups[0].changes[0].action}" if members == 1 else f"--drop '{service}:*'"
         whys = "; ".join(sorted({one.why for one in groups}))
-        found.append(OpenQuestion(service, f"{pluralize(members, 'permission')} kept as today", whys, option))
-    return tuple(found)
+        questions.append(
+            OpenQuestion(service, f"{pluralize(members, 'permission')} kept as today", whys, option)
+        )
+    return tuple(questions)
 
 
 def seasonal_groups(plan: Plan) -> dict[tuple[str, str], list[str]]:
@@ -77,19 +79,21 @@ def _seasonal(plan: Plan) -> list[OpenQuestion]:
     ]
 
 
-def kept(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
-    """What is kept without evidence, by its reason; the largest group first."""
-    groups: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
+def keep_groups(plan: Plan, *kinds: str) -> tuple[KeepGroup, ...]:
+    """Group what is kept without evidence by its reason, the largest group first."""
+    members_by_reason: dict[tuple[str, str, str, str], list[PlanKeep]] = {}
     for keep in plan.keeps:
         if keep.kind in kinds:
-            groups.setdefault((keep.blind_spot or "", keep.why, keep.remedy, keep.command), []).append(keep)
-    made = [
+            members_by_reason.setdefault(
+                (keep.blind_spot or "", keep.why, keep.remedy, keep.command), []
+            ).append(keep)
+    groups = [
         KeepGroup(
             why, remedy, command, _names(members), tuple(sorted({k.note for k in members if k.note})), spot
         )
-        for (spot, why, remedy, command), members in groups.items()
+        for (spot, why, remedy, command), members in members_by_reason.items()
     ]
-    return tuple(sorted(made, key=lambda group: (-len(group.actions), group.why, group.remedy)))
+    return tuple(sorted(groups, key=lambda group: (-len(group.actions), group.why, group.remedy)))
 
 
 def _names(keeps: Sequence[PlanKeep]) -> tuple[str, ...]:

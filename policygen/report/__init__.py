@@ -1,1 +1,1 @@
-"""One renderer per output format; none knows another."""
+"""Renders plans and findings: one module for each output format."""

@@ -1,4 +1,4 @@
-"""Figures of a plan that several formats show."""
+"""Figures and lists of a plan that several formats show."""
 
 from __future__ import annotations
 
@@ -14,38 +14,42 @@ Value = TypeVar("Value")
 
 
 class Figure(NamedTuple):
-    """One row of the result: today and proposed; None where today's policies are not known."""
+    """One row of the result, today and proposed; `now` is None where today's policies are not known."""
 
     name: str
     now: int | None
     proposed: int
 
 
-class Uses(NamedTuple):
-    """How often an action was asked for, and when last, ISO 8601 in UTC."""
+class ActionUse(NamedTuple):
+    """How often an action was used, and when last, ISO 8601 in UTC."""
 
     calls: int
     last: str
 
 
 def figures(plan: Plan) -> tuple[Figure, ...]:
-    """The result in four rows, as the screen has them."""
-    left = _paths(plan, closed=False)
+    """Return the result in four rows, in the order of the screen."""
+    left = _escalations(plan, closed=False)
     known = plan.today is not None
     return (
         Figure("actions allowed", plan.actions_now, plan.actions_proposed),
-        Figure("escalation paths", left + _paths(plan, closed=True) if known else None, left),
-        Figure("statements on *", _stars(plan.today or ()) if known else None, _stars(plan.policies)),
+        Figure("escalation paths", left + _escalations(plan, closed=True) if known else None, left),
+        Figure(
+            "statements on *",
+            _wildcard_statements(plan.today or ()) if known else None,
+            _wildcard_statements(plan.policies),
+        ),
         Figure("characters", sum(map(document_size, plan.today or ())) if known else None, plan.size),
     )
 
 
-def _paths(plan: Plan, *, closed: bool) -> int:
+def _escalations(plan: Plan, *, closed: bool) -> int:
     risks = plan.risks.removed if closed else plan.risks.left
     return sum(1 for one in risks if one.family == "escalation")
 
 
-def _stars(policies: Iterable[Document]) -> int:
+def _wildcard_statements(policies: Iterable[Document]) -> int:
     return sum(
         1
         for policy in policies
@@ -63,26 +67,26 @@ def document_size(policy: Document) -> int:
     return len(json.dumps(policy.document, separators=(",", ":"), ensure_ascii=False))
 
 
-def uses(plan: Plan) -> Mapping[str, Uses]:
-    """Action -> its use, of all that the workload was seen to ask for."""
-    found: dict[str, Uses] = {}
+def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
+    """Return how each observed action was used."""
+    use: dict[str, ActionUse] = {}
     for one in plan.evidence.observed:
-        before = found.get(one.action, Uses(0, ""))
-        found[one.action] = Uses(before.calls + one.count, max(before.last, one.last))
-    return found
+        before = use.get(one.action, ActionUse(0, ""))
+        use[one.action] = ActionUse(before.calls + one.count, max(before.last, one.last))
+    return use
 
 
 def all_changes(plan: Plan) -> tuple[PlanChange, ...]:
-    """What becomes of each action; where today's policies are not known, as if nothing had been before."""
-    return plan.changes if plan.today is not None else tuple(_granted(plan))
+    """Return what becomes of each action; where today's policies are not known, all that is granted is added."""
+    return plan.changes if plan.today is not None else tuple(_as_changes(plan))
 
 
-def all_alike(plan: Plan) -> tuple[ChangeGroup, ...]:
-    """`all_changes` in groups."""
-    return plan.alike if plan.today is not None else group_changes(all_changes(plan))
+def all_change_groups(plan: Plan) -> tuple[ChangeGroup, ...]:
+    """Return `all_changes` in groups."""
+    return plan.change_groups if plan.today is not None else group_changes(all_changes(plan))
 
 
-def _granted(plan: Plan) -> Iterator[PlanChange]:
+def _as_changes(plan: Plan) -> Iterator[PlanChange]:
     keeps = {(keep.action, keep.resource): keep for keep in plan.keeps}
     for action, grants in sorted(grouped((one.action, one) for one in plan.grants).items()):
         places = tuple(one.resource for one in grants)
@@ -95,8 +99,8 @@ def _granted(plan: Plan) -> Iterator[PlanChange]:
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
-    """Values by key, in the order in which they come."""
-    found: dict[Key, list[Value]] = {}
+    """Group values by key, in the order in which they come."""
+    groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
+        groups.setdefault(key, []).append(value)
+    return groups

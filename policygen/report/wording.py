@@ -1,4 +1,4 @@
-"""Resources, times and denials in words, for every format alike."""
+"""Resources, times and denials in words, the same in every format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INFORMATIONAL_GRADES: Mapping[str, str] = {
 
 
 def list_resources(patterns: Iterable[Sequence[str]]) -> str:
-    """Resources in words: short names of a few, the number of many."""
+    """Name a few resources by their short names, and count many."""
     distinct = sorted({text for one in patterns for text in one})
     if "*" in distinct:
         return "*" if len(distinct) == 1 else f"* and {pluralize(len(distinct) - 1, 'resource')}"
@@ -25,13 +25,13 @@ def list_resources(patterns: Iterable[Sequence[str]]) -> str:
 
 
 def where(actions: Iterable[Sequence[str]]) -> str:
-    """The resources of some actions in words; what a NotResource leaves out is no place, but all others are."""
+    """Name the resources of some actions; a NotResource stands for everything but what it leaves out."""
     named: set[str] = set()
     broad: set[tuple[str, ...]] = set()
-    for patterns in set(map(tuple, actions)):  # thousands of actions have the same
+    for patterns in set(map(tuple, actions)):  # thousands of actions have the same patterns
         left_out = tuple(text[1:] for text in patterns if text.startswith("!"))
         broad |= {left_out} if left_out else set()
-        # A name beside them is worth a word only where it brings back some of what is left out.
+        # A name is worth a word only where it grants some of what a NotResource leaves out.
         named |= {
             text
             for text in patterns
@@ -47,18 +47,18 @@ def where(actions: Iterable[Sequence[str]]) -> str:
 
 
 def short(pattern: str) -> str:
-    """The resource part of an ARN pattern."""
+    """Return the resource part of an ARN pattern."""
     pieces = pattern.split(":", 5)
     return pieces[5] if len(pieces) == 6 else pattern
 
 
 def minute(time: str) -> str:
-    """An ISO time to the minute, without the T."""
+    """Return an ISO time to the minute, without the T."""
     return time[:16].replace("T", " ")
 
 
 def denied_by(policy_type: str, *, explicit: bool) -> str:
-    """What refused a call, as far as its error message says."""
+    """Say which policy denied a call, as far as its error message tells."""
     if not policy_type:
         return "the message names no policy"
     if explicit:

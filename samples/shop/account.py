@@ -1,7 +1,8 @@
-"""The account as it is on the last day: roles and their policies, functions, the trail. The shape is policygen's
-account snapshot, whose parts are the outputs of GetAccountAuthorizationDetails, ListFunctions,
+"""The account on the last day: roles and their policies, functions, the trail.
+
+The shape is policygen's account snapshot. Its parts are the outputs of GetAccountAuthorizationDetails, ListFunctions,
 ListEventSourceMappings, ListFunctionEventInvokeConfigs, DescribeTrails, GetTrailStatus, GetEventSelectors,
-GetServiceLastAccessedDetails and, of the organisation, DescribePolicy.
+GetServiceLastAccessedDetails and, for the organisation, DescribePolicy.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from shop.cast import PRODUCTION, REGION, Role
 Json = dict[str, Any]
 
 AWS_MANAGED: Json = json.loads((Path(__file__).parent / "aws_managed.json").read_text("utf-8"))
-"""The default versions of the AWS managed policies in use, by name."""
+"""Default versions of the AWS managed policies in use, by name."""
 
 
 def snapshot() -> Json:
-    """The whole snapshot."""
+    """Return the whole snapshot."""
     roles = _roles()
     policies = _customer_policies() + [_aws_policy(name) for name in sorted(AWS_MANAGED)]
     return {
@@ -45,7 +46,7 @@ def snapshot() -> Json:
 
 
 def _organization() -> Json:
-    """What limits production from above: root, the unit of the workloads, the account itself."""
+    """Return the organisation's policies for production: of the root, the workloads' unit and the account."""
     full = {"Id": "p-FullAWSAccess", "Name": "FullAWSAccess", "Content": _content(_allow("*"))}
     guard = _document(
         {
@@ -69,7 +70,7 @@ def _organization() -> Json:
 
 
 def _content(statement: Json) -> str:
-    """A document as Organizations gives it: text."""
+    """Return a document as Organizations returns it: as text."""
     return json.dumps(_document(statement))
 
 
@@ -334,7 +335,7 @@ def _customer_policies() -> list[Json]:
 
 
 def _aws_policy(name: str) -> Json:
-    """An AWS managed policy; its id is AWS's own, which no account needs, so a made-up one stands here."""
+    """Return an AWS managed policy. The id is invented: AWS's own is not public and not needed."""
     facts = AWS_MANAGED[name]
     identifier = f"ANPAI{name.upper().replace('_', '')[:16]:X<16}"
     return _policy(

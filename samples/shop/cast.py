@@ -1,4 +1,4 @@
-"""Who and what the shop is made of: accounts, roles, functions, buckets, tables, keys. All invented."""
+"""The parts of the shop: accounts, roles, functions, buckets, tables, keys. All are invented."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ REGION = "eu-west-1"
 GLOBAL_REGION = "us-east-1"
 
 START = datetime(2026, 10, 10, 22, 40, tzinfo=UTC)
-"""The first moment of the trail; the last is `END`, 45 days later."""
+"""Begin of the trail. It ends at `END`, 45 days later."""
 END = datetime(2026, 11, 24, 22, 40, tzinfo=UTC)
 RECREATED = datetime(2026, 10, 30, 9, 12, 4, tzinfo=UTC)
-"""When somebody deleted the role stock-sync and made a new one of the same name."""
+"""When an administrator deleted the role stock-sync and created a new one with the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """An IAM role; `id` is what stays different when a name is used again."""
+    """An IAM role. Two roles that had the same name one after the other differ in `id`."""
 
     name: str
     id: str
@@ -57,7 +57,7 @@ FULFILMENT = Role("fulfilment-writer", "AROAV8NTB2HXJ5C9WEK3R", account=STAGING)
 STOCK_SYNC_STAGING = Role("stock-sync", "AROAV8NTB2HX4G7QMZY1U", "/service-role/", account=STAGING)
 
 USER_NAME = "orders-api"
-"""An IAM user that has the name of a role."""
+"""An IAM user with the name of a role."""
 USER_ID = "AIDAQ3EGRD5ZF2X6LNS8T"
 
 ORDERS_BUCKET = f"shop-orders-{PRODUCTION}"
@@ -66,7 +66,7 @@ IMAGES_BUCKET = f"shop-images-{PRODUCTION}"
 LAKE_BUCKET = f"shop-lake-{PRODUCTION}"
 RESULTS_BUCKET = f"shop-athena-results-{PRODUCTION}"
 PARTNER_BUCKET = "shop-partner-drop"
-"""Grants `image-resizer` by its bucket policy: no identity policy does."""
+"""A bucket whose bucket policy grants access to `image-resizer`. No identity policy does."""
 TRAIL_BUCKET = f"shop-org-trail-{MANAGEMENT}"
 
 DATA_KEY = f"arn:aws:kms:{REGION}:{PRODUCTION}:key/1f0c2b7e-5d0a-4c1e-9a53-7d7e6a0b9c9a"
@@ -83,10 +83,10 @@ VPC_ENDPOINT = "vpce-0a1b2c3d4e5f60718"
 
 
 def function_arn(name: str, account: str = PRODUCTION) -> str:
-    """The ARN of a Lambda function of the shop."""
+    """Return the ARN of a Lambda function of the shop."""
     return f"arn:aws:lambda:{REGION}:{account}:function:{name}"
 
 
 def table_arn(name: str, account: str = PRODUCTION) -> str:
-    """The ARN of a DynamoDB table of the shop."""
+    """Return the ARN of a DynamoDB table of the shop."""
     return f"arn:aws:dynamodb:{REGION}:{account}:table/{name}"

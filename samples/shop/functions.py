@@ -1,4 +1,4 @@
-"""What the Lambda functions did. Each scene yields records from the first day to the last, seeded by its name."""
+"""The calls of the Lambda functions. Each scene yields records for the whole window, seeded with its name."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from shop.cast import END, IMAGES_BUCKET, LAKE_BUCKET, ORDERS_BUCKET, REGION, RE
 from shop.record import Caller, Record, copy_object, dynamodb, kms, lambda_session, log_stream, s3, uid
 
 ODD_KEYS = ("incoming/supplier*.csv", "incoming/what-is-this?.csv", "incoming/${aws:username}.csv")
-"""Object keys that are patterns or variables in IAM's language, and plain names in S3's."""
+"""Object keys that IAM would read as patterns or variables. For S3 they are ordinary names."""
 
 
 def midnights() -> Iterator[datetime]:
-    """The beginning of each day that the trail touches."""
+    """Yield the beginning of each day of the trail, also of the first and last one."""
     first = START.replace(hour=0, minute=0)
     return (first + timedelta(days=day) for day in range((END - first).days + 1))
 
 
 def moments(rng: Random, midnight: datetime, count: int, first: int = 0, last: int = 24) -> list[datetime]:
-    """`count` random seconds of a day between two hours, sorted, inside the window of the trail."""
+    """Return up to `count` random seconds of a day between two hours, sorted, inside the window of the trail."""
     seconds = sorted(rng.randrange(first * 3600, last * 3600) for _ in range(count))
     return [when for second in seconds if START <= (when := midnight + timedelta(seconds=second)) < END]
 
 
 def later(when: datetime, seconds: int = 1) -> datetime:
-    """A moment afterwards."""
+    """Return a time some seconds later."""
     return when + timedelta(seconds=seconds)
 
 
 def orders_api() -> Iterator[Record]:
-    """The back end of the shop: some 50 calls a day, fewer at weekends, three sessions a day."""
+    """The back end of the shop: about 50 calls a day, fewer at weekends, in three sessions a day."""
     rng = Random("orders-api")
     order = 100
     for midnight in midnights():
@@ -84,7 +84,7 @@ def _parameter(caller: Caller, when: datetime, **more: Any) -> Record:
 
 
 def _order_flow(caller: Caller, when: datetime, order: int) -> Iterator[Record]:
-    """One request of a customer: looking, buying, or asking for an invoice."""
+    """One request of a customer: view, buy, or get an invoice."""
     key = {"orderId": f"o-{order:06d}"}
     kind = caller.rng.random()
     yield dynamodb(caller, when, "GetItem", ["orders"], {"tableName": "orders", "key": key})
@@ -154,7 +154,7 @@ def _buy(caller: Caller, when: datetime, key: dict[str, str], order: int) -> Ite
 
 
 def _object_key(caller: Caller, when: datetime, name: str, key: str) -> Record:
-    """The KMS call that S3 makes for an object; the log names S3, or hides it as "AWS Internal" (1.5.7)."""
+    """The KMS call that S3 makes for an object. The record names S3, or hides it as "AWS Internal" (1.5.7)."""
     s3_itself = caller.via("s3" if caller.rng.random() < 0.2 else "AWS Internal")
     return kms(s3_itself, when, name, cast.DATA_KEY, {"aws:s3:arn": f"arn:aws:s3:::{ORDERS_BUCKET}/{key}"})
 
@@ -173,7 +173,7 @@ def _fetch_invoice(caller: Caller, when: datetime, order: int) -> Iterator[Recor
 
 
 def _import_feed(rng: Random, midnight: datetime, odd: str) -> Iterator[Record]:
-    """Once a week: read what suppliers dropped under incoming/, and move it to archive/."""
+    """Once a week: read the suppliers' files under incoming/, and move them to archive/."""
     for when in moments(rng, midnight, 1, 3, 5):
         caller, assumed = lambda_session(rng, cast.ORDERS_API, "orders-api", when, _address(rng))
         yield assumed
@@ -192,7 +192,7 @@ def _throttled(rng: Random) -> Record:
 
 
 def _delivered_late(rng: Random) -> Record:
-    """A record that CloudTrail handed over two days late (1.1.7): its file is under a later day."""
+    """A record that CloudTrail delivered two days late (1.1.7): its file is under a later day."""
     when = datetime.fromisoformat("2026-11-03T15:42:10Z")
     caller, _ = lambda_session(rng, cast.ORDERS_API, "orders-api", when, _address(rng))
     params = {"tableName": "orders", "key": {"orderId": "o-late"}}
@@ -208,7 +208,7 @@ def _delivered_late(rng: Random) -> Record:
 
 
 def stock_sync() -> Iterator[Record]:
-    """Every hour: compare the stock with what suppliers say, from inside the VPC."""
+    """Every hour: compare the stock with the suppliers' figures, from inside the VPC."""
     rng = Random("stock-sync")
     for midnight in midnights():
         caller: Caller | None = None
@@ -244,7 +244,7 @@ def _sync(caller: Caller, when: datetime, predecessor: bool) -> Iterator[Record]
 
 
 def report_monthly() -> Iterator[Record]:
-    """On the first of the month only: Athena reads the lake with the role's own permissions, then a mail."""
+    """Only on the first of the month: Athena reads the lake with the role's permissions, then a mail is sent."""
     rng = Random("report-monthly")
     for midnight in midnights():
         if midnight.day != 1:
@@ -303,7 +303,7 @@ def _query(caller: Caller, when: datetime, table: str, day: date) -> Iterator[Re
 
 
 def image_resizer() -> Iterator[Record]:
-    """Images that arrive are labelled, shrunk, and handed to thumbnail-index, which has the same role."""
+    """New images are labelled, resized, and passed to thumbnail-index, which has the same role."""
     rng = Random("image-resizer")
     for midnight in midnights():
         times = moments(rng, midnight, 4 if midnight.weekday() < 5 else 2, 6, 22)
@@ -360,7 +360,7 @@ def invoke(caller: Caller, when: datetime, function: str) -> Record:
 
 
 def legacy_export() -> Iterator[Record]:
-    """Every night since its policies were cut down, all that it tries is denied."""
+    """Every night: since its policies were cut down, all its calls are denied."""
     rng = Random("legacy-export")
     for midnight in midnights():
         for when in moments(rng, midnight, 1, 2, 3):
@@ -375,7 +375,7 @@ def legacy_export() -> Iterator[Record]:
 
 
 def denied(caller: Caller, action: str, resource: str, explicit: bool = False) -> tuple[str, str]:
-    """errorCode and errorMessage of a call that identity policies do not allow, or deny (1.11)."""
+    """Return errorCode and errorMessage of a call that identity policies deny or do not allow (1.11)."""
     cause = f"because no identity-based policy allows the {action} action"
     if explicit:
         cause = "with an explicit deny in an identity-based policy"

@@ -1,7 +1,7 @@
-"""What IAM says was used last on the last day: GetServiceLastAccessedDetails of each role with a function.
+"""IAM's last-accessed reports on the last day: GetServiceLastAccessedDetails of each role with a function.
 
-IAM counts attempts, denied ones and data events too, so it knows of the topic, the queue and the traces of
-orders-api, which the trail does not show. It lists the services that a role's own policies grant, no others.
+IAM counts attempts, also denied ones and data events. So its reports show the use of the topic, the queue and the
+traces of orders-api, which the trail does not log. A report only lists services that the role's own policies grant.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _LAST: dict[Role, dict[str, str]] = {
         "rekognition": "2026-11-24T13:47:44Z",
         "s3": "2026-11-24T13:47:45Z",
     },
-    # Every attempt of it is denied, and counts.
+    # All its calls are denied. IAM counts them as attempts.
     cast.LEGACY_EXPORT: {"s3": "2026-11-24T02:01:27Z"},
     cast.AUDIT_READER: {},
 }
 
-# A few of the actions that IAM tracks, and when a role last tried those that it did try.
+# Some of the actions that IAM tracks, with the time of a role's last attempt.
 _TRACKED = {
     "iam": ("CreateUser", "DeleteRole", "ListUsers"),
     "lambda": ("CreateFunction", "DeleteFunction", "UpdateFunctionCode"),
@@ -65,14 +65,14 @@ _TRACKED = {
     "sqs": ("CreateQueue", "DeleteQueue", "PurgeQueue"),
 }
 _TRIED = {
-    # The thief's, both denied.
+    # Calls of the thief, both denied.
     (cast.ORDERS_API, "iam", "ListUsers"): "2026-11-18T02:41:23Z",
     (cast.ORDERS_API, "s3", "DeleteBucket"): "2026-11-18T02:41:20Z",
 }
 
 
 def reports(roles: Iterable[Json], policies: Iterable[Json]) -> dict[str, Json]:
-    """Role ARN -> report, for the roles told of above.
+    """Return role ARN -> report, for the roles listed above.
 
     Args:
         roles: the RoleDetailList of the account.
@@ -118,7 +118,7 @@ def _action(role: Role, service: str, name: str) -> Json:
 
 
 def _granted(detail: Json, documents: dict[str, Json]) -> list[str]:
-    """The services that a role's own policies allow something of, sorted."""
+    """Return the services with actions that a role's own policies allow, sorted."""
     texts = [inline["PolicyDocument"] for inline in detail["RolePolicyList"]]
     texts += [documents[entry["PolicyArn"]] for entry in detail["AttachedManagedPolicies"]]
     actions = [

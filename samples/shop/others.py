@@ -1,4 +1,4 @@
-"""Everybody else in the log: the pipeline, people, services, a thief, and the staging account."""
+"""All other callers in the log: the pipeline, people, services, a thief, and the staging account."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ THIEF_ADDRESS = "198.51.100.77"
 
 
 def at(text: str) -> datetime:
-    """A moment of the story, "2026-11-18 02:41"."""
+    """Parse a time such as "2026-11-18 02:41"."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def deploy_ci() -> Iterator[Record]:
-    """GitHub Actions deploys on Tuesdays and Thursdays; on 20 October it makes a new function and a stack."""
+    """GitHub Actions deploys on Tuesdays and Thursdays. On 20 October it creates a new function and a stack."""
     rng = Random("deploy-ci")
     for midnight in midnights():
         if midnight.weekday() not in (1, 3):
@@ -125,7 +125,7 @@ def _look_at_network(caller: Caller, when: datetime) -> Iterator[Record]:
 
 
 def _new_function(caller: Caller, when: datetime) -> Iterator[Record]:
-    """PassRole is never an event (1.9.5): only the role in CreateFunction's parameters tells of it."""
+    """A new function. PassRole is never an event (1.9.5): only the role in CreateFunction's parameters shows it."""
     name, role = "thumbnail-index", cast.IMAGE_RESIZER.arn
     create = {
         "functionName": name,
@@ -205,9 +205,9 @@ def _update_api(caller: Caller, when: datetime) -> Iterator[Record]:
 
 
 def thief() -> Iterator[Record]:
-    """Credentials of orders-api, used from outside: the session's name is the function's, the rest is not.
+    """A thief uses credentials of orders-api: the session name is that of the function, all else is not.
 
-    First the function itself is made to try what it may not do; then the credentials are seen elsewhere.
+    First the function itself makes calls that it may not make. Then the credentials are used elsewhere.
     """
     rng = Random("thief")
     when = at("2026-11-18 02:41")
@@ -239,7 +239,7 @@ def _denied_probes(caller: Caller, when: datetime) -> Iterator[Record]:
 
 
 def cross_account() -> Iterator[Record]:
-    """orders-api assumes a role of staging: two records, one shared id, and then only the other role is seen."""
+    """orders-api assumes a role of staging: two records with one shared id, then calls of the other role."""
     rng = Random("cross-account")
     for day in ("2026-10-14", "2026-10-23", "2026-11-02", "2026-11-11", "2026-11-20"):
         when = at(f"{day} 10:31")
@@ -271,7 +271,7 @@ def cross_account() -> Iterator[Record]:
 
 
 def staging() -> Iterator[Record]:
-    """A role of staging that has the name of one in production."""
+    """A role of staging with the name of a role in production."""
     rng = Random("staging")
     for day in ("2026-10-14", "2026-10-23", "2026-11-02", "2026-11-11", "2026-11-20"):
         when = at(f"{day} 11:07")
@@ -282,7 +282,7 @@ def staging() -> Iterator[Record]:
 
 
 def people() -> Iterator[Record]:
-    """An administrator who makes stock-sync anew, and an IAM user that is called as a role is."""
+    """An administrator who creates stock-sync again, and an IAM user with the name of a role."""
     rng = Random("people")
     start = cast.RECREATED - timedelta(minutes=6)
     admin = session(
@@ -341,7 +341,7 @@ def people() -> Iterator[Record]:
 
 
 def machinery() -> Iterator[Record]:
-    """What AWS itself does in the account: triggers, scaling, key rotation, an agent on a bastion host."""
+    """Calls of AWS itself in the account: triggers, scaling, key rotation, an agent on a bastion host."""
     rng = Random("machinery")
     for midnight in midnights():
         for when in moments(rng, midnight, 3, 7, 21):
@@ -390,7 +390,7 @@ def machinery() -> Iterator[Record]:
 def _service_event(
     rng: Random, when: datetime, source: str, name: str, invoker: str, details: dict[str, str]
 ) -> Record:
-    """Something that a service did by itself: no call, hence an identity without a type (1.2.2)."""
+    """An event of a service's own action. It is not a call, so its identity has no type (1.2.2)."""
     happened = Caller(rng, {"accountId": PRODUCTION, "invokedBy": invoker}, invoker, invoker).call(
         when, source, name
     )

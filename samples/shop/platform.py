@@ -1,4 +1,4 @@
-"""What stands around the roles on the last day: functions, event source mappings, and the trail's selectors."""
+"""The configuration around the roles on the last day: functions, event source mappings, trail selectors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _function(name: str, role: Role, **more: Any) -> Json:
 
 
 def functions() -> list[Json]:
-    """What ListFunctions says: stock-sync runs in a VPC, orders-api has its own key and is traced."""
+    """Output of ListFunctions: stock-sync runs in a VPC, orders-api has its own key and is traced."""
     network = {
         "SubnetIds": ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"],
         "SecurityGroupIds": ["sg-0a1b2c3d4e5f60718"],
@@ -51,7 +51,7 @@ def functions() -> list[Json]:
 
 
 def event_source_mappings() -> list[Json]:
-    """orders-api is also fed by a queue: the polling is the platform's, with the role's permissions, unseen."""
+    """A queue that invokes orders-api. Lambda polls it with the role's permissions; no event shows this."""
     return [
         {
             "UUID": "5f0b1c7e-2d3a-4b8c-9e6f-7a1d2c3b4e5f",
@@ -66,7 +66,7 @@ def event_source_mappings() -> list[Json]:
 
 
 def event_invoke_configs() -> list[Json]:
-    """stock-sync is called by a schedule, asynchronously: what fails goes to the queue of failures."""
+    """A schedule invokes stock-sync asynchronously; failed invocations go to the queue of failures."""
     return [
         {
             "LastModified": "2026-10-30T09:20:00Z",
@@ -78,7 +78,7 @@ def event_invoke_configs() -> list[Json]:
 
 
 def trail() -> Json:
-    """The organisation's trail: data events of S3, DynamoDB, Lambda, Kinesis and SES; none of SQS, SNS, X-Ray."""
+    """The organisation's trail. It logs data events of S3, DynamoDB, Lambda, Kinesis and SES, not SQS, SNS, X-Ray."""
     selectors: list[Json] = [
         {"Name": "management", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}
     ]

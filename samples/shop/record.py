@@ -1,4 +1,4 @@
-"""CloudTrail records as a trail delivers them: who called, and the shape of each service's record.
+"""CloudTrail records as a trail delivers them: the callers, and the shape of each service's record.
 
 Field names and their order follow the CloudTrail record contents reference; the shapes of DynamoDB's
 requestParameters follow the examples of the DynamoDB developer guide, "Logging operations by using CloudTrail".
@@ -23,7 +23,7 @@ LAMBDA_AGENT = (
     "exec-env/AWS_Lambda_python3.13"
 )
 SCOPED_SINCE = "2026-10-20T00:00:00Z"
-"""Sessions made earlier have no inScopeOf block, so both kinds of record are in the trail."""
+"""Sessions that began earlier have no inScopeOf block, so that the trail has both kinds of record."""
 
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _VERSIONS = {
@@ -38,25 +38,25 @@ _VERSIONS = {
 
 
 def stamp(when: datetime) -> str:
-    """A time as records write it, to the second."""
+    """Return a time in the format of records, to the second."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def letters(rng: Random, count: int, alphabet: str = _CAPITALS) -> str:
-    """`count` random characters, as in access key ids."""
+    """Return `count` random characters, as in access key ids."""
     return "".join(rng.choice(alphabet) for _ in range(count))
 
 
 def uid(rng: Random) -> str:
-    """A random UUID, the same on every run."""
+    """Return a random UUID, the same on every run."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who calls AWS: an identity, and from where with what.
+    """A caller of AWS: identity, address and user agent.
 
-    `account` is the account whose trail gets the record.
+    `account` is the account that gets the record.
     """
 
     rng: Random
@@ -67,7 +67,7 @@ class Caller:
     endpoint: str = ""
 
     def via(self, service: str) -> Caller:
-        """The same principal, called for by a service: a forward access session."""
+        """Return the same principal with calls made by a service: a forward access session."""
         name = service if service == "AWS Internal" else f"{service}.amazonaws.com"
         return replace(self, identity={**self.identity, "invokedBy": name}, ip=name, agent=name, endpoint="")
 
@@ -86,7 +86,7 @@ class Caller:
         read: bool = False,
         extra: Mapping[str, Any] | None = None,
     ) -> Record:
-        """One API call as a record.
+        """Return the record of one API call.
 
         Args:
             service: the first label of the eventSource.
@@ -149,10 +149,10 @@ def session(
     function: str = "",
     **more: Any,
 ) -> Caller:
-    """A session of a role.
+    """Return a session of a role.
 
     Args:
-        function: name of the Lambda function that got the credentials, "" for any other session.
+        function: name of the Lambda function with the credentials, "" for another session.
         more: further fields of the sessionContext, or an accessKeyId.
     """
     identity: dict[str, Any] = {
@@ -183,7 +183,7 @@ def session(
 
 
 def service(rng: Random, name: str, account: str = PRODUCTION) -> Caller:
-    """An AWS service that acts for itself."""
+    """Return an AWS service that calls for itself."""
     host = f"{name}.amazonaws.com"
     return Caller(rng, {"type": "AWSService", "invokedBy": host}, host, host, account)
 
@@ -191,7 +191,7 @@ def service(rng: Random, name: str, account: str = PRODUCTION) -> Caller:
 def lambda_session(
     rng: Random, role: Role, function: str, created: datetime, ip: str
 ) -> tuple[Caller, Record]:
-    """What a cold start makes: the session of a function, and the record of Lambda assuming the role."""
+    """Return the session of a function after a cold start, and the record of Lambda that assumes the role."""
     caller = session(rng, role, function, created, ip, LAMBDA_AGENT, function)
     assumed = service(rng, "lambda", role.account).call(
         created,
@@ -207,7 +207,7 @@ def lambda_session(
 
 
 def credentials(role: Role, name: str, key: str, created: datetime) -> dict[str, Any]:
-    """The responseElements of an AssumeRole call."""
+    """Return the responseElements of an AssumeRole call."""
     expiration = (created + timedelta(hours=12)).strftime("%b %d, %Y, %I:%M:%S %p")
     return {
         "credentials": {
@@ -233,7 +233,7 @@ def s3(
     read: bool = False,
     error: tuple[str, str] | None = None,
 ) -> Record:
-    """An S3 data event on an object, or on a bucket where `key` is None; `params` are further requestParameters."""
+    """Return an S3 data event on an object, or on a bucket if `key` is None; `params` are more requestParameters."""
     host = f"{bucket}.s3.{REGION}.amazonaws.com"
     request = (
         {"bucketName": bucket, "Host": host} | ({} if key is None else {"key": key}) | dict(params or {})
@@ -261,14 +261,14 @@ def s3(
 
 
 def copy_object(caller: Caller, when: datetime, bucket: str, source: str, target: str) -> Record:
-    """An S3 CopyObject inside one bucket; the source travels URL-encoded in a header."""
+    """Return an S3 CopyObject inside one bucket; the source is URL-encoded in a header."""
     return s3(caller, when, "CopyObject", bucket, target, {"x-amz-copy-source": f"{bucket}/{quote(source)}"})
 
 
 def dynamodb(
     caller: Caller, when: datetime, name: str, tables: Iterable[str], params: Mapping[str, Any], **more: Any
 ) -> Record:
-    """A DynamoDB data event on tables of the caller's account."""
+    """Return a DynamoDB data event on tables of the caller's account."""
     resources = [
         {"accountId": caller.account, "type": "AWS::DynamoDB::Table", "ARN": table_arn(table, caller.account)}
         for table in tables
@@ -281,7 +281,7 @@ def dynamodb(
 
 
 def kms(caller: Caller, when: datetime, name: str, key: str, context: Mapping[str, str]) -> Record:
-    """A KMS call that another service makes for the caller; Decrypt does not say the key it was asked for."""
+    """Return a KMS call that another service makes for the caller. The parameters of Decrypt do not have the key."""
     params: dict[str, Any] = {"encryptionContext": context}
     if name == "GenerateDataKey":
         params |= {"keyId": key, "keySpec": "AES_256"}
@@ -292,7 +292,7 @@ def kms(caller: Caller, when: datetime, name: str, key: str, context: Mapping[st
 
 
 def log_stream(caller: Caller, when: datetime, function: str) -> Record:
-    """What the Lambda platform does first in a new environment, with the function's role."""
+    """Return the first call of Lambda in a new environment, with the function's role."""
     stream = f"{when:%Y/%m/%d}/[$LATEST]{caller.rng.getrandbits(128):032x}"
     platform = replace(caller, agent="awslambda-worker/1.0 rust/1.89.0 linux", endpoint="")
     return platform.call(

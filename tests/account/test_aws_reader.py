@@ -43,7 +43,7 @@ def recorded(session: Any) -> list[str]:
 
 def test_a_snapshot_of_the_live_account_reads_back_as_the_account(account: Any, tmp_path: Path) -> None:
     said: list[str] = []
-    snapshot = take_snapshot(account, now=NOW, say=said.append)
+    snapshot = take_snapshot(account, now=NOW, on_message=said.append)
     file = tmp_path / "account.json"
     file.write_text(snapshot_to_json(snapshot), encoding="utf-8")
     read = load_snapshot(file)
@@ -270,7 +270,7 @@ class Refusing:
 def test_a_part_that_aws_refuses_is_unknown_and_named(account: Any, refused: str, unknown: str) -> None:
     said: list[str] = []
     session: Any = Refusing(account, {refused: "AccessDeniedException"})
-    read = to_account(take_snapshot(session, now=NOW, say=said.append))
+    read = to_account(take_snapshot(session, now=NOW, on_message=said.append))
     assert getattr(read, unknown) is None
     assert [(entry.operation, entry.region) for entry in read.errors] == [(refused, "eu-west-1")]
     assert any(refused in line for line in said)

@@ -209,7 +209,8 @@ def test_from_credentials_to_a_policy_with_no_other_word(
     monkeypatch.setenv("POLICYGEN_CACHE", str(tmp_path))
     # moto makes no reports of what was used last.
     monkeypatch.setattr(
-        "policygen.account.live.read_role", lambda name, aws, say, **_: read_role(name, aws, say=say)
+        "policygen.account.live.read_role",
+        lambda name, aws, on_message, **_: read_role(name, aws, on_message=on_message),
     )
     iam, today = session.client("iam"), datetime.now(UTC)
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})

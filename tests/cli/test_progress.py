@@ -21,7 +21,7 @@ from policygen.cli import app as cli
 from policygen.cli import console as progress
 from policygen.cli.console import LINE, ProgressBar, ProgressLine, describe
 from policygen.evidence.role import parse_role
-from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.counts import no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import Progress, ReadOptions, read_source
 from policygen.logs.registry import open_source
@@ -109,7 +109,7 @@ def test_the_engine_tells_files_megabytes_events_and_those_of_the_role(
     own = sum(one.count for calls in found.counts.calls.values() for one in calls.values())
     assert told[-1] == Progress(files, files, size, size, found.counts.totals.records, own)
     assert [one.matches for one in told] == sorted(one.matches or 0 for one in told)
-    read_source(open_source(TRAIL), ReadRequest(nobody), options=ReadOptions(on_progress=told.append))
+    read_source(open_source(TRAIL), ReadRequest(no_role), options=ReadOptions(on_progress=told.append))
     assert told[-1].matches is None
 
 

@@ -711,7 +711,7 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[dict[str,
             }
             url = "http://motoapi.amazonaws.com/moto-api/static/athena/query-results"
             answer = requests.post(
-                url, json={"account_id": ACCOUNT, "region": "us-east-1", "results": [result]}, timeout=5
+                url, json={"account_id": ACCOUNT, "region": "us-east-1", "results": [result]}, timeout=60
             )
             assert answer.status_code == 201
 

@@ -268,7 +268,7 @@ except UsageError as error:
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "tcp://no\x1bwhere:x"])
 def test_a_scheduler_that_does_not_answer_is_an_error(address: str) -> None:
     command = [sys.executable, "-c", REFUSED, address]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SOON, check=False)
     assert made.stdout.startswith("PG-E226 2 ")
     assert re.search(r"(?<!\\)\\x1b", made.stdout) is None
 

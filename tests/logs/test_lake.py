@@ -27,7 +27,7 @@ from policygen.evidence.coverage.remediation import (
 )
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
@@ -287,7 +287,7 @@ def test_an_event_that_was_copied_into_the_store_again_counts_once() -> None:
 
 def test_nobody_s_calls_cost_no_look_at_whole_records() -> None:
     aws = FakeLake(sample())
-    counts = CallCounts(nobody)
+    counts = CallCounts(no_role)
     aws.source().count_into(counts, "", Scope(), lambda _: None)
     assert counts.totals.days
     assert [statement for statement in aws.statements if "eventjson" in statement] == []
@@ -384,7 +384,7 @@ def test_a_store_that_takes_nothing_in_shows_nothing_unused(tmp_path: Path) -> N
 def test_a_store_of_one_region_is_made_one_of_all_by_its_own_command() -> None:
     aws = FakeLake(sample(), MultiRegionEnabled=False)
     source = aws.source()
-    source.count_into(CallCounts(nobody), "", Scope(), lambda _: None)
+    source.count_into(CallCounts(no_role), "", Scope(), lambda _: None)
     (trail,) = source.trails or ()
     assert multi_region_command([trail], ACCOUNT).endswith(
         f"--event-data-store {ARN} --region eu-west-1 --multi-region-enabled"
@@ -551,12 +551,12 @@ def test_another_account_s_store_is_asked_with_its_owner() -> None:
     aws = FakeLake(FEW)
     aws.answers["GetEventDataStore"] = lambda *_: aws._describe("", {"EventDataStore": ID})
     aws.source(f"lake:{ARN.replace(ACCOUNT, '999988887777')}").count_into(
-        CallCounts(nobody), "", Scope(), lambda _: None
+        CallCounts(no_role), "", Scope(), lambda _: None
     )
     asked = [one for one in aws.requests if one.operation != "GetEventDataStore"]
     assert {one.parameters.get("EventDataStoreOwnerAccountId") for one in asked} == {"999988887777"}
     aws.requests.clear()
-    aws.source().count_into(CallCounts(nobody), "", Scope(), lambda _: None)
+    aws.source().count_into(CallCounts(no_role), "", Scope(), lambda _: None)
     assert [one for one in aws.requests if "EventDataStoreOwnerAccountId" in one.parameters] == []
 
 

@@ -194,7 +194,8 @@ def sent(monkeypatch: pytest.MonkeyPatch, keys: None, asked: list[str]) -> Itera
     monkeypatch.setattr("policygen.logs.sources.s3.fetch.find_spec", lambda _: None)
     # moto makes no reports of what was used last.
     monkeypatch.setattr(
-        "policygen.account.live.read_role", lambda name, aws, say, **_: read_role(name, aws, say=say)
+        "policygen.account.live.read_role",
+        lambda name, aws, on_message, **_: read_role(name, aws, on_message=on_message),
     )
     hosts: list[str] = []
 

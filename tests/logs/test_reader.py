@@ -25,7 +25,7 @@ import policygen.logs.reader
 from policygen.errors import AwsError
 from policygen.evidence.role import parse_role
 from policygen.logs.cache import Cache
-from policygen.logs.calls.counts import nobody
+from policygen.logs.calls.counts import no_role
 from policygen.logs.calls.spill import SpillStore, unpack_calls
 from policygen.logs.chunk import ChunkResult, ReadRequest
 from policygen.logs.decode.search import cut_records
@@ -263,7 +263,7 @@ def test_what_the_source_says_in_another_process_is_said(monkeypatch: pytest.Mon
 
 
 def test_jobs_and_readers_cross_processes() -> None:
-    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(nobody), read_file)))
+    assert pickle.loads(pickle.dumps((ONE_ROLE, ReadRequest(no_role), read_file)))
 
 
 # --- searching in a file ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache
-from policygen.logs.calls.counts import CallCounts, nobody
+from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.totals import ChangeEvent, Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
@@ -70,8 +70,8 @@ def test_the_earliest_and_the_latest_time_stay() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_survives_the_cache(name: str, tmp_path: Path) -> None:
     objects = [LogObject("a", "/a", version="1")]
-    written = Cache.open(tmp_path, "job", nobody, pytest.fail)
-    written.add(objects, CallCounts(nobody, totals=with_only(name)), ReadReport())
+    written = Cache.open(tmp_path, "job", no_role, pytest.fail)
+    written.add(objects, CallCounts(no_role, totals=with_only(name)), ReadReport())
     written.close()
-    ((_, chunk),) = Cache.open(tmp_path, "job", nobody, pytest.fail).lookup(objects)
+    ((_, chunk),) = Cache.open(tmp_path, "job", no_role, pytest.fail).lookup(objects)
     assert chunk.counts.totals == with_only(name)

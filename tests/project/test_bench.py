@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
+import resource
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -122,8 +123,10 @@ def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path
     ours = next(one for one in reader.contenders() if (one.name, one.job) == (reader.POLICYGEN, job))
     run = reader.measure(ours, made, tmp_path)
     wanted = hot.arn if job == "one role" else ""
-    assert run.said["events"] == reference.reduce(logs, wanted).roles.total()
-    assert 10 < run.peak < 1000
+    assert run.output["events"] == reference.reduce(logs, wanted).roles.total()
+    # The system never reports a child's peak memory as less than its parent's.
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert 10 < run.peak < max(1000, ours + 1)
     assert run.cpu > 0
 
 
@@ -132,12 +135,12 @@ def test_a_batch_is_measured_beside_the_log_for_one_role(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["batch.py", "600", "12", "1"])
     batch.main()
-    said = capfd.readouterr().out
-    found = re.search(r"batch of 12 roles, (\d+) plans: ([\d.]+) s", said)
+    printed = capfd.readouterr().out
+    found = re.search(r"batch of 12 roles, (\d+) plans: ([\d.]+) s", printed)
     assert found
     assert int(found[1]) >= 5
     assert float(found[2]) > 0
-    assert re.search(r"index: \d+ kB, largest page: [1-9]\d* kB", said)
+    assert re.search(r"index: \d+ kB, largest page: [1-9]\d* kB", printed)
 
 
 def test_the_last_day_comes_by_itself(logs: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def executed(notebook: Any, folder: Path) -> Any:
     for cell in code_cells(fresh):
         cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
-        fresh, timeout=180, record_timing=False, resources={"metadata": {"path": str(folder)}}
+        fresh, timeout=600, record_timing=False, resources={"metadata": {"path": str(folder)}}
     )
     client.execute()
     fresh.metadata = notebook.metadata

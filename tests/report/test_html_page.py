@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from policygen.plan.batch_table import SAYS
+from policygen.plan.batch_table import VERDICT_MEANINGS
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
-from policygen.plan.open_questions import kept, open_questions
+from policygen.plan.open_questions import keep_groups, open_questions
 from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
 from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
@@ -34,8 +34,9 @@ from policygen.report.html.charts import states
 from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
-from policygen.report.html.templating import fair, shown
+from policygen.report.html.templating import display_text, fair_share
 from tests.support import ROOT
+from tests.support.command import LONG
 from tests.support.pages import (
     HOSTILE,
     PAGES,
@@ -134,7 +135,7 @@ def test_a_page_depends_on_its_plan_alone(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         made = subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo"},
-            capture_output=True, timeout=60, check=True,
+            capture_output=True, timeout=LONG, check=True,
         )  # fmt: skip
         assert made.stdout.decode() == page("everything")
 
@@ -171,7 +172,7 @@ def test_a_stranger_s_text_is_escaped_wherever_it_stands_in_a_row(text: str) -> 
         shared = replace(several, service="", services=((word, 1), (f"a{word}", 1)), now=several.proposed)
         return str(request_rows(Changes((one, several, shared), (), 1, 1, 1, 2), "123456789012"))
 
-    said = str(escape(shown(text)))
+    said = str(escape(display_text(text)))
     assert "<" not in said
     assert table(text) == table("WORD").replace("WORD", said)
 
@@ -349,7 +350,7 @@ def test_an_index_of_a_thousand_roles_is_small() -> None:
 
 @given(st.lists(st.integers(0, 500), max_size=60), st.integers(1, 800))
 def test_a_budget_is_shared_fairly(sizes: list[int], budget: int) -> None:
-    limit = fair(sizes, budget)
+    limit = fair_share(sizes, budget)
     shown = sum(min(size, limit) for size in sizes)
     assert shown <= max(budget, len(sizes))
     # Nothing is left out that would have had room.
@@ -497,8 +498,8 @@ def cut_away(found: Plan) -> Iterator[int]:
             len(line.proposed) - 3,
             len(line.now) - 3,
         )
-    blind = kept(found, "unknown")
-    names = fair((len(group.actions) for group in blind[: LIMITS["blind"]]), 500)
+    blind = keep_groups(found, "unknown")
+    names = fair_share((len(group.actions) for group in blind[: LIMITS["blind"]]), 500)
     yield from (len(group.actions) - names for group in blind)
     yield from (len(blind) - LIMITS["blind"], len(asked), len(asked) - LIMITS["questions"], len(heat.omitted))
     yield from (len({change.service for change in found.changes}) - LIMITS["services"],)
@@ -710,8 +711,8 @@ def test_an_index_of_many_roles_has_pages() -> None:
 def test_every_verdict_has_its_sign_in_the_style() -> None:
     (style,) = read(page("index")).all("style")
     signs = dict(re.findall(r'\.v-([a-z-]+)::before \{ content: "(.) "', style.text))
-    assert set(signs) | {"review"} == set(SAYS)
-    assert len({*signs.values(), "?"}) == len(SAYS)
+    assert set(signs) | {"review"} == set(VERDICT_MEANINGS)
+    assert len({*signs.values(), "?"}) == len(VERDICT_MEANINGS)
 
 
 def test_every_change_has_the_screen_s_sign_in_the_style() -> None:

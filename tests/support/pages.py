@@ -8,7 +8,7 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable
 from policygen.plan.build import plan_from_analysis as plan_of_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
@@ -144,7 +144,7 @@ def number(text: str) -> int:
 
 def index(count: int, **changes: Any) -> list[BatchRow]:
     """Rows as long as real ones are."""
-    kinds = list(SAYS)
+    kinds = list(VERDICT_MEANINGS)
     return [
         BatchRow(
             **{

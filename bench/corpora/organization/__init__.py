@@ -1,1 +1,1 @@
-"""The organisation whose trails the bench reads: its roles, what they call, and the records of it."""
+"""An invented organisation: its roles, the calls they make, and the records of these calls."""

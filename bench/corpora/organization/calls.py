@@ -1,7 +1,7 @@
-"""The calls that make up most of a trail, in the shapes in which CloudTrail records them.
+"""The most frequent calls of a trail, in the shapes that CloudTrail records.
 
-Shapes after the examples of the services' own pages on logging with CloudTrail, and of real records. Object keys
-and item keys differ from call to call, as they do in life.
+The shapes follow the examples on the services' pages about logging with CloudTrail, and real records. Object keys and
+item keys differ from call to call, as they do in real logs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .operations import HIDDEN, Operation, Place, variants
 
 
 class Call(NamedTuple):
-    """What is called, and with what."""
+    """A call: service, operation and parameters."""
 
     label: str
-    """Of the eventSource."""
+    """The eventSource without AWS's domain."""
     name: str
     action: str
     params: Mapping[str, Any] | None
@@ -31,7 +31,7 @@ class Call(NamedTuple):
     version: str = ""
     """apiVersion."""
     via: str = ""
-    """The service that calls with the caller's credentials: a forward access session (1.5)."""
+    """The service that makes the call with the caller's credentials: a forward access session (1.5)."""
 
 
 Maker = Callable[[Random, Place], Call]
@@ -40,13 +40,13 @@ NOUNS = ("orders", "customers", "carts", "stock", "prices", "events", "audit", "
 
 
 def hex_uuid(rng: Random) -> str:
-    """A random UUID."""
+    """Return a random UUID."""
     text = f"{rng.getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def arn(service: str, at: Place, rest: str) -> str:
-    """An ARN of the place's account and region."""
+    """Return an ARN in an account and region."""
     return f"arn:aws:{service}:{at.region}:{at.account}:{rest}"
 
 
@@ -55,7 +55,7 @@ def _owned(at: Place, kind: str, name: str) -> dict[str, str]:
 
 
 def from_model(one: Operation) -> Maker:
-    """A call of the long tail."""
+    """Return a function that makes calls of a rare operation."""
 
     def make(rng: Random, at: Place) -> Call:
         params, response = rng.choice(variants(one, at))
@@ -219,7 +219,7 @@ def assume_role(rng: Random, at: Place) -> Call:
 
 
 def assumption(rng: Random, role: str, role_id: str, session: str) -> Call:
-    """An AssumeRole and its answer."""
+    """Return an AssumeRole call with its response."""
     account, name = role.split(":")[4], role.rsplit("/", 1)[-1]
     answer = {
         "credentials": {

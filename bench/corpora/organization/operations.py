@@ -1,7 +1,7 @@
-"""The long tail: operations of botocore's models, with parameters and answers made from their shapes.
+"""The rare calls of a trail: operations of botocore's models, with parameters and responses made from their shapes.
 
-Members are called as CloudTrail calls them: the first letter in lower case, secrets hidden. Values are plausible
-by the name of the member: an ARN, an id, a name. What is made depends on botocore's version.
+Members have the names of CloudTrail's records: the first letter in lower case, secrets hidden. Values fit the name of
+the member: an ARN, an id, a name. The result depends on botocore's version.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 GLOBAL = frozenset({"iam", "cloudfront", "organizations", "route53", "budgets"})
 """Recorded in us-east-1 alone (2.1.4)."""
 
-# The label of the eventSource, where it is not botocore's endpoint prefix; the prefix of the action likewise.
+# Labels of the eventSource that differ from botocore's endpoint prefix; prefixes of the action that differ from it.
 _LABELS = {"ecr": "ecr", "sagemaker": "sagemaker", "ses": "ses"}
 _ACTIONS = {"monitoring": "cloudwatch", "servicequotas": "servicequotas", "tagging": "tag"}
-# The API's date is a part of these names (1.8.2).
+# The API's date is part of these services' event names (1.8.2).
 _DATES = {"lambda": "20150331", "cloudfront": "2020_05_31"}
 
 _READ = re.compile(r"(Get|List|Describe|Head|Lookup|BatchGet|BatchDescribe|Search|Select|Check|Validate)")
-# Calls that are data events, or are never recorded: a trail of management events does not hold them.
+# Calls that are data events or are never recorded: a trail of management events does not contain them.
 _NOT_MANAGEMENT = re.compile(
     r"(Batch)?(Get|Put|Update|Delete|Write|Transact)\w*(Item|Items|Records?|MetricData|Events|TraceSegments)$"
     r"|Query|Scan|ExecuteStatement|Invoke\w*|(Send|Receive|Delete|ChangeMessageVisibility)Message\w*|Publish\w*"
@@ -50,19 +50,19 @@ class Operation(NamedTuple):
     """One operation of a service."""
 
     service: str
-    """As botocore calls it."""
+    """botocore's name of the service."""
     operation: str
     label: str
-    """Of the eventSource: ``monitoring`` for CloudWatch."""
+    """The eventSource without AWS's domain: ``monitoring`` for CloudWatch."""
     event: str
     """eventName."""
     action: str
-    """The IAM action that an error message names."""
+    """The IAM action, as error messages name it."""
     read: bool
 
 
 class Place(NamedTuple):
-    """Where a call is made, and for which application: what its resources are called."""
+    """Account and region of a call, and the application, which is part of its resources' names."""
 
     account: str
     region: str
@@ -71,14 +71,14 @@ class Place(NamedTuple):
 
 @cache
 def _model(service: str) -> ServiceModel:
-    # Read without botocore's loader, which is slow and takes the user's own models as well.
+    # Not read with botocore's loader: it is slow, and also loads models of the user.
     newest = max(Path(botocore.__file__).parent.joinpath("data", service).glob("*/service-2.json.gz"))
     return ServiceModel(msgspec.json.decode(gzip.decompress(newest.read_bytes())), service)
 
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    """All of the tail, in the order of their names."""
+    """Return all rare operations, in the order of their names."""
     return tuple(
         _operation(service, name)
         for service in SERVICES
@@ -97,7 +97,7 @@ def _operation(service: str, name: str) -> Operation:
 
 @lru_cache(maxsize=200_000)
 def variants(one: Operation, place: Place) -> tuple[tuple[dict[str, Any] | None, dict[str, Any] | None], ...]:
-    """The few ways in which an application calls an operation: requestParameters and responseElements."""
+    """Return the few variants in which an application calls an operation: requestParameters and responseElements."""
     rng = Random(f"{one.service}/{one.operation}/{place}")
     return tuple(_variant(one, place, rng) for _ in range(rng.choice((1, 1, 2, 3))))
 
@@ -108,17 +108,17 @@ def _variant(
     model = _model(one.service).operation_model(one.operation)
     make = _Maker(place, one, rng)
     request = make.structure(model.input_shape, 0) if model.input_shape else None
-    if one.service == "ec2":  # newer operations are recorded as they are on the wire, in one object
+    if one.service == "ec2":  # newer operations are recorded as they are sent, in one object
         request = {f"{one.operation}Request": {k[0].upper() + k[1:]: v for k, v in (request or {}).items()}}
     answer = None
-    if not one.read and model.output_shape:  # 1.1.6: what only reads has no responseElements
+    if not one.read and model.output_shape:  # 1.1.6: operations that only read have no responseElements
         answer = make.structure(model.output_shape, 1) or None
     return request or None, answer
 
 
 @lru_cache(maxsize=8192)
 def failures(one: Operation) -> tuple[str, ...]:
-    """Error codes that the model knows for an operation, denials apart."""
+    """Return the error codes of an operation, without denials."""
     shapes = _model(one.service).operation_model(one.operation).error_shapes
     codes = sorted(str(shape.metadata.get("error", {}).get("code", shape.name)) for shape in shapes)
     known = tuple(c for c in codes if not re.search(r"Access|Auth|Forbidden|Permission|Privilege|Token", c))
@@ -126,13 +126,13 @@ def failures(one: Operation) -> tuple[str, ...]:
 
 
 class _Maker:
-    """Values for the shapes of one call."""
+    """Makes values for the shapes of one call."""
 
     def __init__(self, place: Place, one: Operation, rng: Random) -> None:
         self.place, self.one, self.rng = place, one, rng
 
     def structure(self, shape: StructureShape, depth: int) -> dict[str, Any]:
-        """What is required, and some of the rest."""
+        """Return a value with all required members and some of the others."""
         required = set(shape.required_members)
         made: dict[str, Any] = {}
         for name, member in shape.members.items():
@@ -142,7 +142,7 @@ class _Maker:
         return made
 
     def value(self, name: str, shape: Shape, depth: int) -> Any:
-        """A value, or None for what is left out."""
+        """Return a value, or None to leave the member out."""
         if shape.metadata.get("sensitive"):
             return HIDDEN
         kind = shape.type_name
@@ -163,7 +163,7 @@ class _Maker:
         return self.rng.random() < 0.5 if kind == "boolean" else None
 
     def text(self, name: str, enum: list[str]) -> str:
-        """A string that fits the name of its member."""
+        """Return a string that fits the name of its member."""
         rng, place = self.rng, self.place
         if enum:
             return rng.choice(enum)

@@ -1,4 +1,4 @@
-"""Records that are no call of a role of the account: services, users, root, and other accounts' copies."""
+"""Records that are not calls of the account's roles: services, users, root, and other accounts' copies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SERVICES = ("lambda", "ec2", "ecs-tasks", "states", "config", "autoscaling")
 
 
 def other(rng: Random, at: Place, role: Role, when: datetime) -> Record:
-    """A record of nobody who has a role; `role` is one that a service may assume."""
+    """Return a record whose caller is not a role; `role` is a role that a service may assume."""
     return rng.choices((_assumed, _bucket_asked, _user, _root, _sign_in, _rotated), (45, 12, 30, 3, 3, 7))[0](
         rng, at, role, when
     )
@@ -27,12 +27,12 @@ def _service(name: str, account: str) -> Caller:
 
 
 def _plain(made: Record) -> Record:
-    """Without a failure: what AWS's services do for themselves succeeds."""
+    """Return a record without its error: calls that AWS's services make for themselves succeed."""
     return {name: value for name, value in made.items() if name not in {"errorCode", "errorMessage"}}
 
 
 def _assumed(rng: Random, at: Place, role: Role, when: datetime) -> Record:
-    """A service takes a role, to run what the account has asked for (1.4.6)."""
+    """Return a record of a service that assumes a role, to do the account's work (1.4.6)."""
     caller = _service(rng.choice(_SERVICES), at.account)
     call = assumption(rng, role.arn, role.id, role.name[:60])
     return _plain(record(rng, caller, call, at.region, when, {"sharedEventID": hex_uuid(rng)}))
@@ -83,7 +83,7 @@ def _sign_in(rng: Random, at: Place, role: Role, when: datetime) -> Record:
 
 
 def _rotated(rng: Random, at: Place, role: Role, when: datetime) -> Record:  # noqa: ARG001
-    """A service event: AWS acts on its own, and says so without a type of identity (1.2.2)."""
+    """Return a service event: AWS acts on its own, so that the identity has no type (1.2.2)."""
     caller = _service("secretsmanager", at.account)
     call = Call("secretsmanager", "RotationSucceeded", "", None, False)
     made = _plain(record(rng, caller, call, at.region, when))
@@ -97,7 +97,7 @@ def _rotated(rng: Random, at: Place, role: Role, when: datetime) -> Record:  # n
 
 
 def crossing(rng: Random, role: Role, into: str, region: str, when: datetime) -> tuple[Record, Record]:
-    """A role takes a role of another account: the caller's record, and the copy that the other account gets (1.4.3)."""
+    """Return both records of a role that assumes another account's role: its own, and that account's copy (1.4.3)."""
     caller = session(rng, role, region, when)
     target = f"arn:aws:iam::{into}:role/{role.app}-reader"
     call = assumption(rng, target, f"AROA{sum(target.encode()):017d}", "reader")
@@ -112,7 +112,7 @@ def crossing(rng: Random, role: Role, into: str, region: str, when: datetime) ->
 
 
 def stopped(rng: Random, role: Role, region: str, when: datetime) -> Record:
-    """A trail is stopped, or started again."""
+    """Return a record of a trail that is stopped or started."""
     name = rng.choice(("StopLogging", "StartLogging"))
     trail = f"arn:aws:cloudtrail:{region}:{role.account}:trail/everything"
     call = Call("cloudtrail", name, f"cloudtrail:{name}", {"name": trail}, False)
@@ -120,7 +120,7 @@ def stopped(rng: Random, role: Role, region: str, when: datetime) -> Record:
 
 
 def deployed(rng: Random, role: Role, region: str, when: datetime) -> Record:
-    """A function gets new code."""
+    """Return a record of a function that gets new code."""
     params = {"functionName": f"{role.app}-orders", "zipFile": HIDDEN, "publish": True, "dryRun": False}
     call = Call("lambda", "UpdateFunctionCode20150331v2", "lambda:UpdateFunctionCode", params, False)
     return _plain(record(rng, session(rng, role, region, when), call, region, when))

@@ -1,4 +1,4 @@
-"""One record, as CloudTrail writes it: all fields in their order (1.1.4), errors with AWS's messages (1.11)."""
+"""Records as CloudTrail writes them: all fields in their order (1.1.4), errors with AWS's messages (1.11)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Record = dict[str, Any]
 ERRORS = 0.05
 """Share of calls that fail."""
 DENIED = 0.45
-"""Share of those that are denied."""
+"""Share of the failed calls that are denied."""
 
 _SDK = "md/Botocore#1.40.55 ua/2.1 os/linux#5.10.240 md/arch#x86_64 lang/python#3.13.7"
 _AGENTS = {
@@ -50,7 +50,7 @@ _OTHER_ERRORS = {
 
 
 class Caller(NamedTuple):
-    """Who calls, from where, with what, and whose trail records it."""
+    """The caller of a record: identity, address, user agent, and the account that records the call."""
 
     identity: Mapping[str, Any]
     address: str
@@ -63,12 +63,12 @@ class Caller(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def stamp(when: datetime) -> str:
-    """A time as records write it."""
+    """Return a time in the format of records."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def session(rng: Random, role: Role, region: str, when: datetime) -> Caller:
-    """A session of a role that is some hours old."""
+    """Return a session of a role that is up to some hours old."""
     name = _session_name(rng, role)
     identity: dict[str, Any] = {
         "type": "AssumedRole",
@@ -123,15 +123,15 @@ def record(
     when: datetime,
     more: Mapping[str, Any] | None = None,
 ) -> Record:
-    """A call as a record; some fail.
+    """Return the record of a call. Some calls fail.
 
     Args:
-        more: fields in place of what is usual.
+        more: fields that replace or extend the usual ones.
     """
     source = f"{call.label}.amazonaws.com"
     error = _error(rng, caller, call) if rng.random() < ERRORS else None
     identity, address, agent = caller.identity, caller.address, caller.agent
-    if call.via:  # 1.5.3: the service's name stands for address and agent
+    if call.via:  # 1.5.3: address and agent are the service's name
         address = agent = f"{call.via}.amazonaws.com"
         identity = {**identity, "invokedBy": agent}
     made: Record = {
@@ -181,7 +181,7 @@ def _error(rng: Random, caller: Caller, call: Call) -> tuple[str, str]:
 
 
 def _denial(rng: Random, caller: Caller, call: Call) -> tuple[str, str]:
-    """AccessDenied in the grammar of AWS's messages (1.11)."""
+    """Return an AccessDenied error with a message in AWS's grammar (1.11)."""
     who = caller.identity.get("arn", "")
     on = f" on resource: {call.resources[0]['ARN']}" if call.resources else ""
     said = f"User: {who} is not authorized to perform: {call.action}{on}"

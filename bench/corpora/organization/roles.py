@@ -1,4 +1,4 @@
-"""Who calls: roles with a long tail, each with its kind, its home and its habits."""
+"""The roles: a few busy ones and many quiet ones, each with its kind, home region and typical calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ REGIONS = ("eu-west-1", "us-east-1", "eu-central-1")
 GLOBAL_REGION = "us-east-1"
 
 HOTTEST = 0.06
-"""Share of all events that the first role makes."""
+"""Share of all events that the busiest role makes."""
 NO_ROLE = 0.08
-"""Share of events whose caller is no role: services, users, root."""
+"""Share of events whose caller is not a role: services, users, root."""
 DATA_EVENTS = 0.16
 
 _STEEP = 1.3  # of Zipf's law: 400 roles span a factor of about 300
@@ -45,29 +45,29 @@ _WORK = "api sync export import resize notify cleanup worker router stream index
 
 
 class Shape(NamedTuple):
-    """What a corpus is made from."""
+    """The parameters of a corpus."""
 
     events: int = 1_000_000
-    """Records in all, duplicates and copies counted."""
+    """Number of records, with duplicates and copies."""
     roles: int = 400
     accounts: int = len(ACCOUNTS)
-    """In which the roles are."""
+    """Number of accounts with roles."""
     seed: int = 1
 
 
 class Habits(NamedTuple):
-    """Calls that a role makes, with cumulative weights."""
+    """Typical calls of a role, with cumulative weights."""
 
     makers: tuple[Maker, ...]
     weights: tuple[float, ...]
 
     def choose(self, rng: Random) -> Maker:
-        """One of them."""
+        """Choose one of them at random."""
         return rng.choices(self.makers, cum_weights=self.weights)[0]
 
 
 class Role(NamedTuple):
-    """A role and what it does."""
+    """A role and its typical calls."""
 
     account: str
     name: str
@@ -79,7 +79,7 @@ class Role(NamedTuple):
     weight: float
     """Share of the events of all roles."""
     data: float
-    """Share of its own events that are data events."""
+    """Share of its events that are data events."""
     management: Habits
     worldwide: Habits
     """Management calls in the region that records global services."""
@@ -92,13 +92,13 @@ class Role(NamedTuple):
         return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
 
     def share(self, region: str) -> float:
-        """Of the events of all roles."""
+        """Return the role's share, in a region, of the events of all roles."""
         return self.weight * (_HOME if region == self.home else (1 - _HOME) / (len(REGIONS) - 1))
 
 
 @cache
 def roles(shape: Shape) -> tuple[Role, ...]:
-    """All roles, the busiest first."""
+    """Return all roles, the busiest first."""
     rng, count = Random(f"{shape.seed}/roles"), shape.roles
     accounts = ACCOUNTS[: shape.accounts]
     weights = _zipf(count)
@@ -117,13 +117,13 @@ def roles(shape: Shape) -> tuple[Role, ...]:
 
 @cache
 def residents(shape: Shape, account: str, region: str) -> tuple[tuple[Role, ...], tuple[float, ...]]:
-    """The roles of an account, with their cumulative weights in a region."""
-    own = tuple(role for role in roles(shape) if role.account == account)
-    return own, tuple(accumulate(role.share(region) for role in own))
+    """Return the roles of an account with their cumulative weights in a region."""
+    members = tuple(role for role in roles(shape) if role.account == account)
+    return members, tuple(accumulate(role.share(region) for role in members))
 
 
 def _zipf(count: int) -> list[float]:
-    """Weights that add up to 1, the first such that the hottest role has its share of all events."""
+    """Return weights that add up to 1; the first one gives the busiest role its share of all events."""
 
     def law(shift: float) -> list[float]:
         raw = [(rank + shift) ** -_STEEP for rank in range(1, count + 1)]
@@ -134,7 +134,7 @@ def _zipf(count: int) -> list[float]:
 
 
 def _solve(rising: Callable[[float], float], target: float, bounds: tuple[float, float]) -> float:
-    """Where a rising function meets a value, by bisection."""
+    """Return where a rising function reaches a value, by bisection."""
     low, high = bounds
     for _ in range(60):
         middle = (low + high) / 2
@@ -172,7 +172,7 @@ def _role(rng: Random, accounts: Sequence[str], number: int, kind: str, weight: 
 
 
 def _tail(rng: Random, kind: str) -> list[Operation]:
-    """A few rare operations; who scans an account calls hundreds, all of them reading."""
+    """Choose a few rare operations. A scanner calls hundreds, all of which only read."""
     return rng.sample(_offered(reading=kind == "scanner"), k=rng.randint(*_TAIL[kind]))
 
 
@@ -182,7 +182,7 @@ def _offered(*, reading: bool) -> tuple[Operation, ...]:
 
 
 def _habits(kind: str, regular: Sequence[tuple[Maker, int]], tail: Sequence[Operation]) -> Habits:
-    """The rare ones have a small share together, except where they are the job."""
+    """Return regular and rare calls. Rare calls have a small share together, except for scanners."""
     total = sum(weight for _, weight in regular)
     share = {"scanner": 8.0, "human": 0.6, "ci": 0.4}.get(kind, 0.08)
     rare = [(from_model(one), share * total / len(tail)) for one in tail]

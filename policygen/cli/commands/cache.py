@@ -32,5 +32,7 @@ def command(
             "whose folder is it? $POLICYGEN_CACHE names another",
             code="PG-E223",
         ) from error
-    contents = f"{pluralize(size.jobs, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
+    contents = (
+        f"{pluralize(size.requests, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
+    )
     typer.echo(f"{'removed' if clear else 'kept'}: {contents} in {escape_controls(str(root))}")

@@ -39,7 +39,7 @@ def command(
     snapshot = take_snapshot(
         open_session(profile or None),
         region or (),
-        say=notify,
+        on_message=notify,
         last_accessed=last_accessed,
         organization=organization,
     )

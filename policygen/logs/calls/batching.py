@@ -1,7 +1,7 @@
-"""Records that differ in nothing that is kept apart, counted together before anything is made of them.
+"""Counting records in groups: most records of a workload repeat others in all but time, address and eventID.
 
-Most records of a workload say the same again. Who called what, and how, is read once for each *kind* of record; what it
-touched, once for each tally of that kind. What comes out is what adding up record by record would give.
+Each group of such records is read once: who called what, and how. What a call touched is read once for each count of
+the group. The result is what adding up the records one by one would give.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from policygen.logs.events.record import Record, Resource
 from policygen.text import clean_word, sanitize
 
 MANY = 64
-"""Addresses of one tally that are held before all but few are dropped."""
+"""Addresses that a count holds before it drops all but a few."""
 
 Touched = tuple[bytes, tuple[Resource, ...] | None]
-"""What tells the tallies of a kind apart: requestParameters as delivered, and resources."""
+"""Tells the counts of a group apart: requestParameters as delivered, and resources."""
 
 
 class GroupCount:
-    """How often and when, of records that differ in nothing else that is kept."""
+    """How many records of a group touched the same, when, and from which addresses."""
 
     __slots__ = ("addresses", "count", "first", "last", "samples")
 
@@ -47,7 +47,7 @@ class GroupCount:
         self.addresses: set[str | None] = set()
 
     def add(self, time: str, event_id: str | None, address: str | None) -> None:
-        """Counts a record: its eventTime, and eventID and sourceIPAddress as delivered."""
+        """Count a record by its eventTime, and its eventID and sourceIPAddress as delivered."""
         self.count += 1
         if time > self.last:  # noqa: PLR1730 - max() takes twice as long, and there are millions
             self.last = time
@@ -65,72 +65,73 @@ class GroupCount:
                 self.addresses = set(self.few_addresses())
 
     def few_addresses(self) -> frozenset[str]:
-        """The addresses that are kept, cleaned."""
+        """Return the first few addresses, cleaned."""
         if len(self.addresses) == 1:
             return singleton(clean_word(next(iter(self.addresses))))
         return sample(frozenset([clean_word(one) for one in self.addresses if one]))
 
 
 class EventGroup:
-    """Records of the same caller, operation, outcome and day, made in the same manner.
+    """Records of one day with the same caller, operation and outcome, made through the same channel.
 
     Attributes:
         caller: who called, or why these records are no calls.
         day: date in UTC.
-        account: that the records were delivered to.
-        data: whether they are data events.
-        reads: whether they only read.
-        kept: whether the calls are kept one by one, and not just counted.
-        tallies: what was counted.
+        account: the account that the records were delivered to.
+        is_data: whether they are data events.
+        read_only: whether they only read.
+        selected: whether the role's calls are kept, so that more than the number of events is needed.
+        counts: a count for all records that touched the same.
     """
 
     __slots__ = (
-        "account", "agent", "caller", "data", "day", "denial", "kept", "reads", "region", "said", "tallies", "user",
+        "account", "agent", "caller", "counts", "day", "denial", "fields", "is_data", "read_only", "region",
+        "selected", "user",
     )  # fmt: skip
 
     def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
-        """Reads a record for all of its kind; `select` says which roles' calls are kept one by one."""
+        """Read one record for the whole group; `select` says which roles' calls are kept."""
         self.caller: Principal | SkippedRecord = principal_or_skip(record)
-        self.kept = False
-        self.tallies: dict[Touched, GroupCount] = {}
+        self.selected = False
+        self.counts: dict[Touched, GroupCount] = {}
         if isinstance(self.caller, SkippedRecord):
             return
         self.day = (record.eventTime or "")[:10]
         self.account = clean_word(record.recipientAccountId)
         self.region = clean_word(record.awsRegion)
-        self.data = record.eventCategory == "Data"
-        self.reads = bool(record.readOnly)
-        who = self.caller
-        if who.role is None or who.is_cross_account_copy or not select(who.role):
+        self.is_data = record.eventCategory == "Data"
+        self.read_only = bool(record.readOnly)
+        caller = self.caller
+        if caller.role is None or caller.is_cross_account_copy or not select(caller.role):
             return
-        self.kept = True
-        self.said = normalize(record)
-        self.denial = denial_in(record, self.said)
+        self.selected = True
+        self.fields = normalize(record)
+        self.denial = denial_in(record, self.fields)
         self.agent = agent_of(record)
         self.user = credential_use_of(
-            who.function,
-            who.session,
+            caller.function,
+            caller.session,
             self.agent,
-            self.said.via,
+            self.fields.via,
             is_from_ip_address(record),
             is_presigned(record),
         )
 
-    def calls(self, who: Principal) -> Iterator[tuple[CallBucket, Evidence]]:
-        """The calls of the caller that were counted, and their evidence; a call may come more than once."""
-        weak = self.said.outcome is Outcome.WEAK
-        days, sessions, agents = singleton(self.day), singleton(who.session), singleton(self.agent)
-        for (params, resources), tally in self.tallies.items():
-            call = call_of(self.said, who, self.denial, params, resources_of(resources))
+    def calls(self, caller: Principal) -> Iterator[tuple[CallBucket, Evidence]]:
+        """Give the caller's calls with their evidence; the same call may come several times."""
+        weak = self.fields.outcome is Outcome.WEAK
+        days, sessions, agents = singleton(self.day), singleton(caller.session), singleton(self.agent)
+        for (params, resources), count in self.counts.items():
+            call = call_of(self.fields, caller, self.denial, params, resources_of(resources))
             evidence = Evidence(
-                tally.count,
-                tally.first,
-                tally.last,
+                count.count,
+                count.first,
+                count.last,
                 days,
-                tuple(tally.samples),
+                tuple(count.samples),
                 sessions,
                 agents,
-                tally.few_addresses(),
-                tally.count if weak else 0,
+                count.few_addresses(),
+                count.count if weak else 0,
             )
             yield CallBucket(call, self.day, self.user), evidence

@@ -1,7 +1,4 @@
-"""Calls, and the evidence of them: what remains of events when all that IAM cannot see is taken away.
-
-Evidence is a sum, so that the order, the splitting and the repetition of files cannot change it.
-"""
+"""Calls: what remains of events when all that IAM cannot see is taken away."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from policygen.logs.events.principal import Principal, partition_of_arn
 
 
 class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
-    """What makes two events the same for IAM. `params` is canonical JSON of the identifying parameters."""
+    """A call. Two events with the same signature are the same for IAM."""
 
     source: str
     name: str
@@ -33,10 +30,11 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
     via: str
     vpce: str
     params: bytes
+    """Canonical JSON of the parameters that identify what the call touched."""
     resources: tuple[ResourceEntry, ...]
 
     def call(self) -> Call:
-        """The call as the catalog reads it."""
+        """Return the call in the form that the catalog takes."""
         return Call(
             source=self.source,
             name=self.name,
@@ -55,55 +53,55 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def _identifying(source: str, name: str, params: bytes) -> bytes:
-    """Canonical JSON of the parameters that identify what a call touched."""
+    """Return canonical JSON of the parameters that identify what a call touched."""
     return _encode(project(source, name, parameters(params), arns=b'"arn:' in params))
 
 
-_remembered = lru_cache(maxsize=16384)(_identifying)
+_identifying_cached = lru_cache(maxsize=16384)(_identifying)
 
 
 def call_signature(event: Event) -> CallSignature:
-    """The call an event belongs to."""
-    return call_of(event.said, event.principal, event.denial, bytes(event.params), event.resources)
+    """Return the call that an event belongs to."""
+    return call_of(event.fields, event.principal, event.denial, bytes(event.params), event.resources)
 
 
 def call_of(
-    said: EventFields,
-    who: Principal,
+    fields: EventFields,
+    caller: Principal,
     denial: Denial | None,
     params: bytes,
     resources: tuple[ResourceEntry, ...],
 ) -> CallSignature:
-    """The call an event belongs to that says this.
+    """Return the call that an event belongs to.
 
     Args:
-        said: its words.
-        who: its caller.
-        denial: what it says of a denial.
+        fields: the event's fields.
+        caller: who made it.
+        denial: what its error message says of a denial.
         params: its requestParameters, JSON as delivered.
         resources: its resources.
     """
-    arn = (who.role.arn if who.role else "") or next((r.arn for r in resources), "")
-    # The calls of a workload repeat; what is long seldom does.
-    known = (_remembered if len(params) < 512 else _identifying)(said.source, said.name, params)
+    arn = (caller.role.arn if caller.role else "") or next((r.arn for r in resources), "")
+    # A workload repeats its calls, but seldom those with long parameters.
+    identifying = _identifying_cached if len(params) < 512 else _identifying
     return CallSignature(
-        said.source,
-        said.name,
-        said.region,
-        who.account,
-        partition_of_arn(arn) if arn else partition_of(said.region),
-        said.outcome,
-        said.error,
+        fields.source,
+        fields.name,
+        fields.region,
+        caller.account,
+        partition_of_arn(arn) if arn else partition_of(fields.region),
+        fields.outcome,
+        fields.error,
         denial,
-        said.via,
-        said.vpce,
-        known,
+        fields.via,
+        fields.vpce,
+        identifying(fields.source, fields.name, params),
         resources,
     )
 
 
 class CallBucket(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):
-    """What is added up apart: a call, the day in UTC, and who used the role's credentials in what manner."""
+    """Evidence is added up for each bucket: a call, the day in UTC, and how the role's credentials were used."""
 
     call: CallSignature
     day: str
@@ -113,16 +111,21 @@ class CallBucket(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_h
 Calls = dict[CallBucket, Evidence]
 
 
-def count_in(calls: Calls, key: CallBucket, evidence: Evidence) -> None:
-    """Adds evidence of a call to what there is of it."""
-    old = calls.get(key)
-    calls[key] = evidence if old is None else old + evidence
+def count_in(calls: Calls, bucket: CallBucket, evidence: Evidence) -> None:
+    """Add evidence to that of a bucket."""
+    old = calls.get(bucket)
+    calls[bucket] = evidence if old is None else old + evidence
 
 
 def call_bucket(event: Event) -> CallBucket:
-    """What an event is added up under."""
-    who = event.principal
+    """Return the bucket of an event."""
+    caller = event.principal
     user = credential_use_of(
-        who.function, who.session, event.user_agent, event.said.via, event.from_ip_address, event.presigned
+        caller.function,
+        caller.session,
+        event.user_agent,
+        event.fields.via,
+        event.from_ip_address,
+        event.presigned,
     )
     return CallBucket(call_signature(event), event.time[:10], user)

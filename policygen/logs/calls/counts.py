@@ -33,7 +33,7 @@ Select = Callable[[RoleKey], bool]
 """Which roles' calls are kept. Picklable, since logs may be read in another process."""
 
 
-def nobody(_: RoleKey) -> bool:
+def no_role(_: RoleKey) -> bool:
     """Select no role: only the totals are counted."""
     return False
 
@@ -111,10 +111,10 @@ class CallCounts:
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
                 continue
-            touched = (bytes(record.requestParameters) if group.kept else b"", record.resources)
-            count = group.tallies.get(touched)
+            touched = (bytes(record.requestParameters) if group.selected else b"", record.resources)
+            count = group.counts.get(touched)
             if count is None:
-                count = group.tallies[touched] = GroupCount()
+                count = group.counts[touched] = GroupCount()
                 held += 1 + len(touched[0]) // 2048
             count.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in CHANGE_EVENTS:
@@ -153,7 +153,7 @@ class CallCounts:
                 self.totals.principals[caller.kind or "unknown"] += events
             elif not caller.is_cross_account_copy:
                 self.totals.roles[role] += events
-            if role is not None and group.kept:
+            if role is not None and group.selected:
                 calls = self.calls.setdefault(role, {})
                 for bucket, evidence in group.calls(caller):
                     count_in(calls, bucket, evidence)
@@ -162,19 +162,19 @@ class CallCounts:
         """Add the events of a group to the totals that do not depend on the caller; return how many they are."""
         totals, events = self.totals, 0
         first, last = totals.first or "~", totals.last
-        for count in group.tallies.values():
+        for count in group.counts.values():
             events += count.count
             first, last = min(first, count.first), max(last, count.last)
         totals.first, totals.last = first, last
         totals.days[group.day] += events
         totals.account_days[f"{group.account} {group.day}"] += events
         totals.regions[group.region] += events
-        if group.data:
-            for (_, resources), count in group.tallies.items():
+        if group.is_data:
+            for (_, resources), count in group.counts.items():
                 for type_ in {entry.type for entry in resources or () if entry.type}:
                     totals.data_types[type_] += count.count
         else:
-            totals.management["read" if group.reads else "write"] += events
+            totals.management["read" if group.read_only else "write"] += events
         return events
 
     def add_searched(self, day: str, region: str) -> None:

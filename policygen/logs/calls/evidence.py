@@ -1,4 +1,4 @@
-"""How often and when something was seen. Evidence is a sum."""
+"""How often and when something was seen. Evidence adds up, in any order."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from policygen.logs.events.event import Event
 from policygen.logs.events.outcome import Outcome
 
 SAMPLES = 5
-"""Event ids, sessions and user agents kept with a call: enough to look it up, few enough to stay small."""
+"""eventIDs, sessions, user agents and addresses that are kept with a call: enough to look it up, and small."""
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """How often and when something was seen. Adding two gives what one would have been."""
+    """How often, when and by whom something was seen; the sum of two is the evidence of both together."""
 
     count: int
     first: str
@@ -30,7 +30,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     addresses: frozenset[str] = frozenset()
     """sourceIPAddress: an address, or the name of a service."""
     weak: int = 0
-    """Events of the count that may have failed before the permission was looked at (1.10.4)."""
+    """Events of the count that may have failed before the permission was checked (1.10.4)."""
 
     def __add__(self, other: Evidence) -> Evidence:
         return Evidence(
@@ -56,7 +56,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 
 def evidence_of(event: Event, day: str) -> Evidence:
-    """The evidence of one event."""
+    """Return the evidence of one event."""
     return Evidence(
         count=1,
         first=event.time,
@@ -71,19 +71,19 @@ def evidence_of(event: Event, day: str) -> Evidence:
 
 
 def sample(texts: frozenset[str]) -> frozenset[str]:
-    """The first of some texts, at most `SAMPLES`."""
+    """Return the first of some texts, at most `SAMPLES`."""
     return texts if len(texts) <= SAMPLES else frozenset(sorted(texts)[:SAMPLES])
 
 
 def sum_evidence(evidence: Iterable[Evidence]) -> Evidence | None:
-    """The sum, or None of nothing."""
-    result: Evidence | None = None
-    for one in evidence:
-        result = one if result is None else result + one
-    return result
+    """Return the sum, or None where there is no evidence."""
+    total: Evidence | None = None
+    for part in evidence:
+        total = part if total is None else total + part
+    return total
 
 
 @lru_cache(maxsize=8192)
 def singleton(text: str) -> frozenset[str]:
-    """A text as a set; the empty set for none."""
+    """Return a text as a set, the empty set for ""."""
     return frozenset((text,)) if text else frozenset()

@@ -1,6 +1,6 @@
-"""The form in which calls are kept: one row a call, day and user, as a Parquet table.
+"""Counted calls as a Parquet table: one row for each bucket.
 
-What is kept are sums: no record, and of a call's parameters those that identify what it touched.
+The table holds sums: no record, and only the parameters that identify what a call touched.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _texts = msgspec.json.Decoder(frozenset[str]).decode
 class CallRow(NamedTuple):
     """One row, in the order of the table's columns. Nested values are JSON."""
 
-    portion: int
-    """Which part of the file the row belongs to."""
+    chunk: int
+    """Number of the chunk that the row belongs to."""
     role_account: str
     role_id: str
     role_arn: str
@@ -64,17 +64,17 @@ class CallRow(NamedTuple):
     weak: int
 
 
-_NUMBERS = {"portion", "times", "weak"}
+_NUMBERS = {"chunk", "times", "weak"}
 _JSON = {"denial", "params", "resources", "samples", "sessions", "agents", "addresses"}
 
 
-def to_rows(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[CallRow]:
-    """The rows of some calls, by role, so that one role's lie together."""
+def to_rows(chunk: int, calls: dict[RoleKey, Calls]) -> Iterable[CallRow]:
+    """Give the rows of some calls, those of one role together."""
     for role in sorted(calls):
         for key, seen in calls[role].items():
             call, user = key.call, key.user
             yield CallRow(
-                portion,
+                chunk,
                 role.account,
                 role.role_id,
                 role.arn,
@@ -106,7 +106,7 @@ def to_rows(portion: int, calls: dict[RoleKey, Calls]) -> Iterable[CallRow]:
 
 
 def from_row(row: CallRow) -> tuple[RoleKey, CallBucket, Evidence]:
-    """The call and the evidence that a row stands for."""
+    """Return the role, the bucket and the evidence of a row."""
     call = CallSignature(
         row.source,
         row.name,
@@ -138,19 +138,19 @@ def from_row(row: CallRow) -> tuple[RoleKey, CallBucket, Evidence]:
 
 
 def calls_to_parquet(rows: Iterable[CallRow]) -> bytes:
-    """Rows as a Parquet file."""
+    """Return rows as a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [() for _ in CallRow._fields]
-    made = [_column(name, values) for name, values in zip(CallRow._fields, columns, strict=True)]
+    arrays = [_column(name, values) for name, values in zip(CallRow._fields, columns, strict=True)]
     out = BytesIO()
-    pq.write_table(pa.Table.from_arrays(made, list(CallRow._fields)), out, compression="zstd")
+    pq.write_table(pa.Table.from_arrays(arrays, list(CallRow._fields)), out, compression="zstd")
     return out.getvalue()
 
 
 def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
-    """A column, out of its buffers: `pa.array` would load pandas, which takes longer than a small cache does."""
+    """Return a column made of buffers: `pa.array` would load pandas, which takes longer than reading a small cache."""
     import pyarrow as pa
 
     if name in _NUMBERS:
@@ -163,10 +163,10 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
 
 
 def rows_in(data: bytes) -> Iterable[CallRow]:
-    """The rows of a Parquet file of calls.
+    """Give the rows of a Parquet file of calls.
 
     Raises:
-        KeyError, ValueError, OSError: it is none.
+        KeyError, ValueError, OSError: the file is something else.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,8 +1,8 @@
-"""Calls of more roles than memory should hold, on disk until they are asked for, role by role.
+"""Calls of more roles than fit into memory wait on disk, and are read back role by role.
 
-Calls go to one of a fixed number of files by the name of their role, so that everything of one name lies in one file
-and one file at a time is read back. What is written are sums and identifying parameters, as in the cache, into a
-folder that only the user can read and that is gone at the end.
+The name of a role decides into which of a fixed number of files its calls go, so one file at a time is read back. The
+files hold sums and identifying parameters, as the cache does; their folder is readable for the user only, and is
+removed at the end.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from policygen.parallel import gc_paused
 from policygen.text import escape_controls
 
 PARTS = 64
-"""Files: with so many, one holds the calls of a few of a large account's roles."""
+"""Files: with so many, each holds the calls of a few of a large account's roles."""
 
 ROOM = 10_000
-"""Calls that are held in memory before they are written, some 20 MB."""
+"""Calls that are held in memory before they are written, about 20 MB."""
 
 PackedCalls = dict[RoleKey, list[bytes]]
-"""Calls of each role in the pieces in which they were written: they cross to another process at little cost."""
+"""Calls of each role, packed as they were written: cheap to send to another process."""
 
 
 class PackedParts(NamedTuple):
-    """Calls as they are written, so that they need not be made again where they only pass through."""
+    """Packed calls, sorted into the files that they go to."""
 
     parts: dict[int, bytes]
-    """Number of a file -> what belongs into it."""
+    """Number of a file -> the bytes to append to it."""
     roles: tuple[RoleKey, ...]
 
 
@@ -47,10 +47,10 @@ _calls = msgspec.msgpack.Decoder(list[tuple[CallBucket, Evidence]]).decode
 
 
 class SpillStore:
-    """Takes calls as they come, and gives them back by the role's name. Used once, as a context manager."""
+    """Writes calls as they come, and reads them back by the role's name. Used once, as a context manager."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder`: where the files are made; the system's temporary folder by default."""
+        """Make the files in a folder; in the system's temporary folder by default."""
         self._folder = tempfile.TemporaryDirectory(prefix="policygen-", dir=folder)
         self._names: dict[str, set[RoleKey]] = {}
 
@@ -63,7 +63,7 @@ class SpillStore:
         self._folder.cleanup()
 
     def write(self, calls: dict[RoleKey, Calls]) -> None:
-        """Writes calls and forgets them: the mapping is empty afterwards.
+        """Write calls and empty the mapping.
 
         Raises:
             UsageError: PG-E278, the disk is full, or not writable.
@@ -71,7 +71,7 @@ class SpillStore:
         self.write_packed(pack_calls(calls))
 
     def write_packed(self, packed: PackedParts) -> None:
-        """Writes calls that were packed, perhaps elsewhere; raises as `take` does."""
+        """Write packed calls; raises as `write` does."""
         for role in packed.roles:
             self._names.setdefault(_name(role), set()).add(role)
         for part, data in packed.parts.items():
@@ -90,15 +90,15 @@ class SpillStore:
             ) from None
 
     def names(self) -> dict[str, set[RoleKey]]:
-        """Names in lower case, as IAM compares them (1.3.8), and the roles so called; an id where there is no name."""
+        """Return the roles by name in lower case, as IAM compares names (1.3.8), or by id where there is no name."""
         return self._names
 
     def by_name(self) -> Iterator[tuple[str, PackedCalls]]:
-        """Each name with the calls of the roles so called, one file's in memory at a time."""
+        """Give each name with the calls of the roles that have it; the calls of one file are in memory at a time."""
         for part in range(PARTS):
-            found = self._read(part)
-            for name in sorted(found):
-                yield name, found.pop(name)
+            named = self._read(part)
+            for name in sorted(named):
+                yield name, named.pop(name)
 
     def _read(self, part: int) -> dict[str, PackedCalls]:
         named: dict[str, PackedCalls] = {}
@@ -116,7 +116,7 @@ class SpillStore:
 
 
 def pack_calls(calls: dict[RoleKey, Calls]) -> PackedParts:
-    """Packs calls and forgets them: the mapping is empty afterwards."""
+    """Pack calls and empty the mapping."""
     with gc_paused():
         parts: dict[int, list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]] = {}
         for role, theirs in calls.items():
@@ -127,7 +127,7 @@ def pack_calls(calls: dict[RoleKey, Calls]) -> PackedParts:
 
 
 def unpack_calls(pieces: PackedCalls) -> dict[RoleKey, Calls]:
-    """The calls of each role, added up: of what `SpillStore.by_name` gives."""
+    """Return the calls of each role, added up, of what `SpillStore.by_name` gives."""
     with gc_paused():
         return {role: _sum(theirs) for role, theirs in pieces.items()}
 

@@ -1,6 +1,6 @@
-"""Who used a role's credentials, and in what manner: by what the record says of the session and of the agent.
+"""Who used a role's credentials, and through which channel, according to the session's name and the user agent.
 
-A user agent is the caller's own word. It can betray somebody who did not think of it, and clears nobody.
+The caller chooses the user agent: an odd one is a sign of misuse, a usual one proves nothing.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import msgspec
 
 Channel = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
 """``runtime``: an SDK that names Lambda's environment; ``service``: an AWS service with the role's rights;
-``platform``: Lambda's own poller or network; ``presigned``: a link that the workload signed, in whoever's hands;
+``platform``: Lambda's own poller or network; ``presigned``: a link that the workload signed and anybody may have used;
 ``interactive``: a command line, console or browser; ``other``."""
 
 
 class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What the credentials of a call were issued to, and how they were used."""
+    """What the credentials of a call were issued to, and through which channel they were used."""
 
     function: str = ""
-    """ARN of what the credentials were issued to (1.6.1), else the session's name where the agent is Lambda's
-    runtime, whose sessions are called like the function (1.6.4), else ""."""
+    """ARN of what the credentials were issued to (1.6.1); else the session's name where the user agent is Lambda's
+    runtime, which names its sessions after the function (1.6.4); else ""."""
     channel: Channel = "other"
 
     @property
     def of_function(self) -> bool:
-        """Whether the credentials are a Lambda function's, and not those of an instance or of nobody named."""
+        """Whether the credentials were issued to a Lambda function, not to an instance or to something unknown."""
         return bool(self.function) and (":function:" in self.function or not self.function.startswith("arn:"))
 
 
@@ -37,8 +37,8 @@ _PLATFORM = re.compile(r"\[?awslambda-worker/", re.I)
 # Sessions of tracing, pollers and network interfaces, with the function's role (1.6.4).
 _PLATFORM_SESSION = re.compile(r"tracing$|awslambda_")
 _SERVICE = re.compile(r"([a-z0-9-]+\.)+(amazonaws\.com(\.cn)?|aws\.internal)|AWS Internal", re.I)
-# Command lines, consoles, browsers, and tools that people run by hand; as products name themselves, not as words
-# anywhere in an application's own name.
+# Command lines, consoles, browsers and tools that people run by hand, where the product's name stands as a whole: an
+# application may have such a word in its own name.
 _INTERACTIVE = re.compile(
     r"(?:^|[\[ ])(?:aws-cli|S3Console|AWSCloudShell|Mozilla|AWSPowerShell|aws-vault|PostmanRuntime|curl)/"
     r"|(?:^|[\[ ])(?:Cyberduck|S3 ?Browser)"
@@ -50,7 +50,7 @@ _INTERACTIVE = re.compile(
 
 @lru_cache(maxsize=4096)
 def channel_of(agent: str, via: str = "", from_ip_address: bool = False) -> Channel:
-    """The manner of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
+    """Return the channel of a user agent; `via` is userIdentity.invokedBy, whose calls have no IP address (1.5.3)."""
     if via or (_SERVICE.fullmatch(agent) and not from_ip_address):
         return "interactive" if not via and "console" in agent.lower() else "service"
     if _RUNTIME.search(agent):
@@ -64,14 +64,14 @@ def channel_of(agent: str, via: str = "", from_ip_address: bool = False) -> Chan
 def credential_use_of(
     function: str, session: str, agent: str, via: str, from_ip_address: bool = False, presigned: bool = False
 ) -> CredentialUse:
-    """The user of a call.
+    """Return who used the credentials of a call, and through which channel.
 
     Args:
         function: inScopeOf.credentialsIssuedTo, or "".
         session: the session's name.
         agent: the user agent.
         via: userIdentity.invokedBy, or "".
-        outside: whether the call came from an IP address, so that an agent that names a service is only said to.
+        from_ip_address: whether the call came from an IP address: then no service made it, whatever the agent says.
         presigned: whether the signature came in the URL.
     """
     channel: Channel = "presigned" if presigned else channel_of(agent, via, from_ip_address)

@@ -1,6 +1,6 @@
-"""From a record to an event: who called, whether it was allowed, and what is worth keeping.
+"""From a record to an event: who called, whether the call was allowed, and what it touched.
 
-`read_event` is total: every record gives an `Event` or an `SkippedRecord` with its reason, so that counts add up.
+`read_event` fails for no record: it returns an `Event`, or a `SkippedRecord` with the reason, so that counts add up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from policygen.text import clean_word, sanitize
 
 
 class EventFields(NamedTuple):
-    """What an event says in words that many others say as well: cleaned and judged once."""
+    """The fields of an event that many events share, cleaned, with the outcome that they prove."""
 
     source: str
     name: str
@@ -34,49 +34,48 @@ class EventFields(NamedTuple):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One API call, attributed and judged. A struct, for a trail has millions."""
+    """One API call: the caller, the outcome and what it touched. A struct, because a trail has millions."""
 
     id: str
     shared_id: str
     time: str
     """ISO 8601 in UTC, to the second."""
-    said: EventFields
+    fields: EventFields
     principal: Principal
     denial: Denial | None
     params: msgspec.Raw
     resources: tuple[ResourceEntry, ...]
     user_agent: str
     address: str = ""
-    """sourceIPAddress: an address, or the DNS name of a service."""
+    """sourceIPAddress: an IP address, or the DNS name of a service."""
     from_ip_address: bool = False
-    """Whether that is an address."""
     presigned: bool = False
-    """The signature came in the URL: whoever was given the link used it, as its maker meant."""
+    """The signature came in the URL, so anybody who was given the link may have used it."""
 
     @property
     def source(self) -> str:
         """eventSource."""
-        return self.said.source
+        return self.fields.source
 
     @property
     def name(self) -> str:
         """eventName."""
-        return self.said.name
+        return self.fields.name
 
     @property
     def outcome(self) -> Outcome:
         """What the event proves."""
-        return self.said.outcome
+        return self.fields.outcome
 
     @property
     def error(self) -> str:
         """errorCode without ``Client.`` or ``Server.``; "" for success."""
-        return self.said.error
+        return self.fields.error
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedRecord:
-    """A record that says nothing about the permissions of a caller, and why."""
+    """A record from which nothing follows for the permissions of a caller, and why."""
 
     id: str
     source: str
@@ -86,7 +85,7 @@ class SkippedRecord:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
 _QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
-_FIRST_DAY = "2013-11-13"  # CloudTrail's own first day: what is older is no log of it
+_FIRST_DAY = "2013-11-13"  # CloudTrail's first day: it wrote no older record
 _CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 _NOT_CALLS = {
@@ -101,15 +100,15 @@ _NOT_CALLS = {
 
 
 def read_event(record: Record) -> Event | SkippedRecord:
-    """The event a record stands for, or why it is none (1.7)."""
+    """Return the event of a record, or why it has none (1.7)."""
     caller = principal_or_skip(record)
     return caller if isinstance(caller, SkippedRecord) else event_of(record, caller)
 
 
 def principal_or_skip(record: Record) -> Principal | SkippedRecord:
-    """Who made the call that a record is about, or why it is about none.
+    """Return the caller of a record, or why the record is no call.
 
-    Apart from `event_of`, because most records of a trail need no more than this.
+    `event_of` does the rest: most records of a trail need no more than the caller.
     """
     reason = _not_a_call(record)
     if not reason:
@@ -122,7 +121,7 @@ def principal_or_skip(record: Record) -> Principal | SkippedRecord:
     )
 
 
-def _said(
+def _fields_of(
     source: str | None,
     name: str | None,
     region: str | None,
@@ -138,15 +137,15 @@ def _said(
     )
 
 
-_said_before = lru_cache(maxsize=8192)(_said)
+_fields_cached = lru_cache(maxsize=8192)(_fields_of)
 _LONG = 1024
-"""Characters of words that are not remembered, since no real ones are as long."""
+"""Characters of fields that are not cached: no real ones are as long."""
 
 
 def normalize(record: Record) -> EventFields:
-    """The words of a record that `principal_or_skip` accepted."""
+    """Return the fields of a record that `principal_or_skip` accepted."""
     via = record.userIdentity.invokedBy if record.userIdentity else None
-    words = (
+    texts = (
         record.eventSource,
         record.eventName,
         record.awsRegion,
@@ -154,30 +153,31 @@ def normalize(record: Record) -> EventFields:
         via,
         record.vpcEndpointId,
     )
-    return (_said_before if sum([len(word) for word in words if word]) < _LONG else _said)(*words)
+    read = _fields_cached if sum([len(text) for text in texts if text]) < _LONG else _fields_of
+    return read(*texts)
 
 
-def denial_in(record: Record, said: EventFields) -> Denial | None:
-    """What the record says of a denial; None where there was none."""
-    denied = said.outcome is Outcome.DENIED
-    return denial_of(said.error, (record.errorMessage or "")[:2048]) if denied else None
+def denial_in(record: Record, fields: EventFields) -> Denial | None:
+    """Return what the error message names of a denial; None where the call was not denied."""
+    denied = fields.outcome is Outcome.DENIED
+    return denial_of(fields.error, (record.errorMessage or "")[:2048]) if denied else None
 
 
 def agent_of(record: Record) -> str:
-    """The user agent, cleaned."""
+    """Return the user agent, cleaned."""
     return clean_word(record.userAgent, 256)
 
 
 def event_of(record: Record, principal: Principal) -> Event:
-    """The event of a record that `principal_or_skip` accepted."""
-    said = normalize(record)
+    """Return the event of a record that `principal_or_skip` accepted."""
+    fields = normalize(record)
     return Event(
         sanitize(record.eventID, 128),
         sanitize(record.sharedEventID, 128) if record.sharedEventID else "",
         record.eventTime or "",
-        said,
+        fields,
         principal,
-        denial_in(record, said),
+        denial_in(record, fields),
         record.requestParameters,
         resources_of(record.resources),
         agent_of(record),
@@ -202,12 +202,12 @@ def _not_a_call(record: Record) -> str:
 
 
 def _is_time(text: str) -> bool:
-    """Whether this is CloudTrail's time, ``2026-11-24T22:36:07Z``."""
+    """Return whether this is a time as CloudTrail writes it, ``2026-11-24T22:36:07Z``."""
     return has_clock(text) and _is_day(text[:10])
 
 
 def has_clock(time: str) -> bool:
-    """Whether a time of day stands behind the ten characters of a date."""
+    """Return whether a time of day follows the ten characters of a date."""
     return _CLOCK.fullmatch(time, 10) is not None
 
 
@@ -220,7 +220,7 @@ def _is_day(text: str) -> bool:
 
 
 def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...]:
-    """A record's resources that have an ARN."""
+    """Return a record's resources that have an ARN."""
     if not entries:
         return ()
     return tuple(
@@ -233,18 +233,18 @@ def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...
 
 
 def is_presigned(record: Record) -> bool:
-    """Whether the signature came in the URL."""
+    """Return whether the signature came in the URL."""
     return _QUERY_STRING.search(record.additionalEventData) is not None
 
 
 def is_from_ip_address(record: Record) -> bool:
-    """Whether the call came from an IP address, and not from what is named as a service."""
+    """Return whether sourceIPAddress is an IP address, and not the name of a service."""
     address = record.sourceIPAddress
     return address is not None and (address[-1:].isdigit() or ":" in address)
 
 
 def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
-    """An event's request parameters; empty when there are none or they are not a map."""
+    """Return an event's request parameters; empty where there are none, or where they are no JSON object."""
     try:
         value = msgspec.json.decode(params)
     except (ValueError, RecursionError):  # a lone surrogate, or nesting without end

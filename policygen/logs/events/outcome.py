@@ -1,4 +1,4 @@
-"""What an error code proves about the permission that a call needed, and what the message says of a denial."""
+"""What an error code proves about the permission that a call needed, and what the message names of a denial."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from policygen.text import sanitize
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What an AccessDenied message says (1.11); "" for what it does not name.
+    """What an AccessDenied message names (1.11); "" for what it does not name.
 
-    `policy_type` is AWS's word for the policy that denied: ``identity-based``, ``resource-based``,
+    `policy_type` is AWS's term for the policy that denied: ``identity-based``, ``resource-based``,
     ``service control``, ``permissions boundary`` …; `explicit` is true for an explicit deny.
     """
 
@@ -32,12 +32,12 @@ class Outcome(StrEnum):
     """What an event proves about the permission it needed (1.10.5)."""
 
     USED = "used"
-    """The call was authorised: it succeeded, or failed on something that is looked at after the check."""
+    """The call was authorised: it succeeded, or failed on something that AWS checks after the permission."""
     WEAK = "weak"
-    """Authorised or not, we cannot tell: throttling and validation may come before the check (1.10.4)."""
+    """Unknown whether it was authorised: throttling and validation may come before the permission check (1.10.4)."""
     DENIED = "denied"
     UNAUTHENTICATED = "unauthenticated"
-    """The credentials were refused; nothing is said about permissions (1.10.2)."""
+    """The credentials were refused, which proves nothing about permissions (1.10.2)."""
 
 
 # Error codes that mean "not authorised", over records and all service models (1.10.1).
@@ -60,7 +60,7 @@ _WEAK = re.compile(
     r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
-# User pools say this of a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
+# User pools return this for a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
 # AccessDeniedException there (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html).
 _END_USER = ("cognito-idp.amazonaws.com", "NotAuthorizedException")
 _DEPENDENCY_TYPE = "dependency"
@@ -79,10 +79,10 @@ _POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
 
 
 def outcome_of(code: str, source: str = "") -> Outcome:
-    """What an error code of an event source says; "" is success. `code` comes without its ``Client.`` prefix.
+    """Return what an error code of an event source proves; "" is success. `code` comes without its ``Client.`` prefix.
 
-    A service error that is none of the known kinds is raised after the check and counts as used: for
-    sufficiency the greater set is the safe one (1.10.5).
+    Any other error of a service is taken to be raised after the permission check: the call counts as used, because a
+    policy that allows too little breaks the workload (1.10.5).
     """
     if not code or (source, code) == _END_USER:
         return Outcome.USED
@@ -94,7 +94,7 @@ def outcome_of(code: str, source: str = "") -> Outcome:
 
 
 def denial_of(code: str, message: str) -> Denial:
-    """What an AccessDenied message names (1.11); empty fields for what it does not say."""
+    """Return what an AccessDenied message names (1.11); "" for what it does not name."""
     found = _MESSAGE.search(message)
     action = found["action"] if found else ""
     resource = (found["quoted"] or found["bare"] or "") if found else ""

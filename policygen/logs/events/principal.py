@@ -13,7 +13,7 @@ from policygen.text import sanitize
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who called. `role` is None for users, services and accounts."""
+    """A caller. `role` is None for users, services and accounts."""
 
     kind: str
     """userIdentity.type, or "" where the record has none."""
@@ -24,23 +24,23 @@ class Principal:
     function: str
     """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
     is_cross_account_copy: bool
-    """The copy that the resource's account received of another account's call (1.4.4)."""
+    """Whether this is the record that the account of the resource received of another account's call (1.4.4)."""
 
 
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
 
 
 def partition_of_arn(text: str) -> str:
-    """The partition an ARN names, ``aws`` when it names none."""
+    """Return the partition of an ARN; ``aws`` where it has none."""
     pieces = text.split(":", 2)
     return pieces[1] if len(pieces) == 3 and pieces[0] == "arn" and pieces[1] else "aws"
 
 
 def principal_of(record: Record) -> Principal:
-    """Who made the call (1.3). Total: what the record does not say is ""."""
+    """Return the caller of a record (1.3); what the record does not have is ""."""
     who = record.userIdentity or UserIdentity()
-    # The events of a trail come from few sessions; what is longer than any real one is not remembered.
-    read = _remembered if len(who.principalId or "") + len(who.arn or "") < 1024 else _principal
+    # The events of a trail come from few sessions; what is longer than any real one is not cached.
+    read = _principal_cached if len(who.principalId or "") + len(who.arn or "") < 1024 else _principal
     return read(who, record.recipientAccountId or "")
 
 
@@ -62,10 +62,10 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
             role = _role_from_session(who, issuer.userName if issuer else None, role_id)
         session = session_of_id or _session_from_arn(who.arn or "")
     elif kind == "AWSAccount" and role_id:
-        # The other account's copy: no ARN, only the id and the session (1.4.3).
+        # The copy that another account received: no ARN, only the id and the session (1.4.3).
         role, session = RoleKey(account, role_id, "", ""), session_of_id
     scope = who.inScopeOf
-    foreign = bool(role and recipient and account and recipient != account)
+    in_another_account = bool(role and recipient and account and recipient != account)
     return Principal(
         kind=sanitize(kind, 64),
         account=sanitize(account, 64),
@@ -75,11 +75,11 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         role=RoleKey(*(sanitize(part, 2048) for part in role)) if role else None,
         session=sanitize(session, 128),
         function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
-        is_cross_account_copy=foreign or kind == "AWSAccount",
+        is_cross_account_copy=in_another_account or kind == "AWSAccount",
     )
 
 
-_remembered = lru_cache(maxsize=4096)(_principal)
+_principal_cached = lru_cache(maxsize=4096)(_principal)
 
 
 def _split_id(principal_id: str | None) -> tuple[str, str]:
@@ -93,9 +93,10 @@ def _session_from_arn(arn: str) -> str:
 
 
 def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
-    """The role from a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1)."""
+    """Return the role of a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1)."""
     pieces = (who.arn or "").split("/", 2)
-    found = pieces[1] if len(pieces) >= 2 and pieces[0].endswith(":assumed-role") else name
-    if not found and not role_id:
+    if len(pieces) >= 2 and pieces[0].endswith(":assumed-role"):
+        name = pieces[1]
+    if not name and not role_id:
         return None
-    return RoleKey(who.accountId or "", role_id, "", found or "")
+    return RoleKey(who.accountId or "", role_id, "", name or "")

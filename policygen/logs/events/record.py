@@ -1,8 +1,8 @@
 """The CloudTrail record as delivered: the typed wire format, and nothing else.
 
-Only the fields that this tool reads are declared; `requestParameters` stays raw bytes until a record is
-known to matter, because most records of a trail belong to other roles. Every field may be missing
-(1.2.2, 1.3.2): the decoder is as tolerant as the log is odd, the judgement comes later, in `events`.
+Only the fields that policygen reads are declared. `requestParameters` stays raw bytes until a record is known to
+matter, because most records of a trail belong to other roles. Every field may be missing (1.2.2, 1.3.2): the decoder
+accepts that, and `events.event` decides what it means.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import msgspec
 
 ABSENT = msgspec.Raw(b"null")
-"""What stands for JSON that a record does not have."""
+"""The value of a raw field that a record does not have."""
 
 
 class _Wire(msgspec.Struct, frozen=True, gc=False):
-    """Frozen wire struct: no cycles, so the garbage collector need not look at millions of them."""
+    """A frozen struct without cycles, so the garbage collector need not visit millions of them."""
 
 
 class SessionIssuer(_Wire, frozen=True, gc=False):

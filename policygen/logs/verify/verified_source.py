@@ -44,14 +44,14 @@ MARGIN_HOURS = 30 / 60
 """Hours between the end of a window and the newest digest, so that every log file of the window has a digest."""
 
 
-def verify_source(source: Source, keys: Path | None, say: Callable[[str], None]) -> VerifiedSource:
+def verify_source(source: Source, keys: Path | None, on_message: Callable[[str], None]) -> VerifiedSource:
     """Return a source that is checked against the digests beside its log files. Only the keys are read now.
 
     Args:
         source: as it was opened.
         keys: folder of public keys, for a source of files; None leaves signatures unchecked there. CloudTrail gives the
             keys for a bucket.
-        say: receives messages about what the digests prove.
+        on_message: receives messages about what the digests prove.
 
     Raises:
         UsageError: the source has no digests, or takes no keys (PG-E234); there are no keys in the folder (PG-E232);
@@ -62,7 +62,7 @@ def verify_source(source: Source, keys: Path | None, say: Callable[[str], None])
             require_cryptography()
         public_keys = load_keys(keys) if keys else None
         places = [str(path) for path in source.paths]
-        return VerifiedSource(source, partial(verify_files, keys=public_keys, places=places), say)
+        return VerifiedSource(source, partial(verify_files, keys=public_keys, places=places), on_message)
     if not isinstance(source, S3Source):
         raise UsageError(
             "digests vouch for what a trail delivers to S3, and this log source reads something else",
@@ -76,7 +76,7 @@ def verify_source(source: Source, keys: Path | None, say: Callable[[str], None])
             code="PG-E234",
         )
     require_cryptography()
-    return VerifiedSource(source, partial(_verify_bucket, source), say)
+    return VerifiedSource(source, partial(_verify_bucket, source), on_message)
 
 
 def _verify_bucket(source: S3Source, logs: Sequence[LogObject], scope: Scope) -> Verification:
@@ -87,9 +87,9 @@ def _verify_bucket(source: S3Source, logs: Sequence[LogObject], scope: Scope) ->
 class VerifiedSource(LogSource):
     """Another source, whose digests are checked before anything is read."""
 
-    def __init__(self, source: LogSource, verify: Verify, say: Callable[[str], None]) -> None:
+    def __init__(self, source: LogSource, verify: Verify, on_message: Callable[[str], None]) -> None:
         self.reader, self.remote = source.reader, source.remote
-        self._source, self._verify, self._say = source, verify, say
+        self._source, self._verify, self._on_message = source, verify, on_message
         self._known: tuple[Sequence[LogObject], Scope, Verification] | None = None
 
     @property
@@ -130,7 +130,7 @@ class VerifiedSource(LogSource):
         """Check the digests of the relevant time; the result is kept, since the same objects may be listed twice."""
         if self._known and self._known[:2] == (logs, scope):
             return self._known[2]
-        self._say(f"reading the digests of {pluralize(len(logs), 'log file')}")
+        self._on_message(f"reading the digests of {pluralize(len(logs), 'log file')}")
         verification = self._verify(logs, scope)
         covered = coverage_check(verification.hours)
         hours = (
@@ -140,7 +140,7 @@ class VerifiedSource(LogSource):
         )
         verification = replace(verification, hours=tuple(hours))
         for line in verification.summary():
-            self._say(f"digests: {line}")
+            self._on_message(f"digests: {line}")
         self._known = logs, scope, verification
         return verification
 

@@ -1,4 +1,4 @@
-"""The rows of a batch: as a screen, as CSV, as Parquet."""
+"""Writes the rows of a batch as CSV and as Parquet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from policygen.plan.batch_table import BatchRow, sorted_rows
 from policygen.report.data.cells import Cell, csv_table
 
 SHOWN = 6
-"""Roles on the screen; all are in the table's file."""
+"""Roles on the screen; the files have all."""
 
 
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
@@ -22,7 +22,7 @@ _NUMBERS = {
 
 
 def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
-    """Each row as plain values, in order."""
+    """Return each row as plain values, in the order of the table."""
     return [
         msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
         for row in sorted_rows(rows)
@@ -30,12 +30,12 @@ def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
 
 
 def batch_to_csv(rows: Sequence[BatchRow]) -> str:
-    """The rows as CSV (RFC 4180), which no spreadsheet takes for formulas."""
+    """Return the rows as CSV (RFC 4180) without formulas."""
     return csv_table(COLUMNS, ([record[name] for name in COLUMNS] for record in records(rows)))
 
 
 def batch_to_parquet(rows: Sequence[BatchRow]) -> bytes:
-    """The rows as Parquet, with the types of their fields."""
+    """Return the rows as Parquet, with the types of their fields."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,7 +1,7 @@
-"""Tables that spreadsheets open: text that is no formula, whoever wrote it.
+"""Writes tables that spreadsheets can open, in which no foreign text is a formula.
 
-UTF-8 without a byte order mark: the mark would stand before the first column's name for every other reader, and our
-own words are ASCII. Only old versions of Excel then show the other letters of a name wrongly.
+The encoding is UTF-8 without a byte order mark: other readers would take the mark for a part of the first column's
+name. Our own words are ASCII; only old versions of Excel show other letters of a name wrongly.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import TypeAlias
 
 from policygen.text import escape_controls
 
-# What a spreadsheet takes for the start of a formula (https://owasp.org/www-community/attacks/CSV_Injection). The same
-# behind a semicolon: where that is the local separator, a cell begins there, quotes or not.
+# The start of a formula, as a spreadsheet reads it (https://owasp.org/www-community/attacks/CSV_Injection); also after
+# a semicolon: where that is the local separator, a cell begins there, quoted or not.
 _FORMULA = re.compile("(^|;)(?= *[=+\\-@\t\r\n＝＋－＠])")
 
 
 Cell: TypeAlias = str | int | float | bool | None
-"""What stands in a cell."""
+"""The value of a cell."""
 
 
 def plain_cell(value: Cell) -> str:
-    """A value as a cell: text in one printable line, with an apostrophe before what might be a formula."""
+    """Return a value as a cell: text in one printable line, with an apostrophe before a possible formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -35,7 +35,7 @@ def plain_cell(value: Cell) -> str:
 
 
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table as CSV (RFC 4180), its columns' names first."""
+    """Return a table as CSV (RFC 4180), the names of its columns first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""A plan as a table for spreadsheets: a row a permission, and what becomes of it."""
+"""Renders plans as a table for spreadsheets: a row for each permission, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from policygen.plan.model import Plan
 from policygen.report.data.cells import Cell, csv_table
-from policygen.report.figures import Uses, all_changes, uses
+from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.wording import denied_by
 
 COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "calls", "last", "why")
@@ -20,8 +20,8 @@ def render(plans: Sequence[Plan]) -> str:
 
 
 def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
-    role, used = (plan.role.name, plan.role.account), uses(plan)
-    none = Uses(0, "")
+    role, used = (plan.role.name, plan.role.account), use_by_action(plan)
+    none = ActionUse(0, "")
     for change in all_changes(plan):
         becomes = "granted" if plan.today is None and change.kind == "added" else change.kind
         seen = used.get(change.action, none)
@@ -30,11 +30,11 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
     for one in plan.missing:
         service, why = _service(one.action), _on(one.resource, one.cause)
         yield *role, service, one.action, "missing", "", "", one.count, one.last, why
-    for wanted in plan.wanted_but_denied:
-        why = _on(wanted.resource, denied_by(wanted.policy_type, explicit=wanted.explicit))
-        asked = wanted.action or wanted.event
-        service = _service(wanted.action) if wanted.action else ""
-        yield *role, service, asked, "denied", "", "", wanted.count, wanted.last, why
+    for denied in plan.wanted_but_denied:
+        why = _on(denied.resource, denied_by(denied.policy_type, explicit=denied.explicit))
+        name = denied.action or denied.event
+        service = _service(denied.action) if denied.action else ""
+        yield *role, service, name, "denied", "", "", denied.count, denied.last, why
 
 
 def _service(action: str) -> str:
@@ -46,7 +46,7 @@ def _on(resource: str, why: str) -> str:
 
 
 def _listed(patterns: Sequence[str]) -> str:
-    """Resource patterns in one cell; those that begin with ``!`` are what a NotResource leaves out."""
+    """Return resource patterns as one cell; a NotResource leaves out those that begin with ``!``."""
     left_out = [one[1:] for one in patterns if one.startswith("!")]
     named = [one for one in patterns if not one.startswith("!")]
     return " | ".join([*([f"everything but {' and '.join(left_out)}"] if left_out else []), *named])

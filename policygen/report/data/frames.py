@@ -1,4 +1,4 @@
-"""Tidy pandas frames for notebooks: one row a thing, one column a fact."""
+"""Makes tidy pandas frames for notebooks: one row for each observation, one column for each fact."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CATEGORIES = (
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
-    """One row per distinct call, day and user of the role's credentials.
+    """Return one row for each distinct call, day and user of the role's credentials.
 
     Columns: day (datetime64, UTC), role, region, event_source, event_name, outcome, error, via (categories),
     vpce, user (what the credentials were issued to), manner, params (JSON text of the identifying parameters), n,
@@ -74,21 +74,22 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
 
 
 def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:
-    """One row per access request.
+    """Return one row for each access request.
 
     Args:
-        suggestion: of one role.
-        asides: with what is shown and not granted for its own sake: grades ``hint`` and ``indirect``. The same
-            events stand behind these and behind other rows, so that counts must not be added up.
+        suggestion: the suggestion of one role.
+        asides: include requests that are not granted for their own sake: grades ``hint`` and ``indirect``. They come
+            from the same events as other rows, so counts must not be added up.
 
     Columns: service, action (categories), resource, resource_type, grade, written_as, rule, granted (bool), n, days,
     first, last (datetime64, UTC), event_ids (list of str).
     """
-    made = suggestion
     rows = []
-    tables = [made.usage.requests, made.usage.informational] if asides else [made.usage.requests]
+    tables = (
+        [suggestion.usage.requests, suggestion.usage.informational] if asides else [suggestion.usage.requests]
+    )
     for request, seen in [pair for table in tables for pair in table.items()]:
-        written = made.written.get(request)
+        written = suggestion.written.get(request)
         rows.append(
             {
                 "service": request.action.split(":", 1)[0],
@@ -125,7 +126,7 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
 
 
 def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
-    """One row per action that is allowed today or will be.
+    """Return one row for each action that is allowed today or in the proposal.
 
     Columns: service, action, kind (categories: narrowed, unchanged, kept, unknown, removed, added), now, proposed
     (lists of patterns), why. Empty where today's policies are not known.

@@ -1,1 +1,1 @@
-"""Findings for code review: SARIF, JUnit, annotations."""
+"""Renders findings for code review: SARIF, JUnit, annotations."""

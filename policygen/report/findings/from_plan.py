@@ -1,7 +1,7 @@
-"""A plan as findings: what is wrong with today's policies, what would mend it, and what nobody can tell.
+"""Makes findings of a plan: what is wrong with today's policies, what would fix it, and what the evidence cannot tell.
 
-They carry the rules of the gate, so that what reads the one reads the other. A finding goes away once the suggestion is
-in force and a new plan is made; so a plan fails at warnings, and is green when nothing is left to do.
+They have the rules of the gate, so one reader serves both. A finding disappears once the suggestion is in force and a
+new plan is made; so a plan fails at warnings, and is green when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from policygen.text import pluralize
 
 FAIL_ON: Level = "warning"
 FAMILIES: Mapping[Family, str] = {"escalation": "PG401", "exfiltration": "PG402", "exposure": "PG403"}
-"""Family of a risk -> the rule of its findings."""
+"""Family of risks -> the rule of their findings."""
 
 _ORDER = (
     "PG201",
@@ -47,22 +47,22 @@ _TAKE = "take the suggestion"
 
 
 def findings_from_plan(plan: Plan) -> FindingsReport:
-    """The findings of a plan, the worst first, as the renderers of the gate's findings take them."""
+    """Return the findings of a plan, the worst first, as the renderers of the gate's findings take them."""
     file = file_of(plan)
     write = partial(Finding, file=file, place=Location(1, 1))
-    found = [
+    findings = [
         finding
-        for part in (_calls, _changes, _risks, _knowledge, _blind, _elsewhere)
+        for part in (_denied_calls, _changes, _risks, _missing_basis, _blind_spots, _not_granted)
         for finding in part(plan, write)
     ]
-    found.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
+    findings.sort(key=lambda one: (-LEVELS.index(one.level), _ORDER.index(one.rule.id)))
     return FindingsReport(
         role=plan.role.name,
         account=plan.role.account,
-        findings=found,
+        findings=findings,
         files=[file],
         fail_on=FAIL_ON,
-        failed=len(failing(found, FAIL_ON)),
+        failed=len(failing(findings, FAIL_ON)),
         days=plan.coverage.days,
         days_with_events=plan.coverage.days_with_events,
         last=plan.evidence.last,
@@ -71,15 +71,15 @@ def findings_from_plan(plan: Plan) -> FindingsReport:
 
 
 def file_of(plan: Plan) -> str:
-    """Where the plan is saved; where `suggest` would save it, if it is not.
+    """Return the file of the plan; where it is not saved, the one in which `suggest` would save it.
 
-    A role has no place in a repository, and whoever reads SARIF or annotations asks for one.
+    A role has no place in a repository, but SARIF and annotations need one.
     """
     return plan.file or f"plans/{plan.role.name}.json"
 
 
-def _knowledge(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """What the answer should rest on and does not."""
+def _missing_basis(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Report what the answer should rest on and does not."""
     if plan.today is None:
         yield write(
             rule=RULES["PG303"],
@@ -103,8 +103,8 @@ def _knowledge(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         )
 
 
-def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """Calls that the suggestion would deny: those that people decided to drop, and those that were set apart."""
+def _denied_calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Report calls that the suggestion would deny: those that a decision drops, and suspicious ones."""
     for action, losses in grouped((one.action, one) for one in plan.decisions.losses).items():
         yield write(
             rule=RULES["PG201"],
@@ -112,7 +112,9 @@ def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             message=f"on {where([one.resource] for one in losses)}: {losses[0].rule} drops it although it was used",
             fix="take the decision back, or let the calls fail",
         )
-    apart = ((_call(one), one) for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY)
+    apart = (
+        (_call_key(one), one) for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY
+    )
     for (event, sign), suspects in grouped(apart).items():
         calls = pluralize(sum(one.count for one in suspects), "call")
         addresses = sorted({address for one in suspects for address in one.addresses})
@@ -125,16 +127,16 @@ def _calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         )
 
 
-def _call(one: PlanAnomaly) -> tuple[str, str]:
+def _call_key(one: PlanAnomaly) -> tuple[str, str]:
     return one.event, one.sign
 
 
 def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """What the suggestion takes away, narrows and adds."""
+    """Report what the suggestion removes, narrows and adds."""
     seasonal = {one.action: one.says for one in plan.seasonal}
-    dropped = {one.action for one in plan.decisions.losses}  # of which there is a finding of its own
+    dropped = {one.action for one in plan.decisions.losses}  # they have findings of their own
     removed = (one for one in plan.changes if one.kind == "removed" and one.action not in dropped)
-    gone = ((_gone(one), one) for one in removed)
+    gone = ((_removal_key(one), one) for one in removed)
     for (rule, service), changes in sorted(grouped(gone).items(), key=lambda one: -len(one[1])):
         names = [one.action for one in changes]
         reasons = sorted(
@@ -164,14 +166,14 @@ def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             )
 
 
-def _gone(one: PlanChange) -> tuple[str, str]:
-    """The rule of what goes: what the logs could not have shown is never called unused."""
+def _removal_key(one: PlanChange) -> tuple[str, str]:
+    """Return the rule and the service of a removal: what the logs could not have shown is never called unused."""
     rule = "PG103" if one.why == SET_APART else "PG101" if one.why.startswith(VISIBLE) else "PG106"
     return rule, one.service
 
 
 def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """Named risks of today's policies, whether the suggestion closes them or not."""
+    """Report named risks of today's policies, whether the suggestion closes them or not."""
     for risks, fix in (
         (
             plan.risks.left,
@@ -183,20 +185,20 @@ def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             yield write(
                 rule=RULES[FAMILIES[one.family]],
                 subject=f"{one.rule} {one.title}",
-                message=_by(one),
+                message=_risk_actions(one),
                 fix=fix,
                 key=one.rule,
             )
 
 
-def _by(one: PlanRisk) -> str:
+def _risk_actions(one: PlanRisk) -> str:
     shown = ", ".join(one.actions[:4]) + (f" and {len(one.actions) - 4} more" if len(one.actions) > 4 else "")
     return f"by {shown} on {where([one.resources])}, see {one.source}"
 
 
-def _blind(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """What stays because nobody can tell, and calls of which nobody knows what they ask for."""
-    unknown = ((_spot(one), one) for one in plan.keeps if one.kind == "unknown")
+def _blind_spots(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Report what stays because the logs cannot tell, and calls that no rule maps."""
+    unknown = ((_blind_spot_key(one), one) for one in plan.keeps if one.kind == "unknown")
     for (service, spot, remedy), keeps in grouped(unknown).items():
         names = sorted({one.action for one in keeps})
         yield write(
@@ -215,12 +217,12 @@ def _blind(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         )
 
 
-def _spot(one: PlanKeep) -> tuple[str, str, str]:
+def _blind_spot_key(one: PlanKeep) -> tuple[str, str, str]:
     return one.action.split(":", 1)[0].lower(), one.blind_spot or "", one.remedy
 
 
-def _elsewhere(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
-    """What was seen, or asked for, and today's policies do not allow."""
+def _not_granted(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
+    """Report requests that were seen and that today's policies do not allow."""
     missing = (((one.action, one.cause), one) for one in plan.missing)
     for (action, cause), seen in grouped(missing).items():
         calls = pluralize(sum(one.count for one in seen), "call")

@@ -1,4 +1,4 @@
-"""Findings as workflow commands of GitHub Actions, which become annotations on the lines.
+"""Renders findings as workflow commands of GitHub Actions, which become annotations on lines.
 
 Sources: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
@@ -22,16 +22,16 @@ def render(report: FindingsReport) -> str:
 
 def _lines(report: FindingsReport) -> Iterator[str]:
     yield from map(_line, report.findings)
-    # In a line that is no command the runner looks for commands of an older kind, wherever they begin.
+    # In a plain line the runner looks for commands of an older kind, at any position.
     yield f"policygen {escape_controls(report.role)}: {report.verdict}".replace("##[", "# #[")
 
 
-def _line(one: Finding) -> str:
-    place = f"file={_property(one.file)},line={one.place.line},col={one.place.column}"
-    title = _property(f"{one.rule.id} {one.rule.title}")
+def _line(finding: Finding) -> str:
+    place = f"file={_property(finding.file)},line={finding.place.line},col={finding.place.column}"
+    title = _property(f"{finding.rule.id} {finding.rule.title}")
     return (
-        f"::{_COMMANDS[one.level]} {place},title={title}::"
-        f"{_data(escape_controls(f'{one.subject}: {one.message}. Fix: {one.fix}.'))}"
+        f"::{_COMMANDS[finding.level]} {place},title={title}::"
+        f"{_data(escape_controls(f'{finding.subject}: {finding.message}. Fix: {finding.fix}.'))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Findings as one JSON object."""
+"""Renders findings as one JSON object."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from policygen.text import visible_json
 
 
 def render(report: FindingsReport) -> str:
-    """One object with sorted keys."""
-    found = {
+    """Return one object with sorted keys."""
+    document = {
         "role": report.role,
         "account": report.account,
         "files": list(report.files),
@@ -21,18 +21,18 @@ def render(report: FindingsReport) -> str:
         "last": report.last,
         "findings": [
             {
-                "rule": one.rule.id,
-                "level": one.level,
-                "title": one.rule.title,
-                "subject": one.subject,
-                "resource": one.resource,
-                "message": one.message,
-                "fix": one.fix,
-                "file": one.file,
-                "line": one.place.line,
-                "column": one.place.column,
+                "rule": finding.rule.id,
+                "level": finding.level,
+                "title": finding.rule.title,
+                "subject": finding.subject,
+                "resource": finding.resource,
+                "message": finding.message,
+                "fix": finding.fix,
+                "file": finding.file,
+                "line": finding.place.line,
+                "column": finding.place.column,
             }
-            for one in report.findings
+            for finding in report.findings
         ],
     }
-    return visible_json(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"

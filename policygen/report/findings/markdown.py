@@ -1,4 +1,4 @@
-"""The gate's findings as the comment of a pull request."""
+"""Renders the gate's findings as the comment of a pull request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from policygen.rightsize.check.findings import Finding
 
 
 def render(report: FindingsReport) -> str:
-    """The verdict, then a table of findings, the worst first, cut where a comment has no more room."""
+    """Return the verdict, then a table of findings, the worst first, cut at the limit of a comment."""
     verdict = "failed" if report.failed else "passed"
     files = ", ".join(map(code, report.files[:6])) + (
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
@@ -23,7 +23,7 @@ def render(report: FindingsReport) -> str:
     columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
     table = fitted_section(
         "Findings",
-        [_row(one) for one in report.findings],
+        [_row(finding) for finding in report.findings],
         opening="\n".join(columns),
         noun="finding",
         rest=f"{code('policygen check … -f json')} prints all",
@@ -32,12 +32,12 @@ def render(report: FindingsReport) -> str:
     return comment([Section("\n\n".join(head)), *table])
 
 
-def _row(one: Finding) -> str:
+def _row(finding: Finding) -> str:
     return row(
-        one.level,
-        one.rule.id,
-        f"{prose(one.rule.title)}: {code(one.subject)}",
-        code(f"{one.file}:{one.place.line}:{one.place.column}"),
-        prose(one.message),
-        prose(one.fix),
+        finding.level,
+        finding.rule.id,
+        f"{prose(finding.rule.title)}: {code(finding.subject)}",
+        code(f"{finding.file}:{finding.place.line}:{finding.place.column}"),
+        prose(finding.message),
+        prose(finding.fix),
     )

@@ -1,4 +1,4 @@
-"""Findings on policies, one file per output format; each renders reports, of a policy or of a plan, to text."""
+"""A report of findings, on policies or of a plan, and the formats in which it is rendered."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ FORMATS: Mapping[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class FindingsReport:
-    """What was found, and what it rests on."""
+    """The findings, and the evidence behind them."""
 
     role: str
     account: str
     findings: Sequence[Finding]
     files: Sequence[str]
     fail_on: Level | None
-    """None where no finding fails."""
+    """The level from which on findings fail; None where none fails."""
     failed: int
-    """Findings at or above it."""
+    """Findings at or above that level."""
     days: int
     days_with_events: int
     last: str
-    """Time of the role's last event, ISO 8601 in UTC."""
+    """The time of the role's last event, ISO 8601 in UTC."""
     command: Literal["check", "suggest"] = "check"
-    """Whose findings they are: of the gate on a policy, or of a plan on today's policies."""
+    """The command that found them: the gate on policies, or a plan on today's policies."""
 
     @property
     def verdict(self) -> str:
-        """What the findings come to, in words that are true of a gate and of a plan."""
-        found = pluralize(len(self.findings), "finding")
+        """The number of findings, and of those that fail, in words that fit a gate and a plan."""
+        number = pluralize(len(self.findings), "finding")
         if self.fail_on is None or not self.findings:
-            return found
-        return f"{found}, {self.failed:,} at or above {self.fail_on}"
+            return number
+        return f"{number}, {self.failed:,} at or above {self.fail_on}"
 
 
 def render(name: str, report: FindingsReport) -> str:

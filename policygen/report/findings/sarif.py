@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, as GitHub code scanning reads it.
+"""Renders findings as SARIF 2.1.0, as GitHub code scanning reads it.
 
 Source: https://docs.github.com/en/code-security/reference/code-scanning/sarif-support-for-code-scanning
 """
@@ -21,13 +21,13 @@ from policygen.version import VERSION
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _SEVERITY = {"error": "7.5", "warning": "5.0", "note": "1.0"}
 LIMIT = 5_000
-"""Results that GitHub shows of a run."""
+"""Most results of a run that GitHub shows."""
 RUNS = 20
-"""Runs that GitHub takes in one file."""
+"""Most runs that GitHub takes in one file."""
 
 
 def render(reports: Sequence[FindingsReport]) -> str:
-    """A run a report; paths are as they were given, which in a repository means relative to its root.
+    """Return a run for each report; paths are as they were given: in a repository, relative to its root.
 
     Raises:
         UsageError: PG-E281, more runs than GitHub takes.
@@ -38,13 +38,13 @@ def render(reports: Sequence[FindingsReport]) -> str:
             f"give {RUNS} plans a time, and upload each file",
             code="PG-E281",
         )
-    found = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
-    return visible_json(json.dumps(found, indent=2, ensure_ascii=False)) + "\n"
+    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
+    return visible_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _run(report: FindingsReport) -> dict[str, Any]:
     names = list(RULES)
-    # One category a role and a command, so that several do not replace each other's results.
+    # Each role and command has its own category, so that results of one do not replace those of another.
     whose = "" if report.command == "check" else f"{report.command}/"
     run: dict[str, Any] = {
         "tool": {
@@ -56,7 +56,7 @@ def _run(report: FindingsReport) -> dict[str, Any]:
         },
         "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(report, one, names) for one in report.findings[:LIMIT]],
+        "results": [_result(report, finding, names) for finding in report.findings[:LIMIT]],
     }
     if len(report.findings) > LIMIT:
         run["properties"] = {"omitted": len(report.findings) - LIMIT}
@@ -75,28 +75,30 @@ def _rule(rule: CheckRule) -> dict[str, Any]:
     }
 
 
-def _result(report: FindingsReport, one: Finding, names: list[str]) -> dict[str, Any]:
-    place = {"startLine": one.place.line, "startColumn": one.place.column}
-    known = escape_controls("\x1f".join((report.role, one.rule.id, one.key or one.subject, one.resource)))
+def _result(report: FindingsReport, finding: Finding, names: list[str]) -> dict[str, Any]:
+    place = {"startLine": finding.place.line, "startColumn": finding.place.column}
+    parts = (report.role, finding.rule.id, finding.key or finding.subject, finding.resource)
+    identity = escape_controls("\x1f".join(parts))
+    message = f"{finding.rule.title}: {finding.subject}. {finding.message}. Fix: {finding.fix}."
     return {
-        "ruleId": one.rule.id,
-        "ruleIndex": names.index(one.rule.id),
-        "level": one.level,
-        "message": {"text": _literal(f"{one.rule.title}: {one.subject}. {one.message}. Fix: {one.fix}.")},
+        "ruleId": finding.rule.id,
+        "ruleIndex": names.index(finding.rule.id),
+        "level": finding.level,
+        "message": {"text": _literal(message)},
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(one.file)},
+                    "artifactLocation": {"uri": _uri(finding.file)},
                     "region": place,
                 }
             }
         ],
-        "partialFingerprints": {"policygen/v1": hashlib.sha256(known.encode()).hexdigest()},
+        "partialFingerprints": {"policygen/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
 
 
 def _literal(text: str) -> str:
-    """Text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
+    """Return text without placeholders (SARIF 2.1.0, 3.11.5) and embedded links (SARIF 3.11.6)."""
     return escape_controls(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 

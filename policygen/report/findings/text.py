@@ -1,4 +1,4 @@
-"""Findings for a terminal, 80 columns."""
+"""Renders findings for a terminal, 80 columns."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from policygen.text import escape_controls, pluralize
 
 
 def render(report: FindingsReport) -> str:
-    """Each finding in a few lines, then the verdict."""
+    """Return each finding in a few lines, then the verdict."""
     lines = [line for finding in report.findings for line in (*_finding(finding), "")]
     return "\n".join(escape_controls(line) for line in (*lines, *_verdict(report))) + "\n"
 
 
-def _finding(one: Finding) -> Iterator[str]:
-    yield from wrapped("", f"{one.level} {one.rule.id} {one.rule.title}: {one.subject}", "  ")
-    yield f"  --> {one.file}:{one.place.line}:{one.place.column}"
-    yield from wrapped("  ", one.message)
-    yield from wrapped("  fix: ", one.fix)
+def _finding(finding: Finding) -> Iterator[str]:
+    yield from wrapped("", f"{finding.level} {finding.rule.id} {finding.rule.title}: {finding.subject}", "  ")
+    yield f"  --> {finding.file}:{finding.place.line}:{finding.place.column}"
+    yield from wrapped("  ", finding.message)
+    yield from wrapped("  fix: ", finding.fix)
 
 
 def _verdict(report: FindingsReport) -> Iterator[str]:
-    found = Counter(finding.level for finding in report.findings)
-    by_level = ", ".join(pluralize(found[level], level) for level in reversed(LEVELS) if found[level])
+    counts = Counter(finding.level for finding in report.findings)
+    by_level = ", ".join(pluralize(counts[level], level) for level in reversed(LEVELS) if counts[level])
     yield from wrapped(
         "",
         f"{pluralize(len(report.findings), 'finding')} in {pluralize(len(report.files), 'file')}"

@@ -1,22 +1,22 @@
-"""The index of a batch: totals, a table that sorts and filters, and a link to each role's page."""
+"""Renders the index of a batch: totals, a table that sorts and filters, and a link to each role's page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, batch_totals
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
 from policygen.report.html.templating import fill_template
 from policygen.text import pluralize
 
 PAGE = 2_000
-"""Rows of one page; a browser filters them at once."""
+"""Most rows of one page, so that a browser filters them without delay."""
 
 
 def render_index(batch: BatchTable) -> dict[str, str]:
-    """The index, a page for each `PAGE` rows.
+    """Return the index, with a page for each `PAGE` rows.
 
     Args:
-        batch: the rows in the order of the pages, and what they rest on.
+        batch: the rows in the order of the pages.
 
     Returns:
         File name -> page: ``index.html``, and ``index-2.html`` … where one does not suffice. Totals are of all rows.
@@ -25,7 +25,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
     parts = [rows[i : i + PAGE] for i in range(0, max(1, len(rows)), PAGE)]
     names = ["index.html", *(f"index-{i}.html" for i in range(2, len(parts) + 1))]
     accounts = sorted({row.account for row in rows if row.account})
-    groups = batch_totals(rows)
+    groups = totals_by_verdict(rows)
     return {
         name: fill_template(
             "index.html.j2",
@@ -37,7 +37,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
             account=accounts[0] if len(accounts) == 1 else "",
             where=f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
             groups=groups,
-            says=SAYS,
+            says=VERDICT_MEANINGS,
             kinds=[(group.verdict, group.verdict) for group in groups],
             **_sums(rows),
         )
@@ -46,7 +46,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
 
 
 def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
-    """What all rows have together; actions of those of which both numbers are known."""
+    """Add up all rows; actions only of rows in which both numbers are known."""
     compared = [row for row in rows if row.actions_now is not None and row.actions_proposed is not None]
     return {
         "ready": sum(1 for row in rows if row.verdict == "ready"),

@@ -1,6 +1,6 @@
-"""The table of changes: a row for each permission that was used, a row for what else a service has for one reason.
+"""Builds the table of changes: a row for each used permission, and a row for the others of a service and reason.
 
-Where that is too long, services that share a reason share a row: nothing need be left out for them.
+Where that is too long, services that share a reason share a row, so that no reason is left out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
-from policygen.report.figures import all_alike, all_changes, grouped
+from policygen.report.figures import all_change_groups, all_changes, grouped
 from policygen.report.html.charts import ChartBar
-from policygen.report.html.templating import fair
+from policygen.report.html.templating import fair_share
 
 WORDS: Mapping[str, str] = {
     "narrowed": "narrowed",
@@ -27,10 +27,10 @@ WORDS: Mapping[str, str] = {
     "missing": "not allowed",
     "removed": "removed",
 }
-"""Kind of change -> what the page calls it, in the page's order."""
+"""Kind of change -> its name on the page, in the page's order."""
 
 ROWS, NAMES, PATTERNS, EVENT_IDS = 150, 900, 140, 140
-"""Most rows, names of services and permissions, resource patterns with their evidence, and eventIDs of those."""
+"""Most rows, names of services and permissions, resource patterns with evidence, and eventIDs of these."""
 _SAMPLES = 3
 """Most eventIDs of one pattern."""
 _USED = {"narrowed", "unchanged", "added", "granted"}
@@ -38,7 +38,7 @@ _USED = {"narrowed", "unchanged", "added", "granted"}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A resource pattern of the proposal, and what was seen of it."""
+    """A resource pattern of the proposal, and its evidence."""
 
     pattern: str
     names: int
@@ -50,7 +50,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """One row."""
+    """One row of the table."""
 
     kind: str
     service: str
@@ -62,16 +62,16 @@ class ChangeLine:
     last: str = ""
     patterns: tuple[Pattern, ...] = ()
     services: tuple[tuple[str, int], ...] = ()
-    """Of a row that several share: each, and how many of the actions are its own."""
+    """In a row that several services share: each service, and how many of the actions are its own."""
 
     @property
     def word(self) -> str:
-        """The kind in words."""
+        """The name of the kind."""
         return WORDS[self.kind]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The actions without their service, or the services."""
+        """The names of the actions without their service; in a shared row, the services."""
         if self.services:
             return tuple(f"{service} ({number:,})" for service, number in self.services)
         return tuple(action.split(":", 1)[1] for action in self.actions)
@@ -84,13 +84,13 @@ class Changes:
     lines: tuple[ChangeLine, ...]
     omitted: tuple[ChangeLine, ...]
     names: int
-    """Actions named of one row of a service."""
+    """Most actions that are named in one row of a service."""
     services: int
-    """Services named of one row that several share."""
+    """Most services that are named in one shared row."""
     patterns: int
-    """Patterns with evidence shown of one row."""
+    """Most patterns with evidence that are shown in one row."""
     event_ids: int
-    """EventIDs shown of one pattern."""
+    """Most eventIDs that are shown of one pattern."""
 
     @property
     def shared(self) -> bool:
@@ -99,7 +99,7 @@ class Changes:
 
 
 def changes_of(plan: Plan) -> Changes:
-    """The table of a plan; without today's policies, what is granted stands for what changes."""
+    """Build the table of a plan; without today's policies it lists what is granted."""
     changes = all_changes(plan)
     requests = _granted_requests(plan.evidence.requests)
     used = [
@@ -109,7 +109,7 @@ def changes_of(plan: Plan) -> Changes:
     ]
     others = [
         _unused(group, requests.get(group.service, {}))
-        for group in all_alike(plan)
+        for group in all_change_groups(plan)
         if group.kind not in _USED
     ]
     if len(used) + len(others) > ROWS:
@@ -117,38 +117,40 @@ def changes_of(plan: Plan) -> Changes:
     order = list(WORDS)
     used.sort(key=lambda one: (order.index(one.kind), one.actions))
     others.sort(key=lambda one: (order.index(one.kind), -len(one.actions), one.actions))
-    limit = fair((len(used), len(others)), ROWS)
+    limit = fair_share((len(used), len(others)), ROWS)
     shown = (*used[:limit], *others[:limit])
     sharing = [len(line.services) for line in shown if line.services]
     services = min(sum(sharing), NAMES)
-    patterns = fair((len(line.patterns) for line in shown), PATTERNS)
+    patterns = fair_share((len(line.patterns) for line in shown), PATTERNS)
     return Changes(
         shown,
         (*used[limit:], *others[limit:]),
-        fair((len(line.actions) for line in shown if not line.services), NAMES - services),
-        fair(sharing, NAMES),
+        fair_share((len(line.actions) for line in shown if not line.services), NAMES - services),
+        fair_share(sharing, NAMES),
         patterns,
-        fair((len(one.event_ids) for line in shown for one in line.patterns[:patterns]), EVENT_IDS),
+        fair_share((len(one.event_ids) for line in shown for one in line.patterns[:patterns]), EVENT_IDS),
     )
 
 
 def bars_of(plan: Plan) -> tuple[ChartBar, ...]:
-    """Permissions by service, now and proposed; the widest first."""
-    found: dict[str, Counter[str]] = {}
-    for group in all_alike(plan):
-        numbers = found.setdefault(group.service, Counter())
+    """Count permissions by service, now and proposed; the most first."""
+    numbers_by_service: dict[str, Counter[str]] = {}
+    for group in all_change_groups(plan):
+        numbers = numbers_by_service.setdefault(group.service, Counter())
         numbers["now"] += sum([1 for one in group.changes if one.now])
         numbers["used" if group.kind in _USED else group.kind] += sum(
             [1 for one in group.changes if one.proposed]
         )
-    made = [ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in found.items()]
-    return tuple(sorted(made, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
+    bars = [
+        ChartBar(name, n["now"], n["used"], n["kept"], n["unknown"]) for name, n in numbers_by_service.items()
+    ]
+    return tuple(sorted(bars, key=lambda bar: (-max(bar.now, bar.proposed), -bar.proposed, bar.service)))
 
 
-def place(pattern: str, account: str) -> str:
-    """A resource pattern in few words: the name alone where it is in the role's own account."""
+def shorten_pattern(pattern: str, account: str) -> str:
+    """Return a resource pattern in few words: the name alone where it is in the role's own account."""
     if pattern.startswith("!"):
-        return f"everything but {place(pattern[1:], account)}"
+        return f"everything but {shorten_pattern(pattern[1:], account)}"
     pieces = pattern.split(":", 5)
     plain = len(pieces) == 6 and pieces[4] in {"", account} and pieces[5] != "*"
     return pieces[5] if plain else pattern
@@ -198,7 +200,7 @@ def _unused(group: ChangeGroup, requests: Mapping[str, Sequence[Request]]) -> Ch
 
 
 def _shared(lines: Iterable[ChangeLine]) -> list[ChangeLine]:
-    """One row for all services of which the same becomes for the same reason."""
+    """Join the rows of services that have the same resources for the same reason."""
     groups = grouped(((one.kind, one.whys, one.now, one.proposed), one) for one in lines)
     return [_joined(members) if len(members) > 1 else members[0] for members in groups.values()]
 
@@ -222,10 +224,10 @@ def _all(places: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _granted_requests(requests: Iterable[Request]) -> dict[str, dict[str, list[Request]]]:
-    """By service and action in lower case."""
-    found: dict[str, dict[str, list[Request]]] = {}
+    """Group the granted requests by service and by action in lower case."""
+    by_service: dict[str, dict[str, list[Request]]] = {}
     for request in requests:
         if request.written_as is not None:
-            actions = found.setdefault(service_of(request.action), {})
+            actions = by_service.setdefault(service_of(request.action), {})
             actions.setdefault(request.action.lower(), []).append(request)
-    return found
+    return by_service

@@ -1,4 +1,4 @@
-"""Small SVG pictures: colours come from the page's style, so that they follow the reader's scheme.
+"""Draws small SVG pictures. Colours come from the page's style, so that they follow the reader's scheme.
 
 Positions are percentages and heights are pixels: a picture takes the width of its place, and its text and its
 hatching keep their size. Pictures are hidden from screen readers; the numbers stand in tables beside them.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 CELL, BAR, CURVE, ABOVE = 20, 9, 120, 18
-"""Heights in pixels; what is above the curve is for its numbers."""
+"""Heights in pixels; the room above the curve is for its numbers."""
 _LABELS = 5
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
@@ -28,7 +28,7 @@ State = Literal["z", "x"] | int
 
 @dataclass(frozen=True, slots=True)
 class ChartBar:
-    """Numbers of permissions of one service."""
+    """How many permissions of one service there are, by what becomes of them."""
 
     service: str
     now: int
@@ -38,18 +38,18 @@ class ChartBar:
 
     @property
     def proposed(self) -> int:
-        """All that the proposal allows."""
+        """Permissions that the proposal allows."""
         return self.used + self.kept + self.unknown
 
 
 def day_label(day: str) -> str:
     """``26 Oct`` for an ISO date."""
-    found = date.fromisoformat(day)
-    return f"{found.day} {_MONTHS[found.month - 1]}"
+    date_ = date.fromisoformat(day)
+    return f"{date_.day} {_MONTHS[date_.month - 1]}"
 
 
 def states(row: HeatRow, edges: Sequence[int]) -> list[State]:
-    """The cells of a service; a day with events has a level even where others may not have been seen."""
+    """Return the cells of a service; a day with events has a level even where further events may be missing."""
     lowest = LEVELS - len(edges) + 1
     return [
         lowest + bisect_left(edges, n) if n else "x" if blind else "z"
@@ -58,13 +58,13 @@ def states(row: HeatRow, edges: Sequence[int]) -> list[State]:
 
 
 def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
-    """One row of the heat map: a path for each level, above a ground that says what an absence of events means."""
+    """Draw one row of the heat map: a path for each level, on a ground that tells what zero events mean."""
     levels: dict[int, list[str]] = {}
     cells = states(row, edges)
     for start, length in _runs(cells):
         if isinstance(state := cells[start], int):
             levels.setdefault(state, []).append(f"M{start} 0h{length}")
-    # Hatching keeps its size: it has no place in the picture that is stretched.
+    # Hatching must keep its size, so it stays outside the part that is stretched.
     ground = [] if all(row.blind) else ['<rect class="z" width="100%" height="100%"/>']
     for start, length in _runs(row.blind):
         if row.blind[start]:
@@ -76,7 +76,7 @@ def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
 
 
 def axis(columns: Sequence[str]) -> Markup:
-    """The days under a strip, a few of them named."""
+    """Draw the days under a strip, a few of them labelled."""
     step = max(1, -(-len(columns) // _LABELS))
     return _svg(
         "axis",
@@ -88,7 +88,7 @@ def axis(columns: Sequence[str]) -> Markup:
 
 
 def definitions(columns: int) -> Markup:
-    """The patterns that the pictures of a page share: the hatching, and the gaps between the cells."""
+    """Return the patterns that the pictures of a page share: the hatching, and the gaps between cells."""
     gap = 2 if columns <= 46 else 1
     hatch = (
         '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -103,30 +103,30 @@ def definitions(columns: int) -> Markup:
 
 
 def numbers(rows: Sequence[HeatRow], columns: Sequence[str]) -> list[tuple[str, Markup]]:
-    """The heat map in numbers: each column's day, and the cells of its row in a table."""
+    """Return the heat map in numbers: each column's day, and the cells of its row in a table."""
     from markupsafe import Markup
 
-    said = [
+    cells_of_rows = [
         [
             f"<td>{n:,}" if n else "<td>?" if blind else "<td>0"
             for n, blind in zip(row.events, row.blind, strict=True)
         ]
         for row in rows
     ]
-    return [(day, Markup("".join([cells[i] for cells in said]))) for i, day in enumerate(columns)]  # noqa: S704
+    return [(day, Markup("".join([cells[i] for cells in cells_of_rows]))) for i, day in enumerate(columns)]  # noqa: S704
 
 
 def swatch(state: State) -> Markup:
-    """A cell by itself, for the legend."""
+    """Draw a single cell, for the legend."""
     name = f"h{state}" if isinstance(state, int) else state
     return _svg("swatch", [f'<rect class="{name}" width="100%" height="14"/>'])
 
 
-def bars(one: ChartBar, top: int) -> Markup:
-    """A service's permissions today above those proposed; `top` fills the width."""
-    parts = [f'<rect class="now" width="{_part(one.now, top)}" height="{BAR}"/>'] if one.now else []
+def bars(bar: ChartBar, top: int) -> Markup:
+    """Draw a service's permissions today above those proposed; `top` fills the width."""
+    parts = [f'<rect class="now" width="{_part(bar.now, top)}" height="{BAR}"/>'] if bar.now else []
     start = 0
-    for name, number in (("used", one.used), ("kept", one.kept), ("x", one.unknown)):
+    for name, number in (("used", bar.used), ("kept", bar.kept), ("x", bar.unknown)):
         if number:
             place = f'x="{_part(start, top)}" width="{_part(number, top)}" y="{BAR + 2}" height="{BAR}"'
             parts.append(f'<rect class="{name}" {place}/>')
@@ -135,7 +135,7 @@ def bars(one: ChartBar, top: int) -> Markup:
 
 
 def curve(numbers: Sequence[int]) -> Markup:
-    """The learning curve: the permissions known by each day, as steps."""
+    """Draw the learning curve: the permissions known by each day, as steps."""
     top = max(numbers)
     line = f"M0 {CURVE}" + "".join(f"V{_height(numbers[at], top)}h{length}" for at, length in _runs(numbers))
     paths = f'<path class="area" d="{line}V{CURVE}"/><path class="line" d="{line}"/>'
@@ -148,7 +148,7 @@ def curve(numbers: Sequence[int]) -> Markup:
 
 
 def _runs(values: Sequence[State] | Sequence[int] | Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """(start, length) of equal neighbours."""
+    """Yield (start, length) of each run of equal values."""
     start = 0
     for i in range(1, len(values) + 1):
         if i == len(values) or values[i] != values[start]:
@@ -157,22 +157,22 @@ def _runs(values: Sequence[State] | Sequence[int] | Sequence[bool]) -> Iterator[
 
 
 def _height(number: int, top: int) -> int:
-    """From the upper edge, with room for the line."""
+    """Return the distance from the upper edge, with room for the line."""
     return CURVE - round((CURVE - ABOVE) * number / top)
 
 
 def _part(number: int, whole: int) -> str:
-    """A share of the width."""
+    """Return a share of the width, in percent."""
     return f"{100 * number / whole:.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def _stretched(box: str, paths: str) -> str:
-    """A part of a picture in units of its columns, where one path says what would take a rectangle a day."""
+    """Return a part of a picture in units of its columns, where one path replaces a rectangle for each day."""
     return f'<svg viewBox="{box}" preserveAspectRatio="none">{paths}</svg>'
 
 
 def _svg(kind: str, parts: Iterable[str]) -> Markup:
-    """Built from numbers and dates alone: no text of a plan goes in."""
+    """Return a picture. It is built from numbers and dates alone: no text of a plan goes in."""
     from markupsafe import Markup
 
     return Markup(f'<svg class="{kind}" aria-hidden="true">{"".join(parts)}</svg>')  # noqa: S704

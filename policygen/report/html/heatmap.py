@@ -1,4 +1,4 @@
-"""Events by service and day, and where the absence of events says nothing."""
+"""Counts events by service and day, and marks the days on which no event proves nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import cache
 
 from policygen.days import dates_from
 from policygen.evidence.coverage.observability import VISIBLE
-from policygen.plan.change_groups import ChangeGroup, number
+from policygen.plan.change_groups import ChangeGroup, count_changes
 from policygen.plan.model import Plan
 
 DAILY = 92
-"""Days up to which a column is a day; in longer windows it is a week."""
+"""Longest window, in days, with a column for each day; in a longer one a column is a week."""
 SERVICES, CELLS = 24, 1_200
-"""Most services that are shown, and most cells; what is left out is counted."""
+"""Most services and most cells that are shown; omitted services are counted."""
 
 LEVELS = 5
 
@@ -26,15 +26,15 @@ _NEVER = "9999-12-31"
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """One service."""
+    """The events of one service."""
 
     service: str
     events: tuple[int, ...]
-    """By column."""
+    """Events in each column."""
     blind: tuple[bool, ...]
-    """By column: whether no event there would prove nothing."""
+    """For each column: whether zero events in it would prove nothing."""
     hidden: int
-    """Permissions that are kept and that the logs would not show."""
+    """Kept permissions of which the logs would not show the use."""
 
     @property
     def total(self) -> int:
@@ -44,22 +44,22 @@ class HeatRow:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """The services that were used, or could have been, by day or week."""
+    """The heat map: services that were used, or may be used, by day or week."""
 
     columns: tuple[str, ...]
-    """First day of each."""
+    """The first day of each column."""
     step: int
     """Days of a column: 1 or 7."""
     rows: tuple[HeatRow, ...]
-    """Used ones first, the busiest of them first; then those that the logs cannot show; then the rest."""
+    """Services that were used, the busiest first; then those that the logs cannot show; then the rest."""
     omitted: tuple[HeatRow, ...]
     """Rows that are not shown."""
     unlogged: tuple[str, ...]
-    """Days on which no event of anyone was read, or a trail was stopped."""
+    """Days on which no event of any caller was read, or a trail was stopped."""
 
 
 def heat_of(plan: Plan) -> Heat:
-    """The heat map of a plan: its calendar, and what keeps, changes and coverage say of days without events."""
+    """Build the heat map of a plan: from its calendar, and for days without events from keeps, changes and coverage."""
     days = plan.calendar.days
     step = 1 if len(days) <= DAILY else 7
     columns = days[::step]
@@ -67,7 +67,7 @@ def heat_of(plan: Plan) -> Heat:
     hidden = Counter(service for service, _ in {(k.service, k.action) for k in plan.keeps if not k.visible})
     used = {row.service: row.events for row in plan.calendar.rows}
     removed: dict[str, list[ChangeGroup]] = {}
-    for group in plan.alike:
+    for group in plan.change_groups:
         gone = removed.setdefault(group.service, [])
         if group.kind == "removed":
             gone.append(group)
@@ -89,20 +89,20 @@ def heat_of(plan: Plan) -> Heat:
         return HeatRow(service, by_column, blind(since), hidden[service])
 
     rows = [row(service) for service in {*used, *hidden, *removed}]
-    going = {service: number(gone) for service, gone in removed.items()}
+    going = {service: count_changes(gone) for service, gone in removed.items()}
     rows.sort(key=lambda one: (-one.total, -one.hidden, -going.get(one.service, 0), one.service))
     limit = min(SERVICES, max(6, CELLS // max(1, len(columns))))
     return Heat(columns, step, tuple(rows[:limit]), tuple(rows[limit:]), tuple(sorted(unlogged)))
 
 
 def edges(rows: Sequence[HeatRow]) -> tuple[int, ...]:
-    """The most events of each level of a logarithmic ramp; small numbers have fewer levels, the upper ones."""
+    """Return the most events of each level, on a logarithmic scale; small numbers use only the upper levels."""
     top = max((n for row in rows for n in row.events), default=0)
     return tuple(sorted({round(top ** (i / LEVELS)) for i in range(1, LEVELS + 1)})) if top else ()
 
 
 def _visible_since(removed: Sequence[ChangeGroup], *, seen: bool) -> str:
-    """The first day from which no event of a service means no use; what goes says since when it was visible."""
+    """Return the first day from which zero events of a service mean no use, from the reasons of removed permissions."""
     if not removed:
         return "" if seen else _NEVER
     whys = {group.why for group in removed if group.why.startswith(VISIBLE)}
@@ -112,7 +112,7 @@ def _visible_since(removed: Sequence[ChangeGroup], *, seen: bool) -> str:
 
 
 def _unlogged(plan: Plan) -> frozenset[str]:
-    found = set(plan.coverage.days_without_events)
+    days = set(plan.coverage.days_without_events)
     for gap in plan.coverage.stopped:
-        found.update(dates_from(gap.start[:10], gap.end[:10]))
-    return frozenset(found) & frozenset(plan.calendar.days)
+        days.update(dates_from(gap.start[:10], gap.end[:10]))
+    return frozenset(days) & frozenset(plan.calendar.days)

@@ -1,4 +1,4 @@
-"""One role's plan as a page: self-contained, complete without scripts, the same bytes for the same plan."""
+"""Renders one role's plan as a page: self-contained, complete without scripts, the same bytes for the same plan."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from policygen.plan.model import Plan, PlanRisk
-from policygen.plan.open_questions import kept, open_questions
+from policygen.plan.open_questions import keep_groups, open_questions
 from policygen.report.figures import document_size
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
 from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
-from policygen.report.html.templating import document_text, fair, fill_template
+from policygen.report.html.templating import document_text, fair_share, fill_template
 from policygen.report.suspects import suspects_by_sign
 from policygen.report.wording import INFORMATIONAL_GRADES, denied_by
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
@@ -30,11 +30,11 @@ LIMITS = {
     "risks": 30,
     "user_names": 60,
 }
-"""Most entries of each table; what is left out is counted, and the plan's JSON is named."""
+"""Most entries of each table; omitted ones are counted, with their key in the plan's JSON."""
 _DENSE = 20_000
-"""Characters of the proposal above which a statement stands in one line."""
+"""Characters of the proposal above which each statement stands on one line."""
 _DOCUMENTS, _TODAY = 90_000, 40_000
-"""Characters of documents that are shown: all together, those proposed first, and of those of today."""
+"""Characters of documents that are shown, the proposed ones first; and of today's documents."""
 _BLIND_NAMES = 500
 
 _ANCHORS = {
@@ -51,15 +51,15 @@ _ANCHORS = {
     "narrowed": "others",
     "expired": "others",
 }
-"""Reason for a verdict -> the section that shows it."""
+"""Id of a reason for the verdict -> the section of the page that shows it."""
 
 
 def render(plan: Plan, *, indexed: bool = False) -> str:
-    """The page of a plan.
+    """Return the page of a plan.
 
     Args:
         plan: what to show.
-        indexed: whether an index of roles stands in the folder above, to which the page leads back.
+        indexed: whether the page links to an index of roles in the folder above.
     """
     questions, suspects, others = open_questions(plan), suspects_by_sign(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
@@ -91,7 +91,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
 def _sections(
     plan: Plan, *, suspects: bool, others: bool, users: bool
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """(id, title) of the sections that the page has; names of those that would be empty."""
+    """Return (id, title) of the page's sections, and the names of the checks that found nothing."""
     learning = bool(plan.strength and plan.strength.curve and plan.strength.curve[-1])
     every = [
         ("proof", "What is proved", True),
@@ -167,7 +167,7 @@ _FAMILIES = {
 
 
 def _families(risks: Sequence[PlanRisk]) -> str:
-    """Numbers by family: ``1 escalation path, 8 ways to data``."""
+    """Count risks by family: ``1 escalation path, 8 ways to data``."""
     numbers = Counter[str](risk.family for risk in risks)
     return ", ".join(
         f"{numbers[family]:,} {words[numbers[family] != 1]}"
@@ -233,12 +233,12 @@ def _changes(plan: Plan) -> dict[str, Any]:
 
 
 def _blind(plan: Plan) -> dict[str, Any]:
-    blind, others = kept(plan, "unknown"), kept(plan, "platform", "decision")
+    blind, others = keep_groups(plan, "unknown"), keep_groups(plan, "platform", "decision")
     sizes = [len(group.actions) for group in (*blind[: LIMITS["blind"]], *others[: LIMITS["blind"]])]
     return {
         "blind": blind,
         "kept": others,
-        "limits": {**LIMITS, "blind_names": fair(sizes, _BLIND_NAMES)},
+        "limits": {**LIMITS, "blind_names": fair_share(sizes, _BLIND_NAMES)},
         "blind_actions": len({action for group in blind for action in group.actions}),
         "several_commands": sum(1 for group in blind if group.command) > 1,
     }
@@ -270,7 +270,7 @@ def _method(plan: Plan) -> dict[str, Any]:
 
 
 def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
-    """(title, lines, where in the JSON) of what is rare."""
+    """Yield (title, lines, key in the plan's JSON) of what is rare."""
     decisions = plan.decisions
     if decisions.losses:
         lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]

@@ -1,4 +1,4 @@
-"""The rows of the table of changes, put together here: they are most of a page, and a template is slow at them.
+"""Writes the rows of the table of changes: they are most of a page, and a template is slow at them.
 
 HTML closes cells and rows by itself: a third of a table of short numbers.
 """
@@ -9,24 +9,24 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
-from policygen.report.html.changes import ChangeLine, Changes, Pattern, place
-from policygen.report.html.templating import shown
+from policygen.report.html.changes import ChangeLine, Changes, Pattern, shorten_pattern
+from policygen.report.html.templating import display_text
 from policygen.report.wording import minute
 from policygen.text import pluralize
 
 _PLACES = 3
-"""Most resource patterns of a cell."""
+"""Most resource patterns in a cell."""
 
 
 def request_rows(changes: Changes, account: str) -> Markup:
-    """All rows of a table, of a role in `account`."""
-    made = (piece for line in changes.lines for piece in _row(line, changes, account))
-    return Markup("".join(made))  # noqa: S704 escaped, each text of a plan by `_safe`
+    """Return all rows of the table of a role in `account`."""
+    pieces = (piece for line in changes.lines for piece in _row(line, changes, account))
+    return Markup("".join(pieces))  # noqa: S704 escaped, each text of a plan by `_safe`
 
 
 def _safe(text: str) -> str:
-    """A text as a template writes it: what `shown` makes of it, escaped."""
-    return escape(shown(text))
+    """Return a text as a template writes it: as `display_text` makes it, escaped."""
+    return escape(display_text(text))
 
 
 def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _row(line: ChangeLine, changes: Changes, account: str) -> Iterator[str]:
 
 def _names(names: Sequence[str], limit: int) -> str:
     more = f' <span class="dim">and {len(names) - limit:,} more</span>' if len(names) > limit else ""
-    return f"<code>{escape(' '.join(map(shown, names[:limit])))}</code>\n{more}"
+    return f"<code>{escape(' '.join(map(display_text, names[:limit])))}</code>\n{more}"
 
 
 def _places(line: ChangeLine, account: str) -> Iterator[str]:
@@ -62,9 +62,9 @@ def _places(line: ChangeLine, account: str) -> Iterator[str]:
 
 
 def _patterns(patterns: Sequence[str], account: str) -> str:
-    shown = " ".join([f"<code>{_safe(place(one, account))}</code>" for one in patterns[:_PLACES]])
+    listed = " ".join([f"<code>{_safe(shorten_pattern(one, account))}</code>" for one in patterns[:_PLACES]])
     more = len(patterns) - _PLACES
-    return f"{shown} <small>and {more:,} more</small>" if more > 0 else shown
+    return f"{listed} <small>and {more:,} more</small>" if more > 0 else listed
 
 
 def _evidence(patterns: Sequence[Pattern], changes: Changes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Pages: one self-contained HTML file each, from templates beside this file.
+"""Fills the templates of pages; each page is one self-contained HTML file.
 
 Nothing is fetched and nothing is sent: the policy in the page's head forbids all but the style and the script that
 the page carries, named by their hashes. Names from logs are escaped by the template engine, after control and
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 LONGEST = 600
-"""Characters of a name that are shown; what is cut is counted."""
+"""Characters of a name that are shown; a longer one is cut, with its length."""
 
 
 def fill_template(template: str, **values: Any) -> str:
-    """A page from a template of this folder."""
+    """Return a page from a template of this folder."""
     return _environment().get_template(template).render(values)
 
 
-def shown(text: str) -> str:
-    """A text on a page: one line, without marks that nobody sees; a very long one is cut, with its length."""
+def display_text(text: str) -> str:
+    """Return a text in one line, without invisible marks; a very long one is cut, with its length."""
     if len(text) <= LONGEST and text.isprintable():
-        return text  # as most is
+        return text  # most texts
     text = escape_controls(text)
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST // 2]}… ({len(text):,} characters) …{text[-LONGEST // 4 :]}"
 
 
-def fair(sizes: Iterable[int], budget: int) -> int:
-    """How many entries each list may show so that all together show no more than the budget.
+def fair_share(sizes: Iterable[int], budget: int) -> int:
+    """Return how many entries each list may show so that all lists together stay within the budget.
 
-    Lists that are shorter leave what they do not need to the others; one entry of each is always shown.
+    Shorter lists leave their rest to the others; one entry of each is always shown.
     """
     left, ordered = budget, sorted(sizes)
     for i, size in enumerate(ordered):
@@ -58,11 +58,11 @@ def fair(sizes: Iterable[int], budget: int) -> int:
 
 
 def document_text(document: Mapping[str, Any], *, dense: bool = False) -> Markup:
-    """A policy as IAM takes it, for a ``pre``: what is copied from the page is the policy.
+    """Return a policy as IAM takes it, for a ``pre``, so that it can be copied from the page.
 
     Args:
         document: the policy.
-        dense: a statement a line; else an entry a line.
+        dense: put each statement on one line; else each entry.
     """
     from markupsafe import Markup
 
@@ -84,17 +84,17 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("policygen.report.html"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=lambda value: shown(value) if type(value) is str else value,
+        finalize=lambda value: display_text(value) if type(value) is str else value,
     )
     style, script = _asset("page.css"), _asset("page.js")
-    made.globals |= {
+    environment.globals |= {
         "style": Markup(style),  # noqa: S704 ours
         "script": Markup(script),  # noqa: S704 ours
         "security": (
@@ -103,7 +103,7 @@ def _environment() -> Environment:
         ),
         "version": VERSION,
     }
-    made.filters |= {
+    environment.filters |= {
         "n": _number,
         "count": pluralize,
         "minute": _minute,
@@ -111,7 +111,7 @@ def _environment() -> Environment:
         "policy": document_text,
         "words": _words,
     }
-    return made
+    return environment
 
 
 def _asset(name: str) -> str:
@@ -127,21 +127,21 @@ def _number(value: int) -> str:
 
 
 def _words(names: Iterable[str]) -> Markup:
-    """Names as a page shows them, with spaces between: at once, since there are thousands."""
+    """Return names as a page shows them, with spaces between: thousands of them in one call."""
     from markupsafe import escape
 
-    return escape(" ".join(map(shown, names)))
+    return escape(" ".join(map(display_text, names)))
 
 
 def _minute(time: str) -> str:
-    """An ISO time to the minute, without the T."""
+    """Return an ISO time to the minute, without the T."""
     return time[:16].replace("T", " ")
 
 
 def _by_service(actions: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
-    """Actions by service, without its prefix."""
-    found: dict[str, list[str]] = {}
+    """Group actions by service, without its prefix."""
+    groups: dict[str, list[str]] = {}
     for action in actions:
         service, _, name = action.partition(":")
-        found.setdefault(service, []).append(name)
-    return found.items()
+        groups.setdefault(service, []).append(name)
+    return groups.items()

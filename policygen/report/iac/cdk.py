@@ -1,7 +1,7 @@
-"""What the two languages of the AWS CDK share: the policies that a construct gives to an existing role.
+"""Writes the policies of an AWS CDK construct, for both of its languages; they go to an existing role.
 
 Source: AWS CDK Developer Guide, Tokens: strings that look like ``${Token[…]}``, ``#{Token[…]}`` or one of some large
-numbers stand for values that are known later. Such a text is put together by CloudFormation (`Fn.sub`), after the CDK.
+numbers stand for values that are known later. CloudFormation joins such a text (`Fn.sub`) after the CDK has run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[$#]\{Token\[|-1\.\d{10,16}e\+289")
 _MARK = re.compile(r"\$(?=\{)|#(?=\{Token\[)|-(?=1\.\d{10,16}e\+289)")
 _NAMES = {"$": "Dollar", "#": "Hash", "-": "Minus"}
 _ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*]+")
-"""What the CDK takes for an action; IAM also has ``?``."""
+"""An action as the CDK reads it; IAM also allows ``?``."""
 _EFFECTS = {"Allow": "iam.Effect.ALLOW", "Deny": "iam.Effect.DENY"}
 _LISTS = {
     "Action": "actions",
@@ -30,25 +30,25 @@ _LISTS = {
 }
 
 Properties = Sequence[tuple[str, str]]
-"""Names in snake case, and expressions."""
+"""Names in snake case, each with an expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """How a language writes what the policies are made of."""
+    """How a language writes objects, strings and constructs."""
 
     step: str
     """One step of indentation."""
     quote: Callable[[str], str]
     false: str
     make: Callable[[str, Properties], str]
-    """An object of a class of ``aws_iam``."""
+    """Writes an object of a class of ``aws_iam``."""
     construct: Callable[[str, str, Properties], str]
-    """The same for a construct with an id, as a statement."""
+    """Writes a construct with an id, as a statement."""
 
 
 def checked(plan: Planned) -> Planned:
-    """The plan, where the CDK can hold it.
+    """Return the plan, if the CDK can hold it.
 
     Raises:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
@@ -58,23 +58,23 @@ def checked(plan: Planned) -> Planned:
 
 
 def _token(key: str, is_key: bool) -> str:
-    # jsii, which carries Python's calls to JavaScript, marks objects by keys of its own.
-    found = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
-    return "as a key it is a token of the CDK" if found else ""
+    # jsii, which carries calls from Python to JavaScript, marks objects by keys of its own.
+    token = is_key and (key.startswith("$jsii.") or _TOKEN.search(key))
+    return "as a key it is a token of the CDK" if token else ""
 
 
 def class_name(plan: Planned) -> str:
-    """What the construct is called."""
+    """Return the name of the construct."""
     return f"{pascal(plan.role.name)}Permissions"
 
 
 def constructs(plan: Planned, language: Language) -> Iterator[str]:
-    """The policies, attached to ``role``: an inline one, or managed ones."""
-    one = len(plan.policies) == 1
-    kind, name = ("Policy", "policy_name") if one else ("ManagedPolicy", "managed_policy_name")
+    """Yield the policies, attached to ``role``: an inline one, or managed ones."""
+    single = len(plan.policies) == 1
+    kind, name = ("Policy", "policy_name") if single else ("ManagedPolicy", "managed_policy_name")
     for id_, policy in zip(numbered("Policy", len(plan.policies)), plan.policies, strict=True):
         statements = [_statement(each, language) for each in policy.document["Statement"]]
-        # Told to minimize, the CDK would merge statements and drop their Sids.
+        # With minimize, the CDK would merge statements and drop their Sids.
         document = [("minimize", language.false), ("statements", array(statements, language.step))]
         properties = [
             (name, cdk_string(policy.name, language)),
@@ -110,12 +110,12 @@ def _map(value: Any, language: Language) -> str:
 
 
 def cdk_string(value: str, language: Language) -> str:
-    """A string that is no token."""
+    """Return a string that the CDK does not read as a token."""
     return _joined(value, language) if _TOKEN.search(value) else language.quote(value)
 
 
 def _joined(value: str, language: Language) -> str:
-    """The text as CloudFormation puts it together: each mark comes from a variable, so the CDK never sees a token."""
+    """Return a text that CloudFormation joins: each mark comes from a variable, so the CDK sees no token."""
     used = {_NAMES[mark]: mark for mark in _MARK.findall(value)}
     body = language.quote(_MARK.sub(lambda found: f"${{{_NAMES[found[0]]}}}", value))
     variables = ", ".join(f"{language.quote(name)}: {language.quote(mark)}" for name, mark in used.items())
@@ -123,5 +123,5 @@ def _joined(value: str, language: Language) -> str:
 
 
 def classes(code: str) -> str:
-    """What a module has to import from the CDK's library: ``Fn`` only where it is used, and not just quoted."""
+    """Return what a module imports from the CDK's library: ``Fn`` only where the code calls it."""
     return "Fn, aws_iam as iam" if "Fn.sub(" in re.sub(r'"(?:\\.|[^"\\])*"', "", code) else "aws_iam as iam"

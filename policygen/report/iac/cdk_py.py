@@ -1,4 +1,4 @@
-"""AWS CDK in Python: a construct that gives the existing role its policies."""
+"""Renders a plan for the AWS CDK in Python: a construct that gives the existing role its policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEP = "    "
 
 
 def render(plan: Planned) -> str:
-    """A module with one class; ``NAME(self, "NAME")`` in a stack is its use.
+    """Return a module with one class; a stack uses it as ``NAME(self, "NAME")``.
 
     Raises:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
@@ -27,9 +27,9 @@ def render(plan: Planned) -> str:
     role = f'role = iam.Role.from_role_name(self, "Role", {cdk_string(plan.role.name, _PYTHON)})'
     body = "\n".join(["super().__init__(scope, construct_id)", role, *constructs(plan, _PYTHON)])
     method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{_nested(body)}"
-    made = f"class {name}(Construct):\n{_nested(method)}"
+    class_ = f"class {name}(Construct):\n{_nested(method)}"
     imports = f"from aws_cdk import {classes(body)}\nfrom constructs import Construct\n"
-    return f"{header_comment(plan, '#', ATTACHED)}{imports}\n\n{made}\n"
+    return f"{header_comment(plan, '#', ATTACHED)}{imports}\n\n{class_}\n"
 
 
 def _nested(text: str) -> str:

@@ -1,4 +1,4 @@
-"""AWS CDK in TypeScript: a construct that gives the existing role its policies."""
+"""Renders a plan for the AWS CDK in TypeScript: a construct that gives the existing role its policies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEP = "  "
 
 
 def render(plan: Planned) -> str:
-    """A module with one class; ``new NAME(this, "NAME")`` in a stack is its use.
+    """Return a module with one class; a stack uses it as ``new NAME(this, "NAME")``.
 
     Raises:
         UsageError: PG-E241, a name that the CDK or CloudFormation would read as something else.
@@ -30,9 +30,9 @@ def render(plan: Planned) -> str:
     role = f'const role = iam.Role.fromRoleName(this, "Role", {cdk_string(plan.role.name, _TYPESCRIPT)});'
     body = "\n".join(["super(scope, id);", role, *constructs(plan, _TYPESCRIPT)])
     constructor = block("constructor(scope: Construct, id: string) {", [body], "}", _STEP)
-    made = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
+    class_ = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
     imports = f'import {{ {classes(body)} }} from "aws-cdk-lib";\nimport {{ Construct }} from "constructs";\n'
-    return f"{header_comment(plan, '//', ATTACHED)}{imports}\n{made}\n"
+    return f"{header_comment(plan, '//', ATTACHED)}{imports}\n{class_}\n"
 
 
 def _object(properties: Properties) -> str:

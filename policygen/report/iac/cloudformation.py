@@ -1,4 +1,4 @@
-"""CloudFormation: an inline policy of the existing role, or managed policies attached to it."""
+"""Renders a plan for CloudFormation: an inline policy of the existing role, or managed policies attached to it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from policygen.report.iac.yaml import dump
 
 
 def render(plan: Planned) -> str:
-    """A template in YAML.
+    """Return a template in YAML.
 
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
     """
     check_documents(plan, "CloudFormation", reject_cfn_references)
     make = _inline if len(plan.policies) == 1 else _managed
-    made = [make(plan.role.name, policy) for policy in plan.policies]
-    template = VERSION | {"Resources": dict(zip(policy_ids(plan), made, strict=True))}
+    resources = [make(plan.role.name, policy) for policy in plan.policies]
+    template = VERSION | {"Resources": dict(zip(policy_ids(plan), resources, strict=True))}
     return header_comment(plan, "#", ATTACHED) + dump(template)
 
 

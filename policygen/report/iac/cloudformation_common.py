@@ -1,4 +1,4 @@
-"""What every format shares that writes a CloudFormation template."""
+"""Parts of CloudFormation templates that several formats write."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ VERSION = {"AWSTemplateFormatVersion": "2010-09-09"}
 
 
 def policy_ids(plan: Planned) -> list[str]:
-    """A logical id for each policy."""
+    """Return a logical id for each policy."""
     return numbered(f"{pascal(plan.role.name)}Policy", len(plan.policies))
 
 
 def unattached(plan: Planned) -> dict[str, Any]:
-    """Managed policies, by logical id, that something else in the template refers to."""
+    """Return managed policies by logical id; another part of the template refers to them."""
     return {
         name: {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": policy.document}}
         for name, policy in zip(policy_ids(plan), plan.policies, strict=True)

@@ -1,7 +1,7 @@
-"""What the formats for infrastructure as code share: the plan they write, its head, and how a string is quoted.
+"""What all formats for infrastructure as code need: the plan that they write, a header comment, quoted strings.
 
-The text of such a file is read by a compiler, a template engine or both. Everything but printable ASCII is
-written as an escape, so that nothing in a name can hide, reorder or end a line.
+A compiler, a template engine or both read such a file. Everything but printable ASCII is written as an escape, so that
+nothing in a name can hide, reorder or end a line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from policygen.text import escape_controls
 from policygen.version import VERSION
 
 Document = Mapping[str, Any]
-"""An IAM policy document of version 2012-10-17: a list of statements whose leaves are all strings."""
+"""An IAM policy document of version 2012-10-17: a list of statements; all leaves are strings."""
 
 
 class RoleRef(Protocol):
@@ -45,34 +45,34 @@ class NamedDocument(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in IAM."""
+        """Its name in IAM."""
 
     @property
     def document(self) -> Document:
-        """What it says."""
+        """Its IAM document."""
 
 
 class Planned(Protocol):
-    """What a format for code needs of a plan.
+    """What a format for infrastructure as code needs of a plan.
 
     One policy is an inline policy of the role; several are managed ones, because they were split for their size.
     """
 
     @property
     def role(self) -> RoleRef:
-        """Who gets the policies."""
+        """The role that gets the policies."""
 
     @property
     def window(self) -> EvidenceWindow:
-        """What was looked at."""
+        """The days that the policies rest on."""
 
     @property
     def policies(self) -> Sequence[NamedDocument]:
-        """At least one."""
+        """The policies, at least one."""
 
 
 def header_comment(plan: Planned, mark: str, *more: str) -> str:
-    """The comment that a file begins with, each line after the language's `mark`; it ends with a line break."""
+    """Return the comment at the head of a file, each line after the language's `mark`; it ends with a line break."""
     role, window = plan.role, plan.window
     lines = (
         f"policygen {VERSION}: what the role {role.name} of account {role.account} needs,",
@@ -83,10 +83,10 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
 
 
 ATTACHED = "It adds to what the role has: its other policies stay until they are taken away."
-"""A line of the head where the code changes an existing role."""
+"""A line of the header comment where the code changes an existing role."""
 
 MOVED = "It is for a role that the stack makes; an existing one is not changed."
-"""A line of the head where it cannot."""
+"""A line of the header comment where the code cannot change an existing role."""
 
 
 def _visible(text: str) -> str:
@@ -97,7 +97,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 def quoted(text: str) -> str:
-    """A string in double quotes as HCL, YAML and Python all read it, in printable ASCII."""
+    """Return a string in double quotes, in printable ASCII, as HCL, YAML and Python all read it."""
     return f'"{"".join(map(_escaped, text))}"'
 
 
@@ -111,5 +111,5 @@ def _escaped(char: str) -> str:
 
 
 def listed(value: str | Sequence[str]) -> list[str]:
-    """A value of a policy document, which may be a string or a list of them, as a list."""
+    """Return a value of a policy document, a string or a list of strings, as a list."""
     return [value] if isinstance(value, str) else list(value)

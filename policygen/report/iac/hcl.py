@@ -1,4 +1,4 @@
-"""HCL, Terraform's language, spaced as `terraform fmt` spaces it.
+"""Writes HCL, Terraform's language, spaced as `terraform fmt` spaces it.
 
 Source: HCL Native Syntax Specification, Template Expressions: ``${`` and ``%{`` open a template, ``$${`` and
 ``%%{`` are those characters themselves.
@@ -15,16 +15,16 @@ from policygen.report.iac.common import quoted
 from policygen.report.iac.layout import array, block
 
 Attribute = tuple[str, str]
-"""A name and an expression, which may have several lines."""
+"""A name and an expression; the expression may have several lines."""
 
 
 def hcl_string(value: str) -> str:
-    """A string literal in which nothing is a template."""
+    """Return a string literal without templates."""
     return quoted(value).replace("${", "$${").replace("%{", "%%{")
 
 
 def expression(value: Any) -> str:
-    """A value of a JSON document as an expression."""
+    """Return a value of a JSON document as an expression."""
     if isinstance(value, str):
         return hcl_string(value)
     if isinstance(value, Mapping):
@@ -38,7 +38,7 @@ def _key(key: str) -> str:
 
 
 def attributes(pairs: Iterable[Attribute]) -> Iterator[str]:
-    """Assignments; neighbours of one line have their equals signs under each other."""
+    """Yield assignments; those of one line have their equals signs aligned."""
     for several, group in groupby(pairs, key=lambda pair: "\n" in pair[1]):
         run = list(group)
         width = 0 if several else max(len(name) for name, _ in run)

@@ -1,6 +1,6 @@
-"""What a language cannot hold: it would read the text as something else, and offers no escape.
+"""Refuses texts that a language would read as something else and for which it has no escape.
 
-Such a plan is refused, because a policy that means something else is worse than none.
+A policy that means something else is worse than none.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from policygen.report.iac.common import Planned
 from policygen.text import escape_controls
 
 Rule = Callable[[str, bool], str]
-"""Of a text and whether it is a key: why a language cannot hold it, or ""."""
+"""Takes a text and whether it is a key; returns why a language cannot hold it, or ""."""
 
 
 def check_documents(plan: Planned, language: str, *rules: Rule) -> None:
-    """Refuse what a language cannot hold.
+    """Refuse a plan with texts that a language cannot hold.
 
     Args:
-        plan: all of whose names, keys and values are looked at.
-        language: for the message.
-        rules: besides those that hold for every language.
+        plan: the plan; all of its names, keys and values are checked.
+        language: the name of the language, for the message.
+        rules: the rules of the language; one holds for all.
 
     Raises:
         UsageError: PG-E241, with the text and the reason.
     """
     for text, is_key in _texts(plan):
-        for rule in (_half, *rules):
+        for rule in (_lone_surrogate, *rules):
             if why := rule(text, is_key):
                 raise UsageError(
                     f"{language} cannot hold {escape_controls(text)[:120]!r}: {why}",
@@ -59,17 +59,17 @@ def _inside(value: Any) -> Iterator[tuple[str, bool]]:
             yield from _inside(inner)
 
 
-def _half(text: str, _: bool) -> str:
+def _lone_surrogate(text: str, _: bool) -> str:
     return "half of a character has no place in UTF-8" if re.search("[\ud800-\udfff]", text) else ""
 
 
 def require_nfc(text: str, _: bool) -> str:
-    """A rule of Terraform, whose values are strings in Unicode's normal form C whatever is written."""
+    """Refuse what Terraform would change: it brings all strings into Unicode's normal form C."""
     return "" if unicodedata.is_normalized("NFC", text) else "it would be composed to other characters (NFC)"
 
 
 def reject_cfn_references(text: str, is_key: bool) -> str:
-    """A rule of CloudFormation, which resolves references after its functions, so that none can write one.
+    """Refuse what CloudFormation would resolve: it does so after its functions, so none can escape a reference.
 
     Source: CloudFormation User Guide, dynamic-references and intrinsic-function-reference.
     """
@@ -81,6 +81,6 @@ def reject_cfn_references(text: str, is_key: bool) -> str:
 
 
 def reject_js_builtins(text: str, is_key: bool) -> str:
-    """A rule of programs in JavaScript, which lose a key that every object has."""
+    """Refuse keys that JavaScript programs lose, because every object has them."""
     objects = ("__proto__", "constructor", "prototype")
     return "as a key it is part of every object of JavaScript" if is_key and text in objects else ""

@@ -1,4 +1,4 @@
-"""AWS SAM: the policies of a function whose role SAM makes."""
+"""Renders a plan for AWS SAM: the policies of a function; SAM makes its role."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from policygen.report.iac.yaml import dump
 
 
 def render(plan: Planned) -> str:
-    """A template in YAML that is valid by itself; `Policies` is what goes into a function of one's own.
+    """Return a template in YAML that is valid by itself; users move `Policies` into their own function.
 
-    The function is one of an image, because that takes one parameter and neither runtime nor handler.
+    The function has an image, because that needs one parameter and neither runtime nor handler.
 
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.

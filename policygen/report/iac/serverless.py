@@ -1,8 +1,8 @@
-"""Serverless Framework: the statements of the role that it makes for a service.
+"""Renders a plan for the Serverless Framework: the statements of the role that it makes for a service.
 
 Source: Serverless Framework, IAM ("provider.iam.role.statements") and Variables: ``${aws:…}`` is a variable of its
-own. How one is escaped differs between versions, so none is written: where the document has ``${``, CloudFormation
-joins the two characters.
+own. Versions differ in how one is escaped, so none is written: where the document has ``${``, CloudFormation joins
+the two characters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def render(plan: Planned) -> str:
-    """A serverless.yml that is valid by itself; `iam` is what goes into a service of one's own.
+    """Return a serverless.yml that is valid by itself; users move `iam` into their own service.
 
     Raises:
         UsageError: PG-E241, a name that CloudFormation would read as something else.
@@ -44,14 +44,14 @@ def render(plan: Planned) -> str:
 
 
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
-    """The statement with lists where Serverless's own check of the file wants them."""
+    """Return the statement with lists where Serverless's own check of the file requires them."""
     lists = {name: listed(statement[name]) for name in _LISTS if name in statement}
-    made: dict[str, Any] = _joined({**statement, **lists})
-    return made
+    joined: dict[str, Any] = _joined({**statement, **lists})
+    return joined
 
 
 def _joined(value: Any) -> Any:
-    """The value, with ``${`` in texts taken apart for CloudFormation to join."""
+    """Return the value with ``${`` in texts split, for CloudFormation to join."""
     if isinstance(value, str):
         pieces = re.split(r"(?<=\$)(?=\{)", value)
         return value if len(pieces) == 1 else {"Fn::Join": ["", pieces]}

@@ -1,4 +1,4 @@
-"""Terraform: the document by `jsonencode`, in an inline policy of the role or in managed ones attached to it."""
+"""Renders a plan for Terraform: documents by `jsonencode`, in an inline policy or in attached managed ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policygen.report.iac.names import numbered, snake
 
 
 def render(plan: Planned) -> str:
-    """Resources of the provider hashicorp/aws.
+    """Return resources of the provider hashicorp/aws.
 
     Raises:
         UsageError: PG-E241, a name that Terraform cannot hold.
@@ -23,12 +23,12 @@ def render(plan: Planned) -> str:
 
 
 def labels(plan: Planned) -> list[str]:
-    """A label for each policy."""
+    """Return a label for each policy."""
     return numbered(snake(plan.role.name), len(plan.policies), "_")
 
 
 def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
-    """The blocks of the policies, each ending with a line break.
+    """Yield the blocks of the policies, each ending with a line break.
 
     Args:
         documents: an expression for each policy's JSON text.
@@ -48,5 +48,5 @@ def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
 
 
 def resource(kind: str, label: str, *pairs: tuple[str, str]) -> str:
-    """A resource block; it ends with a line break."""
+    """Return a resource block; it ends with a line break."""
     return block(f'resource "{kind}" "{label}" {{', attributes(pairs), "}") + "\n"

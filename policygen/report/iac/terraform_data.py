@@ -1,7 +1,7 @@
-"""Terraform: the document by `data "aws_iam_policy_document"`, whose statements are blocks.
+"""Renders a plan for Terraform with `data "aws_iam_policy_document"`: each statement is a block.
 
 Source: hashicorp/aws, documentation of aws_iam_policy_document: "Context Variable Interpolation" writes IAM's
-variables as ``&{aws:username}``, so that these two characters cannot stand for themselves.
+variables as ``&{aws:username}``, so these two characters cannot stand for themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LISTS = {
 
 
 def render(plan: Planned) -> str:
-    """Data sources, and resources as those of the format terraform.
+    """Return data sources, and the resources of the format terraform.
 
     Raises:
         UsageError: PG-E241, a name that the data source cannot hold.

@@ -1,4 +1,4 @@
-"""YAML that the readers of versions 1.1 and 1.2 take for the same value: blocks, and strings only."""
+"""Writes YAML that readers of versions 1.1 and 1.2 understand alike: blocks, and only strings."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from policygen.report.iac.common import quoted
 
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_./:@*-]*[A-Za-z0-9_/*-])?")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-"""What YAML 1.1 reads as a truth value or as nothing."""
+"""Words that YAML 1.1 reads as a boolean or as null."""
 
 
 _LONGEST = 1000
-"""Readers look for the colon of a longer key no further than this, unless a question mark announces it."""
+"""Readers look no further for the colon of a key, unless a question mark announces a long one."""
 
 
 def yaml_string(value: str) -> str:
-    """A string, without quotes where every reader takes it for one."""
+    """Return a string, without quotes where every reader reads a string."""
     return value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else quoted(value)
 
 
 def lines(value: Mapping[str, Any] | list[Any]) -> Iterator[str]:
-    """A mapping or a list of strings, mappings and lists, as lines."""
+    """Yield a mapping or a list of strings, mappings and lists, as lines."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _entry(yaml_string(key), inner)
@@ -54,5 +54,5 @@ def _nested(value: Any) -> list[str]:
 
 
 def dump(value: Mapping[str, Any]) -> str:
-    """A mapping as a YAML document; it ends with a line break."""
+    """Return a mapping as a YAML document; it ends with a line break."""
     return "\n".join(lines(value)) + "\n"

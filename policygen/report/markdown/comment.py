@@ -1,4 +1,4 @@
-"""A plan as the comment of a pull request: the verdict first, and under the limit that GitHub sets."""
+"""Renders a plan as the comment of a pull request: the verdict first, and within GitHub's limit."""
 
 from __future__ import annotations
 
@@ -12,27 +12,37 @@ from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Document, Plan, PlanRisk
 from policygen.plan.open_questions import seasonal_groups
-from policygen.report.figures import Uses, all_changes, figures, grouped, uses
+from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import escape_controls, pluralize, visible_json
 
 SERVICES = 15
-"""Services in the table; all of them are in the list below it."""
+"""Most services in the table; the list below it has all."""
 SHOWN = 6
-"""Reasons, promises and notes that stand above everything that can be cut."""
+"""Most reasons, promises and notes that stand above the sections that can be cut."""
 
 
 def render(plan: Plan) -> str:
-    """The comment, of at most `commonmark.LIMIT` bytes."""
-    parts = (_losses, _changes, _risks, _blind, _calls, _denied, _apart, _unmapped, _policies)
+    """Return the comment, of at most `escape.LIMIT` bytes."""
+    parts = (
+        _dropped,
+        _changes,
+        _risks,
+        _blind_spots,
+        _questions,
+        _not_granted,
+        _suspects,
+        _unmapped,
+        _policies,
+    )
     sections = [section for part in parts for section in part(plan)]
     return comment([Section(_head(plan)), *sections, Section(_foot(plan))])
 
 
-def _all(plan: Plan, kind: str) -> str:
-    """The command that shows what a comment has no room for."""
+def _command_for(plan: Plan, kind: str) -> str:
+    """Return the command that prints what a comment has no room for."""
     if plan.file:
         return code(f"policygen report {shlex.quote(plan.file)} -f {kind}")
     return code(f"policygen suggest -r {shlex.quote(plan.role.name)} … -f {kind}")
@@ -69,16 +79,16 @@ def _figures(plan: Plan) -> Iterator[str]:
 
 def _foot(plan: Plan) -> str:
     versions = f"policygen {code(plan.policygen)}, IAM data {code(plan.iam_data)}"
-    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_all(plan, 'text')}</sub>"
+    return f"<sub>{versions}. Nothing in AWS was changed. All of it: {_command_for(plan, 'text')}</sub>"
 
 
-def _losses(plan: Plan) -> Iterator[Section]:
+def _dropped(plan: Plan) -> Iterator[Section]:
     losses = plan.decisions.losses
     yield from fitted_section(
         f"Dropped although used ({len(losses):,}): these calls will fail",
         [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
         noun="permission",
-        rest=_all(plan, "json"),
+        rest=_command_for(plan, "json"),
     )
 
 
@@ -86,7 +96,7 @@ def _losses(plan: Plan) -> Iterator[Section]:
 
 
 def _changes(plan: Plan) -> Iterator[Section]:
-    used = uses(plan)
+    used = use_by_action(plan)
     changes = all_changes(plan)
     services = _by_service(changes)
     staying = [name for name, members in services.items() if any(one.proposed for one in members)]
@@ -95,7 +105,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         "Grants by service" if plan.today is None else "Changes by service",
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
-        rest=_all(plan, "csv"),
+        rest=_command_for(plan, "csv"),
         opening=_columns("service", "now", "proposed", "calls", "last"),
         end=f"And {pluralize(more, 'service')} more, in the list below." if more > 0 else "",
         folded=False,
@@ -108,7 +118,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         f"All {pluralize(len(changes), 'permission')}{': ' if words else ''}{words}",
         lines,
         noun="line",
-        rest=_all(plan, "csv"),
+        rest=_command_for(plan, "csv"),
         opening=f"{ticks}diff",
         closing=ticks,
         folded=True,
@@ -125,7 +135,7 @@ _KINDS: Mapping[Kind, str] = {
     "missing": "seen, and not allowed today",
 }
 _SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "removed": "-", "added": "+"}
-"""The first sign of a line, which gives it a colour where it is shown as a diff."""
+"""The first character of a line, which colours it where it is shown as a diff."""
 
 
 def _columns(*names: str) -> str:
@@ -133,9 +143,9 @@ def _columns(*names: str) -> str:
 
 
 def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
-    """Changes by service: first the services that were used, last those that go whole."""
-    found = grouped((change.service, change) for change in changes)
-    return {name: found[name] for name in sorted(found, key=lambda name: (_rank(found[name]), name))}
+    """Group changes by service: first the services that were used, last those that go completely."""
+    groups = grouped((change.service, change) for change in changes)
+    return {name: groups[name] for name in sorted(groups, key=lambda name: (_rank(groups[name]), name))}
 
 
 def _rank(changes: Iterable[PlanChange]) -> int:
@@ -143,7 +153,7 @@ def _rank(changes: Iterable[PlanChange]) -> int:
     return 2 if kinds <= {"removed", "missing"} else 1 if kinds <= {"removed", "missing", "unknown"} else 0
 
 
-def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Uses]) -> str:
+def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, ActionUse]) -> str:
     now = [change.now for change in changes if change.now]
     stay = [change for change in changes if change.proposed]
     seen = [used[change.action] for change in stay if change.action in used]
@@ -156,8 +166,8 @@ def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Use
     )
 
 
-def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Uses]) -> Iterator[str]:
-    """The lines of a service: what was used one by one, the rest together by reason."""
+def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, ActionUse]) -> Iterator[str]:
+    """Yield the lines of a service: used actions one by one, the others together by reason."""
     yield _line("#", service)
     for change in changes:
         if change.kind in {"narrowed", "unchanged", "added"}:
@@ -197,7 +207,7 @@ def _risks(plan: Plan) -> Iterator[Section]:
             f"{title} ({len(risks):,})",
             [f"- {_risk(one)}" for one in risks],
             noun="risk",
-            rest=_all(plan, "json"),
+            rest=_command_for(plan, "json"),
             folded=risks is plan.risks.removed,
         )
 
@@ -211,7 +221,7 @@ def _names(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 4:,} more" if len(names) > 4 else shown
 
 
-def _blind(plan: Plan) -> Iterator[Section]:
+def _blind_spots(plan: Plan) -> Iterator[Section]:
     unknown = [one for one in plan.keeps if one.kind == "unknown"]
     groups = grouped(((one.blind_spot or "", one.why, one.remedy), one.action) for one in unknown)
     widest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
@@ -224,14 +234,14 @@ def _blind(plan: Plan) -> Iterator[Section]:
             for (spot, why, remedy), actions in widest
         ],
         noun="blind spot",
-        rest=_all(plan, "json"),
+        rest=_command_for(plan, "json"),
         opening=_columns("blind spot", "why", "permissions", "remedy"),
         end=f"{doctor} prints the command for all of them." if any(one.command for one in unknown) else "",
     )
 
 
-def _calls(plan: Plan) -> Iterator[Section]:
-    """What a person must decide."""
+def _questions(plan: Plan) -> Iterator[Section]:
+    """List the decisions that are left to a person."""
     items = [
         f"- {code(one.type)}: {pluralize(one.names, 'name')} written as seen; {prose(one.reason)}. "
         f"{code(f'--open {one.type}')} writes the type whole."
@@ -248,13 +258,15 @@ def _calls(plan: Plan) -> Iterator[Section]:
         f"because the logs could not have shown their use; {code(f'--drop {actions[0]}')} removes one."
         for service, actions in unknown.items()
     ]
-    yield from fitted_section(f"Your call ({len(items):,})", items, noun="question", rest=_all(plan, "csv"))
+    yield from fitted_section(
+        f"Your call ({len(items):,})", items, noun="question", rest=_command_for(plan, "csv")
+    )
 
 
 # --- What is not granted ---------------------------------------------------------------------------
 
 
-def _denied(plan: Plan) -> Iterator[Section]:
+def _not_granted(plan: Plan) -> Iterator[Section]:
     yield from fitted_section(
         f"Observed, but not allowed by today's policies ({len(plan.missing):,}): not granted",
         [
@@ -262,7 +274,7 @@ def _denied(plan: Plan) -> Iterator[Section]:
             for one in plan.missing
         ],
         noun="request",
-        rest=_all(plan, "csv"),
+        rest=_command_for(plan, "csv"),
     )
     yield from fitted_section(
         f"Wanted but denied ({len(plan.wanted_but_denied):,}): not granted",
@@ -272,11 +284,11 @@ def _denied(plan: Plan) -> Iterator[Section]:
             for one in plan.wanted_but_denied
         ],
         noun="request",
-        rest=_all(plan, "csv"),
+        rest=_command_for(plan, "csv"),
     )
 
 
-def _apart(plan: Plan) -> Iterator[Section]:
+def _suspects(plan: Plan) -> Iterator[Section]:
     odd = [one for one in plan.suspects if not one.accepted and one.sign not in SHOWN_ONLY]
     yield from fitted_section(
         f"Does not look like the workload ({pluralize(sum(one.count for one in odd), 'call')}): left out of the policy",
@@ -286,7 +298,7 @@ def _apart(plan: Plan) -> Iterator[Section]:
             for one in odd
         ],
         noun="event",
-        rest=_all(plan, "text"),
+        rest=_command_for(plan, "text"),
     )
 
 
@@ -295,17 +307,17 @@ def _unmapped(plan: Plan) -> Iterator[Section]:
         f"Not mapped to IAM actions ({len(plan.unmapped):,}): decide by hand",
         [f"- {code(one.event)}: {prose(one.why)} ({pluralize(one.count, 'call')})" for one in plan.unmapped],
         noun="event",
-        rest=_all(plan, "json"),
+        rest=_command_for(plan, "json"),
     )
 
 
 def _policies(plan: Plan) -> Iterator[Section]:
-    """The documents, each whole or not at all: nobody should copy a part."""
+    """Show the documents, each completely or not at all: nobody should copy a part."""
     yield from fitted_section(
         f"The policy: {pluralize(len(plan.policies), 'document')}, {pluralize(plan.size, 'character')}",
         [_document(one) for one in plan.policies],
         noun="document",
-        rest=_all(plan, "policy"),
+        rest=_command_for(plan, "policy"),
         folded=True,
     )
 

@@ -1,8 +1,8 @@
-"""Markdown as GitHub reads it: text of strangers that stays text, fences that nothing closes, and a limit on it all.
+"""Writes Markdown for GitHub: foreign text stays text, nothing closes a fence, and the whole keeps to a limit.
 
 GitHub makes more of text than CommonMark does: ``@name`` calls people, ``#12``, ``GH-12``, addresses and commit ids
-become links, ``$…$`` a formula, ``:name:`` a picture. In code it does none of it. So what is not plainly a word or a
-number is written as code, and nothing is escaped sign by sign.
+become links, ``$…$`` a formula, ``:name:`` a picture. In code it does none of this. So everything but plain words and
+numbers is written as code, and no single character is escaped.
 
 Sources: https://github.github.com/gfm/ and
 https://docs.github.com/en/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls
@@ -20,11 +20,11 @@ from policygen.text import escape_controls, pluralize
 LIMIT = 60_000
 """Bytes of a comment; GitHub refuses one of more than 65,536 characters."""
 NAME = 200
-"""Characters of a name that are shown; the whole of it is in the policy and in the plan."""
+"""Most characters of a name; the policy and the plan have all of it."""
 LONG = 12
-"""Items of a section from which on it is folded."""
+"""A section with more items is folded."""
 SENTENCE = 300
-"""Characters of a sentence that are shown."""
+"""Most characters of a sentence."""
 
 _RUN = re.compile("`+")
 _LONG_RUN = re.compile("`{17,}")
@@ -38,24 +38,24 @@ _ITEM = re.compile(r"\d+[.)]+")
 
 
 def marker(*parts: str) -> str:
-    """The line by which a comment is found again; it is not shown."""
+    """Return the hidden line by which a comment is found again."""
     return f"<!-- policygen:{':'.join(quote(escape_controls(part)[:NAME], safe='') for part in parts)} -->"
 
 
 def code(text: str) -> str:
-    """Text as a code span, in one line."""
+    """Return text as a code span, in one line."""
     shown = _LONG_RUN.sub("`" * 16 + "…", escape_controls(text))
     shown = shown if len(shown) <= NAME else shown[: NAME - 1] + "…"
     if not shown:
         return ""
     ticks = "`" * (_longest(shown) + 1)
-    # One blank on each side is taken off again, and keeps backticks of the text from those around it.
+    # A parser removes one blank on each side; it separates backticks of the text from those around it.
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
 def prose(text: str) -> str:
-    """A sentence: its plain words as they are, names and all else as code."""
+    """Return a sentence: plain words as they are, names and everything else as code."""
     shown = escape_controls(text)
     shown = shown if len(shown) <= SENTENCE else shown[: SENTENCE - 1] + "…"
     return " ".join(map(_word, shown.split()))
@@ -71,12 +71,12 @@ def _word(word: str) -> str:
 
 
 def row(*cells: str) -> str:
-    """A row of a table; a pipe in a cell ends it even in code."""
+    """Return a row of a table, with pipes escaped: they end a cell even in code."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def fence(texts: Iterable[str]) -> str:
-    """What opens and closes a block of code that holds such texts."""
+    """Return the line that opens and closes a block of code with these texts."""
     return "`" * max(3, 1 + max(map(_longest, texts), default=0))
 
 
@@ -86,20 +86,20 @@ def _longest(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a comment that can be cut at its end, at whole items."""
+    """A part of a comment; it can be cut at its end, between items."""
 
     head: str = ""
     items: Sequence[str] = ()
     opening: str = ""
-    """Stands before the items, if there are any, and `closing` behind them: a fence, the head of a table."""
+    """What stands before the items, if there are any: a fence, or the head of a table. `closing` stands behind."""
     closing: str = ""
     end: str = ""
     noun: str = "line"
     rest: str = ""
-    """Where what was cut can be read, as Markdown."""
+    """Where the items that were cut can be read, as Markdown."""
 
     def text(self, room: int | None = None) -> str:
-        """The section with as many items as there is room for, in bytes; None for all."""
+        """Return the section with as many items as fit in `room` bytes; None for all."""
         kept = list(self.items) if room is None else list(_fitting(self.items, room))
         cut = len(self.items) - len(kept)
         body = _lines(self.opening, *kept, self.closing).rstrip("\n") if kept else ""
@@ -139,17 +139,17 @@ def fitted_section(
     end: str = "",
     folded: bool | None = None,
 ) -> Iterator[Section]:
-    """A section with a title, if there is anything in it.
+    """Yield a section with a title, if it has items.
 
     Args:
-        title: words of our own; in a summary nothing is read as Markdown.
-        items: what can be cut.
-        noun: of an item.
-        rest: where what was cut can be read, as Markdown.
+        title: our own words only; in a summary nothing is read as Markdown.
+        items: lines; the last ones can be cut.
+        noun: what one item is called.
+        rest: where the items that were cut can be read, as Markdown.
         opening: stands before the items.
         closing: stands behind them.
         end: stands at the end.
-        folded: whether it opens on a click only; None: where it is long.
+        folded: whether it opens only on a click; None for a section that is long.
     """
     if not items:
         return
@@ -161,13 +161,13 @@ def fitted_section(
 
 
 def comment(sections: Sequence[Section], limit: int = LIMIT) -> str:
-    """The sections one after the other; where they are too long, the longest are cut to the same length."""
+    """Join the sections; where they are too long together, the longest are cut to the same length."""
     text = _joined(section.text() for section in sections)
     if _size(text) <= limit:
         return text
     frame = _size(_joined(section.text(0) for section in sections))
     frame += sum(_size(section.opening) + _size(section.closing) + 2 for section in sections)
-    room = _level([section.size for section in sections], limit - frame)
+    room = _common_length([section.size for section in sections], limit - frame)
     return _joined(section.text(room) for section in sections)
 
 
@@ -175,8 +175,8 @@ def _joined(texts: Iterable[str]) -> str:
     return "\n\n".join(text for text in texts if text) + "\n"
 
 
-def _level(sizes: Sequence[int], room: int) -> int:
-    """The length to which all that is longer must be cut so that all together have room."""
+def _common_length(sizes: Sequence[int], room: int) -> int:
+    """Return the length to which longer sections must be cut so that all together fit."""
     left = len(sizes)
     for size in sorted(sizes):
         if size * left > room:

@@ -1,11 +1,18 @@
-"""The screen of a batch."""
+"""Renders the screen of a batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from policygen.plan.batch_table import SAYS, BatchRow, BatchTable, BatchTotals, batch_totals, sorted_rows
+from policygen.plan.batch_table import (
+    VERDICT_MEANINGS,
+    BatchRow,
+    BatchTable,
+    VerdictTotals,
+    sorted_rows,
+    totals_by_verdict,
+)
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.text import escape_controls, pluralize
@@ -17,12 +24,12 @@ _COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verd
 
 
 def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
-    """The screen of `batch`.
+    """Return the screen of `batch`.
 
     Args:
-        batch: all rows.
-        out: the folder with everything.
-        show_all: every role and not the first few.
+        batch: the table, with all rows.
+        out: the folder that the batch wrote.
+        show_all: list every role; else the first few.
     """
     ordered = sorted_rows(batch.rows)
     shown = ordered if show_all else ordered[:SHOWN]
@@ -31,8 +38,8 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     if len(shown) < len(ordered):
         lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
-    for one in batch_totals(ordered):
-        lines += wrapped(f"{one.verdict:<10}{one.roles:>5,}  ", _sum(one))
+    for total in totals_by_verdict(ordered):
+        lines += wrapped(f"{total.verdict:<10}{total.roles:>5,}  ", _sum(total))
     lines += ["", *_next(ordered, out)]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
 
@@ -55,14 +62,16 @@ def _warnings(batch: BatchTable) -> Iterator[str]:
         )
 
 
-def _sum(one: BatchTotals) -> str:
-    if not one.actions_now:
-        return SAYS[one.verdict]
-    cut = 100 * (one.actions_now - one.actions_proposed) / one.actions_now
+def _sum(total: VerdictTotals) -> str:
+    if not total.actions_now:
+        return VERDICT_MEANINGS[total.verdict]
+    cut = 100 * (total.actions_now - total.actions_proposed) / total.actions_now
     paths = (
-        f", {pluralize(one.escalations_closed, 'escalation path')} closed" if one.escalations_closed else ""
+        f", {pluralize(total.escalations_closed, 'escalation path')} closed"
+        if total.escalations_closed
+        else ""
     )
-    return f"{one.actions_now:,} → {one.actions_proposed:,} actions (−{cut:.1f} %){paths}"
+    return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
 def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
@@ -82,10 +91,10 @@ def _line(row: BatchRow, end: str) -> str:
         f"{cut:>7}{_figure(row.escalations_closed):>7}"
     )
     lead = f"{name:<{_NAME}}{figures}  "
-    asked = f", {pluralize(row.questions, 'question')}" if row.questions else ""
-    if len(lead) + len(row.verdict) + len(asked) > WIDTH:
-        asked = f", {row.questions:,} open"
-    return f"{lead}{row.verdict}{asked}"[:WIDTH]
+    questions = f", {pluralize(row.questions, 'question')}" if row.questions else ""
+    if len(lead) + len(row.verdict) + len(questions) > WIDTH:
+        questions = f", {row.questions:,} open"
+    return f"{lead}{row.verdict}{questions}"[:WIDTH]
 
 
 def _figure(number: int | None) -> str:
@@ -93,7 +102,7 @@ def _figure(number: int | None) -> str:
 
 
 def age(time: str, end: str) -> str:
-    """How long before `end` a time is, in its largest unit; both ISO 8601 in UTC."""
+    """Return the time from `time` to `end` in its largest unit; both are ISO 8601 in UTC."""
     if not time:
         return "never"
     seconds = int((_moment(end) - _moment(time)).total_seconds())

@@ -1,4 +1,4 @@
-"""The changes section of the screen: what becomes of each service, most of it in one glance."""
+"""Renders the changes section of the screen: what becomes of the permissions of each service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policygen.iam.arn import service_of
-from policygen.plan.change_groups import ChangeGroup, PlanChange, number
+from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
 from policygen.plan.open_questions import seasonal_groups
@@ -24,7 +24,7 @@ _MANY = 12
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A plan, how much of it is listed, and its requests as the section looks them up."""
+    """The plan, whether everything is listed, and the plan's requests and grants indexed for the section."""
 
     plan: Plan
     show_all: bool
@@ -43,20 +43,20 @@ def render_changes(plan: Plan, *, show_all: bool) -> Iterator[str]:
 
 
 def _grants(section: _Section) -> Iterator[str]:
-    """What is granted, where today's policies are not known."""
+    """Render what is granted, where today's policies are not known."""
     yield "Grants"
     by_service = grouped((one.action.split(":", 1)[0], one) for one in section.plan.evidence.granted)
     for service, requests in sorted(by_service.items()):
-        yield from _used(section, service, requests)
+        yield from _granted_service(section, service, requests)
     for keep in section.plan.keeps:
         yield from wrapped(f"  = {keep.action}  ", f"on {short(keep.resource)}", "      ")
         yield from wrapped("      why   ", keep.why)
 
 
 def _changes(section: _Section) -> Iterator[str]:
-    """What becomes of each service: first what stays in part, then what the logs cannot show, then what goes."""
+    """Render each service: first those that stay, then those that the logs cannot show, then those that go."""
     yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
-    services = grouped((group.service, group) for group in section.plan.alike)
+    services = grouped((group.service, group) for group in section.plan.change_groups)
     removed: dict[str, list[ChangeGroup]] = {}
     blind: dict[str, list[ChangeGroup]] = {}
     for service, groups in services.items():
@@ -71,25 +71,27 @@ def _changes(section: _Section) -> Iterator[str]:
         for service, groups in blind.items():
             yield from _service(section, service, groups)
     else:
-        yield from _blind(blind)
+        yield from _blind_services(blind)
     removed = {name: gone for name, gone in removed.items() if gone}
     if removed:
-        yield from _removed(removed, show_all=section.show_all)
-    yield from _questions(section.plan, services)
+        yield from _removed_services(removed, show_all=section.show_all)
+    yield from _open_questions(section.plan, services)
 
 
-def _blind(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
-    """Services of which nothing was used and something could not have been seen, in one entry."""
-    kept = {name: number(g for g in groups if g.kind == "unknown") for name, groups in services.items()}
+def _blind_services(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
+    """Render in one entry the services that were not used and that the logs cannot show completely."""
+    kept = {
+        name: count_changes(g for g in groups if g.kind == "unknown") for name, groups in services.items()
+    }
     gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
     yield from wrapped("  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--all lists them)", "      ")
     yield right(f"      keep  {pluralize(sum(kept.values()), 'action')} kept as today", "not visible")
-    yield from _drops(gone)
+    yield from _removals(gone)
 
 
-def _drops(gone: Sequence[ChangeGroup]) -> Iterator[str]:
-    """How many actions go, a line a reason, the commonest first."""
+def _removals(gone: Sequence[ChangeGroup]) -> Iterator[str]:
+    """Count the actions that go, a line for each reason, the most frequent first."""
     reasons = Counter[str]()
     for group in gone:
         reasons[group.why] += len(group.changes)
@@ -101,17 +103,17 @@ def _drops(gone: Sequence[ChangeGroup]) -> Iterator[str]:
             yield from wrapped(f"{lead}: ", why, "            ")
 
 
-def _of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
+def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
     """Return the changes of some kinds, in the order of all changes: by action."""
     return sorted((c for g in groups if g.kind in kinds for c in g.changes), key=lambda c: c.action.lower())
 
 
 def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> Iterator[str]:
-    """What becomes of a service: what was used, what is kept without evidence, what goes."""
-    used = _of(groups, "narrowed", "unchanged", "added")
-    drop = list(_drops([group for group in groups if group.kind == "removed"]))
+    """Render a service: what was used, what is kept without evidence, what goes."""
+    used = _changes_of(groups, "narrowed", "unchanged", "added")
+    drop = list(_removals([group for group in groups if group.kind == "removed"]))
     if used:
-        before = [c for c in (*used, *_of(groups, "removed")) if c.now]
+        before = [c for c in (*used, *_changes_of(groups, "removed")) if c.now]
         yield from wrapped(
             f"  ~ {service}  ",
             f"{pluralize(len(before), 'action')} on {where(c.now for c in before)} → "
@@ -127,13 +129,15 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
         drop = []
     kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
     for symbol, kind in kinds:
-        if members := _of(groups, kind):
-            yield from _kept(section, symbol, service, members)
+        if members := _changes_of(groups, kind):
+            yield from _kept_actions(section, symbol, service, members)
             yield from drop
             drop = []
 
 
-def _kept(section: _Section, symbol: str, service: str, members: Sequence[PlanChange]) -> Iterator[str]:
+def _kept_actions(
+    section: _Section, symbol: str, service: str, members: Sequence[PlanChange]
+) -> Iterator[str]:
     names = {c.action for c in members}
     same = all(c.now == c.proposed for c in members)
     place = "kept as today" if same else f"narrowed to {where(c.proposed for c in members)}"
@@ -148,26 +152,26 @@ def _kept(section: _Section, symbol: str, service: str, members: Sequence[PlanCh
 def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange]) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in section.requests.get(service, ()) if request.action in names]
-    tail = _seen(requests)
+    tail = _call_totals(requests)
     words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
     shown = words if section.show_all else words[:4]
     for i, line in enumerate(shown):
         yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
     if len(shown) < len(words):
         yield f"            and more (--all lists them; {len(used)} in all)"
-    yield from _maybe(requests, show_all=section.show_all)
-    yield from _rules(section, requests)
+    yield from _uncertain(requests, show_all=section.show_all)
+    yield from _generalisations(section, requests)
 
 
-def _seen(requests: Sequence[Request]) -> str:
+def _call_totals(requests: Sequence[Request]) -> str:
     if not requests:
         return ""
     calls, last = sum(one.count for one in requests), max(one.last for one in requests)
     return f"{pluralize(calls, 'call')}, last {minute(last)}"
 
 
-def _maybe(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
-    """Actions that AWS may have asked for, as far as the records tell, and not one that it surely asked for."""
+def _uncertain(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
+    """Name the actions that AWS may have checked, without those that it certainly checked."""
     sure = {request.action for request in requests if request.grade == "required"}
     names = sorted({request.action.split(":", 1)[1] for request in requests if request.action not in sure})
     if names:
@@ -180,10 +184,10 @@ def _maybe(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
         )
 
 
-def _rules(section: _Section, requests: Sequence[Request]) -> Iterator[str]:
-    """The declared generalisations in use: the rule and the patterns that it wrote.
+def _generalisations(section: _Section, requests: Sequence[Request]) -> Iterator[str]:
+    """Name the generalisation rules in use, each with the patterns that it wrote.
 
-    What a rule writes is cut to today's policies, so a pattern is its work only where a grant still has it.
+    Patterns are cut to today's policies, so a pattern counts only where a grant still has it.
     """
     rules: dict[str, set[str]] = {}
     for request in requests:
@@ -196,16 +200,16 @@ def _rules(section: _Section, requests: Sequence[Request]) -> Iterator[str]:
         yield from wrapped("      rule  ", f"{rule}: {'  '.join(shown)}{more}", "            ")
 
 
-def _removed(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) -> Iterator[str]:
-    names = sorted(removed, key=lambda name: (-number(removed[name]), name))
+def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) -> Iterator[str]:
+    names = sorted(removed, key=lambda name: (-count_changes(removed[name]), name))
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--all lists them)"
     yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
-    yield from _drops([group for gone in removed.values() for group in gone])
+    yield from _removals([group for gone in removed.values() for group in gone])
 
 
-def _questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
-    """What a person must decide, and what would let the logs decide it."""
+def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
+    """List what a person must decide, and what would let the logs decide it."""
     asked = [name for name, groups in services.items() if any(one.kind == "unknown" for one in groups)]
     seasonal = seasonal_groups(plan)
     total = len(asked) + len(plan.questions) + len(seasonal)
@@ -245,8 +249,8 @@ def _questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Ite
         )
 
 
-def _used(section: _Section, service: str, requests: Sequence[Request]) -> Iterator[str]:
-    """What is granted of a service, where today's policies are not known."""
+def _granted_service(section: _Section, service: str, requests: Sequence[Request]) -> Iterator[str]:
+    """Render what is granted of a service, where today's policies are not known."""
     patterns = {grant.resource for grant in section.plan.grants if grant.action.split(":", 1)[0] == service}
     actions = sorted({request.action for request in requests}, key=str.lower)
     yield from wrapped(
@@ -256,9 +260,9 @@ def _used(section: _Section, service: str, requests: Sequence[Request]) -> Itera
     )
     words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)
     for i, line in enumerate(words):
-        yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else _seen(requests))
-    yield from _maybe(requests, show_all=section.show_all)
-    yield from _rules(section, requests)
+        yield right(f"      {'    ' if i else 'keep'}  {line}", "" if i else _call_totals(requests))
+    yield from _uncertain(requests, show_all=section.show_all)
+    yield from _generalisations(section, requests)
 
 
 def _names(changes: Sequence[PlanChange], *, show_all: bool) -> str:

@@ -1,4 +1,4 @@
-"""The screen and the JSON of `diff`: two sets of policies by meaning, with requests as witnesses."""
+"""Renders the comparison of two sets of policies as a screen and as JSON, with requests that prove the difference."""
 
 from __future__ import annotations
 
@@ -20,53 +20,61 @@ _WORDS: dict[Verdict, str] = {
 _LISTED = 20
 
 
-def render_diff_text(one: Comparison, *, show_all: bool = False, ascii_only: bool = False) -> str:
-    """The screen; with `show_all` every witness."""
+def render_diff_text(comparison: Comparison, *, show_all: bool = False, ascii_only: bool = False) -> str:
+    """Return the screen; with `show_all` it has every request."""
     limit = None if show_all else _LISTED
-    lines = [_WORDS[one.verdict]]
-    lines += _witnesses(
-        f"Gained ({len(one.gained)}): the new one allows, the old one does not", "+", one.gained, limit
+    lines = [_WORDS[comparison.verdict]]
+    lines += _examples(
+        f"Gained ({len(comparison.gained)}): the new one allows, the old one does not",
+        "+",
+        comparison.gained,
+        limit,
     )
-    lines += _witnesses(
-        f"Lost ({len(one.lost)}): the old one allows, the new one does not", "-", one.lost, limit
+    lines += _examples(
+        f"Lost ({len(comparison.lost)}): the old one allows, the new one does not",
+        "-",
+        comparison.lost,
+        limit,
     )
-    if one.unsure:
-        lines += ["", f"Not decided ({len(one.unsure)})"]
-        lines += [line for grant in one.unsure[:limit] for line in wrapped("  ? ", grant.sentence, "    ")]
-        lines += more(len(one.unsure), limit)
+    if comparison.unsure:
+        lines += ["", f"Not decided ({len(comparison.unsure)})"]
+        lines += [
+            line for grant in comparison.unsure[:limit] for line in wrapped("  ? ", grant.sentence, "    ")
+        ]
+        lines += more(len(comparison.unsure), limit)
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
 
 
-def _witnesses(title: str, sign: str, found: Sequence[Counterexample], limit: int | None) -> Iterator[str]:
-    if not found:
+def _examples(title: str, sign: str, examples: Sequence[Counterexample], limit: int | None) -> Iterator[str]:
+    if not examples:
         return
     yield from ("", title)
-    for one in found[:limit]:
-        yield from wrapped(f"  {sign} ", f"{one.request.action} on {one.request.resource}", "    ")
-        if one.request.context:
-            keys = ", ".join(f"{key}={'|'.join(values)}" for key, values in one.request.context)
+    for example in examples[:limit]:
+        yield from wrapped(f"  {sign} ", f"{example.request.action} on {example.request.resource}", "    ")
+        if example.request.context:
+            keys = ", ".join(f"{key}={'|'.join(values)}" for key, values in example.request.context)
             yield from wrapped("      with  ", keys)
-        yield from wrapped("      why   ", f"{one.allowed_by}; {one.refused}")
-    yield from more(len(found), limit)
+        yield from wrapped("      why   ", f"{example.allowed_by}; {example.refused}")
+    yield from more(len(examples), limit)
 
 
-def render_diff_json(one: Comparison) -> str:
-    """The same as one JSON object with sorted keys."""
-    found = {
-        "verdict": one.verdict,
-        "gained": [_as_dict(witness) for witness in one.gained],
-        "lost": [_as_dict(witness) for witness in one.lost],
-        "unsure": [grant.sentence for grant in one.unsure],
+def render_diff_json(comparison: Comparison) -> str:
+    """Return the comparison as one JSON object with sorted keys."""
+    document = {
+        "verdict": comparison.verdict,
+        "gained": [_as_dict(witness) for witness in comparison.gained],
+        "lost": [_as_dict(witness) for witness in comparison.lost],
+        "unsure": [grant.sentence for grant in comparison.unsure],
     }
-    return visible_json(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+    return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
-def _as_dict(one: Counterexample) -> dict[str, Any]:
+def _as_dict(example: Counterexample) -> dict[str, Any]:
     return {
-        "action": one.request.action,
-        "resource": one.request.resource,
-        "context": {key: list(values) for key, values in one.request.context},
-        "allowed_by": one.allowed_by,
-        "refused": one.refused,
+        "action": example.request.action,
+        "resource": example.request.resource,
+        "context": {key: list(values) for key, values in example.request.context},
+        "allowed_by": example.allowed_by,
+        "refused": example.refused,
     }

@@ -1,4 +1,4 @@
-"""The screen of `doctor`: what an account's logs can show, what would let them show more, what could not be read."""
+"""Renders `doctor`: what an account's logs can show, what would let them show more, what could not be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What was looked at."""
+    """What `doctor` found."""
 
     read_report: ReadReport
     counts: CallCounts
@@ -29,53 +29,60 @@ class Health:
     account: Account | None
     lines: Sequence[CoverageRow]
     listed: bool = False
-    """Whether the lines are of services that were asked for."""
+    """Whether the lines are of the services that the user named."""
 
 
-def render_doctor_text(one: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
-    """The screen; with `show_all` all data event types are listed."""
-    lines = [*_logs(one), *_trails(one), "", *_table(one, show_all=show_all), *_remedies(one), *_refused(one)]
+def render_doctor_text(health: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
+    """Return the screen; with `show_all` it lists all data event types."""
+    lines = [
+        *_logs(health),
+        *_trails(health),
+        "",
+        *_table(health, show_all=show_all),
+        *_remedies(health),
+        *_refused(health),
+    ]
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
     return in_ascii(text) if ascii_only else text
 
 
-def _logs(one: Health) -> Iterator[str]:
-    totals, window = one.counts.totals, one.coverage.window
+def _logs(health: Health) -> Iterator[str]:
+    totals, window = health.counts.totals, health.coverage.window
     yield from wrapped(
         "Logs      ",
-        f"{pluralize(totals.records, 'record')} in {pluralize(one.read_report.files, 'file')}, "
+        f"{pluralize(totals.records, 'record')} in {pluralize(health.read_report.files, 'file')}, "
         f"{minute(totals.first)} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
         f"{pluralize(len(totals.roles), 'role')}",
     )
     yield from wrapped(
         "Window    ",
         f"{pluralize(window.days, 'day')}, {window.start} to {window.last_day}; "
-        f"{one.coverage.days_with_events} with events",
+        f"{health.coverage.days_with_events} with events",
     )
-    if one.coverage.gaps:
-        yield from wrapped("          ", f"without an event of anyone: {_few(one.coverage.gaps)}")
-    for gap in one.read_report.gaps[:LISTED]:
+    if health.coverage.gaps:
+        yield from wrapped("          ", f"without an event of anyone: {_few(health.coverage.gaps)}")
+    for gap in health.read_report.gaps[:LISTED]:
         yield from wrapped("          ", gap)
-    yield from more(len(one.read_report.gaps), LISTED)
+    yield from more(len(health.read_report.gaps), LISTED)
 
 
-def _trails(one: Health) -> Iterator[str]:
-    if one.account is None:
+def _trails(health: Health) -> Iterator[str]:
+    if health.account is None:
         yield from wrapped(
             "Trails    ", "not known: give --snapshot FILE or --live, or data events count as not logged"
         )
         return
-    made = f", as of {one.account.generated_at}" if one.account.generated_at else ""
+    date = f", as of {health.account.generated_at}" if health.account.generated_at else ""
     yield from wrapped(
-        "Account   ", f"{one.account.account_id}, {pluralize(len(one.account.roles), 'role')}{made}"
+        "Account   ", f"{health.account.account_id}, {pluralize(len(health.account.roles), 'role')}{date}"
     )
-    if one.account.trails is None:
+    if health.account.trails is None:
         yield "Trails    not read"
-    elif not one.account.trails:
+    elif not health.account.trails:
         yield "Trails    none"
-    for trail in one.account.trails or ():
+    for trail in health.account.trails or ():
         yield from wrapped("Trail     ", _trail(trail))
-    for gap in one.coverage.stopped:
+    for gap in health.coverage.stopped:
         yield from wrapped(
             "          ", f"{gap.trail} did not log from {minute(gap.start)} to {minute(gap.end)}"
         )
@@ -94,10 +101,10 @@ def _trail(trail: Trail) -> str:
     return ", ".join(parts)
 
 
-def _table(one: Health, *, show_all: bool) -> Iterator[str]:
+def _table(health: Health, *, show_all: bool) -> Iterator[str]:
     yield "What the logs can show"
-    lines = list(one.lines)
-    whole = show_all or one.listed
+    lines = list(health.lines)
+    whole = show_all or health.listed
     shown = (
         lines
         if whole
@@ -110,7 +117,7 @@ def _table(one: Health, *, show_all: bool) -> Iterator[str]:
         state = f"{line.state}{f', {since}' if since else ''}{f', {seen}' if seen else ''}"
         yield right(f"  {_SIGNS[line.state]} {name}", state)
     if hidden := [line.name for line in lines if line not in shown]:
-        known = one.coverage.trails is not None
+        known = health.coverage.trails is not None
         state = "not logged, or in part" if known else "not known whether logged"
         yield from wrapped(
             f"  {'✘' if known else '?'} ",
@@ -123,26 +130,26 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
-def _remedies(one: Health) -> Iterator[str]:
-    """One command for all that is off among what was asked for; it changes the account's trail."""
-    wanted = [line for line in one.lines if line.kind != "data" or one.listed]
-    command = one_command(one.coverage, wanted)
-    wider = next((line.command for line in one.lines if line.kind == "regions" and line.command), "")
+def _remedies(health: Health) -> Iterator[str]:
+    """Print one command that turns on what is off and was asked for; it changes the account's trail."""
+    lines = [line for line in health.lines if line.kind != "data" or health.listed]
+    command = one_command(health.coverage, lines)
+    wider = next((line.command for line in health.lines if line.kind == "regions" and line.command), "")
     if command or wider:
         yield ""
         yield from wrapped(
             "", "To see more; it changes what the trail logs, and data events cost money:", "  "
         )
         yield from (f"  {line}" for line in (wider, command) if line)
-    elif not one.listed and any(line.command for line in one.lines):
+    elif not health.listed and any(line.command for line in health.lines):
         yield ""
         yield from wrapped(
             "", "--service NAME, or --role NAME, prints the command that turns data events on", "  "
         )
 
 
-def _refused(one: Health) -> Iterator[str]:
-    errors = one.account.errors if one.account else ()
+def _refused(health: Health) -> Iterator[str]:
+    errors = health.account.errors if health.account else ()
     if not errors:
         return
     yield ""
@@ -155,28 +162,30 @@ def _refused(one: Health) -> Iterator[str]:
     yield "  policygen permissions prints the policy that it needs"
 
 
-def render_doctor_json(one: Health) -> str:
-    """The same as one JSON object with sorted keys, every command included."""
-    return visible_json(json.dumps(doctor_dict(one), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+def render_doctor_json(health: Health) -> str:
+    """Return the findings as one JSON object with sorted keys, every command included."""
+    return visible_json(json.dumps(doctor_dict(health), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
-def doctor_dict(one: Health) -> dict[str, Any]:
-    """What was found as plain values."""
-    window = one.coverage.window
+def doctor_dict(health: Health) -> dict[str, Any]:
+    """Return the findings as plain values."""
+    window = health.coverage.window
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
-        "records": one.counts.totals.records,
-        "files": one.read_report.files,
-        "first": one.counts.totals.first,
-        "last": one.counts.totals.last,
-        "regions": sorted(one.counts.totals.regions),
-        "roles": len(one.counts.totals.roles),
-        "days_with_events": one.coverage.days_with_events,
-        "days_without_events": list(one.coverage.gaps),
-        "incomplete": list(one.read_report.gaps),
-        "account": one.account.account_id if one.account else None,
-        "trails": None if one.coverage.trails is None else list(one.coverage.trails),
-        "stopped": [{"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in one.coverage.stopped],
+        "records": health.counts.totals.records,
+        "files": health.read_report.files,
+        "first": health.counts.totals.first,
+        "last": health.counts.totals.last,
+        "regions": sorted(health.counts.totals.regions),
+        "roles": len(health.counts.totals.roles),
+        "days_with_events": health.coverage.days_with_events,
+        "days_without_events": list(health.coverage.gaps),
+        "incomplete": list(health.read_report.gaps),
+        "account": health.account.account_id if health.account else None,
+        "trails": None if health.coverage.trails is None else list(health.coverage.trails),
+        "stopped": [
+            {"trail": gap.trail, "start": gap.start, "end": gap.end} for gap in health.coverage.stopped
+        ],
         "can_show": [
             {
                 "kind": line.kind,
@@ -187,13 +196,13 @@ def doctor_dict(one: Health) -> dict[str, Any]:
                 "events": line.events,
                 "command": line.command,
             }
-            for line in one.lines
+            for line in health.lines
         ],
         "command": one_command(
-            one.coverage, [line for line in one.lines if line.kind != "data" or one.listed]
+            health.coverage, [line for line in health.lines if line.kind != "data" or health.listed]
         ),
         "refused": [
             {"operation": error.operation, "region": error.region, "code": error.code}
-            for error in (one.account.errors if one.account else ())
+            for error in (health.account.errors if health.account else ())
         ],
     }

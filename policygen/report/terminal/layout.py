@@ -1,4 +1,4 @@
-"""Lines of the screen: widths, counts and short names, for every section alike."""
+"""Lines of screens: widths, wrapping, and how long lists are cut."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from policygen.text import escape_controls
 
 WIDTH = 80
 LISTED = 6
-"""How many entries of a long list are shown before "and N more"."""
+"""Entries of a long list that are shown before "and N more"."""
 
 
 def right(left: str, right: str) -> str:
-    """Text at the left margin and text at the right one."""
+    """Return a line with text at the left margin and text at the right one."""
     gap = WIDTH - len(left) - len(right)
     return left + " " * max(2, gap) + right if right else left
 
@@ -55,7 +55,7 @@ def entries(title: str, mark: str, items: Sequence[tuple[str, str]], limit: int 
 
 
 def more(count: int, limit: int | None) -> Iterator[str]:
-    """The line that counts what was cut."""
+    """Yield the line that counts what was cut, if anything was."""
     if limit is not None and count > limit:
         yield f"    and {count - limit} more (--all lists them)"
 
@@ -75,11 +75,11 @@ _ASCII = str.maketrans(
 
 
 def sparks(numbers: Sequence[int], top: int = 0) -> str:
-    """A mark for each number, against `top` or the highest of them."""
+    """Draw a mark for each number, relative to `top` or to the highest of them."""
     highest = top or max(numbers, default=0) or 1
     return "".join(_SPARKS[min(7, 7 * number // highest)] for number in numbers)
 
 
 def in_ascii(text: str) -> str:
-    """The text for terminals without Unicode."""
+    """Return the text for terminals without Unicode."""
     return text.translate(_ASCII).encode("ascii", "replace").decode()

@@ -1,4 +1,4 @@
-"""The screen of a plan: the verdict before the detail, 80 columns, nothing that has no data behind it."""
+"""Renders a plan as a screen of 80 columns: the verdict before the detail."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _coverage(plan: Plan) -> Iterator[str]:
         "Coverage  ", f"{coverage.days_with_events}/{coverage.days} days with events, {trails}"
     )
     states = [f"{one.service} {one.logged}" for one in coverage.data_events]
-    # With a policy that allows everything the list would be all of AWS; what is on says it as well.
+    # A policy that allows everything would list all of AWS; the services that are on say the same.
     if len(states) > 2 * LISTED:
         states = [state for state in states if not state.endswith(" off")] + ["all others off"]
     if states:
@@ -90,7 +90,7 @@ def _coverage(plan: Plan) -> Iterator[str]:
 
 
 def _result(plan: Plan) -> Iterator[str]:
-    """The figures today and proposed, then what is proved."""
+    """Render the figures today and proposed, then what is proved."""
     rows = figures(plan)
     size = rows[-1]
     count = len(plan.policies)
@@ -108,7 +108,7 @@ def _result(plan: Plan) -> Iterator[str]:
 
 
 def _difference(row: Figure) -> str:
-    """The change of a figure: of the actions in percent."""
+    """Return the change of a figure; for actions, in percent."""
     before = row.now or 0
     if row.name == "actions allowed":
         return f"−{100 * (before - row.proposed) / before:.1f} %" if before else ""
@@ -134,7 +134,7 @@ def _findings(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def _refused(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """What today's policies do not allow, and what AWS denied: neither is granted."""
+    """List what today's policies do not allow, and what AWS denied: neither is granted."""
     yield from entries(
         f"Observed, but not allowed by today's policies ({len(plan.missing)}): not granted",
         "!",
@@ -162,7 +162,7 @@ def _reason(denied: PlanDenied) -> str:
 
 
 def _suspects(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """Usage that does not look like the workload, by sign."""
+    """List calls that do not look like the workload, by sign."""
     for group in suspects_by_sign(plan):
         suspects, sign = group.members, group.sign
         fate = "accepted" if group.accepted else "in the policy" if group.kept else "left out of the policy"
@@ -181,9 +181,9 @@ def _suspects(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def _origin(suspects: Sequence[PlanAnomaly]) -> str:
-    """The first addresses, user agents and sessions of some calls."""
+    """Name the first addresses, user agents and sessions of some calls."""
     addresses = _first(one.addresses for one in suspects)
-    # S3 puts them in brackets.
+    # S3 writes user agents in brackets.
     agents = {
         agent.removeprefix("[").removesuffix("]") for agent in _first(one.user_agents for one in suspects)
     }
@@ -197,7 +197,7 @@ def _first(texts: Iterator[tuple[str, ...]]) -> list[str]:
 
 
 def _users(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """Who used what, where several functions share the role."""
+    """List the functions that share the role, with the actions that each used."""
     users = [user for user in plan.users if user.function]
     if len(users) < 2:
         return
@@ -210,7 +210,7 @@ def _users(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def _informational(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """What is shown and not granted for its own sake, names of one parent together."""
+    """List requests that are not granted for their own sake, names of one parent together."""
     for grade, title in INFORMATIONAL_GRADES.items():
         groups: dict[tuple[bool, str, str], list[PlanInformationalRequest]] = grouped(
             ((one.allowed, one.action, one.resource.split("/", 1)[0]), one)
@@ -230,7 +230,7 @@ def _informational(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def _not_counted(plan: Plan) -> Iterator[str]:
-    """Events that are no evidence, or weak."""
+    """Count events that are no evidence, or weak evidence."""
     for before in plan.predecessors:
         yield ""
         yield from wrapped(

@@ -1,4 +1,4 @@
-"""Sections of the screen that judge: verdict, risk, decisions, losses, bounds."""
+"""Renders the parts of the screen that judge: verdict, risks, decisions, narrowed grants, bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policygen.text import escape_controls, pluralize
 
 
 def render_verdict(plan: Plan) -> Iterator[str]:
-    """The verdict on the evidence with its first reasons, the learning curve, and rhythms."""
+    """Render the verdict with its first reasons, the learning curve, and schedules."""
     readiness = plan.strength
     if readiness is None:
         return
@@ -27,7 +27,7 @@ def render_verdict(plan: Plan) -> Iterator[str]:
         lead = f"Learning  last new permission {pluralize(quiet, 'day')} before end  "
         curve = readiness.curve
         step = -(-len(curve) // (WIDTH - len(lead)))
-        # Every step-th day, counted so that the last day is among them.
+        # Every step-th day, counted back from the last one.
         yield lead + sparks(curve[(len(curve) - 1) % step :: step], curve[-1])
     for rhythm in readiness.rhythms[:3]:
         yield from wrapped("Rhythm    ", f"{rhythm.action} {rhythm.sentence}")
@@ -48,7 +48,7 @@ _FAMILIES = {
 
 
 def render_risk(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """What of the named risks goes and what remains."""
+    """Render the risks that the proposal closes and those that it leaves."""
     if not plan.risks.removed and not plan.risks.left:
         return
     yield ""
@@ -67,7 +67,7 @@ def render_risk(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """What decisions did to what was observed, and which did nothing."""
+    """Render what the decisions did to observed requests, and which of them did nothing."""
     decided = plan.decisions
     yield from entries(
         f"Dropped although used ({len(decided.losses)}): these calls will fail",
@@ -96,7 +96,7 @@ def _expired(rule: str, reason: str) -> str:
 
 
 def render_losses(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """What could not be met exactly with today's statements, and what today's bounds bar in any case."""
+    """Render grants that are narrower than they might be, and actions that today's bounds never allow."""
     yield from entries(
         f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly",
         "!",

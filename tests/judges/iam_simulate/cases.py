@@ -1,9 +1,8 @@
-"""The golden cases of policy evaluation: one JSON list per topic in tests/cases/evaluate.
+"""Load the golden cases of policy evaluation: one JSON list per topic in tests/cases/evaluate.
 
-A case has `name`, `statements`, `request` and `expected`, and where it matters `version` (null: none),
-`boundary` (statements), `scps` (levels of policies of statements), `rcps` (policies of statements, with
-Principal), `account` (the role's), `base` (keys common to all requests) and `complete` (default true: a key that is not
-given is absent).
+A case has `name`, `statements`, `request` and `expected`. Optional are `version` (null for none), `boundary`
+(statements), `scps` (levels of policies of statements), `rcps` (policies of statements, with Principal), `account` (the
+role's), `base` (keys of all requests) and `complete` (by default true: a key that is not given is absent).
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ RCP_FULL_ACCESS = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource
 def guardrails_of(
     scps: Sequence[Sequence[dict[str, Any]]], rcps: Sequence[dict[str, Any]]
 ) -> list[list[Policy]]:
-    """Levels as the evaluator takes them; RCPFullAWSAccess is always attached (4.1)."""
+    """Return levels for the evaluator. RCPFullAWSAccess is always attached (4.1)."""
     levels = [
         [parse_policy(one, f"scp{n}", "service control") for one in level] for n, level in enumerate(scps)
     ]

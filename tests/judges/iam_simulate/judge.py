@@ -1,4 +1,4 @@
-"""The outside judge of policy evaluation: asked by the tests, in a process of its own. See README.md."""
+"""Run the outside judge of policy evaluation, in a process of its own. See README.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OUTCOMES = {
 
 
 def folder() -> Path:
-    """Where the judge's node_modules are: this folder, or the one that POLICYGEN_ORACLE names."""
+    """Return the folder with the judge's node_modules: this one, or the one in POLICYGEN_ORACLE."""
     return Path(os.environ.get("POLICYGEN_ORACLE") or Path(__file__).parent).resolve()
 
 
@@ -37,9 +37,9 @@ def row(
     scps: Sequence[Sequence[dict[str, Any]]] = (),
     rcps: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """One question: policy documents, and a request all of whose condition keys are in `context`.
+    """Return one row for the judge: policy documents, and a request with all its condition keys in `context`.
 
-    `scps` are the levels of an organization; `rcps` stand without RCPFullAWSAccess, which the judge adds.
+    `scps` are the levels of an organization. `rcps` do not include RCPFullAWSAccess: the judge adds it.
     """
     present = {key: list(values) for key, values in (context or {}).items() if values}
     return {
@@ -54,7 +54,7 @@ def row(
 
 
 def judge(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The outcome of each row in policygen's words, or ``error: …``; one process for all rows."""
+    """Return the outcome of each row in policygen's words, or ``error: …``. One process judges all rows."""
     here = Path(__file__).with_name("judge.mjs")
     if folder() != here.parent:  # node looks for modules beside the program
         copy = folder() / here.name

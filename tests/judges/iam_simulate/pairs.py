@@ -1,13 +1,13 @@
-"""Random roles: policies of today with their bounds, and a log; what is suggested for them, and who judges it.
+"""Check suggestions for random roles with our evaluator and the outside judge.
 
-A pair is (today, log). For each pair a policy is suggested, and requests are asked of it and of today's policies:
-those of the log, names that the new policy's patterns match, and neighbours. Whatever the new policy allows, today's
-policies must allow; whatever of the log today's policies allow, the new policy must allow. Our evaluator and the
-outside judge are both asked.
+A pair is the current access of a random role and a log. For each pair a policy is suggested. Requests are evaluated
+against the suggested and the current policies: requests of the log, names that the new policy's patterns match, and
+similar ones. The current policies must allow whatever the new policy allows, and the new policy must allow whatever
+request of the log the current policies allow.
 
     python -m tests.judges.iam_simulate.pairs 10000 1
 
-tries 10,000 pairs made from seed 1, and prints what was asked, how long it took, and what differs.
+checks 10,000 pairs made with seed 1, and prints the number of requests, the time, and the differences.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from tests.judges.iam_simulate.judge import judge, row
 ACCOUNT = "123456789012"
 Document = dict[str, Any]
 
-# --- What there is to choose from: actions, names of the log, and patterns of today's policies -----------------
+# --- What pairs are made from: actions, names for the log, and patterns for current policies --------------------
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service whose calls are observed. `kinds` is resource type -> (actions, names)."""
+    """A service with observed calls. `kinds` is resource type -> (actions, names)."""
 
     patterns: tuple[str, ...]
     kinds: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
@@ -140,7 +140,7 @@ KEYS: dict[str, list[str]] = {
     "aws:TagKeys": ["env", "team", "cost"],
 }
 MANY = frozenset({"aws:TagKeys"})
-"""Keys of which a request has several values."""
+"""Keys with several values in a request."""
 STRINGS = ["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"]
 STRINGS += ["StringLike", "StringNotLike"]
 COMPARISONS = ["Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"]
@@ -164,14 +164,14 @@ BLOCKS: list[tuple[list[str], list[str], list[str]]] = [
         ["env", "ENV", "te*", "*", "cost"],
     ),
 ]  # fmt: skip
-"""Left out is what disagreements.json lists, so that the judge can be asked about everything."""
+"""Without the operators that disagreements.json lists, so that the judge can evaluate everything."""
 
 # --- A pair -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Observed:
-    """A request as the log tells it, and as IAM saw it."""
+    """A request as the log records it (`told`), and as IAM evaluated it (`whole`)."""
 
     told: AccessRequest
     whole: AccessRequest
@@ -179,7 +179,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Pair:
-    """A role of today, as documents, and what it did."""
+    """A role: the documents of its current access, and its observed requests."""
 
     policies: list[Document]
     boundary: Document | None
@@ -234,7 +234,7 @@ def random_statement(chance: random.Random, services: Sequence[Service], deny: f
         negated = chance.random() < 0.15
         if negated:
             resources = [resource for resource in resources if "${" not in resource and resource != "*"]
-        # What is allowed of every service there is takes long to prove, so it is rare; denied, it is not.
+        # A proof about actions of every service takes long, so that such Allow statements are rare.
         everything = chance.random() < (0.15 if denies else 0.006)
         listed = some(chance, [*actions, "*"] if denies else actions, 3)
         element |= {"NotAction": listed} if everything else {"Action": listed}
@@ -257,7 +257,7 @@ def random_level(chance: random.Random, services: Sequence[Service]) -> list[Doc
 
 def random_rcp(chance: random.Random, services: Sequence[Service]) -> Document:
     statement = random_statement(chance, services, 1.0)
-    # An RCP speaks about named actions, by service.
+    # An RCP names its actions, by service.
     listed = statement.pop("NotAction", None) or statement.pop("Action")
     statement["Action"] = [action for action in listed if action != "*"] or list(services[0].patterns[:1])
     return document([statement | {"Principal": "*"}])
@@ -272,7 +272,7 @@ def random_context(chance: random.Random) -> dict[str, list[str]]:
 
 
 def _known_to_all(context: dict[str, Any]) -> dict[str, Any]:
-    """The keys that a request without a resource may have: the judge drops those that the action does not know."""
+    """Return the keys that every action has: the judge drops others for a request without a resource."""
     return {key: values for key, values in context.items() if key not in ("s3:max-keys", "aws:TagKeys")}
 
 
@@ -292,7 +292,7 @@ def random_request(chance: random.Random, services: Sequence[Service]) -> Observ
 
 
 def random_pair(chance: random.Random) -> Pair:
-    """One role and its log."""
+    """Return one role and its log."""
     services = chance.sample(list(SERVICES.values()), 2)
     return Pair(
         policies=[random_policy(chance, services) for _ in range(chance.randint(1, 2))],
@@ -312,7 +312,7 @@ SEEN = Evidence(1, "2026-11-03T08:00:00Z", "2026-11-03T08:00:00Z", frozenset({"2
 
 
 def usage_of_requests(requests: Sequence[AccessRequest]) -> Usage:
-    """A usage of nothing but these requests."""
+    """Return a usage of only these requests."""
     return Usage(
         role=ROLE,
         window=WINDOW,
@@ -331,7 +331,7 @@ def usage_of_requests(requests: Sequence[AccessRequest]) -> Usage:
 
 
 def coverage(*, data_events: bool) -> Coverage:
-    """What the logs of a multi-region trail show, with the services' data events or without."""
+    """Return the coverage of a multi-region trail, with or without the services' data events."""
     kinds = ["AWS::S3::Object", "AWS::SQS::Queue", "AWS::DynamoDB::Table"] if data_events else []
     selectors = [
         {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]},
@@ -367,9 +367,9 @@ def coverage(*, data_events: bool) -> Coverage:
 
 
 def suggested(pair: Pair) -> Suggestion | None:
-    """The suggestion; None where there is nothing to grant, or no room for all that nobody can know (PG-E402).
+    """Return the suggestion; None if nothing is to be granted, or if the policies would be too large (PG-E402).
 
-    A promise that does not hold is raised.
+    An error for a broken promise is raised.
     """
     try:
         return suggest(
@@ -383,11 +383,11 @@ def suggested(pair: Pair) -> Suggestion | None:
         raise
 
 
-# --- The questions ----------------------------------------------------------------------------------------
+# --- The requests to evaluate -----------------------------------------------------------------------------
 
 
 def filled(pattern: str, chance: random.Random) -> str:
-    """A name that a pattern matches, when its variables have the values of KEYS."""
+    """Return a name that a pattern matches if its variables have the values of KEYS."""
 
     def some_text(found: re.Match[str]) -> str:
         if found.group().startswith("${"):
@@ -399,7 +399,7 @@ def filled(pattern: str, chance: random.Random) -> str:
 
 
 def beside(pair: Pair, made: Suggestion, chance: random.Random, most: int) -> Iterator[AccessRequest]:
-    """Requests that the new policy's patterns match, and neighbours in action, name and context."""
+    """Yield requests that the new policy's patterns match, and requests with another action, name or context."""
     grants = sorted({(grant.action, grant.resource) for grant in made.grants})
     actions = [
         action for service in SERVICES.values() for kind in service.kinds.values() for action in kind[0]
@@ -411,7 +411,7 @@ def beside(pair: Pair, made: Suggestion, chance: random.Random, most: int) -> It
         if chance.random() < 0.15 and name != "*":
             name += "x"
         asked = action if "*" not in action and chance.random() < 0.8 else chance.choice(actions)
-        # "*" is asked for by actions without a resource; the judge reads it as any name.
+        # Requests for actions without a resource have the resource "*". The judge reads it as any name.
         if asked.startswith("ecr:"):
             name = "*"
         elif name == "*":
@@ -430,7 +430,7 @@ def _context(keys: dict[str, Any]) -> Context:
 
 @dataclass
 class Verdict:
-    """What was asked, and what speaks against the promises."""
+    """Numbers of evaluated requests, and the broken promises."""
 
     pairs: int = 0
     suggestions: int = 0
@@ -438,17 +438,17 @@ class Verdict:
     allowed: int = 0
     losses: int = 0
     wrong: list[str] = field(default_factory=list)
-    """By our evaluator."""
+    """Broken promises by our evaluator."""
     judged_wrong: list[str] = field(default_factory=list)
-    """By the judge."""
+    """Broken promises by the judge."""
     differing: list[str] = field(default_factory=list)
-    """Where the judge and we differ about one document."""
+    """Requests about which the judge and our evaluator differ."""
     differences: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Question:
-    """One request that both documents are asked about; `observed` where the log has it."""
+    """One request to evaluate against both sets of policies; `observed` if it is in the log."""
 
     pair: int
     request: AccessRequest
@@ -461,7 +461,7 @@ class Question:
 def questions(
     number: int, pair: Pair, chance: random.Random, most: int = 6
 ) -> tuple[list[Question], Suggestion | None]:
-    """The requests of one pair with our answers."""
+    """Return the requests of one pair with our evaluator's outcomes."""
     made = suggested(pair)
     if made is None:
         return [], None
@@ -493,7 +493,7 @@ def questions(
 
 
 def fault(question: Question, old: str, new: str) -> str:
-    """What two answers say against the promises, or ""."""
+    """Return the promise that two outcomes break, or ""."""
     asked = question.request
     what = f"pair {question.pair}: {asked.action} on {asked.resource}, {dict(asked.context)}"
     if new == "ALLOWED" and old != "ALLOWED":
@@ -504,7 +504,7 @@ def fault(question: Question, old: str, new: str) -> str:
 
 
 def verdict(numbers: Sequence[int], seed: int, *, judged: bool, batch: int = 400) -> Verdict:
-    """Tries the pairs of these numbers; the same numbers and seed give the same pairs."""
+    """Check the pairs with these numbers. The same numbers and seed give the same pairs."""
     result = Verdict()
     waiting: list[Question] = []
     for number in numbers:
@@ -535,7 +535,7 @@ def _ask_judge(waiting: Sequence[Question], result: Verdict) -> None:
 
 
 def main(count: int, seed: int = 1) -> int:
-    """Prints the verdict on so many pairs; 1 where something differs."""
+    """Check `count` pairs and print the verdict. Returns 1 if something is wrong or differs."""
     start = time.monotonic()
     found = verdict(range(count), seed, judged=True)
     print(

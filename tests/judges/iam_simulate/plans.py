@@ -1,11 +1,11 @@
-"""Saved plans before the outside judge: is what a role did allowed by the policies that its plan proposes?
+"""Ask the outside judge about saved plans: do the policies of a plan allow the observed requests of its role?
 
     python -m tests.judges.iam_simulate.plans FOLDER [COUNT] [SEED]
 
 asks about COUNT requests of the plans in FOLDER, drawn at random.
 
-Prints how many were asked and allowed, and those that were not. Requests whose resource has a star or question mark
-are left out, which the judge reads as "any"; they are counted.
+It prints how many requests were judged and allowed, and each one that was not. Requests with a star or question mark
+in the resource are counted but not judged, because the judge reads these characters as wildcards.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from typing import Any
 from tests.judges.iam_simulate.judge import judge, row
 
 BATCH = 2_000
-"""Questions that one process of the judge is asked."""
+"""Requests for one process of the judge."""
 
 
 def granted(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The observed requests of a plan that its policies are for."""
+    """Yield the observed requests that the plan's policies grant."""
     for request in plan["evidence"]["requests"]:
         if request["written_as"] is not None:
             yield request
 
 
 def question(plan: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """A request as the judge is asked about it."""
+    """Return a request as a row for the judge."""
     context = {key: [value] if isinstance(value, str) else value for key, value in request["context"].items()}
     documents = [policy["document"] for policy in plan["policies"]]
     return row(documents, request["action"], request["resource"], context)
 
 
 def main() -> None:
-    """Draws, asks and prints."""
+    """Judge a random sample of requests and print the result."""
     folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
     rng = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
     plans = {path.name: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}

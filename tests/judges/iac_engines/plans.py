@@ -9,7 +9,8 @@ from functools import cache
 from hypothesis import strategies as st
 
 import policygen
-from policygen.logs.window import Window
+from policygen.logs.window import Window, window_of
+from policygen.logs.window_end import WindowEnd
 from tests.judges.iac_engines import Document
 from tests.support import ROOT
 
@@ -45,7 +46,7 @@ class Plan:
 def plan(*documents: Document, role: str = "orders-api", names: Sequence[str] = ()) -> Plan:
     names = names or [f"policygen-{number + 1}" for number in range(len(documents))]
     policies = [Named(name, each) for name, each in zip(names, documents, strict=True)]
-    return Plan(Role(role), policies, Window("2026-10-26", "2026-11-24"))
+    return Plan(Role(role), policies, window_of(30, WindowEnd.parse("2026-11-24")))
 
 
 @cache

@@ -31,7 +31,8 @@ from policygen.iam.document import parse_policy
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest, Context, RoleKey
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.window import Window
+from policygen.logs.window import window_of
+from policygen.logs.window_end import WindowEnd
 from policygen.rightsize.suggest import suggest
 from policygen.rightsize.suggestion import Suggestion
 from tests.judges.iam_simulate.cases import context_of, document, guardrails_of
@@ -306,7 +307,7 @@ def random_pair(chance: random.Random) -> Pair:
 
 # --- The suggestion ---------------------------------------------------------------------------------------
 
-WINDOW = Window("2026-10-26", "2026-11-24")
+WINDOW = window_of(30, WindowEnd.parse("2026-11-24"))
 ROLE = RoleKey(ACCOUNT, "AROA00000000000000001", f"arn:aws:iam::{ACCOUNT}:role/subject", "subject")
 SEEN = Evidence(1, "2026-11-03T08:00:00Z", "2026-11-03T08:00:00Z", frozenset({"2026-11-03"}), ())
 

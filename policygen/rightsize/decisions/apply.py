@@ -45,7 +45,7 @@ def apply_keeps(
     Args:
         rules: those in force, as `Decisions.for_role` gives them.
         name: the role's name, for messages.
-        now: action -> the Allow statements that grant it, as `policy.expand.allowed_actions` gives it.
+        now: action -> the Allow statements that grant it, as `iam.actions.effective_actions` gives it.
 
     Raises:
         NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.

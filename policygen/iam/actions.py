@@ -59,17 +59,6 @@ class Effective(NamedTuple):
     """Action that identity policies grant and a limit never allows -> that limit: ``the permissions boundary``."""
 
 
-def allowed_actions(
-    policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
-) -> dict[str, tuple[Statement, ...]]:
-    """Return each allowed action with the Allow statements that grant it on any resource; sorted by action.
-
-    Left out are actions that a Deny without conditions takes away on every resource, and actions that the boundary
-    or a level of the organization can never allow.
-    """
-    return effective_actions(policies, boundary, guardrails).allowed
-
-
 def effective_actions(
     policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
 ) -> Effective:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
-from policygen.iam.actions import allowed_actions
+from policygen.iam.actions import effective_actions
 from policygen.iam.document import allow_statements, parse_policy
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
@@ -45,7 +45,8 @@ def cases(name: str) -> Any:
 
 
 def now(statements: Any) -> Any:
-    return allowed_actions([parse_policy({"Version": "2012-10-17", "Statement": statements})])
+    policy = parse_policy({"Version": "2012-10-17", "Statement": statements})
+    return effective_actions([policy]).allowed
 
 
 def rule(kind: Any, raw: dict[str, Any], where: str) -> DecisionRule:

@@ -45,7 +45,7 @@ def apply_keeps(
     Args:
         rules: the rules in force, from `Decisions.for_role`.
         name: the role's name, for messages.
-        now: action -> the current Allow statements that grant it.
+        now: action -> the Allow statements that grant it, as `iam.actions.effective_actions` gives it.
 
     Raises:
         NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.

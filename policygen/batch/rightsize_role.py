@@ -57,7 +57,7 @@ class Result(NamedTuple):
     """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
 
 
-class Decision(NamedTuple):
+class RowDecision(NamedTuple):
     """The verdict on a role, and the reason in a sentence."""
 
     verdict: Verdict
@@ -135,19 +135,19 @@ def _content(format_: str, plan: Plan) -> str | bytes:
 # --- The verdict -----------------------------------------------------------------------------------
 
 
-def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> Decision | None:
+def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> RowDecision | None:
     """Decide about a role that cannot be edited here, or must not be (1.3.10); None for any other."""
     path = target.arn.partition(":role")[2]
     if path.startswith(SERVICE_LINKED):
-        return Decision("fixed", "service-linked: IAM lets nobody edit it; its service owns it")
+        return RowDecision("fixed", "service-linked: IAM lets nobody edit it; its service owns it")
     if path.startswith(SSO_MANAGED):
-        return Decision("fixed", "made by IAM Identity Center: change the permission set, not the role")
+        return RowDecision("fixed", "made by IAM Identity Center: change the permission set, not the role")
     if decisions and (rule := decisions.protection(target.name)):
-        return Decision("fixed", escape_controls(f"protected by {rule.where}: {rule.reason}"))
+        return RowDecision("fixed", escape_controls(f"protected by {rule.where}: {rule.reason}"))
     return None
 
 
-def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> Decision:
+def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDecision:
     """Decide about a role without a call in the window: it was not used, or its use was not seen.
 
     "unused" needs complete evidence: records of its account on every day, and no use that IAM reports.
@@ -158,55 +158,55 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> Decisi
     used = current.last_used[:10] if current else ""
     role_id = current.key.role_id if current else ""
     if window.start <= used <= window.last_day:
-        return Decision(
+        return RowDecision(
             "failed",
             f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
             "or was it used only for what no trail logs?",
         )
     if role_id and any(role.role_id == role_id and not role.name for role in totals.roles):
-        return Decision("wait", "seen only in another account's log, which does not name it")
+        return RowDecision("wait", "seen only in another account's log, which does not name it")
     covered = sum(1 for day in window.dates() if totals.account_days.get(f"{target.account} {day}"))
     if not covered:
-        return Decision("failed", f"no record of account {target.account} was read")
+        return RowDecision("failed", f"no record of account {target.account} was read")
     gaps = settings.read_report.gaps
     if covered < window.days or gaps:
-        return Decision(
+        return RowDecision(
             "wait",
             f"no call on the {covered} of {window.days} days of which records of its account were read"
             + ("; not all was read" if gaps else ""),
         )
     since = f"; IAM saw it used last on {used}" if used else ""
-    return Decision("unused", f"no call in {window.days} days{since}")
+    return RowDecision("unused", f"no call in {window.days} days{since}")
 
 
 _ERRORS_TO_REVIEW = frozenset({"PG-E301", "PG-E303", "PG-E304", "PG-E311"})
 """Errors that say something of the role, and not of what was read."""
 
 
-def _decide_on_error(error: PolicygenError) -> Decision:
+def _decide_on_error(error: PolicygenError) -> RowDecision:
     hint = f"; {error.hints[0]}" if error.hints and isinstance(error, GateError) else ""
     verdict: Verdict = "review" if error.code in _ERRORS_TO_REVIEW else "failed"
-    return Decision(verdict, escape_controls(f"{error.message}{hint}"), error.code)
+    return RowDecision(verdict, escape_controls(f"{error.message}{hint}"), error.code)
 
 
-def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> Decision:
+def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
     readiness = suggestion.strength
     verdict: Verdict = readiness.verdict if readiness else "review"
     reason = escape_controls(readiness.reasons[0].sentence if readiness else "")
     if plan.today is None:
         unknown = "today's policies are not known: what no log shows may be missing"
-        return Decision("wait" if verdict == "wait" else "review", f"{unknown}; {reason}")
+        return RowDecision("wait" if verdict == "wait" else "review", f"{unknown}; {reason}")
     if any(change.now != change.proposed for change in plan.changes):
-        return Decision(verdict, reason)
+        return RowDecision(verdict, reason)
     if verdict == "ready":
-        return Decision("unchanged", "today's policies are what the evidence asks for")
-    return Decision(verdict, f"nothing would change; {reason}")
+        return RowDecision("unchanged", "today's policies are what the evidence asks for")
+    return RowDecision(verdict, f"nothing would change; {reason}")
 
 
 # --- The row ---------------------------------------------------------------------------------------
 
 
-def row_of(target: RoleTarget, decision: Decision, *, arn: str = "", **figures: Any) -> BatchRow:
+def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figures: Any) -> BatchRow:
     """Return the row of a role; `figures` are further fields of the row."""
     return BatchRow(
         role=target.name,

@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 
-from policygen.batch.rightsize_role import BatchSettings, Decision, Result, right_size, row_of
+from policygen.batch.rightsize_role import BatchSettings, Result, RowDecision, right_size, row_of
 from policygen.batch.select import RoleTarget
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
@@ -57,7 +57,7 @@ def _right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey
             return right_size(settings, target, calls)
     except Exception as error:  # a bug with one role stops no other; log content must not be shown
         why = f"policygen has a bug: {type(error).__name__}; suggest -r {target.arn or target.name} shows it"
-        return Result(row_of(target, Decision("failed", why, "PG-E999")))
+        return Result(row_of(target, RowDecision("failed", why, "PG-E999")))
 
 
 def right_size_all(

@@ -31,13 +31,11 @@ class SessionContext(_Wire, frozen=True, gc=False):
     """userIdentity.sessionContext."""
 
     sessionIssuer: SessionIssuer | None = None  # noqa: N815
-    sourceIdentity: str | None = None  # noqa: N815
 
 
 class InScopeOf(_Wire, frozen=True, gc=False):
     """userIdentity.inScopeOf: the function or instance that the credentials were issued to (1.6)."""
 
-    issuerType: str | None = None  # noqa: N815
     credentialsIssuedTo: str | None = None  # noqa: N815
 
 
@@ -58,7 +56,6 @@ class Resource(_Wire, frozen=True, gc=False):
     """One entry of `resources`; some carry a prefix instead of an ARN (1.9.1)."""
 
     ARN: str | None = None
-    ARNPrefix: str | None = None
     accountId: str | None = None  # noqa: N815
     type: str | None = None
 

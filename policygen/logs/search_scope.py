@@ -11,7 +11,7 @@ from policygen.logs.source import LogObject, RecordFilter
 TELLING = 32 << 10
 """Bytes as stored of about a hundred events, enough to show what kinds of events a trail holds."""
 
-_CHOICE = 8
+_CANDIDATES_PER_END = 8
 """Objects of that size at each end of the log, of which the smallest is read whole."""
 
 LATEST = 20
@@ -30,7 +30,7 @@ def searched(objects: Sequence[LogObject], search: RecordFilter) -> list[LogObje
     samples: set[str] = set()
     for members in _by_account_and_region(objects).values():
         telling = [one for one in members if one.size >= TELLING] or [max(members, key=lambda one: one.size)]
-        ends = (telling[:_CHOICE], telling[-_CHOICE:])
+        ends = (telling[:_CANDIDATES_PER_END], telling[-_CANDIDATES_PER_END:])
         samples |= {members[0].locator, *(min(end, key=lambda one: one.size).locator for end in ends)}
     return [
         one._replace(search=search.of(one.account))

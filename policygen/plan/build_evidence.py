@@ -93,20 +93,20 @@ def denied_part(request: DeniedRequest) -> dict[str, Any]:
     }
 
 
-def suspects_part(conduct: SplitCalls) -> list[dict[str, Any]]:
+def suspects_part(split: SplitCalls) -> list[dict[str, Any]]:
     """Return calls that do not look like the workload."""
     return [
         {
             "sign": one.sign,
             "event": f"{one.source} {one.event}",
             "function": one.function,
-            "accepted": one.sign in conduct.accepted,
+            "accepted": one.sign in split.accepted,
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),
         }
         | evidence_counts(seen)
-        for one, seen in conduct.anomalies.items()
+        for one, seen in split.anomalies.items()
     ]
 
 

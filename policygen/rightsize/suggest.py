@@ -82,8 +82,10 @@ def suggest(
 
     Raises:
         UsageError, GateError: a decision that cannot be followed, or a protected role.
-        NothingFoundError: PG-E303, no authorised call that needs a permission.
-        GateError: PG-E401, a promise does not hold; the counter-examples are its hints.
+        NothingFoundError: PG-E303, no authorised call that needs a permission; PG-E304, the current policies allow none
+            of those that were seen.
+        GateError: PG-E401, a promise does not hold; the counter-examples are its hints. PG-E402, the policies do
+            not fit into IAM's quotas.
     """
     options = options or SuggestOptions()
     decisions = options.decisions or Decisions()
@@ -274,7 +276,7 @@ def _carry_over(
     return allowed, keeps
 
 
-# --- Stage 4: the smallest documents for what was observed and what is kept -------------------------
+# --- Stage 3 is `keep/retain.py`. Stage 4: the smallest documents for what was observed and what is kept ---
 
 
 class _Proposal(NamedTuple):
@@ -326,7 +328,7 @@ def _documents(
     return pack(name_statements([*statements_of(shorter), *denies]), *names)
 
 
-# --- Stage 6: what the proposal changes -------------------------------------------------------------
+# --- Stage 5 is `assess/proof.py`. Stage 6: what the proposal changes ------------------------------
 
 _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 

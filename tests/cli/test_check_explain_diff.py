@@ -60,6 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a log of one call, an account, and policies of every kind."""
     at = tmp_path_factory.mktemp("gates")
     write_logs(at / "logs", crowd([READ | {"resources": [TABLE]}]))
+    write_logs(at / "quiet", [])
     names = ("carts", "orders", "stock", "users")
     write_logs(at / "wide", crowd([READ | {"params": {"tableName": name}} for name in names]))
     for name, content in FILES.items():
@@ -185,6 +186,14 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         ("doctor", "-l", "logs", "-s", "account.json", "--live"),
         2,
         BOTH,
+    ),
+    "a doctor on logs without an event": (
+        ("doctor", "-l", "quiet"),
+        4,
+        said(
+            "no event of any caller in 1 file  PG-E302, exit 4",
+            "give the folder that the trail delivers to: its AWSLogs, or any part of it",
+        ),
     ),
     "a doctor without logs": (
         ("doctor", "-l", "none"),

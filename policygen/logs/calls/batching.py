@@ -1,7 +1,7 @@
 """Counting records in groups: most records of a workload repeat others in all but time, address and eventID.
 
-Each group of such records is read once: who called what, and how. What a call touched is read once for each count of
-the group. The result is what adding up the records one by one would give.
+Each group of such records is read once: who called what, and how. Parameters and resources are read once per
+distinct value within a group. The result is what adding up the records one by one would give.
 """
 
 from __future__ import annotations

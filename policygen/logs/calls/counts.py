@@ -51,7 +51,7 @@ class CallCounts:
         until: the end after which events do not count; None for all.
         calls: the calls of each selected role, with their evidence.
         totals: what was counted of all callers.
-        duplicates: the records that were read.
+        duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
     """
 

@@ -1,6 +1,7 @@
 """From a record to an event: who called, whether the call was allowed, and what it touched.
 
 `read_event` fails for no record: it returns an `Event`, or a `SkippedRecord` with the reason, so that counts add up.
+Counting makes no `Event` of most records: it reads these parts once for a group of like records (`calls/batching.py`).
 """
 
 from __future__ import annotations

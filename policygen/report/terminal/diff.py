@@ -63,8 +63,8 @@ def render_diff_json(comparison: Comparison) -> str:
     """Return the comparison as one JSON object with sorted keys."""
     document = {
         "verdict": comparison.verdict,
-        "gained": [_as_dict(witness) for witness in comparison.gained],
-        "lost": [_as_dict(witness) for witness in comparison.lost],
+        "gained": [_as_dict(example) for example in comparison.gained],
+        "lost": [_as_dict(example) for example in comparison.lost],
         "unsure": [grant.sentence for grant in comparison.unsure],
     }
     return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"

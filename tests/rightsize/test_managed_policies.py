@@ -54,7 +54,7 @@ def test_every_managed_policy_is_read_and_written_back() -> None:
 def test_every_managed_policy_decides() -> None:
     requests = [*sample().usage.requests][:40]
     outcomes = set()
-    for policy in every(10, [*managed().values()]):
+    for policy in every(20, [*managed().values()]):
         evaluator = Evaluator([policy])
         outcomes |= {evaluator.evaluate(request).outcome for request in requests}
     assert outcomes == {"ALLOWED", "IMPLICIT_DENY", "EXPLICIT_DENY"}
@@ -63,7 +63,7 @@ def test_every_managed_policy_decides() -> None:
 @pytest.mark.sweep
 def test_every_managed_policy_survives_a_suggestion() -> None:
     usage, coverage = sample().usage, sample().coverage
-    tried = every(20, [*managed().items()])
+    tried = every(40, [*managed().items()])
     start, failed, made = time.process_time(), dict[str, str](), 0
     for name, policy in tried:
         try:

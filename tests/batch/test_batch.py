@@ -206,6 +206,7 @@ main()
 """The command line, which waits before the fourth file takes its name: one role is done, another is not."""
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_a_batch_that_was_stopped_and_started_again_ends_with_the_same_bytes(
     how: signal.Signals, few: Path, tmp_path: Path

@@ -167,6 +167,7 @@ def test_every_command_that_works_on_files_is_tried() -> None:
     assert set(COMMANDS) - set(ON_FILES) == {"snapshot"}  # of the account as AWS has it
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("command", ON_FILES)
 def test_work_on_files_asks_nobody(command: str, asked: list[str], tmp_path: Path) -> None:
     for name in ("a.json", "b.json", "policy.json"):

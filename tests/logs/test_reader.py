@@ -584,6 +584,7 @@ def read_and_kill(command: list[str], after: int) -> tuple[int, bool]:
     return chunks, True
 
 
+@pytest.mark.system
 def test_killed_at_any_point_and_started_again_the_calls_are_the_same(
     whole: ChunkResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

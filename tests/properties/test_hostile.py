@@ -420,6 +420,7 @@ def test_every_row_of_map_is_one_clean_line(tmp_path: Path) -> None:
 # --- memory --------------------------------------------------------------------------------------
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_long_texts_of_strangers_do_not_fill_the_memory(tmp_path: Path) -> None:
     """20 files of 30 MB, nearly all agents and sessions: the peak is that of a few files and not of all."""

@@ -1,6 +1,6 @@
 """How much a run tries: a fixed sample, or everything with POLICYGEN_THOROUGH=1, as `.ci/run` does.
 
-A search tries an eighth of its examples, the same in every run; a sweep takes every n-th of what there is.
+A search tries a fifth of its examples, the same in every run; a sweep takes every n-th of what there is.
 POLICYGEN_EXAMPLES=10 multiplies the examples of either.
 """
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def examples(number: int) -> int:
     """How many examples a search tries, given how many a thorough one does."""
-    return (number if THOROUGH else max(number // 8, 5)) * MORE
+    return (number if THOROUGH else max(number // 5, 5)) * MORE
 
 
 def bounded(number: int) -> settings:

@@ -18,6 +18,7 @@ import msgspec
 
 from policygen.logs.decode.json_text import RECORD_LISTS, VALUE, BadRecord, error_reason, parse_values
 from policygen.logs.decode.trail_file import JSON_ERRORS, NON_CALL_CATEGORIES, NON_CALL_TYPES
+from policygen.logs.events.loose_fields import with_texts
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
 from policygen.text import sanitize
@@ -84,7 +85,7 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
 
     A field of a wrong type is left out, unless it decides what the record means: then the record is bad.
     """
-    fields = dict(value)
+    fields = with_texts(value)
     try:
         while True:
             try:

@@ -11,7 +11,7 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.calls.totals import CHANGE_EVENTS
+from policygen.logs.calls.totals import CHANGE_EVENTS, LATE
 from policygen.logs.events.record import CheckedRecord
 from policygen.logs.source import BytePattern, RecordFilter
 from policygen.text import escape_controls
@@ -195,7 +195,7 @@ def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
-    if after := counts.totals.ignored["after the window"]:
+    if after := counts.totals.ignored[LATE]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -25,6 +25,7 @@ from policygen.logs.decode.json_window import MEMORY, RECORD_LISTS, BadRecord, f
 from policygen.logs.decode.rows import NO_CALLER, record_of_row
 from policygen.logs.decode.trail_file import JSON_ERRORS, NON_CALL_CATEGORIES, NON_CALL_TYPES, NOTIFIER
 from policygen.logs.decode.wrappings import count_held_records, is_row, original_in, refusal_of, wrapped_in
+from policygen.logs.events.loose_fields import with_texts
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
 from policygen.text import sanitize
@@ -105,7 +106,7 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
 
     A field of a wrong type is left out, unless it decides what the record means: then the record is bad.
     """
-    fields = dict(value)
+    fields = with_texts(value)
     try:
         while True:
             try:

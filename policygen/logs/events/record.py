@@ -57,6 +57,8 @@ class Resource(_Wire, frozen=True, gc=False):
 
     ARN: str | None = None
     accountId: str | None = None  # noqa: N815
+    accountid: str | None = None
+    """As some services spell it."""
     type: str | None = None
 
 

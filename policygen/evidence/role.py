@@ -106,13 +106,16 @@ class ResolvedRole:
     predecessors: tuple[Predecessor, ...]
 
 
-def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None) -> ResolvedRole:
+def resolve_role(
+    counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None, *, may_be_unseen: bool = False
+) -> ResolvedRole:
     """Find the role that the user named.
 
     Args:
         counts: all calls read, copies from other accounts resolved.
         wanted: what the user named.
         current: the role as it is in the account today, if known; its id decides between roles of the same name.
+        may_be_unseen: whether a current role without any call is found all the same.
 
     Raises:
         UsageError: PG-E204, the name fits roles of several accounts.
@@ -126,6 +129,8 @@ def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | No
             *(f"--role {_arn_of(found, account, wanted.name)}" for account in accounts),
             code="PG-E204",
         )
+    if not found and current and may_be_unseen:
+        return ResolvedRole(current, {}, ())
     if not found:
         raise _no_role(counts, wanted)
     groups = _by_identity(found)

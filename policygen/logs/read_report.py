@@ -93,8 +93,8 @@ def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None
         what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
         names = [escape_controls(one) for one, _, _ in read_report.damaged]
     else:
-        reason = read_report.unreadable[0][1]
-        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: {reason}"
+        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: "
+        what += _reasons([reason for _, reason in read_report.unreadable])
         names = sorted({escape_controls(one) for one, _ in read_report.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
     raise IncompleteError(
@@ -105,6 +105,16 @@ def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None
         "or accept the gap with --allow-incomplete",
         code="PG-W311",
     )
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    """Return why records cannot be read, with the number of each reason where there are several."""
+    counts = Counter(reasons).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    shown = [f"{count:,} {reason}" for reason, count in counts[:3]]
+    more = f"; and {len(counts) - 3:,} more reasons" if len(counts) > 3 else ""
+    return f"{'; '.join(shown)}{more}"
 
 
 def _unproved(gaps: Sequence[str]) -> IncompleteError:

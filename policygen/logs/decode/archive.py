@@ -29,10 +29,10 @@ from policygen.logs.decode.compression import (
 from policygen.logs.decode.object_key import kind_of_name
 from policygen.logs.source import Damage
 
-MEMBER_COST = 2_000
+MEMBER_COST = 8_000
 """Bytes of the budget that each member costs, beside its content: many small ones take time too."""
 
-_READ = TAR_BLOCK << 11
+_READ = TAR_BLOCK << 5  # tarfile copies what it has read so far for each header
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_ENTRY = b"PK\x01\x02"
 _BAD_ZIP = (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from policygen.logs.decode.compression import Budget
 from policygen.logs.decode.envelope import Item, items_of, to_record
-from policygen.logs.decode.json_window import WINDOW, BadRecord
+from policygen.logs.decode.json_window import MEMORY, WINDOW, BadRecord
 from policygen.logs.decode.rows import record_of_row
 from policygen.logs.decode.trail_file import invalid_utf8_offset
 from policygen.logs.decode.wrappings import key_word, refusal_of, text_holds_record
@@ -28,6 +28,9 @@ _RECORD_COLUMNS = ("eventjson", "cloudtrailevent", "raw", "event.original", "@me
 
 _DELIMITERS = (",", ";", "\t", "|")
 _ROWS = 1_000
+_COPIES = 3
+"""Copies of a Parquet file's unpacked content that are in memory at a time."""
+
 _BYTES_PER_ROW = 8
 """Bytes that a row of a Parquet file has at least: each has an id of its own."""
 
@@ -141,14 +144,25 @@ def _parquet_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
         return None
     if count * _BYTES_PER_ROW > max(len(data), _HEAD):
         return iter([Damage(None, f"{count:,} rows in {len(data):,} bytes cannot be events")])
-    return _parquet_rows(file, columns, budget)
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    budget.take(_COPIES * sum(group.total_byte_size for group in groups))
+    longest = max(
+        (group.column(n).total_uncompressed_size for group in groups for n in range(group.num_columns)),
+        default=1,
+    )
+    return _parquet_rows(file, columns, budget, _rows_at_once(count, longest))
 
 
-def _parquet_rows(file: Any, columns: Sequence[str], budget: Budget) -> Iterator[Item]:
+def _rows_at_once(rows: int, longest: int) -> int:
+    """Return how many rows to decode at once: each may repeat a value that is as long as its whole column."""
+    return _ROWS if min(rows, _ROWS) * longest <= MEMORY else max(1, MEMORY // 4 // max(longest, 1))
+
+
+def _parquet_rows(file: Any, columns: Sequence[str], budget: Budget, at_once: int) -> Iterator[Item]:
     import pyarrow as pa
 
     try:
-        for batch in file.iter_batches(batch_size=_ROWS):
+        for batch in file.iter_batches(batch_size=min(at_once, _ROWS)):
             for row in batch.to_pylist():
                 yield from _row_items(row, columns, budget)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -31,6 +31,8 @@ class ReadReport:
     """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
     malformed: int = 0
     """Those of them that could not be decoded."""
+    others: int = 0
+    """Those of them that were only checked, because they do not hold what was searched for."""
     counted_by_engine: bool = False
     """Whether an engine counted the records where they are stored: then `items` is 0."""
     trails: Sequence[Trail] | None = None
@@ -47,7 +49,10 @@ class ReadReport:
         self.logs += batch.kind == "log"
         self.kinds[batch.kind] += batch.kind != "log"
         self.passed_over.update(batch.passed_over)
-        self.items += len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values())
+        self.items += (
+            len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + batch.others
+        )
+        self.others += batch.others
         self.malformed += len(batch.unreadable)
         if batch.damage:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
@@ -64,6 +69,7 @@ class ReadReport:
         self.unproved += other.unproved
         self.items += other.items
         self.malformed += other.malformed
+        self.others += other.others
 
     @property
     def gaps(self) -> tuple[str, ...]:

@@ -173,9 +173,9 @@ def _read_text(
         yield Batch.damaged(file.name, damage or Damage(None, what), size)
         return
     if damage is None:
-        matching = cut_records(data, file.search) if file.search else None
-        if matching is not None:
-            yield Batch(escape_controls(file.name), matching, size=size, searched=True)
+        cut = cut_records(data, file.search) if file.search else None
+        if cut is not None:
+            yield Batch(escape_controls(file.name), cut.records, size=size, searched=True, others=cut.others)
             return
         records = decode_trail_file(data)
         if records is not None:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
 from policygen.batch.select import RoleTarget
+from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import NoCallsInWindowError, ObserveOptions, RoleEvidence, evidence_for_role
 from policygen.evidence.role import RoleSelector
 from policygen.iam.request import RoleKey
@@ -47,6 +49,8 @@ class BatchSettings:
     """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
+    knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
+    """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
 
 
 class Result(NamedTuple):
@@ -99,15 +103,19 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
     role = target.current
     key = target.account, role is not None
+    account = settings.account if role else None
+    if key not in settings.knowledge:
+        settings.knowledge[key] = knowledge_of(settings.counts.totals, account)
     evidence = evidence_for_role(
         settings.read_report,
         replace(settings.counts, calls=calls),
         RoleSelector(target.name, target.account, target.arn),
         settings.observe,
         limit=settings.limit,
-        account=settings.account if role else None,
+        account=account,
         current=role,
         similar=settings.coverages.get(key),
+        knowledge=settings.knowledge[key],
     )
     settings.coverages.setdefault(key, evidence.coverage)
     return evidence

@@ -42,13 +42,14 @@ class RoleSelector:
         """Byte patterns of the records that matter for the role, so that other records need not be parsed.
 
         In its own account's log these are records with its name, changes of trails and changes of functions' code
-        (`CHANGE_EVENTS`). In another account's log they are copies of calls, which have an id instead of a name
-        (1.4.3). There are no patterns for a name that JSON may escape: then each record is parsed.
+        (`CHANGE_EVENTS`), and records that tell what others leave out of a name (`learning`). In another account's log
+        they are copies of calls, which have an id instead of a name (1.4.3). There are no patterns for a name that JSON
+        may escape: then each record is parsed.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return RecordFilter()
         return RecordFilter(
-            (BytePattern(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account
+            (BytePattern(self.name.encode()), *_CHANGES, *_TELLING), (_copy_from(self.account),), self.account
         )
 
 
@@ -64,6 +65,27 @@ _CHANGES = (
         before=32,
         behind=0,
     ),
+)
+
+
+# Events of the ``[learn]`` tables of service files.
+_TELLING = (
+    BytePattern(
+        b'"eventSource":"iam.amazonaws.com"',
+        rb'"eventName":"(?:Create(?:Role|ServiceLinkedRole|User|Group|InstanceProfile)|UploadServerCertificate'
+        rb'|Update(?:User|Group|ServerCertificate|RoleDescription)|AddRoleToInstanceProfile)"',
+        before=0,
+        behind=64,
+    ),
+    BytePattern(
+        b'"eventSource":"athena.amazonaws.com"',
+        rb'"eventName":"(?:Start(?:QueryExecution|Session|CalculationExecution)|CreateNamedQuery'
+        rb'|(?:Create|Import)Notebook)"',
+        before=0,
+        behind=64,
+    ),
+    BytePattern(b'"eventName":"CreateLaunchTemplate'),
+    BytePattern(b"alias/aws/"),
 )
 
 

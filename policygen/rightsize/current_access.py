@@ -10,7 +10,7 @@ from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement, allow_statements
 from policygen.iam.evaluate import IDENTITY, Evaluator
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.generate.intersect import statement_grants
 
@@ -37,7 +37,8 @@ def split_by_current_access(
 ) -> tuple[dict[AccessRequest, Evidence], list[NotCurrentlyAllowed]]:
     """Split observed requests into those that the current policies allow, and those that something else allowed.
 
-    A request whose record does not give the whole resource name is cut to the part that the current policies allow.
+    A request whose record does not give the whole resource name is cut to the part that the current policies allow. One
+    of which the record leaves alternatives open is not missing where they allow one of these.
     """
     if current is None:
         return dict(usage.requests), []
@@ -58,7 +59,8 @@ def split_by_current_access(
                 allowed[request] = evidence
             else:
                 missing.append(NotCurrentlyAllowed(request, evidence, _cause(request, evaluator)))
-    return allowed, missing
+    stand_ins = {without_path(request) for request in allowed if request.grade == "alternative"}
+    return allowed, [one for one in missing if without_path(one.request) not in stand_ins]
 
 
 def _within(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.batching import EventGroup, GroupCount
 from policygen.logs.calls.call import Calls, call_bucket, count_in
@@ -72,6 +73,7 @@ class CallCounts:
         groups: dict[tuple[Any, ...], EventGroup] = {}
         until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
+        learning = learning_sources()
         for record in records:
             if held > ROOM:
                 self._add_groups(groups.values())
@@ -119,6 +121,8 @@ class CallCounts:
             count.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
+            if record.eventSource in learning:
+                totals.learn(record, caller)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller)
         self._add_groups(groups.values())
@@ -133,6 +137,7 @@ class CallCounts:
         else:
             self.totals.ignored["after the window"] += 1
             self.totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
+            self.totals.learn(record, caller)
 
     def _add_shared(self, record: Record, caller: Principal) -> None:
         """Note a call that was logged in two accounts, or hold the other account's copy of it (1.4.4)."""

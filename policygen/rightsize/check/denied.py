@@ -9,7 +9,7 @@ from policygen.iam.compare import compare_policies
 from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.locations import Location
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
@@ -24,9 +24,11 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
     """
     replay = _Replay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
+    alternatives = [request for request in basis.requests if request.grade == "alternative"]
+    stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
     for request, evidence in basis.requests.items():
         broken = replay.judge(request)
-        if broken and request.grade == "required":
+        if broken and request.grade == "required" and without_path(request) not in stand_ins:
             rule, reason = broken
             groups.setdefault((rule, request.action, reason), []).append((request, evidence))
     for missing in basis.missing:

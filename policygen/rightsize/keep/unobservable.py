@@ -80,7 +80,8 @@ class _KeepBuilder:
         self._services = {*services, *unmapped}
         self._places: dict[int, list[_Place]] = {}
         self._unused_services: dict[str, bool] = {}
-        self._passing = sorted({request.action for request in used} & hidden_pass_role())
+        hidden = hidden_pass_role()
+        self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._min_days = min_days

@@ -40,7 +40,7 @@ class Knowledge:
             account: the account to which a plain name belongs.
             name: a name, an id or an ARN.
         """
-        return tuple(sorted(self._values((relation, key_of(account, name)))))
+        return tuple(sorted(self._values((relation, fact_key(account, name)))))
 
     def _values(self, key: tuple[str, str]) -> frozenset[str]:
         found = self.facts.get(key, frozenset())
@@ -57,7 +57,7 @@ class Knowledge:
 NOTHING_KNOWN = Knowledge()
 
 
-def key_of(account: str, name: str) -> str:
+def fact_key(account: str, name: str) -> str:
     """Return the key of a fact about a name, an id or an ARN."""
     return name if name.startswith("arn:") else f"{account}:{name}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from policygen.catalog.call import Call
-from policygen.catalog.knowledge import Fact, key_of
+from policygen.catalog.knowledge import Fact, fact_key
 from policygen.catalog.rule_model import LearnRule
 from policygen.catalog.rules import learning_sources, rules_for_source
 from policygen.catalog.service_names import strip_version
@@ -35,7 +35,7 @@ def facts_of(call: Call) -> Iterator[Fact]:
     for rule in learn_rules(call.source, call.name):
         for key in _first(rule.key, scope):
             for value in _first(rule.value, scope):
-                yield Fact(rule.relation, key_of(call.account, key), value)
+                yield Fact(rule.relation, fact_key(call.account, key), value)
 
 
 def _first(templates: Iterable[Template], scope: FieldScope) -> list[str]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen.catalog import mapping
-from policygen.catalog.call import MappedRequest
+from policygen.catalog.call import MappedRequest, Provenance
 from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.catalog.provenance import rule_place, step_place
 from policygen.evidence.known_names import knowledge_of, with_calls
 from policygen.evidence.role import RoleSelector
-from policygen.iam.request import OF_RECORD
+from policygen.iam.request import OF_RECORD, AccessRequest
 from policygen.logs.calls.call import CallSignature, call_signature
 from policygen.logs.calls.totals import Totals
 from policygen.logs.events.event import Event, SkippedRecord, event_of, principal_or_skip, read_event
-from policygen.logs.events.outcome import Outcome
+from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch
 from policygen.text import sanitize
@@ -126,16 +126,21 @@ def _status(
         return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
     if event.outcome is Outcome.DENIED:
         denial = call.denial
-        said = (
-            f"; the message names {denial.action} on {denial.resource or '*'}"
-            if denial and denial.action
-            else ""
-        )
+        said = ""
+        if denial and denial.action:
+            said = f"; the message names {denial.action} on {denial.resource or '*'}"
+            requests = (_request(_named_by(denial), call.source, why=why),)
         policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
         return "denied", requests, f"{event.error}: denied{policy}{said}"
     if event.outcome is Outcome.WEAK:
         reason += f"; weak: {event.error} may precede the permission check"
     return answer.status, requests, reason
+
+
+def _named_by(denial: Denial) -> MappedRequest:
+    """Return the request that an error message names: it is the one that IAM refused."""
+    request = AccessRequest(denial.action, denial.resource or "*")
+    return MappedRequest(request, Provenance("the error message", step="the error message"))
 
 
 def _request(one: MappedRequest, source: str, *, why: bool) -> dict[str, Any]:

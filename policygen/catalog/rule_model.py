@@ -75,6 +75,8 @@ class LearnRule:
     key: tuple[Template, ...]
     """The name: the first template that has a value. The value likewise."""
     value: tuple[Template, ...]
+    text: bytes
+    """A text without which the request tells nothing, so that most records need not be decoded; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

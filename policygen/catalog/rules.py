@@ -105,12 +105,13 @@ def _open_resource(raw: Mapping[str, Any], where: str) -> OpenResource:
 def _learn(raw: Mapping[str, Any] | list[Mapping[str, Any]], where: str) -> tuple[LearnRule, ...]:
     rules = raw if isinstance(raw, list) else [raw]
     for rule in rules:
-        _reject_unknown_keys(rule, {"relation", "key", "value"}, where)
+        _reject_unknown_keys(rule, {"relation", "key", "value", "text"}, where)
     return tuple(
         LearnRule(
             rule["relation"],
             tuple(parse_template(text) for text in _strings(rule["key"])),
             tuple(parse_template(text) for text in _strings(rule["value"])),
+            rule.get("text", "").encode(),
         )
         for rule in rules
     )

@@ -1,4 +1,8 @@
-"""Learn from records what other records leave out, by the ``[learn]`` tables of the service files."""
+"""Learn from records what other records leave out.
+
+The ``[learn]`` tables of the service files say what an event tells. Apart from them, a role that a call passes is named
+by its ARN, which has its path.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from policygen.catalog.call import Call
-from policygen.catalog.knowledge import Fact, fact_key
+from policygen.catalog.knowledge import Fact, fact_key, facts_of_arns
+from policygen.catalog.known_event import known_event
+from policygen.catalog.resources import role_arns
 from policygen.catalog.rule_model import LearnRule
 from policygen.catalog.rules import learning_sources, rules_for_source
 from policygen.catalog.service_names import strip_version
@@ -32,6 +38,8 @@ def facts_of(call: Call) -> Iterator[Fact]:
         call: with its parameters, and among them as `RESPONSE` what the record has of the answer.
     """
     scope = FieldScope(call)
+    if passed := known_event(call.source, call.name).roles:
+        yield from facts_of_arns(role_arns(call.params, passed))
     for rule in learn_rules(call.source, call.name):
         for key in _first(rule.key, scope):
             for value in _first(rule.value, scope):

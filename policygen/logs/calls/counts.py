@@ -121,7 +121,7 @@ class CallCounts:
             count.add(time, record.eventID, record.sourceIPAddress)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
-            if record.eventSource in learning:
+            if record.readOnly is False or record.eventSource in learning:
                 totals.learn(record, caller)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller)

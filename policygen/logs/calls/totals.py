@@ -116,11 +116,11 @@ class Totals(msgspec.Struct):
 
     def learn(self, record: Record, caller: Principal) -> None:
         """Note what a record tells of the names in other records; nothing if its call failed."""
-        known = learn_rules(record.eventSource or "", record.eventName or "")
-        if not known or record.errorCode or caller.is_cross_account_copy:
+        if record.errorCode or caller.is_cross_account_copy:
             return
         request = bytes(record.requestParameters)
-        if any(rule.text in request for rule in known):
+        known = learn_rules(record.eventSource or "", record.eventName or "")
+        if b":role/" in request or any(rule.text in request for rule in known):
             self.facts.update(_facts_of(record, caller))
 
     def to_json(self) -> bytes:

@@ -7,7 +7,7 @@ by its ARN, which has its path.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from policygen.catalog.call import Call
 from policygen.catalog.knowledge import Fact, fact_key, facts_of_arns
@@ -29,6 +29,14 @@ def learn_rules(source: str, name: str) -> tuple[LearnRule, ...]:
         return ()
     rules = rules_for_source(source)
     return (*rules.learn.get(strip_version(name).lower(), ()), *rules.learn.get("*", ())) if rules else ()
+
+
+@cache
+def learned_texts() -> tuple[bytes, ...]:
+    """Return the texts of which a record must hold one to tell something by the rules that name a text."""
+    rules = (rules_for_source(source) for source in learning_sources())
+    found = {one.text for known in rules if known for rows in known.learn.values() for one in rows}
+    return tuple(sorted(found - {b""}))
 
 
 def facts_of(call: Call) -> Iterator[Fact]:

@@ -23,8 +23,8 @@ from policygen.catalog.rules import all_rules
 from policygen.errors import AwsError, GateError, PolicygenError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.events.event import UNDATED
 from policygen.logs.events.credentials import credential_use_of
+from policygen.logs.events.event import UNDATED
 from policygen.logs.events.outcome import outcome_of
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch

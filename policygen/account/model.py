@@ -217,12 +217,14 @@ class ServiceUse:
     """IAM's report of a role's last attempt to use one service (3.5).
 
     `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked actions, name
-    without prefix -> last attempt or "", None where IAM tracks none of this service.
+    without prefix -> last attempt or "", None where IAM tracks none of this service; `action_regions` are the regions
+    of these attempts, by the same names.
     """
 
     last: str
     region: str = ""
     actions: Mapping[str, str] | None = None
+    action_regions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,14 +175,14 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
-    """List the actions that go although IAM saw them before the window; not those that stay elsewhere."""
+    """List the actions that stay because IAM saw them before or after the window."""
     if not suggestion.seasonal:
         return []
-    stays = {change.action for change in suggestion.changes if change.proposed}
+    stays = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
     return [
         {"action": action, "says": why}
         for action, why in sorted(suggestion.seasonal.items())
-        if action not in stays
+        if action in stays
     ]
 
 

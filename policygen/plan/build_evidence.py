@@ -35,12 +35,18 @@ def evidence_part(suggestion: Suggestion) -> dict[str, Any]:
         for request, seen in table.items()
     ]
     return {
-        **(evidence_counts(usage.events) if usage.events else {}),
+        **(evidence_counts(usage.events) if usage.events else _NO_EVENTS),
         "calls": usage.calls,
         "regions": list(usage.regions),
         "requests": requests,
         "digest": digest_without_fractions([usage.window.start, usage.window.end, requests]),
     }
+
+
+_NO_EVENTS: Mapping[str, Any] = {
+    "count": 0, "days": 0, "first": "", "last": "", "event_ids": [], "weak": 0
+}  # fmt: skip
+"""The counts of a role of which no call was read, and which is judged by what IAM saw."""
 
 
 def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> dict[str, Any]:

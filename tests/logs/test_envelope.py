@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items, to_record, unwrap
-from policygen.logs.decode.json_text import BadRecord
+from policygen.logs.decode.json_window import BadRecord
 from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage

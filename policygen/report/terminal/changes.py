@@ -212,8 +212,13 @@ def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all:
 
 def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
     """List what a person must decide, and what would let the logs decide it."""
-    asked = [name for name, groups in services.items() if any(one.kind == "unknown" for one in groups)]
     seasonal = seasonal_groups(plan)
+    says = {why for _, why in seasonal}
+    asked = [
+        name
+        for name, groups in services.items()
+        if any(one.kind == "unknown" and one.why not in says for one in groups)
+    ]
     total = len(asked) + len(plan.questions) + len(seasonal)
     if not total:
         return
@@ -226,18 +231,18 @@ def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
-    for (service, why), actions in list(seasonal.items())[:LISTED]:
+    for (_, why), actions in list(seasonal.items())[:LISTED]:
         names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
-        yield from wrapped("  ? ", f"{names} go; {why}", "    ")
-        what = actions[0] if len(actions) == 1 else f"'{service}:*'"
-        yield from wrapped("      ", f"--keep {what} keeps what today grants; more --days may show it")
+        verb = "stays" if len(actions) == 1 else "stay"
+        yield from wrapped("  ? ", f"{names} {verb}; {why}", "    ")
+        yield from wrapped("      ", f"--drop {actions[0]} removes it; more --days may show it")
     if not asked:
         return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
     yield from wrapped(
         "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
     )
-    first = next(c for c in plan.changes if c.kind == "unknown")
+    first = next(c for c in plan.changes if c.kind == "unknown" and c.why not in says)
     yield from wrapped("      ", f"--drop {first.action} removes one; --drop '{first.service}:*' a service")
     selectors = {"data-events-off", "data-events-partly", "caller-excluded", "source-excluded"}
     remedies = sorted({keep.remedy for keep in plan.keeps if keep.blind_spot in selectors})

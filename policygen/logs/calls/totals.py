@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 import msgspec
 
 from policygen.iam.request import RoleKey
+from policygen.logs.events.event import sorted_parameters
 from policygen.logs.events.record import Record
 from policygen.text import clean_word, sanitize
 
@@ -26,7 +27,7 @@ class ChangeEvent(NamedTuple):
     region: str
     account: str
     params: bytes
-    """requestParameters, JSON as delivered."""
+    """requestParameters, JSON in one order and without spaces."""
     error: str
     id: str
 
@@ -147,7 +148,7 @@ def _change_event(record: Record, time: str) -> ChangeEvent:
         clean_word(record.eventName),
         clean_word(record.awsRegion),
         clean_word(record.recipientAccountId),
-        bytes(record.requestParameters),
+        sorted_parameters(bytes(record.requestParameters)),
         clean_word(record.errorCode),
         sanitize(record.eventID, 128),
     )

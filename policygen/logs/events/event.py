@@ -228,6 +228,17 @@ def is_from_ip_address(record: Record) -> bool:
     return address is not None and (address[-1:].isdigit() or ":" in address)
 
 
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def sorted_parameters(params: bytes) -> bytes:
+    """Return parameters without the white space and in the one order in which all deliveries have them."""
+    try:
+        return _encode_sorted(msgspec.json.decode(params))
+    except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
+        return params
+
+
 def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
     """Return an event's request parameters; empty where there are none, or where they are no JSON object."""
     try:

@@ -24,7 +24,7 @@ from policygen.errors import AwsError, GateError, PolicygenError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.events.credentials import credential_use_of
-from policygen.logs.events.event import UNDATED
+from policygen.logs.events.event import NO_IDENTITY, UNDATED
 from policygen.logs.events.outcome import outcome_of
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch
@@ -63,8 +63,10 @@ def read_locally(records: Records, asked: CallsQuery, folder: Path) -> CallCount
     counts = CallCounts(named(asked.role), until=asked.until)
     for batch in open_source(folder).read():
         assert not batch.damage
-        assert not batch.unreadable
+        assert all(one.reason == "no userIdentity" for one in batch.unreadable)
         counts.add_all(batch.records)
+        counts.totals.records += len(batch.unreadable)
+        counts.totals.ignored[NO_IDENTITY] += len(batch.unreadable)
     counts.resolve_cross_account_copies()
     return counts
 

@@ -15,9 +15,11 @@ from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls,
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
+from policygen.evidence.record_audit import audit_role
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
+from policygen.logs.audit import RecordAudit
 from policygen.logs.calls.call import CallBucket
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
@@ -66,6 +68,8 @@ class RoleEvidence:
     current_access: CurrentAccess | None
     until_given: bool
     """Whether the user named the window's end."""
+    audit: RecordAudit
+    """What became of every record that was read."""
 
 
 def collect_evidence(
@@ -128,6 +132,7 @@ def evidence_for_role(
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
+        BugError: PG-E351, a record was lost.
     """
     used = bool(account and current and is_used_unseen(counts, account, current))
     resolved = resolve_role(counts, wanted, current.key if current else None, may_be_unseen=used)
@@ -135,11 +140,14 @@ def evidence_for_role(
     split = split_anomalies(
         resolved.calls,
         of_functions=current.only_functions if current else None,
+        of_hosts=current.only_hosts if current else None,
         notices=counts.totals.change_events,
         accepted=options.accepted,
         until=window.last_day,
         names=_function_names(account, current),
     )
+    audit = audit_role(read_report, counts, wanted, resolved, split, window)
+    audit.check()
     usage = usage_from_calls(resolved.role, split.workload, window)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
@@ -156,7 +164,17 @@ def evidence_for_role(
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
     return RoleEvidence(
-        read_report, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
+        read_report,
+        counts,
+        resolved,
+        split,
+        usage,
+        anomalous,
+        coverage,
+        current,
+        today,
+        bool(options.until),
+        audit,
     )
 
 

@@ -150,6 +150,7 @@ def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...
 
 
 def _order(call: CallSignature) -> tuple[str, ...]:
+    """Return a sort key over all fields: the order of the log must not show."""
     return (
         call.source,
         call.name,
@@ -159,6 +160,10 @@ def _order(call: CallSignature) -> tuple[str, ...]:
         call.vpce,
         call.params.decode(),
         repr(call.resources),
+        call.account,
+        call.partition,
+        call.outcome,
+        repr(call.denial),
     )
 
 
@@ -221,12 +226,23 @@ def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Ite
     denial = call.denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
-        yield DeniedRequest(denial.action, denial.resource or "*", *base)
+        for resource in denied_resources(denial, answer):
+            yield DeniedRequest(denial.action, resource, *base)
     elif answer.requests and not denial.is_dependency:
         for one in answer.requests:
             yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:
         yield DeniedRequest("", "", *base)
+
+
+def denied_resources(denial: Denial, answer: mapping.MappingResult) -> tuple[str, ...]:
+    """Return what the denied action was asked on: what the message names, else what the call's parameters name."""
+    if denial.resource:
+        return (denial.resource,)
+    asked = [
+        one.request.resource for one in answer.requests if one.request.action.lower() == denial.action.lower()
+    ]
+    return tuple(dict.fromkeys(asked)) or ("*",)
 
 
 def _add(table: dict[Any, Evidence], key: Any, evidence: Evidence) -> None:

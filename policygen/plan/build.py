@@ -107,7 +107,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
-        "reading": reading_part(analysis.read_report, analysis.counts.totals),
+        "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": list(suggestion.notes),
     }
 

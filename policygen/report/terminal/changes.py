@@ -85,7 +85,9 @@ def _blind_services(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[s
     }
     gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
-    yield from wrapped("  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--all lists them)", "      ")
+    yield from wrapped(
+        "  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--details lists them)", "      "
+    )
     yield right(f"      keep  {pluralize(sum(kept.values()), 'action')} kept as today", "not visible")
     yield from _removals(gone)
 
@@ -158,7 +160,7 @@ def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange])
     for i, line in enumerate(shown):
         yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
     if len(shown) < len(words):
-        yield f"            and more (--all lists them; {len(used)} in all)"
+        yield f"            and more (--details lists them; {len(used)} in all)"
     yield from _uncertain(requests, show_all=section.show_all)
     yield from _generalisations(section, requests)
 
@@ -203,7 +205,7 @@ def _generalisations(section: _Section, requests: Sequence[Request]) -> Iterator
 def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) -> Iterator[str]:
     names = sorted(removed, key=lambda name: (-count_changes(removed[name]), name))
     shown = names if show_all else names[:LISTED]
-    more = "" if len(shown) == len(names) else " … (--all lists them)"
+    more = "" if len(shown) == len(names) else " … (--details lists them)"
     yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
     yield from _removals([group for gone in removed.values() for group in gone])
 

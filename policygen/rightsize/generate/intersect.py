@@ -203,12 +203,17 @@ def _exact_parts(request: AccessRequest, statement: Statement) -> list[AccessReq
     """Return the parts of a pattern of names that a statement of one resource may allow.
 
     None where they cannot be cut exactly: the resource has a variable, the statement has NotResource, or the
-    intersection was given up.
+    intersection was given up. A piece with more colons than either pattern is none: a wildcard for the account would
+    have to match a part of the name.
     """
     if statement.resource_contains(request.resource):
         return [request]
-    pieces = None if statement.not_resources else arn.intersect(request.resource, statement.resources[0])
-    parts = [_narrowed(request, piece) for piece in pieces or ()]
+    if statement.not_resources:
+        return None
+    own = statement.resources[0]
+    colons = max(request.resource.count(":"), own.count(":"))
+    pieces = [piece for piece in arn.intersect(request.resource, own) or () if piece.count(":") <= colons]
+    parts = [_narrowed(request, piece) for piece in pieces]
     return parts if parts and all(_allows(statement, part) for part in parts) else None
 
 

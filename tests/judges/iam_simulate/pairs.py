@@ -226,7 +226,6 @@ def random_conditions(chance: random.Random) -> dict[str, dict[str, list[str]]]:
 def random_statement(chance: random.Random, services: Sequence[Service], deny: float) -> Document:
     kinds = [kind for service in services for kind in service.kinds.values()]
     actions = [
-        "*",
         *(a for service in services for a in service.patterns),
         *(a for kind in kinds for a in kind[0]),
     ]
@@ -245,7 +244,7 @@ def random_statement(chance: random.Random, services: Sequence[Service], deny: f
             resources = [resource for resource in resources if "${" not in resource and resource != "*"]
         # A proof about actions of every service takes long, so that such Allow statements are rare.
         everything = chance.random() < (0.15 if denies else 0.006)
-        listed = some(chance, [*actions, "*"] if denies else actions, 3)
+        listed = some(chance, [*actions, "*"] if denies or chance.random() < 0.02 else actions, 3)
         element |= {"NotAction": listed} if everything else {"Action": listed}
         element["NotResource" if negated else "Resource"] = some(chance, resources, 3)
     conditions = random_conditions(chance)
@@ -306,8 +305,8 @@ def as_told(chance: random.Random, request: AccessRequest) -> AccessRequest:
     known = chance.choice((0, 0, len(resource) // 3, len(resource) // 2, len(resource) - 1))
     ending = "?" * 6 if chance.random() < 0.3 and len(resource) > 6 else "*"
     pattern = resource[: known if ending == "*" else -6] + ending
-    if place[2] and chance.random() < 0.1:
-        place[2] = "*"
+    if place[3] and chance.random() < 0.1:
+        place[3] = "*"
     return request._replace(resource=":".join((*place, pattern)), wild=True)
 
 
@@ -494,7 +493,12 @@ def questions(
     documents = [policy.to_dict() for policy in made.policies]
     asked = [(one.whole, True) for one in pair.observed]
     asked += [(request, False) for request in beside(pair, made, chance, most)]
-    asked += [(one.request, False) for one in witnesses(pair, made) if one.certain and one.request]
+    # The judge knows no star that reaches over a colon (disagreements.json).
+    asked += [
+        (one.request, False)
+        for one in witnesses(pair, made)
+        if one.told.wild and one.certain and one.request and one.request.resource.count(":") <= 5
+    ]
     found = []
     for request, seen in asked:
         context = dict(request.context)
@@ -553,6 +557,12 @@ def witnesses(pair: Pair, made: Suggestion) -> list[Witness]:
 def _witness(told: AccessRequest, patterns: Sequence[str], new: Evaluator) -> Witness:
     names = [told.resource]
     if told.wild:
+        values = {key.lower(): value for key, value in told.context}
+        told = told._replace(
+            resource=re.sub(
+                r"\$\{([^{}*?$,]+)\}", lambda m: (values.get(m[1].lower()) or ("red",))[0], told.resource
+            )
+        )
         known = reference.action(told.action)
         listed = (
             name for service in SERVICES.values() for kind in service.kinds.values() for name in kind[1]

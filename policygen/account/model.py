@@ -16,6 +16,7 @@ from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
 from policygen.text import sanitize
 
+_FUNCTIONS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 SERVICE_LINKED = "/aws-service-role/"
 SSO_MANAGED = "/aws-reserved/sso.amazonaws.com/"
 """Paths that IAM gives to roles that cannot be edited there (1.3.10)."""
@@ -87,6 +88,15 @@ class Role:
     @property
     def only_functions(self) -> bool:
         """Whether only Lambda may assume the role, by its current trust policy."""
+        return self._only_trusts(_FUNCTIONS)
+
+    @property
+    def only_hosts(self) -> bool:
+        """Whether only functions, tasks and instances may assume the role: no person ever does."""
+        return self._only_trusts(_FUNCTIONS | {"ecs-tasks.amazonaws.com", "ec2.amazonaws.com"})
+
+    def _only_trusts(self, services: frozenset[str]) -> bool:
+        """Return whether the trust policy lets none but some of these services assume the role."""
         statements = self.trust.get("Statement", ())
         allowed = [
             statement.get("Principal")
@@ -96,7 +106,7 @@ class Role:
         return bool(allowed) and all(
             isinstance(principal, Mapping)
             and set(principal) == {"Service"}
-            and set(_as_list(principal["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
+            and {_service(one) for one in _as_list(principal["Service"])} <= services
             for principal in allowed
         )
 
@@ -207,12 +217,14 @@ class ServiceUse:
     """IAM's report of a role's last attempt to use one service (3.5).
 
     `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked actions, name
-    without prefix -> last attempt or "", None where IAM tracks none of this service.
+    without prefix -> last attempt or "", None where IAM tracks none of this service; `action_regions` are the regions
+    of these attempts, by the same names.
     """
 
     last: str
     region: str = ""
     actions: Mapping[str, str] | None = None
+    action_regions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +351,11 @@ class Account:
             for entry in self.errors
             if entry.operation == listing
         )
+
+
+def _service(principal: str) -> str:
+    """Return a service principal as other partitions than China's write it."""
+    return principal.removesuffix(".cn")
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -107,7 +107,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
-        "reading": reading_part(analysis.read_report, analysis.counts.totals),
+        "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": list(suggestion.notes),
     }
 
@@ -175,14 +175,14 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
-    """List the actions that go although IAM saw them before the window; not those that stay elsewhere."""
+    """List the actions that stay because IAM saw them before or after the window."""
     if not suggestion.seasonal:
         return []
-    stays = {change.action for change in suggestion.changes if change.proposed}
+    stays = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
     return [
         {"action": action, "says": why}
         for action, why in sorted(suggestion.seasonal.items())
-        if action not in stays
+        if action in stays
     ]
 
 

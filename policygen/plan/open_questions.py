@@ -46,8 +46,9 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
     ]
     questions += _seasonal(plan)
     services: dict[str, list[ChangeGroup]] = {}
+    seasonal = {one.says for one in plan.seasonal}
     for group in plan.change_groups:
-        if group.kind == "unknown":
+        if group.kind == "unknown" and group.why not in seasonal:
             services.setdefault(group.service, []).append(group)
     for service, groups in sorted(services.items(), key=lambda one: (-count_changes(one[1]), one[0])):
         members = count_changes(groups)
@@ -60,7 +61,7 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
 
 
 def seasonal_groups(plan: Plan) -> dict[tuple[str, str], list[str]]:
-    """Return what IAM saw before the window, as (service, what it saw) -> the actions that go."""
+    """Return what IAM saw outside the window, as (service, what it saw) -> the actions that stay."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in plan.seasonal:
         groups.setdefault((one.action.split(":", 1)[0], one.says), []).append(one.action)
@@ -71,9 +72,9 @@ def _seasonal(plan: Plan) -> list[OpenQuestion]:
     return [
         OpenQuestion(
             service,
-            f"{pluralize(len(actions), 'permission')} removed",
+            f"{pluralize(len(actions), 'permission')} kept as today",
             says,
-            f"--keep {actions[0]}" if len(actions) == 1 else f"--keep '{service}:*'",
+            f"--drop {actions[0]}",
         )
         for (service, says), actions in seasonal_groups(plan).items()
     ]

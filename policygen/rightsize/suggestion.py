@@ -103,7 +103,7 @@ class Suggestion:
     decided: DecisionEffects = field(default_factory=DecisionEffects)
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
-    """Removed action -> what IAM saw of it before the window."""
+    """Kept action -> what IAM saw of it before or after the window."""
     said: Mapping[str, str] = field(default_factory=dict)
     """Current action -> what IAM's last-accessed report says of it, where it says anything."""
     strength: Readiness | None = None

@@ -51,7 +51,9 @@ def command(
     allow_incomplete: IncompleteOption = False,
     grants: SuggestGrantInput,
     decisions: DecisionInput,
-    show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--details", "--all", help="List everything on the screen.")
+    ] = False,
     digests: DigestInput,
     read: ReadInput,
     plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),

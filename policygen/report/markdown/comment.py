@@ -247,12 +247,16 @@ def _questions(plan: Plan) -> Iterator[Section]:
         f"{code(f'--open {one.type}')} writes the type whole."
         for one in plan.questions
     ]
-    for (service, says), actions in seasonal_groups(plan).items():
-        kept = actions[0] if len(actions) == 1 else f"'{service}:*'"
+    seasonal = seasonal_groups(plan)
+    for (_, says), actions in seasonal.items():
         items.append(
-            f"- {_names(actions)} go; {prose(says)} {code(f'--keep {kept}')} keeps what today grants."
+            f"- {_names(actions)} {'stays' if len(actions) == 1 else 'stay'}: {prose(says)}; "
+            f"{code(f'--drop {actions[0]}')} removes {'it' if len(actions) == 1 else 'the first'}."
         )
-    unknown = grouped((one.service, one.action) for one in plan.changes if one.kind == "unknown")
+    said = {says for _, says in seasonal}
+    unknown = grouped(
+        (one.service, one.action) for one in plan.changes if one.kind == "unknown" and one.why not in said
+    )
     items += [
         f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today, "
         f"because the logs could not have shown their use; {code(f'--drop {actions[0]}')} removes one."

@@ -34,6 +34,6 @@ class KeepResult:
     removed: Mapping[str, str] = field(default_factory=dict)
     """Action -> why its absence from the logs means something, or which decision drops it."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
-    """Removed action -> what IAM saw of it before the window."""
+    """Kept action -> what IAM saw of it before or after the window."""
     last_accessed: Mapping[str, str] = field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""

@@ -115,6 +115,7 @@ class Evaluator:
         """
         facts, layers = self._facts_of(request), self._layers_of(request)
         uncertain: list[StatementRule] = []
+        companions: list[tuple[str, StatementRule]] = []
         for name, denies, _ in layers:
             for rule in denies:
                 denied = rule.applies(request, facts, partly=request.wild)
@@ -123,10 +124,17 @@ class Evaluator:
                     return _decision("EXPLICIT_DENY", entirely, name, rule)
                 if denied is Truth.UNKNOWN:
                     uncertain.append(rule)
+                    if rule.covers(request, facts, partly=request.wild) is Truth.TRUE:
+                        companions.append((name, rule))
         grants: list[StatementRule] = []
         for name, _, allows in layers:
-            grant, certain = _grant(allows, request, facts)
+            free = [rule for rule in allows if not any(rule.brings(deny) for _, deny in companions)]
+            grant, certain = _grant(free, request, facts)
             if grant is None:
+                if len(free) < len(allows) and (barred := _grant(allows, request, facts)[0]):
+                    return next(
+                        _decision("EXPLICIT_DENY", True, n, d) for n, d in companions if barred.brings(d)
+                    )
                 return _not_allowed(name)
             grants.append(grant)
             if not certain:
@@ -151,10 +159,17 @@ class Evaluator:
             for rule in rules
             if (left := rule.left_names(facts)) is not None
         ]
+        undecided = [rule for _, rules, _ in layers for rule in rules if rule.left_names(facts) is None]
         identity, *bounds = [
             (
                 _not_allowed(name),
-                Constraint(inside=tuple(n for rule in rules if (n := rule.allowed_names(facts)) is not None)),
+                Constraint(
+                    inside=tuple(
+                        names
+                        for rule in rules
+                        if (names := rule.allowed_names(facts, [d for d in undecided if rule.brings(d)]))
+                    )
+                ),
             )
             for name, _, rules in layers
         ]

@@ -21,7 +21,7 @@ _ACCOUNT = "123456789012"
 _REGION = "us-east-1"
 _CONTEXTS = 24
 _NAMES = 16
-_CROSSING = 8
+_CROSSING = 4
 
 Keys = Mapping[str, tuple[str, ...]]
 

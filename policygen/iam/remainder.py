@@ -12,7 +12,7 @@ from typing import NamedTuple
 from policygen.iam import arn
 from policygen.iam.pattern import Budget, Wild
 
-_PIECES = 500  # parts of a pattern that one question looks at
+_PIECES = 300  # parts of a pattern, and cuts of one, that one question looks at
 
 
 class NameSet(NamedTuple):
@@ -20,6 +20,8 @@ class NameSet(NamedTuple):
 
     patterns: tuple[str, ...]
     negated: bool = False
+    outside: tuple[str, ...] = ()
+    """Patterns whose names are not in the set all the same."""
 
 
 class Constraint(NamedTuple):
@@ -54,14 +56,19 @@ def _remains(
         return True
     stage, *later = stages
     for names in stage:
+        without = (*outside, *(one for one in names.outside if _is_exact(one)))
         if names.negated:
             more = tuple(one for one in names.patterns if _is_exact(one))
-            if _remains(pattern, (*outside, *more), later, budget):
+            if _remains(pattern, (*without, *more), later, budget):
                 return True
             continue
         for own in names.patterns:
+            if not arn.overlaps(pattern, own):
+                continue
+            if not budget.spend(1):
+                return True
             pieces = arn.intersect(pattern, own)
-            if any(_remains(p, outside, later, budget) for p in ((pattern,) if pieces is None else pieces)):
+            if any(_remains(p, without, later, budget) for p in ((pattern,) if pieces is None else pieces)):
                 return True
     return False
 

@@ -27,6 +27,7 @@ from policygen.iam.conditions import (
     unknown_variables,
 )
 from policygen.iam.document import Policy, Statement
+from policygen.iam.implication import implies
 from policygen.iam.pattern import Wild
 from policygen.iam.remainder import Constraint, NameSet
 from policygen.iam.request import AccessRequest
@@ -85,27 +86,37 @@ class StatementRule(NamedTuple):
 
     def applies(self, request: AccessRequest, facts: ContextFacts, partly: bool = False) -> Truth:
         """Whether Resource and Condition cover the whole request; with `partly`, whether they cover some of it."""
-        covered = self._covers(request, facts, partly)
+        covered = self.covers(request, facts, partly)
         if covered is Truth.FALSE or not self.statement.conditions:
             return covered
         return all_of((covered, evaluate_conditions(self.statement.conditions, facts)))
 
-    def allowed_names(self, facts: ContextFacts) -> NameSet | None:
-        """Return the names that an Allow may cover; None where its conditions do not hold."""
+    def brings(self, deny: StatementRule) -> bool:
+        """Whether the conditions of a Deny hold wherever those of this Allow do, though both are undecided."""
+        return implies(self.statement.conditions, deny.statement.conditions)
+
+    def allowed_names(self, facts: ContextFacts, denies: Iterable[StatementRule] = ()) -> NameSet | None:
+        """Return the names that an Allow may cover; None where its conditions do not hold.
+
+        Args:
+            facts: the known condition keys.
+            denies: Deny rules that apply wherever this Allow does.
+        """
         if evaluate_conditions(self.statement.conditions, facts) is Truth.FALSE:
             return None
-        return NameSet(self._resolved(facts), self.statement.not_resources)
+        outside = [p for deny in denies if not deny.statement.not_resources for p in deny.resolved(facts)]
+        return NameSet(self.resolved(facts), self.statement.not_resources, tuple(outside))
 
     def left_names(self, facts: ContextFacts) -> Constraint | None:
         """Return what a name must meet so that a Deny does not cover it; None where its conditions may not hold."""
         if evaluate_conditions(self.statement.conditions, facts) is not Truth.TRUE:
             return None
-        patterns = self._resolved(facts)
+        patterns = self.resolved(facts)
         if self.statement.not_resources:
             return Constraint(inside=(NameSet(patterns),))
         return Constraint(outside=patterns)
 
-    def _resolved(self, facts: ContextFacts) -> tuple[str, ...]:
+    def resolved(self, facts: ContextFacts) -> tuple[str, ...]:
         """Return the patterns of the element with the known values of variables."""
         resolved = (substitute(pattern, facts) for pattern in self.variables)
         return (*self.patterns, *(pattern for pattern in resolved if pattern is not None))
@@ -113,11 +124,12 @@ class StatementRule(NamedTuple):
     def undecided(self, request: AccessRequest, facts: ContextFacts) -> set[str]:
         """Return the unknown keys that make `applies` UNKNOWN."""
         keys = set(undecided_keys(self.statement.conditions, facts))
-        if Truth.UNKNOWN in (self._covers(request, facts, partly) for partly in (False, True)):
+        if Truth.UNKNOWN in (self.covers(request, facts, partly) for partly in (False, True)):
             keys.update(key for pattern in self.variables for key in unknown_variables(pattern, facts))
         return keys
 
-    def _covers(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
+    def covers(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
+        """Whether the Resource or NotResource element covers the request, or some of it; conditions aside."""
         if self.statement.not_resources:
             # NotResource covers the whole request if the list matches no part of it.
             return negate(self._lists_resource(request, facts, request.wild and not partly))

@@ -169,6 +169,26 @@ def test_a_named_request_is_refused_as_it_is_decided() -> None:
     assert evaluator.refusal(named._replace(resource=f"{SECRETS}db-bcdefg")) is None
 
 
+def test_a_deny_that_applies_wherever_the_allow_does_refuses() -> None:
+    red = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+    reds = {"StringLike": {"aws:PrincipalTag/team": "r*"}}
+    blue = {"StringEquals": {"aws:PrincipalTag/team": "blue"}}
+    named = AccessRequest(GET, f"{SECRETS}db-AbCdEf", "secret")
+    for condition, refused in ((red, True), (reds, True), (blue, False)):
+        statements = [allow(GET, Condition=red), deny("secretsmanager:*", Condition=condition)]
+        assert (refusal(*statements) is not None) is refused
+        decision = Evaluator([policy_of(statements)]).evaluate(named)
+        assert (decision.outcome == "EXPLICIT_DENY") is refused
+        assert decision.certain is refused
+    # Another statement may have allowed it, and a part of the names may be left.
+    statements = [allow(GET, Condition=red), allow(GET, Condition=blue), deny(GET, Condition=red)]
+    assert refusal(*statements) is None
+    assert Evaluator([policy_of(statements)]).evaluate(named).outcome == "ALLOWED"
+    assert refusal(allow(GET, Condition=red), deny(GET, f"{SECRETS}db-a*", Condition=red)) is None
+    scp = [[document([allow("*"), deny(GET, Condition=reds)])]]
+    assert refusal(allow(GET, Condition=red), scps=scp) is not None
+
+
 # --- By search ---------------------------------------------------------------------------------------
 
 NAMES = [f"arn:aws:s3:::{text}" for text in ("a", "b", "ab", "ba", "aa", "bb", "aab", "abb", "bab")]

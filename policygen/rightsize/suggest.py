@@ -198,7 +198,7 @@ def _split_addable(
     """Split missing requests: those that an identity policy could allow, those that a Deny or a bound forbids."""
     everything = _observed_policy([one.request for one in missing], SuggestOptions())
     evaluator = current.evaluator((*current.policies, everything))
-    addable = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
+    addable = [one for one in missing if evaluator.refusal(one.request) is None]
     return addable, [one for one in missing if one not in addable]
 
 

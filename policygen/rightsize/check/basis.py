@@ -39,6 +39,8 @@ class CheckBasis:
     """The requests behind calls that do not look like the workload."""
     current: CurrentAccess | None = None
     """The role's policies and bounds; None where they are not known."""
+    barred: Mapping[str, str] = field(default_factory=dict)
+    """Action that the current policies grant and a bound never allows -> the bound's name."""
 
     def evaluator(self, policies: Sequence[Policy]) -> Evaluator:
         """Return an evaluator of policies within the role's bounds, as far as these are known."""
@@ -63,11 +65,12 @@ def check_basis(
     day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
+    effective = current.effective_actions() if current else None
     kept = keep_without_evidence(
         usage,
         evidence.coverage,
         current,
-        current.granted_actions() if current else None,
+        effective.allowed if effective else None,
         current.policies if current else None,
         rules=rules,
         anomalous_usage=evidence.anomalous_usage,
@@ -83,4 +86,5 @@ def check_basis(
         keeps=kept.keeps,
         anomalous_usage=evidence.anomalous_usage,
         current=current,
+        barred=effective.blocked if effective else {},
     )

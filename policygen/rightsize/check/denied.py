@@ -66,7 +66,14 @@ class _Replay:
 
     def allows(self, request: AccessRequest) -> bool:
         """Return whether the policies allow a request."""
-        return self._new.evaluate(request).outcome == "ALLOWED"
+        return self._new.refusal(request) is None
+
+    def denies(self, request: AccessRequest) -> bool:
+        """Return whether the policies deny some of a pattern of names that the current policies allow whole, or all."""
+        if self._new.evaluate(request).outcome == "ALLOWED":
+            return False
+        allowed_today = self._current is None or self._current.evaluate(request).outcome == "ALLOWED"
+        return allowed_today or self._new.refusal(request) is not None
 
     def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:
         """Return the rule that a request breaks and the reason; None where it breaks none."""
@@ -97,6 +104,8 @@ class _Replay:
         """
         if self._current is None or self._current.evaluate(request).outcome == "ALLOWED":
             return False
+        if self._new.refusal(request) is not None:
+            return False
         return self._allows.evaluate(request).outcome == "ALLOWED" or bool(
             statement_grants(request, self._policies)
         )
@@ -119,12 +128,12 @@ def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource
 
 def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
-    evaluator = _evaluator(sources, basis)
+    replay = _Replay(sources, basis)
     for keep in basis.keeps:
         if keep.kind != "platform":
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-        if evaluator.evaluate(request).outcome != "ALLOWED":
+        if replay.denies(request):
             source, place = _nearest(sources, keep.grant.action)
             yield Finding(
                 RULES["PG202"],

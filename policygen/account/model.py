@@ -80,8 +80,7 @@ class Role:
         for statement in statements if isinstance(statements, list) else [statements]:
             principal = statement.get("Principal") if isinstance(statement, Mapping) else None
             if isinstance(principal, Mapping) and statement.get("Effect") == "Allow":
-                services = principal.get("Service", ())
-                names.update([services] if isinstance(services, str) else services)
+                names.update(name for name in _as_list(principal.get("Service", ())) if isinstance(name, str))
         return tuple(sorted(names))
 
     @property
@@ -96,7 +95,7 @@ class Role:
         return bool(allowed) and all(
             isinstance(principal, Mapping)
             and set(principal) == {"Service"}
-            and set(_as_list(principal["Service"])) <= {"lambda.amazonaws.com", "edgelambda.amazonaws.com"}
+            and all(name in _FUNCTIONS for name in _as_list(principal["Service"]))
             for principal in allowed
         )
 
@@ -341,8 +340,12 @@ class Account:
         )
 
 
+_FUNCTIONS = ("lambda.amazonaws.com", "edgelambda.amazonaws.com")
+
+
 def _as_list(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else list(value)
+    """Return a list as it is, and a single value as one; a trust policy may have any JSON in its place."""
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def unqualified(function_arn: str) -> str:

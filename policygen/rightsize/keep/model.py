@@ -8,6 +8,7 @@ from typing import Literal
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.grants import Grant
+from policygen.rightsize.decisions.apply import DroppedNeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,5 @@ class KeepResult:
     """Removed action -> what IAM saw of it before the window."""
     last_accessed: Mapping[str, str] = field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""
+    dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
+    """What the drop rules did to needs of AWS's own services."""

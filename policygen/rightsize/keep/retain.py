@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified
@@ -20,7 +21,14 @@ from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.decisions.apply import apply_keeps, dropped
+from policygen.rightsize.decisions.apply import (
+    DroppedNeed,
+    DroppedNeeds,
+    Spared,
+    apply_keeps,
+    drop_need,
+    dropped,
+)
 from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.intersect import intersect_grants
 from policygen.rightsize.keep.event_sources import features, unknown_sources
@@ -60,8 +68,10 @@ def keep_without_evidence(
     Raises:
         NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
     """
+    role = usage.role.name
     if current is None or current_actions is None or bounds is None:
-        return KeepResult(tuple(platform_keeps((), (), usage.requests)))
+        alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
+        return KeepResult(tuple(alone.keeps), dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
     services, actions = _read_names(usages)
@@ -75,17 +85,22 @@ def keep_without_evidence(
         last_accessed=_last_accessed(usage, current, services, actions),
         min_days=min_days,
     )
-    wanted = [
-        Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, usage.role.name, current_actions)
-    ]
+    wanted = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, role, current_actions)]
     inside = [part for keep in platform for part in _inside(keep, bounds)]
-    keeps, dropped_reasons = _drop((*inside, *carried_over, *unobservable.keeps), rules, usage.role.name)
+    needed = _drop_needs([keep for keep in inside if keep.kind == "platform"], rules, role)
+    # Where nothing shows whether there is such a need, the permission is unverified like any other.
+    unverified = [keep for keep in inside if keep.kind != "platform"]
+    keeps, dropped_reasons = _drop((*unverified, *unobservable.keeps), rules, role)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
         removed |= {action: SET_APART for action in removed if action in used}
     return replace(
-        unobservable, keeps=_maximal_keeps([*wanted, *keeps]), removed={**removed, **dropped_reasons}
+        unobservable,
+        # What is carried over was used: `drop_observed` has decided about it before.
+        keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
+        removed={**removed, **dropped_reasons},
+        dropped=needed.dropped,
     )
 
 
@@ -125,6 +140,30 @@ def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
     """Cut a platform keep to what the current policies allow: nothing is added that was not there."""
     request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
     return [warned(replace(keep, grant=grant)) for grant in intersect_grants({keep.grant: [request]}, bounds)]
+
+
+class _Needs(NamedTuple):
+    """What AWS's own services need of the role, sorted by the drop rules."""
+
+    keeps: list[Keep]
+    dropped: DroppedNeeds
+
+
+def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str) -> _Needs:
+    """Drop needs of AWS's own services where a rule names the very action; report the rules that only match them."""
+    left: list[Keep] = []
+    losses: list[DroppedNeed] = []
+    spared: list[Spared] = []
+    for keep in keeps:
+        grant = keep.grant
+        meant, not_meant = drop_need(rules, role, grant.action, grant.resource)
+        if meant:
+            losses.append(DroppedNeed(grant.action, grant.resource, keep.why, meant))
+            continue
+        left.append(keep)
+        if not_meant:
+            spared.append(Spared(grant.action, grant.resource, not_meant, keep.why))
+    return _Needs(left, DroppedNeeds(tuple(losses), tuple(spared)))
 
 
 def _drop(

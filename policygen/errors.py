@@ -61,3 +61,9 @@ class AwsError(PolicygenError):
     """AWS refused a request, or could not be reached."""
 
     exit_code = 5
+
+
+class BugError(PolicygenError):
+    """policygen contradicts itself, and what it found must not be used. The message has numbers and no log content."""
+
+    exit_code = 70

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from shop import cast, functions, others
+from shop import cast, functions, others, pipeline
 from shop.account import snapshot
 from shop.record import Record, letters, stamp, uid
 
@@ -29,7 +29,7 @@ SCENES = (
     functions.report_monthly,
     functions.image_resizer,
     functions.legacy_export,
-    others.deploy_ci,
+    pipeline.deploy_ci,
     others.thief,
     others.cross_account,
     others.staging,

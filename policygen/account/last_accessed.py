@@ -69,6 +69,7 @@ def parse_report(report: AccessReport, name: str) -> LastAccessed:
                 _utc(row.last_authenticated, name),
                 sanitize(row.last_authenticated_region or ""),
                 _actions(row.tracked_actions_last_accessed, name),
+                _action_regions(row.tracked_actions_last_accessed),
             )
             for row in report.services_last_accessed
         },
@@ -93,6 +94,12 @@ def _all_pages(iam: Any, job: str, answer: Json) -> Json:
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:
     """Return tracked actions by name; None where the report tracks no action of the service."""
     return {sanitize(row.action_name): _utc(row.last_accessed_time, name) for row in rows} if rows else None
+
+
+def _action_regions(rows: list[Any] | None) -> Mapping[str, str]:
+    """Return the regions of the last attempts at tracked actions by name, where the report has them."""
+    regions = {sanitize(row.action_name): sanitize(row.last_accessed_region or "") for row in rows or ()}
+    return {name: region for name, region in regions.items() if region}
 
 
 def _utc(text: str | None, name: str) -> str:

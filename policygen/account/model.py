@@ -16,6 +16,7 @@ from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
 from policygen.text import sanitize
 
+_FUNCTIONS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 SERVICE_LINKED = "/aws-service-role/"
 SSO_MANAGED = "/aws-reserved/sso.amazonaws.com/"
 """Paths that IAM gives to roles that cannot be edited there (1.3.10)."""
@@ -86,6 +87,15 @@ class Role:
     @property
     def only_functions(self) -> bool:
         """Whether only Lambda may assume the role, by its current trust policy."""
+        return self._only_trusts(_FUNCTIONS)
+
+    @property
+    def only_hosts(self) -> bool:
+        """Whether only functions, tasks and instances may assume the role: no person ever does."""
+        return self._only_trusts(_FUNCTIONS | {"ecs-tasks.amazonaws.com", "ec2.amazonaws.com"})
+
+    def _only_trusts(self, services: frozenset[str]) -> bool:
+        """Return whether the trust policy lets none but some of these services assume the role."""
         statements = self.trust.get("Statement", ())
         allowed = [
             statement.get("Principal")
@@ -95,7 +105,7 @@ class Role:
         return bool(allowed) and all(
             isinstance(principal, Mapping)
             and set(principal) == {"Service"}
-            and all(name in _FUNCTIONS for name in _as_list(principal["Service"]))
+            and all(_service(one) in services for one in _as_list(principal["Service"]))
             for principal in allowed
         )
 
@@ -206,12 +216,14 @@ class ServiceUse:
     """IAM's report of a role's last attempt to use one service (3.5).
 
     `last` is ISO 8601 UTC, "" where IAM saw no attempt in its tracking period; `actions` are the tracked actions, name
-    without prefix -> last attempt or "", None where IAM tracks none of this service.
+    without prefix -> last attempt or "", None where IAM tracks none of this service; `action_regions` are the regions
+    of these attempts, by the same names.
     """
 
     last: str
     region: str = ""
     actions: Mapping[str, str] | None = None
+    action_regions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +352,9 @@ class Account:
         )
 
 
-_FUNCTIONS = ("lambda.amazonaws.com", "edgelambda.amazonaws.com")
+def _service(principal: object) -> str:
+    """Return a service principal as other partitions than China's write it; "" for what is no text."""
+    return principal.removesuffix(".cn") if isinstance(principal, str) else ""
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -211,6 +211,7 @@ class TrackedAction(Wire, frozen=True):
 
     action_name: str
     last_accessed_time: str | None = None
+    last_accessed_region: str | None = None
 
 
 class AccessedService(Wire, frozen=True):

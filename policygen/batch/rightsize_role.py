@@ -11,7 +11,14 @@ from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.observe import NoCallsInWindowError, ObserveOptions, RoleEvidence, evidence_for_role
+from policygen.evidence.observe import (
+    NoCallsInWindowError,
+    ObserveOptions,
+    RoleEvidence,
+    evidence_for_role,
+    is_used_unseen,
+    use_seen_by_iam,
+)
 from policygen.evidence.role import RoleSelector
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
@@ -79,7 +86,7 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
         return Result(row_of(target, fixed, **_call_figures(own)))
-    if not own:
+    if not own and not _is_judged_by_report(settings, target):
         return Result(row_of(target, _decide_without_calls(settings, target)))
     try:
         evidence = _evidence(settings, target, own)
@@ -95,6 +102,12 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
     row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **_plan_figures(plan))
     texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
     return Result(row, texts)
+
+
+def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
+    """Return whether IAM's last-accessed report shows use of a role of which no call was read: it is judged by that."""
+    account, role = settings.account, target.current
+    return account is not None and role is not None and is_used_unseen(settings.counts, account, role)
 
 
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
@@ -153,13 +166,10 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDec
     totals = settings.counts.totals
     window = window_of(settings.observe.days, settings.limit, totals.last)
     current = target.current
-    used = current.last_used[:10] if current else ""
     role_id = current.key.role_id if current else ""
-    if window.start <= used <= window.last_day:
+    if seen := use_seen_by_iam(current, window):
         return RowDecision(
-            "failed",
-            f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
-            "or was it used only for what no trail logs?",
+            "failed" if window.holds(current.last_used[:10] if current else "") else "review", seen
         )
     if role_id and any(role.role_id == role_id and not role.name for role in totals.roles):
         return RowDecision("wait", "seen only in another account's log, which does not name it")
@@ -173,8 +183,14 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDec
             f"no call on the {covered} of {window.days} days of which records of its account were read"
             + ("; not all was read" if gaps else ""),
         )
-    since = f"; IAM saw it used last on {used}" if used else ""
-    return RowDecision("unused", f"no call in {window.days} days{since}")
+    return RowDecision("unused", f"no call in {window.days} days{_silence(settings, target)}")
+
+
+def _silence(settings: BatchSettings, target: RoleTarget) -> str:
+    """Say that IAM saw no attempt either, where its report was read."""
+    account, role = settings.account, target.current
+    report = (account.last_accessed or {}).get(role.key.arn) if account and role else None
+    return f", and IAM saw no attempt either until {report.generated_at[:10]}" if report else ""
 
 
 _ERRORS_TO_REVIEW = frozenset({"PG-E301", "PG-E303", "PG-E304", "PG-E311"})

@@ -38,3 +38,8 @@ def event_names(action: str) -> tuple[str, ...]:
     prefix, _, name = action.lower().partition(":")
     names = _of_service(prefix).get(name, ())
     return (*names, *(f"{event}20*" for event in names)) if prefix in _DATED else names
+
+
+def has_operations(prefix: str) -> bool:
+    """Return whether any action of a service has an event, so that the service has operations that can be called."""
+    return bool(_of_service(prefix.lower()))

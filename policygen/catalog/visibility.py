@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.rules import all_rules, rules_for_service
+from policygen.catalog.service_names import botocore_facts, service_prefix
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
 
@@ -102,6 +103,28 @@ def visibility_of(action: str) -> Visibility:
 def hidden_pass_role() -> frozenset[str]:
     """Return actions that may pass a role without naming it in the record."""
     return frozenset(visibility_table()["hidden_pass_role"]["actions"])
+
+
+@cache
+def _role_parameters() -> Mapping[str, frozenset[str]]:
+    """Return IAM prefix -> operations with a role among their parameters."""
+    found: dict[str, set[str]] = {}
+    for endpoint, operations in botocore_facts()["roles"].items():
+        prefix = service_prefix(f"{endpoint}.amazonaws.com") or endpoint
+        found.setdefault(prefix, set()).update(operations)
+    return {prefix: frozenset(names) for prefix, names in found.items()}
+
+
+@lru_cache(maxsize=65536)
+def passes_role(action: str) -> bool:
+    """Return whether a call that asks for an action may ask for ``iam:PassRole`` as well."""
+    if action in hidden_pass_role():
+        return True
+    prefix = action.partition(":")[0].lower()
+    passing = set(event_names("iam:PassRole")) & set(event_names(action))
+    return bool(passing) and (
+        rules_for_service(prefix) is not None or not passing.isdisjoint(_role_parameters().get(prefix, ()))
+    )
 
 
 @cache

@@ -1,28 +1,31 @@
 """Calls that do not look like the workload: poisoned logs, stolen credentials, people who borrow a function's role.
 
-A call that succeeded counts as needed, whoever made it. Calls that somebody else made with a function's credentials are
-anomalous: they are shown, and left out of the policy until a person accepts them. There are four rules, each over what
-the records say. None of them is a proof, and a careful thief matches none of them.
+A call that succeeded counts as needed, whoever made it. Calls that somebody else made with the credentials of a
+function, a task or an instance are anomalous: they are shown, and left out of the policy until a person accepts them.
+There are five rules, each over what the records say. None of them is a proof, and a careful thief matches none of them.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
 
 from policygen.days import days_between
 from policygen.logs.calls.call import CallBucket, Calls
-from policygen.logs.calls.evidence import Evidence
+from policygen.logs.calls.evidence import SAMPLES, Evidence
 from policygen.logs.calls.totals import ChangeEvent
 from policygen.logs.events.credentials import CredentialUse
 from policygen.logs.events.outcome import Outcome
 
-AnomalyRule = Literal["interactive-agent", "not-the-function", "foreign-agent", "after-quiet"]
+AnomalyRule = Literal["interactive-agent", "not-the-host", "not-the-function", "foreign-agent", "after-quiet"]
 
 ANOMALY_RULES: Mapping[AnomalyRule, str] = {
     "interactive-agent": "a function's credentials in a command line, console or browser",
+    "not-the-host": "a task's or an instance's credentials on a personal computer, or in a command line elsewhere",
     "not-the-function": "a session that was not issued to a function, of a role that functions use",
     "foreign-agent": "an agent without Lambda's environment, of a function that otherwise always names it",
     "after-quiet": "a first call of its kind after weeks without a new one, on one day, with no deployment",
@@ -48,6 +51,11 @@ ACTIVE_DAYS = 14
 """Days among the quiet ones on which the role must have worked: a job that rarely runs is not quiet."""
 DEPLOYED_DAYS = 7
 """Days after a deployment within which new calls are expected."""
+
+
+_BY_HAND = frozenset({"interactive", "desktop"})
+_INSTANCE = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?")
+"""The session of an instance's credentials has its id as name (1.6.5): nobody else chooses such a name."""
 
 
 class Anomaly(NamedTuple):
@@ -78,6 +86,7 @@ def split_anomalies(
     calls: Calls,
     *,
     of_functions: bool | None = None,
+    of_hosts: bool | None = None,
     notices: Sequence[ChangeEvent] = (),
     accepted: Collection[AnomalyRule] = (),
     until: str = "",
@@ -88,12 +97,19 @@ def split_anomalies(
     Args:
         calls: all calls of one role that were read, within and before the window.
         of_functions: whether only Lambda can assume the role; None where its trust policy is not known.
+        of_hosts: whether only functions, tasks and instances can assume it; None likewise.
         notices: deployments seen in the logs.
         accepted: rules whose calls a person accepted.
         until: the last day that counts; "" for all days.
         names: the functions that run with the role, where they are known: their sessions have their names.
     """
-    rules = _matching_rules(calls, of_functions=of_functions, notices=notices, names=frozenset(names))
+    rules = _matching_rules(
+        calls,
+        of_functions=of_functions,
+        hosts=_Hosts(calls, only=bool(of_hosts)),
+        notices=notices,
+        names=frozenset(names),
+    )
     found: dict[Anomaly, Evidence] = {}
     for key, rule in rules.items():
         if not until or key.day <= until:
@@ -110,7 +126,12 @@ def split_anomalies(
 
 
 def _matching_rules(
-    calls: Calls, *, of_functions: bool | None, notices: Sequence[ChangeEvent], names: frozenset[str]
+    calls: Calls,
+    *,
+    of_functions: bool | None,
+    hosts: _Hosts,
+    notices: Sequence[ChangeEvent],
+    names: frozenset[str],
 ) -> dict[CallBucket, AnomalyRule]:
     functions, habits = _usual(calls), _habits(calls)
     mine = of_functions if of_functions is not None else _mostly_functions(calls)
@@ -119,8 +140,10 @@ def _matching_rules(
         user = key.user
         if user in habits:
             continue
-        if user.channel == "interactive" and (user.of_function or mine):
+        if user.channel in _BY_HAND and (user.of_function or mine):
             found[key] = "interactive-agent"
+        elif hosts.is_foreign(key, seen):
+            found[key] = "not-the-host"
         elif (
             user.channel == "other"
             and not user.function
@@ -137,11 +160,78 @@ def _matching_rules(
     return found | dict.fromkeys(_after_quiet(rest, notices), "after-quiet")
 
 
-def _habits(calls: Calls) -> frozenset[CredentialUse]:
-    """Find credentials and user agents that come again and again: an extension, a tool in the function's image."""
+class _Hosts:
+    """Sessions of functions, tasks and instances, and the addresses from which each session's programs called."""
+
+    def __init__(self, calls: Calls, *, only: bool) -> None:
+        """Take a role's calls, and whether none but such hosts can assume the role."""
+        self._only = only
+        self._habits = _habits(calls, by_hand=True)
+        self._own: dict[str, set[str]] = {}
+        for key, seen in calls.items():
+            if key.user.channel not in _BY_HAND:
+                for session in seen.sessions:
+                    self._own.setdefault(session, set()).update(_public(seen.addresses))
+
+    def is_foreign(self, key: CallBucket, seen: Evidence) -> bool:
+        """Return whether calls were made by hand, and not on the host that the credentials were issued to.
+
+        A command line is no sign by itself, since scripts of instances and tasks use it. It has to run where no host
+        does, or to call from addresses from which no program of the same sessions called.
+        """
+        if key.user.channel not in _BY_HAND or key.user in self._habits:
+            return False
+        if not (self._only or (seen.sessions and all(map(_INSTANCE.fullmatch, seen.sessions)))):
+            return False
+        return key.user.channel == "desktop" or self._is_elsewhere(seen)
+
+    def _is_elsewhere(self, seen: Evidence) -> bool:
+        """Return whether all addresses are known, and none is one of the sessions' own."""
+        if max(len(seen.addresses), len(seen.sessions)) >= SAMPLES or not seen.sessions:
+            return False  # perhaps not all
+        own = [self._own.get(session, set()) for session in seen.sessions]
+        addresses = _public(seen.addresses)
+        return (
+            all(own)
+            and len(addresses) == len(seen.addresses) > 0
+            and all(
+                not ours & addresses and {":" in one for one in addresses} <= {":" in one for one in ours}
+                for ours in own
+            )
+        )
+
+
+_PRIVATE = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"),
+    )
+)
+
+
+def _public(addresses: Iterable[str]) -> set[str]:
+    """Return the public IP addresses: a private one is that of some network with an endpoint of the service."""
+    found = set()
+    for one in addresses:
+        try:
+            address = ip_address(one)
+        except ValueError:  # the name of a service
+            continue
+        if not any(address in network for network in _PRIVATE if network.version == address.version):
+            found.add(one)
+    return found
+
+
+def _habits(calls: Calls, *, by_hand: bool = False) -> frozenset[CredentialUse]:
+    """Find credentials and user agents that come again and again: an extension, a tool in the function's image.
+
+    Args:
+        calls: of one role.
+        by_hand: look at what hosts other than functions do by hand.
+    """
     days: dict[CredentialUse, set[str]] = {}
     for key in calls:
-        if key.user.of_function:
+        if key.user.channel in _BY_HAND if by_hand else key.user.of_function:
             days.setdefault(key.user, set()).add(key.day)
     worked = len({key.day for key in calls})
     return frozenset(

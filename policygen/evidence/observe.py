@@ -13,10 +13,14 @@ from policygen.days import days_between
 from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
+from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
+from policygen.evidence.record_audit import audit_role
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
+from policygen.logs.audit import RecordAudit
+from policygen.logs.calls.call import CallBucket
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
@@ -64,6 +68,8 @@ class RoleEvidence:
     current_access: CurrentAccess | None
     until_given: bool
     """Whether the user named the window's end."""
+    audit: RecordAudit
+    """What became of every record that was read."""
 
 
 def collect_evidence(
@@ -126,25 +132,30 @@ def evidence_for_role(
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
+        BugError: PG-E351, a record was lost.
     """
-    resolved = resolve_role(counts, wanted, current.key if current else None)
+    used = bool(account and current and is_used_unseen(counts, account, current))
+    resolved = resolve_role(counts, wanted, current.key if current else None, may_be_unseen=used)
     window = window_of(options.days, limit, counts.totals.last)
     split = split_anomalies(
         resolved.calls,
         of_functions=current.only_functions if current else None,
+        of_hosts=current.only_hosts if current else None,
         notices=counts.totals.change_events,
         accepted=options.accepted,
         until=window.last_day,
         names=_function_names(account, current),
     )
+    audit = audit_role(read_report, counts, wanted, resolved, split, window)
+    audit.check()
     usage = usage_from_calls(resolved.role, split.workload, window)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
             usage, {role.key.arn: role.trusted_services for role in account.roles if role.key.arn in passed}
         )
-    if usage.events is None:
-        raise _no_events(counts, resolved, window, split)
+    if usage.events is None and (not used or _set_apart(window, split)):
+        raise _no_events(counts, resolved, window, split, current)
     coverage = similar.of(resolved.role) if similar else None
     if coverage is None:
         coverage = _coverage(counts, read_report, window, account, resolved.role)
@@ -153,7 +164,17 @@ def evidence_for_role(
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
     anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
     return RoleEvidence(
-        read_report, counts, resolved, split, usage, anomalous, coverage, current, today, bool(options.until)
+        read_report,
+        counts,
+        resolved,
+        split,
+        usage,
+        anomalous,
+        coverage,
+        current,
+        today,
+        bool(options.until),
+        audit,
     )
 
 
@@ -267,10 +288,40 @@ class NoCallsInWindowError(NothingFoundError):
     """The role made no call at all in the window (PG-E301), not even one that looks suspicious."""
 
 
+def is_used_unseen(counts: CallCounts, account: Account, role: Role) -> bool:
+    """Return whether a role without a call is judged by IAM's last-accessed report, because this has an attempt by it.
+
+    Not if records of other accounts only were read, which say nothing of the role.
+    """
+    days = counts.totals.account_days
+    if days and not any(day.startswith(f"{role.key.account} ") for day in days):
+        return False
+    report = (account.last_accessed or {}).get(role.key.arn)
+    return report is not None and any(recent_attempts(report))
+
+
+def _set_apart(window: Window, split: SplitCalls) -> list[CallBucket]:
+    return [key for key in split.anomalous if window.holds(key.day)]
+
+
+def use_seen_by_iam(role: Role | None, window: Window) -> str:
+    """Say that IAM saw a role used of which no call was read in the window; "" where it did not."""
+    used = role.last_used[:10] if role else ""
+    if not used:
+        return ""
+    if window.holds(used):
+        return (
+            f"IAM saw it used on {used}, but the logs show no call: are the files of all trails and regions here, "
+            "or was it used only for what no trail logs?"
+        )
+    when = "before" if used < window.start else "after"
+    return f"IAM saw it used last on {used}, {when} the window: it is in use, at another time"
+
+
 def _no_events(
-    counts: CallCounts, resolved: ResolvedRole, window: Window, split: SplitCalls
+    counts: CallCounts, resolved: ResolvedRole, window: Window, split: SplitCalls, current: Role | None
 ) -> NothingFoundError:
-    apart = [key for key in split.anomalous if window.holds(key.day)]
+    apart = _set_apart(window, split)
     if apart:
         signs = sorted({one.sign for one in split.anomalies} - split.accepted)
         calls = sum(split.anomalous[key].count for key in apart)
@@ -288,6 +339,8 @@ def _no_events(
     ]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
+    if seen := use_seen_by_iam(current, window):
+        hints.append(seen)
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NoCallsInWindowError(
         f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",

@@ -10,10 +10,12 @@ from policygen.catalog import mapping
 from policygen.catalog.call import MappedRequest
 from policygen.catalog.provenance import rule_place, step_place
 from policygen.evidence.role import RoleSelector
+from policygen.evidence.usage import denied_resources
 from policygen.iam.request import GRANTED
 from policygen.logs.calls.call import CallSignature, call_signature
+from policygen.logs.calls.dedup import key_of
 from policygen.logs.events.event import Event, SkippedRecord, read_event
-from policygen.logs.events.outcome import Outcome
+from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch
 from policygen.text import sanitize
@@ -54,7 +56,7 @@ def map_batch(
     Args:
         batch: the records as read.
         wanted: the role to map; None maps every caller's calls.
-        seen: the eventIDs read so far; this batch's are added.
+        seen: the keys of the records read so far; this batch's are added.
         why: add to each request the rule and the step that made it, with file and line, and add the requests that
             are only often needed or known indirectly.
     """
@@ -75,9 +77,10 @@ def _row(record: Record, wanted: RoleSelector | None, seen: set[str], *, why: bo
     role = event.principal.role
     name = (role.arn or role.name or role.role_id) if role else None
     base = (event.id, event.source, event.name, name)
-    if event.id and event.id in seen:
-        return MappedRecord(*base, "ignored", (), "a duplicate: this eventID was read already")
-    seen.add(event.id)
+    key = key_of(record)
+    if key in seen:
+        return MappedRecord(*base, "ignored", (), "a duplicate: this record was read already")
+    seen.add(key)
     if wanted and not (role and wanted.matches(role)):
         return MappedRecord(*base, "ignored", (), "another principal's call")
     call = call_signature(event)
@@ -102,10 +105,25 @@ def _status(
             else ""
         )
         policy = f" by a {denial.policy_type} policy" if denial and denial.policy_type else ""
-        return "denied", requests, f"{event.error}: denied{policy}{said}"
+        named = _named(denial, answer, why=why) if denial and denial.action else requests
+        return "denied", named, f"{event.error}: denied{policy}{said}"
     if event.outcome is Outcome.WEAK:
         reason += f"; weak: {event.error} may precede the permission check"
     return answer.status, requests, reason
+
+
+def _named(denial: Denial, answer: mapping.MappingResult, *, why: bool) -> tuple[Mapping[str, Any], ...]:
+    """Return the request that an error message names; AWS knows better than any rule what it refused."""
+    plain = {"context": {}, "grade": "required"}
+    told = (
+        {"rule": "the error message", "rule_at": "the record", "step": "", "step_at": "the record"}
+        if why
+        else {}
+    )
+    return tuple(
+        {"action": denial.action, "resource": resource, **plain, **told}
+        for resource in denied_resources(denial, answer)
+    )
 
 
 def _request(one: MappedRequest, source: str, *, why: bool) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
 from policygen.logs.calls.counts import CallCounts
+from policygen.logs.calls.totals import CHANGE_EVENTS, LATE
+from policygen.logs.events.record import CheckedRecord
 from policygen.logs.source import BytePattern, RecordFilter
 from policygen.text import escape_controls
 
@@ -39,7 +41,7 @@ class RoleSelector:
 
     @property
     def record_filter(self) -> RecordFilter:
-        """Byte patterns of the records that matter for the role, so that other records need not be parsed.
+        """Patterns of the records that matter for the role, so that other records need not be parsed.
 
         In its own account's log these are records with its name, changes of trails and changes of functions' code
         (`CHANGE_EVENTS`). In another account's log they are copies of calls, which have an id instead of a name
@@ -48,32 +50,22 @@ class RoleSelector:
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return RecordFilter()
         return RecordFilter(
-            (BytePattern(self.name.encode()), *_CHANGES), (_copy_from(self.account),), self.account
+            (BytePattern(self.name.encode()), BytePattern(b"", _is_change)),
+            (BytePattern(b"", _is_copy),),
+            self.account,
         )
 
 
-# Names as in `CHANGE_EVENTS`; Lambda's API adds its date to them.
-_CHANGES = (
-    BytePattern(
-        b'"eventSource":"cloudtrail.amazonaws.com"',
-        rb'"eventName":"(?:(?:Create|Update|Delete)Trail|(?:Start|Stop)Logging|PutEventSelectors)"',
-    ),
-    BytePattern(
-        b"20150331",
-        rb"(?:UpdateFunctionCode|UpdateFunctionConfiguration|CreateFunction|UpdateAlias|PublishVersion)20150331",
-        before=32,
-        behind=0,
-    ),
-)
+def _is_change(record: CheckedRecord) -> bool:
+    """Return whether a record changes what the logs show, or a function's code."""
+    names = CHANGE_EVENTS.get(record.eventSource)
+    return names is not None and names.fullmatch(record.eventName) is not None
 
 
-def _copy_from(account: str) -> BytePattern:
-    """Match copies of calls by roles of an account, or of any: type, id and account are neighbours (1.4.3)."""
-    if account:
-        # In another account's log this one's number is rarer than copies.
-        number = b'"accountId":"%b"' % account.encode()
-        return BytePattern(number, rb'(?=.*"AWSAccount").*"principalId":"AROA', before=256)
-    return BytePattern(b'"AWSAccount"', rb'"principalId":"AROA')
+def _is_copy(record: CheckedRecord) -> bool:
+    """Return whether a record is the copy of another account's role's call (1.4.3)."""
+    who = record.userIdentity
+    return who.type == "AWSAccount" and (who.principalId or "").startswith("AROA")
 
 
 def parse_role(text: str) -> RoleSelector:
@@ -114,13 +106,16 @@ class ResolvedRole:
     predecessors: tuple[Predecessor, ...]
 
 
-def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None) -> ResolvedRole:
+def resolve_role(
+    counts: CallCounts, wanted: RoleSelector, current: RoleKey | None = None, *, may_be_unseen: bool = False
+) -> ResolvedRole:
     """Find the role that the user named.
 
     Args:
         counts: all calls read, copies from other accounts resolved.
         wanted: what the user named.
         current: the role as it is in the account today, if known; its id decides between roles of the same name.
+        may_be_unseen: whether a current role without any call is found all the same.
 
     Raises:
         UsageError: PG-E204, the name fits roles of several accounts.
@@ -134,6 +129,8 @@ def resolve_role(counts: CallCounts, wanted: RoleSelector, current: RoleKey | No
             *(f"--role {_arn_of(found, account, wanted.name)}" for account in accounts),
             code="PG-E204",
         )
+    if not found and current and may_be_unseen:
+        return ResolvedRole(current, {}, ())
     if not found:
         raise _no_role(counts, wanted)
     groups = _by_identity(found)
@@ -203,7 +200,7 @@ def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
     close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
-    if after := counts.totals.ignored["after the window"]:
+    if after := counts.totals.ignored[LATE]:
         hints.append(f"left out, because after --until: {after:,} record{'s' * (after > 1)}")
     if names:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

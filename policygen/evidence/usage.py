@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
@@ -10,6 +10,8 @@ from typing import Any
 
 from policygen.catalog import mapping
 from policygen.catalog.call import Provenance
+from policygen.catalog.service_names import label, service_prefix
+from policygen.catalog.visibility import visibility_of
 from policygen.iam.request import GRANTED, AccessRequest, RoleKey
 from policygen.logs.calls.call import CallBucket, Calls, CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
@@ -64,6 +66,8 @@ class Usage:
     """Evidence by call, day and user, within the window."""
     users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
     """Function that the credentials were issued to, "" for none -> the requests made with them."""
+    seen: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """Action or service prefix in lower case -> (day, region) of the events of it, denied ones too."""
 
 
 def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
@@ -97,6 +101,7 @@ def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
         users={name: _ordered(builder.users[name]) for name in sorted(builder.users)},
+        seen={name: frozenset(places) for name, places in builder.seen.items()},
     )
 
 
@@ -145,6 +150,7 @@ def request_order(request: AccessRequest) -> tuple[str, str, str, tuple[Any, ...
 
 
 def _order(call: CallSignature) -> tuple[str, ...]:
+    """Return a sort key over all fields: the order of the log must not show."""
     return (
         call.source,
         call.name,
@@ -154,6 +160,10 @@ def _order(call: CallSignature) -> tuple[str, ...]:
         call.vpce,
         call.params.decode(),
         repr(call.resources),
+        call.account,
+        call.partition,
+        call.outcome,
+        repr(call.denial),
     )
 
 
@@ -168,14 +178,20 @@ class _UsageBuilder:
     no_permission: dict[str, Evidence] = field(default_factory=dict)
     unauthenticated: Evidence | None = None
     users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
+    seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     def add(self, call: CallSignature, users: Mapping[str, Evidence]) -> None:
         """Add a call, with its evidence by the function that its credentials were issued to."""
         evidence = reduce(add, users.values())
+        places = {(day, call.region) for day in evidence.days}
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated = _sum(self.unauthenticated, evidence)
             return
         answer = mapping.requests_for(call.call())
+        self._see((service_prefix(call.source) or label(call.source),), places)
+        # IAM does not count what only comes along with another call, as iam:PassRole.
+        own = (one.request.action for one in answer.requests)
+        self._see((action for action in own if visibility_of(action).kind != "implied"), places)
         if call.outcome is Outcome.DENIED:
             self._deny(call, answer, evidence)
             if not (call.denial and call.denial.is_dependency):
@@ -193,9 +209,16 @@ class _UsageBuilder:
             self.origins.setdefault(one.request, set()).add(one.origin)
             self.sources.setdefault(one.request, set()).add(name)
 
+    def _see(self, names: Iterable[str], places: Collection[tuple[str, str]]) -> None:
+        """Remember where and when there was an event of an action, and so of its service."""
+        for name in names:
+            for one in {name.lower(), name.lower().partition(":")[0]} - {""}:
+                self.seen.setdefault(one, set()).update(places)
+
     def _deny(self, call: CallSignature, answer: mapping.MappingResult, evidence: Evidence) -> None:
         for request in denied_request_of(call, answer):
             _add(self.denied, request, evidence)
+            self._see((request.action,), {(day, call.region) for day in evidence.days})
 
 
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
@@ -203,12 +226,23 @@ def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Ite
     denial = call.denial or Denial()
     base = (denial.policy_type, denial.explicit, call.source, call.name)
     if denial.action:
-        yield DeniedRequest(denial.action, denial.resource or "*", *base)
+        for resource in denied_resources(denial, answer):
+            yield DeniedRequest(denial.action, resource, *base)
     elif answer.requests and not denial.is_dependency:
         for one in answer.requests:
             yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:
         yield DeniedRequest("", "", *base)
+
+
+def denied_resources(denial: Denial, answer: mapping.MappingResult) -> tuple[str, ...]:
+    """Return what the denied action was asked on: what the message names, else what the call's parameters name."""
+    if denial.resource:
+        return (denial.resource,)
+    asked = [
+        one.request.resource for one in answer.requests if one.request.action.lower() == denial.action.lower()
+    ]
+    return tuple(dict.fromkeys(asked)) or ("*",)
 
 
 def _add(table: dict[Any, Evidence], key: Any, evidence: Evidence) -> None:

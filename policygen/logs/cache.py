@@ -34,7 +34,7 @@ from policygen.logs.source import LogObject
 ObjectVersion = tuple[str, str]
 """Locator and version of an object."""
 
-_FORM = "5"
+_FORM = "6"
 """Version of the form of a pack."""
 
 _MANY = 16
@@ -66,6 +66,7 @@ class _SavedChunk(msgspec.Struct):
     logs: int
     kinds: dict[str, int]
     passed_over: dict[str, int]
+    items: int
     keys: list[str]
     skipped: list[str]
 
@@ -246,6 +247,7 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
         logs=read_report.logs,
         kinds=dict(read_report.kinds),
         passed_over=dict(read_report.passed_over),
+        items=read_report.items,
         keys=sorted(chunk.keys),
         skipped=sorted(chunk.skipped),
     )
@@ -253,7 +255,7 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
 
 def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
     counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
-    read_report = ReadReport(files=saved.files, logs=saved.logs)
+    read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)
     return CachedChunk(saved.versions, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))

@@ -138,8 +138,11 @@ def count_and_pack_chunk(reader: Reader, objects: Sequence[LogObject], request: 
 
 def count_into(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> None:
     """Count the records of some objects into a result."""
+    counts = result.counts
     with gc_paused():
-        result.counts.add_all(_records(result, reader, objects))
+        counts.add_all(_records(result, reader, objects))
+    result.read_report.unreadable += counts.unreadable
+    counts.unreadable.clear()
 
 
 def _records(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) -> Iterator[Record]:
@@ -148,6 +151,7 @@ def _records(result: ChunkResult, reader: Reader, objects: Sequence[LogObject]) 
         result.counts.duplicates.location = one.locator
         for batch in batches:
             result.read_report.note(batch)
+            result.counts.reading = batch.name
             if batch.searched:
                 result.counts.add_searched(one.day, one.region)
             yield from batch.records

@@ -27,6 +27,12 @@ class ReadReport:
     """(file, byte, reason)."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """(file, reason) of single records."""
+    items: int = 0
+    """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
+    malformed: int = 0
+    """Those of them that could not be decoded."""
+    counted_by_engine: bool = False
+    """Whether an engine counted the records where they are stored: then `items` is 0."""
     trails: Sequence[Trail] | None = None
     """What decided which events the source holds, where that was not the account's trails; None where it was."""
     unproved: list[tuple[str, str]] = field(default_factory=list)
@@ -41,6 +47,8 @@ class ReadReport:
         self.logs += batch.kind == "log"
         self.kinds[batch.kind] += batch.kind != "log"
         self.passed_over.update(batch.passed_over)
+        self.items += len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values())
+        self.malformed += len(batch.unreadable)
         if batch.damage:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
         self.unreadable += [(batch.name, one.reason) for one in batch.unreadable]
@@ -54,6 +62,8 @@ class ReadReport:
         self.damaged += other.damaged
         self.unreadable += other.unreadable
         self.unproved += other.unproved
+        self.items += other.items
+        self.malformed += other.malformed
 
     @property
     def gaps(self) -> tuple[str, ...]:

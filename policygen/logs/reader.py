@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from policygen.logs.audit import audit_reading
 from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.dedup import days_within_reach
@@ -28,10 +29,12 @@ from policygen.logs.chunk import (
     count_only,
     make_chunks,
 )
+from policygen.logs.events.event import UNDATED
 from policygen.logs.read_report import ReadReport
 from policygen.logs.search_scope import searched
 from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
 from policygen.parallel import collect_young, gc_paused, map_ahead
+from policygen.text import pluralize
 
 FLUSHED = 8
 """Chunks after which the cache is written: a killed process has to read so many again."""
@@ -101,18 +104,27 @@ def read_source(
         options: how to read.
 
     Raises:
-        PolicygenError: the source holds no log, or refuses to go on.
+        PolicygenError: the source holds no log, or refuses to go on; PG-E351, a record was lost.
     """
     options = options or ReadOptions()
     result = ChunkResult(CallCounts(request.select, until=request.until))
     if isinstance(source, QuerySource):
         source.count_into(result.counts, request.role, scope, options.on_message)
+        result.read_report.counted_by_engine = True
+        _note_undated(result)
     else:
         _read_objects(source, request, scope, options, result)
     result.read_report.trails = source.trails
+    audit_reading(result.read_report, result.counts.totals).check()
     if options.spill:
         options.spill.write(result.counts.calls)
     return result
+
+
+def _note_undated(result: ChunkResult) -> None:
+    """Report the events that an engine could not place in time: it names no records."""
+    if undated := result.counts.totals.ignored[UNDATED]:
+        result.read_report.unreadable.append(("the table", f"{pluralize(undated, 'record')}: {UNDATED}"))
 
 
 def _read_objects(

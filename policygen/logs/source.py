@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from policygen.account.model import Trail
 from policygen.errors import PolicygenError
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.events.record import Record
+from policygen.logs.events.record import CheckedRecord, Record
 from policygen.text import escape_controls
 
 __all__ = [
@@ -90,29 +90,26 @@ class Batch:
 
 
 class BytePattern(NamedTuple):
-    """A text to look for in the bytes of a record, and what has to stand near it."""
+    """Which records to decode: those that hold a text, or those of a kind."""
 
     text: bytes
-    around: bytes = b""
-    """A regular expression that has to match near it; "" for none."""
-    before: int = 64
-    """Bytes before the text in which the expression may match."""
-    behind: int = 256
-    """Bytes behind it, likewise."""
+    """To look for in the bytes of a record; not used where a kind is given."""
+    of: Callable[[CheckedRecord], bool] | None = None
+    """Tells the records of a kind. Picklable."""
 
 
 class RecordFilter(NamedTuple):
-    """Which records of a log to decode, by what their bytes hold; all records where it is empty."""
+    """Which records of a log to decode; all records where it is empty."""
 
     own: tuple[BytePattern, ...] = ()
-    """Texts to look for in the log of the role's account, and in logs whose account is not known."""
+    """Those of the log of the role's account, and in logs whose account is not known."""
     others: tuple[BytePattern, ...] = ()
-    """Texts to look for in the logs of other accounts, and in logs whose account is not known."""
+    """Those of the logs of other accounts, and in logs whose account is not known."""
     account: str = ""
     """The role's account; "" where it is not known."""
 
     def of(self, account: str) -> tuple[BytePattern, ...]:
-        """Return the texts to look for in an account's log."""
+        """Return the patterns for an account's log."""
         if not (account and self.account):
             return (*self.own, *self.others)
         return self.own if account == self.account else self.others

@@ -96,6 +96,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             "removed": [_risk(risk) for risk in suggestion.risks_removed],
             "left": [_risk(risk) for risk in suggestion.risks_left],
         },
+        "needs": sorted(suggestion.needed),
         "decisions": _decisions(decided),
         "losses": [
             {"action": one.action, "resource": one.resource, "statement": one.sid, "why": one.why}
@@ -109,7 +110,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
-        "reading": reading_part(analysis.read_report, analysis.counts.totals),
+        "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": list(suggestion.notes),
     }
 
@@ -177,14 +178,14 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
-    """List the actions that go although IAM saw them before the window; not those that stay elsewhere."""
+    """List the actions that stay because IAM saw them before or after the window."""
     if not suggestion.seasonal:
         return []
-    stays = {change.action for change in suggestion.changes if change.proposed}
+    stays = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
     return [
         {"action": action, "says": why}
         for action, why in sorted(suggestion.seasonal.items())
-        if action not in stays
+        if action in stays
     ]
 
 

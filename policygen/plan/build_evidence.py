@@ -11,6 +11,7 @@ from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.selectors import Answer
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam.request import AccessRequest
+from policygen.logs.audit import RecordAudit
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
@@ -34,12 +35,18 @@ def evidence_part(suggestion: Suggestion) -> dict[str, Any]:
         for request, seen in table.items()
     ]
     return {
-        **(evidence_counts(usage.events) if usage.events else {}),
+        **(evidence_counts(usage.events) if usage.events else _NO_EVENTS),
         "calls": usage.calls,
         "regions": list(usage.regions),
         "requests": requests,
         "digest": digest_without_fractions([usage.window.start, usage.window.end, requests]),
     }
+
+
+_NO_EVENTS: Mapping[str, Any] = {
+    "count": 0, "days": 0, "first": "", "last": "", "event_ids": [], "weak": 0
+}  # fmt: skip
+"""The counts of a role of which no call was read, and which is judged by what IAM saw."""
 
 
 def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> dict[str, Any]:
@@ -168,8 +175,8 @@ def _data_events(suggestion: Suggestion) -> list[dict[str, str]]:
     ]
 
 
-def reading_part(read_report: ReadReport, totals: Totals) -> dict[str, Any]:
-    """Return what was read and what was passed over."""
+def reading_part(read_report: ReadReport, totals: Totals, audit: RecordAudit) -> dict[str, Any]:
+    """Return what was read and what was passed over, and what became of every record."""
     return {
         "files": read_report.files,
         "records": totals.records,
@@ -184,4 +191,10 @@ def reading_part(read_report: ReadReport, totals: Totals) -> dict[str, Any]:
         "unreadable": [{"file": name, "reason": reason} for name, reason in sorted(read_report.unreadable)],
         "first": totals.first,
         "last": totals.last,
+        "audit": {
+            "read": audit.read,
+            "classes": [{"name": name, "records": count} for name, count in audit.classes.items()],
+            "remainder": audit.remainder,
+            "unknown": list(audit.unknown),
+        },
     }

@@ -242,6 +242,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     asides: tuple[PlanInformationalRequest, ...] = ()
     losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()
+    needs: tuple[str, ...] | None = None
+    """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
     predecessors: tuple[PlanPredecessor, ...] = ()
     calendar: Calendar = Calendar()

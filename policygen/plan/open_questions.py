@@ -48,8 +48,9 @@ def open_questions(plan: Plan) -> tuple[OpenQuestion, ...]:
     ]
     questions += _seasonal(plan)
     services: dict[str, list[ChangeGroup]] = {}
+    seasonal = {one.says for one in plan.seasonal}
     for group in plan.change_groups:
-        if group.kind == "unknown":
+        if group.kind == "unknown" and group.why not in seasonal:
             services.setdefault(group.service, []).append(group)
     for service, groups in sorted(services.items(), key=lambda one: (-count_changes(one[1]), one[0])):
         members = count_changes(groups)
@@ -69,20 +70,28 @@ class DropOption(NamedTuple):
     effect: str
 
 
-def drop_options(plan: Plan, service: str) -> tuple[DropOption, ...]:
+def drop_options(plan: Plan, service: str, among: Sequence[str] = ()) -> tuple[DropOption, ...]:
     """Return options that drop unverified permissions of a service, and nothing that the role needs.
 
     An option with an action's own name drops also what was seen in use or what AWS needs, so it is offered only for
     an action that is neither; a pattern spares both. The first option drops one action where one can be named, the
     last one the whole service. There is none for a service that IAM's data does not know: a decision cannot name it.
+
+    Args:
+        plan: the plan.
+        service: IAM prefix of the service.
+        among: the actions of which the first option names one; () for all of the service.
     """
     if not reference.action_names(service):
         return ()
     needed = {one.action.lower() for one in plan.evidence.requests}
     needed |= {keep.action.lower() for keep in plan.keeps if keep.kind != "unknown"}
-    unverified = [one.action for one in plan.changes if one.kind == "unknown" and one.service == service]
+    needed |= {action.lower() for action in plan.needs or ()}
+    unverified = among or [
+        one.action for one in plan.changes if one.kind == "unknown" and one.service == service
+    ]
     nameable = (action for action in unverified if action.lower() not in needed and reference.action(action))
-    alone = next(nameable, "")
+    alone = "" if plan.needs is None else next(nameable, "")  # an older plan does not tell what AWS needs
     # A pattern that meets a decision to keep is an error, and drops nothing.
     kept = any(keep.kind == "decision" and keep.service == service for keep in plan.keeps)
     options = [DropOption(f"--drop {alone}", "removes one")] if alone else []
@@ -92,7 +101,7 @@ def drop_options(plan: Plan, service: str) -> tuple[DropOption, ...]:
 
 
 def seasonal_groups(plan: Plan) -> dict[tuple[str, str], list[str]]:
-    """Return what IAM saw before the window, as (service, what it saw) -> the actions that go."""
+    """Return what IAM saw outside the window, as (service, what it saw) -> the actions that stay."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in plan.seasonal:
         groups.setdefault((one.action.split(":", 1)[0], one.says), []).append(one.action)
@@ -103,9 +112,9 @@ def _seasonal(plan: Plan) -> list[OpenQuestion]:
     return [
         OpenQuestion(
             service,
-            f"{pluralize(len(actions), 'permission')} removed",
+            f"{pluralize(len(actions), 'permission')} kept as today",
             says,
-            f"--keep {actions[0]}" if len(actions) == 1 else f"--keep '{service}:*'",
+            next((one.option for one in drop_options(plan, service, actions)), ""),
         )
         for (service, says), actions in seasonal_groups(plan).items()
     ]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from policygen.account.current import CurrentAccess
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
@@ -21,15 +22,13 @@ from policygen.iam.document import (
     Conditions,
     Policy,
     Statement,
-    allow_statements,
     conditions_of,
-    deny_statements,
 )
-from policygen.iam.grants import Grant, GrantIndex, cover_matrix, maximal, minimal_cover
+from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.changes import Change, Kind, compare
-from policygen.rightsize.assess.proof import grants_beyond, prove, redundant_grants
+from policygen.rightsize.assess.proof import grants_beyond, prove
 from policygen.rightsize.assess.readiness import (
     MIN_DAYS,
     QUIET_DAYS,
@@ -51,12 +50,11 @@ from policygen.rightsize.generate.intersect import (
     NarrowedGrant,
     intersect_with_policies,
     statement_grants,
-    trim_denies,
 )
-from policygen.rightsize.generate.pack import INLINE_LIMIT, name_statements, pack, statements_of
-from policygen.rightsize.generate.wildcards import by_wildcards
+from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
+from policygen.rightsize.propose import Demanded, Proposal, propose
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
 
@@ -83,15 +81,15 @@ def suggest(
 
     Raises:
         UsageError, GateError: a decision that cannot be followed, or a protected role.
-        NothingFoundError: PG-E303, no authorised call that needs a permission; PG-E304, the current policies allow none
-            of those that were seen.
+        NothingFoundError: PG-E303, no authorised call that needs a permission, nor a use that IAM saw; PG-E304, the
+            current policies allow none of those that were seen.
         GateError: PG-E401, a promise does not hold; the counter-examples are its hints. PG-E402, the policies do
             not fit into IAM's quotas.
     """
     options = options or SuggestOptions()
     decisions = options.decisions or Decisions()
     decisions.refuse_protected(usage.role.name)
-    if not usage.requests:
+    if not usage.requests and not _is_judged_by_report(current):
         raise nothing_to_grant(usage)
     day = options.on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day)
@@ -111,7 +109,13 @@ def suggest(
         anomalous_usage=anomalous_usage,
         min_days=days_asked(decisions.min_days, usage.window.days),
     )
-    proposal = _proposal(usage, observed, kept, demand.bounds, options.name)
+    if not observed.written and not kept.keeps:
+        raise nothing_to_grant(usage)
+    demanded = Demanded(
+        list(observed.written), observed.grants, [one.action for one in usage.requests], demand.bounds
+    )
+    names = options.name, f"{options.name}-{usage.role.name or usage.role.role_id}"
+    proposal, kept = propose(demanded, kept, current_actions, names)
     counts = {request: demand.requests[request].count for request in observed.written}
     kept_grants = [keep.grant for keep in kept.keeps]
     proof = prove(proposal.policies, counts, observed.written, kept_grants, current, demand.added)
@@ -139,6 +143,7 @@ def suggest(
         questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
+        needed=kept.needed,
         decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,
@@ -148,6 +153,11 @@ def suggest(
         apart=anomalous_usage,
     )
     return replace(suggestion, strength=_readiness(suggestion, decisions))
+
+
+def _is_judged_by_report(current: CurrentAccess | None) -> bool:
+    """Return whether IAM's report tells enough of a role without a call: it saw it used, and so what it never used."""
+    return current is not None and current.last is not None and any(recent_attempts(current.last))
 
 
 # --- Stage 1: which observed requests the policy must allow ----------------------------------------
@@ -178,7 +188,7 @@ def _demand(
         if addable:
             added = (_observed_policy([one.request for one in addable], options),)
     dropped = drop_observed(rules, usage.role.name, requests, usage.sources)
-    if not dropped.kept:
+    if usage.requests and not dropped.kept:
         raise all_dropped(usage, dropped.losses) if dropped.losses else all_missing(usage, missing)
     bounds = (*current.policies, *added) if current else None
     return _Demand(dropped.kept, tuple(missing), dropped, bounds, added)
@@ -273,59 +283,7 @@ def _carry_over(
     return allowed, keeps
 
 
-# --- Stage 3 is `keep/retain.py`. Stage 4: the smallest documents for what was observed and what is kept ---
-
-
-class _Proposal(NamedTuple):
-    """The new policies."""
-
-    policies: tuple[Policy, ...]
-    grants: Mapping[Grant, tuple[AccessRequest, ...]]
-    """Each grant and the observed requests it is for."""
-    narrowed: Sequence[NarrowedGrant]
-    """Denies that had to be shortened."""
-
-
-def _proposal(
-    usage: Usage,
-    observed: _ObservedGrants,
-    kept: KeepResult,
-    bounds: Sequence[Policy] | None,
-    name: str,
-) -> _Proposal:
-    requests = list(observed.written)
-    kept_grants = [keep.grant for keep in kept.keeps]
-    matrix = cover_matrix(maximal([*observed.grants, *kept_grants]), requests)
-    grants = minimal_cover(matrix, kept_grants)
-    actions = (*(grant.action for grant in grants), *(request.action for request in usage.requests))
-    denies, shortened = trim_denies(deny_statements(bounds or ()), actions)
-    names = name, f"{name}-{usage.role.name or usage.role.role_id}"
-    policies = _documents(grants, requests, kept_grants, denies, bounds, names)
-    return _Proposal(policies, {grant: tuple(matrix.requests_by_grant[grant]) for grant in grants}, shortened)
-
-
-def _documents(
-    grants: Sequence[Grant],
-    requests: Sequence[AccessRequest],
-    kept: Sequence[Grant],
-    denies: Sequence[Statement],
-    bounds: Sequence[Policy] | None,
-    names: tuple[str, str],
-) -> tuple[Policy, ...]:
-    """Write the documents; where kept actions do not fit by name, write them by the current policies' patterns."""
-    statements = name_statements([*statements_of(grants), *denies])
-    if bounds is None or Policy(tuple(statements)).size <= INLINE_LIMIT:
-        return pack(statements, *names)
-    fixed = set(kept)
-    patterns = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
-    shorter = [grant for grant in grants if grant not in fixed] + patterns
-    # A pattern of one statement may match names of another, which are then redundant.
-    while (redundant := next(redundant_grants(shorter, requests, kept), None)) is not None:
-        shorter.remove(redundant)
-    return pack(name_statements([*statements_of(shorter), *denies]), *names)
-
-
-# --- Stage 5 is `assess/proof.py`. Stage 6: what the proposal changes ------------------------------
+# --- Stage 3 is `keep/retain.py`, 4 `propose.py`, 5 `assess/proof.py`. Stage 6: what the proposal changes ---
 
 _ADDED: tuple[Kind, str] = ("added", "observed, not allowed today; added as asked")
 
@@ -335,7 +293,7 @@ def _changes(
     current_actions: Mapping[str, Sequence[Statement]] | None,
     demand: _Demand,
     kept: KeepResult,
-    proposal: _Proposal,
+    proposal: Proposal,
     decided: DecisionEffects,
 ) -> tuple[Change, ...]:
     if current is None or current_actions is None:

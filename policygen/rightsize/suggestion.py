@@ -86,10 +86,12 @@ class Suggestion:
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""
+    needed: frozenset[str] = frozenset()
+    """Actions that AWS's own services need of the role."""
     decided: DecisionEffects = field(default_factory=DecisionEffects)
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
-    """Removed action -> what IAM saw of it before the window."""
+    """Kept action -> what IAM saw of it before or after the window."""
     said: Mapping[str, str] = field(default_factory=dict)
     """Current action -> what IAM's last-accessed report says of it, where it says anything."""
     strength: Readiness | None = None

@@ -167,7 +167,11 @@ def _roles() -> list[Json]:
             "2025-01-20T08:30:00Z",
             function,
             managed=("AWSLambdaBasicExecutionRole",),
-            inline={"reports": _document(_allow(["athena:*", "glue:*", "s3:*", "ses:*"]))},
+            inline={
+                "reports": _document(
+                    _allow(["athena:*", "glue:*", "s3:*", "secretsmanager:GetSecretValue", "ses:*"])
+                )
+            },
             boundary="reports-boundary",
             used="2026-11-01T05:02:00Z",
             tags={"team": "finance", "env": "prod"},
@@ -193,7 +197,7 @@ def _roles() -> list[Json]:
             "2024-02-12T09:58:20Z",
             _trusted_by_github(),
             managed=("PowerUserAccess",),
-            inline={"pass-role": _document(_allow("iam:PassRole"))},
+            inline={"pass-role": _document(_allow(["iam:GetRole", "iam:PassRole"]))},
             used="2026-11-24T15:12:00Z",
         ),
         _role(cast.LEGACY_EXPORT, "2023-03-01T07:00:00Z", function, customer=("legacy-export-2023",)),
@@ -327,8 +331,8 @@ def _customer_policies() -> list[Json]:
             _customer_arn("reports-boundary"),
             "ANPAQ3EGRD5ZU1CB8N6TR",
             "/",
-            "2025-01-20T08:25:00Z",
-            "v1",
+            cast.TIGHTENED.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "v2",
             boundary,
         ),
     ]

@@ -17,6 +17,8 @@ START = datetime(2026, 10, 10, 22, 40, tzinfo=UTC)
 END = datetime(2026, 11, 24, 22, 40, tzinfo=UTC)
 RECREATED = datetime(2026, 10, 30, 9, 12, 4, tzinfo=UTC)
 """When an administrator deleted the role stock-sync and created a new one with the same name."""
+TIGHTENED = datetime(2026, 11, 12, 10, 30, 15, tzinfo=UTC)
+"""When an administrator took secrets out of the permissions boundary of report-monthly."""
 
 
 @dataclass(frozen=True, slots=True)

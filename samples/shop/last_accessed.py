@@ -43,6 +43,7 @@ _LAST: dict[Role, dict[str, str]] = {
         "glue": "2026-11-01T05:02:01Z",
         "logs": "2026-11-01T05:03:02Z",
         "s3": "2026-11-01T05:02:09Z",
+        "secretsmanager": "2026-11-01T05:02:59Z",
         "ses": "2026-11-01T05:03:00Z",
     },
     cast.IMAGE_RESIZER: {

@@ -1,6 +1,6 @@
 """What IAM's last-accessed information proves, and what it does not (3.5).
 
-A new case is a new object in tests/cases/witness. The window is 2026-10-26 to 2026-11-24, 22:40 UTC.
+A new case is a new object in tests/cases/last_accessed. The window is 2026-10-26 to 2026-11-24, 22:40 UTC.
 """
 
 from __future__ import annotations
@@ -28,18 +28,14 @@ def test_golden_case(case: dict[str, Any]) -> None:
     report = None
     if "services" in case:
         uses = {
-            prefix: ServiceUse(use["last"], use.get("region", ""), use.get("actions"))
+            prefix: ServiceUse(
+                use["last"], use.get("region", ""), use.get("actions"), use.get("action_regions", {})
+            )
             for prefix, use in case["services"].items()
         }
         report = LastAccessed(case.get("generated_at", REPORTED), uses)
-    said = last_accessed_finding(
-        case["action"],
-        report,
-        WINDOW,
-        case.get("seen_services", ()),
-        case.get("seen_actions", ()),
-        created=case.get("created", ""),
-    )
+    seen = {name: {(day, region) for day, region in places} for name, places in case.get("seen", {}).items()}
+    said = last_accessed_finding(case["action"], report, WINDOW, seen, created=case.get("created", ""))
     assert (said.kind, said.level, said.since) == (
         case["kind"],
         case.get("level", ""),
@@ -50,7 +46,7 @@ def test_golden_case(case: dict[str, Any]) -> None:
 
 
 def test_the_cases_have_each_answer() -> None:
-    assert {case["kind"] for case in CASES} == {"used_unseen", "idle", "seasonal", "silent"}
+    assert {case["kind"] for case in CASES} == {"used_unseen", "used_outside", "idle", "silent"}
 
 
 TIMES = st.one_of(st.just(""), st.datetimes().map(lambda time: time.replace(microsecond=0).isoformat() + "Z"))
@@ -60,9 +56,10 @@ TIMES = st.one_of(st.just(""), st.datetimes().map(lambda time: time.replace(micr
 def test_a_permission_is_called_idle_only_without_any_attempt(service: str, action: str, asked: str) -> None:
     prefix, _, name = asked.partition(":")
     report = LastAccessed(REPORTED, {prefix: ServiceUse(service, "", {name: action})})
-    said = last_accessed_finding(asked, report, WINDOW, ())
+    said = last_accessed_finding(asked, report, WINDOW, {})
     if said.kind == "idle":
-        assert said.last == action == ""
+        assert said.last == ""
+        assert not (service if said.level == "service" else action)
         assert said.since <= said.until[:10]
     if said.kind == "used_unseen":
         assert WINDOW.holds(said.last[:10])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
 
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import CallCounts
-from policygen.logs.calls.dedup import DAYS_REMEMBERED, DuplicateFilter, days_within_reach
+from policygen.logs.calls.dedup import DAYS_REMEMBERED, DuplicateFilter, days_within_reach, key_of
 from policygen.logs.events.record import Record
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
@@ -45,7 +50,7 @@ def test_days_within_reach_are_those_around_a_change() -> None:
     assert sorted(days_within_reach(days, {"2026-11-02", "2026-11-15"})) == [*days[:5], *days[11:18]]
 
 
-def copy_of(shared: str, event: str) -> Record:
+def copy_of(shared: str | None, event: str | None, table: str = "a") -> Record:
     return made(
         {
             "eventID": event,
@@ -53,7 +58,7 @@ def copy_of(shared: str, event: str) -> Record:
             "eventTime": "2026-11-03T08:00:00Z",
             "eventSource": "dynamodb.amazonaws.com",
             "eventName": "GetItem",
-            "requestParameters": {"tableName": "a"},
+            "requestParameters": {"tableName": table},
             "userIdentity": {
                 "type": "AWSAccount",
                 "principalId": "AROAEXAMPLE1:orders",
@@ -83,7 +88,9 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
     cache.add(objects, chunk, ReadReport())
     cache.close()
     ((_, cached),) = cache.lookup(objects)
-    assert cached.keys == {"own", "copy-1", "copy-2"}
+    assert cached.keys == {
+        key_of(one) for one in (own, copy_of("shared-1", "copy-1"), copy_of("shared-2", "copy-2"))
+    }
     whole = CallCounts(everybody)
     whole.merge(cached.counts)
     whole.resolve_cross_account_copies()
@@ -91,3 +98,74 @@ def test_a_copy_counts_where_no_own_record_was_read_even_after_the_cache(tmp_pat
     assert whole == chunk
     assert [(role.name, events) for role, events in whole.totals.roles.items()] == [("orders", 2)]
     assert list(whole.totals.ignored.values()) == [1]
+
+
+SEND = {
+    "eventID": "one",
+    "eventTime": "2026-11-13T08:50:00Z",
+    "eventSource": "sqs.amazonaws.com",
+    "eventName": "SendMessage",
+    "awsRegion": "us-east-1",
+    "userIdentity": who("orders"),
+    "requestParameters": {"queueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/q", "delay": 1},
+    "resources": [{"ARN": "arn:aws:sqs:us-east-1:111122223333:q", "type": "AWS::SQS::Queue"}],
+    "recipientAccountId": "111122223333",
+}
+OTHER: dict[str, Any] = {
+    "eventTime": "2026-11-13T08:50:01Z",
+    "eventSource": "ec2.amazonaws.com",
+    "eventName": "DescribeInstances",
+    "awsRegion": "us-east-2",
+    "errorCode": "AccessDenied",
+    "userAgent": "aws-cli/2",
+    "sourceIPAddress": "203.0.113.9",
+    "userIdentity": who("someone"),
+    "requestParameters": {"queueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/other", "delay": 1},
+    "resources": [],
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_two_records_of_one_id_that_say_different_things_both_count_in_any_order(name: str) -> None:
+    one, other = made(SEND), made(SEND | {name: OTHER[name]})
+    forth, back = CallCounts(everybody), CallCounts(everybody)
+    forth.add_all([one, other, one])
+    back.add_all([other, one, other])
+    assert forth == back
+    assert (forth.totals.records, forth.totals.duplicates) == (3, 1)
+    assert sum(seen.count for calls in forth.calls.values() for seen in calls.values()) == 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"addendum": {"reason": "DELIVERY_DELAY"}},
+        {"responseElements": {"messageId": "m"}, "tlsDetails": {"tlsVersion": "TLSv1.3"}},
+        {"eventTime": "2026-11-13 08:50:00.000"},
+        {"requestParameters": {"delay": 1, "queueUrl": SEND["requestParameters"]["queueUrl"]}},  # type: ignore[index]
+    ],
+)
+def test_what_differs_by_delivery_only_is_a_duplicate(more: dict[str, Any]) -> None:
+    counts = CallCounts(everybody)
+    spaced = json.dumps(SEND | more, indent=2).encode()
+    counts.add_all([made(SEND), made(SEND | more), msgspec.json.decode(spaced, type=Record)])
+    assert (counts.totals.records, counts.totals.duplicates) == (3, 2)
+
+
+def test_records_without_an_id_count_unless_they_say_the_same() -> None:
+    nameless = {name: value for name, value in SEND.items() if name != "eventID"}
+    counts = CallCounts(everybody)
+    counts.add_all(made(nameless | {"requestParameters": {"n": n % 500}}) for n in range(1000))
+    assert (counts.totals.records, counts.totals.duplicates) == (1000, 500)
+
+
+def test_two_copies_without_an_id_are_two_calls() -> None:
+    counts = CallCounts(everybody)
+    for table in "ab":
+        counts.add(copy_of(None, None, table))
+    counts.resolve_cross_account_copies()
+    assert counts.totals.roles.total() == 2
+
+
+def test_a_key_is_the_same_in_every_process() -> None:
+    assert key_of(made(SEND)) == "onefa7f324f"  # workers and the cache compare keys

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items, to_record, unwrap
-from policygen.logs.decode.json_text import BadRecord
+from policygen.logs.decode.json_window import BadRecord
 from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
@@ -92,7 +92,7 @@ def test_what_is_no_evidence_is_passed_over_by_kind(kind: str, value: Any) -> No
         (record(eventName=5), "eventName"),
         (record(errorCode=403), "errorCode"),
         (record(userIdentity="root"), "userIdentity"),
-        (record(userIdentity={"accountId": 123456789012}), "userIdentity.accountId"),
+        (record(userIdentity={"accountId": ["123456789012"]}), "userIdentity.accountId"),
         ({"logEvents": [{"message": "START RequestId"}]}, "a text that is not JSON"),
         ({"logEvents": [{"message": CHAIN}]}, "deep"),
         (None, "not an object: null"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policygen.logs.events.event import Event, SkippedRecord, parameters, read_event
-from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
+from policygen.logs.events.outcome import TELLING_CODES, Denial, Outcome, denial_of, outcome_of
 from policygen.logs.events.record import Record
 from tests.support import ROOT, SHARED
 from tests.support.records import record
@@ -21,9 +22,16 @@ DENIALS = json.loads((ROOT / "tests" / "cases" / "events" / "denials.json").read
 
 @pytest.mark.parametrize("case", DENIALS, ids=[case["name"] for case in DENIALS])
 def test_a_denial_names_action_resource_and_policy(case: dict[str, Any]) -> None:
-    said = denial_of(case["code"], case["message"])
-    assert said == Denial(case["action"], case["resource"], case["policy_type"], case["explicit"])
-    assert outcome_of(case["code"]) is Outcome.DENIED
+    source = case.get("source", "")
+    said = denial_of(case["code"], case["message"], source)
+    assert said == Denial(
+        case["action"],
+        case["resource"],
+        case["policy_type"],
+        case["explicit"],
+        case.get("is_dependency", False),
+    )
+    assert outcome_of(case["code"], source) is Outcome.DENIED
 
 
 @pytest.mark.parametrize(
@@ -74,22 +82,54 @@ def test_the_client_prefix_of_ec2_is_no_part_of_the_code() -> None:
 CODES = SHARED / "reference" / "authz_error_codes_botocore.json"
 
 
-# Spoken by a resource's owner, a partner or another company: the caller's own policies did not say no.
-NOT_IAM = {
-    "AccessToClusterDenied",
-    "AccessToSnapshotDenied",
-    "UnauthorizedPartnerIntegration",
-    "AccessDeniedByMetaException",
-}
+# Spoken by a resource's owner or a partner: the caller had been let in.
+NOT_IAM = {"AccessToSnapshotDenied", "UnauthorizedPartnerIntegration"}
+_SOURCES = {"socialmessaging": "social-messaging"}
 
 
 @pytest.mark.skipif(not CODES.is_file(), reason="the shared reference is not here")
 def test_every_authorisation_error_of_the_service_models_is_a_denial() -> None:
-    names = [
-        code for code in json.loads(CODES.read_text()) if "Permission" not in code and "OptIn" not in code
-    ]
-    assert {code for code in names if outcome_of(code) is not Outcome.DENIED} == NOT_IAM
-    assert len(names) > 20
+    codes = {
+        code: [f"{_SOURCES.get(one, one)}.amazonaws.com" for one in services]
+        for code, services in json.loads(CODES.read_text()).items()
+        if "Permission" not in code and "OptIn" not in code
+    }
+    let_in = {
+        code
+        for code, sources in codes.items()
+        for source in sources
+        if outcome_of(code, source) is not Outcome.DENIED and source != "cognito-idp.amazonaws.com"
+    }
+    assert let_in == NOT_IAM
+    assert len(codes) > 20
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "outcome"),
+    [
+        ("swf", "OperationNotPermittedFault", Outcome.DENIED),
+        ("elasticloadbalancing", "OperationNotPermittedFault", Outcome.USED),
+        ("ram", "OperationNotPermittedException", Outcome.USED),
+        ("elasticloadbalancing", "OperationNotPermitted", Outcome.USED),
+        ("securityhub", "InvalidAccessException", Outcome.DENIED),
+        ("lambda", "InvalidAccessException", Outcome.USED),
+        ("sns", "InvalidSecurityException", Outcome.UNAUTHENTICATED),
+        ("sqs", "InvalidSecurity", Outcome.UNAUTHENTICATED),
+        ("elasticloadbalancing", "InvalidSecurityGroup", Outcome.USED),
+        ("lightsail", "UnauthenticatedException", Outcome.UNAUTHENTICATED),
+        ("social-messaging", "AccessDeniedByMetaException", Outcome.DENIED),
+        ("redshift", "AccessToClusterDenied", Outcome.DENIED),
+        ("redshift", "AccessToSnapshotDenied", Outcome.USED),
+        ("redshift", "UnauthorizedPartnerIntegration", Outcome.USED),
+    ],
+)
+def test_a_code_means_what_its_service_says_of_it(source: str, code: str, outcome: Outcome) -> None:
+    assert outcome_of(code, f"{source}.amazonaws.com") is outcome
+
+
+def test_the_code_of_every_denial_lets_sql_read_its_message() -> None:
+    said = [case["code"] for case in DENIALS] + ["OperationNotPermittedFault", "InvalidAccessException"]
+    assert [code for code in said if not re.search(f"(?i){TELLING_CODES}", code)] == []
 
 
 def decode(raw: dict[str, Any]) -> Record:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import policygen.logs.registry
 from policygen.errors import NothingFoundError, UsageError
-from policygen.logs.decode import unpack
+from policygen.logs.decode import compression, unpack
 from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.registry import open_source
@@ -30,6 +31,15 @@ ONE, TWO, THREE = (record(number, requestParameters={"tableName": f"täble-{numb
 RECORDS = [ONE, TWO, THREE]
 TRAIL = json.dumps({"Records": RECORDS}).encode()
 LINES = [json.dumps(one) for one in RECORDS]
+
+
+def parquet(rows: list[dict[str, Any]]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet as format_
+
+    out = io.BytesIO()
+    format_.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
 
 
 def zipped(**members: bytes) -> bytes:
@@ -191,7 +201,9 @@ DAMAGE: list[tuple[str, bytes, int, int | None, str]] = [
     ("a", TRAIL[:-20], 2, len(TRAIL) - 20, "JSON ends in the middle of a value"),
     ("a.json", TRAIL.decode().encode("utf-16"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
     ("a.json", TRAIL.decode().encode("utf-16-le"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
-    ("a.gz", b"BZh91AY", 0, 0, "bzip2, not JSON in UTF-8"),
+    ("a.gz", b"BZh91AY", 0, 7, "bzip2 ends at byte 7"),
+    ("a.json.zst", b"\x28\xb5\x2f\xfd\0", 0, 0, "zstd, not JSON in UTF-8"),
+    ("a.parquet", b"PAR1\x00\x01PAR1", 0, None, "Parquet is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL)[:-30], 0, None, "zip is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL[:-20]), 2, len(TRAIL) - 20, "JSON ends in the middle of a value"),
 ]
@@ -225,6 +237,8 @@ def test_a_file_that_unpacks_beyond_the_limit_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unpack, "LIMIT", 100_000)
+    monkeypatch.setattr(compression, "FREE", 100_000)
+    monkeypatch.setattr(compression, "RATIO", 1)
     (tmp_path / "1.json.gz").write_bytes(gzip.compress(b"[" + b" " * 1_000_000 + b"]"))
     (tmp_path / "2.zip").write_bytes(zipped(a_json=b" " * 1_000_000))
     (tmp_path / "3.json").write_bytes(b" " * 1_000_000)
@@ -273,7 +287,7 @@ PASSED: dict[str, tuple[bytes, str]] = {
     "notes.txt": (b"hello", "not-json"),
     "history.csv": (b'"eventTime","eventName"\n"1","2"\n', "not-json"),
     "history.csv.gz": (gzip.compress(b'"eventTime","eventName"\n"1","2"\n'), "not-json"),
-    "table.parquet": (b"PAR1\x00\x01PAR1", "not-json"),
+    "table.parquet": (parquet([{"service": "EC2", "cost": 1}]), "not-json"),
     "image.png": (b"\x89PNG\r\n\x1a\n", "not-json"),
     "_SUCCESS": (b"", "not-json"),
     ".DS_Store": (b"\x00", "hidden"),
@@ -395,7 +409,8 @@ def test_the_standard_library_unpacks_alike(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / f"{number}-{name}").write_bytes(data)
     (tmp_path / "good.json.gz").write_bytes(PACKED)
     fast = batches(tmp_path)
-    monkeypatch.setattr(unpack, "_gunzip_whole", gzip.decompress)
+    monkeypatch.setattr(compression, "_gunzip_whole", gzip.decompress)
+    monkeypatch.setattr(compression, "_new_inflater", zlib.decompressobj)
     assert batches(tmp_path) == fast
 
 

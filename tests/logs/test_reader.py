@@ -293,10 +293,13 @@ def test_only_the_records_that_hold_the_text_are_decoded() -> None:
     assert names(cut_records(text, wanting(b"third", b"wanted"))) == ["wanted", "third", "wanted"]
 
 
-def test_what_must_stand_around_a_text_stands_in_its_record() -> None:
-    text = text_of(by("a", note="StopLogging"), by("b", note="StopLogging", key="AROA1"))
-    assert names(cut_records(text, [BytePattern(b"StopLogging", b"AROA1")])) == ["b"]
-    assert cut_records(text, [BytePattern(b"StopLogging", b"AROA2")]) == []
+def test_records_of_a_kind_are_found_by_their_fields() -> None:
+    text = text_of(by("a", note="/b/"), by("b"))
+    assert names(cut_records(text, [BytePattern(b"", lambda one: one.eventName == "GetObject")])) == [
+        "a",
+        "b",
+    ]
+    assert cut_records(text, [BytePattern(b"", lambda one: one.eventName == "PutObject")]) == []
 
 
 def test_in_another_account_s_log_only_copies_are_looked_for() -> None:

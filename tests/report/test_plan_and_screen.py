@@ -73,6 +73,7 @@ LATER_FIELDS = {
     ("coverage", "logged_regions"),
     ("coverage", "data_events"),
     ("decisions", "reasons"),
+    ("reading", "audit"),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 
@@ -254,8 +255,8 @@ def test_the_ascii_twin_says_the_same_in_ascii(role: str, today: bool) -> None:
 def test_the_short_screen_cuts_and_says_so_and_the_long_one_does_not() -> None:
     analysis = sample("orders-api", today=True)
     short, whole = render("text", analysis), render("text", analysis, show_all=True)
-    assert "--all lists them" in " ".join(short.split())
-    assert "--all" not in whole
+    assert "--details lists them" in " ".join(short.split())
+    assert "--details" not in whole
     assert len(whole) > len(short)
 
 

@@ -12,7 +12,8 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
     """An account snapshot with one role.
 
     Keys: name, role_id, policies (list of documents), attached ({arn: document}), boundary (document),
-    functions, trails, account, trusting ({name: service principals} of other roles), created (of the role),
+    functions, trails, account, trust (service principals that may assume it),
+    trusting ({name: service principals} of other roles), created (of the role),
     last_accessed ({service: time, or [time, {action: time}]}; null for no attempt), organization.
     """
     account, name = role.get("account", ACCOUNT), role.get("name", ROLE)
@@ -24,7 +25,13 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
         "RoleId": role.get("role_id", ROLE_ID),
         "Arn": f"arn:aws:iam::{account}:role/{name}",
         "CreateDate": role.get("created", "2025-01-01T00:00:00Z"),
-        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
+        "AssumeRolePolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+                for service in role.get("trust", ())
+            ],
+        },
         "RolePolicyList": [
             {"PolicyName": f"inline{i}", "PolicyDocument": document}
             for i, document in enumerate(role.get("policies", []))

@@ -97,7 +97,9 @@ def command(
     grants: BatchGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[bool, typer.Option("--all", help="List every role on the screen.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--details", "--all", help="List every role on the screen.")
+    ] = False,
     read: ReadInput,
     digests: DigestInput,
     quiet: QuietOption = False,
@@ -208,12 +210,15 @@ def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
     """Check that no role failed; the files of all others are written by then.
 
     Raises:
+        BugError: PG-E351, records of a role were lost.
         IncompleteError: PG-W313, a role failed.
     """
-    from policygen.errors import IncompleteError
+    from policygen.errors import BugError, IncompleteError
     from policygen.text import pluralize
 
     failed = [row for row in table.rows if row.verdict == "failed"]
+    if lost := [row for row in failed if row.code == "PG-E351"]:
+        raise BugError(f"{lost[0].role}: {lost[0].reason}", "please report it", code="PG-E351")
     if failed and not allow_incomplete:
         raise IncompleteError(
             f"{pluralize(len(failed), 'role')} failed: {failed[0].role}: {failed[0].reason}",

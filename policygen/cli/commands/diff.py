@@ -20,7 +20,7 @@ def command(
     never_wider: Annotated[
         bool, typer.Option("--never-wider", help="Exit 1 when the new one may allow more.")
     ] = False,
-    show_all: Annotated[bool, typer.Option("--all", help="List every witness.")] = False,
+    show_all: Annotated[bool, typer.Option("--details", "--all", help="List every witness.")] = False,
 ) -> None:
     """Compare two policies by meaning; each difference comes with a request that shows it.
 

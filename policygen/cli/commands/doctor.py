@@ -42,7 +42,7 @@ def command(
     ] = None,
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     allow_incomplete: IncompleteOption = False,
-    show_all: Annotated[bool, typer.Option("--all", help="List every data event type.")] = False,
+    show_all: Annotated[bool, typer.Option("--details", "--all", help="List every data event type.")] = False,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,

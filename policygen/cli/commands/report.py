@@ -17,7 +17,9 @@ def command(
     *,
     plans: Annotated[list[Path], typer.Argument(help="Plans that suggest or batch saved.")],
     output: PlanOutput,
-    show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--details", "--all", help="List everything on the screen.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Render saved plans again, in any format.

@@ -52,7 +52,9 @@ def command(
     grants: SuggestGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[bool, typer.Option("--all", help="List everything on the screen.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--details", "--all", help="List everything on the screen.")
+    ] = False,
     digests: DigestInput,
     read: ReadInput,
     plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),

@@ -26,8 +26,9 @@ from policygen.iam.arn import overlaps, parse
 GLOBAL = frozenset(
     {"iam", "organizations", "cloudfront", "route53", "account", "support", "globalaccelerator"}
 )
-GLOBAL_EVENT_REGIONS = frozenset({"us-east-1", "cn-north-1", "us-gov-west-1"})
-"""The regions in which the events of global services are recorded, one a partition (3.4.1)."""
+GLOBAL_LEADERS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Partition -> the region in which the events of global services are recorded (3.4.1)."""
+GLOBAL_EVENT_REGIONS = frozenset(GLOBAL_LEADERS.values())
 
 Ignoring = frozenset[Literal["delivery", "place", "source", "identity"]]
 """Restrictions to ignore, in order to find out which of them hides events."""

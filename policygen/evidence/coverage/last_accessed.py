@@ -1,7 +1,8 @@
 """IAM's last-accessed report of a permission, as a second source beside the logs (3.5).
 
-IAM counts attempts, denied ones too. It knows only the services that identity policies grant, and single actions only
-where they are management events. So the report can prove a blind spot and support an absence, never a need.
+IAM counts attempts, denied ones too. It knows only the services that identity policies grant, single actions only where
+they are management events, and only some regions. What it saw was used; what it did not see was not used only where it
+would have seen it. So the report can prove a blind spot and support an absence, never a need.
 """
 
 from __future__ import annotations
@@ -10,24 +11,30 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
 from policygen.account.model import LastAccessed, ServiceUse
+from policygen.catalog.action_events import event_names, has_operations
 from policygen.catalog.visibility import visibility_of
+from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.logs.window import Window
 
-LastAccessedKind = Literal["used_unseen", "idle", "seasonal", "silent"]
+LastAccessedKind = Literal["used_unseen", "used_outside", "idle", "silent"]
+
+Sightings = Mapping[str, Collection[tuple[str, str]]]
+"""Action or service prefix in lower case -> (day, region) of each event of it that was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastAccessedFinding:
-    """What IAM's last-accessed report says about a permission that the logs do not show.
+    """What IAM's last-accessed report says about a permission.
 
     ``used_unseen``: there was an attempt within the window, and no event of it was read: the log has a blind
-    spot. ``idle``: no attempt since `since`. ``seasonal``: the last attempt, `last`, was before the window.
-    ``silent``: nothing can be concluded, `why` says for what reason.
+    spot. ``used_outside``: the last attempt, `last`, was before the window or after it: it is used, at another
+    time. ``idle``: no attempt since `since`, where IAM looks. ``silent``: nothing can be concluded, `why` says for
+    what reason.
     """
 
     kind: LastAccessedKind
@@ -43,27 +50,27 @@ class LastAccessedFinding:
     until: str = ""
     """When the report was made, ISO 8601 in UTC: later days are not in it."""
     region: str = ""
-    """The region of the last attempt at the service; "" where unknown."""
+    """The region of the last attempt; "" where unknown."""
 
 
 def last_accessed_finding(
     action: str,
     last: LastAccessed | None,
     window: Window,
-    seen_services: Collection[str],
-    seen_actions: Collection[str] = (),
+    seen: Sightings,
     *,
     created: str = "",
 ) -> LastAccessedFinding:
-    """Compare IAM's last-accessed report with the logs, for a permission that these do not show as used.
+    """Compare IAM's last-accessed report with the logs, for one permission.
+
+    An attempt is explained only by an event of that day and region: older events, or those of other regions, would hide
+    that the files of this one are missing.
 
     Args:
         action: ``service:Name``.
         last: the role's last-accessed report; None where it was not read.
         window: the days of the log.
-        seen_services: IAM prefixes of which any event of the role was read in the window, denied ones too,
-            since IAM counts attempts.
-        seen_actions: actions of which any event was read, as `seen_services`.
+        seen: the events of the role in the window, denied ones too, since IAM counts attempts.
         created: when the role was made (ISO 8601): it cannot have been idle before.
     """
     prefix, _, name = action.partition(":")
@@ -78,30 +85,44 @@ def last_accessed_finding(
     if use is None:
         return replace(about, why=f"IAM has no record of {prefix}: no identity policy grants it")
     tracked = _tracked(use, name)
-    if tracked is not None:
-        what, when, seen = action, tracked, _holds(seen_actions, action)
-        about = replace(about, level="action", last=when)
+    if tracked is not None and (tracked[0] or visibility_of(action).kind != "data"):
+        what, level, (when, region) = action, "action", tracked
     else:
-        what, when, seen = prefix, use.last, _holds(seen_services, prefix)
-        about = replace(about, level="service", last=when, region=use.region)
-    if not when:
+        what, level, when, region = prefix, "service", use.last, use.region
+    about = replace(about, level=level, last=when, region=region)  # type: ignore[arg-type]
+    if not when or is_forgotten(when, last.generated_at):
         return _absent(about, what, created)
+    places = seen.get(what.lower(), ())
     if when[:10] < window.start:
+        if level == "action" and any(_is_same_region(prefix, region, where) for _, where in places):
+            return replace(
+                about, why=f"IAM saw {what} last on {when[:10]}, and the log has later events of it"
+            )
         why = f"IAM saw an attempt at {what} last on {when[:10]}, before the window: a seasonal job?"
-        return replace(about, kind="seasonal", why=why)
+        return replace(about, kind="used_outside", why=why)
     if _after(when, window):
-        return replace(about, why=f"IAM's last attempt at {what} is of {when[:10]}, after the window")
-    if seen:
+        why = f"IAM saw an attempt at {what} last on {when[:10]}, after the window"
+        return replace(about, kind="silent" if places else "used_outside", why=why)
+    if any(day == when[:10] and _is_same_region(prefix, region, where) for day, where in places):
         return replace(about, why=f"IAM saw {what} used on {when[:10]}, and so does the log")
-    where = f" in {about.region}" if about.region else ""
-    why = f"IAM saw an attempt at {what} on {when[:10]}{where}, and no event of it was read"
+    where = f" in {region}" if region else ""
+    event = "that day and region" if places else "it"
+    why = f"IAM saw an attempt at {what} on {when[:10]}{where}, and no event of {event} was read"
     return replace(about, kind="used_unseen", why=why)
+
+
+def _is_same_region(prefix: str, told: str, logged: str) -> bool:
+    """Return whether an attempt and an event may be of one region; global services are recorded elsewhere (2.1.4)."""
+    return not told or told == logged or prefix in GLOBAL
 
 
 def _absent(about: LastAccessedFinding, what: str, created: str) -> LastAccessedFinding:
     """Conclude from no attempt in the tracking period, if IAM would have counted one."""
-    if visibility_of(about.action).kind == "never":
-        # Protocols, as rds-db:connect, are no calls of an API: that IAM counts them is said nowhere.
+    if about.last:
+        days = last_accessed_facts()["tracking"]["days"]
+        why = f"IAM's last attempt at {what} is of {about.last[:10]}, more than {days} days before its report"
+        return replace(about, why=why)
+    if about.level == "service" and not is_counted(about.action):
         return replace(about, why=f"it is not known whether IAM counts {about.action}")
     if not about.until:
         return replace(about, why="IAM's report does not tell when it was made")
@@ -110,24 +131,53 @@ def _absent(about: LastAccessedFinding, what: str, created: str) -> LastAccessed
     return replace(about, kind="idle", why=why, since=since)
 
 
+@lru_cache(maxsize=65536)
+def is_counted(action: str) -> bool:
+    """Return whether AWS says that IAM counts attempts at an action: those "to access an AWS API".
+
+    Protocols, as rds-db:connect, are no calls of an API, nor is what no SDK and no command line can ask for. A
+    permission without an operation is taken as counted only in a service that has operations: its use goes along with
+    theirs, or is made by the console, which IAM counts.
+    """
+    kind = visibility_of(action).kind
+    uncounted = {name.lower() for name in last_accessed_facts()["uncounted"]["actions"]}
+    if kind == "never" or action.lower() in uncounted:
+        return False
+    if event_names(action):
+        return True
+    return kind == "no-event" and has_operations(action.partition(":")[0])
+
+
+# --- Times -----------------------------------------------------------------------------------------
+
+
 def _since(what: str, until: str, created: str) -> str:
     """Return the first day of the period without an attempt."""
-    facts = _facts()
-    begun = (date.fromisoformat(until[:10]) - timedelta(days=int(facts["tracking"]["days"]))).isoformat()
+    facts = last_accessed_facts()
+    begun = _begun(until)
     prefix, _, name = what.partition(":")
     if name:
         begun = max(begun, facts["actions"]["services"].get(prefix, facts["actions"]["since"]))
     return max(begun, created[:10])
 
 
-def _tracked(use: ServiceUse, name: str) -> str | None:
-    """Return the last attempt at one action; None where IAM does not track it."""
-    return next((when for one, when in (use.actions or {}).items() if one.lower() == name.lower()), None)
+def _begun(until: str) -> str:
+    """Return the first day of which a report certainly tells."""
+    return (
+        date.fromisoformat(until[:10]) - timedelta(days=int(last_accessed_facts()["tracking"]["days"]))
+    ).isoformat()
 
 
-def _holds(names: Collection[str], name: str) -> bool:
-    """Return whether a name is among others; case does not count, as in IAM."""
-    return name.lower() in map(str.lower, names)
+def is_forgotten(when: str, until: str) -> bool:
+    """Return whether an attempt is older than what a report certainly tells."""
+    return bool(until) and when[:10] < _begun(until)
+
+
+def _tracked(use: ServiceUse, name: str) -> tuple[str, str] | None:
+    """Return time and region of the last attempt at one action; None where IAM does not track it."""
+    actions = use.actions or {}
+    found = name if name in actions else next((one for one in actions if one.lower() == name.lower()), None)
+    return None if found is None else (actions[found], use.action_regions.get(found, ""))
 
 
 def _after(when: str, window: Window) -> bool:
@@ -137,5 +187,6 @@ def _after(when: str, window: Window) -> bool:
 
 
 @cache
-def _facts() -> Mapping[str, Any]:
+def last_accessed_facts() -> Mapping[str, Any]:
+    """Return the limits of IAM's report, the table last_accessed.toml."""
     return tomllib.loads((files("policygen.evidence.coverage") / "last_accessed.toml").read_text("utf-8"))

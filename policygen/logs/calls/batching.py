@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import CallBucket, call_of
+from policygen.logs.calls.dedup import LikeFields, digest_of
 from policygen.logs.calls.evidence import SAMPLES, Evidence, sample, singleton
 from policygen.logs.events.credentials import credential_use_of
 from policygen.logs.events.event import (
@@ -23,6 +24,7 @@ from policygen.logs.events.event import (
     principal_or_skip,
     resources_of,
 )
+from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.outcome import Outcome
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record, Resource
@@ -46,13 +48,17 @@ class GroupCount:
         self.samples: list[tuple[str, str]] = []
         self.addresses: set[str | None] = set()
 
-    def add(self, time: str, event_id: str | None, address: str | None) -> None:
-        """Count a record by its eventTime, and its eventID and sourceIPAddress as delivered."""
+    def tally(self, time: str) -> None:
+        """Count a record by its eventTime, where no more is needed of it."""
         self.count += 1
         if time > self.last:  # noqa: PLR1730 - max() takes twice as long, and there are millions
             self.last = time
         if time < self.first or not self.first:
             self.first = time
+
+    def add(self, time: str, event_id: str | None, address: str | None) -> None:
+        """Count a record by its eventTime, and its eventID and sourceIPAddress as delivered."""
+        self.tally(time)
         samples = self.samples
         if len(samples) < SAMPLES or time <= samples[-1][0]:
             sample = (time, sanitize(event_id, 128))
@@ -75,6 +81,7 @@ class EventGroup:
     """Records of one day with the same caller, operation and outcome, made through the same channel.
 
     Attributes:
+        digest: of all that the records have in common.
         caller: who called, or why these records are no calls.
         day: date in UTC.
         account: the account that the records were delivered to.
@@ -85,18 +92,19 @@ class EventGroup:
     """
 
     __slots__ = (
-        "account", "agent", "caller", "counts", "day", "denial", "fields", "is_data", "read_only", "region",
+        "account", "agent", "caller", "counts", "day", "denial", "digest", "fields", "is_data", "read_only", "region",
         "selected", "user",
     )  # fmt: skip
 
-    def __init__(self, record: Record, select: Callable[[RoleKey], bool]) -> None:
-        """Read one record for the whole group; `select` says which roles' calls are kept."""
+    def __init__(self, record: Record, fields: LikeFields, select: Callable[[RoleKey], bool]) -> None:
+        """Read one record, and its `like_fields`, for the whole group; `select` says which roles' calls are kept."""
+        self.digest = digest_of(fields)
         self.caller: Principal | SkippedRecord = principal_or_skip(record)
         self.selected = False
         self.counts: dict[Touched, GroupCount] = {}
         if isinstance(self.caller, SkippedRecord):
             return
-        self.day = (record.eventTime or "")[:10]
+        self.day = utc_time(record.eventTime or "")[:10]
         self.account = clean_word(record.recipientAccountId)
         self.region = clean_word(record.awsRegion)
         self.is_data = record.eventCategory == "Data"

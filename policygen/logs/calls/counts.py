@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.batching import EventGroup, GroupCount
 from policygen.logs.calls.call import Calls, call_bucket, count_in
-from policygen.logs.calls.dedup import CrossAccountCopies, DuplicateFilter, key_of
-from policygen.logs.calls.evidence import evidence_of
-from policygen.logs.calls.totals import CHANGE_EVENTS, Totals
-from policygen.logs.events.event import (
-    SkippedRecord,
-    event_of,
-    has_clock,
-    is_from_ip_address,
-    is_presigned,
-    principal_or_skip,
+from policygen.logs.calls.dedup import (
+    CrossAccountCopies,
+    DuplicateFilter,
+    LikeFields,
+    like_fields,
+    record_key,
 )
+from policygen.logs.calls.evidence import evidence_of
+from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
+from policygen.logs.events.event import UNDATED, SkippedRecord, event_of
+from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.principal import Principal
-from policygen.logs.events.record import ABSENT, Record
+from policygen.logs.events.record import Record
 from policygen.logs.window_end import WindowEnd
 from policygen.text import sanitize
 
@@ -53,6 +52,8 @@ class CallCounts:
         totals: what was counted of all callers.
         duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
+        reading: name of the file whose records are added now.
+        unreadable: (file, reason) of records that would be calls if their time could be read.
     """
 
     select: Select
@@ -61,6 +62,8 @@ class CallCounts:
     totals: Totals = field(default_factory=Totals)
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
     copies: CrossAccountCopies = field(default_factory=CrossAccountCopies)
+    reading: str = field(default="", compare=False)
+    unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
 
     def add(self, record: Record) -> None:
@@ -69,7 +72,7 @@ class CallCounts:
 
     def add_all(self, records: Iterable[Record]) -> None:
         """Add records; those that were read before count as duplicates."""
-        groups: dict[tuple[Any, ...], EventGroup] = {}
+        groups: dict[LikeFields, EventGroup] = {}
         until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
         for record in records:
@@ -79,65 +82,55 @@ class CallCounts:
                 held = 0
             read += 1
             time = record.eventTime or ""
-            if not admit(key_of(record)):
+            if not is_plain_clock(time, 10):
+                time = utc_time(time)
+            # All that `EventGroup` reads of a record; what differs from one record to the next is not in it.
+            fields = like_fields(record, time[:10])
+            group = groups.get(fields)
+            if group is None:
+                group = groups[fields] = EventGroup(record, fields, self._is_selected)
+                held += 1
+            params = bytes(record.requestParameters)
+            key = record_key(record, group.digest, time or record.eventTime or "", params)
+            if not admit(key):
                 duplicates += 1
                 continue
-            if not has_clock(time) or (until and until.excludes(time)):
-                self._leave_out(record, time)
-                continue
-            # All that `EventGroup` reads of a record; what differs from one record to the next is not in it.
-            group_key = (
-                record.userIdentity,
-                record.eventSource,
-                record.eventName,
-                record.errorCode,
-                record.errorMessage,
-                time[:10],
-                record.awsRegion,
-                record.userAgent,
-                record.recipientAccountId,
-                record.vpcEndpointId,
-                record.eventType,
-                record.eventCategory,
-                record.readOnly,
-                is_from_ip_address(record),
-                record.additionalEventData is not ABSENT and is_presigned(record),
-            )
-            group = groups.get(group_key)
-            if group is None:
-                group = groups[group_key] = EventGroup(record, self._is_selected)
-                held += 1
             caller = group.caller
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
+                if caller.reason == UNDATED:
+                    self._note_undated(record)
                 continue
-            touched = (bytes(record.requestParameters) if group.selected else b"", record.resources)
+            if until and until.excludes(time):
+                ignored[LATE] += 1
+                totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
+                continue
+            touched = (params if group.selected else b"", record.resources)
             count = group.counts.get(touched)
             if count is None:
                 count = group.counts[touched] = GroupCount()
                 held += 1 + len(touched[0]) // 2048
-            count.add(time, record.eventID, record.sourceIPAddress)
+            if group.selected:
+                count.add(time, record.eventID, record.sourceIPAddress)
+            else:
+                count.tally(time)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
-                self._add_shared(record, caller)
+                self._add_shared(record, caller, key)
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
 
-    def _leave_out(self, record: Record, time: str) -> None:
-        """Count a record that is no call, or that is of a time after the window."""
-        caller = principal_or_skip(record)
-        if isinstance(caller, SkippedRecord):
-            self.totals.ignored[caller.reason] += 1
-        else:
-            self.totals.ignored["after the window"] += 1
-            self.totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
+    def _note_undated(self, record: Record) -> None:
+        """Name the file of a record whose time cannot be read."""
+        said = f": {sanitize(record.eventTime, 40)!r}" if record.eventTime else ", it has none"
+        self.unreadable.append((self.reading, f"{record.eventSource} {record.eventName}: {UNDATED}{said}"))
 
-    def _add_shared(self, record: Record, caller: Principal) -> None:
+    def _add_shared(self, record: Record, caller: Principal, key: str) -> None:
         """Note a call that was logged in two accounts, or hold the other account's copy of it (1.4.4)."""
         if caller.is_cross_account_copy:
-            self.copies.add(event_of(record, caller))
+            self.copies.add(event_of(record, caller), key)
         else:
             self.copies.own.add(sanitize(record.sharedEventID, 128))
 
@@ -145,7 +138,7 @@ class CallCounts:
         """Add what was counted in each group."""
         for group in groups:
             caller = group.caller
-            if isinstance(caller, SkippedRecord):
+            if isinstance(caller, SkippedRecord) or not group.counts:  # all of them duplicates, or late
                 continue
             events = self._add_totals(group)
             role = caller.role
@@ -219,7 +212,7 @@ class CallCounts:
         for event, has_own_record in self.copies.resolve():
             role = event.principal.role
             if role is None or has_own_record:
-                totals.ignored["another account's copy of a call that was read already"] += 1
+                totals.ignored[COPIED] += 1
                 continue
             role = by_id.get(role.role_id, role)
             totals.roles[role] += 1

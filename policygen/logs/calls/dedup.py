@@ -1,7 +1,10 @@
 """Undoing duplicates, so that every call counts once however often and wherever it was logged.
 
-**A duplicate** is a record whose eventID was read before: CloudTrail may deliver an event again, in the same file or
-in one that it publishes within the next days (2.1.2, 2.1.7). `DuplicateFilter` admits a record once.
+**A duplicate** is a record that was read before: CloudTrail may deliver an event again, in the same file or in one that
+it publishes within the next days (2.1.2, 2.1.7). Two records are the same if their eventID and all that policygen reads
+of them agree; what tells two deliveries apart (an addendum, the response, TLS) is not read. Two records of one eventID
+that say different things are two records: neither may hide the other, whichever comes first. `DuplicateFilter` admits a
+record once.
 
 **A cross-account copy** is another record of the same call: where a role touches a resource of another account, both
 accounts' trails log the call, under eventIDs of their own and one sharedEventID (1.4.4). The copy counts only where
@@ -20,19 +23,123 @@ without such records instead, so it reads the whole chunk again, with their keys
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
 
 import msgspec
 
-from policygen.logs.events.event import Event
-from policygen.logs.events.record import Record
+from policygen.logs.events.event import Event, is_from_ip_address, is_presigned
+from policygen.logs.events.event_time import utc_time
+from policygen.logs.events.record import ABSENT, Record
 
 DAYS_REMEMBERED = 3
 """Days of publication whose records are remembered."""
 
 
+LikeFields = tuple[Any, ...]
+"""What `like_fields` returns."""
+
+
+def like_fields(record: Record, day: str) -> LikeFields:
+    """Return all that is read of a record but the time, address, ids, parameters and resources: records repeat it."""
+    return (
+        record.userIdentity,
+        record.eventSource,
+        record.eventName,
+        record.errorCode,
+        record.errorMessage,
+        day,
+        record.awsRegion,
+        record.userAgent,
+        record.recipientAccountId,
+        record.vpcEndpointId,
+        record.eventType,
+        record.eventCategory,
+        record.readOnly,
+        is_from_ip_address(record),
+        record.additionalEventData is not ABSENT and is_presigned(record),
+    )
+
+
+def digest_of(fields: LikeFields) -> int:
+    """Return a hash of what `like_fields` gave, the same in every process."""
+    return crc32(_packed(fields))
+
+
+def record_key(record: Record, digest: int, time: str, params: bytes) -> str:
+    """Return what identifies a record: its eventID, and a hash of all that is read of it.
+
+    Few records share an eventID, so 32 bits tell them apart. A record without one is told apart by a longer hash.
+
+    Args:
+        record: as delivered.
+        digest: of its `like_fields`.
+        time: its time as `utc_time` returns it; as delivered where that is "".
+        params: its requestParameters.
+    """
+    if not record.eventID:
+        return _long_key(record, digest, time, params)
+    canonical = _canonical_cached(params) if len(params) < _CACHED else _canonical(params)
+    text = f"{canonical:x}{time}{record.sourceIPAddress}"
+    if record.sharedEventID:
+        text += f" {record.sharedEventID}"
+    if record.resources:
+        for one in record.resources:
+            text += f" {one.ARN} {one.type} {one.accountId or one.accountid}"
+    return f"{record.eventID}{crc32(text.encode(errors='surrogatepass'), digest):08x}"
+
+
+def _long_key(record: Record, digest: int, time: str, params: bytes) -> str:
+    """Return a key for a record without an eventID, which the hash alone has to tell apart."""
+    resources = [(one.ARN, one.type, one.accountId or one.accountid) for one in record.resources or ()]
+    rest = repr(
+        (
+            digest,
+            time,
+            record.sourceIPAddress,
+            record.sharedEventID,
+            resources,
+            like_fields(record, time[:10]),
+        )
+    )
+    return blake2b(_sorted(params) + rest.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
 def key_of(record: Record) -> str:
-    """Return what identifies a record: its eventID, or all that was read of it where it has none."""
-    return record.eventID or repr(record)
+    """Return the `record_key` of a record."""
+    time = utc_time(record.eventTime or "")
+    digest = digest_of(like_fields(record, time[:10]))
+    return record_key(record, digest, time or record.eventTime or "", bytes(record.requestParameters))
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_pack = msgspec.msgpack.Encoder().encode
+_CACHED = 1024
+"""Bytes of parameters that are not cached: longer ones seldom repeat."""
+
+
+def _packed(fields: LikeFields) -> bytes:
+    try:
+        return _pack(fields)
+    except ValueError:  # a lone surrogate
+        return repr(fields).encode(errors="surrogatepass")
+
+
+def _canonical(params: bytes) -> int:
+    """Return a hash of parameters that does not depend on white space and order, in which deliveries may differ."""
+    return crc32(_sorted(params))
+
+
+def _sorted(params: bytes) -> bytes:
+    with suppress(ValueError, RecursionError):  # a lone surrogate, or nesting without end
+        return _encode(msgspec.json.decode(params))
+    return params
+
+
+_canonical_cached = lru_cache(maxsize=16384)(_canonical)
 
 
 class DuplicateFilter:
@@ -98,13 +205,13 @@ class CrossAccountCopies(msgspec.Struct):
     own: set[str] = msgspec.field(default_factory=set)
     """sharedEventIDs of calls whose own record was read, in the caller's account."""
     copies: dict[str, dict[str, Event]] = msgspec.field(default_factory=dict)
-    """sharedEventID, or eventID where there is none -> eventID -> the copy."""
+    """sharedEventID, or the record's key where there is none -> the record's key -> the copy."""
 
-    def add(self, event: Event) -> None:
-        """Hold a copy."""
+    def add(self, event: Event, key: str) -> None:
+        """Hold a copy by the key of its record."""
         # The raw parameters share the memory of the file: copied, or the file would stay in memory.
         event = msgspec.structs.replace(event, params=msgspec.Raw(bytes(event.params)))
-        self.copies.setdefault(event.shared_id or event.id, {})[event.id] = event
+        self.copies.setdefault(event.shared_id or key, {})[key] = event
 
     def merge(self, other: CrossAccountCopies) -> None:
         """Hold the copies of another count too."""
@@ -116,8 +223,8 @@ class CrossAccountCopies(msgspec.Struct):
         """Give each copy, in the order of ids, and whether the own record of its call was read; forget all of them."""
         copies, self.copies = self.copies, {}
         for shared_id in sorted(copies):
-            for event_id in sorted(copies[shared_id]):
-                yield copies[shared_id][event_id], shared_id in self.own
+            for key in sorted(copies[shared_id]):
+                yield copies[shared_id][key], shared_id in self.own
 
 
 def days_within_reach(days: Sequence[str], changed: Collection[str]) -> set[str]:

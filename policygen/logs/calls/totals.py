@@ -51,6 +51,11 @@ CHANGE_EVENTS = {
 """eventSource -> the events of it that change a trail (3.4.6), or a function's code."""
 
 
+LATE = "after the window"
+COPIED = "another account's copy of a call that was read already"
+"""Reasons of `Totals.ignored` that do not come from the record alone."""
+
+
 class Totals(msgspec.Struct):
     """What was counted of all callers. Counters, numbers and lists add up; `first` and `last` widen."""
 

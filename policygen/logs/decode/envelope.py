@@ -2,22 +2,30 @@
 
 Most files are plain trail files, and `trail_file` decodes them faster. This module takes any sequence of JSON values,
 unwraps each, and yields one item for everything in it: a record, a bad record, something passed over, or damage. Pure:
-bytes in, items out.
+bytes in, items out. `wrappings` says in what records can be wrapped.
 
 The text is hostile: only keys that AWS writes decide what a value is, and the content of a record is never unwrapped.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
 
-from policygen.logs.decode.json_text import RECORD_LISTS, VALUE, BadRecord, error_reason, parse_values
-from policygen.logs.decode.trail_file import JSON_ERRORS, NON_CALL_CATEGORIES, NON_CALL_TYPES
+from policygen.logs.decode.compression import Budget, codec_of, decompress
+from policygen.logs.decode.json_text import VALUE, error_reason, parse_values
+from policygen.logs.decode.json_window import MEMORY, RECORD_LISTS, BadRecord, fits_in_memory
+from policygen.logs.decode.rows import NO_CALLER, record_of_row
+from policygen.logs.decode.trail_file import JSON_ERRORS, NON_CALL_CATEGORIES, NON_CALL_TYPES, NOTIFIER
+from policygen.logs.decode.wrappings import count_held_records, is_row, original_in, refusal_of, wrapped_in
+from policygen.logs.events.loose_fields import with_texts
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
 from policygen.text import sanitize
@@ -46,8 +54,10 @@ _DECISIVE = (
 )
 _RECORD_KEYS = frozenset((*_DECISIVE, "eventVersion", "eventID", "requestParameters"))
 
-_WRAPPER_KEYS = ("detail", "CloudTrailEvent", "message", "Message", "body", "Body", "Sns")
 _MAX_DEPTH = 8
+_MAX_COUNTED = 10_000
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_\s-]{16,}")
+_AGGREGATED = b"\xf3\x89\x9a\xc2"
 
 # Other JSON that is stored beside logs, by a key that only it has.
 _OTHER_FILES = {
@@ -61,22 +71,34 @@ _OTHER_FILES = {
 _FIELD = re.compile(r"`\$\.(\w+)")
 
 
-def parse_items(data: bytes) -> Iterator[Item]:
-    """Yield everything in a text of JSON values: one value, one per line, or one after the other. Never raises.
+def parse_items(data: bytes, budget: Budget | None = None) -> Iterator[Item]:
+    """Yield everything in a text of JSON values: one value, one per line, or one after the other.
 
     Damage is yielded once, with its offset, and so is everything that can still be told apart after it.
+
+    Args:
+        data: the text.
+        budget: what compressed parts of the text may unpack to; by default what its own size allows.
+
+    Raises:
+        BombError: they unpack to more.
     """
+    opener = _Opener(budget or Budget(len(data)))
     for value in parse_values(data):
         if isinstance(value, Record | BadRecord | Damage):
             yield value
-            continue
-        for item in unwrap(value):
-            yield to_record(item) if isinstance(item, dict) else item
+        else:
+            yield from opener.items(value)
 
 
-def unwrap(value: object) -> Iterator[dict[str, Any] | PassedOver | BadRecord]:
-    """Yield the records in one decoded JSON value, through all wrappers, as dicts that are not checked yet."""
-    return _unwrap(value, 0)
+def items_of(value: object, budget: Budget) -> Iterator[Item]:
+    """Yield everything in one decoded value, its records checked; raises as `parse_items` does."""
+    return _Opener(budget).items(value)
+
+
+def unwrap(value: object) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+    """Yield the records in one decoded JSON value, through all wrappers; most as dicts that are not checked yet."""
+    return _Opener(Budget(0)).unwrap(value, 0)
 
 
 def to_record(value: dict[str, Any]) -> Record | BadRecord:
@@ -84,7 +106,7 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
 
     A field of a wrong type is left out, unless it decides what the record means: then the record is bad.
     """
-    fields = dict(value)
+    fields = with_texts(value)
     try:
         while True:
             try:
@@ -98,43 +120,160 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
     except JSON_ERRORS as error:
         return BadRecord(sanitize(str(error)))
     missing = next((name for name in ("eventName", "eventSource") if not getattr(record, name)), None)
+    if missing is None and record.userIdentity is None and record.eventType in {None, "AwsApiCall"}:
+        missing = "userIdentity"  # every call has one (1.1.4)
     return BadRecord(f"no {missing}") if missing else record
 
 
-def _unwrap(value: object, depth: int) -> Iterator[dict[str, Any] | PassedOver | BadRecord]:
-    if depth > _MAX_DEPTH:
-        yield BadRecord(f"wrapped more than {_MAX_DEPTH} deep")
-    elif isinstance(value, dict):
-        yield from _unwrap_object(value, depth)
-    elif isinstance(value, list):
-        for element in value:
-            yield from _unwrap(element, depth + 1)
-    elif isinstance(value, str):
-        try:
-            inner = VALUE.decode(value)
-        except JSON_ERRORS as error:
-            yield BadRecord(f"a text that is not JSON: {error_reason(error)}")
+class _Opener:
+    """Opens wrappings, within one budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def items(self, value: object) -> Iterator[Item]:
+        """Yield what a decoded value holds, its records checked."""
+        if value == []:
+            yield PassedOver("other-json")
+        for item in self.unwrap(value, 0):
+            yield to_record(item) if isinstance(item, dict) else item
+
+    def unwrap(self, value: object, depth: int) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+        """Yield what a value holds that is wrapped `depth` times."""
+        if depth > _MAX_DEPTH:
+            yield BadRecord(f"wrapped more than {_MAX_DEPTH} deep")
+        elif isinstance(value, dict):
+            yield from self._unwrap_object(value, depth)
+        elif isinstance(value, list):
+            for element in value:
+                yield from (
+                    self.unwrap(element, depth + 1) if element != [] else (BadRecord("not an object: []"),)
+                )
+        elif isinstance(value, str):
+            yield from self._unwrap_text(value, depth)
         else:
-            yield from _unwrap(inner, depth + 1)
-    else:
-        yield BadRecord(f"not an object: {sanitize(json.dumps(value), 40)}")
+            yield BadRecord(f"not an object: {sanitize(json.dumps(value), 40)}")
+
+    def _unwrap_object(
+        self, value: dict[str, Any], depth: int
+    ) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+        if kind := _non_call_kind(value):
+            yield PassedOver(kind)
+        elif (content := original_in(value)) is not None:
+            yield from self.unwrap(content, depth + 1)
+        elif "eventName" in value and "eventSource" in value and not _is_notification(value):
+            yield _checked_form(value)
+        elif (
+            key := next((key for key in RECORD_LISTS if isinstance(value.get(key), list)), None)
+        ) is not None:
+            yield from self.unwrap(value[key], depth)
+        elif (refusal := refusal_of(value)) is not None:
+            yield BadRecord(refusal.reason)
+        elif (content := wrapped_in(value)) is not None:
+            yield from self.unwrap(content, depth + 1)
+        elif _is_notification(value):
+            yield PassedOver("other-event")
+        elif is_row(value):
+            yield record_of_row(value)
+        elif held := count_held_records(value):
+            keys = sanitize(", ".join(list(value)[:3]), 60)
+            reason = f"in a wrapping that policygen does not know, with the keys {keys}: unwrap it first"
+            yield from repeat(BadRecord(reason), min(held, _MAX_COUNTED))
+        elif depth == 0 and _RECORD_KEYS.isdisjoint(value):
+            yield PassedOver("other-json")
+        else:
+            yield BadRecord(f"no {'eventSource' if 'eventName' in value else 'eventName'}")
+
+    def _unwrap_text(
+        self, text: str, depth: int
+    ) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+        """Yield what a text holds: JSON, lines of JSON, or bytes in base64."""
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            yield BadRecord("a text that is not Unicode")
+            return
+        if not fits_in_memory(data):
+            yield BadRecord(f"a text that would need more than {MEMORY:,} bytes of memory")
+            return
+        try:
+            inner = VALUE.decode(data)
+        except JSON_ERRORS as error:
+            if data.lstrip()[:1] == b"{" and (b"}\n{" in data or b"}\r\n{" in data):
+                yield from self._unwrap_bytes(data, depth)
+            elif (packed := _from_base64(text)) is not None:
+                yield from self._unwrap_packed(packed, depth)
+            else:
+                yield BadRecord(f"a text that is not JSON: {error_reason(error)}")
+        else:
+            yield from self.unwrap(inner, depth + 1)
+
+    def _unwrap_packed(
+        self, data: bytes, depth: int
+    ) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+        for _ in range(_MAX_DEPTH):
+            codec = codec_of(data)
+            if codec is None:
+                break
+            data, damage = decompress(data, codec, self._budget)
+            if damage:
+                yield BadRecord(f"in base64: {damage.reason}")
+                return
+        if data.startswith(_AGGREGATED):
+            yield BadRecord("records that the Kinesis Producer Library put together: take them apart first")
+        elif not data or data.isspace():
+            yield BadRecord("base64 of nothing")
+        elif codec_of(data):
+            yield BadRecord(f"packed more than {_MAX_DEPTH} times")
+        else:
+            yield from self._unwrap_bytes(data, depth)
+
+    def _unwrap_bytes(
+        self, data: bytes, depth: int
+    ) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
+        for value in parse_values(data):
+            if isinstance(value, Damage):
+                yield BadRecord(f"in a wrapping: {value.reason}")
+            elif isinstance(value, Record | BadRecord):
+                yield value
+            else:
+                yield from self.unwrap(value, depth + 1)
 
 
-def _unwrap_object(value: dict[str, Any], depth: int) -> Iterator[dict[str, Any] | PassedOver | BadRecord]:
-    if kind := _non_call_kind(value):
-        yield PassedOver(kind)
-    elif "eventName" in value and "eventSource" in value:
-        yield value
-    elif (key := next((key for key in RECORD_LISTS if isinstance(value.get(key), list)), None)) is not None:
-        yield from _unwrap(value[key], depth)
-    elif (
-        key := next((key for key in _WRAPPER_KEYS if isinstance(value.get(key), dict | str)), None)
-    ) is not None:
-        yield from _unwrap(value[key], depth + 1)
-    elif depth == 0 and _RECORD_KEYS.isdisjoint(value):
-        yield PassedOver("other-json")
-    else:
-        yield BadRecord(f"no {'eventSource' if 'eventName' in value else 'eventName'}")
+def _is_notification(value: dict[str, Any]) -> bool:
+    """Return whether an object is what AWS sends to functions: a queue's message, a stream's record."""
+    source = value.get("eventSource")
+    return isinstance(source, str) and source.startswith(NOTIFIER)
+
+
+def _checked_form(value: dict[str, Any]) -> dict[str, Any] | BadRecord:
+    """Return the fields of a record; texts that a table has in the place of objects are read."""
+    if "userIdentity" not in value:
+        if refusal := refusal_of(value):
+            return BadRecord(refusal.reason)
+        if "eventVersion" not in value:
+            return BadRecord(NO_CALLER)
+    parameters = value.get("requestParameters")
+    if (
+        isinstance(value.get("userIdentity"), str)
+        or isinstance(value.get("resources"), str)
+        or (isinstance(parameters, str) and parameters.lstrip().startswith("{"))
+    ):
+        row = record_of_row(value)
+        return row if isinstance(row, BadRecord) else {**value, **row}
+    return value
+
+
+def _from_base64(text: str) -> bytes | None:
+    """Return the bytes that a text stands for, None where it is no base64."""
+    if not _BASE64.fullmatch(text):
+        return None
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        return None
+    known = codec_of(data) or data.startswith(_AGGREGATED) or data.lstrip()[:1] in {b"{", b"[", b'"'}
+    return data if known else None
 
 
 def _non_call_kind(value: dict[str, Any]) -> str | None:

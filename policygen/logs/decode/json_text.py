@@ -12,7 +12,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, invalid_utf8_offset, is_call_record
+from policygen.logs.decode.json_window import (
+    LIST_HEAD,
+    RECORD_LISTS,
+    BadRecord,
+    fits_in_memory,
+    parse_in_windows,
+)
+from policygen.logs.decode.trail_file import (
+    JSON_ERRORS,
+    RECORD,
+    has_text_parameters,
+    invalid_utf8_offset,
+    is_call_record,
+)
 from policygen.logs.events.record import Record
 from policygen.logs.source import Damage
 from policygen.text import escape_controls
@@ -20,17 +33,10 @@ from policygen.text import escape_controls
 VALUE = msgspec.json.Decoder()
 _SCANNER = json.JSONDecoder()
 
-RECORD_LISTS = ("Records", "records", "Events", "events", "logEvents", "Messages")
-"""Keys under which an object holds a list of records."""
-
 _SPACE = re.compile(rb"[ \t\r\n]*")
 # CloudWatch Logs puts the time before each line it exports to S3.
 _TIME_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z[ \t]+(?=\{)")
-# The start of a list of records: the whole text, or the first list of an object.
-_LIST_HEAD = re.compile(
-    rb'\s*(?:\{\s*(?:"\w+"\s*:\s*(?:"[^"\\]*"|\w+|\[\s*"[^]"\\]*"\s*\])\s*,\s*)*'
-    rb'"(?:' + "|".join(RECORD_LISTS).encode() + rb')"\s*:\s*)?\['
-)
+_LIST_KEYS = tuple(f'"{key}"'.encode() for key in RECORD_LISTS)
 _COMMA = re.compile(r"\s*,\s*")
 _BYTE_OFFSET = re.compile(r" ?\(byte (\d+)\)")
 
@@ -41,12 +47,6 @@ _OTHER_FORMATS = (
     (b"PAR1", "Parquet"),
     *((magic, "UTF-16 text") for magic in (b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")),
 )
-
-
-class BadRecord(NamedTuple):
-    """Something that should be a record and cannot be used."""
-
-    reason: str
 
 
 class _JsonError(NamedTuple):
@@ -85,6 +85,9 @@ def parse_values(data: bytes) -> Iterator[object]:
             end = _line_end(data, position)
             value = _parse(data, position, end)
         if value is None or isinstance(value, _JsonError):
+            if not (text or fits_in_memory(data)):
+                yield from _parse_without_decoding(data, position)
+                return
             text = text or data.decode("latin-1")
             start = position
             end, value = _scan(data, text, start)
@@ -100,6 +103,18 @@ def parse_values(data: bytes) -> Iterator[object]:
         if value is not None:
             yield value
         position, at_line_start = _skip_space(data, end)
+
+
+def _parse_without_decoding(data: bytes, position: int) -> Iterator[object]:
+    for value in parse_in_windows(data, position, _parse_or_bad):
+        yield value
+        if isinstance(value, Damage):
+            yield from _lines_after_damage(data, _line_end(data, value.byte or position))
+
+
+def _parse_or_bad(data: bytes, start: int, end: int) -> object:
+    value = _parse(data, start, end)
+    return BadRecord(value.reason) if isinstance(value, _JsonError) else value
 
 
 def error_reason(error: Exception) -> str:
@@ -122,8 +137,7 @@ def _lines_after_damage(data: bytes, position: int) -> Iterator[object]:
         start = stamp.end() if stamp else position
         if data.startswith(b'{"', start):
             stop = start + len(data[start:end].rstrip(b" \t\r,"))
-            value = _parse(data, start, stop)
-            yield BadRecord(value.reason) if isinstance(value, _JsonError) else value
+            yield _parse_or_bad(data, start, stop)
         position = end
 
 
@@ -143,20 +157,43 @@ def _skip_space(data: bytes, position: int) -> tuple[int, bool]:
 
 def _parse(data: bytes, start: int, end: int) -> object:
     """Return `data[start:end]` as one value: a Record where it is one, else as plain JSON."""
+    if not fits_in_memory(data, start, end):
+        return _JsonError(start, f"too many values in one at byte {start:,}")
     piece = data[start:end]
     offset = invalid_utf8_offset(piece)
     if offset is not None:
         return _JsonError(start + offset, f"not UTF-8 at byte {start + offset:,}")
     try:
         record = RECORD.decode(piece)
-        if is_call_record(record):
+        if is_call_record(record) and not has_text_parameters(piece):
             return record
     except JSON_ERRORS:
         pass
     try:
-        return VALUE.decode(piece)
+        value = VALUE.decode(piece)
     except JSON_ERRORS as error:
         return _json_error(error, start, end)
+    return _with_joined_lists(piece) if _has_repeated_list(piece) else value
+
+
+def _has_repeated_list(piece: bytes) -> bool:
+    return any(piece.count(key) > 1 for key in _LIST_KEYS)
+
+
+def _with_joined_lists(piece: bytes) -> object:
+    """Decode valid JSON whose objects may have several lists of records under one key: both count."""
+    return json.loads(piece, object_pairs_hook=_join_lists)
+
+
+def _join_lists(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    joined: dict[str, object] = {}
+    for key, value in pairs:
+        earlier = joined.get(key)
+        if key in RECORD_LISTS and isinstance(earlier, list) and isinstance(value, list):
+            joined[key] = [*earlier, *value]
+        else:
+            joined[key] = value
+    return joined
 
 
 def _scan(data: bytes, text: str, start: int) -> tuple[int, object]:
@@ -180,7 +217,7 @@ def _salvage_list(data: bytes, text: str, start: int) -> Generator[object, None,
 
     Returns the position where it stopped, and the number of elements that are bad.
     """
-    head = _LIST_HEAD.match(data, start)
+    head = LIST_HEAD.match(data, start)
     if head is None:
         return start, 0
     position, bad_elements = head.end(), 0

@@ -9,8 +9,9 @@ from typing import NamedTuple
 _NAME = re.compile(
     r"(?P<account>\d{12})_CloudTrail_(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)_(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)T\d{4}Z_"
 )
-_LOG_NAME = re.compile(r"\.(json|jsonl|ndjson|gz|zip)$", re.IGNORECASE)
-_INNER_NAME = re.compile(r"\.[a-z]+(?=\.gz$)", re.IGNORECASE)
+_PACKED = r"gz|bz2|xz|zst|lz4|snappy|br"
+_LOG_NAME = re.compile(rf"\.(json|jsonl|ndjson|zip|tar|tgz|tbz2?|txz|{_PACKED})$", re.IGNORECASE)
+_INNER_NAME = re.compile(rf"\.[a-z]+(?=\.({_PACKED})$)", re.IGNORECASE)
 
 
 _STAMP = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
@@ -52,6 +53,6 @@ def kind_of_name(name: str) -> str | None:
 
 
 def has_log_suffix(name: str) -> bool:
-    """Return whether a name has the suffix of a JSON log, or has it before ``.gz``."""
+    """Return whether a name has the suffix of a JSON log, or has it before the suffix of a compression."""
     inner = _INNER_NAME.search(name)
     return bool(_LOG_NAME.search(inner.group() if inner else name))

@@ -1,44 +1,18 @@
-"""Find the records of a trail file that contain a text, without decoding the other records.
-
-The search uses SIMD with the extra ``fast``, else the standard library.
-"""
+"""Find the records of a trail file that contain a text, without decoding all of the other records."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from itertools import accumulate
 
 import msgspec
 
-from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, invalid_utf8_offset, is_call_record
-from policygen.logs.events.record import Record
+from policygen.logs.decode.byte_search import find_all
+from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, is_call_record, is_sound
+from policygen.logs.events.record import CheckedRecord, Record
 from policygen.logs.source import BytePattern
-
-try:
-    from ahocorasick_rs import BytesAhoCorasick
-except ImportError:  # the extra `fast` is not installed
-
-    def find_all(data: bytes, text: bytes) -> list[int]:
-        """Return the offsets of a text, from left to right, without overlaps."""
-        offsets, at = [], data.find(text)
-        while at >= 0:
-            offsets.append(at)
-            at = data.find(text, at + len(text))
-        return offsets
-
-else:
-
-    @lru_cache(maxsize=64)
-    def _searcher(text: bytes) -> Callable[[bytes], list[tuple[int, int, int]]]:
-        # One text per search: a search for several texts does not use SIMD and takes thirty times as long.
-        return BytesAhoCorasick([text]).find_matches_as_indexes
-
-    def find_all(data: bytes, text: bytes) -> list[int]:
-        """Return the offsets of a text, from left to right, without overlaps."""
-        return [start for _, start, _ in _searcher(text)(data)]
 
 
 class _Pieces(msgspec.Struct, frozen=True, gc=False):
@@ -47,45 +21,68 @@ class _Pieces(msgspec.Struct, frozen=True, gc=False):
     Records: list[msgspec.Raw]
 
 
-# CloudTrail writes no space anywhere, and the patterns of the search have none either.
+class _CheckedFile(msgspec.Struct, frozen=True, gc=False):
+    """A log file of which only these fields are decoded."""
+
+    Records: list[CheckedRecord]
+
+
+# CloudTrail writes no space anywhere.
 _TRAIL_HEAD = b'{"Records":[{"eventVersion":"'
 _PIECES = msgspec.json.Decoder(_Pieces)
+_CHECKED_FILE = msgspec.json.Decoder(_CheckedFile)
+_ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
+"""An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
 
 
 def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | None:
     """Return the records of a `{"Records": [...]}` text that contain a wanted pattern; None for any other text.
 
-    Most files of a trail contain no match, and in most of the others only few records need to be decoded. The JSON
-    parser alone decides where a record begins: a caller can write text that looks like a record into the parameters of
-    a call.
+    Most files of a trail contain no match, and in most of the others only few records need to be decoded in full. But
+    every record is checked: a damaged file, a record that cannot be used and a text that JSON escapes may hide what is
+    searched for, so that the full reading has to judge them. The JSON parser alone decides where a record begins: a
+    caller can write text that looks like a record into the parameters of a call.
     """
-    # A file that was cut may have contained more; the full parser reports that.
-    if not (data.startswith(_TRAIL_HEAD) and data[-64:].rstrip().endswith(b"}]}")):
-        return None
-    hits = sorted(
-        hit for pattern in wanted for hit in find_all(data, pattern.text) if _has_context(data, hit, pattern)
-    )
-    if not hits:
-        return []
-    if invalid_utf8_offset(data) is not None:
+    if not data.startswith(_TRAIL_HEAD) or not is_sound(data) or _has_escaped_word(data):
         return None
     try:
+        checked = _CHECKED_FILE.decode(data).Records
+        if not all(map(is_call_record, checked)):
+            return None
+        held, hits = set[int](), list[int]()
+        for pattern in wanted:
+            if pattern.of is None:
+                hits += find_all(data, pattern.text)
+            else:
+                held.update([number for number, one in enumerate(checked) if pattern.of(one)])
+        if not (hits or held):
+            return []
         pieces = _PIECES.decode(data).Records
         # The offset of the bracket before the first record, then of the comma after each record.
         sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
         ends = [end + number for number, end in enumerate(sizes)]
         if ends[-1] != data.rfind(b"]"):  # there is space between the records
             return None
-        held = dict.fromkeys([bisect_left(ends, hit) for hit in hits])
-        records = [RECORD.decode(pieces[number - 1]) for number in held if number]
+        held.update(number - 1 for number in {bisect_left(ends, hit) for hit in hits} if number)
+        records = [RECORD.decode(pieces[number]) for number in sorted(held) if number < len(pieces)]
     except JSON_ERRORS:
         return None
     return records if all(map(is_call_record, records)) else None
 
 
-def _has_context(data: bytes, hit: int, wanted: BytePattern) -> bool:
-    """Return whether the bytes around a hit match what the pattern requires there."""
-    if not wanted.around:
-        return True
-    around = data[max(0, hit - wanted.before) : hit + len(wanted.text) + wanted.behind]
-    return re.search(wanted.around, around) is not None
+def _has_escaped_word(data: bytes) -> bool:
+    """Return whether JSON escapes hide a character that could have been written as it is.
+
+    CloudTrail writes none of them; another writer of JSON may.
+    """
+    return any(
+        _ESCAPED_WORD.match(data, hit) and _backslashes_before(data, hit) % 2 == 0
+        for hit in find_all(data, b"\\u00")
+    )
+
+
+def _backslashes_before(data: bytes, position: int) -> int:
+    start = position
+    while start and data[start - 1] == ord("\\"):
+        start -= 1
+    return position - start

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+
 import msgspec
 
-from policygen.logs.events.record import Record
+from policygen.logs.decode.byte_search import find_all
+from policygen.logs.events.record import CheckedRecord, Record
 
 
 class TrailFile(msgspec.Struct, frozen=True, gc=False):
@@ -22,9 +25,22 @@ NON_CALL_TYPES = {"AwsCloudTrailInsight": "insight", "AwsAggregatedEvent": "aggr
 NON_CALL_CATEGORIES = {"Insight": "insight", "Aggregated": "aggregated"}
 
 
+_DENSE = 1 << 20
+"""Braces in one text from which decoding it at once may need too much memory: 100,000 records of a trail have them."""
+
+_LONG = 32 << 20
+"""Bytes of a text from which a string that is not ASCII may need too much memory: four times its size."""
+
+_PIECE = 1 << 20
+
+
+NOTIFIER = "aws:"
+"""How `eventSource` begins in what AWS sends to functions (``aws:s3``, ``aws:kinesis``), which is no record."""
+
+
 def decode_trail_file(data: bytes) -> list[Record] | None:
     """Return the records of a ``{"Records": [...]}`` text, or None if any part of it is something else."""
-    if invalid_utf8_offset(data) is not None:
+    if not is_sound(data):
         return None
     try:
         records = _TRAIL_FILE.decode(data).Records
@@ -33,12 +49,35 @@ def decode_trail_file(data: bytes) -> list[Record] | None:
     return records if all(map(is_call_record, records)) else None
 
 
-def is_call_record(record: Record) -> bool:
-    """Return whether a decoded object is the record of a call; the typed decoder accepts any JSON object as one."""
+_TEXT_PARAMETERS = (b'"requestParameters":"', b'"requestParameters": "')
+
+
+def is_sound(data: bytes) -> bool:
+    """Return whether a text can be decoded at once: UTF-8, one list of records, and not too many objects for memory."""
+    return (
+        invalid_utf8_offset(data) is None
+        and len(find_all(data, b'"Records"')) < 2
+        and (len(data) <= _DENSE or data.count(b"{") <= _DENSE)
+        and (len(data) <= _LONG or data.isascii())
+        and not any(find_all(data, text) for text in _TEXT_PARAMETERS)
+    )
+
+
+def has_text_parameters(data: bytes) -> bool:
+    """Return whether parameters of a call may stand in a string of their own, as tables write them."""
+    return any(text in data for text in _TEXT_PARAMETERS)
+
+
+def is_call_record(record: Record | CheckedRecord) -> bool:
+    """Return whether a decoded object is the record of a call; the typed decoder accepts any JSON object as one.
+
+    A record without a caller is left to the full reading: its caller may stand in other fields.
+    """
     return bool(
         record.eventName
         and record.eventSource
-        and record.eventSource != "aws:s3"
+        and record.userIdentity is not None
+        and not record.eventSource.startswith(NOTIFIER)
         and record.eventType not in NON_CALL_TYPES
         and record.eventCategory not in NON_CALL_CATEGORIES
     )
@@ -48,8 +87,11 @@ def invalid_utf8_offset(data: bytes) -> int | None:
     """Return the offset of the first byte that is not UTF-8, or None if all of `data` is."""
     if data.isascii():
         return None
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        return error.start
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _PIECE):  # decoded as one text it could need four times the memory
+        kept = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start : start + _PIECE], final=start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            return start - kept + error.start
     return None

@@ -6,71 +6,47 @@ meant to be a log.
 
 from __future__ import annotations
 
-import io
-import lzma
 import re
-import struct
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from pathlib import PurePosixPath
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
+from policygen.logs.decode.archive import Member, is_zip, tar_members, zip_members
 from policygen.logs.decode.checksum import check_content
+from policygen.logs.decode.compression import (
+    CHUNK,
+    LIMIT,
+    BombError,
+    Budget,
+    codec_of,
+    decompress,
+    is_tar,
+    starts_with_tar,
+)
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items
 from policygen.logs.decode.json_text import non_json_reason, without_bom
-from policygen.logs.decode.object_key import has_log_suffix, kind_of_name
+from policygen.logs.decode.json_window import BadRecord, is_implausible
+from policygen.logs.decode.object_key import has_log_suffix
 from policygen.logs.decode.search import cut_records
+from policygen.logs.decode.tables import looks_like_table, table_items
 from policygen.logs.decode.trail_file import decode_trail_file
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch, BytePattern, Damage, LogObject, Unreadable
 from policygen.text import escape_controls
 
-try:
-    from isal import igzip
-    from isal.igzip_lib import IsalError
-
-    _gunzip_whole: Callable[[bytes], bytes] = igzip.decompress
-    _BAD_GZIP: tuple[type[Exception], ...] = (
-        OSError,
-        EOFError,
-        zlib.error,
-        cast("type[Exception]", IsalError),
-    )
-except ImportError:  # the extra `fast` is not installed
-    import gzip
-
-    _gunzip_whole = gzip.decompress
-    _BAD_GZIP = (OSError, EOFError, zlib.error)
-
-LIMIT = 2 << 30
-"""Greatest size of one unpacked file, in bytes; trails deliver at most 50 MB (2.1.5)."""
-
 BATCH = 5_000
 """Greatest number of records in one batch of a file that is not a plain trail file."""
 
-_ZLIB_WORDS = {"incorrect data check": "CRC mismatch", "incorrect length check": "length mismatch"}
+NOISE = 100_000
+"""Values of one file that may be no records, and more in a long file: a file of empty values is given up."""
+
+_NOISE_BYTES = 256
+"""Bytes of a file for each further value that is nothing policygen knows; four times as many for a bad record."""
+
 _MAX_NESTING = 4
-_GZIP = b"\x1f\x8b"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_DEFLATE_RATIO = 1032  # no deflate stream unpacks to more (zlib.net/zlib_tech.html)
-CHUNK = 1 << 16
 _HEAD = re.compile(rb"\s*(?:\d{4}-\d\d-\d\dT\S+\s+)?[{\[\"]")
 _OBJECT_HEAD = re.compile(rb'\s*\{\s*"')
-_BAD_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,  # bzip2 too
-    ValueError,
-    IndexError,
-    OverflowError,
-    RuntimeError,  # encrypted; NotImplementedError: an unknown compression
-)
 
 
 class StoredFile(NamedTuple):
@@ -81,16 +57,12 @@ class StoredFile(NamedTuple):
     search: tuple[BytePattern, ...] = ()
 
 
-def reason_of(error: Exception) -> str:
-    """Return an error as one printable line."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    text = text.removeprefix("Error -3 while decompressing data: ")
-    return escape_controls(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
-
-
 def looks_like_log(head: bytes) -> bool:
     """Return whether the first bytes of a file may be those of a log, whatever its name is."""
-    return head.startswith((_GZIP, *_ZIP)) or _HEAD.match(without_bom(head)) is not None
+    if codec_of(head) or is_zip(head) or is_tar(head):
+        return True
+    text = without_bom(head)
+    return looks_like_table(text) or _HEAD.match(text) is not None
 
 
 def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
@@ -104,121 +76,99 @@ def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
         )
 
 
-def read_bytes(file: StoredFile, data: bytes, size: int, depth: int = 0) -> Iterator[Batch]:
+def read_bytes(file: StoredFile, data: bytes, size: int) -> Iterator[Batch]:
     """Yield the batches of one file's bytes, packed or not; never raises for their content.
 
     Args:
         file: where the bytes come from.
         data: the bytes as stored.
         size: number of bytes as stored; the first batch has it.
-        depth: how often the bytes were unpacked already.
     """
     if len(data) > LIMIT:
         yield Batch.damaged(file.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"))
-    elif depth > _MAX_NESTING:
-        yield Batch.damaged(file.name, Damage(0, f"packed more than {_MAX_NESTING} times"), size)
-    elif data.startswith(_GZIP):
-        text, damage = _gunzip(data)
-        if damage and not text:
-            yield Batch.damaged(file.name, damage, size)
-        elif damage:
-            yield from _read_text(StoredFile(file.name, expects_log=True), text, size, damage)
+    else:
+        yield from _read_packed(file, data, size, Budget(len(data)), 0)
+
+
+def _read_packed(file: StoredFile, data: bytes, size: int, budget: Budget, depth: int) -> Iterator[Batch]:
+    """Yield the batches of bytes that were unpacked `depth` times, and may unpack to no more than the budget."""
+    try:
+        while (codec := codec_of(data)) and depth <= _MAX_NESTING:
+            if starts_with_tar(data, codec):
+                yield from _read_members(file, tar_members(data, codec, budget), size, budget, depth + 1)
+                return
+            data, damage = decompress(data, codec, budget)
+            depth += 1
+            if damage:
+                yield from _read_damaged(file, data, size, damage, budget)
+                return
+        if depth > _MAX_NESTING:
+            yield Batch.damaged(file.name, Damage(0, f"packed more than {_MAX_NESTING} times"), size)
+        elif is_zip(data):
+            yield from _read_members(file, zip_members(data, budget), size, budget, depth)
+        elif is_tar(data):
+            yield from _read_members(file, tar_members(data, None, budget), size, budget, depth)
         else:
-            yield from read_bytes(file, text, size, depth + 1)
-    elif data.startswith(_ZIP):
-        yield from _read_zip(file, data, size, depth)
+            yield from _read_text(file, data, size, budget)
+    except BombError as error:
+        yield Batch.damaged(file.name, Damage(None, str(error)), size)
+    except MemoryError:
+        yield Batch.damaged(file.name, Damage(None, "needs more memory than there is"), size)
+
+
+def _read_damaged(
+    file: StoredFile, data: bytes, size: int, damage: Damage, budget: Budget
+) -> Iterator[Batch]:
+    """Yield what can be used of a file whose compression is damaged."""
+    if is_zip(data) or is_tar(data) or not data:
+        yield Batch.damaged(file.name, damage, size)
     else:
-        yield from _read_text(file, data, size)
+        yield from _read_text(StoredFile(file.name, expects_log=True), data, size, budget, damage)
 
 
-def _gunzip(data: bytes) -> tuple[bytes, Damage | None]:
-    """Return the content of all members of a gzip file, and what is wrong with the file."""
-    try:
-        if len(data) * _DEFLATE_RATIO <= LIMIT:
-            return _gunzip_whole(data), None
-    except _BAD_GZIP:
-        pass
-    return _gunzip_members(data)
-
-
-def _gunzip_members(data: bytes) -> tuple[bytes, Damage | None]:
-    """Unpack member by member, within the limit, to find the place of the error.
-
-    The content before a cut is used, though no checksum covers it. A member with wrong data or a wrong checksum is left
-    out as a whole: the error shows later than its place, and a changed letter would give a wrong grant.
-    """
-    whole: list[bytes] = []
-    position = total = 0
-    while position < len(data):
-        if not data.startswith(_GZIP, position):
-            rest = len(data) - position
-            if data.count(0, position) == rest:  # padding to a block size
-                break
-            reason = f"{rest:,} bytes that are not gzip after the end at byte {position:,}"
-            return b"".join(whole), Damage(position, reason)
-        member = zlib.decompressobj(31)
-        parts: list[bytes] = []
-        while not member.eof:
-            piece = data[position : position + CHUNK]
-            if not piece:
-                return b"".join(whole + parts), Damage(position, f"gzip ends at byte {position:,}")
-            try:
-                parts.append(member.decompress(piece, LIMIT + 1 - total))
-            except zlib.error as error:
-                where = f"the {len(piece):,} bytes from byte {position:,}"
-                reason = f"gzip is corrupt in {where}: {reason_of(error)}"
-                return b"".join(whole), Damage(position, reason)
-            position += len(piece) - len(member.unconsumed_tail) - len(member.unused_data)
-            total += len(parts[-1])
-            if total > LIMIT:
-                return b"", Damage(position, f"unpacks to more than {LIMIT:,} bytes")
-        whole += parts
-    return b"".join(whole), None
-
-
-def _read_zip(file: StoredFile, data: bytes, size: int, depth: int) -> Iterator[Batch]:
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
-    except _BAD_ZIP as error:
-        yield Batch.damaged(file.name, Damage(len(data), f"zip is cut or corrupt: {reason_of(error)}"), size)
-        return
-    if sum(member.file_size for member in members) > LIMIT:
-        yield Batch.damaged(file.name, Damage(0, f"unpacks to more than {LIMIT:,} bytes"), size)
-        return
-    if not members:
-        yield Batch.passed(file.name, "empty-zip", size)
+def _read_members(
+    file: StoredFile, members: Iterator[Member | Damage], size: int, budget: Budget, depth: int
+) -> Iterator[Batch]:
+    """Yield the batches of an archive's members, until they unpack to more than the budget."""
+    empty = True
     for member in members:
-        yield from _read_member(archive, member, f"{file.name}/{member.filename}", depth)
+        empty = False
+        if isinstance(member, Damage):
+            yield Batch.damaged(file.name, member, size)
+        else:
+            yield from _read_member(f"{file.name}/{member.name}", member, budget, depth)
+        if budget.left < 0:
+            raise BombError(f"unpacks to more than {budget.whole:,} bytes: the rest was not read")
+    if empty:
+        yield Batch.passed(file.name, "empty-archive", size)
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, depth: int) -> Iterator[Batch]:
-    parts = PurePosixPath(member.filename).parts
-    kind = "hidden" if any(part.startswith(".") for part in parts) else kind_of_name(member.filename)
-    if kind:
-        yield Batch.passed(name, kind, member.compress_size)
+def _read_member(name: str, member: Member, budget: Budget, depth: int) -> Iterator[Batch]:
+    if member.kind:
+        yield Batch.passed(name, member.kind, member.size)
         return
-    try:
-        data = archive.read(member)
-    except _BAD_ZIP as error:
-        yield Batch.damaged(
-            name,
-            Damage(member.header_offset, f"zip member is corrupt: {reason_of(error)}"),
-            member.compress_size,
-        )
+    if member.damage:
+        yield Batch.damaged(name, member.damage, member.size)
         return
-    expects_log = has_log_suffix(member.filename)
-    if expects_log or looks_like_log(data[:CHUNK]):
-        yield from read_bytes(StoredFile(name, expects_log), data, member.compress_size, depth + 1)
+    expects_log = has_log_suffix(member.name)
+    if expects_log or looks_like_log(member.content[:CHUNK]):
+        file = StoredFile(name, expects_log)
+        yield from _read_packed(file, member.content, member.size, budget, depth + 1)
     else:
-        yield Batch.passed(name, "not-json", member.compress_size)
+        yield Batch.passed(name, "not-json", member.size)
 
 
 # ---- text -----------------------------------------------------------------------------------------------
 
 
-def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None = None) -> Iterator[Batch]:
+def _read_text(
+    file: StoredFile, data: bytes, size: int, budget: Budget, damage: Damage | None = None
+) -> Iterator[Batch]:
     """Yield the batches of one unpacked file; `damage` is what unpacking found."""
+    if file.expects_log and is_implausible(data):
+        what = f"has too many values for its {len(data):,} bytes: they are no records"
+        yield Batch.damaged(file.name, damage or Damage(None, what), size)
+        return
     if damage is None:
         matching = cut_records(data, file.search) if file.search else None
         if matching is not None:
@@ -229,9 +179,13 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
             yield Batch(escape_controls(file.name), records, size=size)
             return
     text = without_bom(data)
+    rows = table_items(text, budget)
     reason = non_json_reason(text)
-    if damage or reason is None:
-        yield from _read_items(file, parse_items(text), size, damage, expects_log=_claims(file, text))
+    if rows is not None:
+        yield from _read_items(file, _until_noise(rows, len(data)), size, damage, expects_log=True)
+    elif damage or reason is None:
+        items = _until_noise(parse_items(text, budget), len(data))
+        yield from _read_items(file, items, size, damage, expects_log=_claims(file, text))
     elif _claims(file, text):
         yield Batch.damaged(file.name, Damage(0, reason), size)
     else:
@@ -240,6 +194,18 @@ def _read_text(file: StoredFile, data: bytes, size: int, damage: Damage | None =
 
 def _claims(file: StoredFile, text: bytes) -> bool:
     return file.expects_log or _OBJECT_HEAD.match(text) is not None
+
+
+def _until_noise(items: Iterator[Item], size: int) -> Iterator[Item]:
+    """Yield items until far too many of them are no records, or are nothing that policygen knows."""
+    unknown, bad = NOISE + size // _NOISE_BYTES, NOISE + size // (4 * _NOISE_BYTES)
+    for item in items:
+        yield item
+        bad -= isinstance(item, BadRecord)
+        unknown -= isinstance(item, PassedOver) and item.kind == "other-json"
+        if min(bad, unknown) < 0:
+            yield Damage(None, f"more than {NOISE:,} values are no records: the rest was not read")
+            return
 
 
 def _read_items(

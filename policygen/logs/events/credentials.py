@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-Channel = Literal["runtime", "service", "platform", "presigned", "interactive", "other"]
+Channel = Literal["runtime", "service", "platform", "presigned", "interactive", "desktop", "other"]
 """``runtime``: an SDK that names Lambda's environment; ``service``: an AWS service with the role's rights;
 ``platform``: Lambda's own poller or network; ``presigned``: a link that the workload signed and anybody may have used;
-``interactive``: a command line, console or browser; ``other``."""
+``interactive``: a command line, console or browser; ``desktop``: any program on a personal computer; ``other``."""
 
 
 class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -33,7 +33,7 @@ class CredentialUse(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 # SDKs append the value of AWS_EXECUTION_ENV, ``exec-env/AWS_Lambda_python3.12`` (1.6.4).
 _RUNTIME = re.compile(r"exec-env/AWS_Lambda", re.I)
-_PLATFORM = re.compile(r"\[?awslambda-worker/", re.I)
+_PLATFORM = re.compile(r"\[?awslambda-worker(?:/|\]?$)", re.I)
 # Sessions of tracing, pollers and network interfaces, with the function's role (1.6.4).
 _PLATFORM_SESSION = re.compile(r"tracing$|awslambda_")
 _SERVICE = re.compile(r"([a-z0-9-]+\.)+(amazonaws\.com(\.cn)?|aws\.internal)|AWS Internal", re.I)
@@ -43,7 +43,16 @@ _INTERACTIVE = re.compile(
     r"(?:^|[\[ ])(?:aws-cli|S3Console|AWSCloudShell|Mozilla|AWSPowerShell|aws-vault|PostmanRuntime|curl)/"
     r"|(?:^|[\[ ])(?:Cyberduck|S3 ?Browser)"
     r"|exec-env/CloudShell|\b(?:console|signin)\.(?:[a-z0-9-]+\.)?amazonaws\.com"
-    r"|\b(?:kali|parrotos|pentoo)\b|(?:^|[\[ ])(?:pacu|stratus-red-team|prowler|ScoutSuite|cloudfox|enumerate-iam)",
+    r"|(?:^|[\[ ])prowler",
+    re.I,
+)
+
+
+# Systems of personal computers, as SDKs and browsers name them: macOS, Windows' Linux, Docker's Linux on either; and
+# distributions and tools that serve to break in. No function or task runs on these.
+_DESKTOP = re.compile(
+    r"\bdarwin\b|\bos/macos\b|mac[_ ]os[_ ]x|macintosh|linuxkit|microsoft-standard|\b(?:kali|parrotos|pentoo)\b"
+    r"|(?:^|[\[ ])(?:pacu|stratus-red-team|ScoutSuite|cloudfox|enumerate-iam)\b",
     re.I,
 )
 
@@ -57,6 +66,8 @@ def channel_of(agent: str, via: str = "", from_ip_address: bool = False) -> Chan
         return "runtime"
     if _PLATFORM.match(agent):
         return "platform"
+    if _DESKTOP.search(agent):
+        return "desktop"
     return "interactive" if _INTERACTIVE.search(agent) else "other"
 
 

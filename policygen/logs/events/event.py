@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from policygen.catalog.call import ResourceEntry
+from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import Record, Resource
@@ -86,9 +86,10 @@ class SkippedRecord:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
 _QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
-_FIRST_DAY = "2013-11-13"  # CloudTrail's first day: it wrote no older record
-_CLOCK = re.compile(r"T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?Z")
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
+UNDATED = "its time cannot be read"
+"""The reason of a skipped record that would be a call if its time could be read: evidence that is missing."""
+NO_CALLER = "its userIdentity names no caller"
 _NOT_CALLS = {
     "AwsServiceEvent": "service event: AWS acted, no caller was authorised",
     "AwsConsoleSignIn": "sign-in: no IAM action is checked",
@@ -116,7 +117,8 @@ def principal_or_skip(record: Record) -> Principal | SkippedRecord:
         principal = principal_of(record)
         if principal.role or principal.kind not in {"AWSService", ""}:
             return principal
-        reason = "an AWS service called with its own rights, not with a role's"
+        service = principal.kind or (record.userIdentity and record.userIdentity.invokedBy)
+        reason = "an AWS service called with its own rights, not with a role's" if service else NO_CALLER
     return SkippedRecord(
         sanitize(record.eventID, 128), clean_word(record.eventSource), clean_word(record.eventName), reason
     )
@@ -161,7 +163,7 @@ def normalize(record: Record) -> EventFields:
 def denial_in(record: Record, fields: EventFields) -> Denial | None:
     """Return what the error message names of a denial; None where the call was not denied."""
     denied = fields.outcome is Outcome.DENIED
-    return denial_of(fields.error, (record.errorMessage or "")[:2048]) if denied else None
+    return denial_of(fields.error, (record.errorMessage or "")[:2048], fields.source) if denied else None
 
 
 def agent_of(record: Record) -> str:
@@ -175,7 +177,7 @@ def event_of(record: Record, principal: Principal) -> Event:
     return Event(
         sanitize(record.eventID, 128),
         sanitize(record.sharedEventID, 128) if record.sharedEventID else "",
-        record.eventTime or "",
+        utc_time(record.eventTime or ""),
         fields,
         principal,
         denial_in(record, fields),
@@ -197,27 +199,7 @@ def _not_a_call(record: Record) -> str:
         return "no eventSource or eventName: not an API call"
     if record.userIdentity is None:
         return "no userIdentity: not a caller's call"
-    if not _is_time(record.eventTime or ""):
-        return "its time cannot be read"
-    return ""
-
-
-def _is_time(text: str) -> bool:
-    """Return whether this is a time as CloudTrail writes it, ``2026-11-24T22:36:07Z``."""
-    return has_clock(text) and _is_day(text[:10])
-
-
-def has_clock(time: str) -> bool:
-    """Return whether a time of day follows the ten characters of a date."""
-    return _CLOCK.fullmatch(time, 10) is not None
-
-
-@lru_cache(maxsize=4096)
-def _is_day(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text and text >= _FIRST_DAY
-    except ValueError:
-        return False
+    return "" if utc_time(record.eventTime or "") else UNDATED
 
 
 def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...]:
@@ -226,7 +208,9 @@ def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...
         return ()
     return tuple(
         [
-            ResourceEntry((entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or "")[:64])
+            ResourceEntry(
+                (entry.type or "")[:128], entry.ARN[:2048], (entry.accountId or entry.accountid or "")[:64]
+            )
             for entry in entries
             if entry.ARN
         ]

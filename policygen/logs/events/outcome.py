@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Literal, cast
 
 from policygen.text import sanitize
+
+CodeMeaning = Literal["denied", "unauthenticated", "dependency", "used"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +28,8 @@ class Denial:
     resource: str = ""
     policy_type: str = ""
     explicit: bool = False
-
-    @property
-    def is_dependency(self) -> bool:
-        """Whether only a dependent part of the call was refused: then the call itself was authorised (1.10.1)."""
-        return self.policy_type.startswith(_DEPENDENCY_TYPE)
+    is_dependency: bool = False
+    """Whether only a dependent part of the call was refused: then the call itself was authorised (1.10.1)."""
 
 
 class Outcome(StrEnum):
@@ -60,22 +64,43 @@ _WEAK = re.compile(
     r"|InternalError\w*|InternalFailure|InternalServer\w*|Validation\w*|InvalidParameter\w*|MissingParameter\w*"
     r"|MalformedQueryString|InvalidRequest\w*|UnknownOperation\w*|UnsupportedOperation|SerializationException)"
 )
-# User pools return this for a wrong password or token of an end user, after IAM let the caller in; IAM's own refusal is
-# AccessDeniedException there (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/CommonErrors.html).
-_END_USER = ("cognito-idp.amazonaws.com", "NotAuthorizedException")
-_DEPENDENCY_TYPE = "dependency"
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
 _DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
 
+TELLING_CODES = "denied|unauthorized|forbidden|authoriz|insufficient|notpermitted|invalidaccess"
+"""A pattern for the codes, in any case, whose error message may name what was denied: all that mean a denial."""
+
+# The end of a resource without quotes is told by what follows; the names of objects have spaces.
 _MESSAGE = re.compile(
-    r"not authorized to perform:?\s+(?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)"
-    r'(?:\s+on\s+resource:?\s+(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+)))?',
+    r"[Nn]ot authorized to perform:?\s+(?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)"
+    r'(?:\s+on\s+(?:the\s+)?resource:?\s+(?:"(?P<quoted>[^"]*)"'
+    r"|(?P<bare>arn:[^\"]*?(?=\s+because\s+no\s|\s+with\s+an\s+explicit\s+deny)|\S+)))?",
 )
 _IMPLICIT = re.compile(r"because no (?P<type>[a-zA-Z -]+?) allows the")
 _EXPLICIT = re.compile(
-    r"with an explicit deny in (?:a|an|the) (?P<type>[a-zA-Z -]+?)(?:\s*[:,.]|\s+with\b|$)"
+    r"with an explicit deny(?: in (?:a|an|the) (?P<type>[a-zA-Z -]+?)(?:\s*[:,.]|\s+with\b|$))?"
 )
+_LONGEST_MESSAGE = 1024
+"""Bytes of an error message after which CloudTrail cuts it (1.1.5)."""
 _POLICY_WORD = re.compile(r"\s+polic(?:y|ies)$")
+
+
+@cache
+def _meanings() -> Mapping[tuple[str, str], CodeMeaning]:
+    """Return the table of error codes: (event source or "any", code) -> what it means."""
+    text = (files("policygen.logs.events") / "error_codes.toml").read_text("utf-8")
+    table = cast("dict[CodeMeaning, dict[str, list[str]]]", tomllib.loads(text))
+    return {
+        (source, code): meaning
+        for meaning, by_source in table.items()
+        for source, codes in by_source.items()
+        for code in codes
+    }
+
+
+def _meaning(code: str, source: str) -> CodeMeaning | None:
+    table = _meanings()
+    return table.get((source, code)) or table.get(("any", code))
 
 
 def outcome_of(code: str, source: str = "") -> Outcome:
@@ -84,8 +109,10 @@ def outcome_of(code: str, source: str = "") -> Outcome:
     Any other error of a service is taken to be raised after the permission check: the call counts as used, because a
     policy that allows too little breaks the workload (1.10.5).
     """
-    if not code or (source, code) == _END_USER:
+    if not code:
         return Outcome.USED
+    if meaning := _meaning(code, source):
+        return _OUTCOMES[meaning]
     if _DENIED.fullmatch(code) or code == "VpceAccessDenied":
         return Outcome.DENIED
     if code in _UNAUTHENTICATED:
@@ -93,19 +120,38 @@ def outcome_of(code: str, source: str = "") -> Outcome:
     return Outcome.WEAK if _WEAK.fullmatch(code) else Outcome.USED
 
 
-def denial_of(code: str, message: str) -> Denial:
-    """Return what an AccessDenied message names (1.11); "" for what it does not name."""
+_OUTCOMES: Mapping[CodeMeaning, Outcome] = {
+    "denied": Outcome.DENIED,
+    "unauthenticated": Outcome.UNAUTHENTICATED,
+    "dependency": Outcome.DENIED,
+    "used": Outcome.USED,
+}
+
+
+def denial_of(code: str, message: str, source: str = "") -> Denial:
+    """Return what an AccessDenied message of an event source names (1.11); "" for what it does not name."""
     found = _MESSAGE.search(message)
-    action = found["action"] if found else ""
+    if found and found.end() == len(message) and len(message.encode(errors="replace")) >= _LONGEST_MESSAGE:
+        found = None  # the name may have been cut
+    service, _, name = found["action"].partition(":") if found else ("", "", "")
+    action = f"{service.lower()}:{name}" if found else ""  # SNS writes its prefix in capitals
     resource = (found["quoted"] or found["bare"] or "") if found else ""
     if not found or found["quoted"] is None:
         resource = resource.rstrip(".,")
     explicit = _EXPLICIT.search(message)
     implicit = _IMPLICIT.search(message)
     kind = explicit or implicit
-    policy_type = _POLICY_WORD.sub("", kind["type"].strip()) if kind else ""
+    policy_type = _POLICY_WORD.sub("", (kind["type"] or "").strip()) if kind else ""
     if code == "VpceAccessDenied" or "due to a VPC endpoint policy" in message:
         policy_type = "VPC endpoint"
-    if not policy_type and (part := _DEPENDENCY.fullmatch(code)):
-        policy_type = f"{_DEPENDENCY_TYPE} ({part['part'].upper()})"
-    return Denial(sanitize(action), sanitize(resource, 1024), sanitize(policy_type, 64), explicit is not None)
+    part = _DEPENDENCY.fullmatch(code)
+    dependency = part is not None or _meaning(code, source) == "dependency"
+    if not policy_type and dependency:
+        policy_type = f"dependency ({part['part'].upper()})" if part else "dependency"
+    return Denial(
+        sanitize(action),
+        sanitize(resource, 1024),
+        sanitize(policy_type, 64),
+        explicit is not None,
+        dependency,
+    )

@@ -51,7 +51,7 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
     session = ""
     account = who.accountId or ""
     role_id, session_of_id = _split_id(who.principalId)
-    if kind == "AssumedRole" or (kind == "Role" and ":role/" in (who.arn or "")):
+    if _is_role(kind, who.arn or ""):
         # 1.3.3: some records put a session's ARN where the role's belongs, so ":role/" is asked for.
         if issuer and issuer.type in {None, "Role"} and ":role/" in (issuer.arn or ""):
             name = issuer.userName or (issuer.arn or "").rsplit("/", 1)[-1]
@@ -64,6 +64,8 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
     elif kind == "AWSAccount" and role_id:
         # The copy that another account received: no ARN, only the id and the session (1.4.3).
         role, session = RoleKey(account, role_id, "", ""), session_of_id
+    if role and ":" in role.name:  # 1.3.11: AWS's own role of an instance; no role of IAM has such a name
+        role = None
     scope = who.inScopeOf
     in_another_account = bool(role and recipient and account and recipient != account)
     return Principal(
@@ -82,6 +84,15 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
 _principal_cached = lru_cache(maxsize=4096)(_principal)
 
 
+def _is_role(kind: str, arn: str) -> bool:
+    """Return whether a role's session called; the type may be absent (1.2.2), and then the ARN tells."""
+    return (
+        kind == "AssumedRole"
+        or (kind == "Role" and ":role/" in arn)
+        or (not kind and ":assumed-role/" in arn)
+    )
+
+
 def _split_id(principal_id: str | None) -> tuple[str, str]:
     found = _AROA.fullmatch(principal_id or "")
     return (found[1], found[2] or "") if found else ("", "")
@@ -93,7 +104,9 @@ def _session_from_arn(arn: str) -> str:
 
 
 def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
-    """Return the role of a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1)."""
+    """Return the role of a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1), or of its own."""
+    if ":role/" in (who.arn or ""):
+        return RoleKey(who.accountId or "", role_id, who.arn or "", (who.arn or "").rsplit("/", 1)[-1])
     pieces = (who.arn or "").split("/", 2)
     if len(pieces) >= 2 and pieces[0].endswith(":assumed-role"):
         name = pieces[1]

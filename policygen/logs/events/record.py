@@ -57,6 +57,8 @@ class Resource(_Wire, frozen=True, gc=False):
 
     ARN: str | None = None
     accountId: str | None = None  # noqa: N815
+    accountid: str | None = None
+    """As some services spell it."""
     type: str | None = None
 
 
@@ -82,3 +84,15 @@ class Record(_Wire, frozen=True, gc=False):
     recipientAccountId: str | None = None  # noqa: N815
     sharedEventID: str | None = None  # noqa: N815
     readOnly: bool | None = None  # noqa: N815
+
+
+class CheckedRecord(_Wire, frozen=True, gc=False):
+    """The fields that decide whether a record can be used: what fails here fails in the full reading too."""
+
+    eventName: str  # noqa: N815
+    eventSource: str  # noqa: N815
+    userIdentity: UserIdentity  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
+    eventType: str | None = None  # noqa: N815
+    eventCategory: str | None = None  # noqa: N815
+    errorCode: str | None = None  # noqa: N815

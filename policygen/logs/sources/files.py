@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from policygen.errors import NothingFoundError, PolicygenError, UsageError
+from policygen.logs.decode.compression import CHUNK, LIMIT, reason_of
 from policygen.logs.decode.object_key import has_log_suffix, kind_of_name, parse_log_name
-from policygen.logs.decode.unpack import CHUNK, LIMIT, looks_like_log, read_stored, reason_of
+from policygen.logs.decode.unpack import looks_like_log, read_stored
 from policygen.logs.source import EVERYTHING, Batch, Damage, LogObject, LogSource, Reader, Scope
 from policygen.text import escape_controls
 

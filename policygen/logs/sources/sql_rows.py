@@ -18,9 +18,9 @@ from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import call_bucket, count_in
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.calls.evidence import Evidence
-from policygen.logs.calls.totals import Totals
+from policygen.logs.calls.totals import COPIED, LATE, Totals
 from policygen.logs.events.event import SkippedRecord, event_of, principal_or_skip
-from policygen.logs.events.outcome import Outcome
+from policygen.logs.events.outcome import TELLING_CODES, Outcome
 from policygen.logs.events.record import Record
 from policygen.text import clean_word, sanitize
 
@@ -62,6 +62,16 @@ _ROLE = (
     _table_column("issuer_name", "userIdentity.sessionContext.sessionIssuer.userName"),
     _table_column("recipient", "recipientAccountId"),
 )
+
+EVENT_TIME = "concat(substr({eventtime}, 1, 10), 'T', substr({eventtime}, 12, 8), 'Z')"
+"""A time that is `IS_TIME`, as `event_time.utc_time` writes it."""
+
+IS_TIME = (
+    "coalesce(regexp_like({eventtime}, '^20[0-9][0-9]-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
+    "|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-[0-2][0-9])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    "([.][0-9]+)?(Z|z| UTC)?$') AND {eventtime} >= '2013-11-13', FALSE)"
+)
+"""Whether a time has one of the forms that SQL compares; a record of another form is counted, and stops the run."""
 
 SESSION = (
     "coalesce(nullif(regexp_extract({useridentity.principalid}, '^AROA[A-Z0-9]{5,}:(.+)$', 1), ''),"
@@ -108,7 +118,7 @@ CALL_COLUMNS = (
     Column(
         "message",
         "errorMessage",
-        "CASE WHEN regexp_like({errorcode}, '(?i)denied|unauthorized|forbidden|authoriz|insufficient') THEN"
+        f"CASE WHEN regexp_like({{errorcode}}, '(?i){TELLING_CODES}') THEN"
         f" regexp_replace(substr({{errormessage}}, 1, 2048), '{_BLOB}[A-Za-z0-9_-]+$', '{_BLOB}') END",
     ),
     Column(
@@ -126,17 +136,17 @@ FILTER_COLUMNS = (
     _table_column("kind", "userIdentity.type"),
     Column(
         "identified",
-        "userIdentity.invokedBy",
-        "CASE WHEN coalesce({useridentity.accountid}, {useridentity.principalid}, {useridentity.arn},"
-        " {useridentity.invokedby}) IS NOT NULL THEN '*' END",
+        "userIdentity.userName",
+        "CASE WHEN coalesce({useridentity.type}, {useridentity.accountid}, {useridentity.principalid},"
+        " {useridentity.arn}, {useridentity.invokedby}) IS NOT NULL THEN '*' END",
     ),
+    Column("served", "userIdentity.invokedBy", "CASE WHEN {useridentity.invokedby} <> '' THEN '*' END"),
     Column("sourced", "eventSource", "CASE WHEN {eventsource} <> '' THEN '*' END"),
     Column("named", "eventName", "CASE WHEN {eventname} <> '' THEN '*' END"),
     Column(
         "timed",
         "eventTime",
-        "CASE WHEN regexp_like({eventtime}, '^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]"
-        "([.][0-9]+)?Z$') AND {eventtime} >= '2013-11-13' THEN '2013-11-13T00:00:00Z' END",
+        f"CASE WHEN {IS_TIME} THEN '2013-11-13T00:00:00Z' END",
     ),
 )
 """All that `event.principal_or_skip` reads to tell a call from other records."""
@@ -153,7 +163,10 @@ def _columns_if(condition: str, columns: Iterable[Column]) -> tuple[Column, ...]
     return tuple(Column(name, path, f"CASE WHEN {condition} THEN {sql} END") for name, path, sql in columns)
 
 
-_IS_ROLE = "{useridentity.type} IN ('AssumedRole', 'Role', 'AWSAccount')"
+_IS_ROLE = (
+    "({useridentity.type} IN ('AssumedRole', 'Role', 'AWSAccount')"
+    " OR strpos({useridentity.arn}, ':assumed-role/') > 0)"
+)
 
 GROUPING_SETS = (
     GroupingSet("recipient", _columns_if(_IS_ROLE, _ROLE)),
@@ -184,7 +197,7 @@ GROUPING_SETS = (
             "{noted}",
             (
                 Column("notice_id", "eventID", "{eventid}"),
-                Column("notice_time", "eventTime", "{eventtime}"),
+                Column("notice_time", "eventTime", EVENT_TIME),
                 Column("notice_source", "eventSource", "{eventsource}"),
                 Column("notice_name", "eventName", "{eventname}"),
                 Column("notice_region", "awsRegion", "{awsregion}"),
@@ -280,13 +293,13 @@ def _count_caller(totals: Totals, row: Row, record: Record, foreign: Counter[Rol
     if isinstance(caller, SkippedRecord):
         totals.ignored[caller.reason] += events
     elif _is_true(row["late"]):
-        totals.ignored["after the window"] += events
+        totals.ignored[LATE] += events
     elif caller.role is None:
         totals.principals[caller.kind or "unknown"] += events
     elif not caller.is_cross_account_copy:
         totals.roles[caller.role] += events
     elif _is_true(row["copied"]):
-        totals.ignored["another account's copy of a call that was read already"] += events
+        totals.ignored[COPIED] += events
     else:
         foreign[caller.role] += events
 

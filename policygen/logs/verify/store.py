@@ -20,7 +20,7 @@ import msgspec
 from policygen.account.aws_errors import error_code, is_aws_error
 from policygen.account.aws_session import Aws
 from policygen.errors import UsageError
-from policygen.logs.decode.unpack import reason_of
+from policygen.logs.decode.compression import reason_of
 from policygen.logs.source import EVERYTHING, LogObject, Scope
 from policygen.logs.verify.chain import Keys, add_hours
 from policygen.logs.verify.digest import MAX_DIGEST_BYTES, DigestFile, parse_digest_name

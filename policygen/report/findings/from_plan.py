@@ -136,15 +136,12 @@ def _call_key(one: PlanAnomaly) -> tuple[str, str]:
 
 def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     """Report what the suggestion removes, narrows and adds."""
-    seasonal = {one.action: one.says for one in plan.seasonal}
     dropped = {one.action for one in plan.decisions.losses}  # they have findings of their own
     removed = (one for one in plan.changes if one.kind == "removed" and one.action not in dropped)
     gone = ((_removal_key(one), one) for one in removed)
     for (rule, service), changes in sorted(grouped(gone).items(), key=lambda one: -len(one[1])):
         names = [one.action for one in changes]
-        reasons = sorted(
-            {one.why for one in changes} | {seasonal[name] for name in names if name in seasonal}
-        )
+        reasons = sorted({one.why for one in changes})
         yield write(
             rule=RULES[rule],
             subject=names[0] if len(names) == 1 else f"{len(names):,} actions of {service}",

@@ -247,12 +247,16 @@ def _questions(plan: Plan) -> Iterator[Section]:
         f"{code(f'--open {one.type}')} writes the type whole."
         for one in plan.questions
     ]
-    for (service, says), actions in seasonal_groups(plan).items():
-        kept = actions[0] if len(actions) == 1 else f"'{service}:*'"
-        items.append(
-            f"- {_names(actions)} go; {prose(says)} {code(f'--keep {kept}')} keeps what today grants."
+    seasonal = seasonal_groups(plan)
+    for (service, says), actions in seasonal.items():
+        offer = "".join(
+            f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service, actions)[:1]
         )
-    unknown = grouped((one.service, one.action) for one in plan.changes if one.kind == "unknown")
+        items.append(f"- {_names(actions)} {'stays' if len(actions) == 1 else 'stay'}: {prose(says)}{offer}.")
+    said = {says for _, says in seasonal}
+    unknown = grouped(
+        (one.service, one.action) for one in plan.changes if one.kind == "unknown" and one.why not in said
+    )
     for service, actions in unknown.items():
         kept = f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today"
         offer = "".join(f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service)[:1])

@@ -36,7 +36,7 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
     lines = [*wrapped("", _head(batch)), *_warnings(batch), "", f"{'role':<{_NAME}}{_COLUMNS}"]
     lines += [_line(row, batch.end_time) for row in shown]
     if len(shown) < len(ordered):
-        lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--all lists them)")
+        lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--details lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
     for total in totals_by_verdict(ordered):
         lines += wrapped(f"{total.verdict:<10}{total.roles:>5,}  ", _sum(total))

@@ -85,7 +85,9 @@ def _blind_services(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[s
     }
     gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
     names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
-    yield from wrapped("  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--all lists them)", "      ")
+    yield from wrapped(
+        "  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--details lists them)", "      "
+    )
     yield right(f"      keep  {pluralize(sum(kept.values()), 'action')} kept as today", "not visible")
     yield from _removals(gone)
 
@@ -158,7 +160,7 @@ def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange])
     for i, line in enumerate(shown):
         yield right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
     if len(shown) < len(words):
-        yield f"            and more (--all lists them; {len(used)} in all)"
+        yield f"            and more (--details lists them; {len(used)} in all)"
     yield from _uncertain(requests, show_all=section.show_all)
     yield from _generalisations(section, requests)
 
@@ -203,15 +205,20 @@ def _generalisations(section: _Section, requests: Sequence[Request]) -> Iterator
 def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all: bool) -> Iterator[str]:
     names = sorted(removed, key=lambda name: (-count_changes(removed[name]), name))
     shown = names if show_all else names[:LISTED]
-    more = "" if len(shown) == len(names) else " … (--all lists them)"
+    more = "" if len(shown) == len(names) else " … (--details lists them)"
     yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
     yield from _removals([group for gone in removed.values() for group in gone])
 
 
 def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
     """List what a person must decide, and what would let the logs decide it."""
-    asked = [name for name, groups in services.items() if any(one.kind == "unknown" for one in groups)]
     seasonal = seasonal_groups(plan)
+    says = {why for _, why in seasonal}
+    asked = [
+        name
+        for name, groups in services.items()
+        if any(one.kind == "unknown" and one.why not in says for one in groups)
+    ]
     total = len(asked) + len(plan.questions) + len(seasonal)
     if not total:
         return
@@ -226,9 +233,10 @@ def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -
         )
     for (service, why), actions in list(seasonal.items())[:LISTED]:
         names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
-        yield from wrapped("  ? ", f"{names} go; {why}", "    ")
-        what = actions[0] if len(actions) == 1 else f"'{service}:*'"
-        yield from wrapped("      ", f"--keep {what} keeps what today grants; more --days may show it")
+        verb = "stays" if len(actions) == 1 else "stay"
+        yield from wrapped("  ? ", f"{names} {verb}; {why}", "    ")
+        offers = [f"{one.option} {one.effect}" for one in drop_options(plan, service, actions)[:1]]
+        yield from wrapped("      ", "; ".join([*offers, "more --days may show it"]))
     if not asked:
         return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")

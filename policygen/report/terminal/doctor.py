@@ -121,7 +121,7 @@ def _table(health: Health, *, show_all: bool) -> Iterator[str]:
         state = "not logged, or in part" if known else "not known whether logged"
         yield from wrapped(
             f"  {'✘' if known else '?'} ",
-            f"data events of {pluralize(len(hidden), 'type')}: {state}: {_few(hidden)} (--all lists them)",
+            f"data events of {pluralize(len(hidden), 'type')}: {state}: {_few(hidden)} (--details lists them)",
             "    ",
         )
 

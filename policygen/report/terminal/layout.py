@@ -57,7 +57,7 @@ def entries(title: str, mark: str, items: Sequence[tuple[str, str]], limit: int 
 def more(count: int, limit: int | None) -> Iterator[str]:
     """Yield the line that counts what was cut, if anything was."""
     if limit is not None and count > limit:
-        yield f"    and {count - limit} more (--all lists them)"
+        yield f"    and {count - limit} more (--details lists them)"
 
 
 _SPARKS = "▁▂▃▄▅▆▇█"

@@ -14,6 +14,7 @@ from policygen.report.figures import Figure, figures, grouped
 from policygen.report.suspects import suspects_by_sign
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, WIDTH, entries, in_ascii, more, right, wrapped
+from policygen.report.terminal.records import render_records
 from policygen.report.terminal.verdict import render_decisions, render_losses, render_risk, render_verdict
 from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
@@ -25,7 +26,8 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False) -> s
 
     Args:
         plan: what to show.
-        show_all: list every service and every resource; else long lists are cut, with their number.
+        show_all: list every service and every resource, and what became of the records; else long lists are cut, with
+            their number.
         ascii_only: for terminals without Unicode.
     """
     lines = [
@@ -35,6 +37,7 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False) -> s
         "",
         *render_changes(plan, show_all=show_all),
         *_findings(plan, limit=None if show_all else LISTED),
+        *(render_records(plan) if show_all else ()),
         *_next(plan),
     ]
     text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"

@@ -30,7 +30,7 @@ class Feature(NamedTuple):
     source: str
     """URL."""
     whole: bool = False
-    """Whether the configuration names everything for which a role may need these actions."""
+    """Whether the configuration names everything for which a role may need those that CloudTrail never shows."""
 
 
 @cache

@@ -35,8 +35,10 @@ class KeepResult:
     removed: Mapping[str, str] = field(default_factory=dict)
     """Action -> why its absence from the logs means something, or which decision drops it."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
-    """Removed action -> what IAM saw of it before the window."""
+    """Kept action -> what IAM saw of it before or after the window."""
     last_accessed: Mapping[str, str] = field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""
+    needed: frozenset[str] = frozenset()
+    """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""

@@ -1,7 +1,7 @@
 """What AWS's own services do with a role, from configuration and not from logs (3.6).
 
-Lambda writes logs with the function's role, and CloudTrail never shows it; records of failures are delivered only after
-failures. These are needs, not grants: `retain` cuts them to what the current policies grant.
+Lambda writes logs with the function's role, and CloudTrail never shows the writing; records of failures are delivered
+only after failures. These are needs, not grants: `retain` cuts them to what the current policies grant.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _function_needs(function: Function, used: Sequence[AccessRequest]) -> Iterat
     if place is None:
         return
     if function.log_group:
-        why = f"Lambda writes the logs of {name}; CloudTrail never shows it"
+        why = f"Lambda writes the logs of {name}; CloudTrail never shows the writing"
         yield from needs("logging", _group(place, arn.escape(function.log_group)), why)
     if function.vpc:
         yield from needs("vpc", "*", f"Lambda connects {name} to its VPC, rarely within a window")

@@ -6,18 +6,21 @@ use (`unobservable`), or a person decided so (`decisions`). Each keep stays insi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified
 from policygen.catalog.service_names import label, service_prefix
+from policygen.catalog.visibility import visibility_of
 from policygen.evidence.anomalies import SET_APART
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.last_accessed import LastAccessedFinding, last_accessed_finding
+from policygen.evidence.coverage.event_set import GLOBAL_LEADERS
+from policygen.evidence.coverage.role_report import RoleReport, attempts, unread_regions
+from policygen.evidence.coverage.tracked_regions import ANY_REGION, regions_of_statements
 from policygen.evidence.usage import Usage
-from policygen.iam.arn import service_of
+from policygen.iam import arn
 from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
@@ -71,18 +74,17 @@ def keep_without_evidence(
     role = usage.role.name
     if current is None or current_actions is None or bounds is None:
         alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
-        return KeepResult(tuple(alone.keeps), dropped=alone.dropped)
+        return KeepResult(tuple(alone.keeps), needed=alone.actions, dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
-    services, actions = _read_names(usages)
     unobservable = keep_unobservable(
         current_actions,
         coverage,
-        _settled_actions(platform),
+        _settled_actions(platform, coverage, min_days),
         usage.requests,
         _unmapped_services(usage, current),
-        services=services,
-        last_accessed=_last_accessed(usage, current, services, actions),
+        last_accessed=_role_report(usages, coverage, current),
+        unread=unread_regions(attempts(current.last), usage.window, coverage.regions) if current.last else {},
         min_days=min_days,
     )
     wanted = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, role, current_actions)]
@@ -100,6 +102,7 @@ def keep_without_evidence(
         # What is carried over was used: `drop_observed` has decided about it before.
         keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
         removed={**removed, **dropped_reasons},
+        needed=needed.actions,
         dropped=needed.dropped,
     )
 
@@ -116,24 +119,52 @@ def _platform_keeps(usage: Usage, coverage: Coverage, current: CurrentAccess) ->
     )
 
 
-def _settled_actions(platform: Iterable[Keep]) -> frozenset[str]:
-    """Return the actions that are needed for nothing but what the configuration names, though no log shows them."""
-    whole = {name for name, feature in features().items() if feature.whole}
-    return frozenset(keep.grant.action for keep in platform if keep.feature in whole)
+def _settled_actions(platform: Iterable[Keep], coverage: Coverage, min_days: int) -> frozenset[str]:
+    """Return the actions that are needed for nothing but what the configuration names, though no log shows them.
+
+    The configuration settles only what CloudTrail never shows, and only where the feature's other actions were visible:
+    a group of its own that a function writes to would have shown by its streams.
+    """
+    settled: set[str] = set()
+    kept = [keep for keep in platform if keep.feature and features()[keep.feature].whole]
+    for name in sorted({keep.feature for keep in kept}):
+        shown = [one for one in features()[name].actions if visibility_of(one).kind != "never"]
+        if all(coverage.absence(one, "*", min_days).blind_spot is None for one in shown):
+            settled |= {keep.grant.action for keep in kept if keep.feature == name} - set(shown)
+    return frozenset(settled)
 
 
-def _last_accessed(
-    usage: Usage, current: CurrentAccess, services: frozenset[str], actions: frozenset[str]
-) -> Callable[[str], LastAccessedFinding] | None:
-    """Return a function that looks an action up in IAM's last-accessed report; None where that was not read."""
+def _role_report(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> RoleReport | None:
+    """Return what is needed to read IAM's last-accessed report of the role; None where there is none."""
     if current.last is None:
         return None
-    created = current.role.create_date if current.role else ""
+    seen: dict[str, set[tuple[str, str]]] = {}
+    for usage in usages:
+        for name, places in usage.seen.items():
+            seen.setdefault(name, set()).update(places)
+    place = arn.parse(current.role.key.arn) if current.role else None
+    return RoleReport(
+        report=current.last,
+        window=usages[0].window,
+        seen=seen,
+        created=current.role.create_date if current.role else "",
+        worked_in=_working_regions(usages, coverage, current),
+        leader=GLOBAL_LEADERS.get(place.partition if place else "aws", "us-east-1"),
+    )
 
-    def find(action: str) -> LastAccessedFinding:
-        return last_accessed_finding(action, current.last, usage.window, services, actions, created=created)
 
-    return find
+def _working_regions(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> frozenset[str]:
+    """Return the regions in which the role may have worked.
+
+    Where anybody was at work, the role may have used what no log shows. Where no trail logs all regions, it may have
+    worked anywhere.
+    """
+    found = {*coverage.regions, *(function.region for function in current.functions or ())}
+    found |= {region for usage in usages for region in usage.regions}
+    found |= regions_of_statements(one for policy in current.policies for one in policy.statements)
+    if not any(trail.multi_region for trail in coverage.active_trails):
+        found.add(ANY_REGION)
+    return frozenset(found)
 
 
 def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
@@ -147,6 +178,11 @@ class _Needs(NamedTuple):
 
     keeps: list[Keep]
     dropped: DroppedNeeds
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions of what is left."""
+        return frozenset(keep.grant.action for keep in self.keeps)
 
 
 def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str) -> _Needs:
@@ -192,16 +228,3 @@ def _unmapped_services(usage: Usage, current: CurrentAccess) -> frozenset[str]:
     own = {function.unqualified for function in current.functions or ()}
     polled = unknown_sources(one for one in current.mappings if unqualified(one.function_arn) in own)
     return frozenset(service_prefix(one.source) or label(one.source) for one in usage.unmapped) | set(polled)
-
-
-def _read_names(usages: Sequence[Usage]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the services and actions of which any event was read, denied ones too, since IAM counts attempts."""
-    services = {
-        service_prefix(bucket.call.source) or label(bucket.call.source)
-        for usage in usages
-        for bucket in usage.daily
-    }
-    actions = {request.action for usage in usages for request in usage.requests}
-    actions |= {request.action for usage in usages for request in usage.denied if request.action}
-    services |= set(map(service_of, actions))
-    return frozenset(services), frozenset(actions)

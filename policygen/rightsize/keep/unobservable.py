@@ -7,23 +7,22 @@ of a role is in `platform`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from policygen.catalog.visibility import hidden_pass_role
-from policygen.days import days_between
+from policygen.catalog.action_events import event_names
+from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding
 from policygen.evidence.coverage.observability import AbsenceVerdict
+from policygen.evidence.coverage.role_report import RoleReport
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.model import Keep, KeepResult
-
-FindLastAccessed = Callable[[str], LastAccessedFinding]
-"""Looks an action up in IAM's last-accessed report."""
 
 
 def keep_unobservable(
@@ -33,8 +32,8 @@ def keep_unobservable(
     used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
     *,
-    services: Collection[str] = (),
-    last_accessed: FindLastAccessed | None = None,
+    last_accessed: RoleReport | None = None,
+    unread: Mapping[str, str] | None = None,
     min_days: int = 0,
 ) -> KeepResult:
     """Decide for each current permission whether its absence from the logs means that it is not used.
@@ -45,19 +44,27 @@ def keep_unobservable(
         settled: actions whose need is known from configuration, so that they are not kept whole.
         used: observed requests.
         unmapped: IAM prefixes of services with a call that could not be mapped.
-        services: IAM prefixes of services of which any event of the role was read.
-        last_accessed: looks an action up in IAM's last-accessed report; None where that was not read.
+        last_accessed: IAM's last-accessed report of the role; None where it was not read.
+        unread: region in which the role works and of which nothing was read -> how that is known.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    builder = _KeepBuilder(coverage, used, unmapped, services, last_accessed, min_days)
-    for action, statements in current_actions.items():
-        if action not in settled:
-            builder.add(action, statements)
+    builder = _KeepBuilder(coverage, used, unmapped, last_accessed, unread or {}, min_days)
+    asked = [action for action in current_actions if action not in settled]
+    # First what can be asked for by itself: what comes along with other calls is judged by them.
+    for action in sorted(asked, key=_comes_along):
+        builder.add(action, current_actions[action])
     return builder.result()
 
 
 _Place = tuple[str, Conditions, tuple[str, ...]]
 """Resource, conditions and excluded resources: where a statement grants its actions."""
+
+
+def _comes_along(action: str) -> int:
+    """Return 1 for an action that is checked along with calls for other ones, 0 for any other."""
+    known = reference.action(action)
+    tags = known is not None and "Tagging" in known.access_level
+    return int(tags or visibility_of(action).kind == "implied")
 
 
 class _KeepBuilder:
@@ -68,26 +75,27 @@ class _KeepBuilder:
         coverage: Coverage,
         used: Collection[AccessRequest],
         unmapped: Collection[str],
-        services: Collection[str],
-        last_accessed: FindLastAccessed | None,
+        last_accessed: RoleReport | None,
+        unread: Mapping[str, str],
         min_days: int,
     ) -> None:
         self._keeps: list[Keep] = []
         self._removed: dict[str, str] = {}
-        self._seasonal: dict[str, str] = {}
+        self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
         self._coverage, self._unmapped, self._last_accessed = coverage, unmapped, last_accessed
-        self._services = {*services, *unmapped}
+        self._unread = unread
         self._places: dict[int, list[_Place]] = {}
-        self._unused_services: dict[str, bool] = {}
         self._passing = sorted({request.action for request in used} & hidden_pass_role())
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
+        self._carriers: dict[tuple[str, str], str] = {}
+        """(service, event) -> an action that may have been used, unseen, by such a call."""
         self._min_days = min_days
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
-        return KeepResult(tuple(self._keeps), self._removed, self._seasonal, self._reports)
+        return KeepResult(tuple(self._keeps), self._removed, self._outside, self._reports)
 
     def add(self, action: str, statements: Sequence[Statement]) -> None:
         """Decide about one action and the statements that grant it."""
@@ -95,22 +103,51 @@ class _KeepBuilder:
         doubt = None
         if known is None or service_of(action) in self._doubted:
             doubt = self._doubt(action, known)
-        report = self._last_accessed(action) if self._last_accessed else None
-        if report and report.kind != "silent":
-            self._reports[action] = report.why
+        report = self._last_accessed.find(action) if self._last_accessed else None
+        carried = self._carried(action) if _comes_along(action) else None
         # Thousands of actions are granted by the same few statements.
         places = self._places.get(id(statements))
         if places is None:
-            places = self._places[id(statements)] = _places(statements)
+            places = self._places[id(statements)] = places_of(statements)
+        said = report.why if report and report.kind != "silent" else ""
         for resource, conditions, excluded in places:
             blind_spot, why = (doubt, "") if doubt else self._absence(action, resource, report)
+            blind_spot = blind_spot or carried
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
                 self._keeps.append(Keep(grant, "unknown", blind_spot.why, blind_spot))
+                self._carry(action, blind_spot)
+                if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
+                    said = f"{report.why}; it does not track {elsewhere}"
             else:
                 self._removed.setdefault(action, why)
-        if action in self._removed and report and report.kind == "seasonal":
-            self._seasonal[action] = report.why
+        if said:
+            self._reports[action] = said
+        if report and report.kind == "used_outside":
+            self._outside[action] = report.why
+
+    # --- What comes along with other calls ---
+
+    def _carry(self, action: str, blind_spot: BlindSpot) -> None:
+        """Remember an action that may have been used: what its calls ask for besides may have been used as well."""
+        if blind_spot.id not in _MAY_BE_CALLED or _comes_along(action):
+            return
+        for event in event_names(action):
+            self._carriers.setdefault((service_of(action), event), action)
+        if passes_role(action):
+            self._carriers.setdefault(_PASSES, action)
+
+    def _carried(self, action: str) -> BlindSpot | None:
+        """Return why an action may have come along with a call that the logs do not show; None where none may have."""
+        keys = [(service_of(action), event) for event in event_names(action)]
+        keys = [_PASSES] if action == "iam:PassRole" else keys
+        carrier = next((self._carriers[one] for one in keys if one in self._carriers), "")
+        if not carrier:
+            return None
+        why = f"it comes along with {carrier}, of which the logs cannot tell whether it was used"
+        return BlindSpot("comes-along", action, why, f"decide about {carrier}")
+
+    # --- Reasons to doubt, whatever the resource ---
 
     def _doubt(self, action: str, known: reference.Action | None) -> BlindSpot | None:
         """Return why an action may have been used unseen, whatever the resource; None where nothing says so."""
@@ -130,44 +167,69 @@ class _KeepBuilder:
             return BlindSpot("tags-on-create", action, why, "decide by hand")
         return None
 
+    # --- What an absence means ---
+
     def _absence(self, action: str, resource: str, report: LastAccessedFinding | None) -> AbsenceVerdict:
         """Decide what the absence of calls on a resource means, by the logs and by IAM's report."""
-        if report and report.kind == "used_unseen":
-            return AbsenceVerdict(
-                BlindSpot("used-unseen", action, report.why, "find the log that holds it"), ""
-            )
+        if report and report.kind in _USED:
+            spot, remedy = _USED[report.kind]
+            return AbsenceVerdict(BlindSpot(spot, action, report.why, remedy), "")
         found = self._coverage.absence(action, resource, self._min_days)
-        blind_spot = found.blind_spot
-        if blind_spot and report and report.kind == "idle":
-            seen = self._coverage.observability(action, resource, reference.reads_only(action))
-            if not seen.visible and self._is_long_enough(report):
-                return AbsenceVerdict(None, report.why)
-        if blind_spot and blind_spot.id == "no-event" and self._is_unused_service(service_of(action)):
-            return AbsenceVerdict(None, "no event of it is known, and the role never used its service")
-        return found
+        blind_spot = found.blind_spot or self._unread_region(action, resource)
+        if blind_spot is None:
+            return found
+        if self._is_idle(action, resource, report):
+            return AbsenceVerdict(None, report.why if report else "")
+        return AbsenceVerdict(blind_spot, "")
 
-    def _is_unused_service(self, service: str) -> bool:
-        """Return whether no event of a service was read although the logs would have shown some of its actions."""
-        if service in self._services:
+    def _unread_region(self, action: str, resource: str) -> BlindSpot | None:
+        """Return a blind spot where the role works in a region of which nothing was read; None where it does not."""
+        if not self._unread or service_of(action) in GLOBAL:
+            return None
+        pieces = resource.split(":", 5)
+        place = pieces[3] if len(pieces) == 6 else ""
+        named = place if place and not set(place) & set("*?$") else ""
+        for region, how in self._unread.items():
+            if named in ("", region):
+                why = f"no event of anyone was read in {region}, and {how}"
+                return BlindSpot("region-not-read", action, why, f"give the files of {region} to --logs")
+        return None
+
+    def _is_idle(self, action: str, resource: str, report: LastAccessedFinding | None) -> bool:
+        """Return whether IAM's silence proves that a permission that the logs do not show is not used."""
+        if report is None or report.kind != "idle" or self._last_accessed is None:
             return False
-        if service not in self._unused_services:
-            answers = map(self._coverage.observability, reference.action_names(service))
-            self._unused_services[service] = any(
-                one.visible and one.days >= self._min_days for one in answers
-            )
-        return self._unused_services[service]
+        if not self._last_accessed.is_long_enough(report, self._min_days) or self._untracked(
+            report, resource
+        ):
+            return False
+        seen = self._coverage.observability(action, resource, reference.reads_only(action))
+        return not seen.visible or self._unread_region(action, resource) is not None
 
-    def _is_long_enough(self, report: LastAccessedFinding) -> bool:
-        """Return whether an absence in IAM's report lasts to the window's end, and for the days needed.
-
-        A role that was made yesterday had no attempt before either.
-        """
-        since, until = report.since[:10], report.until[:10]
-        reaches_end = until >= self._coverage.window.last_day
-        return reaches_end and days_between(since, until) + 1 >= self._min_days
+    def _untracked(self, report: LastAccessedFinding, resource: str) -> str:
+        return self._last_accessed.untracked(report, resource) if self._last_accessed else ""
 
 
-def _places(statements: Sequence[Statement]) -> list[_Place]:
+_USED = {
+    "used_unseen": ("used-unseen", "find the log that holds it"),
+    "used_outside": ("used-outside-window", "keep it, or read the logs of that day: more --days"),
+}
+"""Kind of finding -> the blind spot that an attempt proves, and its remedy."""
+
+_PASSES = ("iam", "any call that passes a role")
+
+_MAY_BE_CALLED = frozenset(
+    {
+        "used-unseen", "used-outside-window", "region-not-read", "trail-not-read", "trail-unknown", "region-not-logged",
+        "reads-not-logged", "writes-not-logged", "source-excluded", "caller-excluded", "window-not-covered",
+        "data-events-off", "data-events-partly", "unmapped-call",
+    }
+)  # fmt: skip
+"""Blind spots of actions that a call asks for, and not of those that are only checked along with others."""
+
+
+def places_of(statements: Sequence[Statement]) -> list[_Place]:
+    """Return where statements grant their actions: resource, conditions, excluded resources."""
     found: list[_Place] = []
     for statement in statements:
         excluded = statement.resources if statement.not_resources else ()

@@ -16,8 +16,10 @@ from policygen.logs.calls.totals import CHANGE_EVENTS
 from policygen.logs.sources.athena.table import Table, literal
 from policygen.logs.sources.sql_rows import (
     CALL_COLUMNS,
+    EVENT_TIME,
     FILTER_COLUMNS,
     GROUPING_SETS,
+    IS_TIME,
     SESSION,
     SUMMARY_COLUMNS,
 )
@@ -137,9 +139,37 @@ _OWN_COPY = (
     "coalesce({useridentity.type} IN ('AssumedRole', 'Role') AND nullif({sharedeventid}, '') IS NOT NULL"
     f" AND (coalesce({{recipientaccountid}}, '') IN ('', {_ROLE_ACCOUNT}) OR {_ROLE_ACCOUNT} = ''), FALSE)"
 )
-_EVENT = (
-    "coalesce(nullif({eventid}, ''), concat_ws(chr(31), {eventtime}, {eventsource}, {eventname}, {awsregion},"
-    " {useridentity.principalid}, {sourceipaddress}, {useragent}, {errorcode}, {requestparameters}))"
+# What identifies a record, as in `dedup.key_of`: its id and what is read of it.
+_EVENT = "concat_ws(chr(31), {})".format(
+    ", ".join(
+        f"coalesce({one}, '')"
+        for one in (
+            "{eventid}",
+            "{eventtime}",
+            "{eventsource}",
+            "{eventname}",
+            "{awsregion}",
+            "{eventtype}",
+            "{eventcategory}",
+            "{useridentity.type}",
+            "{useridentity.principalid}",
+            "{useridentity.arn}",
+            "{useridentity.accountid}",
+            "{useridentity.invokedby}",
+            "{useridentity.sessioncontext.sessionissuer.arn}",
+            "{useridentity.sessioncontext.sessionissuer.principalid}",
+            "{sourceipaddress}",
+            "{useragent}",
+            "{errorcode}",
+            "{errormessage}",
+            "{requestparameters}",
+            "{additionaleventdata}",
+            "{recipientaccountid}",
+            "{sharedeventid}",
+            "{vpcendpointid}",
+            "json_format(CAST(transform({resources}, r -> ARRAY[r.type, r.arn, r.accountid]) AS JSON))",
+        )
+    )
 )
 
 
@@ -150,12 +180,13 @@ def _deduplicated(
     day = query.until.day.isoformat() if query.until else ""
     conditions = [*table.partition_conditions(query.first, day, query.account), *where]
     if query.first:
-        conditions.append(f"{{eventtime}} >= {literal(query.first)}")
+        # A time that SQL cannot compare may lie in the window.
+        conditions.append(f"({{eventtime}} >= {literal(query.first)} OR NOT {IS_TIME})")
     # A view has no files, so any of the copies is taken.
     order = "" if table.view else ' ORDER BY "$path"'
     selected = [f"{sql} AS {name}" for name, sql in columns]
     selected += [
-        "{eventtime} AS time",
+        f"{EVENT_TIME} AS time",
         "coalesce({eventid}, '') AS id",
         f"{_OWN_COPY} AS own",
         "coalesce(nullif({sharedeventid}, ''), {eventid}) AS shared",
@@ -194,7 +225,7 @@ def _late_condition(query: CallsQuery) -> str:
     if query.until is None:
         return "FALSE"
     end = query.until.text
-    return f"substr({{eventtime}}, 1, {len(end)}) > {literal(end)}"
+    return f"({IS_TIME} AND substr({EVENT_TIME}, 1, {len(end)}) > {literal(end)})"
 
 
 def change_event_condition() -> str:

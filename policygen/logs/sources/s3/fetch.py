@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from policygen.account.aws_errors import is_aws_error
 from policygen.account.aws_session import open_session, user_agent
-from policygen.logs.decode.unpack import LIMIT, read_stored
+from policygen.logs.decode.compression import LIMIT
+from policygen.logs.decode.unpack import read_stored
 from policygen.logs.source import Batch, Damage, LogObject, Reader
 from policygen.logs.sources.s3.client import S3Access, client_of, failure_batch, is_broken_connection
 from policygen.logs.sources.s3.prefetch import map_in_order

@@ -39,7 +39,7 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         calls = _calls([evidence for _, evidence in members])
         resources = sorted({request.resource for request, _ in members})
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
-        source, place = _nearest(sources, action)
+        source, place = nearest(sources, action)
         yield Finding(rule, action, f"{calls} on {on}; {reason}", _FIXES[rule.id], source.name, place, on)
 
 
@@ -111,7 +111,7 @@ class _Replay:
         )
 
 
-def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
+def nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
     """Return the place of the first Allow pattern that matches an action, else its service, else the first line."""
     service = action.split(":", 1)[0] + ":"
     for fits in (
@@ -134,7 +134,7 @@ def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fin
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
         if replay.denies(request):
-            source, place = _nearest(sources, keep.grant.action)
+            source, place = nearest(sources, keep.grant.action)
             yield Finding(
                 RULES["PG202"],
                 keep.grant.action,
@@ -152,7 +152,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
         return
     found = compare_policies(basis.current.policies, [source.policy for source in sources])
     for gain in found.gained:
-        source, place = _nearest(sources, gain.request.action)
+        source, place = nearest(sources, gain.request.action)
         yield Finding(
             RULES["PG105"],
             gain.request.action,
@@ -183,7 +183,7 @@ def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
             denied_calls.setdefault(request.action, []).append(evidence)
     for action, members in denied_calls.items():
-        source, place = _nearest(sources, action)
+        source, place = nearest(sources, action)
         fix = "look at who made them; --accept counts them as the workload's"
         yield Finding(RULES["PG203"], action, _calls(members), fix, source.name, place)
 

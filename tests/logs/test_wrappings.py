@@ -299,6 +299,10 @@ READ: dict[str, tuple[str, bytes]] = {
         "a.json",
         f'{{"Records":[{TEXTS[0]}],"Records":[{TEXTS[1]},{TEXTS[2]}]}}'.encode(),
     ),
+    "two lists of records under two names": (
+        "a.json",
+        f'{{"Records":[{TEXTS[0]}],"note":1,"events":[{TEXTS[1]},{TEXTS[2]}]}}'.encode(),
+    ),
 }
 
 
@@ -396,6 +400,12 @@ REFUSALS: dict[str, tuple[str, bytes, int, str]] = {
         "errorCode",
     ),
     "a wrapping that nobody knows": ("a.json", dumps({"x": {"y": CALLS[:2]}}), 2, "does not know"),
+    "a wrapping that nobody knows beside a list": (
+        "a.json",
+        dumps({"Records": [], "more": {"x": CALLS[:2]}}),
+        2,
+        "does not know",
+    ),
     "a text in a wrapping that nobody knows": (
         "a.json",
         dumps(*({"x": t} for t in TEXTS)),

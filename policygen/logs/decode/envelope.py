@@ -161,10 +161,10 @@ class _Opener:
             yield from self.unwrap(content, depth + 1)
         elif "eventName" in value and "eventSource" in value and not _is_notification(value):
             yield _checked_form(value)
-        elif (
-            key := next((key for key in RECORD_LISTS if isinstance(value.get(key), list)), None)
-        ) is not None:
-            yield from self.unwrap(value[key], depth)
+        elif lists := [key for key in RECORD_LISTS if isinstance(value.get(key), list)]:
+            for key in lists:
+                yield from self.unwrap(value[key], depth)
+            yield from _unknown_wrappings({key: one for key, one in value.items() if key not in lists})
         elif (refusal := refusal_of(value)) is not None:
             yield BadRecord(refusal.reason)
         elif (content := wrapped_in(value)) is not None:
@@ -173,10 +173,8 @@ class _Opener:
             yield PassedOver("other-event")
         elif is_row(value):
             yield record_of_row(value)
-        elif held := count_held_records(value):
-            keys = sanitize(", ".join(list(value)[:3]), 60)
-            reason = f"in a wrapping that policygen does not know, with the keys {keys}: unwrap it first"
-            yield from repeat(BadRecord(reason), min(held, _MAX_COUNTED))
+        elif unknown := list(_unknown_wrappings(value)):
+            yield from unknown
         elif depth == 0 and _RECORD_KEYS.isdisjoint(value):
             yield PassedOver("other-json")
         else:
@@ -236,6 +234,14 @@ class _Opener:
                 yield value
             else:
                 yield from self.unwrap(value, depth + 1)
+
+
+def _unknown_wrappings(value: dict[str, Any]) -> Iterator[BadRecord]:
+    """Yield a bad record for each record that an object holds under a key that no wrapping has."""
+    if held := count_held_records(value):
+        keys = sanitize(", ".join(list(value)[:3]), 60)
+        reason = f"in a wrapping that policygen does not know, with the keys {keys}: unwrap it first"
+        yield from repeat(BadRecord(reason), min(held, _MAX_COUNTED))
 
 
 def _is_notification(value: dict[str, Any]) -> bool:

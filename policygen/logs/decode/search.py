@@ -29,7 +29,7 @@ class _Pieces(msgspec.Struct, frozen=True, gc=False):
     Records: list[msgspec.Raw]
 
 
-class _CheckedFile(msgspec.Struct, frozen=True, gc=False):
+class _CheckedFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A log file of which only these fields are decoded."""
 
     Records: list[CheckedRecord]

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from policygen.logs.decode import compression, unpack
-from policygen.logs.decode.compression import FREE, Budget
+from policygen.logs.decode.compression import FREE, UnpackBudget
 from policygen.logs.registry import open_source
 from policygen.logs.source import Batch
 from tests.logs.test_envelope import record
@@ -221,8 +221,8 @@ def test_a_machine_without_memory_names_the_file(tmp_path: Path, monkeypatch: py
 
 
 def test_a_file_may_unpack_to_a_hundred_times_its_size(tmp_path: Path) -> None:
-    assert Budget(0).left == FREE
-    assert Budget(FREE).left == 100 * FREE
+    assert UnpackBudget(0).left == FREE
+    assert UnpackBudget(FREE).left == 100 * FREE
 
 
 FULL: dict[str, Callable[[], bytes]] = {

@@ -11,7 +11,7 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from policygen.logs.decode.compression import Budget
+from policygen.logs.decode.compression import UnpackBudget
 from policygen.logs.decode.envelope import Item, items_of, to_record
 from policygen.logs.decode.json_window import MEMORY, WINDOW, BadRecord
 from policygen.logs.decode.rows import record_of_row
@@ -40,7 +40,7 @@ def looks_like_table(head: bytes) -> bool:
     return head.startswith(_PARQUET) or _csv_header(head) is not None
 
 
-def table_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
+def table_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
     """Return everything in a table of CloudTrail's events; None where the bytes are no such table.
 
     Args:
@@ -68,7 +68,7 @@ def _record_column(columns: Sequence[str]) -> str:
     return next((words[word] for word in _RECORD_COLUMNS if word in words), "")
 
 
-def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: Budget) -> Iterator[Item]:
+def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: UnpackBudget) -> Iterator[Item]:
     """Yield what one row holds: the record that stands in a column, or the one that its columns are the fields of."""
     column = _record_column(columns)
     content = row.get(column) if column else None
@@ -104,7 +104,7 @@ def _csv_header(data: bytes) -> _Header | None:
     return next((header for header in headers if _is_ours(header.columns)), None)
 
 
-def _csv_items(data: bytes, header: _Header, budget: Budget) -> Iterator[Item]:
+def _csv_items(data: bytes, header: _Header, budget: UnpackBudget) -> Iterator[Item]:
     offset = invalid_utf8_offset(data)
     if offset is not None:
         yield Damage(offset, f"not UTF-8 at byte {offset:,}")
@@ -127,7 +127,7 @@ def _csv_items(data: bytes, header: _Header, budget: Budget) -> Iterator[Item]:
 # ---- Parquet --------------------------------------------------------------------------------------------
 
 
-def _parquet_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
+def _parquet_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -158,7 +158,7 @@ def _rows_at_once(rows: int, longest: int) -> int:
     return _ROWS if min(rows, _ROWS) * longest <= MEMORY else max(1, MEMORY // 4 // max(longest, 1))
 
 
-def _parquet_rows(file: Any, columns: Sequence[str], budget: Budget, at_once: int) -> Iterator[Item]:
+def _parquet_rows(file: Any, columns: Sequence[str], budget: UnpackBudget, at_once: int) -> Iterator[Item]:
     import pyarrow as pa
 
     try:

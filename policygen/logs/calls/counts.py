@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.batching import EventGroup, GroupCount
 from policygen.logs.calls.call import Calls, call_bucket, count_in
@@ -75,6 +76,7 @@ class CallCounts:
         groups: dict[LikeFields, EventGroup] = {}
         until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
+        learning = learning_sources()
         for record in records:
             if held > ROOM:
                 self._add_groups(groups.values())
@@ -104,6 +106,7 @@ class CallCounts:
             if until and until.excludes(time):
                 ignored[LATE] += 1
                 totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
+                totals.learn(record, caller)
                 continue
             touched = (params if group.selected else b"", record.resources)
             count = group.counts.get(touched)
@@ -116,6 +119,8 @@ class CallCounts:
                 count.tally(time)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
+            if record.readOnly is False or record.eventSource in learning:
+                totals.learn(record, caller)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller, key)
         self._add_groups(groups.values())

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
+from policygen.account.fixed_roles import fixed_role
+from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
@@ -158,11 +159,8 @@ def _content(format_: str, plan: Plan) -> str | bytes:
 
 def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> RowDecision | None:
     """Decide about a role that cannot be edited here, or must not be (1.3.10); None for any other."""
-    path = target.arn.partition(":role")[2]
-    if path.startswith(SERVICE_LINKED):
-        return RowDecision("fixed", "service-linked: IAM lets nobody edit it; its service owns it")
-    if path.startswith(SSO_MANAGED):
-        return RowDecision("fixed", "made by IAM Identity Center: change the permission set, not the role")
+    if fixed := fixed_role(target.name, target.arn):
+        return RowDecision("fixed", fixed.reason)
     if decisions and (rule := decisions.protection(target.name)):
         return RowDecision("fixed", escape_controls(f"protected by {rule.where}: {rule.reason}"))
     return None
@@ -263,6 +261,7 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "escalations_left": _escalations(plan.risks.left),
         "days": plan.strength.days_active if plan.strength else 0,
         "questions": len(open_questions(plan)),
+        "losses": len(plan.decisions.losses),
         "blind": len({keep.action for keep in plan.keeps if keep.kind == "unknown"}),
     }
 

@@ -18,7 +18,7 @@ from policygen.catalog.learning import RESPONSE, facts_of, learn_rules
 from policygen.iam.arn import partition_of
 from policygen.iam.reference import LONGEST_ARN
 from policygen.iam.request import RoleKey
-from policygen.logs.events.event import parameters, resources_of
+from policygen.logs.events.event import parameters, resources_of, sorted_parameters
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
 from policygen.text import clean_word, sanitize
@@ -34,7 +34,7 @@ class ChangeEvent(NamedTuple):
     region: str
     account: str
     params: bytes
-    """requestParameters, JSON as delivered."""
+    """requestParameters, JSON in one order and without spaces."""
     error: str
     id: str
 
@@ -182,7 +182,7 @@ def _change_event(record: Record, time: str) -> ChangeEvent:
         clean_word(record.eventName),
         clean_word(record.awsRegion),
         clean_word(record.recipientAccountId),
-        bytes(record.requestParameters),
+        sorted_parameters(bytes(record.requestParameters)),
         clean_word(record.errorCode),
         sanitize(record.eventID, 128),
     )

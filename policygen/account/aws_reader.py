@@ -54,10 +54,8 @@ class AccountReader:
         absent = [arn for arn in referenced_policies(merged.get("RoleDetailList", [])) if arn not in known]
         added = [self.attempt("iam:GetPolicy", "", partial(managed_policy, iam, arn)) for arn in absent]
         merged["Policies"] = [*merged.get("Policies", ()), *(policy for policy in added if policy)]
-        for kind in (
-            "UserDetailList",
-            "GroupDetailList",
-        ):  # their names and paths, and nothing of their policies
+        # Of users and groups the names with their paths, and nothing of their policies.
+        for kind in ("UserDetailList", "GroupDetailList"):
             merged[kind] = [{"Arn": one["Arn"]} for one in merged.get(kind, ())]
         lists = ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")
         return {key: sorted_unique(merged.get(key, []), "Arn") for key in lists}

@@ -25,6 +25,7 @@ class SentKey:
     actions: tuple[str, ...]
     values: re.Pattern[str]
     """What a value looks like that is known to be spelled as AWS sends it."""
+    operator: str
     reference: str
 
 
@@ -34,7 +35,11 @@ def sent_keys() -> tuple[SentKey, ...]:
     text = (files("policygen.catalog") / "data" / "sent_keys.toml").read_text("utf-8")
     return tuple(
         SentKey(
-            row["key"], tuple(row["actions"]), re.compile(row.get("values", ".+"), re.S), row["reference"]
+            row["key"],
+            tuple(row["actions"]),
+            re.compile(row.get("values", ".+"), re.S),
+            row.get("operator", "StringEquals"),
+            row["reference"],
         )
         for row in tomllib.loads(text)["key"]
     )
@@ -53,9 +58,9 @@ def sent_conditions(action: str, requests: Collection[AccessRequest]) -> Conditi
 
     Where the record of one of them does not show a key, or shows several values, there is no condition on it.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
     for sent in sent_keys_of(action):
         shown = [dict(request.context).get(sent.key, ()) for request in requests]
         if all(len(values) == 1 and sent.values.fullmatch(values[0]) for values in shown):
-            found[sent.key] = tuple(sorted({values[0] for values in shown}))
-    return conditions_of({"StringEquals": found}) if found else ()
+            found.setdefault(sent.operator, {})[sent.key] = tuple(sorted({values[0] for values in shown}))
+    return conditions_of(found) if found else ()

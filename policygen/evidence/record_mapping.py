@@ -58,7 +58,7 @@ def knowledge_in(batches: Iterable[Batch]) -> Knowledge:
         caller = principal_or_skip(record)
         if isinstance(caller, SkippedRecord):
             continue
-        totals.learn(record, caller)
+        totals.learn(record, caller, bytes(record.requestParameters))
         if caller.role:
             totals.roles[caller.role] += 1
         if b":iam::" in bytes(record.requestParameters):

@@ -527,6 +527,40 @@ def test_every_page_of_the_accounts_details_is_read_and_merged(aws: Any) -> None
     assert read.errors == ()
 
 
+def test_names_with_their_paths_and_the_roles_of_profiles_are_read(aws: Any) -> None:
+    web = "arn:aws-cn:iam::123456789012:role/apps/web"
+    profile = "arn:aws-cn:iam::123456789012:instance-profile/apps/web-profile"
+    user = "arn:aws-cn:iam::123456789012:user/staff/ines"
+    made_of = {"Path": "/apps/", "CreateDate": NOW}
+    member = made_of | {"RoleName": "web", "RoleId": "AROAEXAMPLEWEB000001", "Arn": web}
+    holding = made_of | {
+        "InstanceProfileName": "web-profile",
+        "InstanceProfileId": "AIPAEXAMPLEWEB000001",
+        "Arn": profile,
+        "Roles": [member],
+    }
+    page = {
+        "RoleDetailList": [detail(RoleName="web", Arn=web) | {"InstanceProfileList": [holding]}],
+        "UserDetailList": [
+            {"Arn": user, "UserName": "ines", "UserPolicyList": [{"PolicyName": "p", "PolicyDocument": "{}"}]}
+        ],
+        "GroupDetailList": [{"Arn": "arn:aws-cn:iam::123456789012:group/teams/ops", "GroupName": "ops"}],
+        "IsTruncated": False,
+    }
+    answers: Any = {
+        "sts": [IDENTITY],
+        "iam": [("get_account_authorization_details", page)],
+        "lambda": [("list_functions", {}), ("list_event_source_mappings", {})],
+        "cloudtrail": [("describe_trails", {"trailList": []})],
+    }
+    stubbed: Any = Stubbed(answers)
+    made = take_snapshot(stubbed, now=NOW)
+    assert made["authorization"]["UserDetailList"] == [{"Arn": user}]
+    read = to_account(made)
+    assert read.entities == ("arn:aws-cn:iam::123456789012:group/teams/ops", user)
+    assert read.instance_profiles == {profile: (web,)}
+
+
 def test_a_trail_of_another_region_is_seen_and_asked_where_it_lives(aws: Any) -> None:
     arn = "arn:aws-cn:cloudtrail:cn-north-1:123456789012:trail/org"
     started = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))

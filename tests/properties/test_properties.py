@@ -326,7 +326,7 @@ TRIED = {"suggestions": 0, "allowed": 0, "requests": 0}
 
 
 # Not shrunk: a failure prints its input, and shrinking would take minutes.
-@settings(bounded(60), phases=(Phase.explicit, Phase.generate))
+@settings(bounded(80), phases=(Phase.explicit, Phase.generate))
 @given(events=limited_lists, today=todays, chance=st.randoms(use_true_random=False))
 def test_no_request_is_allowed_that_today_s_policies_refuse(
     events: list[Short], today: dict[str, Any], chance: random.Random

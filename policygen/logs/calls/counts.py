@@ -106,7 +106,7 @@ class CallCounts:
             if until and until.excludes(time):
                 ignored[LATE] += 1
                 totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
-                totals.learn(record, caller)
+                totals.learn(record, caller, params)
                 continue
             touched = (params if group.selected else b"", record.resources)
             count = group.counts.get(touched)
@@ -119,8 +119,8 @@ class CallCounts:
                 count.tally(time)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
-            if record.readOnly is False or record.eventSource in learning:
-                totals.learn(record, caller)
+            if record.eventSource in learning or (b":role/" in params and record.readOnly is False):
+                totals.learn(record, caller, params)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller, key)
         self._add_groups(groups.values())

@@ -119,13 +119,21 @@ class Totals(msgspec.Struct):
         if names and names.fullmatch(record.eventName or ""):
             self.change_events.append(_change_event(record, time))
 
-    def learn(self, record: Record, caller: Principal) -> None:
-        """Note what a record tells of the names in other records; nothing if its call failed."""
-        if record.errorCode or caller.is_cross_account_copy:
-            return
-        request = bytes(record.requestParameters)
-        known = learn_rules(record.eventSource or "", record.eventName or "")
-        if b":role/" in request or any(rule.text in request for rule in known):
+    def learn(self, record: Record, caller: Principal, params: bytes) -> None:
+        """Note what a record tells of the names in other records; nothing if its call failed.
+
+        Args:
+            record: the record.
+            caller: who called.
+            params: its requestParameters, JSON as delivered.
+        """
+        if b":role/" not in params:
+            for rule in learn_rules(record.eventSource or "", record.eventName or ""):
+                if rule.text in params:
+                    break
+            else:
+                return
+        if not record.errorCode and not caller.is_cross_account_copy:
             self.facts.update(_facts_of(record, caller))
 
     def to_json(self) -> bytes:

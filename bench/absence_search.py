@@ -26,6 +26,8 @@ from tests.support.absence_judge import Verdict, judged
 
 _BATCH = 5_000
 """Questions to the outside judge at a time."""
+_SAID = 50
+"""Roles between two words on how far the search is."""
 
 
 def main() -> int:
@@ -40,11 +42,18 @@ def main() -> int:
     seeds = [str(options.first + number) for number in range(options.roles)]
     with ProcessPoolExecutor(options.jobs) as pool:
         how = _without_report if options.no_report else judged
-        verdicts = list(pool.map(how, seeds, chunksize=8))
+        verdicts = []
+        for number, verdict in enumerate(pool.map(how, seeds, chunksize=8), 1):
+            verdicts.append(verdict)
+            for loss in verdict.losses:
+                print(
+                    f"seed {loss.seed}: {loss.what} in {loss.region or 'any region'} goes; {loss.why}",
+                    flush=True,
+                )
+            if number % _SAID == 0:
+                print(f"{number:,} of {len(seeds):,} roles", file=sys.stderr)
     losses = [loss for verdict in verdicts for loss in verdict.losses]
     rows = [row for verdict in verdicts for row in verdict.rows]
-    for loss in losses:
-        print(f"seed {loss.seed}: {loss.what} in {loss.region or 'any region'} goes; {loss.why}")
     refused = _refused(rows) if available() else []
     for row in refused:
         print(f"the outside judge: {row['action']} on {row['resource']} is not allowed")

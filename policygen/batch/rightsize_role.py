@@ -12,6 +12,7 @@ from policygen.batch.select import RoleTarget
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.tracked_regions import is_tracked_region, regions_of_statements
 from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import (
     NoCallsInWindowError,
@@ -191,7 +192,23 @@ def _decide_without_calls(settings: BatchSettings, target: RoleTarget) -> RowDec
             f"no call on the {covered} of {window.days} days of which records of its account were read"
             + ("; not all was read" if gaps else ""),
         )
+    if region := _untracked_workplace(settings, target):
+        why = (
+            f"no call in {window.days} days, and IAM does not track {region}, where it may have worked unseen"
+        )
+        return RowDecision("wait", why)
     return RowDecision("unused", f"no call in {window.days} days{_silence(settings, target)}")
+
+
+def _untracked_workplace(settings: BatchSettings, target: RoleTarget) -> str:
+    """Return a region that IAM does not track and where the role may have worked; "" where there is none."""
+    account, role = settings.account, target.current
+    if account is None or role is None:
+        return ""
+    found = set(settings.counts.totals.regions)
+    found |= {one.region for one in account.functions or () if one.role_arn == role.key.arn}
+    found |= regions_of_statements(one for policy in role.identity_policies for one in policy.statements)
+    return next((one for one in sorted(found) if one and not is_tracked_region(one)), "")
 
 
 def _silence(settings: BatchSettings, target: RoleTarget) -> str:

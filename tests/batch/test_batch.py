@@ -557,6 +557,61 @@ def test_a_role_that_iam_saw_and_the_logs_do_not_is_not_called_unused(tmp_path: 
     assert done.code == 3
 
 
+def with_auditor(path: Path, change: Any) -> Path:
+    """The samples' account, with a change to its unused role and to the report of it."""
+    found = msgspec.json.decode(msgspec.json.encode(account()))
+    (reader,) = (one for one in found["authorization"]["RoleDetailList"] if one["RoleName"] == "audit-reader")
+    change(reader, found["last_accessed"][reader["Arn"]])
+    path.write_text(json.dumps(found), "utf-8")
+    return path
+
+
+def test_a_role_without_events_that_iam_saw_used_is_judged_by_what_iam_saw(tmp_path: Path) -> None:
+    def used(_: Any, report: Any) -> None:
+        report["ServicesLastAccessed"][0] |= {
+            "LastAuthenticated": "2026-11-24T20:00:00Z",
+            "LastAuthenticatedRegion": "eu-west-1",
+        }
+
+    path = with_auditor(tmp_path / "account.json", used)
+    assert batch(tmp_path / "out", "--name", "audit-*", account=path).code == 0
+    row = row_of(tmp_path / "out", "audit-reader")
+    assert (row.verdict, row.reason, row.events) == ("wait", "no permission was seen in use", 0)
+    plan = json.loads((tmp_path / "out" / "plans" / "audit-reader.json").read_text("utf-8"))
+    stays = {keep["action"].partition(":")[0] for keep in plan["keeps"]}
+    assert "cloudtrail" in stays
+    assert not [keep for keep in plan["keeps"] if keep["action"] == "iam:ListUsers"]
+    alone = run_in_root(
+        "suggest", "-r", "audit-reader", "--logs", LOGS, "--snapshot", path, "-q", "-f", "json"
+    )
+    assert json.loads(alone.stdout)["policies"] == plan["policies"]
+
+
+def test_a_role_that_iam_saw_before_the_window_is_not_called_unused(tmp_path: Path) -> None:
+    def used(role: Any, _: Any) -> None:
+        role["RoleLastUsed"] = {"LastUsedDate": "2026-08-02T09:00:00+00:00", "Region": "eu-west-1"}
+
+    path = with_auditor(tmp_path / "account.json", used)
+    assert batch(tmp_path / "out", "--name", "audit-*", account=path).code == 0
+    row = row_of(tmp_path / "out", "audit-reader")
+    assert row.verdict == "review"
+    assert (
+        row.reason == "IAM saw it used last on 2026-08-02, before the window: it is in use, at another time"
+    )
+
+
+def test_a_role_that_may_work_where_iam_does_not_look_is_not_called_unused(tmp_path: Path) -> None:
+    def elsewhere(role: Any, _: Any) -> None:
+        queue = "arn:aws:sqs:mx-central-1:111122223333:orders"
+        allow = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}
+        role["RolePolicyList"] = [{"PolicyName": "mx", "PolicyDocument": {"Statement": [allow]}}]
+
+    path = with_auditor(tmp_path / "account.json", elsewhere)
+    assert batch(tmp_path / "out", "--name", "audit-*", account=path).code == 0
+    row = row_of(tmp_path / "out", "audit-reader")
+    assert (row.verdict, "IAM does not track mx-central-1" in row.reason) == ("wait", True)
+
+
 def test_a_table_that_no_batch_wrote_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "batch.json").write_text("[]", "utf-8")
     done = batch(tmp_path)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from policygen.iam import arn
-from policygen.iam.pattern import Budget, Wild
+from policygen.iam.pattern import StepBudget, Wild
 
 _PIECES = 300  # parts of a pattern, and cuts of one, that one question looks at
 
@@ -41,11 +41,11 @@ def may_remain(pattern: str, constraints: Sequence[Constraint]) -> bool:
     """
     outside = tuple(one for constraint in constraints for one in constraint.outside if _is_exact(one))
     stages = [constraint.inside for constraint in constraints if constraint.inside is not None]
-    return _remains(pattern, outside, stages, Budget(_PIECES))
+    return _remains(pattern, outside, stages, StepBudget(_PIECES))
 
 
 def _remains(
-    pattern: str, outside: tuple[str, ...], stages: Sequence[tuple[NameSet, ...]], budget: Budget
+    pattern: str, outside: tuple[str, ...], stages: Sequence[tuple[NameSet, ...]], budget: StepBudget
 ) -> bool:
     if not budget.spend(1):
         return True

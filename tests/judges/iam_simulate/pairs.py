@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from policygen.account.current import CurrentAccess
@@ -349,6 +350,7 @@ def usage_of_requests(requests: Sequence[AccessRequest]) -> Usage:
     )
 
 
+@cache
 def coverage(*, data_events: bool) -> Coverage:
     """Return the coverage of a multi-region trail, with or without the services' data events."""
     kinds = ["AWS::S3::Object", "AWS::SQS::Queue", "AWS::DynamoDB::Table"] if data_events else []

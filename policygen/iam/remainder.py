@@ -22,6 +22,8 @@ class NameSet(NamedTuple):
     negated: bool = False
     outside: tuple[str, ...] = ()
     """Patterns whose names are not in the set all the same."""
+    within: tuple[tuple[str, ...], ...] = ()
+    """Lists of patterns; a name must also match one of each list."""
 
 
 class Constraint(NamedTuple):
@@ -57,9 +59,10 @@ def _remains(
     stage, *later = stages
     for names in stage:
         without = (*outside, *(one for one in names.outside if _is_exact(one)))
+        rest = [*((NameSet(patterns),) for patterns in names.within), *later]
         if names.negated:
             more = tuple(one for one in names.patterns if _is_exact(one))
-            if _remains(pattern, (*without, *more), later, budget):
+            if _remains(pattern, (*without, *more), rest, budget):
                 return True
             continue
         for own in names.patterns:
@@ -68,7 +71,7 @@ def _remains(
             if not budget.spend(1):
                 return True
             pieces = arn.intersect(pattern, own)
-            if any(_remains(p, without, later, budget) for p in ((pattern,) if pieces is None else pieces)):
+            if any(_remains(p, without, rest, budget) for p in ((pattern,) if pieces is None else pieces)):
                 return True
     return False
 

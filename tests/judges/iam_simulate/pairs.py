@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import Trail
-from policygen.errors import GateError, PolicygenError
+from policygen.errors import PolicygenError
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.usage import Usage
 from policygen.iam import arn, reference
@@ -303,9 +303,13 @@ def as_told(chance: random.Random, request: AccessRequest) -> AccessRequest:
     if request.resource == "*" or chance.random() < 2 / 3:
         return request
     place, resource = request.resource.split(":")[:5], request.resource.split(":", 5)[5]
-    known = chance.choice((0, 0, len(resource) // 3, len(resource) // 2, len(resource) - 1))
-    ending = "?" * 6 if chance.random() < 0.3 and len(resource) > 6 else "*"
-    pattern = resource[: known if ending == "*" else -6] + ending
+    # The judge knows no wildcard in the resource type (disagreements.json).
+    kind = next((len(one) for one in ("table/", "key/", "secret:") if resource.startswith(one)), 0)
+    known = max(kind, chance.choice((0, 0, len(resource) // 3, len(resource) // 2, len(resource) - 1)))
+    pattern = f"{resource[:known]}*"
+    if chance.random() < 0.3:
+        known = max(kind, len(resource) - 6)
+        pattern = resource[:known] + "?" * (len(resource) - known)
     if place[3] and chance.random() < 0.1:
         place[3] = "*"
     return request._replace(resource=":".join((*place, pattern)), wild=True)
@@ -603,7 +607,7 @@ def verdict(numbers: Sequence[int], seed: int, *, judged: bool, batch: int = 400
         result.pairs += 1
         try:
             found, made = questions(number, pair, chance)
-        except GateError as error:
+        except PolicygenError as error:
             result.wrong.append(f"{error.code}: pair {number}: {error.message} {error.hints[:2]}")
             continue
         result.suggestions += made is not None

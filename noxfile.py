@@ -3,6 +3,7 @@
 nox -s thorough     all tests: every search in full, the browser, the cluster, the notebook, the benches
 nox -s engines      formats of infrastructure as code, read by the programs that read them in earnest
 nox -s judge        the outside judge of policy evaluation, on more random roles than a build has time for
+nox -s fuzz         strange records, policies and accounts, for longer than a build: -- --seconds 3600 records
 nox -s lowest       the tests with the oldest dependencies that are declared
 nox -s fresh        the tests with the newest
 """
@@ -49,6 +50,13 @@ def judge(session: nox.Session) -> None:
     with session.chdir("tests/judges/iam_simulate"):
         session.run("npm", "install", "--silent", "--no-audit", "--no-fund", external=True)
     session.run("python", "-m", "tests.judges.iam_simulate.pairs", *(session.posargs or ["1000", "1"]))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzzing of the command line; 60 seconds of each kind, or as long as you say (tests/properties/fuzz.py)."""
+    session.install("-e", ".[dev]", "-c", "constraints.txt")
+    session.run("python", "-m", "tests.properties.fuzz", *session.posargs)
 
 
 @nox.session

@@ -61,6 +61,7 @@ def suggest_role(
         suggest=SuggestOptions(add_observed=add_observed, resources=resources, opened=opened),
         account=account,
         read=_read_options(executor),
+        to_edit=True,
     ).suggestion
 
 

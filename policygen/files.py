@@ -25,8 +25,13 @@ def check_writable(path: Path) -> None:
         raise unwritable(path, f"no permission to write into {str(folder)!r}")
 
 
-def write_file(path: Path, content: str | bytes) -> None:
+def write_file(path: Path, content: str | bytes, *, private: bool = False) -> None:
     """Write a temporary file and rename it, so that a failure leaves the old file, or none.
+
+    Args:
+        path: the file.
+        content: its text, or its bytes.
+        private: only the owner may read it.
 
     Raises:
         UsageError: PG-E220, with the reason of the system.
@@ -37,9 +42,10 @@ def write_file(path: Path, content: str | bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
             temporary = file.name
             file.write(content.encode() if isinstance(content, str) else content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
+        if not private:  # as a temporary file it already is
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
     except OSError as error:
         raise unwritable(path, error.strerror or str(error)) from None

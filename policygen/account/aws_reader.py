@@ -9,17 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from policygen.account.aws_errors import error_code, is_aws_error, is_denied
+from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws
-from policygen.account.last_accessed import GET_REPORT, fetch_report, start_reports
+from policygen.account.last_accessed import GET_REPORT, START_REPORT, fetch_report, start_reports
 from policygen.account.organization import no_organization, read_organization
 from policygen.account.snapshot_schema import Json
+from policygen.errors import AwsError
 from policygen.iam.arn import parse
 from policygen.text import sanitize
-
-# Not refusals, but no answer either: the home of an organisation's trail is not visible, or a policy or a function was
-# deleted while the account was read.
-_GONE = frozenset({"TrailNotFoundException", "NoSuchEntity", "ResourceNotFoundException"})
 
 # The fields that decide what the platform needs (3.6): a published version that equals its function in them adds none.
 _PLATFORM_FIELDS = (
@@ -50,19 +47,24 @@ class AccountReader:
         iam = self.aws.client("iam")
         with self.aws.translating_errors("iam"):
             pages = iam.get_paginator("get_account_authorization_details").paginate(
-                Filter=["Role", "LocalManagedPolicy", "AWSManagedPolicy"]
+                Filter=["Role", "User", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]
             )
             merged = pages.build_full_result()
         known = {policy["Arn"] for policy in merged.get("Policies", ())}
         absent = [arn for arn in referenced_policies(merged.get("RoleDetailList", [])) if arn not in known]
-        added = [self.attempt("iam", "", partial(managed_policy, iam, arn)) for arn in absent]
+        added = [self.attempt("iam:GetPolicy", "", partial(managed_policy, iam, arn)) for arn in absent]
         merged["Policies"] = [*merged.get("Policies", ()), *(policy for policy in added if policy)]
+        for kind in (
+            "UserDetailList",
+            "GroupDetailList",
+        ):  # their names and paths, and nothing of their policies
+            merged[kind] = [{"Arn": one["Arn"]} for one in merged.get(kind, ())]
         lists = ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")
         return {key: sorted_unique(merged.get(key, []), "Arn") for key in lists}
 
     def functions(self, regions: Iterable[str]) -> tuple[list[Json] | None, list[Json] | None]:
         """Return functions, and their published versions that need something else; None where refused."""
-        rows = self.in_regions(regions, "lambda", "functions", _functions)
+        rows = self.in_regions(regions, "lambda:ListFunctions", "functions", _functions)
         if rows is None:
             return None, None
         latest = {row["FunctionName"]: row for row in rows if row.get("Version", _LATEST) == _LATEST}
@@ -79,34 +81,43 @@ class AccountReader:
 
     def mappings(self, regions: Iterable[str]) -> list[Json] | None:
         """Return the event source mappings of Lambda; None where refused."""
-        return sorted_unique(self.in_regions(regions, "lambda", "event source mappings", _mappings), "UUID")
+        operation = "lambda:ListEventSourceMappings"
+        return sorted_unique(self.in_regions(regions, operation, "event source mappings", _mappings), "UUID")
 
     def invoke_configs(self, regions: Iterable[str], functions: list[Json] | None) -> list[Json] | None:
         """Return the destinations of asynchronous calls; None where refused, or where functions are unknown."""
         if functions is None:
             return None
         names = [row["FunctionArn"] for row in functions]
-        rows = self.in_regions(regions, "lambda", "destinations", partial(_invoke_configs, names))
+        operation = "lambda:ListFunctionEventInvokeConfigs"
+        rows = self.in_regions(regions, operation, "destinations", partial(_invoke_configs, names))
         return sorted_unique(rows, "FunctionArn")
 
     def trails(self, regions: Iterable[str]) -> list[Json] | None:
         """Return trails with their status and selectors; None where refused."""
-        rows = sorted_unique(self.in_regions(regions, "cloudtrail", "trails", _trails), "TrailARN")
+        rows = self.in_regions(regions, "cloudtrail:DescribeTrails", "trails", list_trails)
+        rows = sorted_unique(rows, "TrailARN")
         return None if rows is None else [self.trail(row) for row in rows]
 
     def trail(self, trail: Json) -> Json:
         """Return a trail with its status and selectors, read in its home region; null where refused."""
         arn, region = trail["TrailARN"], trail["HomeRegion"]
-        client = self.aws.client("cloudtrail", region)
-        status = self.attempt("cloudtrail", region, lambda: client.get_trail_status(Name=arn))
-        selectors = (
-            self.attempt("cloudtrail", region, lambda: client.get_event_selectors(TrailName=arn)) or {}
-        )
+
+        def status() -> Json:
+            answer: Json = self.aws.client("cloudtrail", region).get_trail_status(Name=arn)
+            return answer
+
+        def selectors() -> Json:
+            answer: Json = self.aws.client("cloudtrail", region).get_event_selectors(TrailName=arn)
+            return answer
+
+        state = self.attempt("cloudtrail:GetTrailStatus", region, status)
+        events = self.attempt("cloudtrail:GetEventSelectors", region, selectors) or {}
         return {
             "Trail": trail,
-            "Status": status,
-            "EventSelectors": selectors.get("EventSelectors"),
-            "AdvancedEventSelectors": selectors.get("AdvancedEventSelectors"),
+            "Status": state,
+            "EventSelectors": events.get("EventSelectors"),
+            "AdvancedEventSelectors": events.get("AdvancedEventSelectors"),
         }
 
     def last_accessed(self, roles: Iterable[str]) -> dict[str, Json] | None:
@@ -117,65 +128,84 @@ class AccountReader:
         """
         self.on_message("reading what IAM says was used last")
         iam = self.aws.client("iam")
-        jobs = start_reports(iam, roles, partial(self.attempt, "iam", "", lenient=True))
+        jobs = start_reports(iam, roles, partial(self.attempt, START_REPORT, ""))
         reports = {}
         for role, job in jobs.items():
-            report = self.attempt("iam", "", partial(fetch_report, iam, job, self.pause), lenient=True)
+            report = self.attempt(GET_REPORT, "", partial(fetch_report, iam, job, self.pause))
             if report is None:
                 break
-            if report["JobStatus"] == "COMPLETED":
+            if report.get("JobStatus") == "COMPLETED":
                 reports[role] = report
             else:
-                error = report.get(
-                    "Error", {"Code": "Timeout", "Message": "the report was not ready in time"}
+                error = report.get("Error", {})
+                code, why = (
+                    error.get("Code", "Timeout"),
+                    error.get("Message", "the report was not ready in time"),
                 )
-                self.note_refusal(GET_REPORT, "", error["Code"], f"{role}: {error['Message']}")
+                self.note_refusal(GET_REPORT, "", code, f"{role}: {why}")
         return reports or None
 
     def organization(self) -> Json | None:
         """Return the organisation's policies that limit this account; None where refused."""
         self.on_message("reading the organisation's policies")
-        client = self.aws.client("organizations")
-        return self.attempt("organizations", "", partial(_organization, client, self.aws.account))
+
+        def read() -> Json:
+            return _organization(self.aws.client("organizations"), self.aws.account)
+
+        return self.attempt("organizations:DescribeOrganization", "", read)
 
     def in_regions(
-        self, regions: Iterable[str], service: str, what: str, read: Callable[[Any], list[Json]]
+        self, regions: Iterable[str], operation: str, what: str, read: Callable[[Any], list[Json]]
     ) -> list[Json] | None:
-        """Return the rows of all regions; None where every region refused."""
+        """Return the rows of all regions; None where no region answered."""
         collected: list[Json] | None = None
+        service = operation.partition(":")[0]
         for region in regions:
             self.on_message(f"reading {what} in {region}")
-            rows = self.attempt(service, region, partial(read, self.aws.client(service, region)))
+
+            def read_region(region: str = region) -> list[Json]:
+                return read(self.aws.client(service, region))
+
+            rows = self.attempt(operation, region, read_region)
             if rows is not None:
                 collected = [*(collected or ()), *rows]
         return collected
 
-    def attempt(self, service: str, region: str, read: Callable[[], T], *, lenient: bool = False) -> T | None:
-        """Return the result of `read`, or record a refusal and return None; any other failure is an `AwsError`.
+    def attempt(self, operation: str, region: str, read: Callable[[], T]) -> T | None:
+        """Return the result of `read`, or note the failure and return None, however it failed.
+
+        What is read like this is optional: a refusal, an endpoint that does not answer or an answer of another shape
+        makes it unknown, and stops nothing else.
 
         Args:
-            service: IAM prefix of the called service.
+            operation: what is asked, ``lambda:ListFunctions``; the error may name another of the same service.
             region: where, "" for a global service.
             read: makes the calls.
-            lenient: record every error that AWS answers, not only a refusal.
         """
-        with self.aws.translating_errors(service):
-            try:
-                return read()
-            except Exception as error:
-                code = error_code(error)
-                if not is_aws_error(error) or not (is_denied(error) or code in _GONE or (lenient and code)):
-                    raise
-                operation = f"{service}:{getattr(error, 'operation_name', '')}"
-                self.note_refusal(operation, region, code, str(error))
+        try:
+            return read()
+        except Exception as error:  # each way to fail has its own class: botocore's, a parser's, ours
+            if isinstance(error, AwsError) and isinstance(error.__cause__, Exception):
+                error = error.__cause__
+            named = getattr(error, "operation_name", "")
+            service = operation.partition(":")[0]
+            self.note_refusal(
+                f"{service}:{named}" if named else operation,
+                region,
+                error_code(error) or type(error).__name__,
+                " ".join(str(error).split()),
+            )
         return None
 
     def note_refusal(self, operation: str, region: str, code: str, message: str) -> None:
-        """Notes what AWS did not show, in the snapshot's form."""
+        """Note what AWS did not show, in the snapshot's form."""
         self.errors.append(
             {"operation": operation, "code": code, "message": sanitize(message, 1024), "region": region}
         )
-        self.on_message(f"AWS does not show {operation} {region}".rstrip())
+        where = f" in {region}" if region else ""
+        self.on_message(
+            f"warning: AWS does not show {operation}{where} ({sanitize(code)}): unknown from here on"
+        )
 
 
 def _functions(client: Any) -> list[Json]:
@@ -205,7 +235,8 @@ def _invoke_configs(functions: Iterable[str], client: Any) -> list[Json]:
     return rows
 
 
-def _trails(client: Any) -> list[Json]:
+def list_trails(client: Any) -> list[Json]:
+    """Return the trails that log a client's region."""
     # Shadow trails: those of other regions and of the organisation that also log this region (3.4.1).
     rows: list[Json] = client.describe_trails(includeShadowTrails=True)["trailList"]
     return rows

@@ -83,6 +83,7 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         notes.append("service-linked role: IAM lets nobody edit its policies")
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
+    notes += _unread(account)
     return CurrentAccess(
         policies=role.identity_policies,
         boundary=role.boundary,
@@ -95,6 +96,19 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         role=role,
         last=account.last_accessed_of(role),
     )
+
+
+def _unread(account: Account) -> list[str]:
+    """Say what AWS did not show of the account, a sentence for each operation: it counts as unknown."""
+    failures: dict[tuple[str, str], list[str]] = {}
+    for error in account.errors:
+        failures.setdefault((error.operation, error.code), []).append(error.region)
+    return [
+        f"AWS did not show {operation}"
+        + (f" in {', '.join(sorted(set(filter(None, regions))))}" if any(regions) else "")
+        + f" ({code or 'no code'}): what it tells is unknown"
+        for (operation, code), regions in sorted(failures.items())
+    ]
 
 
 # AWS attaches it to everything that RCPs can be attached to, and nobody can detach it (4.1).

@@ -19,18 +19,19 @@ from policygen.text import sanitize
 POLL_DELAYS = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
 """Seconds between polls of a job, one minute in all; then the job is given up. Jobs usually take a few seconds."""
 
+START_REPORT = "iam:GenerateServiceLastAccessedDetails"
 GET_REPORT = "iam:GetServiceLastAccessedDetails"
 
 
 def start_reports(
     iam: Any, roles: Iterable[str], attempt: Callable[[Callable[[], str]], str | None]
 ) -> dict[str, str]:
-    """Start a job for each role; return role ARN -> job id. The first refusal ends it, because all others would follow.
+    """Start a job for each role; return role ARN -> job id. The first failure ends it, because all others would follow.
 
     Args:
         iam: the IAM client.
         roles: role ARNs.
-        attempt: makes the call, and returns None where AWS refuses.
+        attempt: makes the call, and returns None where it fails.
     """
     jobs: dict[str, str] = {}
     for role in roles:

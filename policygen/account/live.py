@@ -1,15 +1,17 @@
 """Read the account from AWS: read-only, and with as few permissions as the task needs (`required_permissions`).
 
-A snapshot needs IAM and tries Lambda and CloudTrail; their refusals are recorded in its ``errors``. One role alone
-needs IAM only. Last-accessed reports and the organisation's policies are read on request; where AWS refuses them, they
+A snapshot needs IAM and tries Lambda and CloudTrail; what they do not answer is recorded in its ``errors``. One role is
+read as a snapshot has it, so that both give the same policy; where the whole account is not shown, the role alone is
+required. Last-accessed reports and the organisation's policies are read on request; where AWS does not show them, they
 are unknown.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from policygen.account.aws_reader import (
@@ -70,27 +72,70 @@ def take_snapshot(
     wanted = tuple(dict.fromkeys(regions)) or aws.regions()
     reader = AccountReader(aws, on_message, pause)
     authorization = reader.authorization()
-    functions, versions = reader.functions(wanted)
-    snapshot: Json = {
-        "policygen_snapshot": VERSION,
-        "generated_at": now or datetime.now(UTC),
-        "account_id": aws.account,
-        "partition": aws.partition,
-        "regions": list(wanted),
-        "authorization": authorization,
-        "functions": functions,
-        "function_versions": versions,
-        "event_source_mappings": reader.mappings(wanted),
-        "event_invoke_configs": reader.invoke_configs(wanted, functions),
-        "trails": reader.trails(wanted),
-    }
+    snapshot = _frame(aws, authorization, now) | _parts(reader, wanted)
     if last_accessed:
         snapshot["last_accessed"] = reader.last_accessed(
             _wanted_role_arns(last_accessed, authorization, aws.account)
         )
     if organization:
         snapshot["organization"] = reader.organization()
-    return plain_response(snapshot | {"errors": reader.errors})
+    return _readable(snapshot, reader)
+
+
+def _frame(aws: Aws, authorization: Json, now: datetime | None) -> Json:
+    """Return the snapshot with its roles and policies, and no other part yet."""
+    return {
+        "policygen_snapshot": VERSION,
+        "generated_at": now or datetime.now(UTC),
+        "account_id": aws.account,
+        "partition": aws.partition,
+        "regions": None,
+        "authorization": authorization,
+    }
+
+
+def _parts(reader: AccountReader, regions: tuple[str, ...]) -> Json:
+    """Return what is read region by region: functions, what polls for them, and trails. All of it is optional."""
+    functions, versions = reader.attempt("lambda:ListFunctions", "", lambda: reader.functions(regions)) or (
+        None,
+        None,
+    )
+    return {
+        "regions": list(regions) or None,
+        "functions": functions,
+        "function_versions": versions,
+        "event_source_mappings": reader.attempt(
+            "lambda:ListEventSourceMappings", "", lambda: reader.mappings(regions)
+        ),
+        "event_invoke_configs": reader.attempt(
+            "lambda:ListFunctionEventInvokeConfigs", "", lambda: reader.invoke_configs(regions, functions)
+        ),
+        "trails": reader.attempt("cloudtrail:DescribeTrails", "", lambda: reader.trails(regions)),
+    }
+
+
+_OPTIONAL: Mapping[str, str] = {
+    "functions": "lambda:ListFunctions",
+    "function_versions": "lambda:ListFunctions",
+    "event_source_mappings": "lambda:ListEventSourceMappings",
+    "event_invoke_configs": "lambda:ListFunctionEventInvokeConfigs",
+    "trails": "cloudtrail:DescribeTrails",
+    "last_accessed": "iam:GetServiceLastAccessedDetails",
+    "organization": "organizations:DescribePolicy",
+}
+"""Part of the snapshot that it can do without -> what was asked for it."""
+
+
+def _readable(snapshot: Json, reader: AccountReader) -> Json:
+    """Return the snapshot as JSON, where each optional part can be read; one that cannot is unknown, and is noted."""
+    plain = plain_response(snapshot)
+    empty = {"policygen_snapshot": VERSION, "authorization": {"RoleDetailList": []}}
+    for part, operation in _OPTIONAL.items():
+        # A shape that AWS never had before is no reason to give up on the role.
+        read = partial(to_account, empty | {part: plain.get(part)})
+        if plain.get(part) is not None and reader.attempt(operation, "", read) is None:
+            plain[part] = None
+    return plain | {"errors": list(reader.errors)}
 
 
 def read_role(
@@ -103,18 +148,19 @@ def read_role(
     organization: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Account:
-    """Read an account that holds one role: its inline and managed policies, boundary, trust and tags.
+    """Read the account for one role, as a snapshot has it: policies, functions, what polls for them, trails.
 
-    Functions and trails are unknown (None). A policy document that AWS refuses is an error here, not a gap: without it
-    nothing can be said about the role.
+    Where AWS does not show the whole account, the role alone is read. A policy document of it that AWS refuses is then
+    an error, not a gap: without it nothing can be said about the role. All else is optional; what AWS does not show is
+    unknown and recorded in `Account.errors`.
 
     Args:
         name_or_arn: role name, with or without its path, or the ARN of the role or of a session.
         session: whose credentials are used, see `aws_session.open_session`.
         now: when the account is read; by default the clock's time.
         on_message: called with a line of progress.
-        last_accessed: whether to read the role's last-accessed report; a refusal is recorded in `Account.errors`.
-        organization: whether to read the organisation's policies; as `last_accessed`.
+        last_accessed: whether to read the role's last-accessed report.
+        organization: whether to read the organisation's policies.
         pause: waits some seconds for a report of IAM.
 
     Raises:
@@ -123,13 +169,43 @@ def read_role(
     """
     aws = Aws.identify(session)
     name = _role_name(name_or_arn, aws.account)
-    on_message(f"reading role {sanitize(name)}")
-    iam = aws.client("iam")
-    with aws.translating_errors("iam"):
+    reader = AccountReader(aws, on_message, pause)
+    whole = reader.attempt("iam:GetAccountAuthorizationDetails", "", reader.authorization)
+    authorization = _role_alone(reader, name, name_or_arn) if whole is None else whole
+    names = {role["RoleName"].casefold(): role["Arn"] for role in authorization["RoleDetailList"]}
+    if name.casefold() not in names:
+        raise role_not_found(
+            name_or_arn, aws.account, [role["RoleName"] for role in authorization["RoleDetailList"]]
+        )
+    snapshot = _frame(aws, authorization, now) | _parts(reader, _regions(reader))
+    if last_accessed:
+        snapshot["last_accessed"] = reader.last_accessed([names[name.casefold()]])
+    if organization:
+        snapshot["organization"] = reader.organization()
+    account = to_account(_readable(snapshot, reader), f"account {aws.account}")
+    account.role(name_or_arn)  # IAM found the name; a path that the user wrote must be the role's own
+    return account
+
+
+def _regions(reader: AccountReader) -> tuple[str, ...]:
+    """Return the session's region; none where it has none, because IAM needs none."""
+    return reader.attempt("lambda:ListFunctions", "", reader.aws.regions) or ()
+
+
+def _role_alone(reader: AccountReader, name: str, asked: str) -> Json:
+    """Return the roles and policies of an account as far as one role needs them.
+
+    Raises:
+        NothingFoundError: the account has no such role (PG-E310).
+        AwsError: IAM refuses (PG-E110).
+    """
+    reader.on_message(f"reading role {sanitize(name)}")
+    iam = reader.aws.client("iam")
+    with reader.aws.translating_errors("iam"):
         try:
             role = iam.get_role(RoleName=name)["Role"]
         except iam.exceptions.NoSuchEntityException as error:
-            raise role_not_found(name_or_arn, aws.account, []) from error
+            raise role_not_found(asked, reader.aws.account, []) from error
         inline = [
             iam.get_role_policy(RoleName=name, PolicyName=policy)
             for policy in list_all(iam, "list_role_policies", "PolicyNames", RoleName=name)
@@ -137,20 +213,7 @@ def read_role(
         attached = list_all(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
         detail = role | {"RolePolicyList": inline, "AttachedManagedPolicies": attached}
         policies = [managed_policy(iam, arn) for arn in referenced_policies([detail])]
-    reader = AccountReader(aws, on_message, pause)
-    snapshot = {
-        "policygen_snapshot": VERSION,
-        "generated_at": now or datetime.now(UTC),
-        "account_id": aws.account,
-        "partition": aws.partition,
-        "authorization": {"RoleDetailList": [detail], "Policies": policies},
-        "last_accessed": reader.last_accessed([role["Arn"]]) if last_accessed else None,
-        "organization": reader.organization() if organization else None,
-        "errors": reader.errors,
-    }
-    account = to_account(plain_response(snapshot), f"account {aws.account}")
-    account.role(name_or_arn)  # IAM found the name; a path that the user wrote must be the role's own
-    return account
+    return {"RoleDetailList": [detail], "Policies": policies}
 
 
 def _wanted_role_arns(asked: bool | Iterable[str], authorization: Json, account: str) -> list[str]:

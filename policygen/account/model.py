@@ -81,8 +81,7 @@ class Role:
         for statement in statements if isinstance(statements, list) else [statements]:
             principal = statement.get("Principal") if isinstance(statement, Mapping) else None
             if isinstance(principal, Mapping) and statement.get("Effect") == "Allow":
-                services = principal.get("Service", ())
-                names.update([services] if isinstance(services, str) else services)
+                names.update(name for name in _as_list(principal.get("Service", ())) if isinstance(name, str))
         return tuple(sorted(names))
 
     @property
@@ -106,7 +105,7 @@ class Role:
         return bool(allowed) and all(
             isinstance(principal, Mapping)
             and set(principal) == {"Service"}
-            and {_service(one) for one in _as_list(principal["Service"])} <= services
+            and all(_service(one) in services for one in _as_list(principal["Service"]))
             for principal in allowed
         )
 
@@ -264,6 +263,7 @@ class Account:
     `last_accessed` is by role ARN. `scps` and `rcps` are the organisation's policies level by level, the root first and
     the account last, each level of which must allow; () where there are none. `management` says whether this is the
     organisation's management account, which they do not limit (4.1.2). Each of these is None where it was not read.
+    `entities` are the ARNs of users and groups that were read; `instance_profiles` has the roles of each, by ARNs.
     """
 
     account_id: str
@@ -281,6 +281,8 @@ class Account:
     scps: Levels | None = None
     rcps: Levels | None = None
     management: bool | None = None
+    entities: tuple[str, ...] = ()
+    instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -353,13 +355,14 @@ class Account:
         )
 
 
-def _service(principal: str) -> str:
-    """Return a service principal as other partitions than China's write it."""
-    return principal.removesuffix(".cn")
+def _service(principal: object) -> str:
+    """Return a service principal as other partitions than China's write it; "" for what is no text."""
+    return principal.removesuffix(".cn") if isinstance(principal, str) else ""
 
 
 def _as_list(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else list(value)
+    """Return a list as it is, and a single value as one; a trust policy may have any JSON in its place."""
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def unqualified(function_arn: str) -> str:

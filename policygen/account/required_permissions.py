@@ -80,6 +80,17 @@ _ORGANIZATION_NEEDS = (
     RequiredPermission("organizations:DescribePolicy", "*", "their documents", True),
 )
 
+# The role alone is required; the rest is what a snapshot has, and the policy is the same only with it.
+_LIVE_NEEDS = (
+    *_ROLE_NEEDS,
+    *(
+        need._replace(optional=True)
+        for need in _SNAPSHOT_NEEDS
+        if need.action not in {own.action for own in _ROLE_NEEDS}
+    ),
+    *_LAST_ACCESSED_NEEDS,
+)
+
 # The names of buckets and keys are not known before a trail is read.
 _BUCKET_NEEDS = (
     RequiredPermission(
@@ -186,7 +197,7 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --logs logs:GROUP": _LOGS_NEEDS,
     "suggest --logs athena:DATABASE.TABLE": _ATHENA_NEEDS,
     "suggest --logs lake:ARN": _LAKE_NEEDS,
-    "suggest --live": (*_ROLE_NEEDS, *_LAST_ACCESSED_NEEDS),
+    "suggest --live": _LIVE_NEEDS,
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
     "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_LAST_ACCESSED_NEEDS),

@@ -1,8 +1,11 @@
-"""The folder of a batch: complete files only, the same bytes for the same inputs, nothing left of earlier batches."""
+"""The folder of a batch: complete files only, the same bytes for the same inputs, nothing left of earlier batches.
+
+What others put there stays as it is (`manifest`).
+"""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
 from policygen.errors import UsageError
 from policygen.files import write_file
 from policygen.plan.batch_table import BatchRow, BatchTable, sorted_rows
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
-_STARTED = ".batch-started.json"
-"""The names of the files that a batch writes, from its start to its end: how an interrupted batch is cleaned up."""
 
 
 class Folder:
@@ -66,18 +68,33 @@ class Folder:
                 code="PG-E276",
             ) from None
 
+    def check(self) -> None:
+        """Check that what a batch always writes replaces nothing of anybody else, before the logs are read.
+
+        Raises:
+            UsageError: PG-E283, a file that no batch wrote is in its place; PG-E284, a folder of it is a link.
+        """
+        refuse_foreign(self.path, TABLES, self._earlier_files())
+
     def begin(self, names: Sequence[str]) -> None:
-        """Make and lock the folder, and note which files will be written.
+        """Make and lock the folder, and note which files will be written. Plans are for the owner alone.
 
         Args:
             names: the names of the roles' files, without a suffix.
 
         Raises:
-            UsageError: PG-E220, it cannot be written.
+            UsageError: PG-E220, it cannot be written; PG-E283 and PG-E284, as `check`.
         """
+        planned = {*TABLES, *_files(names, self.suffixes)}
+        self._old = self._earlier_files()
+        refuse_foreign(self.path, planned, self._old)
         try:
             for folder in self.suffixes:
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
+            with suppress(
+                PermissionError
+            ):  # the folder is somebody else's; each plan is still for its owner alone
+                (self.path / "plans").chmod(0o700)
             self._lock()
         except OSError as error:
             raise UsageError(
@@ -85,9 +102,7 @@ class Folder:
                 "name a folder that is yours with --out",
                 code="PG-E220",
             ) from None
-        self._old = self._earlier_files()
-        files = sorted({*_files(names, self.suffixes), *self._old})
-        write_file(self.path / _STARTED, json.dumps(files, indent=0) + "\n")
+        write_manifest(self.path, planned | self._old)
 
     def _lock(self) -> None:
         """Lock the folder until the process ends, in whatever way.
@@ -99,7 +114,9 @@ class Folder:
             import fcntl
         except ImportError:  # Windows: two batches at once are the user's to avoid
             return
-        self._held = (self.path / _LOCK).open("w")
+        # A link in its place would have another file opened, and perhaps made.
+        opened = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        self._held = os.fdopen(opened, "r+")
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -119,36 +136,43 @@ class Folder:
         from policygen.report.data.batch import batch_to_csv, batch_to_parquet
         from policygen.report.html.batch_index import render_index
 
+        pages = render_index(batch)
+        written = {*TABLES, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
+        refuse_foreign(self.path, pages, self._old | set(TABLES))
+        write_manifest(self.path, written | self._old)
         write_file(self.path / "roles.csv", batch_to_csv(batch.rows))
         write_file(self.path / "roles.parquet", batch_to_parquet(batch.rows))
         write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
-        for name, page in render_index(batch).items():
+        for name, page in pages.items():
             write_file(self.path / name, page)
-        for file in self._old - _files((row.plan for row in batch.rows), self.suffixes):
-            if (self.path / file).is_file():
+        for file in self._old - written:
+            if (self.path / file).is_file() or (self.path / file).is_symlink():
                 (self.path / file).unlink()
-        (self.path / _STARTED).unlink(missing_ok=True)
+        write_manifest(self.path, written)
         (self.path / _LOCK).unlink(missing_ok=True)
 
     def _earlier_files(self) -> set[str]:
-        """Return the files that earlier batches wrote here, as far as they are noted."""
+        """Return the files that earlier batches wrote here: those of the manifest.
+
+        Batches of older versions wrote none; then those of the last table.
+        """
         from policygen.report.formats import FORMATS, suffix_of
 
-        files: set[str] = set()
-        last = self.last()
-        if last and last.format in FORMATS:
+        noted = read_manifest(self.path)
+        last = None if noted else self.last()
+        if last is None:
+            return noted
+        files = {*TABLES, *(page.name for page in self.path.glob("index-*.html"))}
+        if last.format in FORMATS:
             suffixes = self.suffixes | {"policies": suffix_of(last.format)}
             files |= _files((row.plan for row in last.rows), suffixes)
-        with suppress(OSError, msgspec.DecodeError):
-            noted = msgspec.json.decode((self.path / _STARTED).read_bytes(), type=list[str])
-            # Anybody may have written the note: only files in a batch's own folders are taken from it.
-            files |= {name for name in noted if name.count("/") == 1 and name.split("/")[0] in self.suffixes}
-        return {name for name in files if not name.endswith("/..")}
+        return set(filter(is_of_batch, files))
 
 
 def _write_result(path: Path, suffixes: Mapping[str, str], result: Result) -> None:
     for folder, text in result.texts.items():
-        write_file(path / folder / f"{result.row.plan}{suffixes[folder]}", text)
+        file = path / folder / f"{result.row.plan}{suffixes[folder]}"
+        write_file(file, text, private=folder == "plans")
 
 
 def _files(names: Iterable[str], suffixes: Mapping[str, str]) -> set[str]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from policygen.account.model import SERVICE_LINKED, SSO_MANAGED, Account
+from policygen.account.fixed_roles import fixed_role
+from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
+from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import (
     NoCallsInWindowError,
     ObserveOptions,
@@ -54,6 +57,8 @@ class BatchSettings:
     """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
+    knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
+    """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
 
 
 class Result(NamedTuple):
@@ -112,15 +117,19 @@ def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
     role = target.current
     key = target.account, role is not None
+    account = settings.account if role else None
+    if key not in settings.knowledge:
+        settings.knowledge[key] = knowledge_of(settings.counts.totals, account)
     evidence = evidence_for_role(
         settings.read_report,
         replace(settings.counts, calls=calls),
         RoleSelector(target.name, target.account, target.arn),
         settings.observe,
         limit=settings.limit,
-        account=settings.account if role else None,
+        account=account,
         current=role,
         similar=settings.coverages.get(key),
+        knowledge=settings.knowledge[key],
     )
     settings.coverages.setdefault(key, evidence.coverage)
     return evidence
@@ -150,11 +159,8 @@ def _content(format_: str, plan: Plan) -> str | bytes:
 
 def _decide_if_fixed(decisions: Decisions | None, target: RoleTarget) -> RowDecision | None:
     """Decide about a role that cannot be edited here, or must not be (1.3.10); None for any other."""
-    path = target.arn.partition(":role")[2]
-    if path.startswith(SERVICE_LINKED):
-        return RowDecision("fixed", "service-linked: IAM lets nobody edit it; its service owns it")
-    if path.startswith(SSO_MANAGED):
-        return RowDecision("fixed", "made by IAM Identity Center: change the permission set, not the role")
+    if fixed := fixed_role(target.name, target.arn):
+        return RowDecision("fixed", fixed.reason)
     if decisions and (rule := decisions.protection(target.name)):
         return RowDecision("fixed", escape_controls(f"protected by {rule.where}: {rule.reason}"))
     return None
@@ -255,6 +261,7 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "escalations_left": _escalations(plan.risks.left),
         "days": plan.strength.days_active if plan.strength else 0,
         "questions": len(open_questions(plan)),
+        "losses": len(plan.decisions.losses),
         "blind": len({keep.action for keep in plan.keeps if keep.kind == "unknown"}),
     }
 

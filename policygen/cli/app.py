@@ -7,16 +7,18 @@ Help must start quickly, so commands import what is heavy when they run.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from typing import NoReturn
 
 import typer
 
-from policygen.cli.console import LINE, log_line, report_error
+from policygen.cli.console import LINE, log_line, report_error, silence, unwritable_stdout
 from policygen.errors import PolicygenError
 from policygen.version import VERSION
 
@@ -88,9 +90,7 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader closed the pipe, as `head` does: print no error, and let the last flush at exit fail silently.
-            devnull = os.open(os.devnull, os.O_WRONLY)
-            for stream in (sys.stdout, sys.stderr):
-                os.dup2(devnull, stream.fileno())
+            silence(sys.stdout, sys.stderr)
             raise typer.Exit(141) from None
         finally:
             LINE.clear()
@@ -105,17 +105,49 @@ for _name in COMMANDS:
 def main() -> None:
     """Run the command line and end the process with the exit code of what happened."""
     gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and few cycles
+    _fill_closed_streams()
     try:
         app()
     except PolicygenError as error:
         sys.exit(report_error(error))
-    except Exception as error:  # a traceback could show content of the logs
-        if os.environ.get("POLICYGEN_DEBUG"):
-            raise
-        frame = error.__traceback__
-        while frame and frame.tb_next:
-            frame = frame.tb_next
-        where = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
-        log_line(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
-        log_line("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
-        sys.exit(70)
+    except OSError as error:
+        if error.errno not in _FULL or error.filename:
+            _end_with_bug(error)
+        # What typer prints itself, as help texts.
+        silence(sys.stdout)
+        sys.exit(report_error(unwritable_stdout(error.strerror or str(error))))
+    except Exception as error:
+        _end_with_bug(error)
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+def _fill_closed_streams() -> None:
+    """Open something in place of standard streams that are closed.
+
+    Without stderr, messages would go to stdout (`print` takes None for it), and the first file that is opened would
+    get the number of the closed stream. A closed stdout stays None: `write_stdout` says so.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+
+
+def _end_with_bug(error: Exception) -> NoReturn:
+    """End with exit 70. A traceback could show content of the logs, so it is shown on request only."""
+    if os.environ.get("POLICYGEN_DEBUG"):
+        raise error
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    where = f"{frame.tb_frame.f_code.co_name}, line {frame.tb_lineno}" if frame else "unknown place"
+    log_line(f"error: policygen has a bug: {type(error).__name__} in {where}  PG-E999, exit 70")
+    log_line("  hint: run it again with POLICYGEN_DEBUG=1 for the traceback, and report it")
+    sys.exit(70)

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, RLock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from policygen.errors import PolicygenError
+from policygen.errors import PolicygenError, UsageError
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -17,9 +18,27 @@ if TYPE_CHECKING:
 
 
 def log_line(line: str) -> None:
-    """Print a line to stderr, with control characters escaped."""
-    LINE.clear()
-    print(escape_controls(line), file=sys.stderr, flush=True)
+    """Print a line to stderr, with control characters escaped; where stderr takes nothing, nobody can be told."""
+    with suppress(OSError):
+        LINE.clear()
+        print(escape_controls(line), file=sys.stderr, flush=True)
+
+
+def silence(*streams: TextIO) -> None:
+    """Send what is still in the buffers of streams nowhere, so that the last flush at exit does not fail again."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with suppress(OSError, ValueError):
+            os.dup2(devnull, stream.fileno())
+
+
+def unwritable_stdout(reason: str) -> UsageError:
+    """Return the error for a result that stdout does not take."""
+    return UsageError(
+        f"cannot write the result to stdout: {reason}",
+        "send it to a file on a device that has room, or to a program that reads it",
+        code="PG-E220",
+    )
 
 
 def report_error(error: PolicygenError) -> int:
@@ -59,17 +78,22 @@ class ProgressLine:
             return
         with self._lock:
             text = text[: width() - 1]
-            sys.stderr.write(f"\r{text:<{self._length}}")
-            sys.stderr.flush()
+            _draw(f"\r{text:<{self._length}}")
             self._length = len(text)
 
     def clear(self) -> None:
         """Remove the line, so that something else can be written."""
         with self._lock:
             if self._length:
-                sys.stderr.write(f"\r{'':{self._length}}\r")
-                sys.stderr.flush()
+                _draw(f"\r{'':{self._length}}\r")
                 self._length = 0
+
+
+def _draw(text: str) -> None:
+    """Write progress to stderr; where it takes none, go on without."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 LINE = ProgressLine()
@@ -137,8 +161,7 @@ class ProgressBar:
             if self._terminal:
                 LINE.show(text)
             else:
-                sys.stderr.write(f"policygen: {text}\n")
-                sys.stderr.flush()
+                _draw(f"policygen: {text}\n")
 
 
 def describe(state: Progress, seconds: float) -> str:

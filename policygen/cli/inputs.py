@@ -91,9 +91,13 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
         yield pool, workers
 
 
+PATIENCE = 1.0
+"""Seconds after Ctrl-C before a word is said about what is waited for."""
+
+
 @contextmanager
 def process_pool(workers: int, initializer: Callable[..., None], *initargs: object) -> Iterator[Executor]:
-    """Start processes; when the context ends, cancel the work that still waits.
+    """Start processes; when the context ends, cancel the work that still waits; a second Ctrl-C kills them.
 
     Args:
         workers: how many.
@@ -102,14 +106,32 @@ def process_pool(workers: int, initializer: Callable[..., None], *initargs: obje
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
+    from threading import Timer
+
+    from policygen.cli.console import log_line
 
     # Not by fork: the parent may have threads, for example of an HTTP client.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs)
+    try:
+        yield pool
+    except BaseException as error:
+        # Work that has begun is finished, so that it leaves no temporary file. Who presses Ctrl-C again does not want
+        # to wait for it; at the end of the process Python would wait all the same, so the workers have to go.
+        waiting = "stopping when the work that has begun is done; Ctrl-C again stops at once"
+        word = Timer(PATIENCE, log_line, [waiting])
+        if isinstance(error, KeyboardInterrupt):
+            word.start()
         try:
-            yield pool
+            pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            word.cancel()
+        raise
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def open_logs(
@@ -205,13 +227,17 @@ def open_account(account: AccountInput, notify: Callable[[str], None], role: str
 def open_decisions(decisions: DecisionInput) -> Decisions:
     """Read the file of decisions, by default ``policygen.toml`` in this folder, and add those of the command line.
 
+    A file that was found and not asked for is named even to whoever wants no progress, because it changes the answer.
+
     Raises:
         UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
     """
+    from policygen.cli.console import log_line
     from policygen.rightsize.decisions.load import load_decisions, with_flags
     from policygen.rightsize.decisions.model import FILE, Decisions
 
     path = decisions.decisions or (Path(FILE) if Path(FILE).is_file() else None)
-    return with_flags(
-        load_decisions(path) if path else Decisions(), decisions.keep or (), decisions.drop or ()
-    )
+    found = load_decisions(path) if path else Decisions()
+    if path and not decisions.decisions:
+        log_line(found.note)
+    return with_flags(found, decisions.keep or (), decisions.drop or ())

@@ -16,3 +16,7 @@ SummaryOption = Annotated[
     typer.Option("--summary", help="Also add the markdown to $GITHUB_STEP_SUMMARY, in GitHub Actions."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+AlthoughUsedOption = Annotated[
+    bool,
+    typer.Option("--although-used", help="Exit 0 although --drop takes permissions that the role needs."),
+]

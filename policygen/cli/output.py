@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from policygen.cli.console import LINE
+from policygen.cli.console import LINE, silence, unwritable_stdout
 from policygen.errors import UsageError
 from policygen.files import check_writable, unwritable, write_file
 from policygen.text import escape_controls, file_name
@@ -17,7 +17,7 @@ from policygen.text import escape_controls, file_name
 if TYPE_CHECKING:
     from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
-    from policygen.plan.model import Plan
+    from policygen.plan.model import Plan, PlanDroppedInUse
 
 
 class PlanTargets(NamedTuple):
@@ -53,16 +53,18 @@ def plan_file(folder: Path, plan: Plan) -> Path:
 
 
 def save_plan(folder: Path, plan: Plan) -> str:
-    """Save a plan under its role's name; return the message.
+    """Save a plan under its role's name, for the owner alone; return the message.
 
-    A failure is a warning and no error, because the result on stdout matters more.
+    A plan has names, addresses and sessions of all callers of the role. A failure is a warning and no error, because
+    the result on stdout matters more.
     """
     from policygen.plan.fast_json import to_bytes
 
     path = plan_file(folder, plan)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_file(path, to_bytes(plan.document))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_file(path, to_bytes(plan.document), private=True)
     except (OSError, UsageError) as error:
         return f"warning: the plan was not saved: {error}"
     return f"Plan saved: {path}"
@@ -98,14 +100,31 @@ def write_stdout(text: str, *, utf8: bool = False) -> None:
     Args:
         text: the result.
         utf8: the result is for programs: write UTF-8 and plain line feeds whatever the terminal uses (RFC 8259, 8.1).
+
+    Raises:
+        UsageError: PG-E220, stdout is closed, or has no room.
+        BrokenPipeError: its reader has closed it.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    stream: TextIO | None = sys.stdout  # None where it was closed before the start
+    if stream is None:
+        raise unwritable_stdout("it is closed")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
         if utf8:
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
     LINE.clear()
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        _write(stream, text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence(stream)
+        raise unwritable_stdout(error.strerror or str(error)) from None
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
 
 
 STEP = "GITHUB_STEP_SUMMARY"
@@ -179,6 +198,44 @@ def summarise(evidence: RoleEvidence) -> None:
         log_line(f"warning: {gap}")
     if len(read_report.gaps) > 5:
         log_line(f"warning: and {len(read_report.gaps) - 5:,} more")
+
+
+def report_losses(losses: Sequence[tuple[str, PlanDroppedInUse]], *, although_used: bool) -> None:
+    """Name the needed permissions that decisions drop, after the result was written.
+
+    Args:
+        losses: the role's name and the permission, for each.
+        although_used: a person wants it so: name them, and go on.
+
+    Raises:
+        GateError: PG-E480, there are losses, and nobody said that they are wanted.
+    """
+    from policygen.cli.console import log_line
+    from policygen.errors import GateError
+    from policygen.text import pluralize
+
+    if not losses:
+        return
+    lines = [
+        f"{role}: {one.rule} drops {one.action} on {one.resource}, {one.why or 'which was seen in use'}"
+        for role, one in losses
+    ]
+    what = f"{pluralize(len(losses), 'needed permission')} dropped: calls of the role will fail"
+    if although_used:
+        for line in (f"warning: {what}", *lines):
+            log_line(line)
+        return
+    raise GateError(
+        what,
+        *lines[:_LOSSES],
+        *([f"and {len(lines) - _LOSSES:,} more"] if len(lines) > _LOSSES else []),
+        "leave the drop out, or add --although-used if the calls are to fail",
+        code="PG-E480",
+    )
+
+
+_LOSSES = 5
+"""Most losses that an error names; the plan has all of them."""
 
 
 def ascii_only() -> bool:

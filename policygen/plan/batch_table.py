@@ -45,6 +45,8 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """Decisions that are left to a person."""
     blind: int = 0
     """Actions that are kept because the logs could not have shown their use."""
+    losses: int = 0
+    """Permissions that the role needs and a decision drops: calls of the role will fail."""
     plan: str = ""
     """The name of the role's files, without a suffix; "" where there is no plan."""
 

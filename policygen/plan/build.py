@@ -30,8 +30,10 @@ from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Check
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
+from policygen.rightsize.decisions.apply import DroppedInUse, Loss
+from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.suggestion import DecisionEffects, Suggestion
+from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
@@ -94,6 +96,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             "removed": [_risk(risk) for risk in suggestion.risks_removed],
             "left": [_risk(risk) for risk in suggestion.risks_left],
         },
+        "needs": sorted(suggestion.needed),
         "decisions": _decisions(decided),
         "losses": [
             {"action": one.action, "resource": one.resource, "statement": one.sid, "why": one.why}
@@ -188,16 +191,22 @@ def _seasonal(suggestion: Suggestion) -> list[dict[str, str]]:
 
 def _decisions(decided: DecisionEffects) -> dict[str, Any]:
     return {
-        "losses": [
-            request_name(one.request)
-            | {"rule": one.rule.where, "count": one.evidence.count, "events": list(one.events)}
-            for one in decided.losses
+        "losses": [_loss(one) for one in decided.losses],
+        "spared": [
+            {"action": one.action, "resource": one.resource, "rule": one.rule.where, "why": one.why}
+            for one in decided.spared
         ],
-        "spared": [request_name(one.request) | {"rule": one.rule.where} for one in decided.spared],
         "expired": [rule.where for rule in decided.expired],
         "unused": [rule.where for rule in decided.unused],
         "reasons": {rule.where: rule.reason for rule in decided.expired},
     }
+
+
+def _loss(one: Loss) -> dict[str, Any]:
+    named = {"action": one.action, "resource": one.resource, "rule": one.rule.where}
+    if isinstance(one, DroppedInUse):
+        return named | {"count": one.evidence.count, "events": list(one.events), "why": ""}
+    return named | {"why": one.why}
 
 
 def _readiness(readiness: Readiness) -> dict[str, Any]:

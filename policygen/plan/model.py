@@ -175,15 +175,17 @@ class Barred(msgspec.Struct, frozen=True):
 
 
 class PlanDropped(msgspec.Struct, frozen=True):
-    """An observed request that a decision is about, and where the decision stands."""
+    """A needed permission that a decision is about, and where the decision stands."""
 
     action: str
     resource: str
     rule: str
+    why: str = ""
+    """What needs it, a clause; "" where it was seen in use, as in all older plans."""
 
 
 class PlanDroppedInUse(PlanDropped, frozen=True):
-    """An observed request that a decision drops, and its calls, which will fail. Older plans have no calls."""
+    """A needed permission that a decision drops, and its calls, which will fail. Older plans have no calls."""
 
     count: int = 0
     events: tuple[str, ...] = ()
@@ -193,9 +195,9 @@ class PlanDecisions(msgspec.Struct, frozen=True):
     """What the decisions did to observed requests, and which of them did nothing."""
 
     losses: tuple[PlanDroppedInUse, ...] = ()
-    """Requests that are dropped although they were used."""
+    """Permissions that are dropped although they are needed."""
     spared: tuple[PlanDropped, ...] = ()
-    """Requests that are kept although a drop rule matches."""
+    """Needed permissions that are kept although a drop rule matches."""
     expired: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
@@ -240,6 +242,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     asides: tuple[PlanInformationalRequest, ...] = ()
     losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()
+    needs: tuple[str, ...] | None = None
+    """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
     predecessors: tuple[PlanPredecessor, ...] = ()
     calendar: Calendar = Calendar()

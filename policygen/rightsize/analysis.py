@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from policygen.account.fixed_roles import refuse_fixed
 from policygen.account.model import Account
 from policygen.errors import UsageError
 from policygen.evidence.observe import Logs, ObserveOptions, RoleEvidence, collect_evidence
+from policygen.evidence.role import parse_role
 from policygen.iam import reference
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
@@ -48,6 +50,7 @@ def analyse(
     suggest: SuggestOptions | None = None,
     account: Account | None = None,
     read: ReadOptions | None = None,
+    to_edit: bool = False,
 ) -> Analysis:
     """Read the logs and suggest a policy for one role.
 
@@ -58,13 +61,21 @@ def analyse(
         suggest: how to write the policy, and which decisions bind it.
         account: the account as it is today; None to rest on the evidence alone.
         read: how to read the logs.
+        to_edit: the policy is to be applied, so the role must be one that can be edited.
 
     Raises:
+        GateError: PG-E481, nobody can edit the role.
         PolicygenError: nothing found, incomplete evidence, a failed proof; see each function.
     """
     suggest = suggest or SuggestOptions()
     _check_opened(suggest.opened)
-    return conclude(collect_evidence(logs, role, observe, account=account, read=read), suggest)
+    wanted = parse_role(role)
+    if to_edit and account:  # before the logs are read, which takes long and may find no call of such a role
+        refuse_fixed(account.role(wanted.arn or wanted.name).key)
+    evidence = collect_evidence(logs, role, observe, account=account, read=read)
+    if to_edit:
+        refuse_fixed(evidence.resolved.role)
+    return conclude(evidence, suggest)
 
 
 def conclude(evidence: RoleEvidence, options: SuggestOptions | None = None) -> Analysis:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from policygen.account.current import CurrentAccess
 from policygen.evidence.usage import Usage
 from policygen.iam.evaluate import IDENTITY, Decision
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.generate.intersect import current_parts
 
@@ -37,6 +37,7 @@ def split_by_current_access(
     A request whose record does not give the whole resource name stands for one unknown name of a pattern. It is not
     allowed where each of these names is refused: by a Deny, the boundary or a control policy as much as by the identity
     policies. Else it is cut to the parts that the identity policies may allow, without those that are refused whole.
+    One of which the record leaves alternatives open is not missing where the current access allows one of these.
     """
     if current is None:
         return dict(usage.requests), []
@@ -51,7 +52,8 @@ def split_by_current_access(
                     allowed[part] = allowed[part] + evidence if part in allowed else evidence
         elif request.grade == "required":
             missing.append(NotCurrentlyAllowed(request, evidence, _cause(request, refused)))
-    return allowed, missing
+    stand_ins = {without_path(request) for request in allowed if request.grade == "alternative"}
+    return allowed, [one for one in missing if without_path(one.request) not in stand_ins]
 
 
 def _cause(request: AccessRequest, refused: Decision) -> str:

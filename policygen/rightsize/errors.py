@@ -9,6 +9,7 @@ from policygen.evidence.usage import Usage
 from policygen.iam.request import RoleKey
 from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.current_access import NotCurrentlyAllowed
+from policygen.rightsize.decisions.apply import Loss
 from policygen.text import pluralize
 
 
@@ -45,6 +46,17 @@ def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> Nothing
         f"nothing to grant: no observed call by {usage.role.name} is allowed today",
         *([f"{first.request.action} on {first.request.resource}: {first.cause}"] if first else []),
         "is the snapshot of the right account and time? --add-observed grants what no Deny or bound forbids",
+        code="PG-E304",
+    )
+
+
+def all_dropped(usage: Usage, losses: Sequence[Loss]) -> NothingFoundError:
+    """Return the error for a role of which decisions drop everything that it was seen to use."""
+    rules = sorted({loss.rule.where for loss in losses})
+    return NothingFoundError(
+        f"nothing to grant: {', '.join(rules[:3])} drop all that {usage.role.name} was seen to use",
+        losses[0].sentence,
+        "leave one of them out; a role that is to do nothing needs no policy",
         code="PG-E304",
     )
 

@@ -222,7 +222,7 @@ def _calls(usage: Usage, folded: str) -> list[DailyCall]:
     for bucket, evidence in usage.daily.items():
         call = bucket.call
         if call not in answers:
-            mapped = mapping.requests_for(call.call()).requests
+            mapped = mapping.requests_for(call.call(usage.knowledge)).requests
             answers[call] = any(one.request.action.lower() == folded for one in mapped)
         if answers[call] and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
             key = (bucket.day, call)

@@ -12,18 +12,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
+from policygen.catalog.sent_keys import sent_conditions
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
-from policygen.iam.document import (
-    Conditions,
-    Policy,
-    Statement,
-    conditions_of,
-)
+from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
@@ -40,9 +36,10 @@ from policygen.rightsize.assess.readiness import (
 )
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
-from policygen.rightsize.decisions.apply import Dropped, DroppedInUse, drop_observed, unused_rules
+from policygen.rightsize.decisions.apply import Dropped, drop_observed
+from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
-from policygen.rightsize.errors import all_missing, nothing_to_grant, proof_failed
+from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
 from policygen.rightsize.generate.generalise import Written, generalise, open_names
 from policygen.rightsize.generate.intersect import (
     Intersection,
@@ -54,7 +51,7 @@ from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.propose import Demanded, Proposal, propose
-from policygen.rightsize.suggestion import DecisionEffects, Suggestion, SuggestOptions
+from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
 
 def suggest(
@@ -120,6 +117,7 @@ def suggest(
     proof = prove(proposal.policies, counts, observed.written, kept_grants, current, demand.added)
     if not proof.held:
         raise proof_failed(usage.role, proof)
+    decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
 
     removed_risks, remaining_risks = _risks(current, proposal.policies)
     suggestion = Suggestion(
@@ -133,20 +131,16 @@ def suggest(
         missing=demand.missing,
         today=current.policies if current else None,
         now=current_actions,
-        changes=_changes(current, current_actions, demand, kept, proposal),
-        proof=proof,
+        changes=_changes(current, current_actions, demand, kept, proposal, decided),
+        proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
-        notes=current.notes if current else (),
+        notes=(*(current.notes if current else ()), *decided.notes),
         boundary=current.boundary if current else None,
         questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
-        decided=DecisionEffects(
-            losses=demand.dropped.losses,
-            spared=demand.dropped.spared,
-            expired=decisions.expired(usage.role.name, day),
-            unused=unused_rules(rules, current_actions, usage.requests),
-        ),
+        needed=kept.needed,
+        decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,
         risks_removed=removed_risks,
@@ -191,7 +185,7 @@ def _demand(
             added = (_observed_policy([one.request for one in addable], options),)
     dropped = drop_observed(rules, usage.role.name, requests, usage.sources)
     if usage.requests and not dropped.kept:
-        raise all_missing(usage, missing)
+        raise all_dropped(usage, dropped.losses) if dropped.losses else all_missing(usage, missing)
     bounds = (*current.policies, *added) if current else None
     return _Demand(dropped.kept, tuple(missing), dropped, bounds, added)
 
@@ -243,20 +237,17 @@ def _observed_grants(demand: _Demand, options: SuggestOptions) -> _ObservedGrant
 def _candidates(
     requests: Sequence[AccessRequest], written: Mapping[AccessRequest, Written]
 ) -> dict[Grant, list[AccessRequest]]:
-    """Return grants by the written patterns -> the requests that each is for."""
-    candidates: dict[Grant, list[AccessRequest]] = {}
+    """Return grants by the written patterns -> the requests that each is for.
+
+    A grant is under the conditions that all its requests satisfy, as far as AWS always sends their keys.
+    """
+    alike: dict[tuple[str, str], list[AccessRequest]] = {}
     for request in requests:
-        grant = Grant(request.action, written[request].pattern, _own_conditions(request))
-        candidates.setdefault(grant, []).append(request)
-    return candidates
-
-
-def _own_conditions(request: AccessRequest) -> Conditions:
-    """Return the conditions that belong to the action itself: a role is passed to one service."""
-    passed = dict(request.context).get("iam:PassedToService")
-    if request.action == "iam:PassRole" and passed:
-        return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
-    return ()
+        alike.setdefault((request.action, written[request].pattern), []).append(request)
+    return {
+        Grant(action, pattern, sent_conditions(action, members)): members
+        for (action, pattern), members in alike.items()
+    }
 
 
 def _carry_over(
@@ -296,6 +287,7 @@ def _changes(
     demand: _Demand,
     kept: KeepResult,
     proposal: Proposal,
+    decided: DecisionEffects,
 ) -> tuple[Change, ...]:
     if current is None or current_actions is None:
         return ()
@@ -305,13 +297,8 @@ def _changes(
     if demand.added:  # without it, the proof says that no grant is beyond the current policies
         reasons |= dict.fromkeys(grants_beyond(proposal.grants, current.policies), _ADDED)
     missing = {one.request.action for one in demand.missing}
-    removed = {**kept.removed, **_dropped_in_use(demand.dropped.losses)}
+    removed = {**kept.removed, **decided.reasons()}
     return compare(current_actions, proposal.grants, reasons, missing, removed)
-
-
-def _dropped_in_use(losses: Sequence[DroppedInUse]) -> dict[str, str]:
-    """Observed actions that a rule drops -> which rule, so that the reason is not "0 calls"."""
-    return {loss.request.action: f"used, and dropped by {loss.rule.where}" for loss in losses}
 
 
 def _risks(

@@ -22,8 +22,8 @@ from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.current_access import NotCurrentlyAllowed
-from policygen.rightsize.decisions.apply import DroppedInUse, Spared
-from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.decisions.effects import DecisionEffects
+from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
@@ -53,20 +53,6 @@ class InformationalRequest(NamedTuple):
     request: AccessRequest
     evidence: Evidence
     allowed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionEffects:
-    """What people's decisions did to a role's permissions."""
-
-    losses: tuple[DroppedInUse, ...] = ()
-    """Observed permissions that a rule drops."""
-    spared: tuple[Spared, ...] = ()
-    """Observed permissions that a drop rule matches but must not drop."""
-    expired: tuple[DecisionRule, ...] = ()
-    """Rules about the role that no longer apply."""
-    unused: tuple[DecisionRule, ...] = ()
-    """Rules in force that match nothing of the role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +86,8 @@ class Suggestion:
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""
+    needed: frozenset[str] = frozenset()
+    """Actions that AWS's own services need of the role."""
     decided: DecisionEffects = field(default_factory=DecisionEffects)
     """What people's decisions did."""
     seasonal: Mapping[str, str] = field(default_factory=dict)

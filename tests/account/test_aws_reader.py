@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from policygen.account import aws_reader as reader
 from policygen.account import last_accessed, live, organization
 from policygen.account.aws_session import Aws, open_session
+from policygen.account.current import current_access
 from policygen.account.live import read_role, take_snapshot
 from policygen.account.model import unqualified
 from policygen.account.required_permissions import (
@@ -27,7 +33,17 @@ from policygen.account.required_permissions import (
 from policygen.account.snapshot import load_snapshot, snapshot_to_json, to_account
 from policygen.errors import AwsError, NothingFoundError
 from policygen.iam import reference
-from tests.support.aws_stubs import CEILING, IDENTITY, LISTING, NOW, Stubbed, client_error, detail, told
+from tests.support.aws_stubs import (
+    CEILING,
+    IDENTITY,
+    LISTING,
+    NOW,
+    TRUST,
+    Stubbed,
+    client_error,
+    detail,
+    told,
+)
 
 
 def recorded(session: Any) -> list[str]:
@@ -85,10 +101,33 @@ def test_a_trail_seen_from_several_regions_is_one_trail(account: Any) -> None:
 
 
 def test_one_role_is_read_as_the_snapshot_has_it(account: Any) -> None:
-    whole = to_account(take_snapshot(account, now=NOW)).role("orders-fn")
+    whole = to_account(take_snapshot(account, now=NOW), "account 123456789012")
     alone = read_role("orders-fn", account, now=NOW)
+    # The mock's trails were delivered to "now", which is none of ours.
+    assert dataclasses.replace(alone, trails=()) == dataclasses.replace(whole, trails=())
+    (one,), (other,) = alone.trails or (), whole.trails or ()
+    assert (one.name, one.selectors, one.advanced) == (other.name, other.selectors, other.advanced)
+
+
+def test_where_the_account_is_not_shown_the_role_alone_is_read(account: Any) -> None:
+    whole = to_account(take_snapshot(account, now=NOW)).role("orders-fn")
+    session: Any = Refusing(account, {"iam:GetAccountAuthorizationDetails": "AccessDenied"})
+    alone = read_role("orders-fn", session, now=NOW)
     assert alone.roles == (whole,)
-    assert (alone.functions, alone.mappings, alone.trails) == (None, None, None)
+    assert [one.name for one in alone.functions or ()] == ["orders"]
+    assert [one.operation for one in alone.errors] == ["iam:GetAccountAuthorizationDetails"]
+
+
+def test_without_a_region_the_role_is_read_and_its_functions_are_unknown(
+    aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    trust = json.dumps(TRUST)
+    aws.client("iam").create_role(RoleName="orders-fn", AssumeRolePolicyDocument=trust)
+    read = read_role("orders-fn", open_session(), now=NOW)
+    assert (read.functions, read.trails, read.regions) == (None, None, None)
+    assert [(one.operation, one.code) for one in read.errors] == [("lambda:ListFunctions", "NoRegionError")]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +140,7 @@ def test_one_role_is_read_as_the_snapshot_has_it(account: Any) -> None:
     ],
 )
 def test_one_role_is_found_by_name_path_and_arn(account: Any, asked: str) -> None:
-    assert read_role(asked, account, now=NOW).roles[0].name == "orders-fn"
+    assert read_role(asked, account, now=NOW).role(asked).name == "orders-fn"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +165,11 @@ def test_the_declared_permissions_are_exactly_the_calls_made(account: Any) -> No
     assert set(SNAPSHOT_ACTIONS) - set(calls) <= {"iam:GetPolicy", "iam:GetPolicyVersion"}
     calls.clear()
     read_role("orders-fn", account, now=NOW)
-    assert set(calls) - {"sts:GetCallerIdentity"} == set(ROLE_ACTIONS)
+    assert set(calls) - {"sts:GetCallerIdentity"} <= set(SNAPSHOT_ACTIONS)
+    calls.clear()
+    refusing: Any = Refusing(account, {"iam:GetAccountAuthorizationDetails": "AccessDenied"})
+    read_role("orders-fn", refusing, now=NOW)
+    assert set(calls) - {"sts:GetCallerIdentity", *SNAPSHOT_ACTIONS} <= set(ROLE_ACTIONS)
 
 
 def test_only_read_only_operations_are_called() -> None:
@@ -180,7 +223,9 @@ def test_every_permission_that_is_needed_exists_and_says_what_for() -> None:
 
 def test_the_commands_need_what_the_readers_say_that_they_call() -> None:
     last_accessed = {"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
-    assert {*ROLE_ACTIONS, *last_accessed} == set(actions(NEEDS["suggest --live"]))
+    live = NEEDS["suggest --live"]
+    assert set(actions(live)) == {*ROLE_ACTIONS, *SNAPSHOT_ACTIONS, *last_accessed}
+    assert {need.action for need in live if not need.optional} == set(ROLE_ACTIONS)
     assert set(SNAPSHOT_ACTIONS) == set(actions(NEEDS["snapshot"]))
     assert set(actions(NEEDS["snapshot --last-accessed"])) == {*SNAPSHOT_ACTIONS, *last_accessed}
     more = set(actions(NEEDS["snapshot --organization"])) - set(SNAPSHOT_ACTIONS)
@@ -303,20 +348,104 @@ def test_a_snapshot_without_iam_is_none(account: Any) -> None:
 
 @pytest.mark.parametrize("action", ROLE_ACTIONS)
 def test_a_role_is_not_read_in_part(account: Any, action: str) -> None:
-    session: Any = Refusing(account, {action: "AccessDenied"})
+    session: Any = Refusing(
+        account, {action: "AccessDenied", "iam:GetAccountAuthorizationDetails": "AccessDenied"}
+    )
     with pytest.raises(AwsError, match=f"policygen-reader may not call {action}"):
         read_role("orders-fn", session, now=NOW)
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [("ExpiredToken", "PG-E102"), ("Throttling", "PG-E104"), ("ServiceFailure", "PG-E105")],
+FAILURES: dict[str, Callable[[], Exception]] = {
+    "a refusal": lambda: client_error("AccessDenied", "no", ""),
+    "an unknown code": lambda: client_error("ServiceFailure", "no", ""),
+    "throttling": lambda: client_error("Throttling", "slow down", ""),
+    "expired credentials": lambda: client_error("ExpiredToken", "no", ""),
+    "no endpoint": lambda: EndpointConnectionError(endpoint_url="https://lambda.example"),
+    "a timeout": lambda: ReadTimeoutError(endpoint_url="https://lambda.example"),
+    "an answer that is no JSON": lambda: ResponseParserError("not JSON"),
+    "an operation that the mock lacks": lambda: NotImplementedError("no such operation"),
+    "a broken connection": lambda: ConnectionResetError("reset"),
+}
+OPTIONAL = (
+    "lambda:ListFunctions",
+    "lambda:ListEventSourceMappings",
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:GetEventSelectors",
+    "iam:GenerateServiceLastAccessedDetails",
 )
-def test_failures_that_are_no_refusals_stop_the_snapshot(account: Any, code: str, expected: str) -> None:
-    session: Any = Refusing(account, {"cloudtrail:GetTrailStatus": code})
-    with pytest.raises(AwsError) as caught:
-        take_snapshot(session, now=NOW)
-    assert caught.value.code == expected
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("operation", OPTIONAL)
+def test_however_an_optional_call_fails_it_is_a_warning(
+    account: Any, operation: str, failure: Callable[[], Exception]
+) -> None:
+    said: list[str] = []
+    session: Any = Failing(account, operation, failure)
+    read = read_role(
+        "orders-fn", session, now=NOW, last_accessed=operation.startswith("iam"), on_message=said.append
+    )
+    assert read.role("orders-fn").policies
+    assert operation in {one.operation for one in read.errors}
+    assert any(line.startswith(f"warning: AWS does not show {operation}") for line in said)
+    access = current_access(read.role("orders-fn"), read)
+    assert any(note.startswith(f"AWS did not show {operation}") for note in access.notes)
+
+
+class Failing:
+    """A session whose clients answer from moto, but for one operation, which fails."""
+
+    def __init__(self, session: Any, operation: str, failure: Callable[[], Exception]) -> None:
+        self.session, self.operation, self.failure = session, operation, failure
+        self.region_name, self.profile_name = session.region_name, "default"
+
+    def client(self, service: str, region_name: str, config: Any) -> Any:
+        client = self.session.client(service, region_name=region_name, config=config)
+        prefix, _, name = self.operation.partition(":")
+        if prefix == service:
+            client.meta.events.register_first(f"before-call.*.{name}", self.fail)
+        return client
+
+    def fail(self, **_: Any) -> None:
+        raise self.failure()
+
+
+ODD: dict[str, tuple[str, Any]] = {
+    "no list": ("lambda:ListFunctions", {"Functions": "none"}),
+    "a row without a name": ("lambda:ListFunctions", {"Functions": [{"Role": "x"}]}),
+    "a row that is none": ("lambda:ListEventSourceMappings", {"EventSourceMappings": [None]}),
+    "a number for a text": (
+        "lambda:ListEventSourceMappings",
+        {"EventSourceMappings": [{"UUID": "u", "FunctionArn": 7}]},
+    ),
+    "nothing": ("cloudtrail:DescribeTrails", {}),
+    "a trail without a region": ("cloudtrail:DescribeTrails", {"trailList": [{"TrailARN": "x"}]}),
+    "selectors of another shape": ("cloudtrail:GetEventSelectors", {"EventSelectors": "all"}),
+    "a status of another shape": ("cloudtrail:GetTrailStatus", {"IsLogging": "yes"}),
+}
+
+
+@pytest.mark.parametrize(("operation", "answer"), ODD.values(), ids=ODD)
+def test_an_optional_answer_of_another_shape_is_unknown(account: Any, operation: str, answer: Any) -> None:
+    session: Any = Answering(account, operation, answer)
+    for read in (
+        read_role("orders-fn", session, now=NOW),
+        to_account(take_snapshot(session, now=NOW)),
+    ):
+        assert read.role("orders-fn").policies
+        assert read.errors
+
+
+class Answering(Failing):
+    """A session whose clients answer from moto, but for one operation, which has an answer of its own."""
+
+    def __init__(self, session: Any, operation: str, answer: Any) -> None:
+        super().__init__(session, operation, ValueError)
+        self.answer = answer
+
+    def fail(self, **_: Any) -> Any:
+        return SimpleNamespace(status_code=200, headers={}), self.answer
 
 
 def test_a_boundary_that_the_accounts_details_leave_out_is_fetched(aws: Any) -> None:

@@ -11,7 +11,7 @@ from policygen.account.live import read_role, take_snapshot
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError, UsageError
-from tests.support.aws_stubs import IDENTITY, NOW, Stubbed, detail, reports, role_answers, told
+from tests.support.aws_stubs import IDENTITY, NO_FUNCTIONS, NOW, Stubbed, detail, reports, role_answers, told
 
 # --- What IAM saw used last ----------------------------------------------------------------------
 
@@ -34,7 +34,13 @@ FAILED = finished(JobStatus="FAILED", Error={"Code": "SERVICE_ERROR", "Message":
 
 
 def read_with(*answers: tuple[str, Any], pauses: list[float] | None = None) -> tuple[Account, Stubbed]:
-    stubbed: Any = Stubbed({"sts": [IDENTITY], "iam": [*role_answers(), *answers]})
+    stubbed: Any = Stubbed(
+        {
+            "sts": [IDENTITY],
+            "iam": [*role_answers(), *answers],
+            **NO_FUNCTIONS,
+        }
+    )
     pause = (pauses if pauses is not None else []).append
     return read_role("role-name", stubbed, now=NOW, last_accessed=True, pause=pause), stubbed
 

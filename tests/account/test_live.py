@@ -13,12 +13,14 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 from moto import mock_aws
+from moto.cloudtrail.models import cloudtrail_backends
 from typer.testing import CliRunner
 
 from policygen.account.live import read_role
 from policygen.account.snapshot import load_snapshot
 from policygen.cli.app import app
 from policygen.rightsize.analysis import analyse
+from tests.support.aws_stubs import client_error
 from tests.support.records import crowd, record, write_logs
 
 ACCOUNT = "123456789012"
@@ -51,11 +53,13 @@ def test_the_role_of_the_account_bounds_the_suggestion(session: boto3.Session, t
     }
     logs = write_logs(tmp_path, crowd([event, event | {"name": "PutItem"}]))
     made = analyse([logs], "orders", account=read_role("orders", session)).suggestion
-    # Functions and trails are not read with one role: what only data events would show stays as it is.
-    assert {(g.action, g.resource) for g in made.grants} == {("dynamodb:GetItem", "*")}
-    assert [keep.blind_spot.id for keep in made.keeps if keep.blind_spot] == ["trail-unknown"]
+    # The account has no trail: nothing that is not in the logs is known to be unused.
+    assert {(g.action, g.resource) for g in made.grants} == {
+        ("dynamodb:GetItem", "*"),
+        ("iam:ListUsers", "*"),
+    }
     assert [one.request.action for one in made.missing] == ["dynamodb:PutItem"]
-    assert [c.action for c in made.changes if c.kind == "removed"] == ["iam:ListUsers"]
+    assert [c.action for c in made.changes if c.kind == "removed"] == []
     assert made.role.arn == role["Arn"]
 
 
@@ -110,6 +114,14 @@ def an_account(session: boto3.Session) -> str:
     return str(role["RoleId"])
 
 
+def logging_since(session: boto3.Session, name: str, day: datetime) -> None:
+    """Let a trail of the mock log management events, as AWS's do, since a day; it knows none but the clock's."""
+    session.client("cloudtrail").put_event_selectors(
+        TrailName=name, EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}]
+    )
+    cloudtrail_backends[ACCOUNT]["us-east-1"].trails[name].status.started = day
+
+
 def policygen(*args: str | Path) -> str:
     """What a command prints on stdout; nothing on stderr, exit 0."""
     done = CliRunner().invoke(app, [*map(str, args), "-q"], catch_exceptions=False)
@@ -130,6 +142,7 @@ def test_suggest_live_asks_iam_what_was_used_last_and_only_reads(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     logs = logs_of(an_account(session), tmp_path)
+    logging_since(session, "main", datetime(2026, 9, 1, tzinfo=UTC))
     asked.clear()
     made = json.loads(policygen("suggest", "-r", "orders", "-l", logs, "--live", "-f", "json"))
     changes = {one["action"]: (one["kind"], one["why"]) for one in made["changes"]}
@@ -142,6 +155,60 @@ def test_suggest_live_asks_iam_what_was_used_last_and_only_reads(
     assert changes["sqs:SendMessage"][0] == "unknown"
     assert "iam:GetServiceLastAccessedDetails" in asked
     assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
+
+
+def a_function_that_polls(session: boto3.Session) -> None:
+    """What decides the policy beside the role: its function, a queue that Lambda polls for it, data events."""
+    role = session.client("iam").get_role(RoleName="orders")["Role"]["Arn"]
+    session.client("sqs").create_queue(QueueName="orders")
+    session.client("lambda").create_function(
+        FunctionName="orders", Runtime="python3.12", Role=role, Handler="a.b", Code={"ZipFile": b"x"}
+    )
+    session.client("lambda").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:sqs:us-east-1:{ACCOUNT}:orders", FunctionName="orders"
+    )
+    tables = [{"Type": "AWS::DynamoDB::Table", "Values": ["arn:aws:dynamodb"]}]
+    session.client("cloudtrail").put_event_selectors(
+        TrailName="main",
+        EventSelectors=[
+            {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": tables},
+        ],
+    )
+    document = {"Effect": "Allow", "Action": ["sqs:*", "logs:*"], "Resource": "*"}
+    session.client("iam").put_role_policy(
+        RoleName="orders",
+        PolicyName="platform",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [document]}),
+    )
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["", "where the account is not shown"])
+def test_live_reading_gives_the_policy_that_a_snapshot_gives(
+    session: boto3.Session,
+    asked: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = logs_of(an_account(session), tmp_path)
+    a_function_that_polls(session)
+    policygen("snapshot", "--last-accessed", "--region", "us-east-1")
+    command = ("suggest", "-r", "orders", "-l", logs, "--no-plan", "-f", "policy")
+    known = policygen(*command, "-s", "account.json")
+    if refused:
+        whole = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+        def refuse(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+            if operation == "GetAccountAuthorizationDetails":
+                raise client_error("AccessDenied", "no", operation)
+            return whole(client, operation, arguments)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    assert policygen(*command, "--live") == known
+    actions = {name for one in json.loads(known)["Statement"] for name in one["Action"]}
+    # What only the function and what polls for it tell.
+    assert actions >= {"sqs:ReceiveMessage", "sqs:DeleteMessage", "logs:PutLogEvents"}
 
 
 def test_batch_live_reads_the_account_at_once_and_only_reads(
@@ -222,6 +289,7 @@ def test_from_credentials_to_a_policy_with_no_other_word(
     trails = session.client("cloudtrail")
     trails.create_trail(Name="all", S3BucketName="trail-logs", IsMultiRegionTrail=True)
     trails.start_logging(Name="all")
+    logging_since(session, "all", today - timedelta(days=90))
     event = {
         "source": "iam",
         "name": "ListUsers",

@@ -11,7 +11,7 @@ from policygen.account.live import read_role
 from policygen.account.model import Account
 from policygen.account.snapshot import to_account
 from policygen.errors import UsageError
-from tests.support.aws_stubs import CASES, IDENTITY, NOW, Stubbed, policy, role_answers
+from tests.support.aws_stubs import CASES, IDENTITY, NO_FUNCTIONS, NOW, Stubbed, policy, role_answers
 
 # --- What limits the account from above ----------------------------------------------------------
 
@@ -35,7 +35,9 @@ PARENTS = [
 
 def organized(*answers: tuple[str, Any], manager: str = MANAGER) -> Account:
     described = ("describe_organization", {"Organization": {"MasterAccountId": manager, "FeatureSet": "ALL"}})
-    stubbed: Any = Stubbed({"sts": [IDENTITY], "iam": role_answers(), "organizations": [described, *answers]})
+    stubbed: Any = Stubbed(
+        {"sts": [IDENTITY], "iam": role_answers(), "organizations": [described, *answers], **NO_FUNCTIONS}
+    )
     return read_role("role-name", stubbed, now=NOW, organization=True)
 
 
@@ -78,6 +80,7 @@ def test_an_account_without_an_organisation_is_limited_by_none() -> None:
             "sts": [IDENTITY],
             "iam": role_answers(),
             "organizations": [("describe_organization", "AWSOrganizationsNotInUseException")],
+            **NO_FUNCTIONS,
         }
     )
     read = read_role("role-name", stubbed, now=NOW, organization=True)

@@ -212,8 +212,11 @@ def sent(monkeypatch: pytest.MonkeyPatch, keys: None, asked: list[str]) -> Itera
 @pytest.mark.parametrize(
     ("words", "services"),
     [
-        (("suggest", "-r", "orders"), {"sts", "iam", "cloudtrail", "s3"}),
-        (("suggest", "-r", "orders", "-l", "s3://acme-trail", "--live"), {"sts", "iam", "s3"}),
+        (("suggest", "-r", "orders"), {"sts", "iam", "cloudtrail", "lambda", "s3"}),
+        (
+            ("suggest", "-r", "orders", "-l", "s3://acme-trail", "--live"),
+            {"sts", "iam", "cloudtrail", "lambda", "s3"},
+        ),
         (("doctor", "-l", "auto", "--live"), {"sts", "iam", "cloudtrail", "lambda", "s3"}),
         (("snapshot",), {"sts", "iam", "cloudtrail", "lambda"}),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import pickle
 import re
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -632,7 +634,11 @@ class Slow:
         elif key == "7.json":
             self.go.set()
         self.running.pop()
-        return json.dumps({"Records": [record(int(key.partition(".")[0]))]}).encode()
+        return self.body(int(key.partition(".")[0]))
+
+    @staticmethod
+    def body(number: int) -> bytes:
+        return json.dumps({"Records": [record(number)]}).encode()
 
 
 def test_many_objects_are_fetched_at_once_and_come_in_order_without_running_far_ahead() -> None:
@@ -641,7 +647,7 @@ def test_many_objects_are_fetched_at_once_and_come_in_order_without_running_far_
     def many() -> Iterator[LogObject]:
         for number in range(1_000):
             taken.append(number)
-            yield LogObject(f"{number}", f"s3://b/{number}.json")
+            yield LogObject(f"{number}", f"s3://b/{number}.json", len(Slow.body(number)))
 
     fetcher = Slow()
     read = S3Reader(fetcher).read_many(many(), threads=4)
@@ -993,3 +999,71 @@ def test_auto_takes_nothing_more() -> None:
     with pytest.raises(UsageError) as caught:
         open_source("auto:x")
     assert caught.value.code == "PG-E202"
+
+
+# --- A server that is not to be trusted ----------------------------------------------------------
+
+
+class Endless:
+    """A client whose listings give these pages in turn: keys, and the token of the next page."""
+
+    def __init__(self, pages: Iterator[tuple[list[str], str]], *, folders: bool = False) -> None:
+        self.pages, self.folders, self.asked = pages, folders, 0
+        self.meta = SimpleNamespace(partition="aws")
+
+    def list_objects_v2(self, **asked: Any) -> dict[str, Any]:
+        self.asked += 1
+        assert self.asked < 50
+        if ("Delimiter" in asked) != self.folders:
+            return {}
+        names, token = next(self.pages)
+        more = {"IsTruncated": True, "NextContinuationToken": token} if token else {}
+        if self.folders:
+            return {"CommonPrefixes": [{"Prefix": f"x/{name}/"} for name in names], **more}
+        return {"Contents": [{"Key": f"x/{name}.json.gz", "Size": 1} for name in names], **more}
+
+
+def broken_listings(client: Endless, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The damage of a bucket that a client lists."""
+    monkeypatch.setattr("policygen.logs.sources.s3.client.client_of", lambda _: client)
+    found = objects("s3://copies/x/")
+    return [one.damage.reason for one in found if isinstance(one, Batch) and one.damage]
+
+
+NO_END = "its listing is broken: it repeats a page, so it has no end"
+
+
+@pytest.mark.parametrize("folders", [False, True], ids=["files", "folders"])
+@pytest.mark.parametrize("tokens", ["a", "ab", "abc"], ids=["one token", "two in turn", "three in turn"])
+def test_a_listing_that_repeats_its_tokens_ends_with_an_error(
+    tokens: str, folders: bool, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = itertools.count()
+    pages = (([f"{next(number):05}"], token) for token in itertools.cycle(tokens))
+    assert broken_listings(Endless(pages, folders=folders), monkeypatch) == [NO_END]
+
+
+def test_a_listing_that_repeats_its_page_under_new_tokens_ends_too(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = ((["a"], f"t{number}") for number in itertools.count())
+    assert broken_listings(Endless(pages), monkeypatch) == [NO_END]
+
+
+def test_a_listing_that_says_more_and_not_how_is_not_taken_for_the_end(wire: Wire) -> None:
+    put("copies", "x/a.json.gz")
+    text = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"
+    wire.faults.append((re.compile(r"^list .*x/$"), 1 << 30, partial(response, 200, text, len(text))))
+    with pytest.raises(AwsError, match="not how to go on"):
+        objects("s3://copies/x/")
+
+
+@pytest.mark.parametrize("came", [BODY[:-8], BODY + b"\0", b""], ids=["shorter", "longer", "nothing"])
+def test_what_comes_is_compared_with_what_was_listed(wire: Wire, came: bytes) -> None:
+    key = key_of(ACCOUNTS[0], "eu-west-1", "2026-11-24")
+    put("trail", key)
+    wire.faults.append((re.compile(r"\.gz$"), 1 << 30, lambda: response(200, came, len(came))))
+    (batch,) = open_source("s3://trail").read(EVERYTHING)
+    assert batch.damage is not None
+    assert batch.damage.reason == f"{len(BODY):,} bytes were listed, and {len(came):,} came"
+    assert list(batch.records) == []

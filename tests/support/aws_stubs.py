@@ -104,11 +104,14 @@ def reports(*answers: dict[str, Any] | str) -> list[tuple[str, Any]]:
 
 def role_answers() -> list[tuple[str, Any]]:
     role = detail() | {"AssumeRolePolicyDocument": json.dumps(TRUST)}
-    return [
-        ("get_role", {"Role": role}),
-        ("list_role_policies", {"PolicyNames": []}),
-        ("list_attached_role_policies", {"AttachedPolicies": []}),
-    ]
+    return [("get_account_authorization_details", {"RoleDetailList": [role], "IsTruncated": False})]
+
+
+NO_FUNCTIONS: dict[str, list[tuple[str, Any]]] = {
+    "lambda": [("list_functions", {}), ("list_event_source_mappings", {})],
+    "cloudtrail": [("describe_trails", {"trailList": []})],
+}
+"""The answers of an account without functions and trails."""
 
 
 def policy(name: str, kind: str, content: str) -> list[tuple[str, Any]]:

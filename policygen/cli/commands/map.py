@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,8 +35,10 @@ def command(
 
     policygen map event.json --role orders-api -f text --why
     """
+    from policygen.catalog.knowledge import NOTHING_KNOWN
+    from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
-    from policygen.evidence.record_mapping import map_batch
+    from policygen.evidence.record_mapping import knowledge_in, map_batch
     from policygen.evidence.role import parse_role
     from policygen.logs.read_report import ReadReport, require_complete
     from policygen.logs.registry import open_source
@@ -56,14 +57,18 @@ def command(
             code="PG-E202",
         )
     LINE.clear()
+    # Files are read twice; of a source that cannot be, a record is mapped by what it says itself.
+    knowledge = NOTHING_KNOWN if source.remote else knowledge_in(source.read())
     for batch in source.read():
         read_report.note(batch)
-        for row in map_batch(batch, wanted, event_ids, why=why):
+        lines = []
+        for row in map_batch(batch, wanted, event_ids, why=why, knowledge=knowledge):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1
-            sys.stdout.write(_line(row, format_) + "\n")
-    sys.stdout.flush()
+            lines.append(_line(row, format_) + "\n")
+        if lines:
+            write_stdout("".join(lines), utf8=format_ == "jsonl")
     if not quiet:
         _summary(read_report, counts, unmapped)
     require_complete(

@@ -30,7 +30,14 @@ def command(
 
     policygen report plans/ -f sarif > policygen.sarif
     """
-    from policygen.cli.output import add_to_summary, ascii_only, plan_targets, read_plans, write_stdout
+    from policygen.cli.output import (
+        add_to_summary,
+        ascii_only,
+        plan_targets,
+        read_plans,
+        report_losses,
+        write_stdout,
+    )
     from policygen.errors import UsageError
     from policygen.files import write_file
     from policygen.report.formats import render, render_all
@@ -64,3 +71,5 @@ def command(
     if targets.step:
         notify(add_to_summary(targets.step, pages))
     write_stdout(text, utf8=targets.format_ != "text")
+    losses = [(plan.role.name, one) for plan in saved for one in plan.decisions.losses]
+    report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know

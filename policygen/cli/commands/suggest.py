@@ -21,7 +21,7 @@ from policygen.cli.option_groups import (
     WindowInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
+from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption, RoleOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,7 @@ def command(
     allow_incomplete: IncompleteOption = False,
     grants: SuggestGrantInput,
     decisions: DecisionInput,
+    although_used: AlthoughUsedOption = False,
     show_all: Annotated[
         bool, typer.Option("--details", "--all", help="List everything on the screen.")
     ] = False,
@@ -66,22 +67,26 @@ def command(
 
     policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
     """
-    from policygen.cli.output import plan_targets, summarise
+    from policygen.cli.output import plan_targets, report_losses, summarise
     from policygen.plan.build import plan_from_analysis
     from policygen.rightsize.analysis import analyse
 
     targets = plan_targets(output)
     on = datetime.now(UTC).date()
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
-    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
     notify = message_sink(quiet=quiet)
+    suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
     current = open_account(account.live_by_default(logs), notify, role)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
+        analysis = analyse(
+            source, role, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+        )
     if not quiet:
         summarise(analysis.observed)
-    _write(plan_from_analysis(analysis), targets, None if no_plan else plans, notify, show_all=show_all)
+    plan = plan_from_analysis(analysis)
+    _write(plan, targets, None if no_plan else plans, notify, show_all=show_all)
+    report_losses([(plan.role.name, one) for one in plan.decisions.losses], although_used=although_used)
 
 
 def _write(

@@ -17,7 +17,7 @@ SHOWN = 6
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
     "events", "days", "questions", "blind", "actions_now", "actions_proposed", "escalations_closed",
-    "escalations_left",
+    "escalations_left", "losses",
 }  # fmt: skip
 
 

@@ -94,11 +94,14 @@ def _missing_basis(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             message=f"{pluralize(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
             fix="fetch again what is missing, and make the plan again",
         )
-    if plan.verdict == "wait" and plan.strength:
+    reasons = plan.strength.reasons if plan.strength else ()
+    waits = [one for one in reasons if one.verdict == "wait"]
+    thin = [one for one in waits if one.id != "losses"]  # what a decision drops has findings of its own
+    if plan.verdict == "wait" and (thin or not waits):
         yield write(
             rule=RULES["PG303"],
             subject="too little evidence",
-            message=plan.strength.reasons[0].sentence,
+            message=(thin or reasons)[0].sentence,
             fix="wait, or give older logs",
         )
 
@@ -109,7 +112,7 @@ def _denied_calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         yield write(
             rule=RULES["PG201"],
             subject=action,
-            message=f"on {where([one.resource] for one in losses)}: {losses[0].rule} drops it although it was used",
+            message=f"on {where([one.resource] for one in losses)}: {losses[0].rule} drops it although it is needed",
             fix="take the decision back, or let the calls fail",
         )
     apart = (

@@ -23,6 +23,7 @@ def render(report: FindingsReport) -> str:
             {
                 "rule": finding.rule.id,
                 "level": finding.level,
+                "against": finding.against,
                 "title": finding.rule.title,
                 "subject": finding.subject,
                 "resource": finding.resource,

@@ -22,6 +22,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield from wrapped("", f"{finding.level} {finding.rule.id} {finding.rule.title}: {finding.subject}", "  ")
     yield f"  --> {finding.file}:{finding.place.line}:{finding.place.column}"
     yield from wrapped("  ", finding.message)
+    if not finding.against:
+        yield from wrapped("  ", "not against the policy: the suggestion for this role has it too")
     yield from wrapped("  fix: ", finding.fix)
 
 

@@ -274,9 +274,9 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     decisions = plan.decisions
     if decisions.losses:
         lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]
-        yield "Dropped although used: these calls will fail", lines, "decisions.losses"
+        yield "Dropped although needed: these calls will fail", lines, "decisions.losses"
     idle = [
-        f"{one.action} on {one.resource} was seen in use: {one.rule} does not drop it"
+        f"{one.action} on {one.resource}: {one.why or 'it was seen in use'}; {one.rule} does not drop it"
         for one in decisions.spared
     ]
     idle += [f"{rule} has expired and does not apply" for rule in decisions.expired]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Document, Plan, PlanRisk
-from policygen.plan.open_questions import seasonal_groups
+from policygen.plan.open_questions import drop_options, seasonal_groups
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import denied_by, minute, where
@@ -85,7 +85,7 @@ def _foot(plan: Plan) -> str:
 def _dropped(plan: Plan) -> Iterator[Section]:
     losses = plan.decisions.losses
     yield from fitted_section(
-        f"Dropped although used ({len(losses):,}): these calls will fail",
+        f"Dropped although needed ({len(losses):,}): these calls will fail",
         [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
         noun="permission",
         rest=_command_for(plan, "json"),
@@ -248,20 +248,19 @@ def _questions(plan: Plan) -> Iterator[Section]:
         for one in plan.questions
     ]
     seasonal = seasonal_groups(plan)
-    for (_, says), actions in seasonal.items():
-        items.append(
-            f"- {_names(actions)} {'stays' if len(actions) == 1 else 'stay'}: {prose(says)}; "
-            f"{code(f'--drop {actions[0]}')} removes {'it' if len(actions) == 1 else 'the first'}."
+    for (service, says), actions in seasonal.items():
+        offer = "".join(
+            f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service, actions)[:1]
         )
+        items.append(f"- {_names(actions)} {'stays' if len(actions) == 1 else 'stay'}: {prose(says)}{offer}.")
     said = {says for _, says in seasonal}
     unknown = grouped(
         (one.service, one.action) for one in plan.changes if one.kind == "unknown" and one.why not in said
     )
-    items += [
-        f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today, "
-        f"because the logs could not have shown their use; {code(f'--drop {actions[0]}')} removes one."
-        for service, actions in unknown.items()
-    ]
+    for service, actions in unknown.items():
+        kept = f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today"
+        offer = "".join(f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service)[:1])
+        items.append(f"{kept}, because the logs could not have shown their use{offer}.")
     yield from fitted_section(
         f"Your call ({len(items):,})", items, noun="question", rest=_command_for(plan, "csv")
     )

@@ -11,7 +11,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
-from policygen.plan.open_questions import seasonal_groups
+from policygen.plan.open_questions import drop_options, seasonal_groups
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
 from policygen.report.wording import list_resources, minute, short, where
@@ -174,7 +174,7 @@ def _call_totals(requests: Sequence[Request]) -> str:
 
 def _uncertain(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
     """Name the actions that AWS may have checked, without those that it certainly checked."""
-    sure = {request.action for request in requests if request.grade == "required"}
+    sure = {request.action for request in requests if request.grade in {"required", "alternative"}}
     names = sorted({request.action.split(":", 1)[1] for request in requests if request.action not in sure})
     if names:
         shown = names if show_all else names[:LISTED]
@@ -231,19 +231,21 @@ def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -
         yield from wrapped(
             "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
         )
-    for (_, why), actions in list(seasonal.items())[:LISTED]:
+    for (service, why), actions in list(seasonal.items())[:LISTED]:
         names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
         verb = "stays" if len(actions) == 1 else "stay"
         yield from wrapped("  ? ", f"{names} {verb}; {why}", "    ")
-        yield from wrapped("      ", f"--drop {actions[0]} removes it; more --days may show it")
+        offers = [f"{one.option} {one.effect}" for one in drop_options(plan, service, actions)[:1]]
+        yield from wrapped("      ", "; ".join([*offers, "more --days may show it"]))
     if not asked:
         return
     names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
     yield from wrapped(
         "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
     )
-    first = next(c for c in plan.changes if c.kind == "unknown" and c.why not in says)
-    yield from wrapped("      ", f"--drop {first.action} removes one; --drop '{first.service}:*' a service")
+    options = next(filter(None, (drop_options(plan, service) for service in asked)), ())
+    if options:
+        yield from wrapped("      ", "; ".join(f"{one.option} {one.effect}" for one in options))
     selectors = {"data-events-off", "data-events-partly", "caller-excluded", "source-excluded"}
     remedies = sorted({keep.remedy for keep in plan.keeps if keep.blind_spot in selectors})
     for remedy in remedies[:LISTED]:

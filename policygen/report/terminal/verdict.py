@@ -70,14 +70,13 @@ def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
     """Render what the decisions did to observed requests, and which of them did nothing."""
     decided = plan.decisions
     yield from entries(
-        f"Dropped although used ({len(decided.losses)}): these calls will fail",
+        f"Dropped although needed ({len(decided.losses)}): these calls will fail",
         "x",
         [(_loss(loss), "") for loss in decided.losses],
         limit,
     )
     notes = [
-        f"{one.rule} does not drop {one.action}: it was seen in use; --drop {one.action} drops it"
-        for one in decided.spared
+        f"{one.rule} does not drop {one.action}: {one.why or 'it was seen in use'}" for one in decided.spared
     ]
     notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
     notes += [f"{rule} is about nothing this role has or does" for rule in decided.unused]
@@ -85,6 +84,8 @@ def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
 
 
 def _loss(loss: PlanDroppedInUse) -> str:
+    if loss.why:
+        return f"{loss.action} on {escape_controls(loss.resource)}: {loss.why}; it will be denied"
     calls = "calls"
     if loss.count:
         calls = f"{pluralize(loss.count, 'call')} of {', '.join(loss.events) or 'unknown events'}"

@@ -47,6 +47,26 @@ class Proof:
         """Whether every promise holds."""
         return all(check.held for check in self.checks)
 
+    def without(self, losses: Sequence[str]) -> Proof:
+        """Return the proof of a policy that lacks needed permissions because a decision drops them.
+
+        The documents are what they were asked to be, so this is no fault; but "sufficient" does not hold.
+
+        Args:
+            losses: the permissions, a sentence each; () for none.
+        """
+        if not losses:
+            return self
+        finding = f"{pluralize(len(losses), 'needed permission')} dropped by decision: calls will fail"
+        return Proof(
+            tuple(
+                Check(check.promise, False, finding, tuple(losses))
+                if check.promise == "sufficient"
+                else check
+                for check in self.checks
+            )
+        )
+
 
 def grants_in(policies: Iterable[Policy]) -> list[Grant]:
     """Return every (action, resource, condition) that the Allow statements of documents write."""

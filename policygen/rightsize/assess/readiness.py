@@ -1,8 +1,8 @@
 """How good the evidence is: days, learning curve, schedules, and a verdict by stated thresholds.
 
-``wait``: more days would change the answer. ``review``: there are enough days, and something is left for a person to
-decide. ``ready``: neither. There is no probability, because the window cannot show how often a role does what it did
-not do in the window. What each threshold means is in docs/concepts/evidence.md.
+``wait``: not yet: more days would change the answer, or a decision makes calls fail. ``review``: there are enough days,
+and something is left for a person to decide. ``ready``: neither. There is no probability, because the window cannot
+show how often a role does what it did not do in the window. What each threshold means is in docs/concepts/evidence.md.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class OpenIssues:
     weak_only: int = 0
     """Permissions with weak events only (1.10.4)."""
     losses: int = 0
-    """Observed permissions that a rule drops."""
+    """Needed permissions that a rule drops."""
     narrowed: int = 0
     """Permissions written narrower than necessary, because no exact pattern exists."""
     expired: int = 0
@@ -104,7 +104,7 @@ class Readiness:
     """Events that may have failed before the permission was looked at (1.10.4)."""
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    """The most serious first; at least one."""
+    """The most serious first; at least one. Calls that will fail come before all that may be missing."""
 
 
 def days_asked(asked: int | None, window: int) -> int:
@@ -203,7 +203,7 @@ class _Facts(NamedTuple):
 
 
 def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
-    found = [*_waits(facts, min_days, quiet_days), *_reviews(facts, points)]
+    found = [*_broken(points), *_waits(facts, min_days, quiet_days), *_reviews(facts, points)]
     if found:
         return tuple(found)
     return (
@@ -214,6 +214,14 @@ def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) 
             "ready",
         ),
     )
+
+
+def _broken(points: OpenIssues) -> list[Reason]:
+    """Return what will certainly fail, which is said before all that may be missing."""
+    if not points.losses:
+        return []
+    needed = pluralize(points.losses, "needed permission")
+    return [Reason("losses", f"{needed} dropped by a decision: calls will fail", "wait")]
 
 
 def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
@@ -246,7 +254,6 @@ _POINTS = {
     "missing": ("missing", "request", "seen in use that today's policies do not allow"),
     "suspects": ("suspects", "set-apart call", "to look at, unlike the workload"),
     "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
-    "losses": ("losses", "observed permission", "dropped by a decision: its calls will fail"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "whose time is over"),
 }
@@ -265,7 +272,8 @@ def _reviews(facts: _Facts, points: OpenIssues) -> list[Reason]:
     if facts.weak * 100 > facts.events * WEAK_PERCENT:
         found.append(("weak", f"{facts.weak:,} of {pluralize(facts.events, 'event')} throttled or invalid"))
     for field in fields(points):
-        if number := getattr(points, field.name):
+        number = getattr(points, field.name)
+        if number and field.name in _POINTS:
             name, noun, rest = _POINTS[field.name]
             found.append((name, f"{pluralize(number, noun)} {rest}"))
     return [Reason(name, sentence, "review") for name, sentence in found]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
 from policygen.account.current import CurrentAccess
+from policygen.errors import PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.observe import RoleEvidence
 from policygen.evidence.usage import Usage
@@ -14,11 +16,13 @@ from policygen.iam.document import Policy
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.analysis import conclude
 from policygen.rightsize.assess.readiness import days_asked
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.retain import keep_without_evidence
+from policygen.rightsize.suggestion import SuggestOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class CheckBasis:
     """The role's policies and bounds; None where they are not known."""
     barred: Mapping[str, str] = field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name."""
+    suggested: tuple[Policy, ...] = ()
+    """The policies that `suggest` proposes for the role; () where it proposes none."""
 
     def evaluator(self, policies: Sequence[Policy]) -> Evaluator:
         """Return an evaluator of policies within the role's bounds, as far as these are known."""
@@ -64,6 +70,7 @@ def check_basis(
     current, usage = evidence.current_access, evidence.usage
     day = on or usage.window.until.day
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
+    proposed: tuple[Policy, ...] = ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
     effective = current.effective_actions() if current else None
     kept = keep_without_evidence(
@@ -77,6 +84,10 @@ def check_basis(
         min_days=min_days,
     )
     requests, missing = split_by_current_access(usage, current)
+    with suppress(
+        PolicygenError
+    ):  # there is not always something to propose, and policies can be checked all the same
+        proposed = conclude(evidence, SuggestOptions(decisions=decisions, on=day)).suggestion.policies
     return CheckBasis(
         usage=usage,
         coverage=evidence.coverage,
@@ -87,4 +98,5 @@ def check_basis(
         anomalous_usage=evidence.anomalous_usage,
         current=current,
         barred=effective.blocked if effective else {},
+        suggested=proposed,
     )

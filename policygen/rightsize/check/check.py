@@ -1,12 +1,14 @@
 """`check`: a policy that somebody wrote, against what the role did and what the logs could have shown.
 
 Findings have stable rule ids. An observed call that the policy denies is an error. A permission beyond what was seen is
-a warning where the logs would have shown its use, and a note where they could not.
+a warning where the logs would have shown its use, and a note where they could not. A path to more rights that the role
+does not need is an error, even if the current policies have it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.denied import denied, platform, set_apart, wider
@@ -19,6 +21,7 @@ from policygen.rightsize.check.findings import (
     PolicySource,
     policy_source,
 )
+from policygen.rightsize.check.risks import opened_risks
 from policygen.rightsize.check.unused import unused_permissions
 
 __all__ = [
@@ -36,19 +39,36 @@ __all__ = [
 
 
 def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, ...]:
-    """Return all findings: errors first, then by file, line and rule."""
+    """Return all findings: errors first, then by file, line and rule.
+
+    The suggestion for the role is checked too: what is found of it as well, such as suspicious calls that both deny,
+    is shown and does not speak against a policy.
+    """
+    own = [PolicySource(policy.name, "", policy) for policy in basis.suggested]
+    shared = {_identity(finding) for finding in _findings(own, basis)} if own else set()
     found = [
-        *denied(sources, basis),
-        *platform(sources, basis),
-        *set_apart(sources, basis),
-        *wider(sources, basis),
-        *unused_permissions(sources, basis),
+        replace(finding, against=False) if _identity(finding) in shared else finding
+        for finding in _findings(sources, basis)
     ]
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
     return tuple(found)
 
 
+def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    yield from denied(sources, basis)
+    yield from platform(sources, basis)
+    yield from set_apart(sources, basis)
+    yield from wider(sources, basis)
+    yield from opened_risks(sources, basis)
+    yield from unused_permissions(sources, basis)
+
+
+def _identity(finding: Finding) -> tuple[str, str, str]:
+    return finding.rule.id, finding.subject.lower(), finding.resource
+
+
 def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:
-    """Return the findings at or above a level."""
-    return [finding for finding in findings if LEVELS.index(finding.level) >= LEVELS.index(fail_on)]
+    """Return the findings against the policies at or above a level."""
+    least = LEVELS.index(fail_on)
+    return [finding for finding in findings if finding.against and LEVELS.index(finding.level) >= least]

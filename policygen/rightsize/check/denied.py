@@ -9,7 +9,7 @@ from policygen.iam.compare import compare_policies
 from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.locations import Location
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
@@ -24,9 +24,11 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
     """
     replay = _Replay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
+    alternatives = [request for request in basis.requests if request.grade == "alternative"]
+    stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
     for request, evidence in basis.requests.items():
         broken = replay.judge(request)
-        if broken and request.grade == "required":
+        if broken and request.grade == "required" and without_path(request) not in stand_ins:
             rule, reason = broken
             groups.setdefault((rule, request.action, reason), []).append((request, evidence))
     for missing in basis.missing:
@@ -37,7 +39,7 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         calls = _calls([evidence for _, evidence in members])
         resources = sorted({request.resource for request, _ in members})
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
-        source, place = _nearest(sources, action)
+        source, place = nearest(sources, action)
         yield Finding(rule, action, f"{calls} on {on}; {reason}", _FIXES[rule.id], source.name, place, on)
 
 
@@ -109,7 +111,7 @@ class _Replay:
         )
 
 
-def _nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
+def nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
     """Return the place of the first Allow pattern that matches an action, else its service, else the first line."""
     service = action.split(":", 1)[0] + ":"
     for fits in (
@@ -132,7 +134,7 @@ def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fin
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
         if replay.denies(request):
-            source, place = _nearest(sources, keep.grant.action)
+            source, place = nearest(sources, keep.grant.action)
             yield Finding(
                 RULES["PG202"],
                 keep.grant.action,
@@ -150,7 +152,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
         return
     found = compare_policies(basis.current.policies, [source.policy for source in sources])
     for gain in found.gained:
-        source, place = _nearest(sources, gain.request.action)
+        source, place = nearest(sources, gain.request.action)
         yield Finding(
             RULES["PG105"],
             gain.request.action,
@@ -181,7 +183,7 @@ def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
             denied_calls.setdefault(request.action, []).append(evidence)
     for action, members in denied_calls.items():
-        source, place = _nearest(sources, action)
+        source, place = nearest(sources, action)
         fix = "look at who made them; --accept counts them as the workload's"
         yield Finding(RULES["PG203"], action, _calls(members), fix, source.name, place)
 

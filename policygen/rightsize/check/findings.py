@@ -48,6 +48,12 @@ RULES: Mapping[str, CheckRule] = {
             "The logs alone do not say so: IAM's own record does, or a person, or the service was not used at all.",
         ),
         CheckRule(
+            "PG107",
+            "error",
+            "opens an escalation path that nothing needs",
+            "Remove one of its actions, or narrow it to the resources that were used.",
+        ),
+        CheckRule(
             "PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."
         ),
         CheckRule(
@@ -87,7 +93,7 @@ RULES: Mapping[str, CheckRule] = {
         CheckRule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
     )
 }
-"""All rules by id. PG106, PG303 and PG4xx are findings of a plan about the current policies, never of `check`."""
+"""All rules by id. PG106 and PG303 are findings of a plan about the current policies, never of `check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ class Finding:
     resource: str = ""
     key: str = ""
     """A text that is the same in the next run, for a subject that is not, as "3 actions"; else ""."""
+    against: bool = True
+    """Whether it speaks against the policy. If not, the suggestion for the role has it too, and it fails no gate."""
 
     @property
     def level(self) -> Level:

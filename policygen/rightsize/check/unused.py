@@ -11,6 +11,7 @@ from policygen.evidence.usage import Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Statement
+from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.locations import Location
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
@@ -71,6 +72,7 @@ class _UnusedFinder:
             {request.action for request in basis.anomalous_usage.requests} if basis.anomalous_usage else set()
         )
         self._used = _patterns(basis.usage)
+        self._kept = GrantIndex([keep.grant for keep in basis.keeps])
         self._needed: dict[str, list[str]] = {}
         for keep in basis.keeps:
             if keep.kind != "unknown":
@@ -83,16 +85,26 @@ class _UnusedFinder:
 
     def unused(self, granted: _Granted) -> Iterator[Finding]:
         """Find actions without a call, grouped by what the logs could have shown."""
-        groups: dict[tuple[CheckRule, str], list[str]] = {}
+        groups: dict[tuple[CheckRule, str, bool], list[str]] = {}
         for action in granted.actions:
             if any(_meet(granted.statement, pattern) for pattern in self._touched(action)):
                 continue
-            groups.setdefault(self._why_unused(action, granted.statement), []).append(action)
-        for (rule, why), members in groups.items():
+            rule, why = self._why_unused(action, granted.statement)
+            kept = rule.id == "PG301" and self._is_kept(action, granted.statement)
+            groups.setdefault((rule, why, kept), []).append(action)
+        for (rule, why, kept), members in groups.items():
             subject = members[0] if len(members) == 1 else f"{len(members)} actions of {granted.text}"
             fix = rule.help[0].lower() + rule.help[1:].rstrip(".")
             message = f"{why}{some(members)}"
-            yield Finding(rule, subject, message, fix, granted.source.name, granted.place)
+            yield Finding(rule, subject, message, fix, granted.source.name, granted.place, against=not kept)
+
+    def _is_kept(self, action: str, statement: Statement) -> bool:
+        """Return whether all that a statement grants of an action stays in the suggestion, unverified."""
+        excluded = statement.resources if statement.not_resources else ()
+        return all(
+            any(self._kept.containing(Grant(action, resource, statement.conditions, excluded)))
+            for resource in (("*",) if excluded else statement.resources)
+        )
 
     def _why_unused(self, action: str, statement: Statement) -> tuple[CheckRule, str]:
         """Return the rule and the reason of an action without a call on a statement's resources."""

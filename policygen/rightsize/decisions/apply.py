@@ -150,23 +150,83 @@ class DroppedInUse(NamedTuple):
     """The events of these calls, ``s3.amazonaws.com DeleteObject``."""
 
     @property
+    def action(self) -> str:
+        """The action that will be denied."""
+        return self.request.action
+
+    @property
+    def resource(self) -> str:
+        """The resource on which it was seen."""
+        return self.request.resource
+
+    @property
     def sentence(self) -> str:
         """One line for people."""
         calls = f"{pluralize(self.evidence.count, 'call')} of {', '.join(self.events) or 'unknown events'}"
-        return f"{self.request.action} on {escape_controls(self.request.resource)}: {calls} would have failed"
+        return f"{self.action} on {escape_controls(self.resource)}: {calls} would have failed"
 
 
-class Spared(NamedTuple):
-    """An observed permission that a drop rule matches but must not drop."""
+class DroppedNeed(NamedTuple):
+    """A permission that AWS's own service needs of the role, by its configuration, and that a rule drops."""
 
-    request: AccessRequest
+    action: str
+    resource: str
+    why: str
+    """What needs it, a clause."""
     rule: DecisionRule
 
     @property
     def sentence(self) -> str:
-        """One line for people, with the flag that drops it."""
-        action = self.request.action
-        return f"{self.rule.where} does not drop {action}: it was seen in use; --drop {action} drops it"
+        """One line for people."""
+        return f"{self.action} on {escape_controls(self.resource)}: {self.why}; it will be denied"
+
+
+Loss = DroppedInUse | DroppedNeed
+"""A needed permission that a rule drops: seen in use, or needed by AWS's own service."""
+
+SEEN = "it was seen in use"
+
+
+class Spared(NamedTuple):
+    """A needed permission that a drop rule matches but must not drop."""
+
+    action: str
+    resource: str
+    rule: DecisionRule
+    why: str = SEEN
+    """Why it is needed, a sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for people. It is no advice to drop what is needed, so it holds no command."""
+        return f"{self.rule.where} does not drop {self.action}: {self.why}"
+
+
+class DroppedNeeds(NamedTuple):
+    """What the drop rules did to needs of AWS's own services."""
+
+    losses: tuple[DroppedNeed, ...] = ()
+    spared: tuple[Spared, ...] = ()
+
+
+def drop_need(
+    rules: Iterable[DecisionRule], name: str, action: str, resource: str
+) -> tuple[DecisionRule | None, DecisionRule | None]:
+    """Return the rule that drops a permission which AWS's own service needs, and the rule that must not drop it.
+
+    Only a rule with the action's own name drops it: whoever writes ``sqs:*`` does not mean the calls by which Lambda
+    polls the queue. One of the two is None, or both.
+    """
+    matching = [
+        rule
+        for rule in rules
+        if rule.kind == "drop"
+        and rule.for_role(name)
+        and arn.action_matches(rule.action, action)
+        and arn.contains(rule.resource, resource)
+    ]
+    meant = next((rule for rule in matching if rule.exact), None)
+    return meant, (None if meant else next(iter(matching), None))
 
 
 class Dropped(NamedTuple):
@@ -203,7 +263,7 @@ def drop_observed(
             losses.append(DroppedInUse(request, evidence, meant, tuple(sources.get(request, ()))))
             continue
         kept[request] = evidence
-        spared += [Spared(request, rule) for rule in matching]
+        spared += [Spared(request.action, request.resource, rule) for rule in matching]
     return Dropped(kept, tuple(losses), tuple(spared))
 
 

@@ -32,7 +32,7 @@ def load_decisions(path: Path) -> Decisions:
         why = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
         shown = escape_controls(str(path))
         raise UsageError(f"{shown} cannot be read: {why}", "check the path", code="PG-E360") from error
-    return parse_decisions(text, str(path))
+    return replace(parse_decisions(text, str(path)), file=escape_controls(str(path)))
 
 
 def parse_decisions(text: str, name: str = FILE) -> Decisions:
@@ -46,6 +46,12 @@ def parse_decisions(text: str, name: str = FILE) -> Decisions:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{escape_controls(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
+    except RecursionError:
+        raise UsageError(
+            f"{escape_controls(name)} is no file of decisions: its values are nested too deeply",
+            _HELP,
+            code="PG-E360",
+        ) from None
     return _DecisionsReader(name).decisions(table)
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from policygen.errors import GateError, UsageError
 from policygen.iam import arn
-from policygen.text import escape_controls
+from policygen.text import escape_controls, pluralize
 
 Kind = Literal["keep", "drop"]
 
@@ -72,6 +72,27 @@ class Decisions:
     """Days of evidence needed; None for the default."""
     quiet_days: int | None = None
     """Days before the end within which no permission may be new; None for the default."""
+    file: str = ""
+    """The file that they were read from, as it was named; "" for none."""
+
+    @property
+    def note(self) -> str:
+        """Name the file and what it decides, a sentence; "" where there is no file.
+
+        A file that is found in the folder changes the answer, so the answer has to name it.
+        """
+        if not self.file:
+            return ""
+        own = [rule for rule in self.rules if not rule.flag]
+        parts = [
+            pluralize(sum(rule.kind == "keep" for rule in own), "keep rule"),
+            pluralize(sum(rule.kind == "drop" for rule in own), "drop rule"),
+            pluralize(len(self.protected), "protection"),
+            *([f"min_days {self.min_days}"] if self.min_days is not None else []),
+            *([f"quiet_days {self.quiet_days}"] if self.quiet_days is not None else []),
+        ]
+        told = [part for part in parts if not part.startswith("0 ")]
+        return f"decisions of {self.file} apply: {', '.join(told) or 'none'}"
 
     def for_role(self, name: str, on: date) -> tuple[DecisionRule, ...]:
         """Return the rules that apply to a role on a day.

@@ -8,6 +8,7 @@ from typing import Literal
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.grants import Grant
+from policygen.rightsize.decisions.apply import DroppedNeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,7 @@ class KeepResult:
     """Kept action -> what IAM saw of it before or after the window."""
     last_accessed: Mapping[str, str] = field(default_factory=dict)
     """Action -> what IAM's last-accessed report says of it, where it says anything."""
+    needed: frozenset[str] = frozenset()
+    """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
+    dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
+    """What the drop rules did to needs of AWS's own services."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.account.model import unqualified
@@ -24,7 +25,14 @@ from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
-from policygen.rightsize.decisions.apply import apply_keeps, dropped
+from policygen.rightsize.decisions.apply import (
+    DroppedNeed,
+    DroppedNeeds,
+    Spared,
+    apply_keeps,
+    drop_need,
+    dropped,
+)
 from policygen.rightsize.decisions.model import DecisionRule
 from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.event_sources import features, unknown_sources
@@ -64,8 +72,10 @@ def keep_without_evidence(
     Raises:
         NothingToKeepError: PG-E364, a rule keeps what the current policies do not grant.
     """
+    role = usage.role.name
     if current is None or current_actions is None or bounds is None:
-        return KeepResult(tuple(platform_keeps((), (), usage.requests)))
+        alone = _drop_needs(platform_keeps((), (), usage.requests), rules, role)
+        return KeepResult(tuple(alone.keeps), needed=alone.actions, dropped=alone.dropped)
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
     unobservable = keep_unobservable(
@@ -78,18 +88,24 @@ def keep_without_evidence(
         unread=unread_regions(attempts(current.last), usage.window, coverage.regions) if current.last else {},
         min_days=min_days,
     )
-    wanted = [
-        Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, usage.role.name, current_actions)
-    ]
+    wanted = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, role, current_actions)]
     within = current.evaluator(bounds)
     inside = [part for keep in platform for part in _inside(keep, bounds, within)]
-    keeps, dropped_reasons = _drop((*inside, *carried_over, *unobservable.keeps), rules, usage.role.name)
+    needed = _drop_needs([keep for keep in inside if keep.kind == "platform"], rules, role)
+    # Where nothing shows whether there is such a need, the permission is unverified like any other.
+    unverified = [keep for keep in inside if keep.kind != "platform"]
+    keeps, dropped_reasons = _drop((*unverified, *unobservable.keeps), rules, role)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
         removed |= {action: SET_APART for action in removed if action in used}
     return replace(
-        unobservable, keeps=_maximal_keeps([*wanted, *keeps]), removed={**removed, **dropped_reasons}
+        unobservable,
+        # What is carried over was used: `drop_observed` has decided about it before.
+        keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
+        removed={**removed, **dropped_reasons},
+        needed=needed.actions,
+        dropped=needed.dropped,
     )
 
 
@@ -160,6 +176,35 @@ def _inside(keep: Keep, bounds: Sequence[Policy], within: Evaluator) -> list[Kee
         for grant in cut_to_policies(keep.grant, bounds)
         if within.refusal(AccessRequest(grant.action, grant.resource, wild=True)) is None
     ]
+
+
+class _Needs(NamedTuple):
+    """What AWS's own services need of the role, sorted by the drop rules."""
+
+    keeps: list[Keep]
+    dropped: DroppedNeeds
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions of what is left."""
+        return frozenset(keep.grant.action for keep in self.keeps)
+
+
+def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str) -> _Needs:
+    """Drop needs of AWS's own services where a rule names the very action; report the rules that only match them."""
+    left: list[Keep] = []
+    losses: list[DroppedNeed] = []
+    spared: list[Spared] = []
+    for keep in keeps:
+        grant = keep.grant
+        meant, not_meant = drop_need(rules, role, grant.action, grant.resource)
+        if meant:
+            losses.append(DroppedNeed(grant.action, grant.resource, keep.why, meant))
+            continue
+        left.append(keep)
+        if not_meant:
+            spared.append(Spared(grant.action, grant.resource, not_meant, keep.why))
+    return _Needs(left, DroppedNeeds(tuple(losses), tuple(spared)))
 
 
 def _drop(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from policygen.account.aws_errors import PERMISSIONS_HINT
-from policygen.account.aws_reader import AccountReader
+from policygen.account.aws_errors import PERMISSIONS_HINT, is_denied
+from policygen.account.aws_reader import AccountReader, list_trails, sorted_unique
 from policygen.account.aws_session import Aws, open_session
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError, NothingFoundError, UsageError
@@ -154,15 +154,21 @@ def _covers_regions(wide: Json, narrow: Json) -> bool:
 def _describe_trails(aws: Aws) -> list[Json]:
     """Return the trails visible from the session's region, with those of other regions and the organisation."""
     reader = AccountReader(aws, lambda _: None)
-    rows = reader.trails(aws.regions())
-    if rows is None:
-        raise AwsError(
-            f"{aws.principal} may not call cloudtrail:DescribeTrails",
-            "--logs s3://BUCKET/PREFIX needs no trail to be named",
-            PERMISSIONS_HINT,
-            code="PG-E110",
-        )
-    return rows
+    rows: list[Json] = []
+    with aws.translating_errors("cloudtrail"):
+        for region in aws.regions():
+            try:
+                rows += list_trails(aws.client("cloudtrail", region))
+            except Exception as error:
+                if not is_denied(error):
+                    raise
+                raise AwsError(
+                    f"{aws.principal} may not call cloudtrail:DescribeTrails",
+                    "--logs s3://BUCKET/PREFIX needs no trail to be named",
+                    PERMISSIONS_HINT,
+                    code="PG-E110",
+                ) from error
+    return [reader.trail(row) for row in sorted_unique(rows, "TrailARN") or ()]
 
 
 def _check_listable(trail: TrailCandidate, access: S3Access) -> None:

@@ -125,14 +125,42 @@ def list_page(
         for row in answer.get("Contents", ())
     ]
     names = [row["Prefix"] for row in answer.get("CommonPrefixes", ())]
-    return ListPage(entries, names, answer.get("NextContinuationToken", ""))
+    next_token = answer.get("NextContinuationToken", "")
+    if answer.get("IsTruncated") and not next_token:
+        raise BrokenListingError("it says that there is more, and not how to go on")
+    return ListPage(entries, names, next_token)
+
+
+class BrokenListingError(OSError):
+    """A listing that cannot be read to its end: of some pages it is not known what they hold."""
+
+
+class PageGuard:
+    """Watches the pages of one listing, which S3 gives once each, in the order of their keys."""
+
+    def __init__(self) -> None:
+        self._tokens: set[str] = set()
+        self._first = ""
+
+    def check(self, page: ListPage) -> None:
+        """Check that a page is not one that was there before; then it would never end.
+
+        Raises:
+            BrokenListingError: its token, or its first entry, is one of an earlier page.
+        """
+        first = page.entries[0].key if page.entries else page.folders[0] if page.folders else ""
+        if (page.token and page.token in self._tokens) or (first and first == self._first):
+            raise BrokenListingError("it repeats a page, so it has no end")
+        self._tokens.add(page.token)
+        self._first = first or self._first
 
 
 def folders_in(access: S3Access, bucket: str, prefix: str) -> Iterator[str]:
     """Yield the names of the folders directly in `prefix`, sorted and without slashes."""
-    token = ""
+    token, guard = "", PageGuard()
     while True:
         page = list_page(access, bucket, prefix, token, folders=True)
+        guard.check(page)
         for folder in page.folders:
             yield folder[len(prefix) :].rstrip("/")
         token = page.token
@@ -193,6 +221,8 @@ def _reason(error: Exception, action: str) -> str:
         return f"{_REASONS[code]} ({code})"
     if is_denied(error):
         return f"AWS refuses it: the caller may not use {_denied_permission(text, action)}"
+    if isinstance(error, BrokenListingError):
+        return f"its listing is broken: {text}"
     if is_broken_connection(error):
         return f"the connection broke again and again: {text}"
     if is_aws_error(error) and translate(error).code == "PG-E104":

@@ -200,9 +200,13 @@ class S3Reader(Reader):
             return Batch.damaged(one.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"), one.size), b""
         bucket, _, key = one.locator.removeprefix("s3://").partition("/")
         try:
-            return one, self.fetcher.fetch(bucket, key)
+            data = self.fetcher.fetch(bucket, key)
         except Exception as error:
             return failure_batch(one.name, error, "s3:GetObject", one.size), b""
+        if len(data) != one.size:
+            reason = f"{one.size:,} bytes were listed, and {len(data):,} came"
+            return Batch.damaged(one.name, Damage(min(len(data), one.size), reason), one.size), b""
+        return one, data
 
     def _decode(self, one: LogObject | Batch, data: bytes) -> Iterator[Batch]:
         if isinstance(one, Batch):

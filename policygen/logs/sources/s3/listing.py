@@ -13,9 +13,11 @@ from typing import NamedTuple, TypeVar
 from policygen.logs.decode.object_key import LogName, has_log_suffix, kind_of_name, parse_log_name
 from policygen.logs.source import Batch, LogObject, Scope
 from policygen.logs.sources.s3.client import (
+    BrokenListingError,
     BucketPrefix,
     ListedObject,
     ListPage,
+    PageGuard,
     S3Access,
     failure_batch,
     folders_in,
@@ -161,8 +163,13 @@ class Lister:
 
     def _entries(self, bucket: str, prefix: str, first: ListPage | Batch) -> Iterator[ListedObject | Batch]:
         """Yield all entries of a listing; a later page is requested when it is needed, to bound the memory."""
-        page = first
+        page, guard = first, PageGuard()
         while not isinstance(page, Batch):
+            try:
+                guard.check(page)
+            except BrokenListingError as error:
+                yield failure_batch(url(bucket, prefix), error, "s3:ListBucket")
+                return
             yield from page.entries
             if not page.token:
                 return

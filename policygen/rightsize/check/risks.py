@@ -1,0 +1,55 @@
+"""Named risks that policies open: ways to take more rights, carry data away, or expose resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from policygen.iam.document import Policy
+from policygen.rightsize.assess.risk import Family, Risk, risks
+from policygen.rightsize.check.basis import CheckBasis
+from policygen.rightsize.check.denied import nearest
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource
+
+_RULES: Mapping[Family, str] = {"escalation": "PG107", "exfiltration": "PG402", "exposure": "PG403"}
+
+
+def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Find risks that the policies have within the role's bounds, whatever the current policies allow.
+
+    One that the suggestion has too is part of what the role needs: of these only escalation paths are shown.
+    """
+    needed = {risk.rule for risk in _within(basis.suggested, basis)} if basis.suggested else set()
+    for risk in _within([source.policy for source in sources], basis):
+        if risk.rule not in needed:
+            yield _finding(
+                _RULES[risk.family], risk, "remove one of its actions, or name what was used", sources
+            )
+        elif risk.family == "escalation":
+            yield _finding(
+                "PG401", risk, "no action needed: the role needs these, or nothing shows that not", sources
+            )
+
+
+def _within(policies: Sequence[Policy], basis: CheckBasis) -> tuple[Risk, ...]:
+    """Return the risks of policies within the role's bounds, as far as these are known."""
+    current = basis.current
+    if current is None:
+        return risks(policies)
+    return risks(policies, current.boundary, current.guardrails, current.account)
+
+
+def _finding(rule: str, risk: Risk, fix: str, sources: Sequence[PolicySource]) -> Finding:
+    source, place = nearest(sources, risk.actions[-1])
+    names = ", ".join(risk.actions[:4]) + (
+        f" and {len(risk.actions) - 4} more" if len(risk.actions) > 4 else ""
+    )
+    shown = ", ".join(risk.resources[:3]) + (" …" if len(risk.resources) > 3 else "")
+    return Finding(
+        RULES[rule],
+        f"{risk.rule} {risk.title}",
+        f"by {names} on {shown}",
+        fix,
+        source.name,
+        place,
+        key=risk.rule,
+    )

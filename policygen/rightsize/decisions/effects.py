@@ -1,0 +1,77 @@
+"""What people's decisions did to a role's permissions: what they dropped, what they must not drop, what did nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from policygen.evidence.usage import Usage
+from policygen.iam.document import Statement
+from policygen.rightsize.decisions.apply import (
+    Dropped,
+    DroppedInUse,
+    DroppedNeeds,
+    Loss,
+    Spared,
+    unused_rules,
+)
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionEffects:
+    """What people's decisions did to a role's permissions."""
+
+    losses: tuple[Loss, ...] = ()
+    """Needed permissions that a rule drops."""
+    spared: tuple[Spared, ...] = ()
+    """Needed permissions that a drop rule matches but must not drop."""
+    expired: tuple[DecisionRule, ...] = ()
+    """Rules about the role that no longer apply."""
+    unused: tuple[DecisionRule, ...] = ()
+    """Rules in force that match nothing of the role."""
+    notes: tuple[str, ...] = ()
+    """Where the decisions were read from, a sentence; () where no file was."""
+
+    def reasons(self) -> dict[str, str]:
+        """Return action -> why it goes although it is needed, so that the reason is not "0 calls"."""
+        return {
+            loss.action: f"{'used' if isinstance(loss, DroppedInUse) else 'needed'}, and dropped by {loss.rule.where}"
+            for loss in self.losses
+        }
+
+
+def decision_effects(
+    decisions: Decisions,
+    day: date,
+    usage: Usage,
+    now: Mapping[str, Sequence[Statement]] | None,
+    dropped: Dropped,
+    needs: DroppedNeeds,
+) -> DecisionEffects:
+    """Return what decisions did to one role.
+
+    Args:
+        decisions: all of them.
+        day: the day that decides which rules have expired.
+        usage: what the role did.
+        now: action -> the current Allow statements that grant it; None where these are not known.
+        dropped: what the drop rules did to observed requests.
+        needs: what the drop rules did to needs of AWS's own services.
+    """
+    name = usage.role.name
+    losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
+    spared = (*dropped.spared, *needs.spared)
+    acted = {one.rule for one in (*losses, *spared)}
+    return DecisionEffects(
+        losses=losses,
+        spared=tuple(dict.fromkeys(spared)),
+        expired=decisions.expired(name, day),
+        unused=tuple(
+            rule
+            for rule in unused_rules(decisions.for_role(name, day), now, usage.requests)
+            if rule not in acted
+        ),
+        notes=(decisions.note,) if decisions.note else (),
+    )

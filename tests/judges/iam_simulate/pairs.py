@@ -436,6 +436,8 @@ def beside(pair: Pair, made: Suggestion, chance: random.Random, most: int) -> It
         if chance.random() < 0.15 and name != "*":
             name += "x"
         asked = action if "*" not in action and chance.random() < 0.8 else chance.choice(actions)
+        if asked.startswith("ecr:") and asked not in actions:
+            continue  # the judge's list of actions without a resource is another
         # Requests for actions without a resource have the resource "*". The judge reads it as any name.
         if asked.startswith("ecr:"):
             name = "*"

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.iam.containment import includes, includes_together
-from policygen.iam.pattern import Budget, Glob, Token, Wild, compile_glob, intersection, meets
+from policygen.iam.pattern import Glob, StepBudget, Token, Wild, compile_glob, intersection, meets
 
 _SEGMENTS = 6
 _MAX_PATTERNS = 8  # an intersection of more patterns is not computed
@@ -296,7 +296,7 @@ def _intersect(a: str, b: str, crossing: bool) -> tuple[str, ...] | None:
     patterns = {_write(product): product for product in products or ()}
     if any(_resource_tokens(pattern, crossing) != product for pattern, product in patterns.items()):
         return None  # written as text, a wildcard would match more or less than its token
-    widest = _widest(sorted(patterns), Budget())
+    widest = _widest(sorted(patterns), StepBudget())
     return tuple(widest) if widest and len(widest) <= _MAX_PATTERNS else None
 
 
@@ -311,7 +311,7 @@ def _write(tokens: Iterable[Token]) -> str:
     )
 
 
-def _widest(patterns: Iterable[str], budget: Budget) -> list[str] | None:
+def _widest(patterns: Iterable[str], budget: StepBudget) -> list[str] | None:
     """Return the patterns that no other one contains; None when the comparison was given up."""
     widest: list[str] = []
     for pattern in patterns:

@@ -17,7 +17,7 @@ from policygen.iam.conditions import OPERATORS, ConditionOperator, parse_operato
 from policygen.iam.containment import includes
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.implication import RANGES, comparison_of, names_all, operator_kind
-from policygen.iam.pattern import Budget, Token, Wild, intersection, meets
+from policygen.iam.pattern import StepBudget, Token, Wild, intersection, meets
 
 # Operators that compare alike: the second entry of a key can be written with the other operator.
 _TWINS = {
@@ -201,7 +201,7 @@ def _intersect_values(name: ConditionOperator, a: str, b: str) -> tuple[set[str]
         return set(), True
     if Wild.VARIABLE in glob_a.tokens or Wild.VARIABLE in glob_b.tokens:
         return set(), False
-    budget = Budget()
+    budget = StepBudget()
     products = intersection(glob_a.tokens, glob_b.tokens, budget)
     texts = {_text(product): product for product in products or ()}
     unchanged = sorted(text for text, product in texts.items() if compile_(text).tokens == product)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from policygen.iam.pattern import (
     INSIDE,
     REPEATED,
-    Budget,
     Glob,
+    StepBudget,
     Token,
     Wild,
     admits,
@@ -23,7 +23,7 @@ from policygen.iam.pattern import (
 )
 
 
-def includes(wide: Glob, narrow: Glob, budget: Budget | None = None) -> bool:
+def includes(wide: Glob, narrow: Glob, budget: StepBudget | None = None) -> bool:
     """Whether `wide` matches every string that `narrow` matches.
 
     True is proven. False also stands for "not proven": `wide` has a variable, or the search was given up.
@@ -40,12 +40,12 @@ def includes(wide: Glob, narrow: Glob, budget: Budget | None = None) -> bool:
         isinstance(wide_rest[0], str) and (not narrow_rest or isinstance(narrow_rest[0], str))
     ):
         return False
-    return _included(narrow_rest, [wide_rest], budget or Budget())
+    return _included(narrow_rest, [wide_rest], budget or StepBudget())
 
 
 def includes_together(wides: Sequence[Glob], narrow: Glob) -> bool:
     """Whether each string that `narrow` matches is matched by at least one of `wides`; as exact as `includes`."""
-    alone = Budget()
+    alone = StepBudget()
     if any(includes(wide, narrow, alone) for wide in wides):
         return True
     if narrow.literal is not None:
@@ -56,7 +56,7 @@ def includes_together(wides: Sequence[Glob], narrow: Glob) -> bool:
         for wide in wides
         if Wild.VARIABLE not in wide.tokens and meets(wide.tokens, narrow.tokens)
     ]
-    return len(overlapping) > 1 and _included(narrow.tokens, overlapping, Budget())
+    return len(overlapping) > 1 and _included(narrow.tokens, overlapping, StepBudget())
 
 
 class _Automaton:
@@ -104,7 +104,7 @@ class _Automaton:
         return closure((mask & ~self._repeated) << 1 | mask & self._repeated, self._repeated)
 
 
-def _included(narrow: Sequence[Token], wides: Sequence[Sequence[Token]], budget: Budget) -> bool:
+def _included(narrow: Sequence[Token], wides: Sequence[Sequence[Token]], budget: StepBudget) -> bool:
     """Decide whether several patterns together match all that one matches.
 
     Nearly every question is answered by one pass along `narrow`, or by a few of its strings. The others take a search.
@@ -154,7 +154,7 @@ def _some_strings(narrow: Sequence[Token]) -> Iterator[Iterator[str]]:
         )
 
 
-def _search(narrow: Sequence[Token], automaton: _Automaton, budget: Budget) -> bool:
+def _search(narrow: Sequence[Token], automaton: _Automaton, budget: StepBudget) -> bool:
     """Follow all strings that a pattern matches, as sets of the automaton's positions.
 
     Of two sets at the same place only the smaller one is followed: what it accepts, the larger one accepts too.

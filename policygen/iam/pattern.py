@@ -2,7 +2,7 @@
 
 A pattern is a tuple of tokens: characters, and five kinds of wildcard. Matching and overlap take time in proportion to
 the lengths. Containment (`policygen.iam.containment`) and intersection can take exponential time, so that each search
-has a `Budget` of steps; a search that is given up has a result of its own. `policygen.iam.arn` turns text into tokens.
+has a `StepBudget`; a search that is given up has a result of its own. `policygen.iam.arn` turns text into tokens.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ INSIDE = frozenset({Wild.ONE_INSIDE, Wild.SOME_INSIDE})
 _UNIT = {Wild.SOME: Wild.ONE, Wild.SOME_INSIDE: Wild.ONE_INSIDE, Wild.VARIABLE: Wild.ONE}
 
 
-class Budget:
+class StepBudget:
     """The steps that one search, or several together, may take."""
 
     __slots__ = ("left",)
@@ -218,10 +218,10 @@ def _product_steps(
 
 
 def intersection(
-    a: tuple[Token, ...], b: tuple[Token, ...], budget: Budget | None = None
+    a: tuple[Token, ...], b: tuple[Token, ...], budget: StepBudget | None = None
 ) -> set[tuple[Token, ...]] | None:
     """Return token lists that together match what both patterns match; None when there are too many to find."""
-    budget = budget or Budget()
+    budget = budget or StepBudget()
     start = common_prefix(a, b)
     reached, agenda = {(start, start)}, [(start, start)]
     while agenda:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from policygen.iam import arn
-from policygen.iam.pattern import Budget, Wild
+from policygen.iam.pattern import StepBudget, Wild
 
 _PIECES = 300  # parts of a pattern, and cuts of one, that one question looks at
 
@@ -22,6 +22,8 @@ class NameSet(NamedTuple):
     negated: bool = False
     outside: tuple[str, ...] = ()
     """Patterns whose names are not in the set all the same."""
+    within: tuple[tuple[str, ...], ...] = ()
+    """Lists of patterns; a name must also match one of each list."""
 
 
 class Constraint(NamedTuple):
@@ -41,11 +43,11 @@ def may_remain(pattern: str, constraints: Sequence[Constraint]) -> bool:
     """
     outside = tuple(one for constraint in constraints for one in constraint.outside if _is_exact(one))
     stages = [constraint.inside for constraint in constraints if constraint.inside is not None]
-    return _remains(pattern, outside, stages, Budget(_PIECES))
+    return _remains(pattern, outside, stages, StepBudget(_PIECES))
 
 
 def _remains(
-    pattern: str, outside: tuple[str, ...], stages: Sequence[tuple[NameSet, ...]], budget: Budget
+    pattern: str, outside: tuple[str, ...], stages: Sequence[tuple[NameSet, ...]], budget: StepBudget
 ) -> bool:
     if not budget.spend(1):
         return True
@@ -57,9 +59,10 @@ def _remains(
     stage, *later = stages
     for names in stage:
         without = (*outside, *(one for one in names.outside if _is_exact(one)))
+        rest = [*((NameSet(patterns),) for patterns in names.within), *later]
         if names.negated:
             more = tuple(one for one in names.patterns if _is_exact(one))
-            if _remains(pattern, (*without, *more), later, budget):
+            if _remains(pattern, (*without, *more), rest, budget):
                 return True
             continue
         for own in names.patterns:
@@ -68,7 +71,7 @@ def _remains(
             if not budget.spend(1):
                 return True
             pieces = arn.intersect(pattern, own)
-            if any(_remains(p, without, later, budget) for p in ((pattern,) if pieces is None else pieces)):
+            if any(_remains(p, without, rest, budget) for p in ((pattern,) if pieces is None else pieces)):
                 return True
     return False
 

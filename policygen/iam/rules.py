@@ -104,8 +104,13 @@ class StatementRule(NamedTuple):
         """
         if evaluate_conditions(self.statement.conditions, facts) is Truth.FALSE:
             return None
-        outside = [p for deny in denies if not deny.statement.not_resources for p in deny.resolved(facts)]
-        return NameSet(self.resolved(facts), self.statement.not_resources, tuple(outside))
+        listed = [(deny.statement.not_resources, deny.resolved(facts)) for deny in denies]
+        return NameSet(
+            self.resolved(facts),
+            self.statement.not_resources,
+            outside=tuple(pattern for exempt, patterns in listed if not exempt for pattern in patterns),
+            within=tuple(patterns for exempt, patterns in listed if exempt),
+        )
 
     def left_names(self, facts: ContextFacts) -> Constraint | None:
         """Return what a name must meet so that a Deny does not cover it; None where its conditions may not hold."""

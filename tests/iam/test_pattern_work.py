@@ -14,7 +14,7 @@ from policygen.iam import arn, conjunction, containment, pattern
 from policygen.iam.arn import arn_glob, resource_glob, string_glob
 from policygen.iam.containment import includes, includes_together
 from policygen.iam.document import conditions_of
-from policygen.iam.pattern import STEPS, Budget, compile_glob, intersection, meets
+from policygen.iam.pattern import STEPS, StepBudget, compile_glob, intersection, meets
 from tests.support import SHARED
 from tests.support.effort import bounded
 
@@ -173,15 +173,17 @@ def test_a_search_without_steps_proves_nothing() -> None:
     assert includes(wide, narrow)
     halves = [string_glob(f"?*a{'?' * 8}"), string_glob(f"a{'?' * 8}")]
     assert includes_together(halves, string_glob(f"*a{'?' * 8}"))
-    assert containment._included(string_glob("*a?a").tokens, [h.tokens for h in halves], Budget(0)) is False
-    assert intersection(string_glob("*a*").tokens, string_glob("*b*").tokens, Budget(3)) is None
+    assert (
+        containment._included(string_glob("*a?a").tokens, [h.tokens for h in halves], StepBudget(0)) is False
+    )
+    assert intersection(string_glob("*a*").tokens, string_glob("*b*").tokens, StepBudget(3)) is None
 
 
 @bounded(300)
 @given(st.lists(st.text(alphabet="ab*?", max_size=5), min_size=2, max_size=4), st.integers(0, 200))
 def test_with_fewer_steps_no_other_answer_is_proved(texts: list[str], most: int) -> None:
     narrow, *wides = [compile_glob(string_glob(text).tokens) for text in texts]
-    sure = containment._included(narrow.tokens, [wide.tokens for wide in wides], Budget(10**6))
-    assert sure or not containment._included(narrow.tokens, [w.tokens for w in wides], Budget(most))
-    whole = intersection(narrow.tokens, wides[0].tokens, Budget(10**6))
-    assert intersection(narrow.tokens, wides[0].tokens, Budget(most)) in (whole, None)
+    sure = containment._included(narrow.tokens, [wide.tokens for wide in wides], StepBudget(10**6))
+    assert sure or not containment._included(narrow.tokens, [w.tokens for w in wides], StepBudget(most))
+    whole = intersection(narrow.tokens, wides[0].tokens, StepBudget(10**6))
+    assert intersection(narrow.tokens, wides[0].tokens, StepBudget(most)) in (whole, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -185,6 +186,8 @@ def test_a_deny_that_applies_wherever_the_allow_does_refuses() -> None:
     assert refusal(*statements) is None
     assert Evaluator([policy_of(statements)]).evaluate(named).outcome == "ALLOWED"
     assert refusal(allow(GET, Condition=red), deny(GET, f"{SECRETS}db-a*", Condition=red)) is None
+    assert refusal(allow(GET, Condition=red), but(f"{SECRETS}api-*", "Deny", Condition=reds)) is not None
+    assert refusal(allow(GET, Condition=red), but(f"{SECRETS}db-*", "Deny", Condition=reds)) is None
     scp = [[document([allow("*"), deny(GET, Condition=reds)])]]
     assert refusal(allow(GET, Condition=red), scps=scp) is not None
 
@@ -193,21 +196,24 @@ def test_a_deny_that_applies_wherever_the_allow_does_refuses() -> None:
 
 NAMES = [f"arn:aws:s3:::{text}" for text in ("a", "b", "ab", "ba", "aa", "bb", "aab", "abb", "bab")]
 patterns = st.text(alphabet="ab?*", min_size=1, max_size=4).map("arn:aws:s3:::{}".format)
-sets = st.builds(NameSet, st.lists(patterns, max_size=3).map(tuple), st.booleans())
-constraints = st.builds(
-    Constraint, st.none() | st.lists(sets, max_size=3).map(tuple), st.lists(patterns, max_size=3).map(tuple)
-)
+few = st.lists(patterns, max_size=3).map(tuple)
+sets = st.builds(NameSet, few, st.booleans(), few, st.lists(few, max_size=2).map(tuple))
+constraints = st.builds(Constraint, st.none() | st.lists(sets, max_size=3).map(tuple), few)
 
 
 @bounded(500)
 @given(pattern=patterns, every=st.lists(constraints, max_size=3))
 def test_where_nothing_remains_no_name_meets_the_constraints(pattern: str, every: list[Constraint]) -> None:
+    def matches(name: str, listed: Iterable[str]) -> bool:
+        return any(resource_matches(one, name) for one in listed)
+
+    def is_in(name: str, names: NameSet) -> bool:
+        listed = matches(name, names.patterns) != names.negated and not matches(name, names.outside)
+        return listed and all(matches(name, one) for one in names.within)
+
     def meets(name: str, constraint: Constraint) -> bool:
-        inside = constraint.inside is None or any(
-            any(resource_matches(one, name) for one in names.patterns) != names.negated
-            for names in constraint.inside
-        )
-        return inside and not any(resource_matches(one, name) for one in constraint.outside)
+        inside = constraint.inside is None or any(is_in(name, names) for names in constraint.inside)
+        return inside and not matches(name, constraint.outside)
 
     left = [n for n in NAMES if resource_matches(pattern, n) and all(meets(n, one) for one in every)]
     if left:

@@ -47,13 +47,18 @@ class AccountReader:
         iam = self.aws.client("iam")
         with self.aws.translating_errors("iam"):
             pages = iam.get_paginator("get_account_authorization_details").paginate(
-                Filter=["Role", "LocalManagedPolicy", "AWSManagedPolicy"]
+                Filter=["Role", "User", "Group", "LocalManagedPolicy", "AWSManagedPolicy"]
             )
             merged = pages.build_full_result()
         known = {policy["Arn"] for policy in merged.get("Policies", ())}
         absent = [arn for arn in referenced_policies(merged.get("RoleDetailList", [])) if arn not in known]
         added = [self.attempt("iam:GetPolicy", "", partial(managed_policy, iam, arn)) for arn in absent]
         merged["Policies"] = [*merged.get("Policies", ()), *(policy for policy in added if policy)]
+        for kind in (
+            "UserDetailList",
+            "GroupDetailList",
+        ):  # their names and paths, and nothing of their policies
+            merged[kind] = [{"Arn": one["Arn"]} for one in merged.get(kind, ())]
         lists = ("RoleDetailList", "Policies", "UserDetailList", "GroupDetailList")
         return {key: sorted_unique(merged.get(key, []), "Arn") for key in lists}
 

@@ -40,19 +40,16 @@ class CurrentAccess:
     """IAM's last-accessed report; None where it was not read."""
 
     def effective_actions(self) -> Effective:
-        """Return the actions that the identity policies grant within the boundary and the organization's policies.
+        """Return what the role can do: what the identity policies grant within Denies, boundary, SCPs and RCPs.
 
-        A suggestion begins with these: what a bound never allows need not be kept.
+        Every question about the role's permissions asks this: what is kept, what changes, what is unused, which
+        services matter. Only "never wider" compares documents without their bounds (docs/concepts/how-it-works.md).
         """
-        return effective_actions(self.policies, self.boundary, self.guardrails)
+        return effective_actions(self.policies, self.boundary, self.guardrails, self.account)
 
-    def granted_actions(self) -> dict[str, tuple[Statement, ...]]:
-        """Return the actions that the identity policies grant by themselves -> the statements that grant each.
-
-        `check` and `doctor` ask for these: they judge statements as they are written, and a bound above them may be
-        changed by others tomorrow.
-        """
-        return effective_actions(self.policies).allowed
+    def services(self) -> set[str]:
+        """Return the IAM prefixes of the services of which the role can use any action."""
+        return set(map(service_of, self.effective_actions().allowed))
 
     def evaluator(self, policies: Sequence[Policy] | None = None) -> Evaluator:
         """Return an evaluator of the current identity policies, or of `policies` instead, within the current limits."""
@@ -122,8 +119,3 @@ def _guardrails(scps: Levels, rcps: Levels) -> tuple[tuple[Policy, ...], ...]:
     """Return the levels that must each allow. RCPs are one level: next to the one that allows all, they only deny."""
     denying = tuple(policy for level in rcps for policy in level)
     return (*map(tuple, scps), *([(_RCP_FULL, *denying)] if denying else []))
-
-
-def services_of(role: Role) -> set[str]:
-    """Return the IAM prefixes of the services of which a role's identity policies grant any action."""
-    return set(map(service_of, CurrentAccess(role.identity_policies).granted_actions()))

@@ -263,6 +263,7 @@ class Account:
     `last_accessed` is by role ARN. `scps` and `rcps` are the organisation's policies level by level, the root first and
     the account last, each level of which must allow; () where there are none. `management` says whether this is the
     organisation's management account, which they do not limit (4.1.2). Each of these is None where it was not read.
+    `entities` are the ARNs of users and groups that were read; `instance_profiles` has the roles of each, by ARNs.
     """
 
     account_id: str
@@ -280,6 +281,8 @@ class Account:
     scps: Levels | None = None
     rcps: Levels | None = None
     management: bool | None = None
+    entities: tuple[str, ...] = ()
+    instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -133,6 +133,10 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         scps=levels_of(organization.scps, f"{name}: service control policy"),
         rcps=levels_of(organization.rcps, f"{name}: resource control policy", resource=True),
         management=None if manager is None else manager == account,
+        entities=tuple(
+            sorted({one.arn for one in (*authorization.user_detail_list, *authorization.group_detail_list)})
+        ),
+        instance_profiles=_instance_profiles(authorization),
     )
 
 
@@ -230,6 +234,16 @@ def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: st
         tags={tag.key: tag.value for tag in detail.tags},
         last_used=sanitize(last_used or ""),
     )
+
+
+def _instance_profiles(authorization: Authorization) -> dict[str, tuple[str, ...]]:
+    """Return the roles of each instance profile, by ARNs. A profile is listed with every role in it."""
+    roles: dict[str, set[str]] = {}
+    for detail in authorization.role_detail_list:
+        for profile in detail.instance_profile_list:
+            members = [one.arn for one in profile.roles if one.arn] or [detail.arn]
+            roles.setdefault(profile.arn, set()).update(members)
+    return {arn: tuple(sorted(members)) for arn, members in sorted(roles.items())}
 
 
 def _managed(policy: ManagedPolicy, name: str) -> Policy | None:

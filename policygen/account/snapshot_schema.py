@@ -52,6 +52,19 @@ class LastUsed(Wire, frozen=True):
     last_used_date: str | None = None
 
 
+class Entity(Wire, frozen=True):
+    """A user or a group, or a role of an instance profile."""
+
+    arn: str = ""
+
+
+class InstanceProfile(Wire, frozen=True):
+    """An instance profile of a role."""
+
+    arn: str = ""
+    roles: list[Entity] = []
+
+
 class RoleDetail(Wire, frozen=True):
     """One entry of RoleDetailList."""
 
@@ -61,6 +74,7 @@ class RoleDetail(Wire, frozen=True):
     path: str = "/"
     create_date: str = ""
     assume_role_policy_document: Json | str = {}
+    instance_profile_list: list[InstanceProfile] = []
     role_policy_list: list[Inline] = []
     attached_managed_policies: list[Attachment] = []
     permissions_boundary: Boundary | None = None
@@ -86,6 +100,8 @@ class Authorization(Wire, frozen=True):
     """The output of GetAccountAuthorizationDetails, one page or all."""
 
     role_detail_list: list[RoleDetail]
+    user_detail_list: list[Entity] = []
+    group_detail_list: list[Entity] = []
     policies: list[ManagedPolicy] = []
     is_truncated: bool = False
     marker: str | None = None

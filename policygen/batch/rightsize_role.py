@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
+from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import (
     NoCallsInWindowError,
     ObserveOptions,
@@ -55,6 +57,8 @@ class BatchSettings:
     """The files to write of each plan: folder -> name of a format, ``plan`` for the plan itself."""
     coverages: dict[tuple[str, bool], Coverage] = field(default_factory=dict, repr=False, compare=False)
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
+    knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
+    """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
 
 
 class Result(NamedTuple):
@@ -113,15 +117,19 @@ def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
     role = target.current
     key = target.account, role is not None
+    account = settings.account if role else None
+    if key not in settings.knowledge:
+        settings.knowledge[key] = knowledge_of(settings.counts.totals, account)
     evidence = evidence_for_role(
         settings.read_report,
         replace(settings.counts, calls=calls),
         RoleSelector(target.name, target.account, target.arn),
         settings.observe,
         limit=settings.limit,
-        account=settings.account if role else None,
+        account=account,
         current=role,
         similar=settings.coverages.get(key),
+        knowledge=settings.knowledge[key],
     )
     settings.coverages.setdefault(key, evidence.coverage)
     return evidence

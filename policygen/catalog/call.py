@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from policygen.catalog.knowledge import Knowledge
 from policygen.iam.request import AccessRequest
 
 
@@ -40,6 +41,8 @@ class Call:
     """userIdentity.invokedBy: the service that made the call with the role's credentials (1.5)."""
     vpce: str = ""
     """vpcEndpointId."""
+    knowledge: Knowledge = field(default_factory=Knowledge, compare=False)
+    """What other records and the account tell of the names in this one."""
 
 
 class Provenance(NamedTuple):

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from policygen.catalog.rules import RequiredAction, ServiceRules, rules_for_source
+from policygen.catalog.rule_model import RequiredAction, ServiceRules
+from policygen.catalog.rules import rules_for_source
 from policygen.catalog.service_names import (
     botocore_facts,
     label,
     newer_operations,
     not_iam_sources,
+    path_members,
     role_members,
     service_prefix,
     strip_version,
@@ -64,6 +66,8 @@ class KnownEvent:
     """The service's tagging action, if the event may create a resource with tags."""
     passed: Context = ()
     """iam:PassedToService of those roles, if the service file has it."""
+    path_members: frozenset[str] = frozenset()
+    """Normalised names of the members that are part of the request's URI, where they may be percent-encoded."""
 
 
 @lru_cache(maxsize=16384)
@@ -109,6 +113,7 @@ def known_event(source: str, name: str) -> KnownEvent:
         passed=(("iam:PassedToService", (rules.passes_roles_to,)),)
         if rules and rules.passes_roles_to
         else (),
+        path_members=path_members(source, operation),
     )
 
 

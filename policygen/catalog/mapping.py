@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from policygen.catalog import apigateway
 from policygen.catalog.call import Call, MappedRequest, Provenance
 from policygen.catalog.known_event import KnownEvent, Status, known_event, service_context
-from policygen.catalog.parameters import TAG_MEMBERS, normalise
+from policygen.catalog.parameters import TAG_MEMBERS, normalise, percent_decoded
 from policygen.catalog.resources import UNRESOLVED, Resolver, role_arns
-from policygen.catalog.rules import RequiredAction, ServiceRules, rules_for_service
+from policygen.catalog.rule_model import RequiredAction, ServiceRules
+from policygen.catalog.rules import rules_for_service
 from policygen.catalog.template import FieldScope, Text, lookup, present, scalar
 from policygen.iam import reference
 from policygen.iam.reference import Action, Service
-from policygen.iam.request import AccessRequest, Context, Grade
+from policygen.iam.request import GRANTED, AccessRequest, Context, Grade
 
 # An action with more required types than this has them as alternatives: a record rarely names them all.
 _ALL_REQUIRED = 3
@@ -52,6 +53,9 @@ def requests_for(call: Call) -> MappingResult:
     event = known_event(call.source, call.name)
     if event.status != "mapped" or event.service is None:
         return MappingResult(event.status, why=event.why)
+    params = percent_decoded(call.params, event.path_members) if event.path_members else call.params
+    if params is not call.params:
+        call = replace(call, params=params)
     resolver = Resolver(call, event.service, event.rules, event.operation)
     found = _main_requests(call, event, resolver)
     if event.also:
@@ -63,12 +67,30 @@ def requests_for(call: Call) -> MappingResult:
         found += _pass_role_requests(call, event, found)
     if event.tagging and not TAG_MEMBERS.isdisjoint(resolver.member_names):
         found += _tagging_requests(call, event, resolver, found)
+    if event.rules and event.rules.open_resources:
+        found = [_without_need(one, event.rules, resolver, call) for one in found]
     for request, _ in found:
         if len(request.resource) > reference.LONGEST_ARN:
             return MappingResult("unmapped", why="a name in the record is longer than any ARN")
         if not _writable(request):
             return MappingResult("unmapped", why="a name in the record that should be an ARN is none")
     return MappingResult("mapped", tuple(found) if len(found) == 1 else _unique(found))
+
+
+def _without_need(
+    mapped: MappedRequest, rules: ServiceRules, resolver: Resolver, call: Call
+) -> MappedRequest:
+    """Return a request; only as a hint if the policy of its resource lets every principal of the account in."""
+    request, origin = mapped
+    rule = rules.open_resources.get(request.resource_type)
+    if rule is None or request.grade not in GRANTED or not request.action.startswith(f"{rules.service}:"):
+        return mapped
+    scope = resolver.scope()
+    named = any(test.holds(scope) for test in rule.named)
+    known = named or call.knowledge.look_up(rule.known, call.account, request.resource)
+    if not known or not all(test.holds(scope) for test in rule.when):
+        return mapped
+    return MappedRequest(request._replace(grade="hint"), origin._replace(note=rule.note))
 
 
 def _writable(request: AccessRequest) -> bool:
@@ -110,9 +132,28 @@ def _by_event_name(action: Action, event: KnownEvent, resolver: Resolver, call: 
             with_owner = resolver.with_owner(context, text)
             requests.append(MappedRequest(_request(action.name, text, type_name, with_owner), origin))
     if not named and not action.required:
+        if event.rules and event.operation.startswith(event.rules.whole_type_if_unnamed):
+            return list(_whole_types(action, event, resolver, context))
         origin = Provenance(rule, step="nothing in the record names a resource")
         requests.append(MappedRequest(_request(action.name, _WILD_STAR, "", context), origin))
     return requests
+
+
+def _whole_types(
+    action: Action, event: KnownEvent, resolver: Resolver, context: Context
+) -> Iterator[MappedRequest]:
+    """Yield requests on every resource of an action's types, for certain on those of the type that it is called for."""
+    operation = normalise(event.operation).removesuffix("s")
+    called_for = [name for name in action.types if operation.endswith(normalise(name))]
+    main = max(called_for, key=len, default="")
+    for type_name in action.types:
+        resolved = resolver.whole_type(type_name)
+        origin = Provenance(
+            f"action of the same name {action.name}", resource_type=type_name, step=resolved.step
+        )
+        for text in resolved.arns:
+            grade: Grade = "required" if main in {type_name, ""} else "optional"
+            yield MappedRequest(_request(action.name, text, type_name, context, grade), origin)
 
 
 def _by_rule(
@@ -179,6 +220,8 @@ def _service_of(action: str, event_service: Service) -> Service:
 def _request(
     action: str, text: Text, type_name: str, context: Context, grade: Grade = "required"
 ) -> AccessRequest:
+    if text.alternative and grade in GRANTED:
+        grade = "alternative"
     return AccessRequest(action, text.text, type_name, context, grade, text.wild)
 
 
@@ -252,6 +295,9 @@ def _tagging_requests(
     if not any(present(lookup(call.params, name)) for name in TAG_MEMBERS):
         return
     context = _with_service_context(base_context(call), event.rules, tagging.name, resolver)
+    creating = f"{tagging.name.split(':')[0]}:CreateAction"
+    if tagging.has_key(creating):
+        context = _merge_contexts(context, ((creating, (event.operation,)),))
     rule, step = "tags are given on creation", "what the call is about"
     taggable = [mapped.request for mapped in found if mapped.request.resource_type in tagging.types]
     # A call may concern several resources. The tags are for the type that the operation names, at best at its end.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from policygen.catalog.template import scalar
 
@@ -120,6 +121,34 @@ def placeholder_names(
         found.append((placeholder, min(exact, key=len), wanted - taken))
         taken |= wanted
     return tuple(found)
+
+
+def percent_decoded(params: Mapping[str, Any], names: frozenset[str]) -> Mapping[str, Any]:
+    """Return the parameters with those of some names decoded: what comes in a URI is logged as it came (1.9.13).
+
+    Args:
+        params: requestParameters.
+        names: normalised names of the members that the operation carries in its URI.
+    """
+    changed = {
+        name: decoded
+        for name, value in params.items()
+        if isinstance(value, str) and "%" in value and normalise(name) in names
+        if (decoded := _percent_decoded(value)) != value
+    }
+    return {**params, **changed} if changed else params
+
+
+def _percent_decoded(value: str) -> str:
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:  # not what a client encodes
+        return value
+
+
+def begins_like_arn(value: str) -> bool:
+    """Whether a text begins like an ARN, as it is or percent-encoded."""
+    return value.startswith("arn:") or value[:6].lower() == "arn%3a"
 
 
 def shallow_scalars(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,8 +13,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from policygen.catalog.known_event import KnownEvent, known_event
-from policygen.catalog.parameters import FREE_TEXT, TAG_MEMBERS, names_for_placeholder, normalise
-from policygen.catalog.rules import PARAMETERS, RequiredAction
+from policygen.catalog.learning import learn_rules
+from policygen.catalog.parameters import (
+    FREE_TEXT,
+    TAG_MEMBERS,
+    begins_like_arn,
+    names_for_placeholder,
+    normalise,
+)
+from policygen.catalog.rule_model import PARAMETERS, RequiredAction
 from policygen.catalog.service_names import botocore_facts
 from policygen.catalog.template import Field, Template, scalar
 from policygen.iam import reference
@@ -87,10 +94,7 @@ def project(source: str, name: str, params: Mapping[str, Any], *, arns: bool = T
             if (
                 rule.below is not None
                 or (value and rule.may_fill)
-                or (
-                    arns
-                    and (rule.role_below is not None or (rule.may_hold_arns and value.startswith("arn:")))
-                )
+                or (arns and (rule.role_below is not None or (rule.may_hold_arns and begins_like_arn(value))))
             ):
                 kept[key] = value
         elif (part := _keep(wanted, rule, value, arns=arns)) is not _ABSENT:
@@ -174,7 +178,7 @@ def _prune_element(value: Any) -> Any:
 def _arns(value: Any, depth: int = 8) -> Any:
     """Return the branches of a value that hold ARNs, except in members with free text; None for none."""
     if isinstance(value, str):
-        return value if value.startswith("arn:") else None
+        return value if begins_like_arn(value) else None
     if not depth:
         return None
     if isinstance(value, Mapping):
@@ -223,6 +227,12 @@ def projection(source: str, name: str) -> Projection:
     if event.tagging:
         for member in TAG_MEMBERS:
             _add_path(wanted.members, member)
+    for kind in event.rules.open_resources.values() if event.rules else ():
+        for test in (*kind.named, *kind.when):
+            _add_field(wanted, test.subject, [])
+    for rule in learn_rules(source, name):
+        for field_ in (one for template in (*rule.key, *rule.value) for one in template.fields):
+            _add_field(wanted, field_, [])
     _add_types(wanted, dict.fromkeys(types), event, lists)
     return wanted
 

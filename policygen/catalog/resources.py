@@ -23,7 +23,7 @@ from policygen.catalog.parameters import (
     placeholder_names,
     shallow_scalars,
 )
-from policygen.catalog.rules import RESOURCES, ArnSteps, ServiceRules
+from policygen.catalog.rule_model import RESOURCES, ArnSteps, ServiceRules
 from policygen.catalog.template import FieldScope, Text, join, path_steps, walk_path
 from policygen.iam import arn
 from policygen.iam.reference import ArnPattern, ResourceType, Service

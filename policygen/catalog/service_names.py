@@ -79,15 +79,28 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
 
     The service file has them, or else botocore's models.
     """
-    name = label(source)
     table = botocore_facts()["roles"]
-    signing = botocore_facts()["signing_names"].get(name, "")
-    services = (name, signing, service_prefix(source), *_signing_names(service_prefix(source)))
     rules = rules_for_source(source)
     if rules and operation.lower() in rules.passed_roles:
         return rules.passed_roles[operation.lower()]
-    found = (table.get(service, {}).get(operation, ()) for service in dict.fromkeys(services))
+    found = (table.get(service, {}).get(operation, ()) for service in _model_names(source))
     return tuple(next((paths for paths in found if paths), ()))
+
+
+@lru_cache(maxsize=8192)
+def path_members(source: str, operation: str) -> frozenset[str]:
+    """Return the normalised names of the parameters that an operation carries in its URI (1.9.13)."""
+    table = botocore_facts()["path_members"]
+    found: Mapping[str, list[str]] = next((table[name] for name in _model_names(source) if name in table), {})
+    return frozenset(member for member, ops in found.items() if operation in ops or ops == ["*"])
+
+
+@lru_cache(maxsize=1024)
+def _model_names(source: str) -> tuple[str, ...]:
+    """Return the names under which botocore's models may have the operations of an event source."""
+    name, prefix = label(source), service_prefix(source)
+    signing = botocore_facts()["signing_names"].get(name, "")
+    return tuple(dict.fromkeys((name, signing, prefix, *_signing_names(prefix))))
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,10 @@ pure function with a name, in `extractors`.
 Rendering gives every combination of the fields' values, and nothing when a field has no value. Text from the log is
 literal. A ``*`` or ``?`` in the template itself is a wildcard: the whole result is then an IAM pattern, in which ``*``,
 ``?`` and ``${`` from the log are escaped.
+
+Two steps of a field are not functions of a value. ``{roleName|known:role}`` looks up what other records or the account
+tell of it (`knowledge`). ``role/{roleName|with_path:role}`` puts the path that they tell before a name; with no source
+it gives two results, the name itself and a pattern for the name below any path.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ class Text(NamedTuple):
 
     text: str
     wild: bool = False
+    alternative: bool = False
+    """Whether it stands beside the literal value, because the record does not tell which of the two IAM checked."""
 
     @property
     def pattern(self) -> str:
@@ -134,8 +140,8 @@ class Field:
     """A path and its extractors."""
 
     path: str
-    filters: tuple[tuple[extractors.Extractor | None, str], ...]
-    """Extractors with their arguments, in order. None stands for ``or``, whose argument replaces a missing value."""
+    filters: tuple[tuple[extractors.Extractor | str, str], ...]
+    """Extractors with their arguments, in order, or the names of steps that are none (`_STEPS`)."""
     source: Literal["parameter", "call", "type"]
     """What the path names: a member of the request, an attribute of the call, or a resource type (``@table``)."""
     steps: Steps
@@ -156,19 +162,42 @@ class Field:
             value = extractors.BUILTINS[self.path](scope.call)
             values = [value] if value else []
         wild = False
+        paths = ""
         for extractor, argument in self.filters:
-            if extractor is None:
-                if not values:
-                    values, wild = [argument], argument == "*"
-            elif len(values) == 1:
-                values = list(extractor(values[0], argument))
-            elif values:
-                values = [new for value in values for new in extractor(value, argument)]
-        if len(values) == 1:
+            if not isinstance(extractor, str):
+                if len(values) == 1:
+                    values = list(extractor(values[0], argument))
+                elif values:
+                    values = [new for value in values for new in extractor(value, argument)]
+            elif extractor == "known":
+                values = [new for value in values for new in _known(scope.call, argument, value)]
+            elif extractor == "with_path":
+                paths = argument
+            elif not values:  # "or"
+                values, wild = [argument], argument == "*"
+        if len(values) == 1 and not paths:
             text = scalar(values[0])
             return (Text(text, wild),) if text else ()
-        texts = [scalar(value) for value in values]
-        return [Text(text, wild) for text in dict.fromkeys(texts) if text]
+        texts = [Text(text, wild) for text in dict.fromkeys(map(scalar, values)) if text]
+        return [full for name in texts for full in _with_path(scope.call, paths, name)] if paths else texts
+
+
+_STEPS = frozenset({"or", "known", "with_path"})
+"""Steps of a field that are no extractors: ``or`` replaces a missing value by its argument; ``known`` looks a name up
+in the `Knowledge` of the call; ``with_path``, the last step of a field, gives a name of IAM with its path."""
+
+
+def _known(call: Call, relation: str, value: Any) -> tuple[str, ...]:
+    return call.knowledge.look_up(relation, call.account, value) if isinstance(value, str) else ()
+
+
+def _with_path(call: Call, type_name: str, name: Text) -> list[Text]:
+    """Return a name with each path that is known of it; with none, the name itself and the name below any path."""
+    if "/" in name.text:
+        return [name]  # with its path
+    if known := call.knowledge.look_up(type_name, call.account, name.text):
+        return [Text(found.split(f":{type_name}/", 1)[-1]) for found in known]
+    return [name, Text(f"*/{name.pattern}", wild=True, alternative=True)]
 
 
 def scalar(value: Any) -> str:
@@ -247,7 +276,8 @@ def join(texts: Sequence[Text]) -> Text:
         return texts[0]
     for part in texts:
         if part.wild:
-            return Text("".join([part.pattern for part in texts]), wild=True)
+            alternative = any(part.alternative for part in texts)
+            return Text("".join([part.pattern for part in texts]), wild=True, alternative=alternative)
     return Text("".join([part.text for part in texts]))
 
 
@@ -305,19 +335,19 @@ def parse_field(text: str) -> Field:
     """Parse a field such as ``path|extractor|extractor:argument``."""
     # A "|" of a regular expression is written with a backslash.
     path, *filters = (piece.replace("\\|", "|") for piece in re.split(r"(?<!\\)\|", text))
-    parsed: list[tuple[extractors.Extractor | None, str]] = []
+    parsed: list[tuple[extractors.Extractor | str, str]] = []
     for text_ in filters:
         name, _, argument = text_.partition(":")
-        if name != "or" and name not in extractors.EXTRACTORS:
+        if name not in _STEPS and name not in extractors.EXTRACTORS:
             raise ValueError(f"no extractor named {name!r} in {text!r}")
-        parsed.append((extractors.EXTRACTORS.get(name), argument))
+        parsed.append((extractors.EXTRACTORS.get(name, name), argument))
     source: Literal["parameter", "call", "type"] = "parameter"
     if path in extractors.BUILTINS:
         source = "call"
     elif path.startswith("@"):
         source = "type"
     member = first_member(path)
-    required = member if source == "parameter" and all(extractor for extractor, _ in parsed) else ""
+    required = member if source == "parameter" and all(extractor != "or" for extractor, _ in parsed) else ""
     return Field(path, tuple(parsed), source, path_steps(path), member, required)
 
 

@@ -100,9 +100,10 @@ def visibility_of(action: str) -> Visibility:
 
 
 @cache
-def hidden_pass_role() -> frozenset[str]:
-    """Return actions that may pass a role without naming it in the record."""
-    return frozenset(visibility_table()["hidden_pass_role"]["actions"])
+def hidden_pass_role() -> Mapping[str, str]:
+    """Return actions that may pass a role without naming it in the record -> on which type of resource, "" for any."""
+    table = visibility_table()["hidden_pass_role"]
+    return {**dict.fromkeys(table["actions"], ""), **table["with_type"]}
 
 
 @cache

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
+from policygen.catalog.knowledge import Knowledge
 from policygen.days import days_between
 from policygen.errors import NothingFoundError, UsageError
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChange
+from policygen.evidence.known_names import knowledge_of, with_calls
 from policygen.evidence.record_audit import audit_role
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
@@ -117,6 +119,7 @@ def evidence_for_role(
     account: Account | None = None,
     current: Role | None = None,
     similar: Coverage | None = None,
+    knowledge: Knowledge | None = None,
 ) -> RoleEvidence:
     """Collect the evidence for one role from logs that have been read.
 
@@ -129,6 +132,7 @@ def evidence_for_role(
         account: the account as it is today; None to rest on the evidence alone.
         current: the role as it is in the account; None where it is not known.
         similar: the coverage of another role, made from the same arguments; reused where it holds for this role too.
+        knowledge: what `known_names.knowledge_of` returns for the same logs and account, if it was made before.
 
     Raises:
         PolicygenError: the role did nothing that counts; see each function.
@@ -148,7 +152,9 @@ def evidence_for_role(
     )
     audit = audit_role(read_report, counts, wanted, resolved, split, window)
     audit.check()
-    usage = usage_from_calls(resolved.role, split.workload, window)
+    known = knowledge or knowledge_of(counts.totals, account)
+    known = with_calls(known, {bucket.call for bucket in resolved.calls})
+    usage = usage_from_calls(resolved.role, split.workload, window, known)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
@@ -162,7 +168,7 @@ def evidence_for_role(
     today: CurrentAccess | None = None
     if account and current:
         today = current_access(current, account, allow_incomplete=options.allow_incomplete)
-    anomalous = usage_from_calls(resolved.role, split.anomalous, window) if split.anomalous else None
+    anomalous = usage_from_calls(resolved.role, split.anomalous, window, known) if split.anomalous else None
     return RoleEvidence(
         read_report,
         counts,

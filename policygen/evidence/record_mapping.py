@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from policygen.catalog import mapping
 from policygen.catalog.call import MappedRequest
+from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.catalog.provenance import rule_place, step_place
+from policygen.evidence.known_names import knowledge_of, with_calls
 from policygen.evidence.role import RoleSelector
 from policygen.evidence.usage import denied_resources
-from policygen.iam.request import GRANTED
+from policygen.iam.request import OF_RECORD
 from policygen.logs.calls.call import CallSignature, call_signature
 from policygen.logs.calls.dedup import key_of
-from policygen.logs.events.event import Event, SkippedRecord, read_event
+from policygen.logs.calls.totals import Totals
+from policygen.logs.events.event import Event, SkippedRecord, event_of, principal_or_skip, read_event
 from policygen.logs.events.outcome import Denial, Outcome
 from policygen.logs.events.record import Record
 from policygen.logs.source import Batch
@@ -48,8 +51,28 @@ class MappedRecord:
         }
 
 
+def knowledge_in(batches: Iterable[Batch]) -> Knowledge:
+    """Return what the records of a log tell of the names in each other."""
+    totals, calls = Totals(), set[CallSignature]()
+    for record in (record for batch in batches for record in batch.records):
+        caller = principal_or_skip(record)
+        if isinstance(caller, SkippedRecord):
+            continue
+        totals.learn(record, caller)
+        if caller.role:
+            totals.roles[caller.role] += 1
+        if b":iam::" in bytes(record.requestParameters):
+            calls.add(call_signature(event_of(record, caller)))
+    return with_calls(knowledge_of(totals), calls)
+
+
 def map_batch(
-    batch: Batch, wanted: RoleSelector | None, seen: set[str], *, why: bool = False
+    batch: Batch,
+    wanted: RoleSelector | None,
+    seen: set[str],
+    *,
+    why: bool = False,
+    knowledge: Knowledge = NOTHING_KNOWN,
 ) -> Iterator[MappedRecord]:
     """Yield a row for each record of a batch, including records that are unreadable or no record of a call.
 
@@ -59,9 +82,10 @@ def map_batch(
         seen: the keys of the records read so far; this batch's are added.
         why: add to each request the rule and the step that made it, with file and line, and add the requests that
             are only often needed or known indirectly.
+        knowledge: what other records tell of the names in these.
     """
     for record in batch.records:
-        yield _row(record, wanted, seen, why=why)
+        yield _row(record, wanted, seen, knowledge, why=why)
     for one in batch.unreadable:
         yield MappedRecord("", "", "", None, "ignored", (), f"unreadable: {sanitize(one.reason)}")
     if batch.kind == "log":
@@ -70,7 +94,9 @@ def map_batch(
                 yield MappedRecord("", "", "", None, "ignored", (), f"passed over: {kind}")
 
 
-def _row(record: Record, wanted: RoleSelector | None, seen: set[str], *, why: bool) -> MappedRecord:
+def _row(
+    record: Record, wanted: RoleSelector | None, seen: set[str], knowledge: Knowledge, *, why: bool
+) -> MappedRecord:
     event = read_event(record)
     if isinstance(event, SkippedRecord):
         return MappedRecord(event.id, event.source, event.name, None, "ignored", (), event.reason)
@@ -84,7 +110,7 @@ def _row(record: Record, wanted: RoleSelector | None, seen: set[str], *, why: bo
     if wanted and not (role and wanted.matches(role)):
         return MappedRecord(*base, "ignored", (), "another principal's call")
     call = call_signature(event)
-    answer = mapping.requests_for(call.call())
+    answer = mapping.requests_for(call.call(knowledge))
     return MappedRecord(*base, *_status(event, call, answer, why=why))
 
 
@@ -92,9 +118,13 @@ def _status(
     event: Event, call: CallSignature, answer: mapping.MappingResult, *, why: bool
 ) -> tuple[str, tuple[Mapping[str, Any], ...], str]:
     requests = tuple(
-        _request(one, call.source, why=why) for one in answer.requests if why or one.request.grade in GRANTED
+        _request(one, call.source, why=why)
+        for one in answer.requests
+        if why or one.request.grade in OF_RECORD
     )
     reason = "; ".join(dict.fromkeys(one.why for one in answer.requests)) or answer.why
+    if open_ := [one.request.resource for one in answer.requests if one.request.grade == "alternative"]:
+        reason += f"; the record does not tell the path, so {' or '.join(dict.fromkeys(open_))} may be meant as well"
     if event.outcome is Outcome.UNAUTHENTICATED:
         return "ignored", (), f"{event.error}: the credentials were refused, no permission was looked at"
     if event.outcome is Outcome.DENIED:

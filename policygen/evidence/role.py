@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from policygen.catalog.known_event import known_event
+from policygen.catalog.learning import learn_rules, learned_texts
 from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls, count_in
@@ -44,13 +46,19 @@ class RoleSelector:
         """Patterns of the records that matter for the role, so that other records need not be parsed.
 
         In its own account's log these are records with its name, changes of trails and changes of functions' code
-        (`CHANGE_EVENTS`). In another account's log they are copies of calls, which have an id instead of a name
-        (1.4.3). There are no patterns for a name that JSON may escape: then each record is parsed.
+        (`CHANGE_EVENTS`), and records that tell what others leave out of a name (`learning`). In another account's log
+        they are copies of calls, which have an id instead of a name (1.4.3). There are no patterns for a name that JSON
+        may escape: then each record is parsed.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return RecordFilter()
         return RecordFilter(
-            (BytePattern(self.name.encode()), BytePattern(b"", _is_change)),
+            (
+                BytePattern(self.name.encode()),
+                BytePattern(b"", _is_change),
+                BytePattern(b"", _tells_names),
+                *_TELLING,
+            ),
             (BytePattern(b"", _is_copy),),
             self.account,
         )
@@ -60,6 +68,18 @@ def _is_change(record: CheckedRecord) -> bool:
     """Return whether a record changes what the logs show, or a function's code."""
     names = CHANGE_EVENTS.get(record.eventSource)
     return names is not None and names.fullmatch(record.eventName) is not None
+
+
+def _tells_names(record: CheckedRecord) -> bool:
+    """Return whether a record may tell what others leave out of a name."""
+    rules = learn_rules(record.eventSource, record.eventName)
+    return any(not rule.text for rule in rules) or bool(
+        known_event(record.eventSource, record.eventName).roles
+    )
+
+
+_TELLING = tuple(BytePattern(text) for text in learned_texts())
+"""Texts of the other records that may tell it."""
 
 
 def _is_copy(record: CheckedRecord) -> bool:

@@ -9,7 +9,8 @@ from operator import add
 from typing import Any
 
 from policygen.catalog import mapping
-from policygen.catalog.call import Provenance
+from policygen.catalog.call import MappedRequest, Provenance
+from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.catalog.service_names import label, service_prefix
 from policygen.catalog.visibility import visibility_of
 from policygen.iam.request import GRANTED, AccessRequest, RoleKey
@@ -64,27 +65,37 @@ class Usage:
     regions: tuple[str, ...]
     daily: Mapping[CallBucket, Evidence] = field(default_factory=dict)
     """Evidence by call, day and user, within the window."""
+    knowledge: Knowledge = NOTHING_KNOWN
+    """What the calls were mapped with."""
     users: Mapping[str, Mapping[AccessRequest, Evidence]] = field(default_factory=dict)
     """Function that the credentials were issued to, "" for none -> the requests made with them."""
     seen: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     """Action or service prefix in lower case -> (day, region) of the events of it, denied ones too."""
 
 
-def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
+def usage_from_calls(
+    role: RoleKey, calls: Calls, window: Window, knowledge: Knowledge = NOTHING_KNOWN
+) -> Usage:
     """Map a role's calls in a window to the access requests behind them.
 
     Args:
         role: the role that made the calls.
         calls: by day; days outside the window are left out.
         window: the days that count.
+        knowledge: what other records and the account tell of the names in the calls.
     """
     daily = {key: evidence for key, evidence in calls.items() if window.holds(key.day)}
     by_call: dict[CallSignature, dict[str, Evidence]] = {}
     for key, evidence in daily.items():
         _add(by_call.setdefault(key.call, {}), key.user.function, evidence)
-    builder = _UsageBuilder()
-    for call in sorted(by_call, key=_order):
-        builder.add(call, by_call[call])
+    builder = _UsageBuilder(knowledge)
+    with_names = {_operation(call) for call in by_call if _names_something(call)}
+    calls_in_order = sorted(by_call, key=_order)
+    # Last the calls that name nothing, for they may ask for less than they seem to.
+    for without_name in (False, True):
+        for call in calls_in_order:
+            if _is_cut_off(call, with_names) == without_name:
+                builder.add(call, by_call[call], cut_off=without_name)
     return Usage(
         role=role,
         window=window,
@@ -100,9 +111,26 @@ def usage_from_calls(role: RoleKey, calls: Calls, window: Window) -> Usage:
         calls=len(by_call),
         regions=tuple(sorted({call.region for call in by_call})),
         daily=daily,
+        knowledge=knowledge,
         users={name: _ordered(builder.users[name]) for name in sorted(builder.users)},
         seen={name: frozenset(places) for name, places in builder.seen.items()},
     )
+
+
+def _operation(call: CallSignature) -> tuple[str, str, str]:
+    return call.source, call.name, call.region
+
+
+def _names_something(call: CallSignature) -> bool:
+    return call.params != b"{}" or bool(call.resources)
+
+
+def _is_cut_off(call: CallSignature, with_names: Collection[tuple[str, str, str]]) -> bool:
+    """Return whether a call failed before its parameters were read, while others of its kind name what they touch.
+
+    Its record has no parameters (1.9.12): "every resource" is what the record can tell, and not what was asked for.
+    """
+    return call.outcome is Outcome.WEAK and not _names_something(call) and _operation(call) in with_names
 
 
 def _ordered(requests: Mapping[AccessRequest, Evidence]) -> dict[AccessRequest, Evidence]:
@@ -169,6 +197,7 @@ def _order(call: CallSignature) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _UsageBuilder:
+    knowledge: Knowledge
     requests: dict[AccessRequest, Evidence] = field(default_factory=dict)
     informational: dict[AccessRequest, Evidence] = field(default_factory=dict)
     origins: dict[AccessRequest, set[Provenance]] = field(default_factory=dict)
@@ -180,14 +209,20 @@ class _UsageBuilder:
     users: dict[str, dict[AccessRequest, Evidence]] = field(default_factory=dict)
     seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
-    def add(self, call: CallSignature, users: Mapping[str, Evidence]) -> None:
-        """Add a call, with its evidence by the function that its credentials were issued to."""
+    def add(self, call: CallSignature, users: Mapping[str, Evidence], *, cut_off: bool = False) -> None:
+        """Add a call, with its evidence by the function that its credentials were issued to.
+
+        Args:
+            call: the call.
+            users: its evidence.
+            cut_off: whether it asks for no pattern that the calls before it do not ask for.
+        """
         evidence = reduce(add, users.values())
         places = {(day, call.region) for day in evidence.days}
         if call.outcome is Outcome.UNAUTHENTICATED:
             self.unauthenticated = _sum(self.unauthenticated, evidence)
             return
-        answer = mapping.requests_for(call.call())
+        answer = mapping.requests_for(call.call(self.knowledge))
         self._see((service_prefix(call.source) or label(call.source),), places)
         # IAM does not count what only comes along with another call, as iam:PassRole.
         own = (one.request.action for one in answer.requests)
@@ -202,6 +237,8 @@ class _UsageBuilder:
         elif answer.status != "mapped":
             _add(self.no_permission, f"{name}: {answer.why}", evidence)
         for one in answer.requests:
+            if cut_off and one.request.wild and one.request not in self.requests:
+                one = _cut_off(one)  # noqa: PLW2901 - shown in its place
             granted = one.request.grade in GRANTED
             _add(self.requests if granted else self.informational, one.request, evidence)
             for user, theirs in users.items() if granted else ():
@@ -221,6 +258,11 @@ class _UsageBuilder:
             self._see((request.action,), {(day, call.region) for day in evidence.days})
 
 
+def _cut_off(mapped: MappedRequest) -> MappedRequest:
+    note = "it failed before its parameters were read; other calls name what they touch"
+    return MappedRequest(mapped.request._replace(grade="hint"), mapped.origin._replace(note=note))
+
+
 def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Iterator[DeniedRequest]:
     """Yield the requests that were denied: the one that the error message names, else those behind the call."""
     denial = call.denial or Denial()
@@ -230,6 +272,8 @@ def denied_request_of(call: CallSignature, answer: mapping.MappingResult) -> Ite
             yield DeniedRequest(denial.action, resource, *base)
     elif answer.requests and not denial.is_dependency:
         for one in answer.requests:
+            if one.request.grade == "alternative":
+                continue  # it would name the same denial twice
             yield DeniedRequest(one.request.action, one.request.resource, *base)
     else:
         yield DeniedRequest("", "", *base)

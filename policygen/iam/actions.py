@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from policygen.iam import arn, reference
 from policygen.iam.document import Policy, Statement
-from policygen.iam.evaluate import BOUNDARY, Guardrails, level_name
+from policygen.iam.evaluate import BOUNDARY, IDENTITY, RESOURCE_CONTROL, Guardrails, level_name
 
 
 @lru_cache(maxsize=4096)
@@ -60,7 +60,7 @@ class Effective(NamedTuple):
 
 
 def effective_actions(
-    policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = ()
+    policies: Iterable[Policy], boundary: Policy | None = None, guardrails: Guardrails = (), account: str = ""
 ) -> Effective:
     """Return what identity policies grant and do not deny themselves, within a boundary, SCPs and RCPs.
 
@@ -71,10 +71,12 @@ def effective_actions(
         policies: the identity policies of one role.
         boundary: its permissions boundary.
         guardrails: levels of SCPs and RCPs.
+        account: the role's account. RCPs block nothing on resources that may belong to another one. With "" they block
+            on all resources.
     """
     granted = _granted_by_identity(list(policies))
     limits = [] if boundary is None else [_Limit(BOUNDARY, [boundary])]
-    limits += [_Limit(level_name(level), level) for level in guardrails]
+    limits += [_Limit(level_name(level), level, account) for level in guardrails]
     allowed: dict[str, tuple[Statement, ...]] = {}
     blocked: dict[str, str] = {}
     for action, statements in granted.items():
@@ -92,8 +94,9 @@ def effective_actions(
 class _Limit:
     """A permissions boundary, or a level of SCPs or RCPs, prepared for many actions."""
 
-    def __init__(self, name: str, policies: Sequence[Policy]) -> None:
+    def __init__(self, name: str, policies: Sequence[Policy], account: str = "") -> None:
         self.name = name
+        self._account = account if name == RESOURCE_CONTROL else ""
         statements = [statement for policy in policies for statement in policy.statements]
         self._allows = [_StatementActions(s) for s in statements if s.effect == "Allow"]
         self._denies = [_StatementActions(s) for s in statements if s.effect == "Deny" and not s.conditions]
@@ -108,11 +111,22 @@ class _Limit:
             statement
             for statement in statements
             if any(
-                any(allow.resource_overlaps(resource) for allow in allows)
-                and not any(deny.resource_contains(resource) for deny in denies)
+                self._spares(action, resource)
+                or (
+                    any(allow.resource_overlaps(resource) for allow in allows)
+                    and not any(deny.resource_contains(resource) for deny in denies)
+                )
                 for resource in (["*"] if statement.not_resources else statement.resources)
             )
         )
+
+    def _spares(self, action: str, resource: str) -> bool:
+        """Whether this is a level of RCPs, and a resource may belong to another account (4.1.3)."""
+        known = reference.action(action)
+        if not self._account or (known and not known.types):
+            return False
+        parts = arn.parse(resource)
+        return parts is None or parts.account != self._account
 
 
 class _StatementActions:
@@ -137,7 +151,10 @@ class _StatementActions:
 
 
 def _granted_by_identity(policies: Sequence[Policy]) -> dict[str, tuple[Statement, ...]]:
-    """Return each action with the Allow statements that grant it, unless a Deny takes it away on every resource."""
+    """Return each action with the Allow statements that grant it, without those that the policies' Denies take away.
+
+    A Deny takes away what it covers whole, without conditions: every resource, or all that a statement grants.
+    """
     granted: dict[str, tuple[Statement, ...]] = {}
     denied: set[str] = set()
     for statement in dict.fromkeys(statement for policy in policies for statement in policy.statements):
@@ -145,7 +162,15 @@ def _granted_by_identity(policies: Sequence[Policy]) -> dict[str, tuple[Statemen
             _add_statement(granted, statement)
         if _denies_all_resources(statement):
             denied.update(statement_actions(statement))
-    return {action: granted[action] for action in sorted(granted, key=str.lower) if action not in denied}
+    left = {action: granted[action] for action in sorted(granted, key=str.lower) if action not in denied}
+    if not any(
+        one.effect == "Deny" and not one.conditions for policy in policies for one in policy.statements
+    ):
+        return left
+    own = _Limit(IDENTITY, policies)
+    return {
+        action: kept for action, statements in left.items() if (kept := own.permitted(action, statements))
+    }
 
 
 def _add_statement(granted: dict[str, tuple[Statement, ...]], statement: Statement) -> None:

@@ -11,16 +11,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from policygen.iam.pattern import (
-    Glob,
-    Token,
-    Wild,
-    compile_glob,
-    includes,
-    includes_together,
-    intersection,
-    meets,
-)
+from policygen.iam.containment import includes, includes_together
+from policygen.iam.pattern import Budget, Glob, Token, Wild, compile_glob, intersection, meets
 
 _SEGMENTS = 6
 _MAX_PATTERNS = 8  # an intersection of more patterns is not computed
@@ -281,9 +273,9 @@ def action_overlaps(a: str, b: str) -> bool:
 def intersect(a: str, b: str) -> tuple[str, ...] | None:
     """Return Resource patterns, sorted, that together match exactly the names that both `a` and `b` match.
 
-    () when there is no such name; None when more than a few patterns are needed. Wildcards of the first five segments
-    stay within their segments where they can: names in which they would have to match a colon are left out, since no
-    service has such names.
+    () when there is no such name; None when more than a few patterns are needed, or the search for them was given up.
+    Wildcards of the first five segments stay within their segments where they can: names in which they would have to
+    match a colon are left out, since no service has such names.
     """
     if contains(a, b):
         return (b,)
@@ -293,7 +285,10 @@ def intersect(a: str, b: str) -> tuple[str, ...] | None:
         return ()
     if Wild.VARIABLE in (*resource_glob(a).tokens, *resource_glob(b).tokens):
         return None
-    return _intersect(a, b, crossing=False) or _intersect(a, b, crossing=True)
+    found = _intersect(a, b, crossing=False)
+    if found or all(_resource_tokens(one, crossing=False) == resource_glob(one).tokens for one in (a, b)):
+        return found
+    return _intersect(a, b, crossing=True)
 
 
 def _intersect(a: str, b: str, crossing: bool) -> tuple[str, ...] | None:
@@ -301,8 +296,8 @@ def _intersect(a: str, b: str, crossing: bool) -> tuple[str, ...] | None:
     patterns = {_write(product): product for product in products or ()}
     if any(_resource_tokens(pattern, crossing) != product for pattern, product in patterns.items()):
         return None  # written as text, a wildcard would match more or less than its token
-    widest = _widest(sorted(patterns))
-    return tuple(widest) if 0 < len(widest) <= _MAX_PATTERNS else None
+    widest = _widest(sorted(patterns), Budget())
+    return tuple(widest) if widest and len(widest) <= _MAX_PATTERNS else None
 
 
 def _write(tokens: Iterable[Token]) -> str:
@@ -316,10 +311,13 @@ def _write(tokens: Iterable[Token]) -> str:
     )
 
 
-def _widest(patterns: Iterable[str]) -> list[str]:
-    """Return the patterns that no other one contains."""
+def _widest(patterns: Iterable[str], budget: Budget) -> list[str] | None:
+    """Return the patterns that no other one contains; None when the comparison was given up."""
     widest: list[str] = []
     for pattern in patterns:
-        if not any(contains(other, pattern) for other in widest):
-            widest = [other for other in widest if not contains(pattern, other)] + [pattern]
+        glob = resource_glob(pattern)
+        if not budget.spend(2 * len(glob.tokens) * len(widest)):
+            return None
+        if not any(includes(resource_glob(other), glob, budget) for other in widest):
+            widest = [o for o in widest if not includes(glob, resource_glob(o), budget)] + [pattern]
     return widest

@@ -14,9 +14,10 @@ from typing import Any
 
 from policygen.iam.arn import quote
 from policygen.iam.conditions import OPERATORS, ConditionOperator, parse_operator
+from policygen.iam.containment import includes
 from policygen.iam.document import Conditions, conditions_of
 from policygen.iam.implication import RANGES, comparison_of, names_all, operator_kind
-from policygen.iam.pattern import Token, Wild, includes, intersection, meets
+from policygen.iam.pattern import Budget, Token, Wild, intersection, meets
 
 # Operators that compare alike: the second entry of a key can be written with the other operator.
 _TWINS = {
@@ -200,10 +201,11 @@ def _intersect_values(name: ConditionOperator, a: str, b: str) -> tuple[set[str]
         return set(), True
     if Wild.VARIABLE in glob_a.tokens or Wild.VARIABLE in glob_b.tokens:
         return set(), False
-    products = intersection(glob_a.tokens, glob_b.tokens)
+    budget = Budget()
+    products = intersection(glob_a.tokens, glob_b.tokens, budget)
     texts = {_text(product): product for product in products or ()}
-    unchanged = {text for text, product in texts.items() if compile_(text).tokens == product}
-    sound = {t for t in unchanged if includes(glob_a, compile_(t)) and includes(glob_b, compile_(t))}
+    unchanged = sorted(text for text, product in texts.items() if compile_(text).tokens == product)
+    sound = {t for t in unchanged if all(includes(g, compile_(t), budget) for g in (glob_a, glob_b))}
     return sound, products is not None and len(sound) == len(products)
 
 

@@ -10,37 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from policygen.iam.arn import (
-    action_contains,
-    action_matches,
-    action_overlaps,
-    actions_about,
-    contains,
-    overlaps,
-    parse,
-    quote,
-    resource_glob,
-    service_of,
-)
-from policygen.iam.conditions import (
-    ContextFacts,
-    Truth,
-    all_of,
-    any_of,
-    context_facts,
-    evaluate_conditions,
-    negate,
-    substitute,
-    truth,
-    undecided_keys,
-    unknown_variables,
-)
+from policygen.iam.arn import action_contains, action_overlaps, actions_about, parse, service_of
+from policygen.iam.conditions import ContextFacts, Truth, context_facts
 from policygen.iam.document import Conditions, Policy, Statement
 from policygen.iam.implication import implies
-from policygen.iam.pattern import Wild
+from policygen.iam.remainder import Constraint, may_remain
 from policygen.iam.request import AccessRequest, Context
+from policygen.iam.rules import ActionRules, PolicyLayer, StatementRule, statement_rules
 from policygen.text import sanitize
 
 Outcome = Literal["ALLOWED", "EXPLICIT_DENY", "IMPLICIT_DENY"]
@@ -80,6 +58,7 @@ IDENTITY = "the identity policies"
 BOUNDARY = "the permissions boundary"
 SERVICE_CONTROL = "a service control policy"
 RESOURCE_CONTROL = "a resource control policy"
+_RESOURCE_ACCOUNT = "aws:resourceaccount"
 
 
 def evaluate(
@@ -118,29 +97,25 @@ class Evaluator:
         account: str = "",
     ) -> None:
         self._account = account
-        bounds = [] if boundary is None else [_Layer(BOUNDARY, _rules([boundary]))]
-        levels = [_Layer(level_name(level), _rules(level)) for level in guardrails]
-        self._layers = [_Layer(IDENTITY, _rules(policies)), *bounds, *levels]
+        bounds = [] if boundary is None else [PolicyLayer(BOUNDARY, statement_rules([boundary]))]
+        levels = [PolicyLayer(level_name(level), statement_rules(level)) for level in guardrails]
+        self._layers = [PolicyLayer(IDENTITY, statement_rules(policies)), *bounds, *levels]
         self._base = base
         self._complete = complete
         self._facts = context_facts(base, complete=complete)
         self._needs_context = any(rule.needs_context for layer in self._layers for rule in layer.rules)
-        self._rules_by_action: dict[str, list[_ActionRules]] = {}
-        self._layers_by_service: dict[str, list[_Layer]] = {}
+        self._rules_by_action: dict[str, list[ActionRules]] = {}
+        self._layers_by_service: dict[str, list[PolicyLayer]] = {}
 
     def evaluate(self, request: AccessRequest) -> Decision:
         """Return the decision about a request.
 
         A literal resource is matched as it is. A pattern (`request.wild`) is allowed if one statement allows all of
-        it, and denied if a Deny applies to any part of it.
+        it, and denied if a Deny applies to any part of it: see `refusal` for whether all of it is refused.
         """
-        facts = self._facts
-        if request.context and self._needs_context:
-            facts = context_facts(self._base, request.context, complete=self._complete)
-        layers = self._layers_for(request.action)
-        if self._account and _owner(request.resource) not in ("", self._account):
-            layers = [layer for layer in layers if layer.name != RESOURCE_CONTROL]
-        uncertain: list[_Rule] = []
+        facts, layers = self._facts_of(request), self._layers_of(request)
+        uncertain: list[StatementRule] = []
+        companions: list[tuple[str, StatementRule]] = []
         for name, denies, _ in layers:
             for rule in denies:
                 denied = rule.applies(request, facts, partly=request.wild)
@@ -149,19 +124,81 @@ class Evaluator:
                     return _decision("EXPLICIT_DENY", entirely, name, rule)
                 if denied is Truth.UNKNOWN:
                     uncertain.append(rule)
-        grants: list[_Rule] = []
+                    if rule.covers(request, facts, partly=request.wild) is Truth.TRUE:
+                        companions.append((name, rule))
+        grants: list[StatementRule] = []
         for name, _, allows in layers:
-            grant, certain = _grant(allows, request, facts)
+            free = [rule for rule in allows if not any(rule.brings(deny) for _, deny in companions)]
+            grant, certain = _grant(free, request, facts)
             if grant is None:
-                reason = f"no statement of {name} allows it"
-                return Decision("IMPLICIT_DENY", certain=True, reason=reason, layer=name)
+                if len(free) < len(allows) and (barred := _grant(allows, request, facts)[0]):
+                    return next(
+                        _decision("EXPLICIT_DENY", True, n, d) for n, d in companions if barred.brings(d)
+                    )
+                return _not_allowed(name)
             grants.append(grant)
             if not certain:
                 uncertain.append(grant)
         keys = tuple(sorted({key for rule in uncertain for key in rule.undecided(request, facts)}))
         return _decision("ALLOWED", not uncertain, IDENTITY, grants[0], keys)
 
-    def _layers_for(self, action: str) -> list[_ActionRules]:
+    def refusal(self, request: AccessRequest) -> Decision | None:
+        """Return why no name that a request may stand for is allowed; None where one may be.
+
+        A request that names its resource stands for this name alone. A pattern (`request.wild`) stands for one unknown
+        name: it is refused if it is proven that each name is. As for a named resource, undecided conditions favour the
+        request.
+        """
+        if not request.wild:
+            decision = self.evaluate(request)
+            return None if decision.outcome == "ALLOWED" else decision
+        facts, layers = self._facts_of(request), self._layers_of(request, partly=True)
+        denies = [
+            (_decision("EXPLICIT_DENY", True, name, rule), left)
+            for name, rules, _ in layers
+            for rule in rules
+            if (left := rule.left_names(facts)) is not None
+        ]
+        undecided = [rule for _, rules, _ in layers for rule in rules if rule.left_names(facts) is None]
+        identity, *bounds = [
+            (
+                _not_allowed(name),
+                Constraint(
+                    inside=tuple(
+                        names
+                        for rule in rules
+                        if (names := rule.allowed_names(facts, [d for d in undecided if rule.brings(d)]))
+                    )
+                ),
+            )
+            for name, _, rules in layers
+        ]
+        for steps in (denies, [identity, *denies, *bounds]):
+            constraints = [constraint for _, constraint in steps]
+            if not may_remain(request.resource, constraints):
+                return next(
+                    decision
+                    for number, (decision, _) in enumerate(steps, 1)
+                    if not may_remain(request.resource, constraints[:number])
+                )
+        return None
+
+    def _facts_of(self, request: AccessRequest) -> ContextFacts:
+        if request.context and self._needs_context:
+            return context_facts(self._base, request.context, complete=self._complete)
+        return self._facts
+
+    def _layers_of(self, request: AccessRequest, *, partly: bool = False) -> list[ActionRules]:
+        """Return the layers that a request must pass; with `partly`, those that each of its names must.
+
+        RCPs limit the resources of the role's account only (4.1.3).
+        """
+        layers, owner = self._layers_for(request.action), _owner(request)
+        if self._account and owner not in ("", self._account) and (partly or owner.isdigit()):
+            return [layer for layer in layers if layer.name != RESOURCE_CONTROL]
+        return layers
+
+    def _layers_for(self, action: str) -> list[ActionRules]:
         """Return, for each layer, the Deny and the Allow rules whose Action element covers `action`."""
         layers = self._rules_by_action.get(action)
         if layers is None:
@@ -169,7 +206,7 @@ class Evaluator:
             if service not in self._layers_by_service:
                 self._layers_by_service[service] = [layer.for_service(service) for layer in self._layers]
             layers = [
-                _ActionRules(
+                ActionRules(
                     name,
                     [r for r in rules if r.statement.effect == "Deny" and r.covers_action(action)],
                     [r for r in rules if r.statement.effect == "Allow" and r.covers_action(action)],
@@ -186,10 +223,18 @@ def level_name(level: Sequence[Policy]) -> str:
     return RESOURCE_CONTROL if kinds == {"resource control"} else SERVICE_CONTROL
 
 
-def _owner(resource: str) -> str:
-    """Return the account in an ARN; "" where it has none, or a pattern of accounts."""
-    parts = parse(resource)
-    return parts.account if parts and parts.account.isdigit() else ""
+def _owner(request: AccessRequest) -> str:
+    """Return the account of a request's resource, by its ARN or its context; "" where it is not known.
+
+    For a pattern of accounts it is the pattern: the resource may belong to another account.
+    """
+    parts = parse(request.resource)
+    if parts is None:
+        return "*" if request.wild else ""
+    if parts.account.isdigit() or (request.wild and parts.account):
+        return parts.account
+    known = next((values for key, values in request.context if key.lower() == _RESOURCE_ACCOUNT), ())
+    return known[0] if len(known) == 1 else ""
 
 
 def grant_contained(action: str, resource_pattern: str, conditions: Conditions, statement: Statement) -> bool:
@@ -217,133 +262,11 @@ def _action_contained(action: str, statement: Statement) -> bool:
     return any(action_contains(pattern, action) for pattern in patterns)
 
 
-# --- Rules: statements prepared for evaluation ----------------------------------------------------
-
-
-class _Layer(NamedTuple):
-    """Policies of one kind, of which a statement must allow the request."""
-
-    name: str
-    rules: list[_Rule]
-
-    def for_service(self, service: str) -> _Layer:
-        """Return the layer with only the rules that may apply to a service's actions."""
-        wanted = {service, "*"}
-        return _Layer(
-            self.name, [r for r in self.rules if r.statement.not_actions or not wanted.isdisjoint(r.services)]
-        )
-
-
-class _ActionRules(NamedTuple):
-    """The rules of a layer that apply to one action."""
-
-    name: str
-    denies: list[_Rule]
-    allows: list[_Rule]
-
-
-class _Rule(NamedTuple):
-    """A statement with its resource patterns grouped by how they are matched."""
-
-    statement: Statement
-    label: str
-    policy: str
-    names: frozenset[str]
-    """The names that patterns without wildcards match."""
-    globs: tuple[str, ...]
-    """Patterns with wildcards."""
-    patterns: tuple[str, ...]
-    """Patterns without variables, with or without wildcards."""
-    variables: tuple[str, ...]
-    """Patterns with policy variables."""
-    services: frozenset[str]
-    """Service prefixes of the Action or NotAction element."""
-
-    @property
-    def needs_context(self) -> bool:
-        """Whether the rule reads condition keys."""
-        return bool(self.statement.conditions or self.variables)
-
-    def covers_action(self, action: str) -> bool:
-        """Whether the Action or NotAction element covers `action`."""
-        patterns = actions_about(self.statement.actions, action)
-        listed = any(action_matches(pattern, action) for pattern in patterns)
-        return listed != self.statement.not_actions
-
-    def applies(self, request: AccessRequest, facts: ContextFacts, partly: bool = False) -> Truth:
-        """Whether Resource and Condition cover the whole request; with `partly`, whether they cover some of it."""
-        covered = self._covers(request, facts, partly)
-        if covered is Truth.FALSE or not self.statement.conditions:
-            return covered
-        return all_of((covered, evaluate_conditions(self.statement.conditions, facts)))
-
-    def undecided(self, request: AccessRequest, facts: ContextFacts) -> set[str]:
-        """Return the unknown keys that make `applies` UNKNOWN."""
-        keys = set(undecided_keys(self.statement.conditions, facts))
-        if Truth.UNKNOWN in (self._covers(request, facts, partly) for partly in (False, True)):
-            keys.update(key for pattern in self.variables for key in unknown_variables(pattern, facts))
-        return keys
-
-    def _covers(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
-        if self.statement.not_resources:
-            # NotResource covers the whole request if the list matches no part of it.
-            return negate(self._lists_resource(request, facts, request.wild and not partly))
-        return self._lists_resource(request, facts, partly)
-
-    def _lists_resource(self, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
-        if not request.wild and request.resource in self.names:
-            return Truth.TRUE
-        patterns = self.patterns if request.wild else self.globs
-        if any(_matches(pattern, request, partly) for pattern in patterns):
-            return Truth.TRUE
-        if not self.variables:
-            return Truth.FALSE
-        return any_of(_variable_matches(pattern, request, facts, partly) for pattern in self.variables)
-
-
-def _matches(pattern: str, request: AccessRequest, partly: bool) -> bool:
-    if request.wild:
-        return overlaps(pattern, request.resource) if partly else contains(pattern, request.resource)
-    # The resource "*" stands for "no resource". It has no colons, so that only the pattern "*" matches it (4.3.8).
-    return resource_glob(pattern).matches(request.resource)
-
-
-def _variable_matches(pattern: str, request: AccessRequest, facts: ContextFacts, partly: bool) -> Truth:
-    resolved = substitute(pattern, facts)
-    if resolved is None:
-        return Truth.FALSE
-    if unknown_variables(pattern, facts):
-        requested = request.resource if request.wild else quote(request.resource)
-        return Truth.UNKNOWN if overlaps(resolved, requested) else Truth.FALSE
-    return truth(_matches(resolved, request, partly))
-
-
-def _rules(policies: Iterable[Policy]) -> list[_Rule]:
-    return [
-        _rule(statement, sanitize(statement.sid) or f"#{number}", sanitize(policy.name))
-        for policy in policies
-        for number, statement in enumerate(policy.statements, 1)
-    ]
-
-
-def _rule(statement: Statement, label: str, policy: str) -> _Rule:
-    compiled = {pattern: resource_glob(pattern) for pattern in dict.fromkeys(statement.resources)}
-    variables = tuple(pattern for pattern, glob in compiled.items() if Wild.VARIABLE in glob.tokens)
-    return _Rule(
-        statement,
-        label,
-        policy,
-        names=frozenset(glob.literal for glob in compiled.values() if glob.literal is not None),
-        globs=tuple(p for p, glob in compiled.items() if glob.literal is None and p not in variables),
-        patterns=tuple(pattern for pattern in compiled if pattern not in variables),
-        variables=variables,
-        services=frozenset(map(service_of, statement.actions)),
-    )
-
-
-def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: ContextFacts) -> tuple[_Rule | None, bool]:
+def _grant(
+    allows: Iterable[StatementRule], request: AccessRequest, facts: ContextFacts
+) -> tuple[StatementRule | None, bool]:
     """Return the first rule that allows and True; else the first that may allow, or None, and False."""
-    possible: _Rule | None = None
+    possible: StatementRule | None = None
     for rule in allows:
         allowed = rule.applies(request, facts)
         if allowed is Truth.TRUE:
@@ -353,8 +276,13 @@ def _grant(allows: Iterable[_Rule], request: AccessRequest, facts: ContextFacts)
     return possible, False
 
 
+def _not_allowed(layer: str) -> Decision:
+    reason = f"no statement of {layer} allows it"
+    return Decision("IMPLICIT_DENY", certain=True, reason=reason, layer=layer)
+
+
 def _decision(
-    outcome: Outcome, certain: bool, layer: str, rule: _Rule, keys: tuple[str, ...] = ()
+    outcome: Outcome, certain: bool, layer: str, rule: StatementRule, keys: tuple[str, ...] = ()
 ) -> Decision:
     verb = "allows" if outcome == "ALLOWED" else "denies"
     where = f" of {rule.policy}" if rule.policy else "" if layer == IDENTITY else f" of {layer}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from policygen.iam import arn
 from policygen.iam.conditions import parse_operator
@@ -21,6 +21,7 @@ _ACCOUNT = "123456789012"
 _REGION = "us-east-1"
 _CONTEXTS = 24
 _NAMES = 16
+_CROSSING = 4
 
 Keys = Mapping[str, tuple[str, ...]]
 
@@ -28,25 +29,47 @@ Keys = Mapping[str, tuple[str, ...]]
 
 
 def example_names(
-    pattern: str, excluded: Sequence[str], others: Iterable[str], action: Action | None
+    pattern: str,
+    excluded: Sequence[str],
+    others: Iterable[str],
+    action: Action | None,
+    *,
+    most: int = _NAMES,
 ) -> tuple[str, ...]:
-    """Return names that `pattern` matches and none of `excluded` does.
+    """Return at most so many names that `pattern` matches and none of `excluded` does.
 
     Some are simple; some lie inside or just outside the patterns `others`, so that a difference between policies shows.
     """
-    found: dict[str, None] = {}
-    for text in (pattern, *_near_patterns(pattern, others)):
-        for name in _candidate_names(text, action):
-            if arn.resource_matches(pattern, name) and not any(
-                arn.resource_matches(out, name) for out in excluded
-            ):
-                found[name] = None
-    return tuple(islice(found, _NAMES))
+    found = (
+        name
+        for text in chain((pattern,), _near_patterns(pattern, others))
+        for name in _candidate_names(text, action)
+        if arn.resource_matches(pattern, name)
+        and not any(arn.resource_matches(out, name) for out in excluded)
+    )
+    return tuple(islice(_each_once(found), most))
+
+
+def _each_once(names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name not in seen:
+            seen.add(name)
+            yield name
 
 
 def _near_patterns(pattern: str, others: Iterable[str]) -> Iterator[str]:
-    """Yield the intersections of `pattern` with other patterns, and patterns just outside them."""
+    """Yield the intersections of `pattern` with other patterns, and patterns just outside them.
+
+    An intersection where neither contains the other takes long: only the first few are looked at.
+    """
+    crossing = 0
     for other in dict.fromkeys(others):
+        if not arn.overlaps(pattern, other):
+            continue
+        crossing += not (arn.contains(pattern, other) or arn.contains(other, pattern))
+        if crossing > _CROSSING:
+            continue
         for common in arn.intersect(pattern, other) or ():
             yield common
             if not common.endswith("*"):

@@ -9,8 +9,8 @@ from ipaddress import IPv4Network
 
 from policygen.iam.arn import arn_glob
 from policygen.iam.conditions import OPERATORS, ConditionOperator, equals_ignoring_case, parse_operator
+from policygen.iam.containment import includes
 from policygen.iam.document import Conditions
-from policygen.iam.pattern import includes
 
 RANGES = ("lessthan", "lessthanequals", "greaterthan", "greaterthanequals")
 """Names, without ``numeric`` or ``date``, of the operators that compare with a bound."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Grade = Literal["required", "optional", "hint", "indirect"]
+Grade = Literal["required", "optional", "alternative", "hint", "indirect"]
 """How certain it is that AWS checked this permission.
 
-``required``: it did. ``optional``: it may have. ``hint``: it often does. ``indirect``: another call shows that the
-permission was used although its own event was not logged (an encryption context names the object that was read).
-Required and optional requests are granted; the others are only reported."""
+``required``: it did. ``optional``: it may have. ``alternative``: it checked this one or the required one of the same
+call, and the record does not tell which (a role's name without its path). ``hint``: it often does. ``indirect``:
+another call shows that the permission was used although its own event was not logged (an encryption context names the
+object that was read). Required, optional and alternative requests are granted; the others are only reported."""
 
-GRANTED: frozenset[Grade] = frozenset({"required", "optional"})
+GRANTED: frozenset[Grade] = frozenset({"required", "optional", "alternative"})
+
+OF_RECORD: frozenset[Grade] = frozenset({"required", "optional"})
+"""What one record names by itself, without the alternatives that it leaves open."""
 
 Context = tuple[tuple[str, tuple[str, ...]], ...]
 """Condition keys that the record holds, sorted by key: ``(("s3:prefix", ("2026/",)),)``."""
@@ -48,3 +52,8 @@ class AccessRequest(NamedTuple):
     context: Context = ()
     grade: Grade = "required"
     wild: bool = False
+
+
+def without_path(request: AccessRequest) -> tuple[str, Context, str]:
+    """Return what a required request has in common with its alternatives: all but the path before the name."""
+    return request.action, request.context, request.resource.rpartition("/")[2]

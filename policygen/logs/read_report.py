@@ -43,7 +43,7 @@ class ReadReport:
         if batch.unproved:
             self.unproved.append((batch.name, batch.unproved))
             return
-        self.files += 1
+        self.files += not batch.continued
         self.logs += batch.kind == "log"
         self.kinds[batch.kind] += batch.kind != "log"
         self.passed_over.update(batch.passed_over)

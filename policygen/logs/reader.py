@@ -29,7 +29,7 @@ from policygen.logs.chunk import (
     count_only,
     make_chunks,
 )
-from policygen.logs.events.event import UNDATED
+from policygen.logs.events.event import LOST
 from policygen.logs.read_report import ReadReport
 from policygen.logs.search_scope import searched
 from policygen.logs.source import EVERYTHING, Batch, LogObject, LogSource, QuerySource, Reader, Scope, Source
@@ -111,7 +111,7 @@ def read_source(
     if isinstance(source, QuerySource):
         source.count_into(result.counts, request.role, scope, options.on_message)
         result.read_report.counted_by_engine = True
-        _note_undated(result)
+        _note_lost(result)
     else:
         _read_objects(source, request, scope, options, result)
     result.read_report.trails = source.trails
@@ -121,10 +121,11 @@ def read_source(
     return result
 
 
-def _note_undated(result: ChunkResult) -> None:
-    """Report the events that an engine could not place in time: it names no records."""
-    if undated := result.counts.totals.ignored[UNDATED]:
-        result.read_report.unreadable.append(("the table", f"{pluralize(undated, 'record')}: {UNDATED}"))
+def _note_lost(result: ChunkResult) -> None:
+    """Report the events of which an engine cannot tell the time or the caller: it names no records."""
+    for reason in LOST:
+        if lost := result.counts.totals.ignored[reason]:
+            result.read_report.unreadable.append(("the table", f"{pluralize(lost, 'record')}: {reason}"))
 
 
 def _read_objects(

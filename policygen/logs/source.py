@@ -75,6 +75,8 @@ class Batch:
     size: int = 0
     searched: bool = False
     """Whether only the records that hold what was searched for were decoded; the others are unknown."""
+    continued: bool = False
+    """Whether an earlier batch is of the same file."""
     unproved: str = ""
     """Why no digest proves what `name` names, though it can be read; the batch then is no file. "" otherwise."""
 

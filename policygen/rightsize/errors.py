@@ -43,9 +43,9 @@ def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> Nothing
     """Return the error for a role whose current policies allow none of its observed calls."""
     first = missing[0] if missing else None
     return NothingFoundError(
-        f"nothing to grant: no observed call by {usage.role.name} is allowed by its identity policies of today",
+        f"nothing to grant: no observed call by {usage.role.name} is allowed today",
         *([f"{first.request.action} on {first.request.resource}: {first.cause}"] if first else []),
-        "is the snapshot of the right account and time? --add-observed grants what was seen all the same",
+        "is the snapshot of the right account and time? --add-observed grants what no Deny or bound forbids",
         code="PG-E304",
     )
 

@@ -113,6 +113,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
     granted = None if suggestion.today is None else tuple(_statements(suggestion.today, name))
     anomalous = sum_evidence(_requests(suggestion.apart, folded).values())
     change = next((one for one in suggestion.changes if one.action.lower() == folded), None)
+    bound = suggestion.barred.get(name)
     written = (how for request, how in suggestion.written.items() if request.action.lower() == folded)
     return Explanation(
         action=name,
@@ -130,7 +131,11 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
             name, reads_only=known is not None and not known.writes
         ),
         last_accessed=suggestion.said.get(name, ""),
-        why_removed=change.why if change and change.kind == "removed" else "",
+        why_removed=f"{bound} bars it"
+        if bound
+        else change.why
+        if change and change.kind == "removed"
+        else "",
     )
 
 
@@ -171,7 +176,9 @@ def _verdict(
         observed = any(request in suggestion.written for request in requests)
         unknown = keeps and all(keep.kind == "unknown" for keep in keeps)
         return "cannot tell" if unknown and not observed else "kept"
-    if any(missing.request.action.lower() == name.lower() for missing in suggestion.missing):
+    if name in suggestion.barred or any(
+        missing.request.action.lower() == name.lower() for missing in suggestion.missing
+    ):
         return "not allowed today"
     if anomalous and not requests:
         return "set apart"
@@ -215,7 +222,7 @@ def _calls(usage: Usage, folded: str) -> list[DailyCall]:
     for bucket, evidence in usage.daily.items():
         call = bucket.call
         if call not in answers:
-            mapped = mapping.requests_for(call.call()).requests
+            mapped = mapping.requests_for(call.call(usage.knowledge)).requests
             answers[call] = any(one.request.action.lower() == folded for one in mapped)
         if answers[call] and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
             key = (bucket.day, call)

@@ -12,18 +12,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
+from policygen.catalog.sent_keys import sent_conditions
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.role_report import recent_attempts
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
-from policygen.iam.document import (
-    Conditions,
-    Policy,
-    Statement,
-    conditions_of,
-)
+from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
@@ -200,7 +196,7 @@ def _split_addable(
     """Split missing requests: those that an identity policy could allow, those that a Deny or a bound forbids."""
     everything = _observed_policy([one.request for one in missing], SuggestOptions())
     evaluator = current.evaluator((*current.policies, everything))
-    addable = [one for one in missing if evaluator.evaluate(one.request).outcome == "ALLOWED"]
+    addable = [one for one in missing if evaluator.refusal(one.request) is None]
     return addable, [one for one in missing if one not in addable]
 
 
@@ -241,20 +237,17 @@ def _observed_grants(demand: _Demand, options: SuggestOptions) -> _ObservedGrant
 def _candidates(
     requests: Sequence[AccessRequest], written: Mapping[AccessRequest, Written]
 ) -> dict[Grant, list[AccessRequest]]:
-    """Return grants by the written patterns -> the requests that each is for."""
-    candidates: dict[Grant, list[AccessRequest]] = {}
+    """Return grants by the written patterns -> the requests that each is for.
+
+    A grant is under the conditions that all its requests satisfy, as far as AWS always sends their keys.
+    """
+    alike: dict[tuple[str, str], list[AccessRequest]] = {}
     for request in requests:
-        grant = Grant(request.action, written[request].pattern, _own_conditions(request))
-        candidates.setdefault(grant, []).append(request)
-    return candidates
-
-
-def _own_conditions(request: AccessRequest) -> Conditions:
-    """Return the conditions that belong to the action itself: a role is passed to one service."""
-    passed = dict(request.context).get("iam:PassedToService")
-    if request.action == "iam:PassRole" and passed:
-        return conditions_of({"StringEquals": {"iam:PassedToService": passed}})
-    return ()
+        alike.setdefault((request.action, written[request].pattern), []).append(request)
+    return {
+        Grant(action, pattern, sent_conditions(action, members)): members
+        for (action, pattern), members in alike.items()
+    }
 
 
 def _carry_over(

@@ -11,9 +11,11 @@ import pytest
 
 from policygen.catalog import mapping
 from policygen.catalog.call import Call, ResourceEntry
+from policygen.catalog.knowledge import NOTHING_KNOWN
 from policygen.catalog.projection import project
 from policygen.catalog.provenance import rule_place, step_place
-from policygen.catalog.rules import Example, ServiceRules, all_rules, file_text, read_rules
+from policygen.catalog.rule_model import Example, ServiceRules
+from policygen.catalog.rules import all_rules, file_text, read_rules
 from policygen.catalog.service_names import aliases, not_iam_sources, service_prefix
 from policygen.iam import reference
 from tests.support import ROOT
@@ -38,6 +40,7 @@ def call_of(example: Example, *, projected: bool = False) -> Call:
         entries,
         example.error,
         example.via,
+        knowledge=NOTHING_KNOWN.joined(example.known),
     )
 
 
@@ -71,6 +74,17 @@ def test_the_examples_show_indirectly_what_they_say(rules: ServiceRules) -> None
         shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "indirect"}
         if shown != set(example.indirect):
             wrong[name] = shown, set(example.indirect)
+    assert wrong == {}
+
+
+@BY_SERVICE
+def test_the_examples_leave_open_what_they_say(rules: ServiceRules) -> None:
+    wrong = {}
+    for name, example in named(rules):
+        answer = mapping.requests_for(call_of(example))
+        shown = {f"{r.action} {r.resource}" for r, _ in answer.requests if r.grade == "alternative"}
+        if example.alternatives and shown != set(example.alternatives):
+            wrong[name] = shown, set(example.alternatives)
     assert wrong == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,16 @@ TABLE = TRAILS / "oracle_denied.tsv"
 needs_trails = pytest.mark.skipif(not TABLE.is_file(), reason="the shared trails are not here")
 
 
-def oracle(folder: Path) -> Iterator[tuple[dict[str, str], MappedRecord]]:
+def oracle(folder: Path, *, message: bool = False) -> Iterator[tuple[dict[str, str], MappedRecord]]:
+    """Each row of the table with its record as mapped; without its message, which tells the answer."""
     with TABLE.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t")):
             lines = (TRAILS / row["source"] / "events.jsonl").read_text("utf-8").splitlines()
+            record = json.loads(lines[int(row["firstLine"]) - 1])
+            if not message:
+                record.pop("errorMessage", None)
             log = folder / f"{number}.json"
-            log.write_text(lines[int(row["firstLine"]) - 1], encoding="utf-8")
+            log.write_text(json.dumps(record), encoding="utf-8")
             (mapped,) = (
                 one for batch in open_source(str(log)).read() for one in map_batch(batch, None, set())
             )
@@ -63,6 +68,15 @@ def test_the_resource_that_aws_named_is_inside_the_one_the_record_maps_to(tmp_pa
             wrong.append((row["eventName"], said, ours))
     assert wrong == []
     assert seen > 20
+
+
+@needs_trails
+def test_a_denied_call_names_what_the_message_of_aws_names(tmp_path: Path) -> None:
+    rows = list(oracle(tmp_path, message=True))
+    told = [(row["actionInMessage"].lower(), mapped) for row, mapped in rows]
+    assert [
+        mapped for action, mapped in told if {r["action"].lower() for r in mapped.requests} != {action}
+    ] == []
 
 
 # Invented for a test of another tool: no AWS service, no AWS API.

@@ -394,6 +394,7 @@ def test_a_long_file_comes_in_batches_with_one_size_and_running_positions(
     (tmp_path / "a.jsonl").write_bytes(data)
     first, second = batches(tmp_path)
     assert (first.size, second.size) == (len(data), 0)
+    assert (first.continued, second.continued) == (False, True)
     assert plain(first.records + second.records) == EXPECTED
     assert [one.position for one in second.unreadable] == [4]
 

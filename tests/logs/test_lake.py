@@ -29,6 +29,7 @@ from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.calls.spill import SpillStore
+from policygen.logs.events.event import NO_IDENTITY
 from policygen.logs.registry import AwsOptions, open_source
 from policygen.logs.source import Scope
 from policygen.logs.sources.athena.sql import CallsQuery
@@ -200,6 +201,8 @@ def read(events: Iterable[Mapping[str, Any]], role: str, until: str, tmp_path: P
     counts = CallCounts(named(role), until=WindowEnd.parse(until) if until else None)
     for batch in open_source(tmp_path).read():
         counts.add_all(batch.records)
+        counts.totals.records += len(batch.unreadable)
+        counts.totals.ignored[NO_IDENTITY] += len(batch.unreadable)
     counts.resolve_cross_account_copies()
     return counts
 
@@ -519,6 +522,14 @@ def test_a_record_that_cannot_be_read_stops_the_run() -> None:
     aws.connection.execute("UPDATE store SET eventjson = NULL")
     error = fails(aws, IncompleteError)
     assert (error.code, error.exit_code) == ("PG-E534", 3)
+
+
+def test_a_record_whose_time_cannot_be_read_stops_the_run() -> None:
+    aws = FakeLake(FEW)
+    aws.connection.execute("UPDATE store SET eventjson = replace(eventjson, '2026-', '20266-')")
+    error = fails(aws, IncompleteError)
+    assert (error.code, error.exit_code) == ("PG-E534", 3)
+    assert "its time cannot be read" in error.message
 
 
 def test_a_store_without_an_event_of_the_window_says_so() -> None:

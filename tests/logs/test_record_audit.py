@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from policygen.errors import BugError, IncompleteError
 from policygen.evidence.observe import ObserveOptions, collect_evidence
 from policygen.evidence.record_audit import COUNTED
 from policygen.evidence.role import parse_role
-from policygen.logs.audit import ROLES, RecordAudit
+from policygen.logs.audit import ROLES, RecordAudit, audit_reading
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.chunk import ReadRequest
+from policygen.logs.events.event import UNDATED
+from policygen.logs.read_report import require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
+from policygen.logs.source import QuerySource, Scope
 from policygen.rightsize.analysis import analyse
 from tests.support import ROOT
 from tests.support.command import run
@@ -181,3 +185,22 @@ def test_a_time_in_another_form_counts(tmp_path: Path) -> None:
         "2026-11-03T08:00:00Z",
         "2026-11-03T08:00:03Z",
     )
+
+
+class Engine(QuerySource):
+    """Counts two records, of which one has no time that it can read."""
+
+    def count_into(
+        self, counts: CallCounts, role: str, scope: Scope, on_message: Callable[[str], None]
+    ) -> None:
+        counts.totals.records = 2
+        counts.totals.ignored[UNDATED] = 1
+
+
+def test_what_an_engine_cannot_place_in_time_stops_the_run_as_well() -> None:
+    found = read_source(Engine(), ReadRequest(lambda _: True))
+    with pytest.raises(IncompleteError, match="1 record: its time cannot be read"):
+        require_complete(found.read_report, allow_incomplete=False)
+    audit = audit_reading(found.read_report, found.counts.totals)
+    assert (audit.read, audit.remainder, audit.exact) == (2, 1, False)
+    assert "an engine counted" in audit.unknown[0]

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 import pytest
 
+from policygen.catalog.knowledge import Fact
 from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache
 from policygen.logs.calls.counts import CallCounts, no_role
@@ -19,6 +20,7 @@ from policygen.logs.source import LogObject
 KEYS: dict[type, Any] = {
     str: "one\x1b",
     RoleKey: RoleKey("111122223333", "AROAEXAMPLE1", "arn:aws:iam::111122223333:role/a", "a"),
+    Fact: Fact("role", "111122223333:a", "arn:aws:iam::111122223333:role/x/a"),
 }
 VALUES: dict[type, Any] = {
     int: 3,

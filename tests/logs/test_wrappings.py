@@ -464,6 +464,28 @@ def test_other_tables_and_objects_are_passed_over(data: bytes, tmp_path: Path) -
     assert all(batch.passed_over and not (batch.damage or batch.unreadable) for batch in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("messages.log", f"Nov  3 08:00:00 host trail: {TEXTS[0]}".encode(), "not JSON"),
+        ("a.avro", b"Obj\x01" + TEXTS[0].encode(), "Avro, not JSON"),
+        ("a.yaml", b"eventSource: s3.amazonaws.com\nuserIdentity: {}\n", "not JSON"),
+    ],
+)
+def test_a_file_that_holds_events_in_another_form_is_damaged_whatever_its_name_is(
+    name: str, data: bytes, reason: str, tmp_path: Path
+) -> None:
+    (batch,) = (one for one in batches(tmp_path, name, data) if one.name == name)
+    assert batch.damage is not None
+    assert reason in batch.damage.reason
+
+
+def test_a_document_that_quotes_a_record_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "log.json").write_bytes(dumps({"Records": CALLS}))
+    found = batches(tmp_path, "README.md", b"# Logs\n" + TEXTS[0].encode())
+    assert [batch.kind for batch in found] == ["not-json", "log"]
+
+
 def test_a_wrapping_s_own_time_never_stands_for_the_time_of_a_call(tmp_path: Path) -> None:
     timeless = {key: value for key, value in CALLS[0].items() if key != "eventTime"}
     wrapped = {"@timestamp": "2026-11-24T00:00:00Z", "p_event_time": "2026-11-24 00:00:00.000", **timeless}

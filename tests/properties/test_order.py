@@ -13,6 +13,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policygen.errors import NothingFoundError
+from policygen.evidence.observe import ObserveOptions, collect_evidence
 from policygen.logs.chunk import ChunkResult, ReadRequest
 from policygen.logs.reader import read_source
 from policygen.logs.registry import open_source
@@ -92,6 +94,23 @@ def test_order_repetition_splitting_and_wrapping_change_no_count(
     for made in (one, other):
         del made["records"], made["duplicates"]
     assert other == one
+
+
+@bounded(150)
+@given(
+    records=records_of_a_log,
+    until=st.sampled_from(["", "2026-11-03", "2026-11-03T08:00:00Z"]),
+    days=st.integers(1, 3),
+)
+def test_every_record_of_any_log_is_in_one_class_of_a_role(records: list[Any], until: str, days: int) -> None:
+    options = ObserveOptions(days=days, until=until, allow_incomplete=True)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "log.json").write_text(json.dumps(records))
+        try:
+            audit = collect_evidence([folder], "orders", options).audit
+        except NothingFoundError:
+            return
+    assert audit.read == len(records) == sum(audit.classes.values())
 
 
 GET = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policygen.account.current import services_of
+from policygen.account.current import current_access
 from policygen.account.snapshot import load_snapshot
 from policygen.cli.commands.permissions import command as permissions
 from policygen.cli.policy_files import policies_of
@@ -122,7 +122,7 @@ def diff_screen(*, ascii_only: bool) -> str:
 
 def doctor_screen(role: str = "", *, known: bool, ascii_only: bool, show_all: bool = False) -> str:
     account = ACCOUNT if known else None
-    wanted = services_of(ACCOUNT.role(role)) if role else set()
+    wanted = current_access(ACCOUNT.role(role), ACCOUNT).services() if role else set()
     read_report, counts, coverage = examined(known, role)
     table = coverage_rows(coverage, wanted)
     health = doctored.Health(read_report, counts, coverage, account, table, listed=bool(wanted))

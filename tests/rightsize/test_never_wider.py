@@ -6,13 +6,18 @@ The roles and logs are those of `tests.judges.iam_simulate.pairs`, where they ca
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.iam.document import allow_statements
-from policygen.iam.grants import inside_statements
+from policygen.iam.document import Policy, allow_statements
+from policygen.iam.evaluate import Decision, Evaluator
+from policygen.iam.grants import Grant, inside_statements
+from policygen.iam.request import AccessRequest
+from policygen.rightsize import current_access
+from policygen.rightsize import suggest as suggesting
 from policygen.rightsize.assess.proof import grants_in
 from tests.judges.iam_simulate.judge import available
 from tests.judges.iam_simulate.pairs import fault, questions, random_pair, suggested, verdict
@@ -58,6 +63,47 @@ def test_each_grant_of_a_new_policy_lies_in_today_s_by_containment() -> None:
             assert inside_statements(grant, today), grant
     assert suggestions > (7 if THOROUGH else 1)
     assert grants > (60 if THOROUGH else 10)
+
+
+def test_calls_without_a_whole_name_are_proved_or_reported() -> None:
+    found = verdict(range(400 if THOROUGH else 40), 20261127, judged=False)
+    assert found.wrong == []
+    assert found.unnamed > (150 if THOROUGH else 10)
+    assert found.refused > (60 if THOROUGH else 4)
+
+
+def _nothing_is_refused(self: Evaluator, request: AccessRequest) -> Decision | None:
+    decision = self.evaluate(request)
+    return None if request.wild or decision.outcome == "ALLOWED" else decision
+
+
+def _only_whole_patterns(request: AccessRequest, policies: Sequence[Policy]) -> list[AccessRequest]:
+    return [request]
+
+
+def _without_other_statements(request: AccessRequest, policies: Sequence[Policy]) -> list[Grant]:
+    return []
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "planted", "sign", "first"),
+    [
+        (Evaluator, "refusal", _nothing_is_refused, "sufficient", 0),
+        (current_access, "current_parts", _only_whole_patterns, "lost", 85),
+        (suggesting, "statement_grants", _without_other_statements, "lost", 190),
+    ],
+)
+def test_the_search_finds_planted_faults(
+    monkeypatch: pytest.MonkeyPatch, place: object, name: str, planted: object, sign: str, first: int
+) -> None:
+    """`first` is a pair not far before the first one that shows the fault."""
+    monkeypatch.setattr(place, name, planted)
+    found: list[str] = []
+    for number in range(first, first + 1_000):
+        found += verdict([number], 20261127, judged=False).wrong
+        if found:
+            break
+    assert {line.split(":")[0] for line in found} & {sign, "PG-E401"}
 
 
 @pytest.mark.oracle

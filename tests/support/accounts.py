@@ -13,7 +13,8 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
 
     Keys: name, role_id, policies (list of documents), attached ({arn: document}), boundary (document),
     functions, trails, account, trust (service principals that may assume it),
-    trusting ({name: service principals} of other roles), created (of the role),
+    trusting ({name: service principals} of other roles), beside ({name: path} of other roles), profiles ({instance
+    profile: its role, of `beside`}), users and groups (ARNs), created (of the role),
     last_accessed ({service: time, or [time, {action: time}]}; null for no attempt), organization.
     """
     account, name = role.get("account", ACCOUNT), role.get("name", ROLE)
@@ -59,6 +60,9 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
         }
         for other, services in role.get("trusting", {}).items()
     ]
+    others += [
+        _beside(account, one, path, role.get("profiles", {})) for one, path in role.get("beside", {}).items()
+    ]
     documents = {arn: document for arn, document in attached.items() if document}
     if "boundary" in role:
         detail["PermissionsBoundary"] = {
@@ -83,8 +87,8 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
                 }
                 for arn, document in documents.items()
             ],
-            "UserDetailList": [],
-            "GroupDetailList": [],
+            "UserDetailList": [{"Arn": arn} for arn in role.get("users", ())],
+            "GroupDetailList": [{"Arn": arn} for arn in role.get("groups", ())],
         },
         "errors": [],
     }
@@ -94,6 +98,26 @@ def snapshot(role: Mapping[str, Any]) -> dict[str, Any]:
     if "last_accessed" in role:
         found["last_accessed"] = {detail["Arn"]: _report(role["last_accessed"])}
     return found
+
+
+def _beside(account: str, name: str, path: str, profiles: Mapping[str, str]) -> dict[str, Any]:
+    """Another role, with the instance profiles that it is in."""
+    arn = f"arn:aws:iam::{account}:role{path}{name}"
+    return {
+        "Path": path,
+        "RoleName": name,
+        "RoleId": digest(name, 21).upper(),
+        "Arn": arn,
+        "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
+        "InstanceProfileList": [
+            {"Arn": f"arn:aws:iam::{account}:instance-profile/{profile}", "Roles": [{"Arn": arn}]}
+            for profile, member in profiles.items()
+            if member == name
+        ],
+        "RolePolicyList": [],
+        "AttachedManagedPolicies": [],
+        "Tags": [],
+    }
 
 
 def _report(services: Mapping[str, Any]) -> dict[str, Any]:

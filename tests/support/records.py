@@ -25,10 +25,9 @@ _DATA = {"dynamodb", "s3", "lambda", "sqs", "sns"}
 def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
     """A CloudTrail record from a short form.
 
-    Keys of the short form: source (label), name, params, resources (ARNs), error, message, time, role, role_id,
-    account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity), function
-    (that the credentials were issued to), presigned, reads, typed (of its
-    resources), on (see `spread`).
+    Keys of the short form: source (label), name, params, response, resources (ARNs), error, message, time, role,
+    role_id, account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity),
+    function (that the credentials were issued to), presigned, reads, typed (of its resources), on (see `spread`).
     """
     role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
     role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + digest(role + account, 17))
@@ -69,7 +68,7 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         "sourceIPAddress": event.get("via", event.get("address", "203.0.113.10")),
         "userAgent": event.get("agent", "Boto3/1.40.0 exec-env/AWS_Lambda_python3.13"),
         "requestParameters": event.get("params"),
-        "responseElements": None,
+        "responseElements": event.get("response"),
         "requestID": digest(f"request{number}", 32),
         "eventID": event.get(
             "id", f"{number:08d}-0000-4000-8000-{digest(json.dumps(event, sort_keys=True), 12)}"

@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from policygen.catalog.build import DATA
+from policygen.catalog.parameters import normalise
 
 # Members with the ARN of a role that is passed to the service.
 _ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^credentials(arn)?$", re.I)
 _DEPTH = 7
+
+# S3 writes buckets and keys into its records as they are: a "%" in a key is part of the key.
+_PLAIN_PATHS = frozenset({"s3", "s3express", "s3-outposts"})
 
 
 def collect_facts() -> dict[str, Any]:
@@ -33,6 +37,7 @@ def collect_facts() -> dict[str, Any]:
     verbs: dict[str, list[str]] = {}
     unsigned: dict[str, list[str]] = {}
     roles: dict[str, dict[str, list[str]]] = {}
+    inputs: dict[str, dict[str, dict[str, bool]]] = {}
     for name in sorted(loader.list_available_services("service-2")):
         model = loader.load_service_model(name, "service-2")
         meta = model["metadata"]
@@ -44,6 +49,10 @@ def collect_facts() -> dict[str, Any]:
             unsigned[signed] = sorted({*unsigned.get(signed, []), *free})
         for op, body in model["operations"].items():
             shape = body.get("input", {}).get("shape")
+            if shape and signed not in _PLAIN_PATHS:
+                members = model["shapes"][shape].get("members", {}).items()
+                in_path = {normalise(key): inner.get("location") == "uri" for key, inner in members}
+                inputs.setdefault(signed, {}).setdefault(op, {}).update(in_path)
             if shape and (paths := sorted(set(_role_members(model["shapes"], shape)))):
                 roles.setdefault(signed, {})[op] = paths
         if name in {"apigateway", "apigatewayv2"}:
@@ -55,8 +64,26 @@ def collect_facts() -> dict[str, Any]:
         "signing_names": signing,
         "apigateway": dict(sorted(verbs.items())),
         "unsigned": unsigned,
+        "path_members": {
+            signed: found for signed, ops in sorted(inputs.items()) if (found := _path_members(ops))
+        },
         "roles": {service: dict(sorted(ops.items())) for service, ops in sorted(roles.items())},
     }
+
+
+def _path_members(inputs: dict[str, dict[str, bool]]) -> dict[str, list[str]]:
+    """Return the members that are part of the URI -> the operations where they are, ``*`` for each that has them.
+
+    Args:
+        inputs: operation -> its members, normalised, with whether each is in the URI.
+    """
+    found: dict[str, list[str]] = {}
+    for member in sorted({name for members in inputs.values() for name in members}):
+        having = [op for op, members in inputs.items() if member in members]
+        in_path = sorted(op for op in having if inputs[op][member])
+        if in_path:
+            found[member] = ["*"] if len(in_path) == len(having) else in_path
+    return found
 
 
 def _role_members(

@@ -51,7 +51,7 @@ def command(
 
     policygen doctor -l ./trail -s account.json --service s3 --service dynamodb
     """
-    from policygen.account.current import services_of
+    from policygen.account.current import current_access
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.evidence.coverage.table import coverage_rows
     from policygen.evidence.observe import collect_coverage
@@ -67,7 +67,7 @@ def command(
         report, counts, coverage = collect_coverage(source, observe, account=current, role=role, read=options)
     listed = set(services or ())
     if current and role and not listed:
-        listed = services_of(current.role(role))
+        listed = current_access(current.role(role), current, allow_incomplete=True).services()
     rows = coverage_rows(coverage, listed)
     health = Health(report, counts, coverage, current, rows, listed=bool(listed))
     if format_ == "json":

@@ -35,9 +35,10 @@ def command(
 
     policygen map event.json --role orders-api -f text --why
     """
+    from policygen.catalog.knowledge import NOTHING_KNOWN
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
-    from policygen.evidence.record_mapping import map_batch
+    from policygen.evidence.record_mapping import knowledge_in, map_batch
     from policygen.evidence.role import parse_role
     from policygen.logs.read_report import ReadReport, require_complete
     from policygen.logs.registry import open_source
@@ -56,10 +57,12 @@ def command(
             code="PG-E202",
         )
     LINE.clear()
+    # Files are read twice; of a source that cannot be, a record is mapped by what it says itself.
+    knowledge = NOTHING_KNOWN if source.remote else knowledge_in(source.read())
     for batch in source.read():
         read_report.note(batch)
         lines = []
-        for row in map_batch(batch, wanted, event_ids, why=why):
+        for row in map_batch(batch, wanted, event_ids, why=why, knowledge=knowledge):
             counts[row.status] += 1
             if row.status == "unmapped":
                 unmapped[f"{row.event_source} {row.event_name}"] += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from policygen.catalog.rules import ServiceRules
+    from policygen.catalog.rule_model import ServiceRules
     from policygen.catalog.service_info import ServiceFacts
 
 

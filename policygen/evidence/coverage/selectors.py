@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from policygen.iam.arn import resource_glob, string_glob
-from policygen.iam.pattern import Glob, Wild, compile_glob, includes, meets
+from policygen.iam.containment import includes
+from policygen.iam.pattern import Glob, Wild, compile_glob, meets
 
 Answer = Literal["all", "part", "none"]
 """How much of the events of a probe is logged."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from policygen.catalog.call import Call, ResourceEntry
+from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
 from policygen.catalog.projection import project
 from policygen.iam.arn import partition_of
 from policygen.logs.calls.evidence import Evidence
@@ -33,8 +34,8 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
     """Canonical JSON of the parameters that identify what the call touched."""
     resources: tuple[ResourceEntry, ...]
 
-    def call(self) -> Call:
-        """Return the call in the form that the catalog takes."""
+    def call(self, knowledge: Knowledge = NOTHING_KNOWN) -> Call:
+        """Return the call in the form that the catalog takes, with what is known of the names in it."""
         return Call(
             source=self.source,
             name=self.name,
@@ -46,6 +47,7 @@ class CallSignature(msgspec.Struct, frozen=True, gc=False, array_like=True, cach
             error=self.error,
             via=self.via,
             vpce=self.vpce,
+            knowledge=knowledge,
         )
 
 
@@ -54,7 +56,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def _identifying(source: str, name: str, params: bytes) -> bytes:
     """Return canonical JSON of the parameters that identify what a call touched."""
-    return _encode(project(source, name, parameters(params), arns=b'"arn:' in params))
+    arns = b'"arn:' in params or b'"arn%3' in params
+    return _encode(project(source, name, parameters(params), arns=arns))
 
 
 _identifying_cached = lru_cache(maxsize=16384)(_identifying)

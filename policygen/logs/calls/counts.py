@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from policygen.catalog.rules import learning_sources
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.batching import EventGroup, GroupCount
 from policygen.logs.calls.call import Calls, call_bucket, count_in
@@ -21,12 +22,12 @@ from policygen.logs.calls.dedup import (
 )
 from policygen.logs.calls.evidence import evidence_of
 from policygen.logs.calls.totals import CHANGE_EVENTS, COPIED, LATE, Totals
-from policygen.logs.events.event import UNDATED, SkippedRecord, event_of
+from policygen.logs.events.event import LOST, UNDATED, SkippedRecord, event_of
 from policygen.logs.events.event_time import is_plain_clock, utc_time
 from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
 from policygen.logs.window_end import WindowEnd
-from policygen.text import sanitize
+from policygen.text import clean_word, sanitize
 
 Select = Callable[[RoleKey], bool]
 """Which roles' calls are kept. Picklable, since logs may be read in another process."""
@@ -53,7 +54,7 @@ class CallCounts:
         duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
         reading: name of the file whose records are added now.
-        unreadable: (file, reason) of records that would be calls if their time could be read.
+        unreadable: (file, reason) of records that may be calls, and say no time or no caller.
     """
 
     select: Select
@@ -75,6 +76,7 @@ class CallCounts:
         groups: dict[LikeFields, EventGroup] = {}
         until, totals, ignored, admit = self.until, self.totals, self.totals.ignored, self.duplicates.admit
         held = read = duplicates = 0
+        learning = learning_sources()
         for record in records:
             if held > ROOM:
                 self._add_groups(groups.values())
@@ -98,12 +100,13 @@ class CallCounts:
             caller = group.caller
             if isinstance(caller, SkippedRecord):
                 ignored[caller.reason] += 1
-                if caller.reason == UNDATED:
-                    self._note_undated(record)
+                if caller.reason in LOST:
+                    self._note_lost(record, caller.reason)
                 continue
             if until and until.excludes(time):
                 ignored[LATE] += 1
                 totals.add_change_event(record, time)  # it shows what a trail was before the change (3.4.6)
+                totals.learn(record, caller)
                 continue
             touched = (params if group.selected else b"", record.resources)
             count = group.counts.get(touched)
@@ -116,16 +119,20 @@ class CallCounts:
                 count.tally(time)
             if record.eventSource in CHANGE_EVENTS:
                 totals.add_change_event(record, time)
+            if record.readOnly is False or record.eventSource in learning:
+                totals.learn(record, caller)
             if caller.role is not None and (caller.is_cross_account_copy or record.sharedEventID):
                 self._add_shared(record, caller, key)
         self._add_groups(groups.values())
         totals.records += read
         totals.duplicates += duplicates
 
-    def _note_undated(self, record: Record) -> None:
-        """Name the file of a record whose time cannot be read."""
-        said = f": {sanitize(record.eventTime, 40)!r}" if record.eventTime else ", it has none"
-        self.unreadable.append((self.reading, f"{record.eventSource} {record.eventName}: {UNDATED}{said}"))
+    def _note_lost(self, record: Record, reason: str) -> None:
+        """Name the file of a record that may be a call."""
+        if reason == UNDATED:
+            reason += f": {sanitize(record.eventTime, 40)!r}" if record.eventTime else ", it has none"
+        name = f"{clean_word(record.eventSource)} {clean_word(record.eventName)}"
+        self.unreadable.append((self.reading, f"{name}: {reason}"))
 
     def _add_shared(self, record: Record, caller: Principal, key: str) -> None:
         """Note a call that was logged in two accounts, or hold the other account's copy of it (1.4.4)."""

@@ -23,7 +23,6 @@ without such records instead, so it reads the whole chunk again, with their keys
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -31,7 +30,7 @@ from zlib import crc32
 
 import msgspec
 
-from policygen.logs.events.event import Event, is_from_ip_address, is_presigned
+from policygen.logs.events.event import Event, is_from_ip_address, is_presigned, sorted_parameters
 from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import ABSENT, Record
 
@@ -105,7 +104,9 @@ def _long_key(record: Record, digest: int, time: str, params: bytes) -> str:
             like_fields(record, time[:10]),
         )
     )
-    return blake2b(_sorted(params) + rest.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(
+        sorted_parameters(params) + rest.encode(errors="surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 def key_of(record: Record) -> str:
@@ -115,7 +116,6 @@ def key_of(record: Record) -> str:
     return record_key(record, digest, time or record.eventTime or "", bytes(record.requestParameters))
 
 
-_encode = msgspec.json.Encoder(order="sorted").encode
 _pack = msgspec.msgpack.Encoder().encode
 _CACHED = 1024
 """Bytes of parameters that are not cached: longer ones seldom repeat."""
@@ -130,13 +130,7 @@ def _packed(fields: LikeFields) -> bytes:
 
 def _canonical(params: bytes) -> int:
     """Return a hash of parameters that does not depend on white space and order, in which deliveries may differ."""
-    return crc32(_sorted(params))
-
-
-def _sorted(params: bytes) -> bytes:
-    with suppress(ValueError, RecursionError):  # a lone surrogate, or nesting without end
-        return _encode(msgspec.json.decode(params))
-    return params
+    return crc32(sorted_parameters(params))
 
 
 _canonical_cached = lru_cache(maxsize=16384)(_canonical)

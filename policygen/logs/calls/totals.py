@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
+from policygen.catalog.call import Call
+from policygen.catalog.knowledge import Fact
+from policygen.catalog.learning import RESPONSE, facts_of, learn_rules
+from policygen.iam.arn import partition_of
+from policygen.iam.reference import LONGEST_ARN
 from policygen.iam.request import RoleKey
+from policygen.logs.events.event import parameters, resources_of, sorted_parameters
+from policygen.logs.events.principal import Principal
 from policygen.logs.events.record import Record
 from policygen.text import clean_word, sanitize
 
@@ -26,7 +34,7 @@ class ChangeEvent(NamedTuple):
     region: str
     account: str
     params: bytes
-    """requestParameters, JSON as delivered."""
+    """requestParameters, JSON in one order and without spaces."""
     error: str
     id: str
 
@@ -73,6 +81,8 @@ class Totals(msgspec.Struct):
     """``read`` and ``write`` -> management events."""
     account_days: Counter[str] = msgspec.field(default_factory=Counter)
     """``ACCOUNT DATE`` -> records delivered to an account; empty where a source gives sums only."""
+    facts: Counter[Fact] = msgspec.field(default_factory=Counter)
+    """What records of any caller tell of names in other records -> how many do."""
     change_events: list[ChangeEvent] = msgspec.field(default_factory=list)
     records: int = 0
     """Records that were read, duplicates included."""
@@ -109,6 +119,15 @@ class Totals(msgspec.Struct):
         if names and names.fullmatch(record.eventName or ""):
             self.change_events.append(_change_event(record, time))
 
+    def learn(self, record: Record, caller: Principal) -> None:
+        """Note what a record tells of the names in other records; nothing if its call failed."""
+        if record.errorCode or caller.is_cross_account_copy:
+            return
+        request = bytes(record.requestParameters)
+        known = learn_rules(record.eventSource or "", record.eventName or "")
+        if b":role/" in request or any(rule.text in request for rule in known):
+            self.facts.update(_facts_of(record, caller))
+
     def to_json(self) -> bytes:
         """Return the totals as JSON; a counter is a list of pairs, for its keys need not be texts."""
         values = msgspec.structs.asdict(self)
@@ -140,6 +159,22 @@ def _counter(kind: Any, pairs: Any) -> Counter[Any]:
     return Counter(dict(msgspec.convert(pairs, list[tuple[key, int]])))  # type: ignore[valid-type]
 
 
+def _facts_of(record: Record, caller: Principal) -> Iterator[Fact]:
+    region = clean_word(record.awsRegion)
+    call = Call(
+        source=clean_word(record.eventSource),
+        name=clean_word(record.eventName),
+        region=region,
+        account=caller.account,
+        partition=partition_of(region),
+        params={**parameters(record.requestParameters), RESPONSE: parameters(record.responseElements)},
+        resources=resources_of(record.resources),
+    )
+    for fact in facts_of(call):
+        if max(map(len, fact)) <= LONGEST_ARN and all(text.isascii() and text.isprintable() for text in fact):
+            yield fact
+
+
 def _change_event(record: Record, time: str) -> ChangeEvent:
     return ChangeEvent(
         time,
@@ -147,7 +182,7 @@ def _change_event(record: Record, time: str) -> ChangeEvent:
         clean_word(record.eventName),
         clean_word(record.awsRegion),
         clean_word(record.recipientAccountId),
-        bytes(record.requestParameters),
+        sorted_parameters(bytes(record.requestParameters)),
         clean_word(record.errorCode),
         sanitize(record.eventID, 128),
     )

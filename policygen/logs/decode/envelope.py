@@ -120,8 +120,6 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
     except JSON_ERRORS as error:
         return BadRecord(sanitize(str(error)))
     missing = next((name for name in ("eventName", "eventSource") if not getattr(record, name)), None)
-    if missing is None and record.userIdentity is None and record.eventType in {None, "AwsApiCall"}:
-        missing = "userIdentity"  # every call has one (1.1.4)
     return BadRecord(f"no {missing}") if missing else record
 
 

@@ -45,6 +45,8 @@ _OTHER_FORMATS = (
     (b"\xfd7zXZ", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"PAR1", "Parquet"),
+    (b"Obj\x01", "Avro"),
+    (b"ORC", "ORC"),
     *((magic, "UTF-16 text") for magic in (b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{")),
 )
 
@@ -59,6 +61,11 @@ class _JsonError(NamedTuple):
 def without_bom(data: bytes) -> bytes:
     """Return `data` without the byte order mark that Windows programs put before UTF-8."""
     return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def holds_events(data: bytes) -> bool:
+    """Return whether bytes that are no JSON have the names of a record's fields: text with records in it, or Avro."""
+    return b"ventsource" in data.lower() and b"seridentity" in data.lower() and b"amazonaws.com" in data
 
 
 def non_json_reason(data: bytes) -> str | None:

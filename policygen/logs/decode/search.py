@@ -10,7 +10,13 @@ from itertools import accumulate
 import msgspec
 
 from policygen.logs.decode.byte_search import find_all
-from policygen.logs.decode.trail_file import JSON_ERRORS, RECORD, is_call_record, is_sound
+from policygen.logs.decode.trail_file import (
+    JSON_ERRORS,
+    RECORD,
+    has_text_parameters,
+    is_call_record,
+    is_sound,
+)
 from policygen.logs.events.record import CheckedRecord, Record
 from policygen.logs.source import BytePattern
 
@@ -64,10 +70,12 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
         if ends[-1] != data.rfind(b"]"):  # there is space between the records
             return None
         held.update(number - 1 for number in {bisect_left(ends, hit) for hit in hits} if number)
-        records = [RECORD.decode(pieces[number]) for number in sorted(held) if number < len(pieces)]
+        held.intersection_update(range(len(pieces)))
+        if any(has_text_parameters(bytes(pieces[number])) for number in held):
+            return None
+        return [RECORD.decode(pieces[number]) for number in sorted(held)]
     except JSON_ERRORS:
         return None
-    return records if all(map(is_call_record, records)) else None
 
 
 def _has_escaped_word(data: bytes) -> bool:

@@ -25,7 +25,7 @@ from policygen.logs.decode.compression import (
     starts_with_tar,
 )
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items
-from policygen.logs.decode.json_text import non_json_reason, without_bom
+from policygen.logs.decode.json_text import holds_events, non_json_reason, without_bom
 from policygen.logs.decode.json_window import BadRecord, is_implausible
 from policygen.logs.decode.object_key import has_log_suffix
 from policygen.logs.decode.search import cut_records
@@ -45,6 +45,9 @@ _NOISE_BYTES = 256
 """Bytes of a file for each further value that is nothing policygen knows; four times as many for a bad record."""
 
 _MAX_NESTING = 4
+_DOCUMENTS = (".md", ".rst", ".html", ".ipynb", ".py")
+"""Suffixes of files that may quote a record."""
+
 _HEAD = re.compile(rb"\s*(?:\d{4}-\d\d-\d\dT\S+\s+)?[{\[\"]")
 _OBJECT_HEAD = re.compile(rb'\s*\{\s*"')
 
@@ -57,12 +60,12 @@ class StoredFile(NamedTuple):
     search: tuple[BytePattern, ...] = ()
 
 
-def looks_like_log(head: bytes) -> bool:
-    """Return whether the first bytes of a file may be those of a log, whatever its name is."""
+def looks_like_log(head: bytes, name: str) -> bool:
+    """Return whether the first bytes of a file may be those of a log, though its name is not that of one."""
     if codec_of(head) or is_zip(head) or is_tar(head):
         return True
     text = without_bom(head)
-    return looks_like_table(text) or _HEAD.match(text) is not None
+    return looks_like_table(text) or _quotes_events(head, name) or _HEAD.match(text) is not None
 
 
 def read_stored(stored: LogObject, data: bytes) -> Iterator[Batch]:
@@ -151,7 +154,7 @@ def _read_member(name: str, member: Member, budget: Budget, depth: int) -> Itera
         yield Batch.damaged(name, member.damage, member.size)
         return
     expects_log = has_log_suffix(member.name)
-    if expects_log or looks_like_log(member.content[:CHUNK]):
+    if expects_log or looks_like_log(member.content[:CHUNK], member.name):
         file = StoredFile(name, expects_log)
         yield from _read_packed(file, member.content, member.size, budget, depth + 1)
     else:
@@ -193,7 +196,13 @@ def _read_text(
 
 
 def _claims(file: StoredFile, text: bytes) -> bool:
-    return file.expects_log or _OBJECT_HEAD.match(text) is not None
+    """Return whether a file is meant to be a log, by its name or by what its beginning holds."""
+    return file.expects_log or _OBJECT_HEAD.match(text) is not None or _quotes_events(text[:CHUNK], file.name)
+
+
+def _quotes_events(head: bytes, name: str) -> bool:
+    """Return whether the first bytes of a file hold events in some form, and the file is no document about them."""
+    return holds_events(head) and not name.lower().endswith(_DOCUMENTS)
 
 
 def _until_noise(items: Iterator[Item], size: int) -> Iterator[Item]:
@@ -228,7 +237,7 @@ def _read_items(
 
 
 def _to_batch(file: StoredFile, chunk: list[Item], position: int, size: int, damage: Damage | None) -> Batch:
-    name = escape_controls(file.name)
+    name, continued = escape_controls(file.name), position > 0
     records: list[Record] = []
     unreadable: list[Unreadable] = []
     passed: Counter[str] = Counter()
@@ -245,4 +254,5 @@ def _to_batch(file: StoredFile, chunk: list[Item], position: int, size: int, dam
             unreadable.append(Unreadable(name, position, item.reason))
     only_passed = passed and not (records or unreadable or damage)
     kind = passed.most_common(1)[0][0] if only_passed else "log"
-    return Batch(name, records, tuple(unreadable), dict(sorted(passed.items())), damage, kind, size)
+    passed_over = dict(sorted(passed.items()))
+    return Batch(name, records, tuple(unreadable), passed_over, damage, kind, size, continued=continued)

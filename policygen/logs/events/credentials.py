@@ -52,7 +52,7 @@ _INTERACTIVE = re.compile(
 # distributions and tools that serve to break in. No function or task runs on these.
 _DESKTOP = re.compile(
     r"\bdarwin\b|\bos/macos\b|mac[_ ]os[_ ]x|macintosh|linuxkit|microsoft-standard|\b(?:kali|parrotos|pentoo)\b"
-    r"|(?:^|[\[ ])(?:pacu|stratus-red-team|ScoutSuite|cloudfox|enumerate-iam)\b",
+    r"|(?:^|[\[ ])(?:pacu|stratus-red-team|ScoutSuite|cloudfox|enumerate-iam)",
     re.I,
 )
 

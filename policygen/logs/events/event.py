@@ -88,7 +88,9 @@ class SkippedRecord:
 _QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
 _SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 UNDATED = "its time cannot be read"
-"""The reason of a skipped record that would be a call if its time could be read: evidence that is missing."""
+NO_IDENTITY = "no userIdentity: not a caller's call"
+LOST = (UNDATED, NO_IDENTITY)
+"""Reasons of skipped records that may be calls: evidence that is missing, and stops the run."""
 NO_CALLER = "its userIdentity names no caller"
 _NOT_CALLS = {
     "AwsServiceEvent": "service event: AWS acted, no caller was authorised",
@@ -198,7 +200,7 @@ def _not_a_call(record: Record) -> str:
     if not record.eventSource or not record.eventName:
         return "no eventSource or eventName: not an API call"
     if record.userIdentity is None:
-        return "no userIdentity: not a caller's call"
+        return NO_IDENTITY
     return "" if utc_time(record.eventTime or "") else UNDATED
 
 
@@ -226,6 +228,17 @@ def is_from_ip_address(record: Record) -> bool:
     """Return whether sourceIPAddress is an IP address, and not the name of a service."""
     address = record.sourceIPAddress
     return address is not None and (address[-1:].isdigit() or ":" in address)
+
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def sorted_parameters(params: bytes) -> bytes:
+    """Return parameters without the white space and in the one order in which all deliveries have them."""
+    try:
+        return _encode_sorted(msgspec.json.decode(params))
+    except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
+        return params
 
 
 def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:

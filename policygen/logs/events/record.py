@@ -1,8 +1,8 @@
 """The CloudTrail record as delivered: the typed wire format, and nothing else.
 
-Only the fields that policygen reads are declared. `requestParameters` stays raw bytes until a record is known to
-matter, because most records of a trail belong to other roles. Every field may be missing (1.2.2, 1.3.2): the decoder
-accepts that, and `events.event` decides what it means.
+Only the fields that policygen reads are declared. `requestParameters` and `responseElements` stay raw bytes until a
+record is known to matter, because most records of a trail belong to other roles. Every field may be missing (1.2.2,
+1.3.2): the decoder accepts that, and `events.event` decides what it means.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class Record(_Wire, frozen=True, gc=False):
     awsRegion: str | None = None  # noqa: N815
     userIdentity: UserIdentity | None = None  # noqa: N815
     requestParameters: msgspec.Raw = ABSENT  # noqa: N815
+    responseElements: msgspec.Raw = ABSENT  # noqa: N815
     resources: tuple[Resource, ...] | None = None
     errorCode: str | None = None  # noqa: N815
     errorMessage: str | None = None  # noqa: N815

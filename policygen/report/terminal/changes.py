@@ -174,7 +174,7 @@ def _call_totals(requests: Sequence[Request]) -> str:
 
 def _uncertain(requests: Sequence[Request], *, show_all: bool) -> Iterator[str]:
     """Name the actions that AWS may have checked, without those that it certainly checked."""
-    sure = {request.action for request in requests if request.grade == "required"}
+    sure = {request.action for request in requests if request.grade in {"required", "alternative"}}
     names = sorted({request.action.split(":", 1)[1] for request in requests if request.action not in sure})
     if names:
         shown = names if show_all else names[:LISTED]

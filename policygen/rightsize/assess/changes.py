@@ -80,6 +80,9 @@ def compare(
     return tuple(changes)
 
 
+_MOST_PAIRS = (
+    1_000  # of exceptions that are compared; beyond it, the exceptions of the first statement are shown
+)
 _UNSEEN = f"{VISIBLE}, 0 calls"
 
 
@@ -109,7 +112,8 @@ def _together(places: Iterable[tuple[tuple[str, ...], bool]]) -> tuple[str, ...]
             named |= set(patterns)
         elif left_out is None:
             left_out = set(patterns)
-        else:  # everything but A, and everything but B: it lacks only what both leave out
+        elif len(left_out) * len(patterns) <= _MOST_PAIRS:
+            # Everything but A, and everything but B: it lacks only what both leave out.
             left_out = {text for a in left_out for b in patterns for text in arn.intersect(a, b) or ()}
     if left_out is None or "*" in named:
         return tuple(sorted(named))

@@ -127,16 +127,20 @@ def _sufficient(
     today: Sequence[Policy] | None,
     bounded: Callable[[Sequence[Policy]], Evaluator],
 ) -> Check:
-    """Replay the requests; one whose record lacks the whole name is evaluated by Allow statements alone.
+    """Replay the requests.
 
-    Current denies and bounds stay in force as they are. That they deny a part of such a pattern says nothing of the
-    call that was made.
+    One whose record lacks the whole name is proved for each name that it may stand for, as far as current denies and
+    bounds, which stay in force, do not refuse the name. That some are refused says nothing of the call that was made;
+    that all are is a promise not kept.
     """
     evaluator, allows = bounded(policies), Evaluator([_allow_only(policies)])
     before = None if today is None else cache(partial(bounded, today))
-    failed, uncertain = [], 0
+    failed, uncertain, in_part = [], 0, 0
     for request in requests:
-        decision = (allows if request.wild else evaluator).evaluate(request)
+        decision = evaluator.evaluate(request)
+        if request.wild and decision.outcome != "ALLOWED":
+            decision = evaluator.refusal(request) or allows.evaluate(request)
+            in_part += 1
         if decision.outcome != "ALLOWED":
             failed.append(f"{request.action} on {request.resource}: {decision.outcome}, {decision.reason}")
         elif not decision.certain:
@@ -149,6 +153,8 @@ def _sufficient(
     finding = f"all {len(requests):,} observed access requests are allowed ({events:,} times seen)"
     if uncertain:
         finding += f"; {uncertain:,} under conditions carried over from today"
+    if in_part:
+        finding += f"; {in_part:,} by the part of a pattern that no current Deny or bound refuses"
     return _check("sufficient", finding, failed, f"{len(requests)} observed access requests would be denied")
 
 

@@ -9,7 +9,7 @@ missing one is never seen.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -146,6 +146,9 @@ class _Reach(NamedTuple):
 
 
 _NO_FACTS = context_facts()
+_MOST_CUTS = (
+    5_000  # of reaches to the resources of a layer; beyond it, the layer is taken to allow all of them
+)
 
 
 class _Access:
@@ -174,12 +177,15 @@ class _Access:
         return self._known[key]
 
     def _reached(self, action: str, facts: ContextFacts) -> Iterator[_Reach]:
-        reaches: Iterable[_Reach] = [_Reach("*")]
+        reaches: Collection[_Reach] = [_Reach("*")]
         for layer in self._allows:
             concerned = [s for s in layer.about(action) if _truth(s, facts) is not Truth.FALSE]
             if not concerned:
                 return
-            reaches = dict.fromkeys(cut for reach in reaches for s in concerned for cut in _within(reach, s))
+            if len(reaches) * sum(len(s.resources) for s in concerned) <= _MOST_CUTS:
+                reaches = dict.fromkeys(
+                    cut for reach in reaches for s in concerned for cut in _within(reach, s)
+                )
         denies = [s for s in self._denies.about(action) if _truth(s, facts) is Truth.TRUE]
         for deny in denies:
             reaches = [left for reach in reaches for left in _less(reach, deny)]

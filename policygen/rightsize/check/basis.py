@@ -43,6 +43,8 @@ class CheckBasis:
     """The requests behind calls that do not look like the workload."""
     current: CurrentAccess | None = None
     """The role's policies and bounds; None where they are not known."""
+    barred: Mapping[str, str] = field(default_factory=dict)
+    """Action that the current policies grant and a bound never allows -> the bound's name."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""
 
@@ -70,11 +72,12 @@ def check_basis(
     rules = decisions.for_role(usage.role.name, day) if decisions else ()
     proposed: tuple[Policy, ...] = ()
     min_days = days_asked(decisions.min_days if decisions else None, usage.window.days)
+    effective = current.effective_actions() if current else None
     kept = keep_without_evidence(
         usage,
         evidence.coverage,
         current,
-        current.granted_actions() if current else None,
+        effective.allowed if effective else None,
         current.policies if current else None,
         rules=rules,
         anomalous_usage=evidence.anomalous_usage,
@@ -94,5 +97,6 @@ def check_basis(
         keeps=kept.keeps,
         anomalous_usage=evidence.anomalous_usage,
         current=current,
+        barred=effective.blocked if effective else {},
         suggested=proposed,
     )

@@ -9,7 +9,7 @@ from policygen.iam.compare import compare_policies
 from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.locations import Location
-from policygen.iam.request import AccessRequest
+from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
@@ -24,9 +24,11 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
     """
     replay = _Replay(sources, basis)
     groups: dict[tuple[CheckRule, str, str], list[tuple[AccessRequest, Evidence]]] = {}
+    alternatives = [request for request in basis.requests if request.grade == "alternative"]
+    stand_ins = {without_path(request) for request in alternatives if not replay.judge(request)}
     for request, evidence in basis.requests.items():
         broken = replay.judge(request)
-        if broken and request.grade == "required":
+        if broken and request.grade == "required" and without_path(request) not in stand_ins:
             rule, reason = broken
             groups.setdefault((rule, request.action, reason), []).append((request, evidence))
     for missing in basis.missing:
@@ -64,7 +66,14 @@ class _Replay:
 
     def allows(self, request: AccessRequest) -> bool:
         """Return whether the policies allow a request."""
-        return self._new.evaluate(request).outcome == "ALLOWED"
+        return self._new.refusal(request) is None
+
+    def denies(self, request: AccessRequest) -> bool:
+        """Return whether the policies deny some of a pattern of names that the current policies allow whole, or all."""
+        if self._new.evaluate(request).outcome == "ALLOWED":
+            return False
+        allowed_today = self._current is None or self._current.evaluate(request).outcome == "ALLOWED"
+        return allowed_today or self._new.refusal(request) is not None
 
     def judge(self, request: AccessRequest) -> tuple[CheckRule, str] | None:
         """Return the rule that a request breaks and the reason; None where it breaks none."""
@@ -95,6 +104,8 @@ class _Replay:
         """
         if self._current is None or self._current.evaluate(request).outcome == "ALLOWED":
             return False
+        if self._new.refusal(request) is not None:
+            return False
         return self._allows.evaluate(request).outcome == "ALLOWED" or bool(
             statement_grants(request, self._policies)
         )
@@ -117,12 +128,12 @@ def nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource,
 
 def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
-    evaluator = _evaluator(sources, basis)
+    replay = _Replay(sources, basis)
     for keep in basis.keeps:
         if keep.kind != "platform":
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-        if evaluator.evaluate(request).outcome != "ALLOWED":
+        if replay.denies(request):
             source, place = nearest(sources, keep.grant.action)
             yield Finding(
                 RULES["PG202"],

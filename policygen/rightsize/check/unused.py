@@ -110,6 +110,8 @@ class _UnusedFinder:
         """Return the rule and the reason of an action without a call on a statement's resources."""
         if action in self._anomalous:
             return RULES["PG103"], "calls were set apart"
+        if bound := self._basis.barred.get(action):
+            return RULES["PG101"], f"{bound} bars it"
         reads = reference.reads_only(action)
         resources = ("*",) if statement.not_resources else statement.resources
         answers = [self._basis.coverage.observability(action, resource, reads) for resource in resources]

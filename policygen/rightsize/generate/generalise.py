@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policygen.catalog.mapping import action_rules
-from policygen.catalog.rules import Generalisation
+from policygen.catalog.rule_model import Generalisation
 from policygen.iam import arn, reference
 from policygen.iam.reference import ArnPattern
 from policygen.iam.request import AccessRequest

@@ -80,6 +80,8 @@ class _Meeting:
             joined = conjoin(grant.conditions, statement.conditions)
             if joined.conditions is not None:
                 self._under[statement] = grant._replace(conditions=joined.conditions)
+            elif not joined.contradiction:  # no block can express both: the statement's own stays
+                self._under[statement] = grant._replace(conditions=statement.conditions)
             if joined.lost:
                 self._conflicts[statement] = "; ".join(joined.lost)
         self._statements = list(statements)
@@ -171,26 +173,94 @@ def trim_denies(
     return fitted, losses
 
 
+def current_parts(request: AccessRequest, policies: Iterable[Policy]) -> list[AccessRequest]:
+    """Return the parts of a request that the current statements may allow, each as a request.
+
+    A request for one name has itself as its only part. A pattern of names is one part where a statement certainly
+    allows all of it; else each statement may have allowed its own part. A part that has no exact pattern of its own is
+    given by the whole request.
+    """
+    statements = allow_statements(policies)
+    if not request.wild or any(_allows(one, request, certainly=True) for one in statements):
+        return [request]
+    parts: dict[AccessRequest, None] = {}
+    for statement in statements:
+        for single in _by_resource(statement):
+            if _evaluator(single).refusal(request) is None:
+                found = _exact_parts(request, single)
+                parts |= dict.fromkeys([request] if found is None else found)
+    return list(parts)
+
+
+def _by_resource(statement: Statement) -> list[Statement]:
+    """Return a statement as statements of one resource each; one with NotResource as it is."""
+    if statement.not_resources or len(statement.resources) == 1:
+        return [statement]
+    return [replace(statement, resources=(resource,)) for resource in statement.resources]
+
+
+def _exact_parts(request: AccessRequest, statement: Statement) -> list[AccessRequest] | None:
+    """Return the parts of a pattern of names that a statement of one resource may allow.
+
+    None where they cannot be cut exactly: the resource has a variable, the statement has NotResource, or the
+    intersection was given up. A piece with more colons than either pattern is none: a wildcard for the account would
+    have to match a part of the name.
+    """
+    if statement.resource_contains(request.resource):
+        return [request]
+    if statement.not_resources:
+        return None
+    own = statement.resources[0]
+    colons = max(request.resource.count(":"), own.count(":"))
+    pieces = [piece for piece in arn.intersect(request.resource, own) or () if piece.count(":") <= colons]
+    parts = [_narrowed(request, piece) for piece in pieces]
+    return parts if parts and all(_allows(statement, part) for part in parts) else None
+
+
+def _narrowed(request: AccessRequest, pattern: str) -> AccessRequest:
+    literal = arn.unescape(pattern)
+    return request._replace(resource=pattern if literal is None else literal, wild=literal is None)
+
+
+def cut_to_policies(grant: Grant, policies: Sequence[Policy]) -> list[Grant]:
+    """Return what the current statements may allow of a grant that is needed, whether or not it was observed."""
+    request = AccessRequest(grant.action, grant.resource, wild=True)
+    candidates = {
+        grant._replace(resource=part.resource if part.wild else arn.escape(part.resource)): [part]
+        for part in current_parts(request, policies)
+    }
+    found = intersect_grants(candidates, policies)
+    if any(one.resource == grant.resource and one.conditions == grant.conditions for one in found):
+        return found
+    return list(dict.fromkeys((*found, *statement_grants(request, policies))))
+
+
 def statement_grants(request: AccessRequest, policies: Iterable[Policy]) -> list[Grant]:
     """Return what the current statements grant of a request's action, as they write it, if they may have allowed it.
 
-    For statements that cannot be intersected with a pattern of names: a policy variable in the resource, or NotResource
-    for a request whose record does not give the whole name.
+    For statements that cannot be intersected with a pattern of names: a policy variable in the resource, NotResource
+    for a request whose record does not give the whole name, or a pattern whose intersection was given up.
     """
     found: list[Grant] = []
     for statement in allow_statements(policies):
-        probe = Grant(request.action, request.resource if request.wild else arn.escape(request.resource))
-        if not overlaps_statement(probe, statement) and not _allows(statement, request):
+        if _evaluator(statement).refusal(request) is not None:
             continue
-        if statement.not_resources:
-            if "*" not in statement.resources:
-                found.append(Grant(request.action, "*", statement.conditions, statement.resources))
-            continue
-        for resource in statement.resources:
-            alone = replace(statement, resources=(resource,))
-            if _VARIABLE.search(resource) and _allows(alone, request):
-                found.append(Grant(request.action, resource, statement.conditions))
+        if not statement.not_resources:
+            found += [
+                Grant(request.action, single.resources[0], statement.conditions)
+                for single in _by_resource(statement)
+                if _is_uncut(request, single)
+            ]
+        elif "*" not in statement.resources:
+            found.append(Grant(request.action, "*", statement.conditions, statement.resources))
     return found
+
+
+def _is_uncut(request: AccessRequest, statement: Statement) -> bool:
+    """Return whether a statement of one resource may allow a request and cannot be cut to it."""
+    if not request.wild:
+        return bool(_VARIABLE.search(statement.resources[0])) and _allows(statement, request)
+    return _evaluator(statement).refusal(request) is None and _exact_parts(request, statement) is None
 
 
 _VARIABLE = re.compile(r"\$\{[^*?$}]")

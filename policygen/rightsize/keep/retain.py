@@ -22,6 +22,7 @@ from policygen.evidence.coverage.tracked_regions import ANY_REGION, regions_of_s
 from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement
+from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import maximal
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.decisions.apply import (
@@ -33,7 +34,7 @@ from policygen.rightsize.decisions.apply import (
     dropped,
 )
 from policygen.rightsize.decisions.model import DecisionRule
-from policygen.rightsize.generate.intersect import intersect_grants
+from policygen.rightsize.generate.intersect import cut_to_policies
 from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
@@ -88,7 +89,8 @@ def keep_without_evidence(
         min_days=min_days,
     )
     wanted = [Keep(one.grant, "decision", one.why) for one in apply_keeps(rules, role, current_actions)]
-    inside = [part for keep in platform for part in _inside(keep, bounds)]
+    within = current.evaluator(bounds)
+    inside = [part for keep in platform for part in _inside(keep, bounds, within)]
     needed = _drop_needs([keep for keep in inside if keep.kind == "platform"], rules, role)
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
@@ -167,10 +169,13 @@ def _working_regions(usages: Sequence[Usage], coverage: Coverage, current: Curre
     return frozenset(found)
 
 
-def _inside(keep: Keep, bounds: Sequence[Policy]) -> list[Keep]:
-    """Cut a platform keep to what the current policies allow: nothing is added that was not there."""
-    request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
-    return [warned(replace(keep, grant=grant)) for grant in intersect_grants({keep.grant: [request]}, bounds)]
+def _inside(keep: Keep, bounds: Sequence[Policy], within: Evaluator) -> list[Keep]:
+    """Cut a platform keep to what the current access allows: nothing is added that was not there, or is barred."""
+    return [
+        warned(replace(keep, grant=grant))
+        for grant in cut_to_policies(keep.grant, bounds)
+        if within.refusal(AccessRequest(grant.action, grant.resource, wild=True)) is None
+    ]
 
 
 class _Needs(NamedTuple):

@@ -86,7 +86,8 @@ class _KeepBuilder:
         self._coverage, self._unmapped, self._last_accessed = coverage, unmapped, last_accessed
         self._unread = unread
         self._places: dict[int, list[_Place]] = {}
-        self._passing = sorted({request.action for request in used} & hidden_pass_role())
+        hidden = hidden_pass_role()
+        self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._carriers: dict[tuple[str, str], str] = {}

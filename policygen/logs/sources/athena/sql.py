@@ -102,7 +102,7 @@ def calls_sql(
             table,
             query,
             columns,
-            where=[f"({role_condition(query)}{foreign})", f"NOT ({_late_condition(query)})"],
+            where=[f"({role_condition(query)}{foreign})", IS_TIME, f"NOT ({_late_condition(query)})"],
         )
         + ",",
         "cut AS (",

@@ -140,14 +140,18 @@ class LakeSource(QuerySource):
     def _add(self, counts: CallCounts, texts: list[object]) -> None:
         for batch in batches_of_texts(f"lake:{self._lake.store.id}", texts, counts.totals.records):
             if batch.unreadable or batch.damage:
-                reason = batch.damage.reason if batch.damage else batch.unreadable[0].reason
-                raise IncompleteError(
-                    f"a record of event data store {self._lake.store.id} cannot be read: {reason}",
-                    "a policy made without it could be too small: ask for days that are without it,",
-                    "or read the trail's bucket: --logs auto",
-                    code="PG-E534",
-                )
+                raise self._unreadable(batch.damage.reason if batch.damage else batch.unreadable[0].reason)
             counts.add_all(batch.records)
+            if counts.unreadable:
+                raise self._unreadable(counts.unreadable[0][1])
+
+    def _unreadable(self, reason: str) -> IncompleteError:
+        return IncompleteError(
+            f"a record of event data store {self._lake.store.id} cannot be read: {reason}",
+            "a policy made without it could be too small: ask for days that are without it,",
+            "or read the trail's bucket: --logs auto",
+            code="PG-E534",
+        )
 
 
 def _trail(store: Mapping[str, Any], now: datetime) -> Trail:

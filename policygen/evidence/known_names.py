@@ -1,0 +1,51 @@
+"""What the logs and the account tell of names: the knowledge with which a role's calls are mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from policygen.account.model import Account
+from policygen.catalog.knowledge import (
+    NOTHING_KNOWN,
+    Fact,
+    Knowledge,
+    fact_of_arn,
+    facts_in_text,
+    facts_of_arns,
+)
+from policygen.catalog.learning import facts_of
+from policygen.logs.calls.call import CallSignature
+from policygen.logs.calls.totals import Totals
+
+ROLES_OF_PROFILE = "roles-of-profile"
+"""Relation of an instance profile, by name, to the names of its roles."""
+
+
+def knowledge_of(totals: Totals, account: Account | None = None) -> Knowledge:
+    """Return what the records of all callers tell, and the account as it is now."""
+    # Where records were counted twice and subtracted, a fact may be left with no record.
+    facts = [fact for fact, records in totals.facts.items() if records > 0]
+    facts += facts_of_arns(role.arn for role in totals.roles)
+    return NOTHING_KNOWN.joined([*facts, *_facts_of_account(account)])
+
+
+def with_calls(knowledge: Knowledge, calls: Iterable[CallSignature]) -> Knowledge:
+    """Return the knowledge with what a role's own calls tell: ARNs that AWS accepted, and what service files learn."""
+    own = dict.fromkeys(fact for call in calls if not call.error for fact in _facts_of_call(call))
+    return knowledge.joined(own)
+
+
+def _facts_of_call(call: CallSignature) -> Iterator[Fact]:
+    yield from facts_in_text(call.params)
+    yield from facts_of_arns(entry.arn for entry in call.resources)
+    yield from facts_of(call.call())
+
+
+def _facts_of_account(account: Account | None) -> Iterator[Fact]:
+    if account is None:
+        return
+    profiles = account.instance_profiles
+    yield from facts_of_arns((*(role.key.arn for role in account.roles), *account.entities, *profiles))
+    for profile, roles in profiles.items():
+        if named := fact_of_arn(profile):
+            yield from (Fact(ROLES_OF_PROFILE, named.key, role.rpartition("/")[2]) for role in roles)

@@ -44,22 +44,32 @@ def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, 
     The suggestion for the role is checked too: what is found of it as well, such as suspicious calls that both deny,
     is shown and does not speak against a policy.
     """
+    found = list(_findings(sources, basis))
+    if not _is_suggested(sources, basis):  # the suggestion was proved to be no wider when it was made
+        found += wider(sources, basis)
     own = [PolicySource(policy.name, "", policy) for policy in basis.suggested]
-    shared = {_identity(finding) for finding in _findings(own, basis)} if own else set()
+    shared = {_identity(finding) for finding in _findings(own, basis)} if own and found else set()
+    if own and any(finding.rule.id == "PG105" for finding in found):
+        shared |= {_identity(finding) for finding in wider(own, basis)}
     found = [
-        replace(finding, against=False) if _identity(finding) in shared else finding
-        for finding in _findings(sources, basis)
+        replace(finding, against=False) if _identity(finding) in shared else finding for finding in found
     ]
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
     return tuple(found)
 
 
+def _is_suggested(sources: Sequence[PolicySource], basis: CheckBasis) -> bool:
+    """Return whether the policies say what the suggestion for the role says, in whatever files and order."""
+    written = {statement for source in sources for statement in source.policy.statements}
+    return bool(basis.suggested) and written == {s for policy in basis.suggested for s in policy.statements}
+
+
 def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
+    """Find everything but what is wider than today's policies, which takes the longest."""
     yield from denied(sources, basis)
     yield from platform(sources, basis)
     yield from set_apart(sources, basis)
-    yield from wider(sources, basis)
     yield from opened_risks(sources, basis)
     yield from unused_permissions(sources, basis)
 

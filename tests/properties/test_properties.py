@@ -145,7 +145,7 @@ def test_order_repetition_and_packing_change_no_byte(events: list[Short], chance
     one, other = as_dict(plain), as_dict(mixed)
     for made in (one, other):
         made["reading"] = {
-            k: v for k, v in made["reading"].items() if k not in {"files", "records", "duplicates"}
+            k: v for k, v in made["reading"].items() if k not in {"files", "records", "duplicates", "audit"}
         }
     assert other == one
 

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policygen.catalog.known_event import known_event
 from policygen.catalog.learning import learn_rules, learned_texts
@@ -55,8 +56,7 @@ class RoleSelector:
         return RecordFilter(
             (
                 BytePattern(self.name.encode()),
-                BytePattern(b"", _is_change),
-                BytePattern(b"", _tells_names),
+                BytePattern(b"", _tells_more),
                 *_TELLING,
             ),
             (BytePattern(b"", _is_copy),),
@@ -64,18 +64,18 @@ class RoleSelector:
         )
 
 
-def _is_change(record: CheckedRecord) -> bool:
-    """Return whether a record changes what the logs show, or a function's code."""
-    names = CHANGE_EVENTS.get(record.eventSource)
-    return names is not None and names.fullmatch(record.eventName) is not None
+def _tells_more(record: CheckedRecord) -> bool:
+    """Return whether a record says something of other records than its own."""
+    return _event_tells_more(record.eventSource, record.eventName)
 
 
-def _tells_names(record: CheckedRecord) -> bool:
-    """Return whether a record may tell what others leave out of a name."""
-    rules = learn_rules(record.eventSource, record.eventName)
-    return any(not rule.text for rule in rules) or bool(
-        known_event(record.eventSource, record.eventName).roles
-    )
+@lru_cache(maxsize=8192)
+def _event_tells_more(source: str, name: str) -> bool:
+    """Return whether an event changes what the logs show or a function's code, or may complete a name of others."""
+    changes = CHANGE_EVENTS.get(source)
+    if changes and changes.fullmatch(name):
+        return True
+    return any(not rule.text for rule in learn_rules(source, name)) or bool(known_event(source, name).roles)
 
 
 _TELLING = tuple(BytePattern(text) for text in learned_texts())

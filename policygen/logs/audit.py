@@ -73,20 +73,17 @@ def audit_of(read_report: ReadReport, totals: Totals, of_roles: Mapping[str, int
     for kind, count in sorted(read_report.passed_over.items()):
         classes[f"passed over: {kind}"] += count
     classes["unreadable"] += read_report.malformed
+    classes["checked, without the role's name"] += read_report.others
     read = totals.records if read_report.counted_by_engine else read_report.items
     return RecordAudit(
         read,
         {name: count for name, count in classes.items() if count},
-        tuple(_unknown(read_report, totals)),
+        tuple(_unknown(read_report)),
         exact=not read_report.counted_by_engine,
     )
 
 
-def _unknown(read_report: ReadReport, totals: Totals) -> Iterable[str]:
-    if totals.searched:
-        yield (
-            f"{pluralize(totals.searched, 'file')} searched for the role's records: the others in them were not decoded"
-        )
+def _unknown(read_report: ReadReport) -> Iterable[str]:
     if read_report.damaged:
         yield f"{pluralize(len(read_report.damaged), 'file')} not read whole: what else is in them is not known"
     if read_report.counted_by_engine:

@@ -34,7 +34,7 @@ from policygen.logs.source import LogObject
 ObjectVersion = tuple[str, str]
 """Locator and version of an object."""
 
-_FORM = "6"
+_FORM = "7"
 """Version of the form of a pack."""
 
 _MANY = 16
@@ -67,6 +67,7 @@ class _SavedChunk(msgspec.Struct):
     kinds: dict[str, int]
     passed_over: dict[str, int]
     items: int
+    others: int
     keys: list[str]
     skipped: list[str]
 
@@ -248,6 +249,7 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
         kinds=dict(read_report.kinds),
         passed_over=dict(read_report.passed_over),
         items=read_report.items,
+        others=read_report.others,
         keys=sorted(chunk.keys),
         skipped=sorted(chunk.skipped),
     )
@@ -255,7 +257,7 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
 
 def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
     counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
-    read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items)
+    read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)
     return CachedChunk(saved.versions, counts, read_report, frozenset(saved.keys), frozenset(saved.skipped))

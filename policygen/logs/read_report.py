@@ -31,6 +31,8 @@ class ReadReport:
     """Records that were met, decoded or not, and what was passed over: counted as the files were decoded."""
     malformed: int = 0
     """Those of them that could not be decoded."""
+    others: int = 0
+    """Those of them that were only checked, because they do not hold what was searched for."""
     counted_by_engine: bool = False
     """Whether an engine counted the records where they are stored: then `items` is 0."""
     trails: Sequence[Trail] | None = None
@@ -47,7 +49,10 @@ class ReadReport:
         self.logs += batch.kind == "log"
         self.kinds[batch.kind] += batch.kind != "log"
         self.passed_over.update(batch.passed_over)
-        self.items += len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values())
+        self.items += (
+            len(batch.records) + len(batch.unreadable) + sum(batch.passed_over.values()) + batch.others
+        )
+        self.others += batch.others
         self.malformed += len(batch.unreadable)
         if batch.damage:
             self.damaged.append((batch.name, batch.damage.byte, batch.damage.reason))
@@ -64,6 +69,7 @@ class ReadReport:
         self.unproved += other.unproved
         self.items += other.items
         self.malformed += other.malformed
+        self.others += other.others
 
     @property
     def gaps(self) -> tuple[str, ...]:
@@ -93,8 +99,8 @@ def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None
         what = f"{bad} of {total} {'is' if bad == 1 else 'are'} damaged: {reason}{where}"
         names = [escape_controls(one) for one, _, _ in read_report.damaged]
     else:
-        reason = read_report.unreadable[0][1]
-        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: {reason}"
+        what = f"{pluralize(len(read_report.unreadable), 'record')} of {total} cannot be read: "
+        what += _reasons([reason for _, reason in read_report.unreadable])
         names = sorted({escape_controls(one) for one, _ in read_report.unreadable})
     more = [f"and {len(names) - 5} more"] if len(names) > 5 else []
     raise IncompleteError(
@@ -105,6 +111,16 @@ def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None
         "or accept the gap with --allow-incomplete",
         code="PG-W311",
     )
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    """Return why records cannot be read, with the number of each reason where there are several."""
+    counts = Counter(reasons).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    shown = [f"{count:,} {reason}" for reason, count in counts[:3]]
+    more = f"; and {len(counts) - 3:,} more reasons" if len(counts) > 3 else ""
+    return f"{'; '.join(shown)}{more}"
 
 
 def _unproved(gaps: Sequence[str]) -> IncompleteError:

@@ -74,7 +74,9 @@ class Batch:
     kind: str = "log"
     size: int = 0
     searched: bool = False
-    """Whether only the records that hold what was searched for were decoded; the others are unknown."""
+    """Whether only the records that hold what was searched for were decoded."""
+    others: int = 0
+    """The other records of a searched file, which were only checked."""
     continued: bool = False
     """Whether an earlier batch is of the same file."""
     unproved: str = ""

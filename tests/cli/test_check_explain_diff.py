@@ -98,7 +98,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
         2,
         said(
             "no sign 'everything'  PG-E216, exit 2",
-            "there are: interactive-agent, not-the-function, foreign-agent, after-quiet",
+            "there are: interactive-agent, not-the-host, not-the-function, foreign-agent, after-quiet",
         ),
     ),
     "an action that IAM does not know": (

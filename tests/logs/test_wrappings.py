@@ -20,6 +20,7 @@ from policygen.logs.registry import open_source
 from policygen.logs.source import Batch
 from tests.logs.test_files import parquet
 from tests.support import ROOT
+from tests.support.command import run
 
 ACCOUNT = "123456789012"
 
@@ -298,6 +299,10 @@ READ: dict[str, tuple[str, bytes]] = {
         "a.json",
         f'{{"Records":[{TEXTS[0]}],"Records":[{TEXTS[1]},{TEXTS[2]}]}}'.encode(),
     ),
+    "two lists of records under two names": (
+        "a.json",
+        f'{{"Records":[{TEXTS[0]}],"note":1,"events":[{TEXTS[1]},{TEXTS[2]}]}}'.encode(),
+    ),
 }
 
 
@@ -395,6 +400,12 @@ REFUSALS: dict[str, tuple[str, bytes, int, str]] = {
         "errorCode",
     ),
     "a wrapping that nobody knows": ("a.json", dumps({"x": {"y": CALLS[:2]}}), 2, "does not know"),
+    "a wrapping that nobody knows beside a list": (
+        "a.json",
+        dumps({"Records": [], "more": {"x": CALLS[:2]}}),
+        2,
+        "does not know",
+    ),
     "a text in a wrapping that nobody knows": (
         "a.json",
         dumps(*({"x": t} for t in TEXTS)),
@@ -438,6 +449,25 @@ def test_parquet_of_security_lake_is_refused_with_the_number_of_rows(tmp_path: P
     (batch,) = batches(tmp_path, "a.parquet", parquet([OCSF, OCSF]))
     assert batch.damage is not None
     assert batch.damage.reason.startswith("2 rows, each an event of OCSF")
+
+
+def test_several_kinds_of_refused_records_are_told_each_with_its_number(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(dumps(OCSF, OCSF, FLAT, *CALLS))
+    done = run(tmp_path, "suggest", "-r", "orders", "-l", str(tmp_path), "--no-plan", "-q")
+    assert done.code == 3
+    assert "3 records of 1 log file cannot be read: 2 an event of OCSF" in done.stderr
+    assert "; 1 a record whose userIdentity is spread over columns" in done.stderr
+
+
+def test_parquet_that_repeats_a_long_value_is_read_within_the_memory(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet as format_
+
+    out = io.BytesIO()
+    names = pa.array(["x" * 1_000_000] * 300).dictionary_encode()
+    format_.write_table(pa.table({"eventname": names, "eventsource": ["s"] * 300}), out, compression="zstd")
+    assert len(out.getvalue()) < 10_000
+    assert sum(len(batch.unreadable) for batch in batches(tmp_path, "a.parquet", out.getvalue())) == 300
 
 
 def test_parquet_that_is_cut_is_damaged(tmp_path: Path) -> None:

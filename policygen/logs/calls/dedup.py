@@ -82,13 +82,18 @@ def record_key(record: Record, digest: int, time: str, params: bytes) -> str:
     if not record.eventID:
         return _long_key(record, digest, time, params)
     canonical = _canonical_cached(params) if len(params) < _CACHED else _canonical(params)
-    text = f"{canonical:x}{time}{record.sourceIPAddress}"
+    text = f"{time} {record.sourceIPAddress}"
     if record.sharedEventID:
         text += f" {record.sharedEventID}"
     if record.resources:
-        for one in record.resources:
-            text += f" {one.ARN} {one.type} {one.accountId or one.accountid}"
-    return f"{record.eventID}{crc32(text.encode(errors='surrogatepass'), digest):08x}"
+        text += "".join(
+            [f" {one.ARN} {one.type} {one.accountId or one.accountid}" for one in record.resources]
+        )
+    return f"{record.eventID}{crc32(_bytes(text), digest ^ canonical):08x}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode() if text.isascii() else text.encode(errors="surrogatepass")
 
 
 def _long_key(record: Record, digest: int, time: str, params: bytes) -> str:

@@ -21,18 +21,18 @@ from policygen.logs.decode.compression import (
     LIMIT,
     TAR_BLOCK,
     BombError,
-    Budget,
     Codec,
+    UnpackBudget,
     reason_of,
     unpacked_streams,
 )
 from policygen.logs.decode.object_key import kind_of_name
 from policygen.logs.source import Damage
 
-MEMBER_COST = 2_000
+MEMBER_COST = 8_000
 """Bytes of the budget that each member costs, beside its content: many small ones take time too."""
 
-_READ = TAR_BLOCK << 11
+_READ = TAR_BLOCK << 5  # tarfile copies what it has read so far for each header
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_ENTRY = b"PK\x01\x02"
 _BAD_ZIP = (
@@ -79,7 +79,7 @@ def _kind_of_member(name: str) -> str:
 # ---- zip ------------------------------------------------------------------------------------------------
 
 
-def zip_members(data: bytes, budget: Budget) -> Iterator[Member | Damage]:
+def zip_members(data: bytes, budget: UnpackBudget) -> Iterator[Member | Damage]:
     """Yield the members of a zip archive in the order of their names; damage for what cannot be read.
 
     Raises:
@@ -98,7 +98,7 @@ def zip_members(data: bytes, budget: Budget) -> Iterator[Member | Damage]:
         yield _zip_member(archive, member, budget)
 
 
-def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget) -> Member:
+def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: UnpackBudget) -> Member:
     name, size = member.filename, member.compress_size
     if member.file_size > LIMIT:
         raise BombError(f"unpacks to more than {LIMIT:,} bytes")
@@ -116,7 +116,7 @@ def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budge
 # ---- tar ------------------------------------------------------------------------------------------------
 
 
-def tar_members(data: bytes, codec: Codec | None, budget: Budget) -> Iterator[Member | Damage]:
+def tar_members(data: bytes, codec: Codec | None, budget: UnpackBudget) -> Iterator[Member | Damage]:
     """Yield the members of a tar archive in their order, then damage if the archive is not whole.
 
     A compressed archive is unpacked twice: no member is yielded before the checksums of all of them were found right.
@@ -132,7 +132,7 @@ def tar_members(data: bytes, codec: Codec | None, budget: Budget) -> Iterator[Me
     damage: Damage | None = None
     stream: Any = io.BytesIO(data)
     if codec:
-        spare = Budget(0)
+        spare = UnpackBudget(0)
         spare.left = budget.left
         for piece in unpacked_streams(data, codec, spare):
             damage = piece if isinstance(piece, Damage) else damage
@@ -154,7 +154,7 @@ def tar_members(data: bytes, codec: Codec | None, budget: Budget) -> Iterator[Me
         yield damage
 
 
-def _tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget) -> Member:
+def _tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo, budget: UnpackBudget) -> Member:
     kind = _kind_of_member(member.name) if member.isreg() else "not-a-file"
     if kind:
         return Member(member.name, member.size, kind=kind)

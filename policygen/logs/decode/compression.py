@@ -61,7 +61,7 @@ class BombError(Exception):
     """A file unpacks to more than it may."""
 
 
-class Budget:
+class UnpackBudget:
     """How much one stored file may still unpack to: all its layers and members together.
 
     Args:
@@ -112,7 +112,7 @@ def reason_of(error: Exception) -> str:
     return escape_controls(_ZLIB_WORDS.get(text, text[:1].lower() + text[1:]))
 
 
-def decompress(data: bytes, codec: Codec, budget: Budget) -> tuple[bytes, Damage | None]:
+def decompress(data: bytes, codec: Codec, budget: UnpackBudget) -> tuple[bytes, Damage | None]:
     """Return the content of all streams of a file, and what is wrong with the file.
 
     The content before a cut is used, though no checksum covers it. A stream with wrong data or a wrong checksum is left
@@ -137,7 +137,7 @@ def decompress(data: bytes, codec: Codec, budget: Budget) -> tuple[bytes, Damage
     return streams[0] if len(streams) == 1 else b"".join(streams), damage
 
 
-def unpacked_streams(data: bytes, codec: Codec, budget: Budget) -> Iterator[bytes | Damage | None]:
+def unpacked_streams(data: bytes, codec: Codec, budget: UnpackBudget) -> Iterator[bytes | Damage | None]:
     """Yield the content piece by piece, None at the sound end of each stream, and damage as the last item."""
     position = total = 0
     while position < len(data):
@@ -192,7 +192,7 @@ def is_tar(data: bytes) -> bool:
     return data[257:262] == b"ustar"
 
 
-def _gunzip(data: bytes, budget: Budget) -> bytes | None:
+def _gunzip(data: bytes, budget: UnpackBudget) -> bytes | None:
     """Return the content of a small or sound gzip file; None where the place of an error is to be looked for."""
     if len(data) * _DEFLATE_RATIO > FREE:
         return _gunzip_one_stream(data, budget)
@@ -204,7 +204,7 @@ def _gunzip(data: bytes, budget: Budget) -> bytes | None:
     return content
 
 
-def _gunzip_one_stream(data: bytes, budget: Budget) -> bytes | None:
+def _gunzip_one_stream(data: bytes, budget: UnpackBudget) -> bytes | None:
     """Return the content of a file of one sound stream that is no larger than `FREE`, None for any other."""
     stream = _new_inflater(31)
     try:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from policygen.logs.decode.compression import Budget, codec_of, decompress
+from policygen.logs.decode.compression import UnpackBudget, codec_of, decompress
 from policygen.logs.decode.json_text import VALUE, error_reason, parse_values
 from policygen.logs.decode.json_window import MEMORY, RECORD_LISTS, BadRecord, fits_in_memory
 from policygen.logs.decode.rows import NO_CALLER, record_of_row
@@ -71,7 +71,7 @@ _OTHER_FILES = {
 _FIELD = re.compile(r"`\$\.(\w+)")
 
 
-def parse_items(data: bytes, budget: Budget | None = None) -> Iterator[Item]:
+def parse_items(data: bytes, budget: UnpackBudget | None = None) -> Iterator[Item]:
     """Yield everything in a text of JSON values: one value, one per line, or one after the other.
 
     Damage is yielded once, with its offset, and so is everything that can still be told apart after it.
@@ -83,7 +83,7 @@ def parse_items(data: bytes, budget: Budget | None = None) -> Iterator[Item]:
     Raises:
         BombError: they unpack to more.
     """
-    opener = _Opener(budget or Budget(len(data)))
+    opener = _Opener(budget or UnpackBudget(len(data)))
     for value in parse_values(data):
         if isinstance(value, Record | BadRecord | Damage):
             yield value
@@ -91,14 +91,14 @@ def parse_items(data: bytes, budget: Budget | None = None) -> Iterator[Item]:
             yield from opener.items(value)
 
 
-def items_of(value: object, budget: Budget) -> Iterator[Item]:
+def items_of(value: object, budget: UnpackBudget) -> Iterator[Item]:
     """Yield everything in one decoded value, its records checked; raises as `parse_items` does."""
     return _Opener(budget).items(value)
 
 
 def unwrap(value: object) -> Iterator[Record | dict[str, Any] | PassedOver | BadRecord]:
     """Yield the records in one decoded JSON value, through all wrappers; most as dicts that are not checked yet."""
-    return _Opener(Budget(0)).unwrap(value, 0)
+    return _Opener(UnpackBudget(0)).unwrap(value, 0)
 
 
 def to_record(value: dict[str, Any]) -> Record | BadRecord:
@@ -126,7 +126,7 @@ def to_record(value: dict[str, Any]) -> Record | BadRecord:
 class _Opener:
     """Opens wrappings, within one budget."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: UnpackBudget) -> None:
         self._budget = budget
 
     def items(self, value: object) -> Iterator[Item]:
@@ -161,10 +161,10 @@ class _Opener:
             yield from self.unwrap(content, depth + 1)
         elif "eventName" in value and "eventSource" in value and not _is_notification(value):
             yield _checked_form(value)
-        elif (
-            key := next((key for key in RECORD_LISTS if isinstance(value.get(key), list)), None)
-        ) is not None:
-            yield from self.unwrap(value[key], depth)
+        elif lists := [key for key in RECORD_LISTS if isinstance(value.get(key), list)]:
+            for key in lists:
+                yield from self.unwrap(value[key], depth)
+            yield from _unknown_wrappings({key: one for key, one in value.items() if key not in lists})
         elif (refusal := refusal_of(value)) is not None:
             yield BadRecord(refusal.reason)
         elif (content := wrapped_in(value)) is not None:
@@ -173,10 +173,8 @@ class _Opener:
             yield PassedOver("other-event")
         elif is_row(value):
             yield record_of_row(value)
-        elif held := count_held_records(value):
-            keys = sanitize(", ".join(list(value)[:3]), 60)
-            reason = f"in a wrapping that policygen does not know, with the keys {keys}: unwrap it first"
-            yield from repeat(BadRecord(reason), min(held, _MAX_COUNTED))
+        elif unknown := list(_unknown_wrappings(value)):
+            yield from unknown
         elif depth == 0 and _RECORD_KEYS.isdisjoint(value):
             yield PassedOver("other-json")
         else:
@@ -236,6 +234,14 @@ class _Opener:
                 yield value
             else:
                 yield from self.unwrap(value, depth + 1)
+
+
+def _unknown_wrappings(value: dict[str, Any]) -> Iterator[BadRecord]:
+    """Yield a bad record for each record that an object holds under a key that no wrapping has."""
+    if held := count_held_records(value):
+        keys = sanitize(", ".join(list(value)[:3]), 60)
+        reason = f"in a wrapping that policygen does not know, with the keys {keys}: unwrap it first"
+        yield from repeat(BadRecord(reason), min(held, _MAX_COUNTED))
 
 
 def _is_notification(value: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,7 @@ from policygen.logs.decode.trail_file import (
     is_call_record,
     is_sound,
 )
+from policygen.logs.events.event_time import utc_time
 from policygen.logs.events.record import CheckedRecord, Record
 from policygen.logs.source import BytePattern
 
@@ -27,7 +29,7 @@ class _Pieces(msgspec.Struct, frozen=True, gc=False):
     Records: list[msgspec.Raw]
 
 
-class _CheckedFile(msgspec.Struct, frozen=True, gc=False):
+class _CheckedFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A log file of which only these fields are decoded."""
 
     Records: list[CheckedRecord]
@@ -41,19 +43,29 @@ _ESCAPED_WORD = re.compile(rb"\\u00(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)",
 """An escape of a character that the patterns of a search are made of: a letter, a digit, ``_``, ``.`` or ``-``."""
 
 
-def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | None:
+class Cut(NamedTuple):
+    """What a search of a file gives."""
+
+    records: list[Record]
+    others: int
+    """Records that were checked, and not decoded in full."""
+
+
+def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> Cut | None:
     """Return the records of a `{"Records": [...]}` text that contain a wanted pattern; None for any other text.
 
     Most files of a trail contain no match, and in most of the others only few records need to be decoded in full. But
-    every record is checked: a damaged file, a record that cannot be used and a text that JSON escapes may hide what is
-    searched for, so that the full reading has to judge them. The JSON parser alone decides where a record begins: a
-    caller can write text that looks like a record into the parameters of a call.
+    every record is checked: a damaged file, a record that cannot be used or placed in time, and a text that JSON
+    escapes may hide what is searched for, so that the full reading has to judge them. The JSON parser alone decides
+    where a record begins: a caller can write text that looks like a record into the parameters of a call.
     """
     if not data.startswith(_TRAIL_HEAD) or not is_sound(data) or _has_escaped_word(data):
         return None
     try:
         checked = _CHECKED_FILE.decode(data).Records
-        if not all(map(is_call_record, checked)):
+        if not all(map(is_call_record, checked)) or not all(
+            map(utc_time, {one.eventTime or "" for one in checked})
+        ):
             return None
         held, hits = set[int](), list[int]()
         for pattern in wanted:
@@ -62,7 +74,7 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
             else:
                 held.update([number for number, one in enumerate(checked) if pattern.of(one)])
         if not (hits or held):
-            return []
+            return Cut([], len(checked))
         pieces = _PIECES.decode(data).Records
         # The offset of the bracket before the first record, then of the comma after each record.
         sizes = accumulate([len(memoryview(piece)) for piece in pieces], initial=data.index(b"["))
@@ -73,7 +85,7 @@ def cut_records(data: bytes, wanted: Sequence[BytePattern]) -> list[Record] | No
         held.intersection_update(range(len(pieces)))
         if any(has_text_parameters(bytes(pieces[number])) for number in held):
             return None
-        return [RECORD.decode(pieces[number]) for number in sorted(held)]
+        return Cut([RECORD.decode(pieces[number]) for number in sorted(held)], len(checked) - len(held))
     except JSON_ERRORS:
         return None
 

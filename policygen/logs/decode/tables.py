@@ -11,9 +11,9 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from policygen.logs.decode.compression import Budget
+from policygen.logs.decode.compression import UnpackBudget
 from policygen.logs.decode.envelope import Item, items_of, to_record
-from policygen.logs.decode.json_window import WINDOW, BadRecord
+from policygen.logs.decode.json_window import MEMORY, WINDOW, BadRecord
 from policygen.logs.decode.rows import record_of_row
 from policygen.logs.decode.trail_file import invalid_utf8_offset
 from policygen.logs.decode.wrappings import key_word, refusal_of, text_holds_record
@@ -28,6 +28,9 @@ _RECORD_COLUMNS = ("eventjson", "cloudtrailevent", "raw", "event.original", "@me
 
 _DELIMITERS = (",", ";", "\t", "|")
 _ROWS = 1_000
+_COPIES = 3
+"""Copies of a Parquet file's unpacked content that are in memory at a time."""
+
 _BYTES_PER_ROW = 8
 """Bytes that a row of a Parquet file has at least: each has an id of its own."""
 
@@ -37,7 +40,7 @@ def looks_like_table(head: bytes) -> bool:
     return head.startswith(_PARQUET) or _csv_header(head) is not None
 
 
-def table_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
+def table_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
     """Return everything in a table of CloudTrail's events; None where the bytes are no such table.
 
     Args:
@@ -65,7 +68,7 @@ def _record_column(columns: Sequence[str]) -> str:
     return next((words[word] for word in _RECORD_COLUMNS if word in words), "")
 
 
-def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: Budget) -> Iterator[Item]:
+def _row_items(row: Mapping[str, Any], columns: Sequence[str], budget: UnpackBudget) -> Iterator[Item]:
     """Yield what one row holds: the record that stands in a column, or the one that its columns are the fields of."""
     column = _record_column(columns)
     content = row.get(column) if column else None
@@ -101,7 +104,7 @@ def _csv_header(data: bytes) -> _Header | None:
     return next((header for header in headers if _is_ours(header.columns)), None)
 
 
-def _csv_items(data: bytes, header: _Header, budget: Budget) -> Iterator[Item]:
+def _csv_items(data: bytes, header: _Header, budget: UnpackBudget) -> Iterator[Item]:
     offset = invalid_utf8_offset(data)
     if offset is not None:
         yield Damage(offset, f"not UTF-8 at byte {offset:,}")
@@ -124,7 +127,7 @@ def _csv_items(data: bytes, header: _Header, budget: Budget) -> Iterator[Item]:
 # ---- Parquet --------------------------------------------------------------------------------------------
 
 
-def _parquet_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
+def _parquet_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -141,14 +144,25 @@ def _parquet_items(data: bytes, budget: Budget) -> Iterator[Item] | None:
         return None
     if count * _BYTES_PER_ROW > max(len(data), _HEAD):
         return iter([Damage(None, f"{count:,} rows in {len(data):,} bytes cannot be events")])
-    return _parquet_rows(file, columns, budget)
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    budget.take(_COPIES * sum(group.total_byte_size for group in groups))
+    longest = max(
+        (group.column(n).total_uncompressed_size for group in groups for n in range(group.num_columns)),
+        default=1,
+    )
+    return _parquet_rows(file, columns, budget, _rows_at_once(count, longest))
 
 
-def _parquet_rows(file: Any, columns: Sequence[str], budget: Budget) -> Iterator[Item]:
+def _rows_at_once(rows: int, longest: int) -> int:
+    """Return how many rows to decode at once: each may repeat a value that is as long as its whole column."""
+    return _ROWS if min(rows, _ROWS) * longest <= MEMORY else max(1, MEMORY // 4 // max(longest, 1))
+
+
+def _parquet_rows(file: Any, columns: Sequence[str], budget: UnpackBudget, at_once: int) -> Iterator[Item]:
     import pyarrow as pa
 
     try:
-        for batch in file.iter_batches(batch_size=_ROWS):
+        for batch in file.iter_batches(batch_size=min(at_once, _ROWS)):
             for row in batch.to_pylist():
                 yield from _row_items(row, columns, budget)
     except (pa.ArrowException, OSError, ValueError) as error:

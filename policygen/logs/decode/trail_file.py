@@ -10,7 +10,7 @@ from policygen.logs.decode.byte_search import find_all
 from policygen.logs.events.record import CheckedRecord, Record
 
 
-class TrailFile(msgspec.Struct, frozen=True, gc=False):
+class TrailFile(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A log file as a trail delivers it (1.1.1)."""
 
     Records: list[Record]

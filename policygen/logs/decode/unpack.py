@@ -18,7 +18,7 @@ from policygen.logs.decode.compression import (
     CHUNK,
     LIMIT,
     BombError,
-    Budget,
+    UnpackBudget,
     codec_of,
     decompress,
     is_tar,
@@ -90,10 +90,12 @@ def read_bytes(file: StoredFile, data: bytes, size: int) -> Iterator[Batch]:
     if len(data) > LIMIT:
         yield Batch.damaged(file.name, Damage(LIMIT, f"larger than {LIMIT:,} bytes"))
     else:
-        yield from _read_packed(file, data, size, Budget(len(data)), 0)
+        yield from _read_packed(file, data, size, UnpackBudget(len(data)), 0)
 
 
-def _read_packed(file: StoredFile, data: bytes, size: int, budget: Budget, depth: int) -> Iterator[Batch]:
+def _read_packed(
+    file: StoredFile, data: bytes, size: int, budget: UnpackBudget, depth: int
+) -> Iterator[Batch]:
     """Yield the batches of bytes that were unpacked `depth` times, and may unpack to no more than the budget."""
     try:
         while (codec := codec_of(data)) and depth <= _MAX_NESTING:
@@ -120,7 +122,7 @@ def _read_packed(file: StoredFile, data: bytes, size: int, budget: Budget, depth
 
 
 def _read_damaged(
-    file: StoredFile, data: bytes, size: int, damage: Damage, budget: Budget
+    file: StoredFile, data: bytes, size: int, damage: Damage, budget: UnpackBudget
 ) -> Iterator[Batch]:
     """Yield what can be used of a file whose compression is damaged."""
     if is_zip(data) or is_tar(data) or not data:
@@ -130,7 +132,7 @@ def _read_damaged(
 
 
 def _read_members(
-    file: StoredFile, members: Iterator[Member | Damage], size: int, budget: Budget, depth: int
+    file: StoredFile, members: Iterator[Member | Damage], size: int, budget: UnpackBudget, depth: int
 ) -> Iterator[Batch]:
     """Yield the batches of an archive's members, until they unpack to more than the budget."""
     empty = True
@@ -146,7 +148,7 @@ def _read_members(
         yield Batch.passed(file.name, "empty-archive", size)
 
 
-def _read_member(name: str, member: Member, budget: Budget, depth: int) -> Iterator[Batch]:
+def _read_member(name: str, member: Member, budget: UnpackBudget, depth: int) -> Iterator[Batch]:
     if member.kind:
         yield Batch.passed(name, member.kind, member.size)
         return
@@ -165,7 +167,7 @@ def _read_member(name: str, member: Member, budget: Budget, depth: int) -> Itera
 
 
 def _read_text(
-    file: StoredFile, data: bytes, size: int, budget: Budget, damage: Damage | None = None
+    file: StoredFile, data: bytes, size: int, budget: UnpackBudget, damage: Damage | None = None
 ) -> Iterator[Batch]:
     """Yield the batches of one unpacked file; `damage` is what unpacking found."""
     if file.expects_log and is_implausible(data):
@@ -173,9 +175,9 @@ def _read_text(
         yield Batch.damaged(file.name, damage or Damage(None, what), size)
         return
     if damage is None:
-        matching = cut_records(data, file.search) if file.search else None
-        if matching is not None:
-            yield Batch(escape_controls(file.name), matching, size=size, searched=True)
+        cut = cut_records(data, file.search) if file.search else None
+        if cut is not None:
+            yield Batch(escape_controls(file.name), cut.records, size=size, searched=True, others=cut.others)
             return
         records = decode_trail_file(data)
         if records is not None:

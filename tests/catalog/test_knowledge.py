@@ -64,7 +64,7 @@ def test_a_search_for_one_role_finds_the_records_that_tell_something(source: str
         text = json.dumps({"Records": [record]}, separators=(",", ":")).encode()
         found = cut_records(text, patterns)
         assert found is not None
-        assert [one.eventName for one in found] == [event]
+        assert [one.eventName for one in found.records] == [event]
 
 
 def _spelled(service: str) -> list[str]:

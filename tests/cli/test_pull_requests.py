@@ -247,14 +247,26 @@ def test_the_action_s_steps_make_what_its_outputs_name(place: Path) -> None:
 
 
 def suggested(place: Path) -> str:
-    """The policy that suggest writes for the samples' main role: only calls that were set apart speak against it."""
+    """The policy that suggest writes for the samples' main role: nothing speaks against it."""
     return run(place, "suggest", "-r", "orders-api", *SAMPLE, "-f", "policy", "--no-plan", "-q").stdout
 
 
-@pytest.mark.parametrize(("level", "code"), [("error", 0), ("warning", 1)])
-def test_the_action_s_gate_fails_at_its_level(level: str, code: int, place: Path) -> None:
+def widened(policy: str) -> str:
+    """The policy with a permission that is neither used nor kept: a warning."""
+    document = json.loads(policy)
+    document["Statement"].append({"Effect": "Allow", "Action": "dynamodb:DeleteTable", "Resource": "*"})
+    return json.dumps(document, indent=2)
+
+
+@pytest.mark.parametrize(
+    ("level", "wide", "code"),
+    [("warning", False, 0), ("error", True, 0), ("warning", True, 1)],
+    ids=["its own suggestion", "a warning among errors", "a warning"],
+)
+def test_the_action_s_gate_fails_at_its_level(level: str, wide: bool, code: int, place: Path) -> None:
     policy = place / "-policy.json"  # a name that could be an option
-    policy.write_text(suggested(place), "utf-8")
+    text = suggested(place)
+    policy.write_text(widened(text) if wide else text, "utf-8")
     done = step(place, "Check", policy=policy.name, **{"fail-on": level})
     assert (done.stderr, done.code) == ("", code)
     assert re.match(r"::warning file=-policy\.json,line=\d+,", done.stdout)

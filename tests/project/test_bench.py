@@ -125,7 +125,7 @@ def test_our_pass_counts_what_plain_python_counts(job: str, logs: Path, tmp_path
     wanted = hot.arn if job == "one role" else ""
     assert run.output["events"] == reference.reduce(logs, wanted).roles.total()
     # The system never reports a child's peak memory as less than its parent's.
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     assert 10 < run.peak < max(1000, ours + 1)
     assert run.cpu > 0
 

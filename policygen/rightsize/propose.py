@@ -7,6 +7,7 @@ from math import ceil
 from typing import NamedTuple
 
 from policygen.errors import GateError
+from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.grants import Grant, cover_matrix, maximal, minimal_cover
 from policygen.iam.request import AccessRequest
@@ -47,7 +48,7 @@ class Demanded(NamedTuple):
 def propose(
     demanded: Demanded,
     kept: KeepResult,
-    current_actions: Mapping[str, Sequence[Statement]] | None,
+    may_stay: Mapping[str, Sequence[Statement]],
     names: tuple[str, str],
 ) -> tuple[Proposal, KeepResult]:
     """Write the documents; where they do not fit into IAM's quotas, keep the largest services whole until they do.
@@ -55,7 +56,8 @@ def propose(
     Args:
         demanded: what was observed.
         kept: what is kept without evidence.
-        current_actions: action -> the current Allow statements that grant it; None where they are not known.
+        may_stay: action -> the current Allow statements that grant it, for the services that may stay whole because no
+            decision drops a part of them.
         names: of one inline policy, and of several managed ones.
 
     Returns:
@@ -67,10 +69,13 @@ def propose(
     try:
         return _proposal(demanded, kept, names), kept
     except GateError:
-        crowded = crowded_services(kept, [keep.grant for keep in kept.keeps]) if current_actions else []
+        services = {service_of(action) for action in may_stay}
+        crowded = [
+            one for one in crowded_services(kept, [keep.grant for keep in kept.keeps]) if one in services
+        ]
         for step in range(1, _STEPS + 1):
             chosen = crowded[: ceil(len(crowded) * step / _STEPS)]
-            wider = keep_whole(kept, current_actions or {}, chosen)
+            wider = keep_whole(kept, may_stay, chosen)
             try:
                 return _proposal(demanded, wider, names), wider
             except GateError:

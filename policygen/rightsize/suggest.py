@@ -36,7 +36,7 @@ from policygen.rightsize.assess.readiness import (
 )
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
-from policygen.rightsize.decisions.apply import Dropped, drop_observed
+from policygen.rightsize.decisions.apply import Dropped, drop_observed, undecided_services
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
@@ -111,7 +111,7 @@ def suggest(
         list(observed.written), observed.grants, [one.action for one in usage.requests], demand.bounds
     )
     names = options.name, f"{options.name}-{usage.role.name or usage.role.role_id}"
-    proposal, kept = propose(demanded, kept, current_actions, names)
+    proposal, kept = propose(demanded, kept, undecided_services(rules, current_actions or {}), names)
     counts = {request: demand.requests[request].count for request in observed.written}
     kept_grants = [keep.grant for keep in kept.keeps]
     proof = prove(proposal.policies, counts, observed.written, kept_grants, current, demand.added)

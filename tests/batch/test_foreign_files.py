@@ -13,7 +13,10 @@ from tests.support.accounts import snapshot, trails_of
 from tests.support.command import READ, Done, run
 from tests.support.records import crowd, write_logs
 
-ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+ALLOW = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}],
+}
 
 
 @pytest.fixture

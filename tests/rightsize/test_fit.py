@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from policygen.errors import GateError
+from policygen.iam.evaluate import evaluate
+from policygen.iam.request import AccessRequest
 from policygen.rightsize.generate import pack
 from tests.support.golden import Case, run
 
@@ -74,3 +76,17 @@ def test_a_role_that_may_do_all_but_a_few_things_gets_a_policy_that_is_no_wider(
     assert made.proof.held
     assert not [grant for grant in made.grants if grant.action.lower().startswith(("iam:", "sqs:"))]
     assert len(made.policies) <= pack.MANAGED_COUNT
+
+
+@pytest.mark.usefixtures("small_quotas")
+@pytest.mark.parametrize("rule", ["ssm:GetParameters", "ssm:DescribeParameters"], ids=["used", "unverified"])
+def test_what_a_decision_drops_does_not_come_back_with_its_service(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "MANAGED_COUNT", 3)
+    events = [EVENT, EVENT | {"name": "GetParameters", "params": {"names": ["/a"]}}]
+    made = run(CASE | {"today": NARROW, "events": events, "drop": [rule]}, tmp_path).suggestion
+    assert any(keep.blind_spot and keep.blind_spot.id == "does-not-fit" for keep in made.keeps)
+    assert rule not in {keep.grant.action for keep in made.keeps}
+    request = AccessRequest(rule, "arn:aws:ssm:us-east-1:123456789012:parameter/a")
+    assert evaluate(request, made.policies).outcome != "ALLOWED"

@@ -128,6 +128,24 @@ def _written(statement: Statement) -> str:
 # --- Dropping --------------------------------------------------------------------------------------
 
 
+def undecided_services(
+    rules: Iterable[DecisionRule], now: Mapping[str, Sequence[Statement]]
+) -> dict[str, Sequence[Statement]]:
+    """Return the current permissions of the services of which no drop rule matches any action.
+
+    Args:
+        rules: the rules in force, from `Decisions.for_role`.
+        now: action -> the current Allow statements that grant it.
+    """
+    patterns = [rule.action for rule in rules if rule.kind == "drop"]
+    decided = {
+        arn.service_of(action)
+        for action in now
+        if any(arn.action_matches(pattern, action) for pattern in patterns)
+    }
+    return {action: now[action] for action in now if arn.service_of(action) not in decided}
+
+
 def dropped(rules: Iterable[DecisionRule], name: str, action: str, resource: str) -> DecisionRule | None:
     """Return the first rule that drops an action on everything that a Resource pattern matches, or None.
 

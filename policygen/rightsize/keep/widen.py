@@ -35,20 +35,19 @@ def crowded_services(kept: KeepResult, written: Collection[Grant]) -> list[str]:
 
 
 def keep_whole(
-    kept: KeepResult, current_actions: Mapping[str, Sequence[Statement]], services: Collection[str]
+    kept: KeepResult, may_stay: Mapping[str, Sequence[Statement]], services: Collection[str]
 ) -> KeepResult:
-    """Return the keeps with all that today grants of some services, but for what a decision or a sign took away.
+    """Return the keeps with all that may stay of some services, but for what only suspicious calls used.
 
     Args:
         kept: what is kept without evidence, and why the rest goes.
-        current_actions: action -> the current Allow statements that grant it.
+        may_stay: action -> the current Allow statements that grant it, of services that may stay whole.
         services: IAM prefixes.
     """
     chosen, removed, keeps = set(services), dict(kept.removed), {keep.grant: keep for keep in kept.keeps}
-    for action, statements in current_actions.items():
+    for action, statements in may_stay.items():
         service = service_of(action)
-        taken = removed.get(action, "")
-        if service not in chosen or taken == SET_APART or taken.startswith("dropped by "):
+        if service not in chosen or removed.get(action) == SET_APART:
             continue
         removed.pop(action, None)
         why = f"the unknown rest of {service} does not fit by names: the service stays as today"

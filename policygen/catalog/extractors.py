@@ -256,7 +256,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "base_model": base_model,
 }
 
-# A KMS encryption context shows the calling service where invokedBy is only "AWS Internal" (1.5.7, 4.5).
+# Member of a KMS encryption context -> the service that writes it (4.5).
 _CONTEXT_SERVICES = {
     "aws:s3:arn": "s3",
     "aws:dynamodb:tableName": "dynamodb",
@@ -265,23 +265,22 @@ _CONTEXT_SERVICES = {
     "aws:sns:topicArn": "sns",
     "aws:kinesis:arn": "kinesis",
     "aws:ebs:id": "ec2",
-    "aws:logs:arn": "logs",
     "SecretARN": "secretsmanager",
     "PARAMETER_ARN": "ssm",
 }
 
 
 def via_service(call: Call) -> str:
-    """Return the value of ``kms:ViaService``, ``s3.eu-west-1.amazonaws.com``; "" for a direct call."""
-    if not call.via:
+    """Return the value of ``kms:ViaService``, ``s3.eu-west-1.amazonaws.com``; "" where the record does not tell it.
+
+    `invokedBy` may name a service further back (1.5.12), so the encryption context has to name the same one.
+    """
+    context = call.params.get("encryptionContext")
+    known = context if isinstance(context, Mapping) else {}
+    name = call.via.removesuffix(".cn").removesuffix(".amazonaws.com")
+    if name not in {service for key, service in _CONTEXT_SERVICES.items() if key in known}:
         return ""
-    name = call.via.removesuffix(".amazonaws.com")
-    if name == "AWS Internal":
-        context = call.params.get("encryptionContext")
-        known = context if isinstance(context, Mapping) else {}
-        name = next((service for key, service in _CONTEXT_SERVICES.items() if key in known), "")
-    suffix = "amazonaws.com.cn" if call.partition == "aws-cn" else "amazonaws.com"
-    return f"{name}.{call.region}.{suffix}" if name else ""
+    return f"{name}.{call.region}.amazonaws.com"  # in all partitions
 
 
 BUILTINS: Mapping[str, Callable[[Call], str]] = {

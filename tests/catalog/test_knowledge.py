@@ -7,6 +7,7 @@ import json
 import pytest
 
 from policygen.catalog.call import Call
+from policygen.catalog.extractors import via_service
 from policygen.catalog.knowledge import NOTHING_KNOWN, Fact, fact_of_arn, facts_in_text
 from policygen.catalog.learning import facts_of
 from policygen.catalog.rule_model import ServiceRules
@@ -145,3 +146,24 @@ def test_a_condition_is_left_out_where_one_record_does_not_show_the_key() -> Non
     assert sent_conditions("cloudwatch:PutMetricData", [request("A"), request()]) == ()
     assert sent_conditions("cloudwatch:PutMetricData", [request("A", "B")]) == ()
     assert sent_conditions("cloudwatch:GetMetricData", [request("A")]) == ()
+
+
+@pytest.mark.parametrize(
+    ("via", "region", "member", "expected"),
+    [
+        ("s3.amazonaws.com", "eu-west-1", "aws:s3:arn", "s3.eu-west-1.amazonaws.com"),
+        ("s3.amazonaws.com.cn", "cn-north-1", "aws:s3:arn", "s3.cn-north-1.amazonaws.com"),
+        ("secretsmanager.amazonaws.com", "us-east-1", "SecretARN", "secretsmanager.us-east-1.amazonaws.com"),
+        ("logs.amazonaws.com", "us-east-1", "aws:kinesis:arn", ""),
+        ("AWS Internal", "us-east-1", "aws:s3:arn", ""),
+        ("rds.amazonaws.com", "us-east-1", "something", ""),
+        ("", "us-east-1", "aws:s3:arn", ""),
+    ],
+)
+def test_kms_sees_a_service_only_where_two_fields_name_it(
+    via: str, region: str, member: str, expected: str
+) -> None:
+    call = Call(
+        "kms.amazonaws.com", "Decrypt", region, ACCOUNT, params={"encryptionContext": {member: "x"}}, via=via
+    )
+    assert via_service(call) == expected

@@ -168,12 +168,19 @@ def _trust(role: Role | None) -> dict[str, Any] | None:
 
 
 def _change(change: Change) -> dict[str, Any]:
+    decided = change.decided_by
+    by = (
+        {"rule": decided.rule, "source": decided.source, "confidence": decided.confidence}
+        if decided
+        else None
+    )
     return {
         "action": change.action,
         "kind": change.kind,
         "now": list(change.now),
         "proposed": list(change.proposed),
         "why": change.why,
+        **({"decided_by": by} if by else {}),
     }
 
 

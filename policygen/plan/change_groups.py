@@ -12,6 +12,14 @@ from policygen.iam.arn import service_of
 from policygen.rightsize.assess.changes import Kind
 
 
+class DecidedBy(msgspec.Struct, frozen=True):
+    """What decides that an action goes."""
+
+    rule: str
+    source: str = ""
+    confidence: str = "high"
+
+
 class PlanChange(msgspec.Struct, frozen=True):
     """What becomes of one action."""
 
@@ -20,6 +28,8 @@ class PlanChange(msgspec.Struct, frozen=True):
     now: tuple[str, ...]
     proposed: tuple[str, ...]
     why: str
+    decided_by: DecidedBy | None = None
+    """None where the action stays, and in plans of versions that did not say."""
 
     @property
     def service(self) -> str:

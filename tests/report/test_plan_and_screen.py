@@ -75,6 +75,7 @@ LATER_FIELDS = {
     ("decisions", "reasons"),
     ("reading", "audit"),
     ("needs",),
+    ("changes", 0, "decided_by"),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 
@@ -197,6 +198,9 @@ def test_a_plan_of_an_older_version_is_read_and_its_stored_screen_is_ignored(rol
         for name, value in plan.items()
     }
     old["asides"] = [{key: one for key, one in aside.items() if key != "events"} for aside in plan["asides"]]
+    old["changes"] = [
+        {key: one for key, one in change.items() if key != "decided_by"} for change in plan["changes"]
+    ]
     old["screen"] = {"short": "what it said once\n", "all": "what it said once\n"}
     assert problems(json.dumps({key: one for key, one in old.items() if key != "needs"})) == []
     found = read_plan(json.dumps(old).encode(), "plan.json")

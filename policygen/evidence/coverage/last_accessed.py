@@ -21,6 +21,9 @@ from policygen.catalog.visibility import visibility_of
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.logs.window import Window
 
+LAST_ACCESSED = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html"
+"""AWS's page on what the report counts and for how long."""
+
 LastAccessedKind = Literal["used_unseen", "used_outside", "idle", "silent"]
 
 Sightings = Mapping[str, Collection[tuple[str, str]]]

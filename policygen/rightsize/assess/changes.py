@@ -14,6 +14,7 @@ from policygen.iam import arn
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
+from policygen.rightsize.removal import Removal
 
 Kind = Literal["narrowed", "unchanged", "kept", "unknown", "removed", "added", "missing"]
 
@@ -28,6 +29,8 @@ class Change(NamedTuple):
     proposed: tuple[str, ...]
     """Resource patterns of the new policy; () where the action is removed."""
     why: str
+    decided_by: Removal | None = None
+    """What decides that it goes; None where it stays, or was not asked about."""
 
     @property
     def service(self) -> str:
@@ -40,7 +43,7 @@ def compare(
     grants: Iterable[Grant],
     kept: Mapping[Grant, tuple[Kind, str]],
     missing: Collection[str] = (),
-    removed: Mapping[str, str] | None = None,
+    removed: Mapping[str, Removal] | None = None,
 ) -> tuple[Change, ...]:
     """Return the change of every action that the current or the new policies allow, sorted by action.
 
@@ -49,7 +52,7 @@ def compare(
         grants: the grants of the new policies.
         kept: grants without evidence -> why they stay; grants beyond the current policies -> why they were added.
         missing: actions that were seen in use, but not as the current policies allow them.
-        removed: action -> why it need not be kept, where there is another reason than no calls.
+        removed: action -> what decides that it goes, where there is another reason than no calls.
     """
     removed = removed or {}
     proposed: dict[str, list[Grant]] = {}
@@ -69,21 +72,23 @@ def compare(
         members = proposed.get(folded)
         new: tuple[str, ...] = ()
         kind: Kind = "removed"
+        decided_by = None
         if members:
             new = _together((g.excluded or (g.resource,), bool(g.excluded)) for g in members)
             kind, why = _kind(now, new, members, kept)
         elif action in missing:
             kind, why = "missing", "seen on resources that today's policies do not allow"
         else:
-            why = removed.get(action, _UNSEEN)
-        changes.append(Change(action, kind, now, new, why))
+            decided_by = removed.get(action, _UNSEEN)
+            why = decided_by.why
+        changes.append(Change(action, kind, now, new, why, decided_by))
     return tuple(changes)
 
 
 _MOST_PAIRS = (
     1_000  # of exceptions that are compared; beyond it, the exceptions of the first statement are shown
 )
-_UNSEEN = f"{VISIBLE}, 0 calls"
+_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs")
 
 
 def _kind(

@@ -17,6 +17,7 @@ from policygen.rightsize.decisions.apply import (
     unused_rules,
 )
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.removal import Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,14 @@ class DecisionEffects:
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
 
-    def reasons(self) -> dict[str, str]:
+    def reasons(self) -> dict[str, Removal]:
         """Return action -> why it goes although it is needed, so that the reason is not "0 calls"."""
-        return {
-            loss.action: f"{'used' if isinstance(loss, DroppedInUse) else 'needed'}, and dropped by {loss.rule.where}"
-            for loss in self.losses
-        }
+        return {loss.action: _removal(loss) for loss in self.losses}
+
+
+def _removal(loss: Loss) -> Removal:
+    had = "used" if isinstance(loss, DroppedInUse) else "needed"
+    return Removal(f"{had}, and dropped by {loss.rule.where}", "decision", loss.rule.where)
 
 
 def decision_effects(

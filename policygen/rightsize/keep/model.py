@@ -9,6 +9,7 @@ from typing import Literal
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.grants import Grant
 from policygen.rightsize.decisions.apply import DroppedNeeds
+from policygen.rightsize.removal import Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class KeepResult:
     """What stays without evidence, and why the rest of the current permissions goes."""
 
     keeps: tuple[Keep, ...]
-    removed: Mapping[str, str] = field(default_factory=dict)
-    """Action -> why its absence from the logs means something, or which decision drops it."""
+    removed: Mapping[str, Removal] = field(default_factory=dict)
+    """Action -> what decides that it goes: its absence from the logs, a witness, a decision."""
     seasonal: Mapping[str, str] = field(default_factory=dict)
     """Kept action -> what IAM saw of it before or after the window."""
     last_accessed: Mapping[str, str] = field(default_factory=dict)

@@ -39,6 +39,8 @@ from policygen.rightsize.keep.event_sources import features, unknown_sources
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.unobservable import keep_unobservable
+from policygen.rightsize.keep.witness import RoleFacts
+from policygen.rightsize.removal import Removal
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
 """Actions by which an agent on an instance shows itself in the logs."""
@@ -79,12 +81,9 @@ def keep_without_evidence(
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
     unobservable = keep_unobservable(
-        current_actions,
-        coverage,
+        RoleFacts(usages, coverage, current, current_actions, _role_report(usages, coverage, current)),
         _settled_actions(platform, coverage, min_days),
-        usage.requests,
         _unmapped_services(usage, current),
-        last_accessed=_role_report(usages, coverage, current),
         unread=unread_regions(attempts(current.last), usage.window, coverage.regions) if current.last else {},
         min_days=min_days,
     )
@@ -98,7 +97,8 @@ def keep_without_evidence(
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
-        removed |= {action: SET_APART for action in removed if action in used}
+        apart = Removal(SET_APART, "set-apart")
+        removed |= {action: apart for action in removed if action in used}
     return replace(
         unobservable,
         # What is carried over was used: `drop_observed` has decided about it before.
@@ -209,14 +209,15 @@ def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str)
 
 def _drop(
     keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str
-) -> tuple[list[Keep], dict[str, str]]:
+) -> tuple[list[Keep], dict[str, Removal]]:
     """Return the keeps that no drop rule drops, and for the actions of the others the reason."""
     left: list[Keep] = []
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Removal] = {}
     for keep in keeps:
         rule = dropped(rules, role, keep.grant.action, keep.grant.resource)
         if rule:
-            reasons[keep.grant.action] = f"dropped by {rule.where}: {rule.reason}"
+            why = f"dropped by {rule.where}: {rule.reason}"
+            reasons[keep.grant.action] = Removal(why, "decision", rule.where)
         else:
             left.append(keep)
     return left, reasons

@@ -7,52 +7,50 @@ of a role is in `platform`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
-from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.event_set import GLOBAL
-from policygen.evidence.coverage.last_accessed import LastAccessedFinding
-from policygen.evidence.coverage.observability import AbsenceVerdict
-from policygen.evidence.coverage.role_report import RoleReport
+from policygen.evidence.coverage.last_accessed import LAST_ACCESSED, LastAccessedFinding
+from policygen.evidence.coverage.observability import VISIBLE
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
-from policygen.iam.request import AccessRequest
 from policygen.rightsize.keep.model import Keep, KeepResult
+from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
+from policygen.rightsize.keep.witnesses import WITNESSES
+from policygen.rightsize.removal import Removal
 
 
 def keep_unobservable(
-    current_actions: Mapping[str, Sequence[Statement]],
-    coverage: Coverage,
+    facts: RoleFacts,
     settled: frozenset[str],
-    used: Collection[AccessRequest],
     unmapped: Collection[str] = (),
     *,
-    last_accessed: RoleReport | None = None,
     unread: Mapping[str, str] | None = None,
     min_days: int = 0,
 ) -> KeepResult:
     """Decide for each current permission whether its absence from the logs means that it is not used.
 
     Args:
-        current_actions: action -> the current Allow statements that grant it.
-        coverage: what the logs could have shown.
+        facts: the role, its current permissions, and what was read.
         settled: actions whose need is known from configuration, so that they are not kept whole.
-        used: observed requests.
         unmapped: IAM prefixes of services with a call that could not be mapped.
-        last_accessed: IAM's last-accessed report of the role; None where it was not read.
         unread: region in which the role works and of which nothing was read -> how that is known.
         min_days: days for which a permission must have been visible before its absence means anything.
     """
-    builder = _KeepBuilder(coverage, used, unmapped, last_accessed, unread or {}, min_days)
-    asked = [action for action in current_actions if action not in settled]
+    builder = _KeepBuilder(facts, unmapped, unread or {}, min_days)
+    asked = [action for action in facts.current_actions if action not in settled]
     # First what can be asked for by itself: what comes along with other calls is judged by them.
-    for action in sorted(asked, key=_comes_along):
-        builder.add(action, current_actions[action])
+    for along in (0, 1):
+        for action in asked:
+            if _comes_along(action) == along:
+                builder.add(action, facts.current_actions[action])
+        builder.ask_witnesses()
     return builder.result()
 
 
@@ -71,19 +69,15 @@ class _KeepBuilder:
     """Sorts actions into kept and removed, one by one, each on the resources that its statements name."""
 
     def __init__(
-        self,
-        coverage: Coverage,
-        used: Collection[AccessRequest],
-        unmapped: Collection[str],
-        last_accessed: RoleReport | None,
-        unread: Mapping[str, str],
-        min_days: int,
+        self, facts: RoleFacts, unmapped: Collection[str], unread: Mapping[str, str], min_days: int
     ) -> None:
+        used = facts.usages[0].requests
         self._keeps: list[Keep] = []
-        self._removed: dict[str, str] = {}
+        self._removed: dict[str, Removal] = {}
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
-        self._coverage, self._unmapped, self._last_accessed = coverage, unmapped, last_accessed
+        self._facts = facts
+        self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
         self._places: dict[int, list[_Place]] = {}
         hidden = hidden_pass_role()
@@ -93,6 +87,9 @@ class _KeepBuilder:
         self._carriers: dict[tuple[str, str], str] = {}
         """(service, event) -> an action that may have been used, unseen, by such a call."""
         self._min_days = min_days
+        self._seen = {request.action for usage in facts.usages for request in usage.requests}
+        self._open: Counter[str] = Counter()
+        """Action -> its keeps."""
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
@@ -112,20 +109,50 @@ class _KeepBuilder:
             places = self._places[id(statements)] = places_of(statements)
         said = report.why if report and report.kind != "silent" else ""
         for resource, conditions, excluded in places:
-            blind_spot, why = (doubt, "") if doubt else self._absence(action, resource, report)
+            blind_spot, removal = (doubt, None) if doubt else self._absence(action, resource, report)
             blind_spot = blind_spot or carried
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
                 self._keeps.append(Keep(grant, "unknown", blind_spot.why, blind_spot))
-                self._carry(action, blind_spot)
+                self._open[action] += 1
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
                     said = f"{report.why}; it does not track {elsewhere}"
             else:
-                self._removed.setdefault(action, why)
+                self._removed.setdefault(action, removal or _UNSEEN)
         if said:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
+
+    # --- What witnesses know ---
+
+    def ask_witnesses(self) -> None:
+        """Ask the witnesses about all that is kept so far, until none decides anything more.
+
+        What one decides may be what another waited for. What still stays may have brought other permissions along.
+        """
+        while True:
+            decided = {
+                keep.grant: removal for keep in self._keeps if (removal := self._ask(keep)) is not None
+            }
+            if not decided:
+                break
+            self._keeps = [keep for keep in self._keeps if keep.grant not in decided]
+            for grant, removal in decided.items():
+                self._open[grant.action] -= 1
+                self._removed.setdefault(grant.action, removal)
+        for keep in self._keeps:
+            if keep.blind_spot:
+                self._carry(keep.grant.action, keep.blind_spot)
+
+    def _ask(self, keep: Keep) -> Removal | None:
+        if keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
+            return None
+        asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
+        return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
+
+    def _may_have_been_used(self, action: str) -> bool:
+        return action in self._seen or self._open[action] > 0
 
     # --- What comes along with other calls ---
 
@@ -170,18 +197,20 @@ class _KeepBuilder:
 
     # --- What an absence means ---
 
-    def _absence(self, action: str, resource: str, report: LastAccessedFinding | None) -> AbsenceVerdict:
+    def _absence(
+        self, action: str, resource: str, report: LastAccessedFinding | None
+    ) -> tuple[BlindSpot | None, Removal | None]:
         """Decide what the absence of calls on a resource means, by the logs and by IAM's report."""
         if report and report.kind in _USED:
             spot, remedy = _USED[report.kind]
-            return AbsenceVerdict(BlindSpot(spot, action, report.why, remedy), "")
+            return BlindSpot(spot, action, report.why, remedy), None
         found = self._coverage.absence(action, resource, self._min_days)
         blind_spot = found.blind_spot or self._unread_region(action, resource)
         if blind_spot is None:
-            return found
-        if self._is_idle(action, resource, report):
-            return AbsenceVerdict(None, report.why if report else "")
-        return AbsenceVerdict(blind_spot, "")
+            return None, Removal(found.why, "logs")
+        if report and self._is_idle(action, resource, report):
+            return None, Removal(report.why, "last-accessed", LAST_ACCESSED)
+        return blind_spot, None
 
     def _unread_region(self, action: str, resource: str) -> BlindSpot | None:
         """Return a blind spot where the role works in a region of which nothing was read; None where it does not."""
@@ -196,9 +225,9 @@ class _KeepBuilder:
                 return BlindSpot("region-not-read", action, why, f"give the files of {region} to --logs")
         return None
 
-    def _is_idle(self, action: str, resource: str, report: LastAccessedFinding | None) -> bool:
+    def _is_idle(self, action: str, resource: str, report: LastAccessedFinding) -> bool:
         """Return whether IAM's silence proves that a permission that the logs do not show is not used."""
-        if report is None or report.kind != "idle" or self._last_accessed is None:
+        if report.kind != "idle" or self._last_accessed is None:
             return False
         if not self._last_accessed.is_long_enough(report, self._min_days) or self._untracked(
             report, resource
@@ -218,6 +247,8 @@ _USED = {
 """Kind of finding -> the blind spot that an attempt proves, and its remedy."""
 
 _PASSES = ("iam", "any call that passes a role")
+
+_UNSEEN = Removal(f"{VISIBLE}, 0 calls", "logs")
 
 _MAY_BE_CALLED = frozenset(
     {

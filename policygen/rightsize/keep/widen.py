@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from policygen.evidence.anomalies import SET_APART
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, maximal
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.unobservable import places_of
+from policygen.rightsize.removal import Removal
 
 
 def crowded_services(kept: KeepResult, written: Collection[Grant]) -> list[str]:
@@ -47,7 +47,7 @@ def keep_whole(
     chosen, removed, keeps = set(services), dict(kept.removed), {keep.grant: keep for keep in kept.keeps}
     for action, statements in may_stay.items():
         service = service_of(action)
-        if service not in chosen or removed.get(action) == SET_APART:
+        if service not in chosen or _is_set_apart(removed.get(action)):
             continue
         removed.pop(action, None)
         why = f"the unknown rest of {service} does not fit by names: the service stays as today"
@@ -57,3 +57,7 @@ def keep_whole(
             keeps.setdefault(grant, Keep(grant, "unknown", why, spot))
     left = tuple(keeps[grant] for grant in sorted(set(maximal(keeps))))
     return replace(kept, keeps=left, removed=removed)
+
+
+def _is_set_apart(removal: Removal | None) -> bool:
+    return removal is not None and removal.rule == "set-apart"

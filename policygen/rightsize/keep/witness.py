@@ -1,0 +1,62 @@
+"""What decides about a permission where the logs and IAM's report cannot: a witness beside them.
+
+A witness knows one kind of reason why a permission cannot have been used, although no log would have shown it: the
+action is retired, only a service asks for it, nothing of its kind exists. It is asked only where nothing proves a use,
+and it says nothing where it does not know. One witness is one module in `witnesses/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from policygen.account.current import CurrentAccess
+from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.evidence.coverage.coverage import Coverage
+from policygen.evidence.coverage.role_report import RoleReport
+from policygen.evidence.usage import Usage
+from policygen.iam.document import Statement
+from policygen.iam.grants import Grant
+from policygen.rightsize.removal import Removal
+
+USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call"})
+"""Blind spots that no witness can lift: something says that the permission, or one of its service, was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What a witness may look at: the role, its account, and what was read of both."""
+
+    usages: Sequence[Usage]
+    """What the role did; second, what it did in calls that were set apart."""
+    coverage: Coverage
+    """What the logs could have shown."""
+    current: CurrentAccess
+    """The role's policies, trust and configuration, and the account around it."""
+    current_actions: Mapping[str, Sequence[Statement]]
+    """Action -> the current Allow statements that grant it."""
+    report: RoleReport | None = None
+    """IAM's last-accessed report; None where it was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The question to a witness: was this permission used where nothing would have shown it?"""
+
+    grant: Grant
+    """One action on one of the resources that today's statements name."""
+    blind_spot: BlindSpot
+    """Why the logs cannot tell."""
+    facts: RoleFacts
+    may_have_been_used: Callable[[str], bool]
+    """Whether the role may have used another action, by all that is decided so far: it was seen, or its own use could
+    not have been seen."""
+
+    @property
+    def action(self) -> str:
+        """The action, ``service:Name``."""
+        return self.grant.action
+
+
+Witness = Callable[[Asked], Removal | None]
+"""Returns why the permission is not needed; None where the witness cannot tell."""

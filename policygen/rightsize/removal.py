@@ -1,0 +1,20 @@
+"""Why a permission goes: the rule that decides so, where the rule comes from, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Confidence = Literal["high", "medium"]
+
+
+class Removal(NamedTuple):
+    """What decides that a permission of today is not needed."""
+
+    why: str
+    """One clause for people."""
+    rule: str
+    """What decides: ``logs``, ``last-accessed``, ``decision``, ``set-apart``, or the name of a witness's rule."""
+    source: str = ""
+    """Where the rule comes from: a URL, or what was read; "" where `why` says all."""
+    confidence: Confidence = "high"
+    """``medium`` where an exception is possible that nobody has seen."""

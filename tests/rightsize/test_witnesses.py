@@ -1,0 +1,75 @@
+"""Witnesses decide what the logs cannot: one after the other, and never against a sign of use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from policygen.rightsize.analysis import Analysis, conclude
+from policygen.rightsize.keep import unobservable
+from policygen.rightsize.keep.witness import USE_PROVED, Asked, Witness
+from policygen.rightsize.removal import Removal
+from tests.support.golden import rendered
+from tests.support.samples import sample
+
+READS, ITERATOR = "dynamodb:GetRecords", "dynamodb:GetShardIterator"
+"""Two data-plane actions of the sample role whose data events are off."""
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *witnesses: Witness) -> Analysis:
+    monkeypatch.setattr(unobservable, "WITNESSES", witnesses)
+    return conclude(sample("orders-api", today=True).observed)
+
+
+def unverified(analysis: Analysis) -> set[str]:
+    return {keep.grant.action for keep in analysis.suggestion.keeps if keep.kind == "unknown"}
+
+
+def test_what_a_witness_decides_goes_and_the_plan_says_by_which_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_streams(asked: Asked) -> Removal | None:
+        if asked.action != READS:
+            return None
+        return Removal("no table has a stream", "existence", "https://example.com/streams", "medium")
+
+    before, after = told(monkeypatch), told(monkeypatch, no_streams)
+    assert unverified(before) - unverified(after) == {READS}
+    changes = {one["action"]: one for one in json.loads(rendered("json", after))["changes"]}
+    assert changes[READS]["kind"] == "removed"
+    assert changes[READS]["why"] == "no table has a stream"
+    assert changes[READS]["decided_by"] == {
+        "rule": "existence",
+        "source": "https://example.com/streams",
+        "confidence": "medium",
+    }
+
+
+def test_one_witness_may_wait_for_what_another_decides_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_need_an_iterator(asked: Asked) -> Removal | None:
+        if asked.action == READS and not asked.may_have_been_used(ITERATOR):
+            return Removal("nobody can read without an iterator", "asked-with")
+        return None
+
+    def no_iterator(asked: Asked) -> Removal | None:
+        return Removal("no table has a stream", "existence") if asked.action == ITERATOR else None
+
+    alone = told(monkeypatch, reads_need_an_iterator)
+    both = told(monkeypatch, reads_need_an_iterator, no_iterator)
+    assert READS in unverified(alone)
+    assert unverified(alone) - unverified(both) == {READS, ITERATOR}
+
+
+def test_no_witness_is_asked_where_something_says_that_the_permission_was_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    met: set[str] = set()
+
+    def listening(asked: Asked) -> Removal | None:
+        met.add(asked.blind_spot.id)
+        return None
+
+    kept = told(monkeypatch, listening).suggestion.keeps
+    spots = {keep.blind_spot.id for keep in kept if keep.blind_spot and keep.kind == "unknown"}
+    assert "used-outside-window" in spots
+    assert "data-events-off" in met
+    assert not met & USE_PROVED

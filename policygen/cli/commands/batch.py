@@ -126,9 +126,9 @@ def command(
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on)
-    current = open_account(account.live_by_default(logs), notify)
-    source = open_logs(logs, account.profile, read, digests, notify)
     choice = roles.role_filter
+    current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
+    source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
             evidence = read_logs(source, spill, choice, observe, options)

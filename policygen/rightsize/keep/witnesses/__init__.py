@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from policygen.rightsize.keep.witness import Witness
+from policygen.rightsize.keep.witnesses.code import code_is_silent
 
-WITNESSES: tuple[Witness, ...] = ()
+WITNESSES: tuple[Witness, ...] = (code_is_silent,)

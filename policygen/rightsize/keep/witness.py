@@ -37,6 +37,8 @@ class RoleFacts:
     """Action -> the current Allow statements that grant it."""
     report: RoleReport | None = None
     """IAM's last-accessed report; None where it was not read."""
+    from_console: bool = False
+    """Whether any call came from the AWS console or a browser."""
 
 
 @dataclass(frozen=True, slots=True)

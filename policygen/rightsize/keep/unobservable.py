@@ -161,7 +161,7 @@ class _KeepBuilder:
         return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
 
     def _may_have_been_used(self, action: str) -> bool:
-        return action in self._seen or self._open[action] > 0
+        return action in self._seen or action in self._facts.needed or self._open[action] > 0
 
     # --- What comes along with other calls ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policygen.rightsize.keep.witness import Witness
-from policygen.rightsize.keep.witnesses.code import code_is_silent
+from policygen.rightsize.keep.witnesses.action_class import action_class_witness
+from policygen.rightsize.keep.witnesses.code import code_witness
 
-WITNESSES: tuple[Witness, ...] = (code_is_silent,)
+WITNESSES: tuple[Witness, ...] = (action_class_witness, code_witness)

@@ -100,7 +100,7 @@ def reach_of(codes: tuple[FunctionCode, ...], granted: frozenset[str]) -> CodeRe
     return CodeReach(frozenset(operations), frozenset(actions), frozenset(forwarded), unknown)
 
 
-def code_is_silent(asked: Asked) -> Removal | None:
+def code_witness(asked: Asked) -> Removal | None:
     """Decide that an action is not needed because no code of the role asks for it; None where code cannot tell."""
     current = asked.facts.current
     codes = _all_code(current, asked.facts.usages[0]) if current.code else ()

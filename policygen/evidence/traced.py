@@ -254,6 +254,8 @@ def traced_actions(usage: Usage) -> dict[str, str]:
 
 def _clause(resources: list[str]) -> str:
     if not resources:
-        return f"{SEEN}, which names no resource: today's stay"
+        return f"{SEEN}, which names no resource: all of today stay"
     more = f" and {len(resources) - 1} more" if len(resources) > 1 else ""
-    return f"{SEEN} on {sanitize(resources[0], 120)}{more}; that no trace names others proves nothing: today's stay"
+    return (
+        f"{SEEN} on {sanitize(resources[0], 120)}{more}; others stay as today, since traces prove no absence"
+    )

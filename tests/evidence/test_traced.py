@@ -13,6 +13,7 @@ from policygen.account.snapshot import to_account
 from policygen.logs.traces.read import read_traces
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
+from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.explain import explain
 from tests.support.accounts import snapshot, trails_of
@@ -110,6 +111,10 @@ def test_screen_and_explanation_say_that_a_trace_shows_it(tmp_path: Path) -> Non
     assert told.verdict == "kept"
     assert list(told.use.events) == ["dynamodb.amazonaws.com GetItem, seen in a trace"]
     assert told.keeps[0].why.startswith("seen in a trace")
+    said = render_explanation_text(told)
+    assert "in traces  1 call on table/carts" in said
+    assert "log data events" not in said, "there is nothing left to find out"
+    assert json.loads(render_explanation_json(told))["in_traces"][0]["count"] == 1
 
 
 def test_a_traced_call_that_names_nothing_keeps_the_resources_of_today(tmp_path: Path) -> None:

@@ -151,6 +151,17 @@ def is_counted(action: str) -> bool:
     return kind == "no-event" and has_operations(action.partition(":")[0])
 
 
+@lru_cache(maxsize=65536)
+def explains_attempts(action: str) -> bool:
+    """Return whether an attempt that IAM saw at a service may be a call for this action alone, by what AWS says.
+
+    What comes along with other calls, and what no known operation asks for, explains none.
+    """
+    if action.lower() in {name.lower() for name in last_accessed_facts()["api_calls"]["actions"]}:
+        return True
+    return visibility_of(action).kind not in ("implied", "no-event") and is_counted(action)
+
+
 # --- Times -----------------------------------------------------------------------------------------
 
 

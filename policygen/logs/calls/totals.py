@@ -81,6 +81,8 @@ class Totals(msgspec.Struct):
     """``read`` and ``write`` -> management events."""
     account_days: Counter[str] = msgspec.field(default_factory=Counter)
     """``ACCOUNT DATE`` -> records delivered to an account; empty where a source gives sums only."""
+    region_days: Counter[str] = msgspec.field(default_factory=Counter)
+    """``REGION DATE`` -> events of any caller; empty where a source gives sums only."""
     facts: Counter[Fact] = msgspec.field(default_factory=Counter)
     """What records of any caller tell of names in other records -> how many do."""
     change_events: list[ChangeEvent] = msgspec.field(default_factory=list)

@@ -15,8 +15,7 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.arn import service_of
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, maximal
-from policygen.rightsize.keep.model import Keep, KeepResult
-from policygen.rightsize.keep.unobservable import places_of
+from policygen.rightsize.keep.model import Keep, KeepResult, places_of
 from policygen.rightsize.removal import Removal
 
 

@@ -270,6 +270,7 @@ def _coverage(
         data_seen=counts.totals.data_types,
         management=counts.totals.management,
         region_days=counts.totals.region_days,
+        created=counts.totals.created,
     )
 
 

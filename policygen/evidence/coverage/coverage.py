@@ -123,6 +123,7 @@ def coverage_of(
     data_seen: Mapping[str, int] | None = None,
     management: Mapping[str, int] | None = None,
     region_days: Iterable[str] = (),
+    created: Mapping[str, int] | None = None,
 ) -> Coverage:
     """Work out the coverage of a window.
 
@@ -137,6 +138,7 @@ def coverage_of(
         data_seen: data event type -> events of any caller read in the window.
         management: ``read`` and ``write`` -> management events of any caller that were read.
         region_days: ``REGION DATE`` of the events read.
+        created: ``SOURCE NAME`` -> events of any caller that made what roles connect to.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -160,6 +162,7 @@ def coverage_of(
         first_day=min((day for day in days if window.holds(day)), default=""),
         management=management,
         region_days=frozenset(region_days),
+        created=frozenset(_split(name) for name, events in (created or {}).items() if events > 0),
         filters=filters_of(one for period in periods for states in period.trails for one in states),
     )
     if trails is None:
@@ -181,6 +184,11 @@ def _trail_periods(
         whys = [f"{trail.name}: {s.why}" for trail, s in now if s.why and s.start == start_]
         periods.append(TrailPeriod(start_, end, tuple(s.trails for _, s in now), "; ".join(whys)))
     return tuple(periods)
+
+
+def _split(name: str) -> tuple[str, str]:
+    source, _, event = name.partition(" ")
+    return source, event
 
 
 def _regions(active: Sequence[Trail]) -> frozenset[str] | None:

@@ -109,6 +109,8 @@ class ObservabilityRules:
     """``read`` and ``write`` -> management events of any caller that were read; None where they were not counted."""
     region_days: frozenset[str] = frozenset()
     """``REGION DATE`` of the events read; empty where they were not counted so."""
+    created: frozenset[tuple[str, str]] = frozenset()
+    """eventSource and name of events, of anybody, that made what roles connect to (`catalog.reach`)."""
 
     @property
     def active_trails(self) -> list[Trail]:

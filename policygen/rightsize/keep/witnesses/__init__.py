@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from policygen.rightsize.keep.witness import Witness
+from policygen.rightsize.keep.witnesses.existence import nothing_exists, out_of_reach
 
-WITNESSES: tuple[Witness, ...] = ()
+WITNESSES: tuple[Witness, ...] = (nothing_exists, out_of_reach)

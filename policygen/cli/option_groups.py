@@ -128,6 +128,13 @@ class AccountInput:
             "--live", help="Read today's policies from AWS (read-only); so without --logs and --snapshot."
         ),
     ] = False
+    last_accessed: Annotated[
+        bool,
+        typer.Option(
+            "--last-accessed/--no-last-accessed",
+            help="With --live: also IAM's own record of what was used last.",
+        ),
+    ] = True
     profile: Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")] = ""
 
     def live_by_default(self, logs: LogInput) -> Self:

@@ -126,9 +126,9 @@ def command(
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on)
-    current = open_account(account.live_by_default(logs), notify)
-    source = open_logs(logs, account.profile, read, digests, notify)
     choice = roles.role_filter
+    current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
+    source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
             evidence = read_logs(source, spill, choice, observe, options)
@@ -238,27 +238,14 @@ def check_losses(table: BatchTable, *, although_used: bool) -> None:
     Raises:
         GateError: PG-E480, calls of some role will fail, and nobody said that they are to.
     """
-    from policygen.cli.console import log_line
-    from policygen.errors import GateError
+    from policygen.cli.output import warn_or_refuse
     from policygen.text import pluralize
 
     losing = [row for row in table.rows if row.losses]
-    if not losing:
-        return
-    what = (
-        f"decisions drop {pluralize(sum(row.losses for row in losing), 'needed permission')}: calls will fail"
-    )
+    dropped = pluralize(sum(row.losses for row in losing), "needed permission")
     lines = [f"{row.role}: {pluralize(row.losses, 'needed permission')}, named in its plan" for row in losing]
-    if although_used:
-        for line in (f"warning: {what}", *lines):
-            log_line(line)
-        return
-    raise GateError(
-        what,
-        *lines[:_FEW],
-        *([f"and {len(lines) - _FEW:,} more roles"] if len(lines) > _FEW else []),
-        "leave the drop out, or add --although-used if the calls are to fail",
-        code="PG-E480",
+    warn_or_refuse(
+        f"decisions drop {dropped}: calls will fail", lines, "more roles", although_used=although_used
     )
 
 

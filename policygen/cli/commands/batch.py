@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.inputs import (
+    message_sink,
+    open_account,
+    open_decisions,
+    open_logs,
+    open_traces,
+    read_options,
+    say_traces,
+)
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -20,6 +28,7 @@ from policygen.cli.option_groups import (
     LogInput,
     ReadInput,
     WindowInput,
+    WitnessInput,
     with_option_groups,
 )
 from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption
@@ -86,6 +95,7 @@ def command(
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
+    witnesses: WitnessInput,
     roles: RoleFilterInput,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
@@ -123,11 +133,15 @@ def command(
     last = _last_table(folder, retry_failed=retry_failed)
     folder.check()
     on = datetime.now(UTC).date()
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    traces = open_traces(witnesses)
+    observe = window.observe(
+        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
+    )
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on)
     choice = roles.role_filter
     current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
+    say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:

@@ -88,6 +88,7 @@ def keep_without_evidence(
             current,
             current_actions,
             _role_report(usages, coverage, current),
+            needed=frozenset(keep.grant.action for keep in platform),
             from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
         ),
         _settled_actions(platform, coverage, min_days),

@@ -22,9 +22,10 @@ from policygen.account.aws_reader import (
     referenced_policies,
 )
 from policygen.account.aws_session import Aws
-from policygen.account.model import Account, role_not_found
+from policygen.account.model import Account
 from policygen.account.report_reader import ReportOptions
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
+from policygen.account.role_errors import role_not_found
 from policygen.account.snapshot import VERSION, to_account
 from policygen.account.snapshot_schema import Json
 from policygen.iam.arn import parse

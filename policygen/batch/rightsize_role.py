@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.tracked_regions import is_tracked_region, regions_of_statements
+from policygen.evidence.coverage.tracked_regions import is_tracked_region
+from policygen.evidence.coverage.workplaces import workplaces
 from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import (
     NoCallsInWindowError,
@@ -205,10 +207,9 @@ def _untracked_workplace(settings: BatchSettings, target: RoleTarget) -> str:
     account, role = settings.account, target.current
     if account is None or role is None:
         return ""
-    found = set(settings.counts.totals.regions)
-    found |= {one.region for one in account.functions or () if one.role_arn == role.key.arn}
-    found |= regions_of_statements(one for policy in role.identity_policies for one in policy.statements)
-    return next((one for one in sorted(found) if one and not is_tracked_region(one)), "")
+    access = current_access(role, account, allow_incomplete=True)
+    found = workplaces(access, settings.counts.totals.regions)
+    return next((one for one in sorted({*found.own, *found.shared}) if not is_tracked_region(one)), "")
 
 
 def _silence(settings: BatchSettings, target: RoleTarget) -> str:

@@ -209,8 +209,16 @@ class _KeepBuilder:
         if blind_spot is None:
             return None, Removal(found.why, "logs")
         if report and self._is_idle(action, resource, report):
-            return None, Removal(report.why, "last-accessed", LAST_ACCESSED)
+            return None, self._idle(action, resource, report)
         return blind_spot, None
+
+    def _idle(self, action: str, resource: str, report: LastAccessedFinding) -> Removal:
+        """Return the removal of what IAM saw no attempt at: less sure where it does not look and others work."""
+        elsewhere = self._last_accessed.ruled_out(action, resource) if self._last_accessed else ""
+        if not elsewhere:
+            return Removal(report.why, "last-accessed", LAST_ACCESSED)
+        why = f"{report.why}; it does not track {elsewhere}, where others work and nothing tells of this role"
+        return Removal(why, "last-accessed", LAST_ACCESSED, "medium")
 
     def _unread_region(self, action: str, resource: str) -> BlindSpot | None:
         """Return a blind spot where the role works in a region of which nothing was read; None where it does not."""

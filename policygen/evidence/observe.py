@@ -269,6 +269,7 @@ def _coverage(
         changes=_trail_changes(counts),
         data_seen=counts.totals.data_types,
         management=counts.totals.management,
+        tracked=account.tracked_actions if account else (),
     )
 
 

@@ -122,6 +122,7 @@ def coverage_of(
     changes: Iterable[TrailChange] = (),
     data_seen: Mapping[str, int] | None = None,
     management: Mapping[str, int] | None = None,
+    tracked: Iterable[str] = (),
 ) -> Coverage:
     """Work out the coverage of a window.
 
@@ -135,6 +136,7 @@ def coverage_of(
         changes: changes of trails in the logs, of any time.
         data_seen: data event type -> events of any caller read in the window.
         management: ``read`` and ``write`` -> management events of any caller that were read.
+        tracked: actions, in lower case, that IAM's last-accessed reports of the account list one by one.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -157,6 +159,7 @@ def coverage_of(
         trail_periods=periods,
         first_day=min((day for day in days if window.holds(day)), default=""),
         management=management,
+        tracked=frozenset(tracked),
         filters=filters_of(one for period in periods for states in period.trails for one in states),
     )
     if trails is None:

@@ -146,7 +146,7 @@ def is_counted(action: str) -> bool:
     uncounted = {name.lower() for name in last_accessed_facts()["uncounted"]["actions"]}
     if kind == "never" or action.lower() in uncounted:
         return False
-    if event_names(action):
+    if event_names(action) or kind == "management":
         return True
     return kind == "no-event" and has_operations(action.partition(":")[0])
 

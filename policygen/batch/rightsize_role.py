@@ -25,6 +25,7 @@ from policygen.evidence.observe import (
     use_seen_by_iam,
 )
 from policygen.evidence.role import RoleSelector
+from policygen.evidence.traced import TraceOwners
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -93,7 +94,7 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
         return Result(row_of(target, fixed, **_call_figures(own)))
-    if not own and not _is_judged_by_report(settings, target):
+    if not own and not _is_judged_by_report(settings, target) and not _is_traced(settings, target):
         return Result(row_of(target, _decide_without_calls(settings, target)))
     try:
         evidence = _evidence(settings, target, own)
@@ -115,6 +116,15 @@ def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
     """Return whether IAM's last-accessed report shows use of a role of which no call was read: it is judged by that."""
     account, role = settings.account, target.current
     return account is not None and role is not None and is_used_unseen(settings.counts, account, role)
+
+
+def _is_traced(settings: BatchSettings, target: RoleTarget) -> bool:
+    """Return whether traces show calls of a role of which no event was read."""
+    traces, role = settings.observe.traces, target.current
+    if traces is None or role is None:
+        return False
+    owners = TraceOwners(settings.account, role.key)
+    return any(owners.is_of_role(caller) for caller in traces.calls)
 
 
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:

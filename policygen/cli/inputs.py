@@ -14,11 +14,19 @@ if TYPE_CHECKING:
     from policygen.account.model import Account
     from policygen.account.report_reader import ReportOptions
     from policygen.batch.select import RoleFilter
-    from policygen.cli.option_groups import AccountInput, DecisionInput, DigestInput, LogInput, ReadInput
+    from policygen.cli.option_groups import (
+        AccountInput,
+        DecisionInput,
+        DigestInput,
+        LogInput,
+        ReadInput,
+        WitnessInput,
+    )
     from policygen.logs.cache import Cache
     from policygen.logs.chunk import ReadRequest
     from policygen.logs.reader import ReadOptions
     from policygen.logs.source import Source
+    from policygen.logs.traces.read import Traces
     from policygen.rightsize.decisions.model import Decisions
 
 
@@ -296,3 +304,26 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     if path and not decisions.decisions:
         log_line(found.note)
     return with_flags(found, decisions.keep or (), decisions.drop or ())
+
+
+def open_traces(witnesses: WitnessInput) -> Traces | None:
+    """Read the traces; None without any.
+
+    Raises:
+        UsageError: PG-E264, PG-E265, as `read_traces`.
+    """
+    if not witnesses.traces:
+        return None
+    from policygen.logs.traces.read import read_traces
+
+    return read_traces(witnesses.traces)
+
+
+def say_traces(traces: Traces | None, account: Account | None, notify: Callable[[str], None]) -> None:
+    """Say what was read of traces, and what of it counts for nobody."""
+    if traces is None:
+        return
+    from policygen.evidence.traced import report_of
+
+    for sentence in report_of(traces, account).sentences():
+        notify(sentence)

@@ -135,7 +135,7 @@ def test_the_readme_names_exactly_the_public_api() -> None:
 
 def test_the_readme_names_every_permission_that_reading_the_account_needs() -> None:
     section = README.read_text("utf-8").split("policygen snapshot --profile")[1].split("\n## ")[0]
-    named = set(re.findall(r"`([a-z]+:[A-Z]\w+)`", section))
+    named = set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", section))
     # The lists of what exists are many: the README says which command prints them.
     assert named == {*SNAPSHOT_ACTIONS, *ROLE_ACTIONS} - set(list_actions())
 

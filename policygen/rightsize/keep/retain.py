@@ -82,7 +82,15 @@ def keep_without_evidence(
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
     unobservable = keep_unobservable(
-        RoleFacts(usages, coverage, current, current_actions, _role_report(usages, coverage, current)),
+        RoleFacts(
+            usages,
+            coverage,
+            current,
+            current_actions,
+            _role_report(usages, coverage, current),
+            needed=frozenset(keep.grant.action for keep in platform),
+            from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
+        ),
         _settled_actions(platform, coverage, min_days),
         _unmapped_services(usage, current),
         unread=unread_regions(attempts(current.last), usage.window, coverage.regions) if current.last else {},

@@ -147,7 +147,7 @@ def is_counted(action: str) -> bool:
     kind = visibility_of(action).kind
     if kind == "never" or _is_listed("uncounted", action.lower()):
         return False
-    if event_names(action) or _is_listed("own_endpoint", action.lower()):
+    if event_names(action) or kind == "management" or _is_listed("own_endpoint", action.lower()):
         return True
     return kind in {"no-event", "unknown"} and has_operations(action.partition(":")[0])
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -11,12 +10,12 @@ from typing import Any, TypeVar
 
 from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws
-from policygen.account.last_accessed import GET_REPORT, START_REPORT, fetch_report, start_reports
 from policygen.account.organization import no_organization, read_organization
+from policygen.account.report_reader import ReportOptions, ReportReader
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError
 from policygen.iam.arn import parse
-from policygen.text import sanitize
+from policygen.text import pluralize, sanitize
 
 # The fields that decide what the platform needs (3.6): a published version that equals its function in them adds none.
 _PLATFORM_FIELDS = (
@@ -34,11 +33,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AccountReader:
-    """Reads one account. `pause` waits some seconds for a report of IAM."""
+    """Reads one account; `reports` says how IAM's last-accessed reports are read."""
 
     aws: Aws
     on_message: MessageSink
-    pause: Callable[[float], None] = time.sleep
+    reports: ReportOptions = field(default_factory=ReportOptions)
     errors: list[Json] = field(default_factory=list)
 
     def authorization(self) -> Json:
@@ -118,30 +117,29 @@ class AccountReader:
             "AdvancedEventSelectors": events.get("AdvancedEventSelectors"),
         }
 
-    def last_accessed(self, roles: Iterable[str]) -> dict[str, Json] | None:
+    def last_accessed(self, roles: Mapping[str, str]) -> dict[str, Json] | None:
         """Return IAM's reports by role ARN; None where there is no report. Errors are recorded, and stop nothing.
 
         Args:
-            roles: role ARNs.
+            roles: role ARN -> role id.
         """
-        self.on_message("reading what IAM says was used last")
-        iam = self.aws.client("iam")
-        jobs = start_reports(iam, roles, partial(self.attempt, START_REPORT, ""))
-        reports = {}
-        for role, job in jobs.items():
-            report = self.attempt(GET_REPORT, "", partial(fetch_report, iam, job, self.pause))
-            if report is None:
-                break
-            if report.get("JobStatus") == "COMPLETED":
-                reports[role] = report
-            else:
-                error = report.get("Error", {})
-                code, why = (
-                    error.get("Code", "Timeout"),
-                    error.get("Message", "the report was not ready in time"),
-                )
-                self.note_refusal(GET_REPORT, "", code, f"{role}: {why}")
-        return reports or None
+        self.on_message(f"reading what IAM says {pluralize(len(roles), 'role')} used last")
+        account, journal = self.aws.account, self.reports.journal
+        found = journal.load(account, roles) if journal else {}
+        if found:
+            self.on_message(f"going on after {pluralize(len(found), 'report')} of a run that was interrupted")
+
+        def keep(role: str, report: Json) -> None:
+            found[role] = plain_response(report)
+            if journal:
+                journal.add(account, role, roles[role], found[role])
+
+        reader = ReportReader(self.aws.client("iam"), self.reports, keep)
+        reader.read([role for role in sorted(roles) if role not in found], len(found))
+        for one in reader.refused.values():
+            more = f" and {pluralize(len(one.roles) - 1, 'more role')}" if len(one.roles) > 1 else ""
+            self.note_refusal(one.operation, "", one.code, f"{one.roles[0]}{more}: {one.message}")
+        return dict(sorted(found.items())) or None
 
     def organization(self) -> Json | None:
         """Return the organisation's policies that limit this account; None where refused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from policygen.account.inventory import Inventory
 from policygen.account.model import (
     Account,
     EventSourceMapping,
@@ -38,6 +39,10 @@ class CurrentAccess:
     role: Role | None = None
     last: LastAccessed | None = None
     """IAM's last-accessed report; None where it was not read."""
+    inventory: Inventory | None = None
+    """What exists in the account; None where it was not read."""
+    function_regions: frozenset[str] = frozenset()
+    """The regions of which all functions are known: one that runs as the role would be among `functions`."""
 
     def effective_actions(self) -> Effective:
         """Return what the role can do: what the identity policies grant within Denies, boundary, SCPs and RCPs.
@@ -95,7 +100,17 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         invoke_configs=tuple(account.invoke_configs or ()),
         role=role,
         last=account.last_accessed_of(role),
+        function_regions=_function_regions(account),
+        inventory=account.resources,
     )
+
+
+def _function_regions(account: Account) -> frozenset[str]:
+    """Return the regions of which all functions were read."""
+    refused = {error.region for error in account.errors if error.operation == "lambda:ListFunctions"}
+    if account.functions is None or account.regions is None or "" in refused:
+        return frozenset()
+    return frozenset(account.regions) - refused
 
 
 def _unread(account: Account) -> list[str]:

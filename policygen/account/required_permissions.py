@@ -49,7 +49,7 @@ _TRAIL_NEEDS = (
     RequiredPermission("cloudtrail:GetEventSelectors", _TRAIL, "which events they log", True),
 )
 
-_SNAPSHOT_NEEDS = (
+_ACCOUNT_NEEDS = (
     RequiredPermission("iam:GetAccountAuthorizationDetails", "*", "all roles and policies"),
     RequiredPermission("iam:GetPolicy", _POLICY, "managed policies that this leaves out", True),
     RequiredPermission("iam:GetPolicyVersion", _POLICY, "their documents", True),
@@ -67,6 +67,8 @@ _SNAPSHOT_NEEDS = (
     ),
     *_TRAIL_NEEDS,
 )
+
+_SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS)
 
 _ORGANIZATION_NEEDS = (
     RequiredPermission(
@@ -88,7 +90,6 @@ _LIVE_NEEDS = (
         for need in _SNAPSHOT_NEEDS
         if need.action not in {own.action for own in _ROLE_NEEDS}
     ),
-    *_LAST_ACCESSED_NEEDS,
 )
 
 # The names of buckets and keys are not known before a trail is read.
@@ -200,9 +201,9 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --live": _LIVE_NEEDS,
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_LAST_ACCESSED_NEEDS),
+    "snapshot --no-last-accessed": _ACCOUNT_NEEDS,
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
-    "doctor --live": _SNAPSHOT_NEEDS,
+    "doctor --live": _ACCOUNT_NEEDS,
 }
 """Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
 

@@ -22,6 +22,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from policygen.account.inventory import Resources, inventory_of
 from policygen.account.last_accessed import parse_report
 from policygen.account.model import (
     Account,
@@ -137,6 +138,9 @@ def to_account(content: object, name: str = "snapshot") -> Account:
             sorted({one.arn for one in (*authorization.user_detail_list, *authorization.group_detail_list)})
         ),
         instance_profiles=_instance_profiles(authorization),
+        resources=None
+        if frame.resources is None
+        else inventory_of(_convert(frame.resources, Resources, name, "$.resources")),
     )
 
 

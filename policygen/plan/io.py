@@ -30,11 +30,13 @@ SCHEMAS: Mapping[str, tuple[str, str, str]] = {
 def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     """Return a plan from its plain values, and where it is saved.
 
-    Older versions stored the rendered ``screen`` as well; it is left out.
+    Older versions stored the rendered ``screen`` as well; it is left out. What they named otherwise gets its name of
+    today.
 
     Raises:
         msgspec.ValidationError: it does not have the shape of a plan.
     """
+    document = _renamed(document)
     plan = msgspec.convert(dict(document), Plan)
     plan.policies = tuple(
         msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.policies
@@ -44,6 +46,24 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
     plan.document = {name: value for name, value in document.items() if name != "screen"}
     plan.file = file
     return plan
+
+
+_PROMISES = {"minimal": "nothing spare", "nothing unseen": "accounted for"}
+"""A promise's name in older plans -> its name."""
+
+
+def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a plan with what older versions named otherwise under the names of today."""
+    values = dict(document)
+    if isinstance(checks := values.get("proof"), list):
+        values["proof"] = [_check_renamed(one) for one in checks]
+    return values
+
+
+def _check_renamed(check: Any) -> Any:
+    if not isinstance(check, dict) or not isinstance(check.get("promise"), str):
+        return check
+    return check | {"promise": _PROMISES.get(check["promise"], check["promise"])}
 
 
 _ORDER = (

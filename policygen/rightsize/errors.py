@@ -65,7 +65,7 @@ def proof_failed(role: RoleKey, proof: Proof) -> GateError:
     """Return the error for a suggestion that does not keep its promises."""
     failed = [check for check in proof.checks if not check.held]
     return GateError(
-        f"the policy for {role.name} is not {failed[0].promise}: {failed[0].finding}",
+        f"the policy for {role.name} breaks the promise {failed[0].promise!r}: {failed[0].finding}",
         *(example for check in failed for example in check.counter_examples),
         "no policy was written; this is a fault of policygen, please report it with these lines",
         code="PG-E401",

@@ -35,6 +35,7 @@ from policygen.rightsize.assess.readiness import (
     readiness_of,
 )
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
+from policygen.rightsize.assess.tightness import tightness_of
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
@@ -116,7 +117,12 @@ def suggest(
     proposal, kept = propose(demanded, kept, today, names)
     counts = {request: demand.requests[request].count for request in observed.written}
     kept_grants = [keep.grant for keep in kept.keeps]
-    proof = prove(proposal.policies, counts, observed.written, kept_grants, current, demand.added)
+    tightness = tightness_of(
+        (grant.action for grant in proposal.grants),
+        (request.action for request in observed.written),
+        ((keep.grant.action, keep.kind) for keep in kept.keeps),
+    )
+    proof = prove(proposal.policies, counts, observed.written, kept_grants, tightness, current, demand.added)
     if not proof.held:
         raise proof_failed(usage.role, proof)
     decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
@@ -134,6 +140,7 @@ def suggest(
         today=current.policies if current else None,
         now=current_actions,
         changes=_changes(current, current_actions, demand, kept, proposal, decided),
+        tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
         notes=(*(current.notes if current else ()), *decided.notes, *filter(None, [besides_note(kept)])),

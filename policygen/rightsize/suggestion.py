@@ -21,6 +21,7 @@ from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Proof
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
+from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.decisions.model import Decisions
@@ -74,6 +75,8 @@ class Suggestion:
     now: Mapping[str, Sequence[Statement]] | None
     """Action -> the current Allow statements that grant it within the role's bounds; None where they are not known."""
     changes: tuple[Change, ...]
+    tightness: Tightness
+    """The actions of the policies by what speaks for them."""
     proof: Proof
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()

@@ -193,7 +193,7 @@ def test_live_reading_gives_the_policy_that_a_snapshot_gives(
     monkeypatch.chdir(tmp_path)
     logs = logs_of(an_account(session), tmp_path)
     a_function_that_polls(session)
-    policygen("snapshot", "--last-accessed", "--region", "us-east-1")
+    policygen("snapshot", "--region", "us-east-1")
     command = ("suggest", "-r", "orders", "-l", logs, "--no-plan", "-f", "policy")
     known = policygen(*command, "-s", "account.json")
     if refused:
@@ -233,7 +233,7 @@ def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(
     logs = logs_of(an_account(session), tmp_path)
     session.client("organizations").create_organization(FeatureSet="ALL")
     asked.clear()
-    policygen("snapshot", "--last-accessed", "--organization", "--region", "us-east-1")
+    policygen("snapshot", "--organization", "--region", "us-east-1")
     assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
     account = load_snapshot("account.json")
     role = account.role("orders")

@@ -190,7 +190,7 @@ def test_any_usage_gets_a_policy_that_keeps_every_promise(events: list[Short]) -
         return
     made = analysis.suggestion
     assert made.proof.held
-    assert [check.promise for check in made.proof.checks] == ["sufficient", "minimal", "nothing unseen"]
+    assert [check.promise for check in made.proof.checks] == ["sufficient", "nothing spare", "accounted for"]
     # The same again, without the proof's own code.
     judge = Evaluator(made.policies)
     requests = made.usage.requests

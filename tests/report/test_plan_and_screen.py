@@ -127,8 +127,8 @@ def test_json_carries_the_promises_and_the_eventids_behind_each_grant() -> None:
     made = json.loads(render("json", sample("orders-api", today=True)))
     assert [check["promise"] for check in made["proof"]] == [
         "sufficient",
-        "minimal",
-        "nothing unseen",
+        "nothing spare",
+        "accounted for",
         "never wider",
     ]
     assert all(check["held"] for check in made["proof"])
@@ -169,6 +169,27 @@ def test_a_saved_plan_has_no_screen_and_gives_the_one_that_suggest_printed(role:
     assert "screen" not in plan
     assert screen_of(plan) == render("text", sample(role, today))
     assert screen_of(plan, show_all=True) == render("text", sample(role, today), show_all=True)
+
+
+def test_a_promise_of_an_older_plan_has_its_name_of_today() -> None:
+    plan = saved("orders-api", True)
+    old = copy.deepcopy(plan)
+    for check in old["proof"]:
+        check["promise"] = {"nothing spare": "minimal", "accounted for": "nothing unseen"}.get(
+            check["promise"], check["promise"]
+        )
+    assert screen_of(old) == screen_of(plan)
+
+
+def test_the_tick_of_accounted_for_stands_beside_the_number_of_unverified_permissions() -> None:
+    plan = saved("orders-api", True)
+    kept = {keep["action"] for keep in plan["keeps"] if keep["kind"] == "unknown"}
+    assert kept
+    finding = next(one["finding"] for one in plan["proof"] if one["promise"] == "accounted for")
+    numbers = {word: int(number) for number, word in (part.split() for part in finding.split(", "))}
+    assert numbers["unverified"] == len(kept)
+    assert sum(numbers.values()) == len({grant["action"] for grant in plan["grants"]})
+    assert f"✔ accounted for: {finding}" in screen_of(plan)
 
 
 def test_the_screen_of_an_edited_plan_says_what_the_plan_says() -> None:

@@ -83,6 +83,25 @@ def test_idleness_removes_the_unseen_only_if_it_lasts(
     assert ("sns:Publish" not in kept(made)) is goes
 
 
+def test_silence_is_less_sure_where_iam_does_not_look_and_others_work(tmp_path: Path) -> None:
+    others = {"source": "ec2", "name": "DescribeInstances", "role": "admin", "region": "mx-central-1"}
+    logs = [write_logs(tmp_path, [GET, others | {"on": GET["on"]}])]
+    policy = {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "sns:Publish"], "Resource": "*"}]}
+    told = {"last_accessed": {"sns": None}, "policies": [policy], "trails": [TRAIL], "functions": []}
+    made = snapshot(told | {"trust": ["lambda.amazonaws.com"]}) | {"regions": ["us-east-1", "mx-central-1"]}
+    (report,) = made["last_accessed"].values()
+    report["JobCreationDate"] = report["JobCompletionDate"] = "2026-11-24T20:00:00Z"
+    found = analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
+    (gone,) = (change for change in found.changes if change.action == "sns:Publish")
+    assert gone.decided_by is not None
+    assert (gone.decided_by.rule, gone.decided_by.confidence) == ("last-accessed", "medium")
+    assert "mx-central-1" in gone.why
+    unread = analyse(
+        logs, ROLE, account=to_account(made | {"regions": ["us-east-1"]}), **analysis_options(days=20)
+    )
+    assert "sns:Publish" in kept(unread.suggestion)
+
+
 def test_selectors_that_were_set_after_the_window_say_nothing_of_it(tmp_path: Path) -> None:
     selectors = [
         {

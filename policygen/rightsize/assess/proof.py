@@ -1,7 +1,8 @@
 """Check the promises of a suggestion on the finished documents, not on the grants they were made from.
 
-Every run proves that the new policies are sufficient and minimal, allow nothing unseen and are never wider than the
-current ones. Where a promise does not hold there are counter-examples, and no policy is written.
+Every run proves that the new policies are sufficient, have nothing spare, are accounted for and never wider than the
+current ones. Where a promise does not hold there are counter-examples, and no policy is written. "Accounted for" is
+no claim that everything was seen: its finding counts what was, and what is kept unverified.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from policygen.iam.document import Policy, Statement, allow_statements, deny_sta
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.grants import Grant, GrantIndex, cover_matrix, not_contained
 from policygen.iam.request import AccessRequest
+from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.generate.generalise import Written
 from policygen.text import pluralize
 
@@ -28,7 +30,7 @@ class Check:
     """One promise: whether it holds, what was checked, and counter-examples."""
 
     promise: str
-    """``sufficient``, ``minimal``, ``nothing unseen``, ``never wider``."""
+    """``sufficient``, ``nothing spare``, ``accounted for``, ``never wider``."""
     held: bool
     finding: str
     """One line for people."""
@@ -86,6 +88,7 @@ def prove(
     requests: Mapping[AccessRequest, int],
     declared: Mapping[AccessRequest, Written],
     keeps: Sequence[Grant],
+    tightness: Tightness,
     current: CurrentAccess | None = None,
     added: Sequence[Policy] = (),
 ) -> Proof:
@@ -96,6 +99,7 @@ def prove(
         requests: observed requests that must stay allowed -> the number of calls behind each.
         declared: how each request's resource may be written, by the declared generalisations.
         keeps: grants kept without evidence.
+        tightness: the policies' actions by what speaks for them, for people.
         current: the current policies, and the bounds that stay in force; None where they are not known: then the
             promise "never wider" cannot be checked.
         added: what the user asked to be granted beyond the current policies.
@@ -108,8 +112,8 @@ def prove(
             None if current is None else (*current.policies, *added),
             current.evaluator if current else Evaluator,
         ),
-        _minimal(grants, requests, keeps),
-        _nothing_unseen(grants, declared, keeps),
+        _nothing_spare(grants, requests, keeps),
+        _accounted_for(grants, declared, keeps, tightness),
     ]
     if current is not None:
         checks.append(_never_wider(grants, policies, current.policies, added))
@@ -187,17 +191,22 @@ def redundant_grants(
             yield grant
 
 
-def _minimal(grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]) -> Check:
+def _nothing_spare(
+    grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]
+) -> Check:
     failed = [
         f"{grant.action} on {grant.resource}: nothing is denied without it"
         for grant in redundant_grants(grants, requests, keeps)
     ]
     finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
-    return _check("minimal", finding, failed, f"{len(grants)} grants are spare")
+    return _check("nothing spare", finding, failed, f"{len(grants)} grants are spare")
 
 
-def _nothing_unseen(
-    grants: Sequence[Grant], declared: Mapping[AccessRequest, Written], keeps: Sequence[Grant]
+def _accounted_for(
+    grants: Sequence[Grant],
+    declared: Mapping[AccessRequest, Written],
+    keeps: Sequence[Grant],
+    tightness: Tightness,
 ) -> Check:
     patterns: dict[str, set[str]] = {}
     failed = []
@@ -223,8 +232,9 @@ def _nothing_unseen(
         for grant in grants
         if not accounted_for(grant)
     ]
-    finding = "allows nothing outside observed requests, declared patterns and keeps"
-    return _check("nothing unseen", finding, failed, f"{len(grants)} grants reach beyond what was seen")
+    return _check(
+        "accounted for", tightness.words, failed, f"{len(grants)} grants have nothing that speaks for them"
+    )
 
 
 def grants_beyond(grants: Iterable[Grant], policies: Sequence[Policy]) -> list[Grant]:

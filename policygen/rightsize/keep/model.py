@@ -17,9 +17,9 @@ class Keep:
     """A grant that stays without evidence of its use."""
 
     grant: Grant
-    kind: Literal["platform", "unknown", "decision"]
-    """``platform``: AWS's own service needs it, by configuration; ``unknown``: the logs cannot tell; ``decision``: a
-    person wants it."""
+    kind: Literal["platform", "traced", "unknown", "decision"]
+    """``platform``: AWS's own service needs it, by configuration; ``traced``: a trace shows its use, but not on
+    what else it is used; ``unknown``: the logs cannot tell; ``decision``: a person wants it."""
     why: str
     blind_spot: BlindSpot | None = None
     feature: str = ""

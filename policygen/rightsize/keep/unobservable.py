@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
@@ -16,6 +17,7 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.evidence.coverage.last_accessed import LAST_ACCESSED, LastAccessedFinding
 from policygen.evidence.coverage.observability import VISIBLE
+from policygen.evidence.traced import traced_actions
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
@@ -88,6 +90,7 @@ class _KeepBuilder:
         """(service, event) -> an action that may have been used, unseen, by such a call."""
         self._min_days = min_days
         self._seen = {request.action for usage in facts.usages for request in usage.requests}
+        self._traced = traced_actions(facts.usages[0])
         self._open: Counter[str] = Counter()
         """Action -> its keeps."""
 
@@ -111,9 +114,15 @@ class _KeepBuilder:
         for resource, conditions, excluded in places:
             blind_spot, removal = (doubt, None) if doubt else self._absence(action, resource, report)
             blind_spot = blind_spot or carried
+            shown = self._traced.get(action, "")
+            if shown and (blind_spot or action in self._facts.usages[0].traced_only):
+                blind_spot = BlindSpot(
+                    "traced", action, shown, "narrow it by hand, if you know what it is used on"
+                )
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
-                self._keeps.append(Keep(grant, "unknown", blind_spot.why, blind_spot))
+                kind: Literal["traced", "unknown"] = "traced" if shown else "unknown"
+                self._keeps.append(Keep(grant, kind, blind_spot.why, blind_spot))
                 self._open[action] += 1
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
                     said = f"{report.why}; it does not track {elsewhere}"
@@ -152,7 +161,7 @@ class _KeepBuilder:
         return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
 
     def _may_have_been_used(self, action: str) -> bool:
-        return action in self._seen or self._open[action] > 0
+        return action in self._seen or action in self._facts.needed or self._open[action] > 0
 
     # --- What comes along with other calls ---
 
@@ -209,8 +218,16 @@ class _KeepBuilder:
         if blind_spot is None:
             return None, Removal(found.why, "logs")
         if report and self._is_idle(action, resource, report):
-            return None, Removal(report.why, "last-accessed", LAST_ACCESSED)
+            return None, self._idle(action, resource, report)
         return blind_spot, None
+
+    def _idle(self, action: str, resource: str, report: LastAccessedFinding) -> Removal:
+        """Return the removal of what IAM saw no attempt at: less sure where it does not look and others work."""
+        elsewhere = self._last_accessed.ruled_out(action, resource) if self._last_accessed else ""
+        if not elsewhere:
+            return Removal(report.why, "last-accessed", LAST_ACCESSED)
+        why = f"{report.why}; it does not track {elsewhere}, where others work and nothing tells of this role"
+        return Removal(why, "last-accessed", LAST_ACCESSED, "medium")
 
     def _unread_region(self, action: str, resource: str) -> BlindSpot | None:
         """Return a blind spot where the role works in a region of which nothing was read; None where it does not."""
@@ -254,7 +271,7 @@ _MAY_BE_CALLED = frozenset(
     {
         "used-unseen", "used-outside-window", "region-not-read", "trail-not-read", "trail-unknown", "region-not-logged",
         "reads-not-logged", "writes-not-logged", "source-excluded", "caller-excluded", "window-not-covered",
-        "data-events-off", "data-events-partly", "unmapped-call",
+        "data-events-off", "data-events-partly", "unmapped-call", "traced",
     }
 )  # fmt: skip
 """Blind spots of actions that a call asks for, and not of those that are only checked along with others."""

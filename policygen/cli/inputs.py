@@ -266,7 +266,13 @@ def open_account(
         from policygen.evidence.role import parse_role
 
         parse_role(role)
-        return read_role(role, session, on_message=notify, last_accessed=account.last_accessed)
+        return read_role(
+            role,
+            session,
+            on_message=notify,
+            last_accessed=account.last_accessed,
+            resources=account.inventory,
+        )
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
     from policygen.logs.cache import cache_folder
@@ -275,7 +281,9 @@ def open_account(
     journal = cache_folder() / "reports" / f"{file_name(account.profile or 'default')}.jsonl"
     with report_options(journal, notify, quiet=quiet) as options:
         asked = choice.role_names if choice and account.last_accessed else False
-        snapshot = take_snapshot(session, on_message=notify, last_accessed=asked, reports=options)
+        snapshot = take_snapshot(
+            session, on_message=notify, last_accessed=asked, resources=account.inventory, reports=options
+        )
     return to_account(snapshot, "the account")
 
 

@@ -168,6 +168,10 @@ class AccountInput:
             help="With --live: also IAM's own record of what was used last.",
         ),
     ] = True
+    inventory: Annotated[
+        bool,
+        typer.Option("--inventory/--no-inventory", help="With --live: also what exists in every region."),
+    ] = True
     profile: Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")] = ""
 
     def live_by_default(self, logs: LogInput) -> Self:

@@ -277,6 +277,13 @@ def test_code_needs_a_file_and_an_account(tmp_path: Path) -> None:
     assert (done.code, "PG-E266" in done.stderr, "--snapshot" in done.stderr) == (2, True, True)
 
 
+def test_operations_are_known_for_actions_whose_names_their_parameters_make() -> None:
+    assert "ExecuteStatement" in operations_of("dynamodb:PartiQLSelect")
+    assert operations_of("swf:StartTimer") == ("RespondDecisionTaskCompleted",)
+    assert operations_of("s3-object-lambda:PutObjectRetention") == operations_of("s3:PutObjectRetention")
+    assert operations_of("dynamodb:InjectError") == ()
+
+
 def test_an_operation_that_the_table_does_not_have_may_ask_for_anything() -> None:
     assert forwards_to("unheard-of", "getitem", frozenset()) == {"*"}
     assert forwards_to("s3", "getobject", frozenset({"s3-object-lambda"})) >= {"lambda:*"}

@@ -76,9 +76,8 @@ def suggested(folder: Path, traced: Sequence[dict[str, Any]], *, spec: str = "",
     path.write_text("\n".join(map(json.dumps, traced)) or '{"Traces": []}', "utf-8")
     traces = read_traces([spec.format(path) or str(path)])
     log = write_logs(folder / "logs", crowd([LOGGED]))
-    return analyse(
-        [log], ROLE, account=to_account(account(**more)), **analysis_options(days=30, traces=traces)
-    )
+    options = analysis_options(days=30, traces=traces, until=more.pop("until", ""))
+    return analyse([log], ROLE, account=to_account(account(**more)), **options)
 
 
 def plan(analysis: Analysis) -> Plan:
@@ -146,6 +145,14 @@ def test_calls_outside_the_window_prove_nothing_and_are_counted(tmp_path: Path) 
     assert kinds(found)["dynamodb:GetItem"] == "unknown"
     assert "traces show 1 call of it in the window, 1 outside it are left out" in plan(found).notes
     assert plan(found).document["traces"]["outside_window"] == 1
+
+
+def test_a_window_that_ends_within_a_day_ends_there_for_traces_too(tmp_path: Path) -> None:
+    before, after = "2026-11-03T08:00:10Z", "2026-11-03T08:00:20Z"
+    late = call() | {"start_time": 0}
+    late["subsegments"][0]["start_time"] += 15
+    assert kinds(suggested(tmp_path, [late], until=before))["dynamodb:GetItem"] == "unknown"
+    assert kinds(suggested(tmp_path, [late], until=after))["dynamodb:GetItem"] == "traced"
 
 
 @pytest.mark.parametrize(

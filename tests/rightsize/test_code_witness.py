@@ -13,7 +13,6 @@ import pytest
 from policygen.account.function_code import read_code
 from policygen.account.snapshot import to_account
 from policygen.catalog.action_events import operations_of
-from policygen.catalog.forwarding import forwards_to
 from policygen.errors import UsageError
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
@@ -282,9 +281,3 @@ def test_operations_are_known_for_actions_whose_names_their_parameters_make() ->
     assert operations_of("swf:StartTimer") == ("RespondDecisionTaskCompleted",)
     assert operations_of("s3-object-lambda:PutObjectRetention") == operations_of("s3:PutObjectRetention")
     assert operations_of("dynamodb:InjectError") == ()
-
-
-def test_an_operation_that_the_table_does_not_have_may_ask_for_anything() -> None:
-    assert forwards_to("unheard-of", "getitem", frozenset()) == {"*"}
-    assert forwards_to("s3", "getobject", frozenset({"s3-object-lambda"})) >= {"lambda:*"}
-    assert "lambda:*" not in forwards_to("s3", "getobject", frozenset())

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from policygen.account.function_code import read_code
+from policygen.account.function_code import CodeCall, FunctionCode, read_code
 from policygen.account.snapshot import to_account
 from policygen.catalog.action_events import operations_of
+from policygen.catalog.build import completeness
+from policygen.catalog.mapping import requests_for
 from policygen.errors import UsageError
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.keep.witnesses.code import CALLED
+from policygen.rightsize.keep.witnesses.code import CALLED, reach_of
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import run
 from tests.support.options import analysis_options
@@ -274,6 +276,44 @@ def test_code_needs_a_file_and_an_account(tmp_path: Path) -> None:
     log = write_logs(tmp_path / "logs", [LOGGED])
     done = run(tmp_path, "suggest", "-r", ROLE, "-l", str(log), "--code", "code.json", "--no-plan")
     assert (done.code, "PG-E266" in done.stderr, "--snapshot" in done.stderr) == (2, True, True)
+
+
+MODELS = (
+    "athena",
+    "bedrock-runtime",
+    "dynamodb",
+    "events",
+    "kinesis",
+    "lambda",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "swf",
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_action_that_an_operation_asks_for_is_taken_for_one_that_it_does_not_ask_for(model: str) -> None:
+    """Each operation of AWS's models, with all parameters that it may have."""
+    same_name = other_names = 0
+    for operation in completeness.operations(model):
+        calls = (CodeCall(operation.name, (model,)),)
+        reach = reach_of((FunctionCode("code.json", calls),), frozenset({operation.prefix}))
+        for one in requests_for(operation.call).requests:
+            action = one.request.action
+            assert reach.unknown or reach.asks_for(action) or reach.may_forward(action), (
+                operation.name,
+                action,
+            )
+            named_alike = action.lower() == f"{operation.prefix}:{operation.name}".lower()
+            same_name += named_alike
+            other_names += not named_alike
+    assert same_name > 0
+    assert model not in {"dynamodb", "lambda", "s3", "sqs", "swf"} or other_names > 0, (
+        "a name alone would miss some"
+    )
 
 
 def test_operations_are_known_for_actions_whose_names_their_parameters_make() -> None:

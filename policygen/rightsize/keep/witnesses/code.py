@@ -90,10 +90,11 @@ def reach_of(codes: tuple[FunctionCode, ...], granted: frozenset[str]) -> CodeRe
         key = operation_key(call.operation)
         operations.add(key)
         sources = [source_of_service(name) for name in call.services]
-        unknown = unknown or key not in _operation_keys() or not sources or not all(sources)
-        for source in sources:
+        events = [known_event(source, key) for source in sources]
+        is_known = key in _operation_keys() or any(event.status != "unmapped" for event in events)
+        unknown = unknown or not is_known or not sources or not all(sources)
+        for source, event in zip(sources, events, strict=True):
             prefix = service_prefix(source)
-            event = known_event(source, key)
             actions |= {need.action.source.lower() for need in (*event.needs, *event.also)}
             if prefix in granted:
                 forwarded |= forwards_to(prefix, key, granted)

@@ -185,6 +185,20 @@ def test_a_list_of_calls_does_not_say_that_it_is_all_but_what_is_called(tmp_path
     assert notes == {"dynamodb:GetItem", "sns:Publish"}
 
 
+def test_the_full_output_of_the_analyser_says_the_same_with_where_each_call_stands(tmp_path: Path) -> None:
+    metadata = {
+        "Expr": "table.get_item(Key=key)",
+        "Location": {"FilePath": "app.py", "StartPosition": [12, 5], "EndPosition": [12, 30]},
+        "Parameters": [],
+        "Receiver": "table",
+    }
+    path = tmp_path / "full.json"
+    path.write_text(
+        json.dumps([{"Name": "get_item", "PossibleServices": ["dynamodb"], "Metadata": metadata}]), "utf-8"
+    )
+    assert [one.calls for one in read_code([str(path)])] == [(CodeCall("get_item", ("dynamodb",)),)]
+
+
 def test_operations_ask_for_more_than_the_action_of_their_name(tmp_path: Path) -> None:
     found = suggested(tmp_path, code("s3 DeleteObject", "dynamodb execute_statement"))
     assert unverified(found) == {"s3:DeleteObject", "s3:DeleteObjectVersion", "dynamodb:PartiQLSelect"} | (

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import pytest
 
-from policygen.catalog.sdk_names import operation_key, source_of_service
+from policygen.catalog.build.sdk_services import collect_names
+from policygen.catalog.sdk_names import FILE, operation_key, source_of_service
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,11 @@ def test_a_service_is_known_by_all_its_names(name: str, source: str) -> None:
 @pytest.mark.parametrize("name", ["", "amazon", "Blockbuster", "s4", "dynamo"])
 def test_an_unknown_service_is_unknown(name: str) -> None:
     assert source_of_service(name) == ""
+
+
+def test_the_table_is_that_of_the_installed_botocore() -> None:
+    written = json.loads((files("policygen.catalog") / "data" / FILE).read_text("utf-8"))
+    assert collect_names() == written
 
 
 def test_operations_are_alike_in_all_spellings() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from policygen.account.snapshot import to_account
+from policygen.api import suggest_role
 from policygen.logs.traces.read import read_traces
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
@@ -230,6 +231,7 @@ def test_what_the_log_should_hold_and_only_a_trace_shows_stays(tmp_path: Path) -
     assert not [one for one in without.suggestion.grants if one.action == "dynamodb:DescribeTable"]
     found = suggested(tmp_path, [call(operation="DescribeTable")], policies=[policy])
     assert kinds(found) == {"dynamodb:DescribeTable": "traced"}
+    assert "the logs should hold it and do not" in found.suggestion.keeps[0].why
 
 
 def test_a_role_of_which_only_traces_show_calls_gets_a_policy(tmp_path: Path) -> None:
@@ -263,3 +265,22 @@ def test_commands_say_what_of_the_traces_counts_for_nobody(tmp_path: Path) -> No
     (tmp_path / "policy.json").write_text(json.dumps(TODAY), "utf-8")
     done = run(tmp_path, "check", "policy.json", *given[:-1], "nowhere.json")
     assert (done.code, "PG-E265" in done.stderr) == (2, True)
+
+
+def test_the_python_api_takes_traces_and_code_as_the_command_line_does(tmp_path: Path) -> None:
+    log = write_logs(tmp_path / "logs", crowd([LOGGED | {"session": "checkout"}]))
+    (tmp_path / "traces.json").write_text(json.dumps(call()), "utf-8")
+    analysis = {
+        "function": FUNCTION,
+        "complete": True,
+        "calls": [{"Service": "sqs", "Operation": "SendMessage"}],
+    }
+    (tmp_path / "code.json").write_text(json.dumps(analysis), "utf-8")
+    world = account() | {"event_source_mappings": [], "event_invoke_configs": []}
+    found = suggest_role(
+        ROLE, log, snapshot=to_account(world), traces=tmp_path / "traces.json", code=[tmp_path / "code.json"]
+    )
+    assert {keep.grant.action: keep.kind for keep in found.keeps} == {
+        "dynamodb:GetItem": "traced",
+        "sqs:SendMessage": "unknown",
+    }

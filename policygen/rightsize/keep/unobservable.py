@@ -112,14 +112,11 @@ class _KeepBuilder:
         for resource, conditions, excluded in places:
             blind_spot, removal = (doubt, None) if doubt else self._absence(action, resource, report)
             blind_spot = blind_spot or carried
-            shown = self._traced.get(action, "")
-            if shown and (blind_spot or action in self._facts.usages[0].traced_only):
-                blind_spot = BlindSpot(
-                    "traced", action, shown, "narrow it by hand, if you know what it is used on"
-                )
+            traced = self._trace(action, blind_spot)
+            blind_spot = traced or blind_spot
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
-                kind: Literal["traced", "unknown"] = "traced" if shown else "unknown"
+                kind: Literal["traced", "unknown"] = "traced" if traced else "unknown"
                 self._keeps.append(Keep(grant, kind, blind_spot.why, blind_spot))
                 self._open[action] += 1
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
@@ -130,6 +127,15 @@ class _KeepBuilder:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
+
+    def _trace(self, action: str, blind_spot: BlindSpot | None) -> BlindSpot | None:
+        """Return why an action stays that traces show used; None where they do not, or the logs tell all of its use."""
+        shown = self._traced.get(action, "")
+        hole = blind_spot is None and action in self._facts.usages[0].traced_only
+        if not shown or not (blind_spot or hole):
+            return None
+        why = f"{shown}; the logs should hold it and do not: are all files here?" if hole else shown
+        return BlindSpot("traced", action, why, "narrow it by hand, if you know what it is used on")
 
     # --- What witnesses know ---
 

@@ -103,6 +103,19 @@ def written(folder: Path, *documents: Any) -> str:
     return str(path)
 
 
+def test_the_name_of_a_database_is_that_of_a_table_only_in_dynamodb(tmp_path: Path) -> None:
+    def export(service: str, operation: str) -> dict[str, Any]:
+        said = {"rpc.system": "aws-api", "rpc.service": service, "rpc.method": operation, "db.name": "carts"}
+        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+        return {"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": attributes}]}]}]}
+
+    traces = read_traces(
+        [written(tmp_path, export("DynamoDB", "GetItem"), export("RDS Data", "ExecuteStatement"))]
+    )
+    params = {one.call.name: one.call.params for calls in traces.calls.values() for one in calls}
+    assert params == {"GetItem": b'{"tableName":"carts"}', "ExecuteStatement": b"{}"}
+
+
 @pytest.mark.parametrize(
     ("failed", "outcome"),
     [

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from policygen.catalog.sdk_names import plain_name
 from policygen.logs.traces.fields import list_at, number_at, table_at, tables_in, text_at, time_of
 from policygen.logs.traces.traced_call import Caller, Failure, TracedCall
 from policygen.logs.traces.xray import code_of_exception
@@ -89,7 +90,7 @@ def _call(span: Mapping[str, Any], about: Mapping[str, Any]) -> TracedCall | Non
         operation=operation,
         region=text_at(said, *names["region"]) or text_at(about, "cloud.region"),
         time=time_of(span.get("startTimeUnixNano", span.get("start_time_unix_nano"))),
-        parameters=_parameters(said, operation),
+        parameters=_parameters(said, service, operation),
         failure=_failure(span, said),
         reference=f"trace {text_at(span, 'traceId', 'trace_id')}",
     )
@@ -116,7 +117,7 @@ def _caller(about: Mapping[str, Any]) -> Caller:
     return Caller(function, text_at(about, *names["name"]), account)
 
 
-def _parameters(said: Mapping[str, Any], operation: str) -> dict[str, Any]:
+def _parameters(said: Mapping[str, Any], service: str, operation: str) -> dict[str, Any]:
     """Return what the attributes name, by CloudTrail's names of the parameters."""
     found: dict[str, Any] = {}
     for parameter, attributes in _names()["parameters"].items():
@@ -125,6 +126,8 @@ def _parameters(said: Mapping[str, Any], operation: str) -> dict[str, Any]:
     topic = text_at(said, "messaging.destination.name", "messaging.destination")
     if topic.startswith("arn:") and ":sns:" in topic:
         found.setdefault("topicArn", topic)
+    if "dynamodb" not in plain_name(service):
+        return found
     for attribute in _names()["tables"]["names"]:
         tables = said.get(attribute)
         if tables:

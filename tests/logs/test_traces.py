@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policygen.catalog.mapping import requests_for
 from policygen.errors import UsageError
@@ -226,3 +229,58 @@ def test_a_file_may_be_packed_but_may_not_unpack_to_more_than_the_limit(
     monkeypatch.setattr(read, "LARGEST", 1_000)
     with pytest.raises(UsageError, match="more than 1 kB"):
         read_traces([str(tmp_path)])
+
+
+SAMPLES = [
+    json.loads(line)
+    for name in ("otlp.jsonl", "otlp-older.jsonl", "sdk-monitoring.jsonl")
+    for line in (HERE / name).read_text("utf-8").splitlines()
+]
+SAMPLES += [
+    json.loads(one["Document"])
+    for trace in json.loads((HERE / "xray.json").read_text("utf-8"))["Traces"]
+    for one in trace["Segments"]
+]
+ODD = st.sampled_from(
+    [
+        "null",
+        "true",
+        "7",
+        "-1.5",
+        '""',
+        '"\\u001b[2J"',
+        '"\\u202e"',
+        "[]",
+        "[[]]",
+        "{}",
+        '{"key": 1}',
+        "1" + "0" * 30,
+    ]
+)
+"""JSON of values that the formats do not have there."""
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) below a value."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [found for key in keys for found in ((value, key), *places(value[key]))]
+
+
+@given(data=st.data(), sample=st.sampled_from(range(len(SAMPLES))))
+def test_any_value_anywhere_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, sample: int
+) -> None:
+    document = json.loads(json.dumps(SAMPLES[sample]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        holder, key = data.draw(st.sampled_from(places(document)))
+        holder[key] = json.loads(data.draw(ODD))
+    folder = tmp_path_factory.mktemp("odd")
+    traces = Traces()
+    with suppress(UsageError):
+        traces = read_traces([written(folder, document)])
+    for calls in traces.calls.values():
+        for bucket, seen in calls.items():
+            assert bucket.call.source.isprintable()
+            assert bucket.call.name.isprintable()
+            assert all(name.isprintable() for name in seen.event_ids)
+            requests_for(bucket.call.call())

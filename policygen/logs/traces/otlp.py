@@ -20,7 +20,7 @@ from policygen.logs.traces.xray import code_of_exception
 
 NAME = "OTLP"
 _LAMBDA = "aws_lambda"
-_FAILED = frozenset({2, "2", "STATUS_CODE_ERROR"})
+_FAILED = (2, "2", "STATUS_CODE_ERROR")
 
 
 @cache

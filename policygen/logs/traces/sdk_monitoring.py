@@ -19,7 +19,7 @@ _TYPES = {"ApiCall": "Final", "ApiCallAttempt": ""}
 
 def holds_messages(document: object) -> bool:
     """Return whether a document is a message of an SDK."""
-    return isinstance(document, dict) and document.get("Type") in _TYPES and "Api" in document
+    return isinstance(document, dict) and text_at(document, "Type") in _TYPES and "Api" in document
 
 
 def message_calls(document: Mapping[str, Any]) -> Iterator[TracedCall]:

@@ -76,6 +76,13 @@ class Usage:
     traced_only: frozenset[str] = frozenset()
     """The actions that traces show and the logs do not."""
 
+    @property
+    def days_seen(self) -> frozenset[str]:
+        """The days on which the role worked: by its events, or where there are none by its traces."""
+        if self.events:
+            return self.events.days
+        return frozenset(day for seen in self.traced.values() for day in seen.days)
+
 
 def usage_from_calls(
     role: RoleKey, calls: Calls, window: Window, knowledge: Knowledge = NOTHING_KNOWN

@@ -329,7 +329,7 @@ def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
         usage.window.start,
         usage.window.end,
         permission_days(usage.requests),
-        usage.events.days if usage.events else (),
+        usage.days_seen,
         [day for day in usage.window.dates() if day not in gaps],
         events=usage.events.count if usage.events else 0,
         weak=usage.events.weak if usage.events else 0,

@@ -237,7 +237,7 @@ def test_what_the_log_should_hold_and_only_a_trace_shows_stays(tmp_path: Path) -
 def test_a_role_of_which_only_traces_show_calls_gets_a_policy(tmp_path: Path) -> None:
     log = write_logs(tmp_path / "logs", crowd([LOGGED | {"role": "another"}]))
     (tmp_path / "account.json").write_text(json.dumps(account()), "utf-8")
-    (tmp_path / "traces.json").write_text(json.dumps(call()), "utf-8")
+    (tmp_path / "traces.json").write_text(json.dumps(call()) + json.dumps(call(day=2)), "utf-8")
     given = ("-l", str(log.parent), "-s", "account.json", "--days", "30", "-q")
     assert run(tmp_path, "suggest", "-r", ROLE, *given, "--no-plan").code != 0
     done = run(
@@ -247,7 +247,9 @@ def test_a_role_of_which_only_traces_show_calls_gets_a_policy(tmp_path: Path) ->
     assert "dynamodb:GetItem" in done.stdout
     done = run(tmp_path, "batch", *given, "--no-cache", "-j", "1", "--traces", "traces.json", "-o", "out")
     assert done.code == 0, done.stderr
-    assert "dynamodb:GetItem" in (tmp_path / "out" / "plans" / f"{ROLE}.json").read_text("utf-8")
+    made = json.loads((tmp_path / "out" / "plans" / f"{ROLE}.json").read_text("utf-8"))
+    assert [one["action"] for one in made["evidence"]["requests"]] == ["dynamodb:GetItem"]
+    assert (made["evidence"]["count"], made["strength"]["days_active"]) == (0, 2), "seen at work on two days"
 
 
 def test_commands_say_what_of_the_traces_counts_for_nobody(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from policygen.catalog.sdk_names import operation_key
 from policygen.evidence.coverage import last_accessed, role_report
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding, Sightings
@@ -21,6 +22,8 @@ from policygen.rightsize import propose
 from policygen.rightsize.generate import wildcards
 from policygen.rightsize.keep import retain, unobservable
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.witnesses import code
+from policygen.rightsize.keep.witnesses.code import CodeReach
 from tests.judges.iam_simulate.judge import available, judge
 from tests.support.absence_judge import judged, right_sized, search
 from tests.support.absence_world import random_world
@@ -134,6 +137,21 @@ def _a_policy_that_does_not_fit_is_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(propose, "wider_keeps", lambda _, kept, *__: [kept])
 
 
+def _code_asks_only_for_what_its_calls_are_named_after(patch: pytest.MonkeyPatch) -> None:
+    def planted(self: CodeReach, action: str) -> bool:
+        return operation_key(action.partition(":")[2]) in self.operations
+
+    patch.setattr(CodeReach, "asks_for", planted)
+
+
+def _code_that_is_not_whole_decides(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(code, "_is_whole", lambda _: True)
+
+
+def _code_speaks_of_what_no_sdk_asks_for(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(code, "_is_asked_by_code_alone", lambda _: True)
+
+
 FAULTS: Mapping[Plant, str] = {
     _every_region_is_tracked: "39",
     _what_iam_saw_before_the_window_goes: "0",
@@ -145,6 +163,9 @@ FAULTS: Mapping[Plant, str] = {
     _what_comes_along_with_unseen_calls_goes: "237",
     _unread_regions_are_taken_for_quiet: "1504",
     _a_policy_that_does_not_fit_is_refused: "155",
+    _code_asks_only_for_what_its_calls_are_named_after: "717",
+    _code_that_is_not_whole_decides: "222",
+    _code_speaks_of_what_no_sdk_asks_for: "7",
 }
 """A fault -> the account in which it takes a needed permission away."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +76,7 @@ def right_sized(world: World) -> Result:
     until = f"{world.until:%Y-%m-%dT%H:%M:%SZ}"
     observe = ObserveOptions(days=DAYS, until=until)
     limit = limit_of(DAYS, until)
-    account = to_account(world.account())
+    account = replace(to_account(world.account()), code=world.code())
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "log.json").write_text(json.dumps({"Records": list(world.events())}), "utf-8")
         read = read_source(open_source([folder]), ReadRequest(lambda _: True, until=limit))

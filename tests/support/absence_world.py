@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from policygen.account.function_code import CodeCall, FunctionCode
 from policygen.iam import reference
 from tests.support.accounts import snapshot
 from tests.support.records import ACCOUNT, ROLE, record
@@ -293,7 +295,7 @@ class World:
             **self.selectors,
         }
         told = {"policies": [self.policy], "trails": [trail], "functions": self.functions}
-        made = snapshot(told | {"event_source_mappings": self.mappings})
+        made = snapshot(told | {"event_source_mappings": self.mappings}) | {"event_invoke_configs": []}
         role = made["authorization"]["RoleDetailList"][0]
         service = "lambda" if self.functions else "ecs-tasks"
         principal = {"Service": f"{service}.amazonaws.com"}
@@ -302,6 +304,26 @@ class World:
         if self.reported:
             made["last_accessed"] = {role["Arn"]: self.report()}
         return made
+
+    def code(self) -> tuple[FunctionCode, ...]:
+        """What an analyser found in the function's code: all calls that it makes itself, or not all and it says so.
+
+        What Lambda does for it, and what no SDK has an operation for, is in no code.
+        """
+        chance = random.Random(f"code of {self.seed}")
+        if not self.functions or chance.random() < 0.3:
+            return ()
+        own = [use.operation for use in self.uses if use.operation.name and use.name not in OF_LAMBDA]
+        calls = [CodeCall(re.sub(r"20\d{6}$", "", one.name), (one.source,)) for one in dict.fromkeys(own)]
+        gap = bool(calls) and chance.random() < 0.3
+        if gap:
+            calls.remove(chance.choice(calls))
+        function = self.functions[0]["FunctionArn"]
+        return (FunctionCode("code.json", tuple(calls), function=function, complete=not gap),)
+
+
+OF_LAMBDA = frozenset({"x", "polled"})
+"""Names of what Lambda itself uses."""
 
 
 def _iso(time: datetime) -> str:

@@ -6,12 +6,12 @@ of a role is in `platform`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from policygen.catalog.action_events import event_names
+from policygen.catalog.tag_members import makes_something
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
@@ -81,7 +81,7 @@ class _KeepBuilder:
         self._places: dict[int, list[Place]] = {}
         hidden = hidden_pass_role()
         self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
-        self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
+        self._creating = {service_of(r.action) for r in used if makes_something(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._carriers: dict[tuple[str, str], str] = {}
         """(service, event) -> an action that may have been used, unseen, by such a call."""
@@ -277,6 +277,3 @@ _MAY_BE_CALLED = frozenset(
     }
 )  # fmt: skip
 """Blind spots of actions that a call asks for, and not of those that are only checked along with others."""
-
-
-_CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

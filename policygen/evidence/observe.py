@@ -299,6 +299,7 @@ def _coverage(
         management=counts.totals.management,
         region_days=counts.totals.region_days,
         created=counts.totals.created,
+        tracked=account.tracked_actions if account else (),
     )
 
 

@@ -124,6 +124,7 @@ def coverage_of(
     management: Mapping[str, int] | None = None,
     region_days: Iterable[str] = (),
     created: Mapping[str, int] | None = None,
+    tracked: Iterable[str] = (),
 ) -> Coverage:
     """Work out the coverage of a window.
 
@@ -139,6 +140,7 @@ def coverage_of(
         management: ``read`` and ``write`` -> management events of any caller that were read.
         region_days: ``REGION DATE`` of the events read.
         created: ``SOURCE NAME`` -> events of any caller that made what roles connect to.
+        tracked: actions, in lower case, that IAM's last-accessed reports of the account list one by one.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -163,6 +165,7 @@ def coverage_of(
         management=management,
         region_days=frozenset(region_days),
         created=frozenset(_split(name) for name, events in (created or {}).items() if events > 0),
+        tracked=frozenset(tracked),
         filters=filters_of(one for period in periods for states in period.trails for one in states),
     )
     if trails is None:

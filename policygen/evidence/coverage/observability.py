@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from policygen.account.model import Trail
-from policygen.catalog.visibility import Visibility, visibility_of
+from policygen.catalog.visibility import Visibility, visibility_with
 from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot, Restrictions
 from policygen.evidence.coverage.event_set import (
@@ -111,6 +111,8 @@ class ObservabilityRules:
     """``REGION DATE`` of the events read; empty where they were not counted so."""
     created: frozenset[tuple[str, str]] = frozenset()
     """eventSource and name of events, of anybody, that made what roles connect to (`catalog.reach`)."""
+    tracked: frozenset[str] = frozenset()
+    """Actions, in lower case, that IAM's last-accessed reports of the account list one by one."""
 
     @property
     def active_trails(self) -> list[Trail]:
@@ -133,7 +135,7 @@ class ObservabilityRules:
             resource: the Resource pattern that the permission has.
             reads_only: whether IAM says that the action only reads.
         """
-        visibility = visibility_of(action)
+        visibility = visibility_with(action, self.tracked)
         if visibility.kind in _NEVER:
             why, remedy = _NEVER[visibility.kind]
             return _hidden(

@@ -26,7 +26,7 @@ from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import WITNESSES
-from policygen.rightsize.removal import Removal
+from policygen.rightsize.removal import Confidence, Removal
 
 
 def keep_unobservable(
@@ -227,7 +227,9 @@ class _KeepBuilder:
         """Return the removal of what IAM saw no attempt at: less sure where it does not look and others work."""
         elsewhere = self._last_accessed.ruled_out(action, resource) if self._last_accessed else ""
         if not elsewhere:
-            return Removal(report.why, "last-accessed", LAST_ACCESSED)
+            # Without an operation, only the kind of the request tells that IAM counts it.
+            sure: Confidence = "high" if event_names(action) else "medium"
+            return Removal(report.why, "last-accessed", LAST_ACCESSED, sure)
         why = f"{report.why}; it does not track {elsewhere}, where others work and nothing tells of this role"
         return Removal(why, "last-accessed", LAST_ACCESSED, "medium")
 

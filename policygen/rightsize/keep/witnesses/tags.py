@@ -49,7 +49,11 @@ def _may_have_made_unseen(asked: Asked, service: str) -> bool:
     """Return whether the role may have made something of the service by a call that was not read."""
     coverage = asked.facts.coverage
     for action, statements in asked.facts.current_actions.items():
-        if service_of(action) != service or not _may_give_tags(action) or not asked.may_have_been_used(action):
+        if (
+            service_of(action) != service
+            or not _may_give_tags(action)
+            or not asked.may_have_been_used(action)
+        ):
             continue
         places = {
             resource for one in statements for resource in (("*",) if one.not_resources else one.resources)

@@ -147,7 +147,7 @@ def is_counted(action: str) -> bool:
     kind = visibility_of(action).kind
     if kind == "never" or _is_listed("uncounted", action.lower()):
         return False
-    if event_names(action) or _is_listed("own_endpoint", action.lower()):
+    if event_names(action) or kind == "management" or _is_listed("own_endpoint", action.lower()):
         return True
     return kind in {"no-event", "unknown"} and has_operations(action.partition(":")[0])
 
@@ -155,6 +155,17 @@ def is_counted(action: str) -> bool:
 def _is_listed(part: str, folded: str) -> bool:
     """Return whether a pattern of a part of the facts matches an action in lower case."""
     return any(fnmatchcase(folded, one.lower()) for one in last_accessed_facts()[part]["actions"])
+
+
+@lru_cache(maxsize=65536)
+def explains_attempts(action: str) -> bool:
+    """Return whether an attempt that IAM saw at a service may be a call for this action alone, by what AWS says.
+
+    What comes along with other calls, and what no known operation asks for, explains none.
+    """
+    if action.lower() in {name.lower() for name in last_accessed_facts()["api_calls"]["actions"]}:
+        return True
+    return visibility_of(action).kind not in ("implied", "no-event") and is_counted(action)
 
 
 # --- Times -----------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ TRAIL = {
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 GITHUB = {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
 POD = {"Federated": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A1"}
+GLUE = {"Service": "glue.amazonaws.com"}
+STUDIO = {"Service": "sagemaker.amazonaws.com"}
 CODEBUILD = {"Service": "codebuild.amazonaws.com"}
 STAFF = {"Federated": "arn:aws:iam::123456789012:oidc-provider/login.example.com"}
 SAML = {"Federated": "arn:aws:iam::123456789012:saml-provider/staff"}
@@ -106,8 +108,10 @@ PIECES = {
     "people of this account may assume it": ("ce:CreateReport", [LAMBDA, {"AWS": "123456789012"}], [], [], ""),
     "anybody may assume it": ("ce:CreateReport", ["*"], [], [], ""),
     "people work on instances": ("ce:CreateReport", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
-    "people work in notebooks": ("glue:StartNotebook", [{"Service": "glue.amazonaws.com"}], [], [], ""),
-    "people work in studios": ("sqlworkbench:GetTab", [{"Service": "sagemaker.amazonaws.com"}], [], [], ""),
+    "people work in notebooks": ("glue:StartNotebook", [GLUE], [], [], ""),
+    "a notebook is not the page of Spark's stages": ("glue:GetStages", [GLUE], [], [], "console"),
+    "no studio has the pages of bills": ("ce:CreateReport", [STUDIO], [], [], "console"),
+    "people work in studios": ("sqlworkbench:GetTab", [STUDIO], [], [], ""),
     "people write to the role in chats": ("ce:CreateReport", [{"Service": "chatbot.amazonaws.com"}], [], [], ""),
     "a browser shows that people sign in": ("ce:CreateReport", [LAMBDA], [], [IN_BROWSER], ""),
     "a record says that a session is of the console": ("ce:CreateReport", [LAMBDA], [], [SIGNED_IN], ""),

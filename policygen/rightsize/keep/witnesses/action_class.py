@@ -53,7 +53,7 @@ def _along_with_nothing(asked: Asked, found: ActionClass) -> str:
 
 
 def _without_console(asked: Asked, trust: TrustedParties) -> str:
-    if not trust.programs_only or asked.facts.from_console:
+    if trust.lets_people_ask(asked.action) or asked.facts.from_console:
         return ""
     return (
         f"only the AWS console asks for it, no SDK does, and nobody signs in with this role ({_parties(trust)} work"

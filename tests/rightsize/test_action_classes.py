@@ -49,11 +49,17 @@ READS = "ssm:GetParameter"
 
 
 def suggested(
-    folder: Path, trust: list[Mapping[str, Any]], actions: list[str], events: list[Mapping[str, Any]]
+    folder: Path,
+    trust: list[Mapping[str, Any]],
+    actions: list[str],
+    events: list[Mapping[str, Any]],
+    **report: Any,
 ) -> Suggestion:
-    """What is suggested for a role that these parties may assume, of which no report was read."""
+    """What is suggested for a role that these parties may assume; `report` as `last_accessed` of the snapshot."""
     policy = {"Statement": [{"Effect": "Allow", "Action": [READS, *actions], "Resource": "*"}]}
-    made = snapshot({"policies": [policy], "trails": [TRAIL]})
+    made = snapshot(
+        {"policies": [policy], "trails": [TRAIL], **({"last_accessed": report} if report else {})}
+    )
     statements = [{"Effect": "Allow", "Principal": one, "Action": "sts:AssumeRole"} for one in trust]
     made["authorization"]["RoleDetailList"][0]["AssumeRolePolicyDocument"] = {"Statement": statements}
     logs = [write_logs(folder, [DAILY, *events])]
@@ -125,6 +131,20 @@ def test_a_class_decides_only_where_nothing_else_can_ask(name: str, tmp_path: Pa
     made = suggested(tmp_path, trust, [action, *more], events)
     assert decided(made, action) == rule
     assert (action in {keep.grant.action for keep in made.keeps}) is (not rule)
+
+
+def test_an_attempt_at_the_service_was_none_at_what_nobody_can_ask_for(tmp_path: Path) -> None:
+    actions = ["rds:CopyCustomDBEngineVersion", "rds:CrossRegionCommunication", "rds:DescribeRecommendations"]
+    gone = ["codecommit:UploadArchive", "codecommit:GitPull", "codecommit:GetTree"]
+    before = {
+        "codecommit": "2026-06-01T09:00:00Z",
+        "rds": "2026-06-01T09:00:00Z",
+        "ssm": "2026-11-24T08:00:00Z",
+    }
+    made = suggested(tmp_path, [LAMBDA], [*actions, *gone], [], **before)
+    assert decided(made, "codecommit:UploadArchive") == "service-role"
+    # What IAM saw before the window may have been a session of the console, or a call that brings others along.
+    assert not any(decided(made, one) for one in ("codecommit:GetTree", *actions[1:]))
 
 
 def test_the_screen_names_them_too(tmp_path: Path) -> None:

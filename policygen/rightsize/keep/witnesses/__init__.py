@@ -8,3 +8,7 @@ from policygen.rightsize.keep.witnesses.code import code_witness
 from policygen.rightsize.keep.witnesses.existence import nothing_exists, out_of_reach
 
 WITNESSES: tuple[Witness, ...] = (action_class_witness, nothing_exists, out_of_reach, code_witness)
+
+OF_ASKERS: tuple[Witness, ...] = (action_class_witness,)
+"""Witnesses that tell who can ask for an action at all. They are asked as well where IAM saw an attempt at the service
+and does not tell at which action: what nobody can ask for with the role was not it."""

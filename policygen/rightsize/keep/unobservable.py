@@ -25,7 +25,7 @@ from policygen.iam.grants import Grant
 from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
-from policygen.rightsize.keep.witnesses import WITNESSES
+from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.removal import Confidence, Removal
 
 
@@ -153,10 +153,19 @@ class _KeepBuilder:
                 self._carry(keep.grant.action, keep.blind_spot)
 
     def _ask(self, keep: Keep) -> Removal | None:
-        if keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
+        if keep.blind_spot is None:
             return None
+        witnesses = WITNESSES
+        if keep.blind_spot.id in USE_PROVED:
+            witnesses = OF_ASKERS if self._is_attempt_at_service(keep.grant.action, keep.blind_spot) else ()
         asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
-        return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
+        return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
+
+    def _is_attempt_at_service(self, action: str, blind_spot: BlindSpot) -> bool:
+        """Return whether IAM saw an attempt at the service and does not tell at which action."""
+        if blind_spot.id not in {spot for spot, _ in _USED.values()} or self._last_accessed is None:
+            return False
+        return self._last_accessed.find(action).level == "service"
 
     def _may_have_been_used(self, action: str) -> bool:
         return action in self._seen or action in self._facts.needed or self._open[action] > 0

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.role_errors import role_not_found
 from policygen.iam.document import Policy
@@ -286,6 +287,8 @@ class Account:
     instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resources: Inventory | None = None
     tracked_actions: frozenset[str] = frozenset()
+    code: tuple[FunctionCode, ...] = ()
+    """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -78,6 +78,9 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
         rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
             yield pattern, Visibility(kind, reference=rows["reference"])  # type: ignore[arg-type]
+    rows = visibility_table()["management"].get(prefix, {})
+    for pattern in rows.get("actions", ()):
+        yield pattern, Visibility("management", reference=rows["reference"])
     rules = rules_for_service(prefix)
     own = visibility_table()["data"].get(prefix, {})
     for pattern in rules.visibility.never if rules else ():
@@ -90,9 +93,6 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
             types.setdefault(pattern, []).append(data_type)
     for pattern, listed in types.items():
         yield pattern, Visibility("data", tuple(listed), both, reference)
-    rows = visibility_table()["management"].get(prefix, {})
-    for pattern in rows.get("actions", ()):
-        yield pattern, Visibility("management", reference=rows["reference"])
 
 
 @cache

@@ -327,3 +327,26 @@ def say_traces(traces: Traces | None, account: Account | None, notify: Callable[
 
     for sentence in report_of(traces, account).sentences():
         notify(sentence)
+
+
+def with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
+    """Return the account with what was analysed of its functions' code.
+
+    Raises:
+        UsageError: PG-E266, a file cannot be read, or there is no account whose functions it could be of.
+    """
+    if not witnesses.code:
+        return account
+    from dataclasses import replace
+
+    from policygen.account.function_code import read_code
+    from policygen.errors import UsageError
+
+    code = read_code(witnesses.code)
+    if account is None:
+        raise UsageError(
+            "--code needs the account, which tells whose the functions are",
+            "add --snapshot FILE, or --live",
+            code="PG-E266",
+        )
+    return replace(account, code=code)

@@ -137,6 +137,14 @@ class WitnessInput:
             "repeatable.",
         ),
     ] = None
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--code",
+            help="What the code of functions calls, as iam-policy-autopilot finds it; files, folders, ROLE=PATH; "
+            "repeatable.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError
+from policygen.evidence.coverage.last_accessed import is_counted
 from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
@@ -163,3 +164,21 @@ def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> 
         credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", from_ip_address=True).channel
         == "service"
     )
+
+
+@pytest.mark.parametrize(
+    ("action", "counted"),
+    [
+        ("dynamodb:GetItem", True),
+        ("quicksight:SearchUsers", True),
+        ("bedrock-mantle:CreateInference", True),
+        ("aws-external-anthropic:CreateInference", True),
+        ("appsync:GraphQL", False),
+        ("rds-db:connect", False),
+        ("managedblockchain:POST", False),
+        ("kinesisvideo:ConnectAsViewer", False),
+        ("vpc-lattice-svcs:Invoke", False),
+    ],
+)
+def test_iam_counts_calls_of_aws_and_not_those_to_what_an_account_runs(action: str, counted: bool) -> None:
+    assert is_counted(action) is counted

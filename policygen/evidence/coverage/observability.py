@@ -78,6 +78,7 @@ class ObservabilityRules:
     days_with_events: int
     """Days of the window on which an event of any caller was read."""
     regions: tuple[str, ...]
+    """The regions of the events read."""
     trails: tuple[str, ...] | None
     """Names of the trails that log; None where the account's trails are not known."""
     data_types: frozenset[str] | None
@@ -106,6 +107,10 @@ class ObservabilityRules:
     """The first day of the window with an event; "" where there is none."""
     management: Mapping[str, int] | None = None
     """``read`` and ``write`` -> management events of any caller that were read; None where they were not counted."""
+    region_days: frozenset[str] = frozenset()
+    """``REGION DATE`` of the events read; empty where they were not counted so."""
+    created: frozenset[tuple[str, str]] = frozenset()
+    """eventSource and name of events, of anybody, that made what roles connect to (`catalog.reach`)."""
     tracked: frozenset[str] = frozenset()
     """Actions, in lower case, that IAM's last-accessed reports of the account list one by one."""
 
@@ -113,6 +118,12 @@ class ObservabilityRules:
     def active_trails(self) -> list[Trail]:
         """The trails that log, or may log."""
         return [trail for trail in self.known if trail.logging is not False]
+
+    def has_read(self, region: str, day: str) -> bool:
+        """Return whether events of a region and day were read, so that one more would be among them."""
+        if self.incomplete or day in self.gaps or region not in self.regions:
+            return False
+        return not self.region_days or f"{region} {day}" in self.region_days
 
     # --- The questions ---
 

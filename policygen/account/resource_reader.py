@@ -204,7 +204,7 @@ def _item(listed: ResourceList, row: Json, place: Place) -> Json:
     arn = row.get("arn") or listed.arn.format(
         partition=place.partition, region=place.region, account=place.account, name=name
     )
-    item = {"type": listed.type, "arn": arn, "region": place.region}
+    item = {"type": listed.type, "arn": arn, "region": row.get("region") or place.region}
     return item | {
         key: row[key] for key in ("public", "auth", "cluster", "engine") if row.get(key) is not None
     }

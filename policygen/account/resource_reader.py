@@ -92,10 +92,21 @@ def resource_lists() -> tuple[ResourceList, ...]:
     return tuple(ResourceList(**row) for row in tomllib.loads(text)["list"])
 
 
-def list_actions() -> dict[str, str]:
-    """Return the permissions that the lists need, sorted: action -> resource."""
-    found = {one.action: one.resource for one in resource_lists()}
-    found |= {one.details["action"]: "*" for one in resource_lists() if one.details}
+class ListPermission(NamedTuple):
+    """A permission that lists need."""
+
+    resource: str
+    types: tuple[str, ...]
+
+
+def list_actions() -> dict[str, ListPermission]:
+    """Return the permissions that the lists need, sorted by action."""
+    found: dict[str, ListPermission] = {}
+    for one in resource_lists():
+        rows = {one.action: one.resource} | ({one.details["action"]: "*"} if one.details else {})
+        for action, resource in rows.items():
+            types = found[action].types if action in found else ()
+            found[action] = ListPermission(resource, (*types, one.type))
     return dict(sorted(found.items()))
 
 

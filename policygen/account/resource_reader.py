@@ -65,7 +65,7 @@ class UnknownTypes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPlace:
     """Where a list is read; region "" for the list of all regions."""
 
     partition: str
@@ -166,7 +166,7 @@ class ResourceReader:
     def _items(self, listed: ResourceList, client: Any, region: str) -> Iterator[Json]:
         import jmespath
 
-        place = Place(self.partition, self.account, region)
+        place = ListPlace(self.partition, self.account, region)
         for page in _pages(client, listed.operation, listed.arguments):
             answers = [page]
             if listed.details:
@@ -209,7 +209,7 @@ def _is_of(type_: str, row: Json) -> bool:
     return engine in wanted if wanted else engine not in _NOT_RDS
 
 
-def _item(listed: ResourceList, row: Json, place: Place) -> Json:
+def _item(listed: ResourceList, row: Json, place: ListPlace) -> Json:
     """Return one item in the snapshot's form; ``cluster`` and ``engine`` are for `_with_clusters`."""
     name = row.get("name") or str(row.get("url") or "").rpartition("/")[2]
     arn = row.get("arn") or listed.arn.format(

@@ -19,7 +19,7 @@ MONTH = 30
 """Days."""
 
 
-class Price(NamedTuple):
+class EventPrice(NamedTuple):
     """What CloudTrail charges for data events, for each trail that delivers them."""
 
     dollars: float
@@ -49,9 +49,9 @@ def _table() -> Mapping[str, Any]:
     return tomllib.loads((files("policygen.evidence.coverage") / "prices.toml").read_text("utf-8"))
 
 
-def data_event_price() -> Price:
+def data_event_price() -> EventPrice:
     """Return what data events cost."""
-    return Price(**_table()["data_events"])
+    return EventPrice(**_table()["data_events"])
 
 
 def metric_of(data_type: str) -> str:

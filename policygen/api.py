@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
+from policygen.account.function_code import read_code
 from policygen.account.model import Account
 from policygen.account.snapshot import load_snapshot
 from policygen.evidence.anomalies import AnomalyRule
@@ -35,6 +37,7 @@ def suggest_role(
     opened: Collection[str] = (),
     accepted: Collection[AnomalyRule] = (),
     traces: str | Path | Sequence[str | Path] = (),
+    code: str | Path | Sequence[str | Path] = (),
     unverified: Unverified | None = None,
     executor: Executor | None = None,
 ) -> Suggestion:
@@ -53,6 +56,7 @@ def suggest_role(
         accepted: anomaly rules whose calls a person accepted as the workload's; their names are the keys of
             `policygen.evidence.anomalies.ANOMALY_RULES`.
         traces: files or folders of traces, or several; ``ROLE=PATH`` for those that do not say whose they are.
+        code: files or folders of what the functions' code calls, or several; it needs a snapshot.
         unverified: what becomes of permissions whose use the logs cannot show: ``keep`` (as by default), ``drop``, or
             ``split``, which writes them as policies of their own.
         executor: where to read large logs, in processes or on a cluster; None for this process.
@@ -61,6 +65,8 @@ def suggest_role(
         PolicygenError: what the command line prints as an error; each subclass has its exit code.
     """
     account = load_snapshot(snapshot) if isinstance(snapshot, str | Path) else snapshot
+    if account and code:
+        account = replace(account, code=read_code([str(one) for one in _paths(code)]))
     return analyse(
         _paths(logs),
         role,

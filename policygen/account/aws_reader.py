@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +12,7 @@ from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws
 from policygen.account.organization import no_organization, read_organization
 from policygen.account.report_reader import ReportOptions, ReportReader
+from policygen.account.resource_reader import ResourceReader, resource_lists
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError
 from policygen.iam.arn import parse
@@ -141,6 +142,37 @@ class AccountReader:
             self.note_refusal(one.operation, "", one.code, f"{one.roles[0]}{more}: {one.message}")
         return dict(sorted(found.items())) or None
 
+    def resources(self, regions: Sequence[str]) -> Json | None:
+        """Return what exists in the account, in every enabled region; None where nothing is shown.
+
+        Args:
+            regions: where to look if AWS does not show which regions are enabled.
+        """
+        enabled = self.attempt("ec2:DescribeRegions", "", self._enabled_regions)
+        read = enabled or list(regions)
+        if not read:
+            return None
+        lists = resource_lists()
+        types, places = pluralize(len(lists), "type"), pluralize(len(read), "region")
+        self.on_message(f"reading what exists: {types} of resources in {places}")
+        session = self.aws.session
+
+        def offered(service: str) -> list[str]:
+            return list(session.get_available_regions(service, partition_name=self.aws.partition))
+
+        reader = ResourceReader(self.aws.partition, self.aws.account, self.aws.client, offered)
+        found, unknown = reader.read(lists, read, every=enabled is not None)
+        for one in unknown:
+            more = f" and {pluralize(len(one.types) - 1, 'more type')}" if len(one.types) > 1 else ""
+            where = f" in {_few(one.regions)}" if any(one.regions) else ""
+            what = f"{one.types[0]}{more}{where}: not known to be complete: {one.message}"
+            self.note_refusal(one.action, "", one.code, what)
+        return found if found["complete"] or found["items"] else None
+
+    def _enabled_regions(self) -> list[str]:
+        rows = self.aws.client("ec2").describe_regions()["Regions"]
+        return sorted(row["RegionName"] for row in rows)
+
     def organization(self) -> Json | None:
         """Return the organisation's policies that limit this account; None where refused."""
         self.on_message("reading the organisation's policies")
@@ -202,6 +234,12 @@ class AccountReader:
         self.on_message(
             f"warning: AWS does not show {operation}{where} ({sanitize(code)}): unknown from here on"
         )
+
+
+def _few(regions: Sequence[str]) -> str:
+    """Return the first regions, and how many more there are."""
+    more = len(regions) - 3
+    return ", ".join(regions[:3]) + (f" and {pluralize(more, 'more region')}" if more > 0 else "")
 
 
 def _functions(client: Any) -> list[Json]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.model import (
     Account,
@@ -41,6 +43,10 @@ class CurrentAccess:
     """IAM's last-accessed report; None where it was not read."""
     inventory: Inventory | None = None
     """What exists in the account; None where it was not read."""
+    code: tuple[FunctionCode, ...] = ()
+    """What was analysed of the code of its functions."""
+    configured: bool = False
+    """Whether all is known of what Lambda itself does with the role: functions, mappings, destinations."""
     function_regions: frozenset[str] = frozenset()
     """The regions of which all functions are known: one that runs as the role would be among `functions`."""
 
@@ -102,7 +108,27 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         last=account.last_accessed_of(role),
         function_regions=_function_regions(account),
         inventory=account.resources,
+        code=_code_of(role, account),
+        configured=_is_configured(account),
     )
+
+
+def _code_of(role: Role, account: Account) -> tuple[FunctionCode, ...]:
+    """Return the code that runs with a role; a plain name counts only where one function has it."""
+    own = account.configurations_of(role) or ()
+    names = Counter(one.name for one in account.functions or ())
+    return tuple(
+        code
+        for code in account.code
+        if code.role.casefold() in {role.name.casefold(), role.key.arn.casefold()}
+        or any(code.is_of(one) for one in own if code.function != one.name or names[one.name] == 1)
+    )
+
+
+def _is_configured(account: Account) -> bool:
+    parts = (account.functions, account.mappings, account.invoke_configs)
+    refused = any(error.operation.startswith("lambda:") for error in account.errors)
+    return all(part is not None for part in parts) and not refused
 
 
 def _function_regions(account: Account) -> frozenset[str]:

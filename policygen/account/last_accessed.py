@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,18 @@ def parse_report(report: AccessReport, name: str) -> LastAccessed:
             for row in report.services_last_accessed
         },
     )
+
+
+def tracked_actions(reports: Iterable[LastAccessed]) -> frozenset[str]:
+    """Return the actions, in lower case, that any of an account's reports lists one by one.
+
+    Which ones IAM tracks is the same for all roles; a report lists those that its own role is granted.
+    """
+    names: dict[str, set[str]] = {}
+    for report in reports:
+        for service, use in report.services.items():
+            names.setdefault(service, set()).update(use.actions or ())
+    return frozenset(f"{service}:{name}".lower() for service in names for name in names[service])
 
 
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:

@@ -48,6 +48,7 @@ def take_snapshot(
     now: datetime | None = None,
     on_message: MessageSink = _silent,
     last_accessed: bool | Iterable[str] | Callable[[Account], Iterable[str]] = False,
+    resources: bool = False,
     organization: bool = False,
     reports: ReportOptions | None = None,
 ) -> Json:
@@ -62,6 +63,7 @@ def take_snapshot(
         on_message: called with a line before each part.
         last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names; or a
             function that names them, given the account with its roles alone.
+        resources: whether to read what exists in every region.
         organization: whether to read the organisation's policies, which its management account and a delegated
             administrator may.
         reports: how last-accessed reports are read.
@@ -79,6 +81,8 @@ def take_snapshot(
     if last_accessed:
         asked = last_accessed(to_account(plain_response(frame))) if callable(last_accessed) else last_accessed
         snapshot["last_accessed"] = reader.last_accessed(_wanted_roles(asked, authorization, aws.account))
+    if resources:
+        snapshot["resources"] = reader.attempt("ec2:DescribeRegions", "", partial(reader.resources, wanted))
     if organization:
         snapshot["organization"] = reader.organization()
     return _readable(snapshot, reader)
@@ -123,6 +127,7 @@ _OPTIONAL: Mapping[str, str] = {
     "event_invoke_configs": "lambda:ListFunctionEventInvokeConfigs",
     "trails": "cloudtrail:DescribeTrails",
     "last_accessed": "iam:GetServiceLastAccessedDetails",
+    "resources": "ec2:DescribeRegions",
     "organization": "organizations:DescribePolicy",
 }
 """Part of the snapshot that it can do without -> what was asked for it."""
@@ -147,6 +152,7 @@ def read_role(
     now: datetime | None = None,
     on_message: MessageSink = _silent,
     last_accessed: bool = False,
+    resources: bool = False,
     organization: bool = False,
     reports: ReportOptions | None = None,
 ) -> Account:
@@ -179,7 +185,10 @@ def read_role(
         raise role_not_found(
             name_or_arn, aws.account, [role["RoleName"] for role in authorization["RoleDetailList"]]
         )
-    snapshot = _frame(aws, authorization, now) | _parts(reader, _regions(reader))
+    regions = _regions(reader)
+    snapshot = _frame(aws, authorization, now) | _parts(reader, regions)
+    if resources:
+        snapshot["resources"] = reader.attempt("ec2:DescribeRegions", "", partial(reader.resources, regions))
     if last_accessed:
         snapshot["last_accessed"] = reader.last_accessed(_role_ids([names[name.casefold()]]))
     if organization:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from policygen.account.function_code import FunctionCode
 from policygen.account.inventory import Inventory
 from policygen.account.role_errors import role_not_found
 from policygen.iam.document import Policy
@@ -264,6 +265,7 @@ class Account:
     organisation's management account, which they do not limit (4.1.2). Each of these is None where it was not read.
     `entities` are the ARNs of users and groups that were read; `instance_profiles` has the roles of each, by ARNs.
     `resources` is what exists in the account; None where it was not read.
+    `tracked_actions` are those, in lower case, that the report of any role lists one by one.
     """
 
     account_id: str
@@ -284,6 +286,9 @@ class Account:
     entities: tuple[str, ...] = ()
     instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resources: Inventory | None = None
+    tracked_actions: frozenset[str] = frozenset()
+    code: tuple[FunctionCode, ...] = ()
+    """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from policygen.account.resource_reader import list_actions
+
 
 class RequiredPermission(NamedTuple):
     """One action that a command needs, and why.
@@ -68,7 +70,15 @@ _ACCOUNT_NEEDS = (
     *_TRAIL_NEEDS,
 )
 
-_SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS)
+_RESOURCE_NEEDS = (
+    RequiredPermission("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
+    *(
+        RequiredPermission(action, resource, "what exists: without a resource, no use", True)
+        for action, resource in list_actions().items()
+    ),
+)
+
+_SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
 
 _ORGANIZATION_NEEDS = (
     RequiredPermission(
@@ -201,7 +211,8 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --live": _LIVE_NEEDS,
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --no-last-accessed": _ACCOUNT_NEEDS,
+    "snapshot --no-last-accessed": (*_ACCOUNT_NEEDS, *_RESOURCE_NEEDS),
+    "snapshot --no-inventory": (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _ACCOUNT_NEEDS,
 }

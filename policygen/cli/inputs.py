@@ -266,7 +266,13 @@ def open_account(
         from policygen.evidence.role import parse_role
 
         parse_role(role)
-        return read_role(role, session, on_message=notify, last_accessed=account.last_accessed)
+        return read_role(
+            role,
+            session,
+            on_message=notify,
+            last_accessed=account.last_accessed,
+            resources=account.inventory,
+        )
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
     from policygen.logs.cache import cache_folder
@@ -275,7 +281,9 @@ def open_account(
     journal = cache_folder() / "reports" / f"{file_name(account.profile or 'default')}.jsonl"
     with report_options(journal, notify, quiet=quiet) as options:
         asked = choice.role_names if choice and account.last_accessed else False
-        snapshot = take_snapshot(session, on_message=notify, last_accessed=asked, reports=options)
+        snapshot = take_snapshot(
+            session, on_message=notify, last_accessed=asked, resources=account.inventory, reports=options
+        )
     return to_account(snapshot, "the account")
 
 
@@ -319,3 +327,26 @@ def say_traces(traces: Traces | None, account: Account | None, notify: Callable[
 
     for sentence in report_of(traces, account).sentences():
         notify(sentence)
+
+
+def with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
+    """Return the account with what was analysed of its functions' code.
+
+    Raises:
+        UsageError: PG-E266, a file cannot be read, or there is no account whose functions it could be of.
+    """
+    if not witnesses.code:
+        return account
+    from dataclasses import replace
+
+    from policygen.account.function_code import read_code
+    from policygen.errors import UsageError
+
+    code = read_code(witnesses.code)
+    if account is None:
+        raise UsageError(
+            "--code needs the account, which tells whose the functions are",
+            "add --snapshot FILE, or --live",
+            code="PG-E266",
+        )
+    return replace(account, code=code)

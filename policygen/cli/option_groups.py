@@ -137,6 +137,14 @@ class WitnessInput:
             "repeatable.",
         ),
     ] = None
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--code",
+            help="What the code of functions calls, as iam-policy-autopilot finds it; files, folders, ROLE=PATH; "
+            "repeatable.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +167,10 @@ class AccountInput:
             "--last-accessed/--no-last-accessed",
             help="With --live: also IAM's own record of what was used last.",
         ),
+    ] = True
+    inventory: Annotated[
+        bool,
+        typer.Option("--inventory/--no-inventory", help="With --live: also what exists in every region."),
     ] = True
     profile: Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")] = ""
 

@@ -297,6 +297,9 @@ def _coverage(
         changes=_trail_changes(counts),
         data_seen=counts.totals.data_types,
         management=counts.totals.management,
+        region_days=counts.totals.region_days,
+        created=counts.totals.created,
+        tracked=account.tracked_actions if account else (),
     )
 
 

@@ -31,6 +31,7 @@ from policygen.account.required_permissions import (
     SNAPSHOT_ACTIONS,
     actions,
 )
+from policygen.account.resource_reader import list_actions
 from policygen.account.snapshot import load_snapshot, snapshot_to_json, to_account
 from policygen.errors import AwsError, NothingFoundError
 from policygen.iam import reference
@@ -45,6 +46,9 @@ from tests.support.aws_stubs import (
     detail,
     told,
 )
+
+LISTING_ACTIONS = {"ec2:DescribeRegions", *list_actions()}
+"""What it takes to read what exists, which has tests of its own."""
 
 
 def recorded(session: Any) -> list[str]:
@@ -165,7 +169,7 @@ def test_the_declared_permissions_are_exactly_the_calls_made(account: Any) -> No
     assert set(calls) - {"sts:GetCallerIdentity"} <= set(SNAPSHOT_ACTIONS)
     # The mock shows every policy at once, and starts no report that could be fetched.
     unasked = {"iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetServiceLastAccessedDetails"}
-    assert set(SNAPSHOT_ACTIONS) - set(calls) <= unasked
+    assert set(SNAPSHOT_ACTIONS) - set(calls) - LISTING_ACTIONS <= unasked
     calls.clear()
     read_role("orders-fn", account, now=NOW)
     assert set(calls) - {"sts:GetCallerIdentity"} <= set(SNAPSHOT_ACTIONS)
@@ -186,7 +190,7 @@ def test_only_read_only_operations_are_called() -> None:
     assert [
         action
         for action in declared - reports
-        if not action.partition(":")[2].startswith(("Get", "List", "Describe", "Lookup", "Filter"))
+        if not action.partition(":")[2].startswith(("Get", "GET", "List", "Describe", "Lookup", "Filter"))
     ] == []
     make: Any = boto3.client
     operations = {
@@ -231,6 +235,7 @@ def test_the_commands_need_what_the_readers_say_that_they_call() -> None:
     assert {need.action for need in live if not need.optional} == set(ROLE_ACTIONS)
     assert set(SNAPSHOT_ACTIONS) == set(actions(NEEDS["snapshot"]))
     assert set(actions(NEEDS["snapshot --no-last-accessed"])) == set(SNAPSHOT_ACTIONS) - last_accessed
+    assert set(actions(NEEDS["snapshot --no-inventory"])) == set(SNAPSHOT_ACTIONS) - LISTING_ACTIONS
     assert NEEDS["batch --live"] == NEEDS["snapshot"]
     more = set(actions(NEEDS["snapshot --organization"])) - set(SNAPSHOT_ACTIONS)
     assert {name.split(":")[0] for name in more} == {"organizations"}

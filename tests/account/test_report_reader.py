@@ -222,7 +222,7 @@ def snapshot_command(monkeypatch: pytest.MonkeyPatch, iam: FakeIam, *options: st
         "policygen.account.report_reader.ReportOptions",
         lambda **more: ReportOptions(iam.pause, iam.clock, **more),
     )
-    return CliRunner().invoke(app, ["snapshot", "--output", "account.json", *options])
+    return CliRunner().invoke(app, ["snapshot", "--no-inventory", "--output", "account.json", *options])
 
 
 def test_snapshot_reads_reports_unless_told_not_to_and_goes_on_after_ctrl_c(

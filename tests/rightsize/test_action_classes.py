@@ -85,11 +85,11 @@ PIECES = {
     "who tests a state needs what its call needs": (
         "states:InvokeHTTPEndpoint", [LAMBDA], ["states:TestState"],
         [{"source": "states", "name": "TestState", "params": {}, "time": "2026-11-20T09:00:00Z"}], ""),
-    "no machine, no agent": ("ssm:UpdateInstanceInformation", [LAMBDA], [], [], "agent"),
-    "an instance may run the agent": ("ssm:UpdateInstanceInformation", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
+    "no machine, no agent": ("ec2messages:SendReply", [LAMBDA], [], [], "agent"),
+    "an instance may run the agent": ("ec2messages:SendReply", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
     "a task may run the agent": ("ec2messages:GetMessages", [{"Service": "ecs-tasks.amazonaws.com"}], [], [], ""),
     "another account may run the agent": (
-        "ssm:UpdateInstanceInformation", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
+        "ec2messages:SendReply", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
     "without its parents it is never checked": ("appmesh:PutMeshPolicy", [{"AWS": "*"}], [], [], "asked-with"),
     "a parent that was not called": (
         "appmesh:PutMeshPolicy", [{"AWS": "*"}], ["ram:CreateResourceShare"], [], "asked-with"),
@@ -119,7 +119,7 @@ def test_a_class_decides_only_where_nothing_else_can_ask(name: str, tmp_path: Pa
     action, trust, more, events, rule = PIECES[name]
     made = suggested(tmp_path, trust, [action, *more], events)
     assert decided(made, action) == rule
-    assert (action in {keep.grant.action for keep in made.keeps}) is not rule
+    assert (action in {keep.grant.action for keep in made.keeps}) is (not rule)
 
 
 def test_the_screen_names_them_too(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from policygen.cli.inputs import (
     open_traces,
     read_options,
     say_traces,
+    with_code,
 )
 from policygen.cli.option_groups import (
     AccountInput,
@@ -141,6 +142,7 @@ def command(
     suggest = grants.suggest(open_decisions(decisions), on)
     choice = roles.role_filter
     current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
+    current = with_code(current, witnesses)
     say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:

@@ -21,12 +21,13 @@ from policygen.cli.options import IncompleteOption, QuietOption
 
 @dataclass(frozen=True)
 class DoctorAccountInput(AccountInput):
-    """The account as it is today, read from AWS only with ``--live``, and then without last-accessed reports."""
+    """The account as it is today, read from AWS only with ``--live``, and then without what says nothing of trails."""
 
     live: Annotated[
         bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")
     ] = False
     last_accessed: bool = field(default=False, init=False)
+    inventory: bool = field(default=False, init=False)
 
 
 @with_option_groups

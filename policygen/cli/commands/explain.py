@@ -15,6 +15,7 @@ from policygen.cli.inputs import (
     open_traces,
     read_options,
     say_traces,
+    with_code,
 )
 from policygen.cli.option_groups import (
     AccountInput,
@@ -66,6 +67,7 @@ def command(
     notify = message_sink(quiet=quiet)
     suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
     current = open_account(account.live_by_default(logs), notify, role)
+    current = with_code(current, witnesses)
     say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

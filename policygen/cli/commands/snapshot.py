@@ -22,12 +22,18 @@ def command(
             "--last-accessed/--no-last-accessed", help="IAM's own record of what each role used last."
         ),
     ] = True,
+    inventory: Annotated[
+        bool,
+        typer.Option(
+            "--inventory/--no-inventory", help="What exists of data planes, in every enabled region."
+        ),
+    ] = True,
     organization: Annotated[
         bool, typer.Option("--organization", help="Also the service and resource control policies above.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
-    """Write one file with the account's roles, policies, functions, trails and last-accessed reports (read-only calls).
+    """Write one file with the account as it is: roles, functions, trails, reports, resources (read-only calls).
 
     Reports are kept one by one: after Ctrl-C, the same command goes on where it was.
 
@@ -47,6 +53,7 @@ def command(
             region or (),
             on_message=notify,
             last_accessed=last_accessed,
+            resources=inventory,
             organization=organization,
             reports=reports,
         )

@@ -17,6 +17,7 @@ from policygen.cli.inputs import (
     open_traces,
     read_options,
     say_traces,
+    with_code,
 )
 from policygen.cli.option_groups import (
     AccountInput,
@@ -90,6 +91,7 @@ def command(
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
     current = open_account(account.live_by_default(logs), notify, role)
+    current = with_code(current, witnesses)
     say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

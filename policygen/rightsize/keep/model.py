@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.decisions.apply import DroppedNeeds
 from policygen.rightsize.removal import Removal
@@ -45,3 +46,16 @@ class KeepResult:
     """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""
+
+
+Place = tuple[str, Conditions, tuple[str, ...]]
+"""Resource, conditions and excluded resources: where a statement grants its actions."""
+
+
+def places_of(statements: Sequence[Statement]) -> list[Place]:
+    """Return where statements grant their actions: resource, conditions, excluded resources."""
+    found: list[Place] = []
+    for statement in statements:
+        excluded = statement.resources if statement.not_resources else ()
+        found += ((r, statement.conditions, excluded) for r in (("*",) if excluded else statement.resources))
+    return found

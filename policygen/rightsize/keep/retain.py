@@ -41,6 +41,7 @@ from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts
+from policygen.rightsize.keep.witnesses.code import with_calls_of_code
 from policygen.rightsize.removal import Removal
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
@@ -102,7 +103,8 @@ def keep_without_evidence(
     needed = _drop_needs([keep for keep in inside if keep.kind == "platform"], rules, role)
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
-    keeps, dropped_reasons = _drop((*unverified, *unobservable.keeps), rules, role)
+    doubtful = with_calls_of_code((*unverified, *unobservable.keeps), current, current_actions)
+    keeps, dropped_reasons = _drop(doubtful, rules, role)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}

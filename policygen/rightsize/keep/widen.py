@@ -14,8 +14,7 @@ from dataclasses import replace
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, maximal
-from policygen.rightsize.keep.model import Keep, KeepResult
-from policygen.rightsize.keep.unobservable import places_of
+from policygen.rightsize.keep.model import Keep, KeepResult, places_of
 from policygen.text import pluralize
 
 DOES_NOT_FIT = "does-not-fit"

@@ -41,7 +41,13 @@ from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_cur
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
-from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
+from policygen.rightsize.errors import (
+    all_dropped,
+    all_missing,
+    all_unverified,
+    nothing_to_grant,
+    proof_failed,
+)
 from policygen.rightsize.generate.generalise import Written, generalise, open_names
 from policygen.rightsize.generate.intersect import (
     Intersection,
@@ -119,6 +125,8 @@ def suggest(
         demanded, kept, today, naming, options.unverified or decisions.unverified or "keep"
     )
     proposal, kept = chosen.proposal, chosen.kept
+    if not proposal.policies or not proposal.grants:
+        raise all_unverified(usage, chosen.choice.permissions)
     counts = {request: demand.requests[request].count for request in observed.written}
     tightness = tightness_of(
         (grant.action for grant in proposal.grants),

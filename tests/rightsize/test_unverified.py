@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policygen.errors import UsageError
+from policygen.errors import NothingFoundError, UsageError
 from policygen.iam.document import Policy
 from policygen.iam.evaluate import evaluate
 from policygen.iam.request import AccessRequest
@@ -128,3 +128,18 @@ def test_policygen_toml_chooses_and_the_option_overrides_it(tmp_path: Path) -> N
 
 def test_the_formats_are_those_that_there_are() -> None:
     assert set(CODE) < set(FORMATS)
+
+
+def test_a_role_of_which_everything_is_unverified_is_not_given_an_empty_policy(tmp_path: Path) -> None:
+    attempted = {"sqs": "2026-11-20T00:00:00Z", "ssm": None}
+    today = CASE["today"] | {"last_accessed": attempted}
+    others = [CASE["events"][0] | {"role": "others"}]
+    kept = made(tmp_path / "keep", "keep", today=today, events=others).suggestion
+    assert kept.policies
+    assert not kept.written
+    with pytest.raises(NothingFoundError) as caught:
+        made(tmp_path / "drop", "drop", today=today, events=others)
+    assert caught.value.code == "PG-E303"
+    apart = made(tmp_path / "split", "split", today=today, events=others).suggestion
+    assert [policy.name for policy in apart.policies] == list(apart.unverified.policies)
+    assert apart.proof.held

@@ -75,9 +75,10 @@ def command(
             notify(line)
         write_stdout("\n".join(toml_lines(plan.role.name, found, begun)) + "\n", utf8=True)
         return
-    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days + 1)
-    made = probation_of(plan, f"{end:%Y-%m-%dT%H:%M:%SZ}", _form(form))
-    for line in _steps(plan, made):
+    first = datetime.now(UTC).date()
+    # Whole days: the day on which it begins does not count.
+    made = probation_of(plan, f"{first + timedelta(days=days + 1)}T00:00:00Z", _form(form))
+    for line in _steps(plan, made, first):
         notify(line)
     policies = documents(made)
     document = policies[0]["document"] if len(policies) == 1 else {"policies": policies}
@@ -135,7 +136,7 @@ def _day(text: str) -> str:
 # --- The probation ---------------------------------------------------------------------------------
 
 
-def _steps(plan: Plan, made: Probation) -> list[str]:
+def _steps(plan: Plan, made: Probation, first: date) -> list[str]:
     """Return what is denied, and the commands that begin and end it."""
     from policygen.text import pluralize
 
@@ -168,14 +169,13 @@ def _steps(plan: Plan, made: Probation) -> list[str]:
         found.append(
             "  IAM's report follows identity policies; after a Deny of a whole service it may leave it out"
         )
-    day = "$(date -u +%F)"
     return [
         *found,
         "Steps",
         f"  1  aws iam create-policy --policy-name {names[0]} --policy-document file://probation.json",
         f"  2  {begin}",
         "  3  watch the errors of the workload: connections to databases and other protocols show nowhere else",
-        f"  4  policygen probation {made.role} --read --since {day} --snapshot LATER.json --logs LOGS",
+        f"  4  policygen probation {made.role} --read --since {first} --snapshot LATER.json --logs LOGS",
         "     with a snapshot taken some hours after the last day: IAM's report lags about four hours",
         f"  5  {end}",
         "Keep the plan until then. Nothing in AWS was changed.",

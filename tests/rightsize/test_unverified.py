@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from policygen.plan.build import plan_from_analysis
 from policygen.report.formats import FORMATS, render
 from policygen.rightsize.analysis import Analysis
 from policygen.rightsize.decisions.load import parse_decisions
+from tests.support import command
+from tests.support.accounts import snapshot, trails_of
 from tests.support.golden import Case, run
+from tests.support.records import crowd, write_logs
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:jobs"
 PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/a"
@@ -143,3 +147,32 @@ def test_a_role_of_which_everything_is_unverified_is_not_given_an_empty_policy(t
     apart = made(tmp_path / "split", "split", today=today, events=others).suggestion
     assert [policy.name for policy in apart.policies] == list(apart.unverified.policies)
     assert apart.proof.held
+
+
+def account_of(folder: Path) -> None:
+    """The case's logs and snapshot in a folder."""
+    write_logs(folder / "log", crowd(CASE["events"]))
+    told = CASE["today"] | {"trails": trails_of("management")}
+    (folder / "account.json").write_text(json.dumps(snapshot(told)), "utf-8")
+
+
+@pytest.mark.parametrize("mode", ["drop", "split"])
+def test_a_batch_does_the_same_for_every_role(mode: str, tmp_path: Path) -> None:
+    account_of(tmp_path)
+    read = ("-l", "log", "-s", "account.json", "--no-cache", "-j", "1", "-q")
+    done = command.run(tmp_path, "batch", *read, "-o", "out", "--unverified", mode)
+    assert done.code == 0, done.stderr
+    (file,) = (tmp_path / "out" / "plans").glob("*.json")
+    plan = json.loads(file.read_text("utf-8"))
+    assert plan["unverified"]["mode"] == mode
+    assert plan["unverified"]["permissions"] > 0
+    assert plan["strength"]["verdict"] == "review"
+    names = [policy["name"] for policy in plan["policies"]]
+    assert ("policygen-orders-unverified" in names) == (mode == "split")
+
+
+def test_a_choice_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    account_of(tmp_path)
+    done = command.run(tmp_path, "suggest", "-r", "orders", "-l", "log", "--unverified", "some")
+    assert done.code == 2
+    assert "PG-E215" in done.stderr

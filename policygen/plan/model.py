@@ -97,6 +97,8 @@ class PlanUnverified(msgspec.Struct, frozen=True):
     """Permissions that the policies do not grant, though nothing says that they are unused."""
     policies: tuple[str, ...] = ()
     """Names of the policies that hold unverified permissions alone."""
+    tried: tuple[str, ...] = ()
+    """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
 
 
 class PlanCheck(msgspec.Struct, frozen=True):

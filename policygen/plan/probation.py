@@ -22,9 +22,10 @@ from policygen.text import escape_controls
 
 Form = Literal["boundary", "deny"]
 
+_TRIED = "IAM saw the role ask for it or its service, unseen by the logs"
 _SPOKEN_FOR = {
-    "used-unseen": "IAM saw the role use it, or its service, unseen by the logs",
-    "used-outside-window": "IAM saw the role use it at another time",
+    "used-unseen": _TRIED,
+    "used-outside-window": "IAM saw the role ask for it or its service at another time",
     "unmapped-call": "a call of its service could not be mapped",
     "role-passed-by-name": "a call may pass a role by name",
     "traced": "a trace shows its use",
@@ -117,11 +118,14 @@ def _attachable(denials: Sequence[Statement], name: str) -> tuple[Policy, ...]:
 
 def on_probation(plan: Plan) -> tuple[tuple[PlanKeep, ...], Mapping[str, str]]:
     """Return the unverified permissions that a probation denies, and why it leaves others out, by action."""
-    needed = _needed(plan)
+    needed, tried = _needed(plan), set(plan.unverified.tried)
     denied: list[PlanKeep] = []
     left_out: dict[str, str] = {}
     for keep in plan.keeps:
         if keep.kind != "unknown":
+            continue
+        if keep.action in tried:
+            left_out[keep.action] = _TRIED
             continue
         used_on = needed.get(keep.action.lower(), [])
         if why := _SPOKEN_FOR.get(keep.blind_spot or "", "" if keep.blind_spot else "it was used"):

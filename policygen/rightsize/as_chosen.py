@@ -44,7 +44,7 @@ def write_as_chosen(
     Raises:
         GateError: PG-E402, they do not fit into IAM's quotas.
     """
-    choice = UnverifiedChoice(mode)
+    choice = UnverifiedChoice(mode, tried=kept.tried)
     if mode == "drop":
         kept, choice = drop_unverified(kept)
     parted = part_unverified(kept)
@@ -59,7 +59,9 @@ def write_as_chosen(
         (*needed.narrowed, *beside.narrowed),
     )
     named = tuple(policy.name for policy in beside.policies)
-    choice = UnverifiedChoice("split", policies=named, permissions=actions_of(parts.unverified_keeps))
+    choice = UnverifiedChoice(
+        "split", policies=named, permissions=actions_of(parts.unverified_keeps), tried=kept.tried
+    )
     apart = Apart(beside.policies, _grants(parts.unverified_keeps)) if beside.policies else None
     return AsChosen(everything, parts.kept, choice, needed, _grants(parts.needed_keeps.keeps), apart)
 

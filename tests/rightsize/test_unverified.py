@@ -176,3 +176,20 @@ def test_a_choice_that_there_is_not_is_refused(tmp_path: Path) -> None:
     done = command.run(tmp_path, "suggest", "-r", "orders", "-l", "log", "--unverified", "some")
     assert done.code == 2
     assert "PG-E215" in done.stderr
+
+
+def test_what_alone_explains_an_attempt_is_not_dropped_and_the_others_are_named(tmp_path: Path) -> None:
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": ["sns:Publish", "sqs:SendMessage", "sqs:ReceiveMessage"],
+            "Resource": "*",
+        },
+        STATEMENTS[1],
+    ]
+    attempted = {"sns": "2026-11-20T00:00:00Z", "sqs": "2026-11-20T00:00:00Z", "ssm": None}
+    today = CASE["today"] | {"policies": [{"Statement": statements}], "last_accessed": attempted}
+    found = made(tmp_path, "drop", today=today).suggestion
+    assert allows(found.policies, AccessRequest("sns:Publish", "arn:aws:sns:us-east-1:123456789012:t"))
+    assert not allows(found.policies, SEND)
+    assert "IAM saw it try 2 of them or their services" in found.unverified.note

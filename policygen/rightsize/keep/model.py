@@ -44,6 +44,8 @@ class KeepResult:
     """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
     attempted: frozenset[str] = frozenset()
     """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
+    tried: frozenset[str] = frozenset()
+    """These, and all actions of services at which IAM saw an attempt of which no event was read."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""
 

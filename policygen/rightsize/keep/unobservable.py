@@ -76,6 +76,7 @@ class _KeepBuilder:
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
         self._attempted: set[str] = set()
+        self._tried: set[str] = set()
         self._facts = facts
         self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
@@ -101,6 +102,7 @@ class _KeepBuilder:
             self._outside,
             self._reports,
             attempted=frozenset(self._attempted),
+            tried=frozenset(self._tried),
         )
 
     def add(self, action: str, statements: Sequence[Statement]) -> None:
@@ -137,8 +139,10 @@ class _KeepBuilder:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
-        if report and report.kind in _USED and report.level == "action":
-            self._attempted.add(action)
+        if report and report.kind in _USED:
+            self._tried.add(action)
+            if report.level == "action":
+                self._attempted.add(action)
 
     # --- What witnesses know ---
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from policygen.iam.arn import service_of
 from policygen.rightsize.decisions.model import Unverified
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.removal import Removal
@@ -27,13 +28,19 @@ class UnverifiedChoice:
     """Names of the policies that hold the unverified permissions alone."""
     permissions: int = 0
     """Unverified actions that were dropped, or are in these policies."""
+    tried: frozenset[str] = frozenset()
+    """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
 
     @property
     def note(self) -> str:
         """What the choice did, a sentence; "" where it did nothing."""
         some = pluralize(self.permissions, "unverified permission")
         if self.dropped:
-            return f"{some} dropped by your choice (unverified = drop): the logs cannot show whether the role uses them"
+            told = f"{some} dropped by your choice (unverified = drop): the logs cannot show whether the role uses them"
+            tried = len({keep.grant.action for keep in self.dropped} & self.tried)
+            if tried:
+                told += f", and IAM saw it try {tried:,} of them or their services: look at these first"
+            return told
         if self.policies:
             return (
                 f"{some} stand apart in {', '.join(self.policies)}: detach what nothing needed for a month; the other "
@@ -51,10 +58,19 @@ class Parted(NamedTuple):
 
 def part_unverified(kept: KeepResult) -> Parted:
     """Part the unverified permissions from what is required or declared, or what IAM saw the role use."""
-    apart = tuple(keep for keep in kept.keeps if _is_unverified(keep, kept.attempted))
+    attempted = kept.attempted | _only_candidates(kept)
+    apart = tuple(keep for keep in kept.keeps if _is_unverified(keep, attempted))
     chosen = set(apart)
     left = tuple(keep for keep in kept.keeps if keep not in chosen)
     return Parted(replace(kept, keeps=left), apart)
+
+
+def _only_candidates(kept: KeepResult) -> set[str]:
+    """Return the actions that alone can explain an attempt at their service."""
+    candidates: dict[str, set[str]] = {}
+    for keep in kept.keeps:
+        candidates.setdefault(service_of(keep.grant.action), set()).add(keep.grant.action)
+    return {min(actions) for actions in candidates.values() if len(actions) == 1 and actions <= kept.tried}
 
 
 def _is_unverified(keep: Keep, attempted: Collection[str]) -> bool:
@@ -80,5 +96,5 @@ def drop_unverified(kept: KeepResult) -> tuple[KeepResult, UnverifiedChoice]:
             why = f"dropped as unverified by your choice: {keep.why}"
             removed[keep.grant.action] = Removal(why, "unverified-dropped", "--unverified drop", "medium")
     return replace(parted.kept, removed=removed), UnverifiedChoice(
-        "drop", parted.unverified, permissions=actions_of(parted.unverified)
+        "drop", parted.unverified, permissions=actions_of(parted.unverified), tried=kept.tried
     )

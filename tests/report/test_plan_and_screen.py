@@ -75,6 +75,8 @@ LATER_FIELDS = {
     ("decisions", "reasons"),
     ("reading", "audit"),
     ("needs",),
+    ("unverified",),
+    ("boundary",),
     ("changes", 0, "decided_by"),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""

@@ -77,6 +77,8 @@ class OpenIssues:
     """Permissions written narrower than necessary, because no exact pattern exists."""
     expired: int = 0
     """Rules that have expired."""
+    unverified_dropped: int = 0
+    """Unverified permissions that a person chose to drop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,7 @@ _POINTS = {
     "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "whose time is over"),
+    "unverified_dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
 }
 
 

@@ -75,6 +75,8 @@ class _KeepBuilder:
         self._removed: dict[str, Removal] = {}
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
+        self._attempted: set[str] = set()
+        self._tried: set[str] = set()
         self._facts = facts
         self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
@@ -94,7 +96,14 @@ class _KeepBuilder:
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
-        return KeepResult(tuple(self._keeps), self._removed, self._outside, self._reports)
+        return KeepResult(
+            tuple(self._keeps),
+            self._removed,
+            self._outside,
+            self._reports,
+            attempted=frozenset(self._attempted),
+            tried=frozenset(self._tried),
+        )
 
     def add(self, action: str, statements: Sequence[Statement]) -> None:
         """Decide about one action and the statements that grant it."""
@@ -130,6 +139,10 @@ class _KeepBuilder:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
+        if report and report.kind in _USED:
+            self._tried.add(action)
+            if report.level == "action":
+                self._attempted.add(action)
 
     # --- What witnesses know ---
 

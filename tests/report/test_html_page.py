@@ -25,8 +25,8 @@ from markupsafe import escape
 from policygen.plan.batch_table import VERDICT_MEANINGS
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.io import parse_plan
+from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan
-from policygen.plan.open_questions import keep_groups, open_questions
 from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
 from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
@@ -35,6 +35,7 @@ from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import display_text, fair_share
+from policygen.text import pluralize
 from tests.support import ROOT
 from tests.support.command import LONG
 from tests.support.pages import (
@@ -490,7 +491,7 @@ def counted(found: Plan) -> Iterator[int]:
 
 def cut_away(found: Plan) -> Iterator[int]:
     """How much tables leave out, and the steps of the ramp."""
-    changes, heat, asked = changes_of(found), heat_of(found), open_questions(found)
+    changes, heat, asked = changes_of(found), heat_of(found), found.questions
     yield from (len(changes.lines), len(changes.omitted), sum(len(one.actions) for one in changes.omitted))
     for line in changes.lines:
         yield from (
@@ -525,9 +526,11 @@ def test_every_number_of_a_page_is_in_its_plan(role: str, today: bool) -> None:
 def test_the_page_asks_as_many_questions_as_the_screen() -> None:
     for role in ("orders-api", "deploy-ci", "bastion", "image-resizer"):
         found = plan(role)
-        asked = re.search(r"^Your call \((\d+)\)$", render("text", found), re.M)
+        asked = re.search(r"^Questions \((\d+)\): ", render("text", found), re.M)
         assert asked
-        assert len(open_questions(found)) == int(asked[1])
+        words = read(render("html", found)).words
+        assert f"{pluralize(int(asked[1]), 'question')} about the unverified" in words
+        assert all(one.asks in " ".join(words.split()) for one in found.questions)
 
 
 def test_the_sections_come_in_the_agreed_order_and_the_list_leads_to_each() -> None:

@@ -257,7 +257,7 @@ def everything() -> Plan:
     made["users"] = [
         {"function": f"arn:aws:lambda:::function:{one}", "actions": ["s3:GetObject"]} for one in texts
     ]
-    made["questions"] = [{"type": "ec2:image", "names": 2, "reason": one} for one in texts]
+    made["open_names"] = [{"type": "ec2:image", "names": 2, "reason": one} for one in texts]
     made["losses"] = [
         {"action": "s3:GetObject", "resource": one, "statement": one, "why": one} for one in texts
     ]

@@ -354,7 +354,7 @@ def _whys(group: _Group) -> list[str]:
     return ordered[:2] + ([f"{len(ordered) - 2} more reasons"] if len(ordered) > 2 else [])
 
 
-_PERSON = "nothing but a person, or a month without them"
+_PERSON = "the role's owner, or a month without them"
 
 
 def _answer(group: _Group, role: str) -> tuple[str, str]:

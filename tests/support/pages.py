@@ -157,6 +157,8 @@ def index(count: int, **changes: Any) -> list[BatchRow]:
                 "last_call": "2026-11-24T22:36:06Z",
                 "actions_now": 9_412 + i,
                 "actions_proposed": 21,
+                "needed": 18,
+                "unverified": 3,
                 "escalations_closed": 14,
                 "escalations_left": i % 2,
                 "days": 30,

@@ -149,7 +149,9 @@ def _cards(plan: Plan) -> dict[str, Any]:
         "paths_left": left,
         "risk_foot": risk,
         "evidence_foot": strength.reasons[0].sentence if strength and strength.reasons else "",
-        "tight_foot": (f"{tight.words}; {pluralize(asked, 'question')}" if asked else tight.words),
+        "tight_foot": (
+            f"needed + unverified: {tight.words}" + (f"; {pluralize(asked, 'question')}" if asked else "")
+        ),
     }
 
 

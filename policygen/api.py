@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
+from policygen.account.function_code import read_code
 from policygen.account.model import Account
 from policygen.account.snapshot import load_snapshot
 from policygen.evidence.anomalies import AnomalyRule
@@ -15,6 +17,7 @@ from policygen.logs.calls.counts import no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
+from policygen.logs.traces.read import read_traces
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
@@ -32,6 +35,8 @@ def suggest_role(
     resources: Mode = "pattern",
     opened: Collection[str] = (),
     accepted: Collection[AnomalyRule] = (),
+    traces: str | Path | Sequence[str | Path] = (),
+    code: str | Path | Sequence[str | Path] = (),
     executor: Executor | None = None,
 ) -> Suggestion:
     """Suggest the smallest policy for one role, as the command line does.
@@ -48,16 +53,26 @@ def suggest_role(
         opened: resource types (``ec2:image``) of which every resource is granted.
         accepted: anomaly rules whose calls a person accepted as the workload's; their names are the keys of
             `policygen.evidence.anomalies.ANOMALY_RULES`.
+        traces: files or folders of traces, or several; ``ROLE=PATH`` for those that do not say whose they are.
+        code: files or folders of what the functions' code calls, or several; it needs a snapshot.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Raises:
         PolicygenError: what the command line prints as an error; each subclass has its exit code.
     """
     account = load_snapshot(snapshot) if isinstance(snapshot, str | Path) else snapshot
+    if account and code:
+        account = replace(account, code=read_code([str(one) for one in _paths(code)]))
     return analyse(
         _paths(logs),
         role,
-        observe=ObserveOptions(days=days, until=until, allow_incomplete=allow_incomplete, accepted=accepted),
+        observe=ObserveOptions(
+            days=days,
+            until=until,
+            allow_incomplete=allow_incomplete,
+            accepted=accepted,
+            traces=read_traces([str(one) for one in _paths(traces)]) if traces else None,
+        ),
         suggest=SuggestOptions(add_observed=add_observed, resources=resources, opened=opened),
         account=account,
         read=_read_options(executor),

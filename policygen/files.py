@@ -1,13 +1,19 @@
-"""Writes files so that no reader ever sees half of one."""
+"""Writes files so that no reader ever sees half of one, and reads files of JSON documents."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+import re
 import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from policygen.errors import UsageError
-from policygen.text import escape_controls
+from policygen.text import escape_controls, format_bytes
 
 
 def check_writable(path: Path) -> None:
@@ -61,3 +67,67 @@ def unwritable(path: Path, reason: str) -> UsageError:
         "this file was not written; name one in a folder that exists, has room and is yours",
         code="PG-E220",
     )
+
+
+def files_in(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return a file itself, or all files of a folder whose names end so, packed with gzip or not; sorted."""
+    if not path.is_dir():
+        return [path] if os.path.lexists(path) else []
+    ends = (*suffixes, *(f"{suffix}.gz" for suffix in suffixes))
+    return sorted(one for one in path.rglob("*") if one.name.endswith(ends) and one.is_file())
+
+
+LARGEST = 512 << 20
+"""Bytes that a file of JSON documents may have, or unpack to."""
+
+_GZIP = b"\x1f\x8b"
+
+
+class UnreadableJson(Exception):  # noqa: N818 - what it says is the reason, and each reader has an error of its own
+    """Why a file of JSON documents cannot be read, in a clause that names the line."""
+
+
+def json_documents(path: Path, largest: int = LARGEST) -> Iterator[Any]:
+    """Yield the JSON documents of a file, packed with gzip or not: one, one a line, or one after the other.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have, or unpack to.
+
+    Raises:
+        UnreadableJson: it cannot be opened, is too large, or holds anything else; documents before that are yielded.
+    """
+    text = _text_of(path, largest)
+    decoder, position, end = json.JSONDecoder(), 0, len(text)
+    while True:
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it matches the empty text
+        if position == end:
+            return
+        try:
+            document, position = decoder.raw_decode(text, position)
+        except json.JSONDecodeError as error:
+            line = text.count("\n", 0, error.pos) + 1
+            raise UnreadableJson(f"line {line:,} is not JSON: {error.msg}") from None
+        except (RecursionError, ValueError):  # nesting without end, a number of thousands of digits
+            line = text.count("\n", 0, position) + 1
+            raise UnreadableJson(f"the document that begins in line {line:,} cannot be read") from None
+        yield document
+
+
+_SPACE = re.compile(r"\s*")
+
+
+def _text_of(path: Path, largest: int) -> str:
+    try:
+        with path.open("rb") as stored:
+            packed = stored.read(len(_GZIP)) == _GZIP
+            stored.seek(0)
+            data = (gzip.GzipFile(fileobj=stored) if packed else stored).read(largest + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableJson(getattr(error, "strerror", None) or str(error)) from None
+    if len(data) > largest:
+        raise UnreadableJson(f"it has more than {format_bytes(largest)}")
+    try:
+        return data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableJson(f"byte {error.start:,} is not UTF-8") from None

@@ -120,6 +120,11 @@ def is_denied(error: BaseException) -> bool:
     return _CODES.get(error_code(error)) == "denied"
 
 
+def is_throttled(error: BaseException) -> bool:
+    """Return whether AWS says that there were too many calls, so that the same one may succeed later."""
+    return _CODES.get(error_code(error)) == "throttled"
+
+
 def translate(error: Exception, *, service: str = "", principal: str = "", profile: str = "") -> AwsError:
     """Return the error that the user sees instead of botocore's.
 

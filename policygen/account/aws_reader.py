@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -11,12 +10,13 @@ from typing import Any, TypeVar
 
 from policygen.account.aws_errors import error_code
 from policygen.account.aws_session import Aws
-from policygen.account.last_accessed import GET_REPORT, START_REPORT, fetch_report, start_reports
 from policygen.account.organization import no_organization, read_organization
+from policygen.account.report_reader import ReportOptions, ReportReader
+from policygen.account.resource_reader import ResourceReader, resource_lists
 from policygen.account.snapshot_schema import Json
 from policygen.errors import AwsError
 from policygen.iam.arn import parse
-from policygen.text import sanitize
+from policygen.text import pluralize, sanitize
 
 # The fields that decide what the platform needs (3.6): a published version that equals its function in them adds none.
 _PLATFORM_FIELDS = (
@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AccountReader:
-    """Reads one account. `pause` waits some seconds for a report of IAM."""
+    """Reads one account; `reports` says how IAM's last-accessed reports are read."""
 
     aws: Aws
     on_message: MessageSink
-    pause: Callable[[float], None] = time.sleep
+    reports: ReportOptions = field(default_factory=ReportOptions)
     errors: list[Json] = field(default_factory=list)
 
     def authorization(self) -> Json:
@@ -118,30 +118,60 @@ class AccountReader:
             "AdvancedEventSelectors": events.get("AdvancedEventSelectors"),
         }
 
-    def last_accessed(self, roles: Iterable[str]) -> dict[str, Json] | None:
+    def last_accessed(self, roles: Mapping[str, str]) -> dict[str, Json] | None:
         """Return IAM's reports by role ARN; None where there is no report. Errors are recorded, and stop nothing.
 
         Args:
-            roles: role ARNs.
+            roles: role ARN -> role id.
         """
-        self.on_message("reading what IAM says was used last")
-        iam = self.aws.client("iam")
-        jobs = start_reports(iam, roles, partial(self.attempt, START_REPORT, ""))
-        reports = {}
-        for role, job in jobs.items():
-            report = self.attempt(GET_REPORT, "", partial(fetch_report, iam, job, self.pause))
-            if report is None:
-                break
-            if report.get("JobStatus") == "COMPLETED":
-                reports[role] = report
-            else:
-                error = report.get("Error", {})
-                code, why = (
-                    error.get("Code", "Timeout"),
-                    error.get("Message", "the report was not ready in time"),
-                )
-                self.note_refusal(GET_REPORT, "", code, f"{role}: {why}")
-        return reports or None
+        self.on_message(f"reading what IAM says {pluralize(len(roles), 'role')} used last")
+        account, journal = self.aws.account, self.reports.journal
+        found = journal.load(account, roles) if journal else {}
+        if found:
+            self.on_message(f"going on after {pluralize(len(found), 'report')} of a run that was interrupted")
+
+        def keep(role: str, report: Json) -> None:
+            found[role] = plain_response(report)
+            if journal:
+                journal.add(account, role, roles[role], found[role])
+
+        reader = ReportReader(self.aws.client("iam"), self.reports, keep)
+        reader.read([role for role in sorted(roles) if role not in found], len(found))
+        for one in reader.refused.values():
+            more = f" and {pluralize(len(one.roles) - 1, 'more role')}" if len(one.roles) > 1 else ""
+            self.note_refusal(one.operation, "", one.code, f"{one.roles[0]}{more}: {one.message}")
+        return dict(sorted(found.items())) or None
+
+    def resources(self, regions: Sequence[str]) -> Json | None:
+        """Return what exists in the account, in every enabled region; None where nothing is shown.
+
+        Args:
+            regions: where to look if AWS does not show which regions are enabled.
+        """
+        enabled = self.attempt("ec2:DescribeRegions", "", self._enabled_regions)
+        read = enabled or list(regions)
+        if not read:
+            return None
+        lists = resource_lists()
+        types, places = pluralize(len(lists), "type"), pluralize(len(read), "region")
+        self.on_message(f"reading what exists: {types} of resources in {places}")
+        session = self.aws.session
+
+        def offered(service: str) -> list[str]:
+            return list(session.get_available_regions(service, partition_name=self.aws.partition))
+
+        reader = ResourceReader(self.aws.partition, self.aws.account, self.aws.client, offered)
+        found, unknown = reader.read(lists, read, every=enabled is not None)
+        for one in unknown:
+            more = f" and {pluralize(len(one.types) - 1, 'more type')}" if len(one.types) > 1 else ""
+            where = f" in {_few(one.regions)}" if any(one.regions) else ""
+            what = f"{one.types[0]}{more}{where}: not known to be complete: {one.message}"
+            self.note_refusal(one.action, "", one.code, what)
+        return found if found["complete"] or found["items"] else None
+
+    def _enabled_regions(self) -> list[str]:
+        rows = self.aws.client("ec2").describe_regions()["Regions"]
+        return sorted(row["RegionName"] for row in rows)
 
     def organization(self) -> Json | None:
         """Return the organisation's policies that limit this account; None where refused."""
@@ -204,6 +234,12 @@ class AccountReader:
         self.on_message(
             f"warning: AWS does not show {operation}{where} ({sanitize(code)}): unknown from here on"
         )
+
+
+def _few(regions: Sequence[str]) -> str:
+    """Return the first regions, and how many more there are."""
+    more = len(regions) - 3
+    return ", ".join(regions[:3]) + (f" and {pluralize(more, 'more region')}" if more > 0 else "")
 
 
 def _functions(client: Any) -> list[Json]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from policygen.account.function_code import FunctionCode
+from policygen.account.inventory import Inventory
 from policygen.account.model import (
     Account,
     EventSourceMapping,
@@ -38,6 +41,14 @@ class CurrentAccess:
     role: Role | None = None
     last: LastAccessed | None = None
     """IAM's last-accessed report; None where it was not read."""
+    inventory: Inventory | None = None
+    """What exists in the account; None where it was not read."""
+    code: tuple[FunctionCode, ...] = ()
+    """What was analysed of the code of its functions."""
+    configured: bool = False
+    """Whether all is known of what Lambda itself does with the role: functions, mappings, destinations."""
+    function_regions: frozenset[str] = frozenset()
+    """The regions of which all functions are known: one that runs as the role would be among `functions`."""
 
     def effective_actions(self) -> Effective:
         """Return what the role can do: what the identity policies grant within Denies, boundary, SCPs and RCPs.
@@ -95,7 +106,37 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         invoke_configs=tuple(account.invoke_configs or ()),
         role=role,
         last=account.last_accessed_of(role),
+        function_regions=_function_regions(account),
+        inventory=account.resources,
+        code=_code_of(role, account),
+        configured=_is_configured(account),
     )
+
+
+def _code_of(role: Role, account: Account) -> tuple[FunctionCode, ...]:
+    """Return the code that runs with a role; a plain name counts only where one function has it."""
+    own = account.configurations_of(role) or ()
+    names = Counter(one.name for one in account.functions or ())
+    return tuple(
+        code
+        for code in account.code
+        if code.role.casefold() in {role.name.casefold(), role.key.arn.casefold()}
+        or any(code.is_of(one) for one in own if code.function != one.name or names[one.name] == 1)
+    )
+
+
+def _is_configured(account: Account) -> bool:
+    parts = (account.functions, account.mappings, account.invoke_configs)
+    refused = any(error.operation.startswith("lambda:") for error in account.errors)
+    return all(part is not None for part in parts) and not refused
+
+
+def _function_regions(account: Account) -> frozenset[str]:
+    """Return the regions of which all functions were read."""
+    refused = {error.region for error in account.errors if error.operation == "lambda:ListFunctions"}
+    if account.functions is None or account.regions is None or "" in refused:
+        return frozenset()
+    return frozenset(account.regions) - refused
 
 
 def _unread(account: Account) -> list[str]:

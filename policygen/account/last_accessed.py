@@ -1,59 +1,15 @@
-"""IAM's last-accessed reports: request, wait, and read (3.5).
-
-GenerateServiceLastAccessedDetails starts a job, GetServiceLastAccessedDetails returns its report page by page, to the
-same session only. Source: IAM API Reference, API_GetServiceLastAccessedDetails.
-"""
+"""IAM's last-accessed reports as values (3.5); `report_reader` reads them from AWS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from policygen.account.model import LastAccessed, ServiceUse
-from policygen.account.snapshot_schema import AccessReport, Json
+from policygen.account.snapshot_schema import AccessReport
 from policygen.errors import UsageError
 from policygen.text import sanitize
-
-POLL_DELAYS = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 5.0, 10.0, 10.0, 20.0)
-"""Seconds between polls of a job, one minute in all; then the job is given up. Jobs usually take a few seconds."""
-
-START_REPORT = "iam:GenerateServiceLastAccessedDetails"
-GET_REPORT = "iam:GetServiceLastAccessedDetails"
-
-
-def start_reports(
-    iam: Any, roles: Iterable[str], attempt: Callable[[Callable[[], str]], str | None]
-) -> dict[str, str]:
-    """Start a job for each role; return role ARN -> job id. The first failure ends it, because all others would follow.
-
-    Args:
-        iam: the IAM client.
-        roles: role ARNs.
-        attempt: makes the call, and returns None where it fails.
-    """
-    jobs: dict[str, str] = {}
-    for role in roles:
-        job = attempt(partial(_start, iam, role))
-        if job is None:
-            break
-        jobs[role] = job
-    return jobs
-
-
-def fetch_report(iam: Any, job: str, pause: Callable[[float], None]) -> Json:
-    """Return a job's finished report in the form of one page.
-
-    If a job failed, or does not end in time, return AWS's last answer, with its ``JobStatus``.
-    """
-    answer: Json = iam.get_service_last_accessed_details(JobId=job)
-    for seconds in POLL_DELAYS:
-        if answer["JobStatus"] != "IN_PROGRESS":
-            break
-        pause(seconds)
-        answer = iam.get_service_last_accessed_details(JobId=job)
-    return _all_pages(iam, job, answer) if answer["JobStatus"] == "COMPLETED" else answer
 
 
 def parse_report(report: AccessReport, name: str) -> LastAccessed:
@@ -76,19 +32,16 @@ def parse_report(report: AccessReport, name: str) -> LastAccessed:
     )
 
 
-def _start(iam: Any, role: str) -> str:
-    job: str = iam.generate_service_last_accessed_details(Arn=role, Granularity="ACTION_LEVEL")["JobId"]
-    return job
+def tracked_actions(reports: Iterable[LastAccessed]) -> frozenset[str]:
+    """Return the actions, in lower case, that any of an account's reports lists one by one.
 
-
-def _all_pages(iam: Any, job: str, answer: Json) -> Json:
-    """Return the first page with the services of all pages."""
-    rows, page = list(answer["ServicesLastAccessed"]), answer
-    while page.get("IsTruncated"):
-        page = iam.get_service_last_accessed_details(JobId=job, Marker=page["Marker"])
-        rows += page["ServicesLastAccessed"]
-    report = {key: value for key, value in answer.items() if key not in ("Marker", "IsTruncated")}
-    return {**report, "ServicesLastAccessed": sorted(rows, key=lambda row: str(row["ServiceNamespace"]))}
+    Which ones IAM tracks is the same for all roles; a report lists those that its own role is granted.
+    """
+    names: dict[str, set[str]] = {}
+    for report in reports:
+        for service, use in report.services.items():
+            names.setdefault(service, set()).update(use.actions or ())
+    return frozenset(f"{service}:{name}".lower() for service in names for name in names[service])
 
 
 def _actions(rows: list[Any] | None, name: str) -> Mapping[str, str] | None:

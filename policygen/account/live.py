@@ -2,13 +2,12 @@
 
 A snapshot needs IAM and tries Lambda and CloudTrail; what they do not answer is recorded in its ``errors``. One role is
 read as a snapshot has it, so that both give the same policy; where the whole account is not shown, the role alone is
-required. Last-accessed reports and the organisation's policies are read on request; where AWS does not show them, they
-are unknown.
+required. Last-accessed reports and the organisation's policies are read if the caller says so; where AWS does not show
+them, they are unknown.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +22,10 @@ from policygen.account.aws_reader import (
     referenced_policies,
 )
 from policygen.account.aws_session import Aws
-from policygen.account.model import Account, role_not_found
+from policygen.account.model import Account
+from policygen.account.report_reader import ReportOptions
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
+from policygen.account.role_errors import role_not_found
 from policygen.account.snapshot import VERSION, to_account
 from policygen.account.snapshot_schema import Json
 from policygen.iam.arn import parse
@@ -46,9 +47,10 @@ def take_snapshot(
     *,
     now: datetime | None = None,
     on_message: MessageSink = _silent,
-    last_accessed: bool | Iterable[str] = False,
+    last_accessed: bool | Iterable[str] | Callable[[Account], Iterable[str]] = False,
+    resources: bool = False,
     organization: bool = False,
-    pause: Callable[[float], None] = time.sleep,
+    reports: ReportOptions | None = None,
 ) -> Json:
     """Read the account as a snapshot object, for `snapshot_to_json` and `snapshot.to_account`.
 
@@ -59,10 +61,12 @@ def take_snapshot(
         regions: where to look for functions and trails; by default the session's region.
         now: the time to put into the snapshot; by default the clock's.
         on_message: called with a line before each part.
-        last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names.
+        last_accessed: whether to read last-accessed reports, of all roles or of the roles with these names; or a
+            function that names them, given the account with its roles alone.
+        resources: whether to read what exists in every region.
         organization: whether to read the organisation's policies, which its management account and a delegated
             administrator may.
-        pause: waits some seconds for a report of IAM.
+        reports: how last-accessed reports are read.
 
     Raises:
         NothingFoundError: `last_accessed` has a name that no role has (PG-E310).
@@ -70,13 +74,15 @@ def take_snapshot(
     """
     aws = Aws.identify(session)
     wanted = tuple(dict.fromkeys(regions)) or aws.regions()
-    reader = AccountReader(aws, on_message, pause)
+    reader = AccountReader(aws, on_message, reports or ReportOptions())
     authorization = reader.authorization()
-    snapshot = _frame(aws, authorization, now) | _parts(reader, wanted)
+    frame = _frame(aws, authorization, now)
+    snapshot = frame | _parts(reader, wanted)
     if last_accessed:
-        snapshot["last_accessed"] = reader.last_accessed(
-            _wanted_role_arns(last_accessed, authorization, aws.account)
-        )
+        asked = last_accessed(to_account(plain_response(frame))) if callable(last_accessed) else last_accessed
+        snapshot["last_accessed"] = reader.last_accessed(_wanted_roles(asked, authorization, aws.account))
+    if resources:
+        snapshot["resources"] = reader.attempt("ec2:DescribeRegions", "", partial(reader.resources, wanted))
     if organization:
         snapshot["organization"] = reader.organization()
     return _readable(snapshot, reader)
@@ -121,6 +127,7 @@ _OPTIONAL: Mapping[str, str] = {
     "event_invoke_configs": "lambda:ListFunctionEventInvokeConfigs",
     "trails": "cloudtrail:DescribeTrails",
     "last_accessed": "iam:GetServiceLastAccessedDetails",
+    "resources": "ec2:DescribeRegions",
     "organization": "organizations:DescribePolicy",
 }
 """Part of the snapshot that it can do without -> what was asked for it."""
@@ -145,8 +152,9 @@ def read_role(
     now: datetime | None = None,
     on_message: MessageSink = _silent,
     last_accessed: bool = False,
+    resources: bool = False,
     organization: bool = False,
-    pause: Callable[[float], None] = time.sleep,
+    reports: ReportOptions | None = None,
 ) -> Account:
     """Read the account for one role, as a snapshot has it: policies, functions, what polls for them, trails.
 
@@ -161,7 +169,7 @@ def read_role(
         on_message: called with a line of progress.
         last_accessed: whether to read the role's last-accessed report.
         organization: whether to read the organisation's policies.
-        pause: waits some seconds for a report of IAM.
+        reports: how last-accessed reports are read.
 
     Raises:
         NothingFoundError: the account has no such role (PG-E310).
@@ -169,17 +177,20 @@ def read_role(
     """
     aws = Aws.identify(session)
     name = _role_name(name_or_arn, aws.account)
-    reader = AccountReader(aws, on_message, pause)
+    reader = AccountReader(aws, on_message, reports or ReportOptions())
     whole = reader.attempt("iam:GetAccountAuthorizationDetails", "", reader.authorization)
     authorization = _role_alone(reader, name, name_or_arn) if whole is None else whole
-    names = {role["RoleName"].casefold(): role["Arn"] for role in authorization["RoleDetailList"]}
+    names = {role["RoleName"].casefold(): role for role in authorization["RoleDetailList"]}
     if name.casefold() not in names:
         raise role_not_found(
             name_or_arn, aws.account, [role["RoleName"] for role in authorization["RoleDetailList"]]
         )
-    snapshot = _frame(aws, authorization, now) | _parts(reader, _regions(reader))
+    regions = _regions(reader)
+    snapshot = _frame(aws, authorization, now) | _parts(reader, regions)
+    if resources:
+        snapshot["resources"] = reader.attempt("ec2:DescribeRegions", "", partial(reader.resources, regions))
     if last_accessed:
-        snapshot["last_accessed"] = reader.last_accessed([names[name.casefold()]])
+        snapshot["last_accessed"] = reader.last_accessed(_role_ids([names[name.casefold()]]))
     if organization:
         snapshot["organization"] = reader.organization()
     account = to_account(_readable(snapshot, reader), f"account {aws.account}")
@@ -216,16 +227,20 @@ def _role_alone(reader: AccountReader, name: str, asked: str) -> Json:
     return {"RoleDetailList": [detail], "Policies": policies}
 
 
-def _wanted_role_arns(asked: bool | Iterable[str], authorization: Json, account: str) -> list[str]:
-    """Return the ARNs of all roles, or of the named roles."""
-    roles = {role["RoleName"]: role["Arn"] for role in authorization["RoleDetailList"]}
+def _wanted_roles(asked: bool | Iterable[str], authorization: Json, account: str) -> dict[str, str]:
+    """Return ARN -> id of all roles, or of the named roles."""
+    roles = {role["RoleName"]: role for role in authorization["RoleDetailList"]}
     if isinstance(asked, bool):
-        return sorted(roles.values())
+        return _role_ids(roles.values())
     names = {name: _role_name(name, account) for name in asked}
     for wanted, name in names.items():
         if name not in roles:
             raise role_not_found(wanted, account, sorted(roles))
-    return sorted(roles[name] for name in set(names.values()))
+    return _role_ids(roles[name] for name in set(names.values()))
+
+
+def _role_ids(roles: Iterable[Json]) -> dict[str, str]:
+    return {role["Arn"]: role["RoleId"] for role in roles}
 
 
 def _role_name(name_or_arn: str, account: str) -> str:

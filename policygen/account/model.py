@@ -6,15 +6,15 @@ None``, a role whose managed policy is not in the file has its ARN in `Role.miss
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from policygen.errors import NothingFoundError
+from policygen.account.function_code import FunctionCode
+from policygen.account.inventory import Inventory
+from policygen.account.role_errors import role_not_found
 from policygen.iam.document import Policy
 from policygen.iam.request import RoleKey
-from policygen.text import sanitize
 
 _FUNCTIONS = frozenset({"lambda.amazonaws.com", "edgelambda.amazonaws.com"})
 SERVICE_LINKED = "/aws-service-role/"
@@ -264,6 +264,8 @@ class Account:
     the account last, each level of which must allow; () where there are none. `management` says whether this is the
     organisation's management account, which they do not limit (4.1.2). Each of these is None where it was not read.
     `entities` are the ARNs of users and groups that were read; `instance_profiles` has the roles of each, by ARNs.
+    `resources` is what exists in the account; None where it was not read.
+    `tracked_actions` are those, in lower case, that the report of any role lists one by one.
     """
 
     account_id: str
@@ -283,6 +285,10 @@ class Account:
     management: bool | None = None
     entities: tuple[str, ...] = ()
     instance_profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    resources: Inventory | None = None
+    tracked_actions: frozenset[str] = frozenset()
+    code: tuple[FunctionCode, ...] = ()
+    """What was analysed of the functions' code; no part of a snapshot, but handed over beside it."""
     _index: Mapping[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -368,31 +374,6 @@ def _as_list(value: Any) -> list[Any]:
 def unqualified(function_arn: str) -> str:
     """Return a function's ARN without version or alias: the first seven of its parts."""
     return ":".join(function_arn.split(":")[:7])
-
-
-def role_not_found(
-    asked: str, account: str, names: list[str], hints: tuple[str, ...] = ()
-) -> NothingFoundError:
-    """Return the error for a role that does not exist.
-
-    Args:
-        asked: what the user wrote: a name or an ARN.
-        account: where it was looked for, "" where unknown.
-        names: the role names that exist, for "did you mean".
-        hints: more hints, which come after it.
-    """
-    by_key = {name.casefold(): name for name in names}
-    last = asked.rstrip("/").rpartition("/")[2].casefold()
-    near = [by_key[key] for key in difflib.get_close_matches(last, by_key, n=3)]
-    meant = (f"did you mean {' or '.join(sanitize(name) for name in near)}?",) if near else ()
-    counted = () if near or not names else (f"the account has {len(names)} role{'s' * (len(names) > 1)}",)
-    return NothingFoundError(
-        f"no role named '{sanitize(asked)}' in account {account or '(unknown)'}",
-        *meant,
-        *counted,
-        *hints,
-        code="PG-E310",
-    )
 
 
 def _aliases(role: Role) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from policygen.account.resource_reader import list_actions
+
 
 class RequiredPermission(NamedTuple):
     """One action that a command needs, and why.
@@ -49,7 +51,7 @@ _TRAIL_NEEDS = (
     RequiredPermission("cloudtrail:GetEventSelectors", _TRAIL, "which events they log", True),
 )
 
-_SNAPSHOT_NEEDS = (
+_ACCOUNT_NEEDS = (
     RequiredPermission("iam:GetAccountAuthorizationDetails", "*", "all roles and policies"),
     RequiredPermission("iam:GetPolicy", _POLICY, "managed policies that this leaves out", True),
     RequiredPermission("iam:GetPolicyVersion", _POLICY, "their documents", True),
@@ -67,6 +69,16 @@ _SNAPSHOT_NEEDS = (
     ),
     *_TRAIL_NEEDS,
 )
+
+_RESOURCE_NEEDS = (
+    RequiredPermission("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
+    *(
+        RequiredPermission(action, resource, "what exists: without a resource, no use", True)
+        for action, resource in list_actions().items()
+    ),
+)
+
+_SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
 
 _ORGANIZATION_NEEDS = (
     RequiredPermission(
@@ -88,7 +100,6 @@ _LIVE_NEEDS = (
         for need in _SNAPSHOT_NEEDS
         if need.action not in {own.action for own in _ROLE_NEEDS}
     ),
-    *_LAST_ACCESSED_NEEDS,
 )
 
 # The names of buckets and keys are not known before a trail is read.
@@ -200,9 +211,10 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --live": _LIVE_NEEDS,
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --last-accessed": (*_SNAPSHOT_NEEDS, *_LAST_ACCESSED_NEEDS),
+    "snapshot --no-last-accessed": (*_ACCOUNT_NEEDS, *_RESOURCE_NEEDS),
+    "snapshot --no-inventory": (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS),
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
-    "doctor --live": _SNAPSHOT_NEEDS,
+    "doctor --live": _ACCOUNT_NEEDS,
 }
 """Command, or log source -> what it needs. Each calls ``sts:GetCallerIdentity``, which needs no permission."""
 

@@ -22,7 +22,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from policygen.account.last_accessed import parse_report
+from policygen.account.inventory import Resources, inventory_of
+from policygen.account.last_accessed import parse_report, tracked_actions
 from policygen.account.model import (
     Account,
     AttachedPolicy,
@@ -111,6 +112,7 @@ def to_account(content: object, name: str = "snapshot") -> Account:
     partition, account = _owner(frame, authorization, name, base)
     organization = _convert(frame.organization or {}, Organization, name, "$.organization")
     manager = organization.management_account
+    reports = _reports(frame.last_accessed, name)
     return Account(
         account_id=account,
         partition=partition,
@@ -129,7 +131,8 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         versions=_convert_rows(
             frame.function_versions, "$.function_versions", FunctionConfiguration, _function, name
         ),
-        last_accessed=_reports(frame.last_accessed, name),
+        last_accessed=reports,
+        tracked_actions=tracked_actions((reports or {}).values()),
         scps=levels_of(organization.scps, f"{name}: service control policy"),
         rcps=levels_of(organization.rcps, f"{name}: resource control policy", resource=True),
         management=None if manager is None else manager == account,
@@ -137,6 +140,9 @@ def to_account(content: object, name: str = "snapshot") -> Account:
             sorted({one.arn for one in (*authorization.user_detail_list, *authorization.group_detail_list)})
         ),
         instance_profiles=_instance_profiles(authorization),
+        resources=None
+        if frame.resources is None
+        else inventory_of(_convert(frame.resources, Resources, name, "$.resources")),
     )
 
 

@@ -320,4 +320,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     function_versions: list[Json] | None = None
     last_accessed: dict[str, Json] | None = None
     organization: Json | None = None
+    resources: Json | None = None
     errors: list[Error] = []

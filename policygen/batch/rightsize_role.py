@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.tracked_regions import is_tracked_region, regions_of_statements
+from policygen.evidence.coverage.tracked_regions import is_tracked_region
+from policygen.evidence.coverage.workplaces import workplaces
 from policygen.evidence.known_names import knowledge_of
 from policygen.evidence.observe import (
     NoCallsInWindowError,
@@ -23,6 +25,7 @@ from policygen.evidence.observe import (
     use_seen_by_iam,
 )
 from policygen.evidence.role import RoleSelector
+from policygen.evidence.traced import TraceOwners
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -93,7 +96,7 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
         return Result(row_of(target, fixed, **_call_figures(own)))
-    if not own and not _is_judged_by_report(settings, target):
+    if not own and not _is_judged_by_report(settings, target) and not _is_traced(settings, target):
         return Result(row_of(target, _decide_without_calls(settings, target)))
     try:
         evidence = _evidence(settings, target, own)
@@ -120,6 +123,15 @@ def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
     """Return whether IAM's last-accessed report shows use of a role of which no call was read: it is judged by that."""
     account, role = settings.account, target.current
     return account is not None and role is not None and is_used_unseen(settings.counts, account, role)
+
+
+def _is_traced(settings: BatchSettings, target: RoleTarget) -> bool:
+    """Return whether traces show calls of a role of which no event was read."""
+    traces, role = settings.observe.traces, target.current
+    if traces is None or role is None:
+        return False
+    owners = TraceOwners(settings.account, role.key)
+    return any(owners.is_of_role(caller) for caller in traces.calls)
 
 
 def _evidence(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> RoleEvidence:
@@ -212,10 +224,9 @@ def _untracked_workplace(settings: BatchSettings, target: RoleTarget) -> str:
     account, role = settings.account, target.current
     if account is None or role is None:
         return ""
-    found = set(settings.counts.totals.regions)
-    found |= {one.region for one in account.functions or () if one.role_arn == role.key.arn}
-    found |= regions_of_statements(one for policy in role.identity_policies for one in policy.statements)
-    return next((one for one in sorted(found) if one and not is_tracked_region(one)), "")
+    access = current_access(role, account, allow_incomplete=True)
+    found = workplaces(access, settings.counts.totals.regions)
+    return next((one for one in sorted({*found.own, *found.shared}) if not is_tracked_region(one)), "")
 
 
 def _silence(settings: BatchSettings, target: RoleTarget) -> str:

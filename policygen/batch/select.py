@@ -53,6 +53,10 @@ class RoleFilter(NamedTuple):
             and _any(self.trusts, lambda name: _principal(name) in role.trusted_services)
         )
 
+    def role_names(self, account: Account) -> list[str]:
+        """Return the names of an account's roles that are selected."""
+        return [role.name for role in account.roles if self.matches(_of_account(role))]
+
 
 def _any(values: Sequence[str], matches: Callable[[str], bool]) -> bool:
     return not values or any(map(matches, values))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from policygen.catalog.rules import rules_for_service
+
 FILE = "action_events.json"
 
 # Records of these services may have the API's date after the event name (1.8.2).
@@ -38,6 +40,39 @@ def event_names(action: str) -> tuple[str, ...]:
     prefix, _, name = action.lower().partition(":")
     names = _of_service(prefix).get(name, ())
     return (*names, *(f"{event}20*" for event in names)) if prefix in _DATED else names
+
+
+@lru_cache(maxsize=65536)
+def operations_of(action: str) -> tuple[str, ...]:
+    """Return the operations that ask for an action: its events, or those that make its name from a parameter.
+
+    ``dynamodb:PartiQLSelect`` is made of the statement that ``ExecuteStatement`` is given.
+    """
+    found = event_names(action)
+    rules = None if found else rules_for_service(action.partition(":")[0].lower())
+    if rules is None:
+        return found
+    return tuple(
+        rule.name
+        for rule in rules.events.values()
+        for need in (*rule.needs, *rule.also)
+        if _may_make(need.action.source, action)
+    )
+
+
+def _may_make(template: str, action: str) -> bool:
+    """Return whether a template with a field in it, after some letters of the name, may give an action."""
+    before, field, _ = template.lower().partition("{")
+    name = before.partition(":")[2] or before
+    return bool(field and name) and action.lower().partition(":")[2].startswith(name)
+
+
+@cache
+def all_event_names() -> frozenset[str]:
+    """Return the names of all events that are known, of any service."""
+    return frozenset(
+        name for prefix in _actions() for names in _of_service(prefix).values() for name in names
+    )
 
 
 def has_operations(prefix: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache, lru_cache
@@ -48,6 +48,25 @@ MANAGEMENT = Visibility("management")
 
 
 @cache
+def tracked_actions() -> Mapping[str, Any]:
+    """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
+    text = (files("policygen.catalog") / "data" / "tracked_actions.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def _tracked(kind: str) -> frozenset[str]:
+    """Return the names of a part of the table, in lower case."""
+    rows = tracked_actions()[kind]
+    return frozenset(f"{prefix}:{name}".lower() for prefix, names in rows.items() for name in names.split())
+
+
+@cache
+def _tracked_visibility() -> Visibility:
+    return Visibility("management", reference=tracked_actions()["source"])
+
+
+@cache
 def visibility_table() -> Mapping[str, Any]:
     """Return the table for services without a service file."""
     return tomllib.loads((files("policygen.catalog") / "data" / "visibility.toml").read_text("utf-8"))
@@ -59,6 +78,9 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
         rows = visibility_table()[name].get(prefix, {})
         for pattern in rows.get("actions", ()):
             yield pattern, Visibility(kind, reference=rows["reference"])  # type: ignore[arg-type]
+    rows = visibility_table()["management"].get(prefix, {})
+    for pattern in rows.get("actions", ()):
+        yield pattern, Visibility("management", reference=rows["reference"])
     rules = rules_for_service(prefix)
     own = visibility_table()["data"].get(prefix, {})
     for pattern in rules.visibility.never if rules else ():
@@ -71,9 +93,6 @@ def _rows(prefix: str) -> Iterator[tuple[str, Visibility]]:
             types.setdefault(pattern, []).append(data_type)
     for pattern, listed in types.items():
         yield pattern, Visibility("data", tuple(listed), both, reference)
-    rows = visibility_table()["management"].get(prefix, {})
-    for pattern in rows.get("actions", ()):
-        yield pattern, Visibility("management", reference=rows["reference"])
 
 
 @cache
@@ -86,17 +105,35 @@ def visibility_of(action: str) -> Visibility:
     """Return how an action is logged.
 
     An action that some operation needs is a management event unless a table says otherwise: that is AWS's default for
-    API calls. An action that no operation needs has no event.
+    API calls. An action that no operation needs has no event. Where nothing else is known, AWS's list of the actions
+    that IAM tracks tells: these are management events alone.
     """
     prefix, _, name = action.partition(":")
     prefix, folded = prefix.lower(), name.lower()
     for matcher, found in _matchers(prefix):
         if matcher.match(folded):
             return found
+    if f"{prefix}:{folded}" in _tracked("actions"):
+        return _tracked_visibility()
     data = visibility_table()["data_services"]
     if prefix in data["prefixes"] and not name.startswith(tuple(data["management_verbs"])):
         return Visibility("unknown", reference=data["reference"])
     return MANAGEMENT if event_names(action) else Visibility("no-event")
+
+
+def visibility_with(action: str, tracked: Collection[str]) -> Visibility:
+    """Return how an action is logged, given the actions that an account's last-accessed reports list one by one.
+
+    IAM lists management events alone, so a listed action is one, unless a table here says something else of it.
+
+    Args:
+        action: ``service:Name``.
+        tracked: actions in lower case.
+    """
+    seen, name = visibility_of(action), action.lower()
+    if seen.kind in {"unknown", "no-event"} and name in tracked and name not in _tracked("doubtful"):
+        return _tracked_visibility()
+    return seen
 
 
 @cache

@@ -133,6 +133,10 @@ class ProgressBar:
         """Take how many roles are done, and show it if enough time has passed."""
         self._update(lambda seconds: describe_roles(done, total, seconds))
 
+    def reports(self, done: int, total: int) -> None:
+        """Take how many roles have their last-accessed report, and show it if enough time has passed."""
+        self._update(lambda seconds: describe_reports(done, total, seconds))
+
     def close(self) -> None:
         """Stop the updates and remove the line."""
         self._closed.set()
@@ -183,6 +187,12 @@ def describe_roles(done: int, total: int, seconds: float) -> str:
     """Return the progress as text: roles done, and the time left."""
     left = f", {_span(seconds / done * (total - done))} left" if 0 < done < total else ""
     return f"right-sized {done:,} of {total:,} roles{left}"
+
+
+def describe_reports(done: int, total: int, seconds: float) -> str:
+    """Return the progress as text: roles whose last-accessed reports were read, and the time left."""
+    left = f", {_span(seconds / done * (total - done))} left" if 0 < done < total else ""
+    return f"read what IAM saw of {done:,} of {total:,} roles{left}"
 
 
 def _with_bar(state: Progress, seconds: float) -> str:

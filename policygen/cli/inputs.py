@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,21 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from policygen.account.model import Account
-    from policygen.cli.option_groups import AccountInput, DecisionInput, DigestInput, LogInput, ReadInput
+    from policygen.account.report_reader import ReportOptions
+    from policygen.batch.select import RoleFilter
+    from policygen.cli.option_groups import (
+        AccountInput,
+        DecisionInput,
+        DigestInput,
+        LogInput,
+        ReadInput,
+        WitnessInput,
+    )
     from policygen.logs.cache import Cache
     from policygen.logs.chunk import ReadRequest
     from policygen.logs.reader import ReadOptions
     from policygen.logs.source import Source
+    from policygen.logs.traces.read import Traces
     from policygen.rightsize.decisions.model import Decisions
 
 
@@ -189,13 +200,50 @@ def _bytes(text: str) -> int | None:
     return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
 
 
-def open_account(account: AccountInput, notify: Callable[[str], None], role: str = "") -> Account | None:
+@contextmanager
+def report_options(journal: Path, notify: Callable[[str], None], *, quiet: bool) -> Iterator[ReportOptions]:
+    """Yield how last-accessed reports are read; the progress line ends with the context.
+
+    Args:
+        journal: the file that keeps what was read until all of it is there. It is removed at the end of the context,
+            but for one that ends by an error or by Ctrl-C.
+        notify: takes messages.
+        quiet: whether to show no progress.
+    """
+    from policygen.account.report_journal import ReportJournal
+    from policygen.account.report_reader import ReportOptions
+    from policygen.cli.console import ProgressBar
+
+    bar = ProgressBar()
+    kept = ReportJournal(journal)
+    options = ReportOptions(journal=kept)
+    try:
+        yield options if quiet else replace(options, on_progress=bar.reports)
+    except KeyboardInterrupt:
+        if journal.exists():
+            notify("what IAM said so far is kept: the same command goes on from there")
+        raise
+    finally:
+        bar.close()
+    kept.clear()
+
+
+def open_account(
+    account: AccountInput,
+    notify: Callable[[str], None],
+    role: str = "",
+    choice: RoleFilter | None = None,
+    *,
+    quiet: bool = False,
+) -> Account | None:
     """Read the account from the snapshot or from AWS; return None if neither is given.
 
     Args:
         account: the snapshot, or whether to read from AWS, and the AWS profile.
         notify: takes messages about what is being read.
         role: the only role to read from AWS; "" for the account with all its roles.
+        choice: the roles whose last-accessed reports are read from AWS; None for no report.
+        quiet: whether to show no progress.
 
     Raises:
         PolicygenError: PG-E208, both are given; what reading them raises.
@@ -212,16 +260,31 @@ def open_account(account: AccountInput, notify: Callable[[str], None], role: str
         return None
     from policygen.account.aws_session import open_session
 
+    session = open_session(account.profile or None)
     if role:
         from policygen.account.live import read_role
         from policygen.evidence.role import parse_role
 
         parse_role(role)
-        return read_role(role, open_session(account.profile or None), on_message=notify, last_accessed=True)
+        return read_role(
+            role,
+            session,
+            on_message=notify,
+            last_accessed=account.last_accessed,
+            resources=account.inventory,
+        )
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
+    from policygen.logs.cache import cache_folder
+    from policygen.text import file_name
 
-    return to_account(take_snapshot(open_session(account.profile or None), on_message=notify), "the account")
+    journal = cache_folder() / "reports" / f"{file_name(account.profile or 'default')}.jsonl"
+    with report_options(journal, notify, quiet=quiet) as options:
+        asked = choice.role_names if choice and account.last_accessed else False
+        snapshot = take_snapshot(
+            session, on_message=notify, last_accessed=asked, resources=account.inventory, reports=options
+        )
+    return to_account(snapshot, "the account")
 
 
 def open_decisions(decisions: DecisionInput) -> Decisions:
@@ -241,3 +304,49 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     if path and not decisions.decisions:
         log_line(found.note)
     return with_flags(found, decisions.keep or (), decisions.drop or ())
+
+
+def open_traces(witnesses: WitnessInput) -> Traces | None:
+    """Read the traces; None without any.
+
+    Raises:
+        UsageError: PG-E264, PG-E265, as `read_traces`.
+    """
+    if not witnesses.traces:
+        return None
+    from policygen.logs.traces.read import read_traces
+
+    return read_traces(witnesses.traces)
+
+
+def say_traces(traces: Traces | None, account: Account | None, notify: Callable[[str], None]) -> None:
+    """Say what was read of traces, and what of it counts for nobody."""
+    if traces is None:
+        return
+    from policygen.evidence.traced import report_of
+
+    for sentence in report_of(traces, account).sentences():
+        notify(sentence)
+
+
+def with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
+    """Return the account with what was analysed of its functions' code.
+
+    Raises:
+        UsageError: PG-E266, a file cannot be read, or there is no account whose functions it could be of.
+    """
+    if not witnesses.code:
+        return account
+    from dataclasses import replace
+
+    from policygen.account.function_code import read_code
+    from policygen.errors import UsageError
+
+    code = read_code(witnesses.code)
+    if account is None:
+        raise UsageError(
+            "--code needs the account, which tells whose the functions are",
+            "add --snapshot FILE, or --live",
+            code="PG-E266",
+        )
+    return replace(account, code=code)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from policygen.evidence.anomalies import AnomalyRule
     from policygen.evidence.observe import ObserveOptions
+    from policygen.logs.traces.read import Traces
     from policygen.rightsize.decisions.model import Decisions
     from policygen.rightsize.generate.generalise import Mode
     from policygen.rightsize.suggestion import SuggestOptions
@@ -104,14 +105,46 @@ class WindowInput:
     ] = ""
 
     def observe(
-        self, *, allow_incomplete: bool, accepted: Collection[AnomalyRule] = (), on: date | None = None
+        self,
+        *,
+        allow_incomplete: bool,
+        accepted: Collection[AnomalyRule] = (),
+        on: date | None = None,
+        traces: Traces | None = None,
     ) -> ObserveOptions:
         """Return which part of the logs counts; arguments as `ObserveOptions` has them."""
         from policygen.evidence.observe import ObserveOptions
 
         return ObserveOptions(
-            days=self.days, until=self.until, allow_incomplete=allow_incomplete, accepted=accepted, on=on
+            days=self.days,
+            until=self.until,
+            allow_incomplete=allow_incomplete,
+            accepted=accepted,
+            on=on,
+            traces=traces,
         )
+
+
+@dataclass(frozen=True)
+class WitnessInput:
+    """What a person hands over besides the logs."""
+
+    traces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--traces",
+            help="Traces that show calls: X-Ray, OTLP, SDK monitoring, iamlive; files, folders, ROLE=PATH; "
+            "repeatable.",
+        ),
+    ] = None
+    code: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--code",
+            help="What the code of functions calls, as iam-policy-autopilot finds it; files, folders, ROLE=PATH; "
+            "repeatable.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +161,17 @@ class AccountInput:
             "--live", help="Read today's policies from AWS (read-only); so without --logs and --snapshot."
         ),
     ] = False
+    last_accessed: Annotated[
+        bool,
+        typer.Option(
+            "--last-accessed/--no-last-accessed",
+            help="With --live: also IAM's own record of what was used last.",
+        ),
+    ] = True
+    inventory: Annotated[
+        bool,
+        typer.Option("--inventory/--no-inventory", help="With --live: also what exists in every region."),
+    ] = True
     profile: Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")] = ""
 
     def live_by_default(self, logs: LogInput) -> Self:

@@ -210,17 +210,33 @@ def report_losses(losses: Sequence[tuple[str, PlanDroppedInUse]], *, although_us
     Raises:
         GateError: PG-E480, there are losses, and nobody said that they are wanted.
     """
-    from policygen.cli.console import log_line
-    from policygen.errors import GateError
     from policygen.text import pluralize
 
-    if not losses:
-        return
     lines = [
         f"{role}: {one.rule} drops {one.action} on {one.resource}, {one.why or 'which was seen in use'}"
         for role, one in losses
     ]
     what = f"{pluralize(len(losses), 'needed permission')} dropped: calls of the role will fail"
+    warn_or_refuse(what, lines, "more", although_used=although_used)
+
+
+def warn_or_refuse(what: str, lines: Sequence[str], others: str, *, although_used: bool) -> None:
+    """Name what decisions drop although it is needed: as warnings where a person wants it so, else as an error.
+
+    Args:
+        what: the headline.
+        lines: one for each loss; () where there is none.
+        others: what a line is about, for those that the error leaves out.
+        although_used: a person wants it so.
+
+    Raises:
+        GateError: PG-E480, there are losses, and nobody said that they are wanted.
+    """
+    from policygen.cli.console import log_line
+    from policygen.errors import GateError
+
+    if not lines:
+        return
     if although_used:
         for line in (f"warning: {what}", *lines):
             log_line(line)
@@ -228,7 +244,7 @@ def report_losses(losses: Sequence[tuple[str, PlanDroppedInUse]], *, although_us
     raise GateError(
         what,
         *lines[:_LOSSES],
-        *([f"and {len(lines) - _LOSSES:,} more"] if len(lines) > _LOSSES else []),
+        *([f"and {len(lines) - _LOSSES:,} {others}"] if len(lines) > _LOSSES else []),
         "leave the drop out, or add --although-used if the calls are to fail",
         code="PG-E480",
     )

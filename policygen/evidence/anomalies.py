@@ -53,7 +53,7 @@ DEPLOYED_DAYS = 7
 """Days after a deployment within which new calls are expected."""
 
 
-_BY_HAND = frozenset({"interactive", "desktop"})
+_BY_HAND = frozenset({"console", "interactive", "desktop"})
 _INSTANCE = re.compile(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?", re.I)
 """The session of an instance's credentials has its id as name (1.6.5): nobody else chooses such a name."""
 

@@ -19,16 +19,18 @@ from policygen.evidence.coverage.trail_history import EVENTS, SOURCE, TrailChang
 from policygen.evidence.known_names import knowledge_of, with_calls
 from policygen.evidence.record_audit import audit_role
 from policygen.evidence.role import ResolvedRole, RoleSelector, parse_role, resolve_role
+from policygen.evidence.traced import TraceOwners, TraceReport, report_of_role, traced_calls, with_traces
 from policygen.evidence.usage import Usage, usage_from_calls, with_passed_services
 from policygen.iam.request import RoleKey
 from policygen.logs.audit import RecordAudit
-from policygen.logs.calls.call import CallBucket
+from policygen.logs.calls.call import CallBucket, Calls
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.chunk import ReadRequest
 from policygen.logs.read_report import ReadReport, require_complete
 from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.source import RecordFilter, Source
+from policygen.logs.traces.read import Traces
 from policygen.logs.window import Window, end_of, limit_of, scope_of, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls, pluralize
@@ -50,6 +52,8 @@ class ObserveOptions:
     """Anomaly rules whose calls a person accepted as the workload's."""
     on: date | None = None
     """Today's date, on which a window of logs from AWS ends; None to end it with the newest event."""
+    traces: Traces | None = None
+    """Calls that traces show; None without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class RoleEvidence:
     """Whether the user named the window's end."""
     audit: RecordAudit
     """What became of every record that was read."""
+    traces: TraceReport | None = None
+    """What became of the calls of traces; None without any."""
 
 
 def collect_evidence(
@@ -139,8 +145,10 @@ def evidence_for_role(
         BugError: PG-E351, a record was lost.
     """
     used = bool(account and current and is_used_unseen(counts, account, current))
-    resolved = resolve_role(counts, wanted, current.key if current else None, may_be_unseen=used)
     window = window_of(options.days, limit, counts.totals.last)
+    traced = _traced(options.traces, counts, wanted, account, current, window)
+    used = used or bool(traced)
+    resolved = resolve_role(counts, wanted, current.key if current else None, may_be_unseen=used)
     split = split_anomalies(
         resolved.calls,
         of_functions=current.only_functions if current else None,
@@ -153,8 +161,8 @@ def evidence_for_role(
     audit = audit_role(read_report, counts, wanted, resolved, split, window)
     audit.check()
     known = knowledge or knowledge_of(counts.totals, account)
-    known = with_calls(known, {bucket.call for bucket in resolved.calls})
-    usage = usage_from_calls(resolved.role, split.workload, window, known)
+    known = with_calls(known, {bucket.call for bucket in (*resolved.calls, *traced)})
+    usage = with_traces(usage_from_calls(resolved.role, split.workload, window, known), traced, known)
     if account:
         passed = {request.resource for request in usage.requests if request.action == "iam:PassRole"}
         usage = with_passed_services(
@@ -181,7 +189,27 @@ def evidence_for_role(
         today,
         bool(options.until),
         audit,
+        report_of_role(options.traces, account, traced, window) if options.traces else None,
     )
+
+
+def _traced(
+    traces: Traces | None,
+    counts: CallCounts,
+    wanted: RoleSelector,
+    account: Account | None,
+    current: Role | None,
+    window: Window,
+) -> Calls:
+    """Return the calls of the role that traces show; without the account, of the functions that its events name."""
+    if traces is None:
+        return {}
+    keys = [current.key] if current else sorted(role for role in counts.calls if wanted.matches(role))
+    if not keys:
+        return {}
+    functions = {bucket.user.function for key in keys for bucket in counts.calls.get(key, ())}
+    owners = TraceOwners(account if current else None, keys[-1], functions)
+    return traced_calls(traces, owners, keys[-1], window)
 
 
 def _read(
@@ -269,6 +297,9 @@ def _coverage(
         changes=_trail_changes(counts),
         data_seen=counts.totals.data_types,
         management=counts.totals.management,
+        region_days=counts.totals.region_days,
+        created=counts.totals.created,
+        tracked=account.tracked_actions if account else (),
     )
 
 

@@ -71,6 +71,10 @@ class Usage:
     """Function that the credentials were issued to, "" for none -> the requests made with them."""
     seen: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     """Action or service prefix in lower case -> (day, region) of the events of it, denied ones too."""
+    traced: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    """The requests that traces show, those among them that the logs show as well."""
+    traced_only: frozenset[str] = frozenset()
+    """The actions that traces show and the logs do not."""
 
 
 def usage_from_calls(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import NamedTuple
 
 from policygen.iam import arn, reference
+from policygen.iam.actions import actions_matching
 from policygen.iam.conditions import Truth, context_facts, evaluate_conditions
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.evaluate import grant_contained
@@ -21,17 +22,19 @@ class Grant(NamedTuple):
     `action` is usually one action. It is a pattern in a document that was read back, or that keeps many actions.
 
     `excluded` is only set for a statement with NotResource: `resource` is then ``*``, and the grant holds for all
-    resources that match none of the excluded patterns.
+    resources that match none of the excluded patterns. `unless` is only set for a statement with NotAction: `action` is
+    then ``*``, and the grant holds for all actions that match none of these patterns.
     """
 
     action: str
     resource: str
     conditions: Conditions = ()
     excluded: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     def covers(self, request: AccessRequest) -> bool:
         """Whether the grant covers the request's action and all of its resource, conditions aside."""
-        if self.excluded or not _covers_action(self.action, request.action):
+        if self.excluded or not self._covers_action(request.action):
             return False
         if request.wild:
             return arn.contains(self.resource, request.resource)
@@ -42,7 +45,7 @@ class Grant(NamedTuple):
     def inside(self, other: Grant) -> bool:
         """Whether `other` grants everything that this grant does."""
         return (
-            _covers_action(other.action, self.action)
+            other._covers_action(self.action, self.unless)
             and self.excluded == other.excluded
             and (not other.conditions or other.conditions == self.conditions)
             and arn.contains(other.resource, self.resource)
@@ -50,6 +53,10 @@ class Grant(NamedTuple):
 
     def inside_statement(self, statement: Statement) -> bool:
         """Whether one Allow statement grants everything that this grant does."""
+        if self.unless:
+            if statement.effect != "Allow" or not _leaves_out_no_more(statement, self.unless):
+                return False
+            return self._replace(unless=()).inside_statement(_with_all_actions(statement))
         if self.excluded:
             # The statement must allow every resource, or leave out only resources that this grant leaves out too.
             excludes_no_more = not statement.not_resources or all(
@@ -70,6 +77,39 @@ class Grant(NamedTuple):
             if known and not known.types:
                 return grant_contained(self.action, "*", self.conditions, _with_all_resources(statement))
         return grant_contained(self.action, self.resource, self.conditions, statement)
+
+    def known_actions(self) -> list[str]:
+        """The actions that IAM knows and the grant is about; its own where it names one."""
+        if not is_pattern(self.action):
+            return [self.action]
+        return [
+            one
+            for one in actions_matching(self.action)
+            if not any(arn.action_matches(pattern, one) for pattern in arn.actions_about(self.unless, one))
+        ]
+
+    def _covers_action(self, action: str, unless: tuple[str, ...] = ()) -> bool:
+        """Whether the grant is about an action, or all that a pattern matches but for what `unless` matches."""
+        if not _covers_action(self.action, action):
+            return False
+        left_out = (one for one in arn.actions_about(self.unless, action) if arn.action_overlaps(one, action))
+        return all(_among(one, unless) for one in left_out)
+
+
+def _among(pattern: str, wides: tuple[str, ...]) -> bool:
+    """Whether one of some Action patterns contains a pattern. True is proven, False is not."""
+    return any(arn.action_contains(wide, pattern) for wide in arn.actions_about(wides, pattern))
+
+
+def _leaves_out_no_more(statement: Statement, unless: tuple[str, ...]) -> bool:
+    """Whether the Action or NotAction element allows every action that none of some patterns matches."""
+    if not statement.not_actions:
+        return "*" in statement.actions
+    return all(_among(pattern, unless) for pattern in statement.actions)
+
+
+def _with_all_actions(statement: Statement) -> Statement:
+    return replace(statement, actions=("*",), not_actions=False)
 
 
 def is_pattern(action: str) -> bool:
@@ -95,7 +135,7 @@ def inside_statements(grant: Grant, statements: Iterable[Statement]) -> bool:
     statements = [s for s in statements if s.effect == "Allow"]
     if any(grant.inside_statement(statement) for statement in statements):
         return True
-    if grant.excluded:
+    if grant.excluded or grant.unless:
         return False
     relevant = [
         s for s in statements if overlaps_statement(grant, s) and implies(grant.conditions, s.conditions)
@@ -128,7 +168,7 @@ def not_contained(grants: Iterable[Grant], statements: Sequence[Statement]) -> l
         ]
 
     def inside(grant: Grant) -> bool:
-        candidates = () if grant.excluded else allowing(grant.resource, grant.conditions)
+        candidates = () if grant.excluded or grant.unless else allowing(grant.resource, grant.conditions)
         return any(grant_contained(grant.action, "*", (), s) for s in candidates) or inside_statements(
             grant, statements
         )

@@ -283,12 +283,13 @@ def size_of(root: Path) -> CacheSize:
 
 
 def clear(root: Path) -> CacheSize:
-    """Remove the cached chunks, and no other file of the folder; return how much they were.
+    """Remove the cached chunks and the reports of interrupted runs, and no other file; return how much it was.
 
     Raises:
         OSError: they cannot be removed.
     """
     size = size_of(root)
-    if (root / "calls").exists():
-        shutil.rmtree(root / "calls")
+    for name in ("calls", "reports"):
+        if (root / name).exists():
+            shutil.rmtree(root / name)
     return size

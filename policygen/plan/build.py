@@ -20,6 +20,7 @@ from policygen.plan.build_evidence import (
     reading_part,
     request_name,
     suspects_part,
+    traces_part,
     window_part,
 )
 from policygen.plan.fast_json import digest
@@ -115,7 +116,8 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
         "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
-        "notes": list(suggestion.notes),
+        "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
+        **({"traces": traces_part(observed.traces)} if observed.traces else {}),
     }
 
 

@@ -9,6 +9,7 @@ from policygen.catalog.service_names import label, service_prefix
 from policygen.catalog.visibility import data_types
 from policygen.evidence.anomalies import SplitCalls
 from policygen.evidence.coverage.selectors import Answer
+from policygen.evidence.traced import TraceReport
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam.request import AccessRequest
 from policygen.logs.audit import RecordAudit
@@ -64,6 +65,20 @@ def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> 
         "sessions": sorted(seen.sessions),
         "user_agents": sorted(seen.agents),
         **evidence_counts(seen),
+        **({"in_traces": traced.count} if (traced := suggestion.usage.traced.get(request)) else {}),
+    }
+
+
+def traces_part(report: TraceReport) -> dict[str, Any]:
+    """Return what was read of traces, and what of it counts for the role."""
+    return {
+        "files": report.files,
+        "calls": report.count,
+        "own": report.own,
+        "outside_window": report.outside,
+        "of_no_role": [{"caller": name, "calls": calls} for name, calls in report.nobodys.items()],
+        "not_mapped": [{"why": why, "calls": calls} for why, calls in report.unknown.items()],
+        "missing": report.missing,
     }
 
 

@@ -20,6 +20,7 @@ from policygen.logs.calls.call import CallSignature
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.logs.events.outcome import Outcome
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.removal import Removal
 from policygen.rightsize.suggestion import Suggestion
 from policygen.text import escape_controls
 
@@ -93,6 +94,8 @@ class Explanation:
     """What IAM's last-accessed report says; "" where it says nothing."""
     why_removed: str
     """"" where the action is not removed."""
+    decided_by: Removal | None = None
+    """What decides that the action goes; None where it is not removed."""
 
 
 def explain(suggestion: Suggestion, action: str) -> Explanation:
@@ -136,6 +139,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         else change.why
         if change and change.kind == "removed"
         else "",
+        decided_by=change.decided_by if change and change.kind == "removed" else None,
     )
 
 

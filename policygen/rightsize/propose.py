@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
 from math import ceil
 from typing import NamedTuple
 
 from policygen.errors import GateError
-from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.grants import Grant, cover_matrix, maximal, minimal_cover
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.proof import redundant_grants
 from policygen.rightsize.generate.intersect import NarrowedGrant, trim_denies
-from policygen.rightsize.generate.pack import INLINE_LIMIT, name_statements, pack, statements_of
-from policygen.rightsize.generate.wildcards import by_wildcards
+from policygen.rightsize.generate.pack import (
+    INLINE_LIMIT,
+    MANAGED_COUNT,
+    MANAGED_LIMIT,
+    name_statements,
+    pack,
+    statements_by_resource,
+    statements_of,
+)
+from policygen.rightsize.generate.wildcards import Patterns, Spares
 from policygen.rightsize.keep.model import KeepResult
-from policygen.rightsize.keep.widen import crowded_services, keep_whole
+from policygen.rightsize.keep.widen import barred_actions, crowded_statements, keep_besides, whole
 
+_PRICES = (64, 16, 4, 1, 0)
+"""Characters to save for each action that a pattern matches though it could go, one after the other until it fits."""
 _STEPS = 4
-"""Steps in which services are kept whole until the rest fits."""
+"""Steps in which whole statements stay until the rest fits."""
 
 
 class Proposal(NamedTuple):
@@ -45,19 +55,24 @@ class Demanded(NamedTuple):
     """The current identity policies; None where they are not known."""
 
 
+class Today(NamedTuple):
+    """What the current policies grant."""
+
+    actions: Mapping[str, Sequence[Statement]]
+    """Action -> the Allow statements that grant it."""
+    may_stay: Mapping[str, Sequence[Statement]]
+    """The actions among them about which no drop rule is."""
+
+
 def propose(
-    demanded: Demanded,
-    kept: KeepResult,
-    may_stay: Mapping[str, Sequence[Statement]],
-    names: tuple[str, str],
+    demanded: Demanded, kept: KeepResult, today: Today, names: tuple[str, str]
 ) -> tuple[Proposal, KeepResult]:
-    """Write the documents; where they do not fit into IAM's quotas, keep the largest services whole until they do.
+    """Write the documents; where they do not fit into IAM's quotas, keep more than is asked for until they do.
 
     Args:
         demanded: what was observed.
         kept: what is kept without evidence.
-        may_stay: action -> the current Allow statements that grant it, for the services that may stay whole because no
-            decision drops a part of them.
+        today: what the current policies grant.
         names: of one inline policy, and of several managed ones.
 
     Returns:
@@ -66,21 +81,41 @@ def propose(
     Raises:
         GateError: PG-E402, they do not fit even so.
     """
-    try:
-        return _proposal(demanded, kept, names), kept
-    except GateError:
-        services = {service_of(action) for action in may_stay}
-        crowded = [
-            one for one in crowded_services(kept, [keep.grant for keep in kept.keeps]) if one in services
-        ]
-        for step in range(1, _STEPS + 1):
-            chosen = crowded[: ceil(len(crowded) * step / _STEPS)]
-            wider = keep_whole(kept, may_stay, chosen)
-            try:
-                return _proposal(demanded, wider, names), wider
-            except GateError:
-                continue
-        raise
+    refused: GateError | None = None
+    for wider in wider_keeps(demanded, kept, today):
+        try:
+            return _proposal(demanded, wider, names), wider
+        except GateError as error:
+            refused = refused or error
+    raise refused or GateError("no policy", code="PG-E402")
+
+
+def wider_keeps(demanded: Demanded, kept: KeepResult, today: Today) -> Iterator[KeepResult]:
+    """Yield what is kept, then the same with more and more of what could go, inside the current policies."""
+    yield kept
+    if demanded.bounds is None:
+        return
+    barred = barred_actions(kept, today.actions, today.may_stay)
+    patterns = _patterns(demanded, kept)
+    for price, by_exception in product(_PRICES, (False, True)):
+        written = patterns.written(Spares(price, barred), by_exception=by_exception)
+        if sum(map(_room, written)) < MANAGED_COUNT * MANAGED_LIMIT:
+            yield keep_besides(kept, patterns.spare(written))
+    crowded = crowded_statements(kept, today.may_stay)
+    for step in range(1, _STEPS + 1):
+        chosen = crowded[: ceil(len(crowded) * step / _STEPS)]
+        yield keep_besides(kept, whole(chosen, today.may_stay, barred))
+
+
+def _room(grant: Grant) -> int:
+    """Return the characters that the actions of a grant take at least."""
+    return sum(len(name) + len('"",') for name in grant.unless or (grant.action,))
+
+
+def _patterns(demanded: Demanded, kept: KeepResult, grants: Sequence[Grant] | None = None) -> Patterns:
+    kept_grants = [keep.grant for keep in kept.keeps]
+    every = maximal([*demanded.observed, *kept_grants]) if grants is None else grants
+    return Patterns(every, kept_grants, allow_statements(demanded.bounds or ()))
 
 
 def _proposal(demanded: Demanded, kept: KeepResult, names: tuple[str, str]) -> Proposal:
@@ -89,26 +124,45 @@ def _proposal(demanded: Demanded, kept: KeepResult, names: tuple[str, str]) -> P
     grants = minimal_cover(matrix, kept_grants)
     actions = (*(grant.action for grant in grants), *demanded.seen_actions)
     denies, shortened = trim_denies(deny_statements(demanded.bounds or ()), actions)
-    policies = _documents(grants, demanded.requests, kept_grants, denies, demanded.bounds, names)
+    statements = name_statements([*statements_of(grants), *denies])
+    if demanded.bounds is None or Policy(tuple(statements)).size <= INLINE_LIMIT:
+        policies = pack(statements, *names)
+    else:
+        policies = _shortest(demanded, kept, grants, denies, names)
     return Proposal(policies, {grant: tuple(matrix.requests_by_grant[grant]) for grant in grants}, shortened)
 
 
-def _documents(
+def _shortest(
+    demanded: Demanded,
+    kept: KeepResult,
     grants: Sequence[Grant],
-    requests: Sequence[AccessRequest],
-    kept: Sequence[Grant],
     denies: Sequence[Statement],
-    bounds: Sequence[Policy] | None,
     names: tuple[str, str],
 ) -> tuple[Policy, ...]:
-    """Write the documents; where kept actions do not fit by name, write them by the current policies' patterns."""
-    statements = name_statements([*statements_of(grants), *denies])
-    if bounds is None or Policy(tuple(statements)).size <= INLINE_LIMIT:
-        return pack(statements, *names)
-    fixed = set(kept)
-    patterns = by_wildcards([grant for grant in grants if grant in fixed], allow_statements(bounds))
-    shorter = [grant for grant in grants if grant not in fixed] + patterns
-    # A pattern of one statement may match names of another, which are then redundant.
-    while (redundant := next(redundant_grants(shorter, requests, kept), None)) is not None:
-        shorter.remove(redundant)
-    return pack(name_statements([*statements_of(shorter), *denies]), *names)
+    """Write the documents by the current policies' patterns: the most readable of one policy, else the fewest."""
+    patterns = _patterns(demanded, kept, grants)
+    kept_grants = [keep.grant for keep in kept.keeps]
+    found: list[tuple[Policy, ...]] = []
+    refused: list[GateError] = []
+    before: list[Grant] = []
+    for by_exception in (False, True):
+        shorter = patterns.written(by_exception=by_exception)
+        if shorter == before:
+            continue
+        before = shorter
+        # A pattern of one statement may match names of another, which are then redundant.
+        spare = set(redundant_grants(shorter, demanded.requests, kept_grants))
+        left = [grant for grant in shorter if grant not in spare]
+        for statements in (statements_of(left), statements_by_resource(left)):
+            for with_sids in (True, False):
+                try:
+                    found.append(pack(name_statements([*statements, *denies]), *names, with_sids=with_sids))
+                except GateError as error:
+                    refused.append(error)
+                    continue
+                if len(found[-1]) == 1:
+                    return found[-1]
+                break
+    if not found:
+        raise refused[0]
+    return min(found, key=len)

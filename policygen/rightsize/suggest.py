@@ -37,7 +37,7 @@ from policygen.rightsize.assess.readiness import (
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.assess.tightness import tightness_of
 from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
-from policygen.rightsize.decisions.apply import Dropped, drop_observed, undecided_services
+from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
@@ -51,7 +51,8 @@ from policygen.rightsize.generate.intersect import (
 from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
-from policygen.rightsize.propose import Demanded, Proposal, propose
+from policygen.rightsize.keep.widen import besides_note
+from policygen.rightsize.propose import Demanded, Proposal, Today, propose
 from policygen.rightsize.questions import questions_about
 from policygen.rightsize.report_use import report_gain, unread_use
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
@@ -114,7 +115,8 @@ def suggest(
         list(observed.written), observed.grants, [one.action for one in usage.requests], demand.bounds
     )
     names = options.name, f"{options.name}-{usage.role.name or usage.role.role_id}"
-    proposal, kept = propose(demanded, kept, undecided_services(rules, current_actions or {}), names)
+    today = Today(current_actions or {}, undropped(rules, current_actions or {}))
+    proposal, kept = propose(demanded, kept, today, names)
     counts = {request: demand.requests[request].count for request in observed.written}
     kept_grants = [keep.grant for keep in kept.keeps]
     tightness = tightness_of(
@@ -143,7 +145,7 @@ def suggest(
         tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
-        notes=(*(current.notes if current else ()), *decided.notes),
+        notes=(*(current.notes if current else ()), *decided.notes, *filter(None, [besides_note(kept)])),
         boundary=current.boundary if current else None,
         questions=questions_about(
             kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from policygen.account.last_accessed import POLL_DELAYS
 from policygen.account.live import read_role, take_snapshot
 from policygen.account.model import Account
+from policygen.account.report_reader import PAGE, POLL_AGES, ReportOptions
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError, UsageError
 from tests.support.aws_stubs import IDENTITY, NO_FUNCTIONS, NOW, Stubbed, detail, reports, role_answers, told
@@ -41,8 +41,9 @@ def read_with(*answers: tuple[str, Any], pauses: list[float] | None = None) -> t
             **NO_FUNCTIONS,
         }
     )
-    pause = (pauses if pauses is not None else []).append
-    return read_role("role-name", stubbed, now=NOW, last_accessed=True, pause=pause), stubbed
+    waited = pauses if pauses is not None else []
+    reports = ReportOptions(waited.append, lambda: sum(waited))
+    return read_role("role-name", stubbed, now=NOW, last_accessed=True, reports=reports), stubbed
 
 
 def test_a_report_is_waited_for_and_read_page_by_page() -> None:
@@ -74,14 +75,18 @@ def test_a_report_is_waited_for_and_read_page_by_page() -> None:
     assert found.services["sns"].actions is None
     assert found.services["iam"].last == ""
     assert found.services["iam"].actions == {"GetRole": "2026-11-24T22:31:00Z", "DeleteRole": ""}
-    assert (read.errors, pauses) == ((), list(POLL_DELAYS[:2]))
+    assert (read.errors, sum(pauses)) == ((), POLL_AGES[2])
     assert stubbed.sent["GenerateServiceLastAccessedDetails"] == {"Arn": ROLE, "Granularity": "ACTION_LEVEL"}
-    assert stubbed.sent["GetServiceLastAccessedDetails"] == {"JobId": "j" * 36, "Marker": "next"}
+    assert stubbed.sent["GetServiceLastAccessedDetails"] == {
+        "JobId": "j" * 36,
+        "MaxItems": PAGE,
+        "Marker": "next",
+    }
 
 
 def test_a_report_that_is_never_ready_is_given_up_after_a_minute_and_named() -> None:
     pauses: list[float] = []
-    read, _ = read_with(*reports(*[RUNNING] * (len(POLL_DELAYS) + 1)), pauses=pauses)
+    read, _ = read_with(*reports(*[RUNNING] * len(POLL_AGES)), pauses=pauses)
     assert read.last_accessed is None
     assert [(one.operation, one.code) for one in read.errors] == [
         ("iam:GetServiceLastAccessedDetails", "Timeout")
@@ -95,7 +100,7 @@ def test_a_report_that_failed_is_none_and_named() -> None:
     assert [(one.code, one.message) for one in read.errors] == [("SERVICE_ERROR", f"{ROLE}: try again")]
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "Throttling", "InvalidInput"])
+@pytest.mark.parametrize("code", ["AccessDenied", "ServiceFailure", "InvalidInput"])
 def test_whatever_iam_answers_to_the_question_the_role_is_read(code: str) -> None:
     read, _ = read_with(("generate_service_last_accessed_details", code))
     assert [role.name for role in read.roles] == ["role-name"]
@@ -126,7 +131,9 @@ def snapshot_of_roles(asked: bool | list[str], *answers: tuple[str, Any]) -> Acc
             "cloudtrail": [("describe_trails", {"trailList": []})],
         }
     )
-    return to_account(take_snapshot(stubbed, now=NOW, last_accessed=asked, pause=lambda _: None))
+    return to_account(
+        take_snapshot(stubbed, now=NOW, last_accessed=asked, reports=ReportOptions(lambda _: None))
+    )
 
 
 def test_a_snapshot_asks_for_all_reports_before_it_reads_the_first() -> None:
@@ -140,9 +147,35 @@ def test_a_snapshot_asks_about_the_roles_that_are_named_only() -> None:
     assert [arn.rpartition("/")[2] for arn in read.last_accessed or ()] == ["role-b"]
 
 
-def test_a_refusal_is_noted_once_and_not_asked_for_again() -> None:
-    read = snapshot_of_roles(True, ("generate_service_last_accessed_details", "AccessDenied"))
-    assert len(read.errors) == 1
+def test_a_refusal_of_several_roles_is_noted_once() -> None:
+    refusal = ("generate_service_last_accessed_details", "AccessDenied")
+    read = snapshot_of_roles(True, refusal, refusal)
+    (error,) = read.errors
+    assert error.message.startswith("arn:aws-cn:iam::123456789012:role/role-a and 1 more role: ")
+
+
+def test_a_refused_role_leaves_the_report_of_the_others() -> None:
+    refusal = ("generate_service_last_accessed_details", "AccessDenied")
+    read = snapshot_of_roles(True, refusal, *reports(finished({"ServiceNamespace": "s3"})))
+    assert [arn.rpartition("/")[2] for arn in read.last_accessed or ()] == ["role-b"]
+    assert [one.code for one in read.errors] == ["AccessDenied"]
+
+
+def test_a_snapshot_may_ask_about_the_roles_that_a_function_chooses() -> None:
+    stubbed: Any = Stubbed(
+        {
+            "sts": [IDENTITY],
+            "iam": [*role_answers(), *reports(finished({"ServiceNamespace": "s3"}))],
+            **NO_FUNCTIONS,
+        }
+    )
+    chosen = take_snapshot(
+        stubbed,
+        now=NOW,
+        last_accessed=lambda account: [role.name for role in account.roles],
+        reports=ReportOptions(lambda _: None),
+    )
+    assert list(chosen["last_accessed"]) == [ROLE]
 
 
 def test_a_name_that_no_role_has_is_refused_with_those_that_look_alike() -> None:

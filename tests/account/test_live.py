@@ -144,7 +144,9 @@ def test_suggest_live_asks_iam_what_was_used_last_and_only_reads(
     logs = logs_of(an_account(session), tmp_path)
     logging_since(session, "main", datetime(2026, 9, 1, tzinfo=UTC))
     asked.clear()
-    made = json.loads(policygen("suggest", "-r", "orders", "-l", logs, "--live", "-f", "json"))
+    made = json.loads(
+        policygen("suggest", "-r", "orders", "-l", logs, "--live", "--no-inventory", "-f", "json")
+    )
     changes = {one["action"]: (one["kind"], one["why"]) for one in made["changes"]}
     assert changes["iam:ListUsers"] == (
         "unknown",
@@ -193,7 +195,7 @@ def test_live_reading_gives_the_policy_that_a_snapshot_gives(
     monkeypatch.chdir(tmp_path)
     logs = logs_of(an_account(session), tmp_path)
     a_function_that_polls(session)
-    policygen("snapshot", "--last-accessed", "--region", "us-east-1")
+    policygen("snapshot", "--no-inventory", "--region", "us-east-1")
     command = ("suggest", "-r", "orders", "-l", logs, "--no-plan", "-f", "policy")
     known = policygen(*command, "-s", "account.json")
     if refused:
@@ -205,7 +207,7 @@ def test_live_reading_gives_the_policy_that_a_snapshot_gives(
             return whole(client, operation, arguments)
 
         monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
-    assert policygen(*command, "--live") == known
+    assert policygen(*command, "--live", "--no-inventory") == known
     actions = {name for one in json.loads(known)["Statement"] for name in one["Action"]}
     # What only the function and what polls for it tell.
     assert actions >= {"sqs:ReceiveMessage", "sqs:DeleteMessage", "logs:PutLogEvents"}
@@ -217,7 +219,7 @@ def test_batch_live_reads_the_account_at_once_and_only_reads(
     monkeypatch.chdir(tmp_path)
     logs = logs_of(an_account(session), tmp_path)
     asked.clear()
-    screen = policygen("batch", "-l", logs, "--live", "--out", tmp_path / "out", "-j", "1")
+    screen = policygen("batch", "-l", logs, "--live", "--no-inventory", "--out", tmp_path / "out", "-j", "1")
     assert "1 role, 30 days" in screen
     plan = json.loads((tmp_path / "out" / "plans" / "orders.json").read_text("utf-8"))
     assert {one["action"] for one in plan["changes"]} >= {"dynamodb:GetItem", "ec2:DescribeInstances"}
@@ -233,7 +235,7 @@ def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(
     logs = logs_of(an_account(session), tmp_path)
     session.client("organizations").create_organization(FeatureSet="ALL")
     asked.clear()
-    policygen("snapshot", "--last-accessed", "--organization", "--region", "us-east-1")
+    policygen("snapshot", "--no-inventory", "--organization", "--region", "us-east-1")
     assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
     account = load_snapshot("account.json")
     role = account.role("orders")
@@ -297,7 +299,7 @@ def test_from_credentials_to_a_policy_with_no_other_word(
         "time": (today - timedelta(days=1)).strftime("%Y-%m-%dT08:00:00Z"),
     }
     deliver(session, "trail-logs", [record(one, i) for i, one in enumerate(crowd([event]))])
-    command = ["suggest", "--role", "orders", "--days", "30"]
+    command = ["suggest", "--role", "orders", "--days", "30", "--no-inventory"]
     made = CliRunner().invoke(app, command)
     assert made.exit_code == 0, made.output
     assert "iam:ListUsers" in made.stdout

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from policygen.account.inventory import ResourceItem, Resources
 from policygen.account.model import unqualified
 from policygen.account.snapshot import load_snapshot, to_account
 from policygen.account.snapshot_schema import Organization, Snapshot
@@ -215,8 +216,8 @@ def test_the_page_of_the_format_names_every_field() -> None:
     named = [
         name for row in re.findall(r"^\| (`.+?`) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)
     ]
-    fields = {field for shape in (Snapshot, Organization) for field in shape.__struct_fields__}
-    assert sorted(named) == sorted(fields)
+    shapes = (Snapshot, Organization, Resources, ResourceItem)
+    assert sorted(named) == sorted(field for shape in shapes for field in shape.__struct_fields__)
 
 
 def test_a_file_without_the_newer_parts_knows_nothing_of_them() -> None:

@@ -81,8 +81,8 @@ def test_a_denied_call_names_what_the_message_of_aws_names(tmp_path: Path) -> No
 
 # Invented for a test of another tool: no AWS service, no AWS API.
 INVENTED = {"someSource SomeEvent"}
-# Licence texts, and records that are known to get a wrong answer.
-APART = {"LICENSES", "found"}
+# Licence texts.
+APART = {"LICENSES"}
 
 
 @needs_trails

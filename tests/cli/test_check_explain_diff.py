@@ -234,8 +234,9 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
             "no command 'map' that asks AWS  PG-E222, exit 2",
             "there are: suggest --logs s3://BUCKET, suggest --logs auto, suggest --verify-digests, "
             "suggest --logs lookup:, suggest --logs logs:GROUP, suggest --logs athena:DATABASE.TABLE, "
-            "suggest --logs lake:ARN, suggest --live, batch --live, snapshot, snapshot --last-accessed, "
-            "snapshot --organization, doctor --live; all others work on files",
+            "suggest --logs lake:ARN, suggest --live, batch --live, snapshot, "
+            "snapshot --no-last-accessed, snapshot --no-inventory, snapshot --organization, doctor --live; "
+            "all others work on files",
         ),
     ),
     "an unknown format of permissions": (("permissions", "-f", "yaml"), 2, no_format("yaml", "policy, text")),

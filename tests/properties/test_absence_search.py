@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 
-from policygen.errors import GateError
 from policygen.evidence.coverage import last_accessed, role_report
-from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding, Sightings
 from policygen.evidence.coverage.observability import AbsenceVerdict
 from policygen.rightsize import propose
+from policygen.rightsize.generate import wildcards
 from policygen.rightsize.keep import retain, unobservable
 from policygen.rightsize.keep.model import Keep
 from tests.judges.iam_simulate.judge import available, judge
@@ -131,10 +130,8 @@ def _unread_regions_are_taken_for_quiet(patch: pytest.MonkeyPatch) -> None:
 
 
 def _a_policy_that_does_not_fit_is_refused(patch: pytest.MonkeyPatch) -> None:
-    def planted(*_: object) -> Mapping[str, BlindSpot]:
-        raise GateError("it does not fit", code="PG-E402")
-
-    patch.setattr(propose, "keep_whole", planted)
+    patch.setattr(wildcards.Patterns, "written", lambda self, *_, **__: self.grants)
+    patch.setattr(propose, "wider_keeps", lambda _, kept, *__: [kept])
 
 
 FAULTS: Mapping[Plant, str] = {

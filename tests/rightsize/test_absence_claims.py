@@ -10,6 +10,7 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.errors import NothingFoundError
+from policygen.evidence.coverage.last_accessed import is_counted
 from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
@@ -83,6 +84,43 @@ def test_idleness_removes_the_unseen_only_if_it_lasts(
     assert ("sns:Publish" not in kept(made)) is goes
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["no report", "a report of another role"])
+def test_what_iam_lists_for_any_role_is_a_management_event_for_all(tmp_path: Path, listed: bool) -> None:
+    # In a service with data events of which no page says which operations they cover.
+    action = "sagemaker:AddTags"
+    policy = {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", action], "Resource": "*"}]}
+    made = snapshot({"policies": [policy], "trails": [TRAIL]})
+    if listed:
+        row = {
+            "ServiceNamespace": "sagemaker",
+            "TrackedActionsLastAccessed": [{"ActionName": action.partition(":")[2]}],
+        }
+        report = {"JobCompletionDate": "2026-11-24T20:00:00Z", "ServicesLastAccessed": [row]}
+        made["last_accessed"] = {"arn:aws:iam::123456789012:role/another": report}
+    logs = [write_logs(tmp_path, [GET])]
+    found = analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
+    assert (action in kept(found)) is not listed
+
+
+def test_silence_is_less_sure_where_iam_does_not_look_and_others_work(tmp_path: Path) -> None:
+    others = {"source": "ec2", "name": "DescribeInstances", "role": "admin", "region": "mx-central-1"}
+    logs = [write_logs(tmp_path, [GET, others | {"on": GET["on"]}])]
+    policy = {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "sns:Publish"], "Resource": "*"}]}
+    told = {"last_accessed": {"sns": None}, "policies": [policy], "trails": [TRAIL], "functions": []}
+    made = snapshot(told | {"trust": ["lambda.amazonaws.com"]}) | {"regions": ["us-east-1", "mx-central-1"]}
+    (report,) = made["last_accessed"].values()
+    report["JobCreationDate"] = report["JobCompletionDate"] = "2026-11-24T20:00:00Z"
+    found = analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
+    (gone,) = (change for change in found.changes if change.action == "sns:Publish")
+    assert gone.decided_by is not None
+    assert (gone.decided_by.rule, gone.decided_by.confidence) == ("last-accessed", "medium")
+    assert "mx-central-1" in gone.why
+    unread = analyse(
+        logs, ROLE, account=to_account(made | {"regions": ["us-east-1"]}), **analysis_options(days=20)
+    )
+    assert "sns:Publish" in kept(unread.suggestion)
+
+
 def test_selectors_that_were_set_after_the_window_say_nothing_of_it(tmp_path: Path) -> None:
     selectors = [
         {
@@ -126,3 +164,21 @@ def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> 
         credential_use_of("f", "f", "s3.amazonaws.com", "s3.amazonaws.com", from_ip_address=True).channel
         == "service"
     )
+
+
+@pytest.mark.parametrize(
+    ("action", "counted"),
+    [
+        ("dynamodb:GetItem", True),
+        ("quicksight:SearchUsers", True),
+        ("bedrock-mantle:CreateInference", True),
+        ("aws-external-anthropic:CreateInference", True),
+        ("appsync:GraphQL", False),
+        ("rds-db:connect", False),
+        ("managedblockchain:POST", False),
+        ("kinesisvideo:ConnectAsViewer", False),
+        ("vpc-lattice-svcs:Invoke", False),
+    ],
+)
+def test_iam_counts_calls_of_aws_and_not_those_to_what_an_account_runs(action: str, counted: bool) -> None:
+    assert is_counted(action) is counted

@@ -12,7 +12,7 @@ from policygen.iam.grants import Grant, inside_statements
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.current_access import split_by_current_access
 from policygen.rightsize.generate.intersect import NarrowedGrant, intersect_with_policies
-from policygen.rightsize.generate.wildcards import by_wildcards
+from policygen.rightsize.generate.wildcards import Patterns, Spares
 from policygen.rightsize.suggest import suggest
 from tests.judges.iam_simulate.cases import document, policy_of
 from tests.judges.iam_simulate.pairs import coverage, usage_of_requests
@@ -190,7 +190,8 @@ def kept(pattern: str, *less: str) -> list[Grant]:
 
 
 def written(grants: list[Grant], *statements: dict[str, Any]) -> list[str]:
-    return [grant.action for grant in by_wildcards(grants, allow_statements([policy_of(list(statements))]))]
+    today = allow_statements([policy_of(list(statements))])
+    return [grant.action for grant in Patterns(grants, grants, today).written()]
 
 
 def test_today_s_own_pattern_is_written_where_all_that_it_matches_is_kept() -> None:
@@ -215,5 +216,43 @@ def test_patterns_inside_not_action_reach_no_action_that_it_names() -> None:
 
 
 def test_a_pattern_is_written_only_where_today_grants_it() -> None:
-    elsewhere = [grant._replace(resource=SHOP) for grant in kept("s3:List*")]
-    assert written(elsewhere, allow("s3:List*")) == sorted(grant.action for grant in elsewhere)
+    here = [grant._replace(resource=SHOP) for grant in kept("s3:List*")]
+    assert written(here, allow("s3:List*")) == ["s3:List*"]
+    assert written(here, allow("s3:List*", SHOP)) == ["s3:List*"]
+    assert written(here, allow("s3:List*", "arn:aws:s3:::store/*")) == sorted(one.action for one in here)
+    names = sorted(one.action for one in here)
+    assert (
+        written(here, allow("s3:List*") | {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}) == names
+    )
+
+
+def test_a_pattern_ends_with_a_word_and_stands_for_several_names() -> None:
+    found = written(kept("s3:GetBucket*") + kept("s3:PutObject"), allow("s3:*"))
+    assert found == ["s3:GetBucket*", "s3:PutObject"]
+
+
+def test_nearly_everything_is_written_as_everything_but_the_rest() -> None:
+    statement = {"Effect": "Allow", "NotAction": ["iam:*", "sts:AssumeRole"], "Resource": "*"}
+    grants = kept("*", "sqs:SendMessage", "sts:AssumeRole")
+    grants = [grant for grant in grants if not grant.action.startswith("iam:")]
+    today = allow_statements([policy_of([statement])])
+    (found,) = Patterns(grants, grants, today).written(by_exception=True)
+    assert found.unless == ("iam:*", "sqs:SendMessage", "sts:AssumeRole")
+    assert inside(found, statement)
+    assert not inside(found, statement | {"NotAction": ["iam:*", "sts:*"]})
+    assert not inside(found, allow("s3:*"), allow("sqs:*"))
+    assert found.inside(Grant("*", "*"))
+    assert not Grant("sqs:*", "*").inside(found)
+    assert Grant("sns:*", "*").inside(found)
+
+
+def test_at_a_price_a_pattern_matches_what_could_go_but_never_what_is_barred() -> None:
+    grants = kept("sqs:*", "sqs:SendMessage", "sqs:PurgeQueue")
+    today = allow_statements([policy_of([allow("sqs:*")])])
+    patterns = Patterns(grants, grants, today)
+    assert [one.action for one in patterns.written(Spares(0))] == ["sqs:*"]
+    spare = patterns.spare(patterns.written(Spares(0)))
+    assert {one.action for one in spare} == {"sqs:SendMessage", "sqs:PurgeQueue"}
+    barred = patterns.written(Spares(0, {"sqs:purgequeue"}))
+    assert {one.action for one in patterns.spare(barred)} <= {"sqs:SendMessage"}
+    assert "sqs:*" not in {one.action for one in barred}

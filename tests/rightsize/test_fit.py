@@ -58,7 +58,7 @@ def test_services_stay_whole_where_their_unknown_rest_does_not_fit(tmp_path: Pat
     assert {"ssm:DescribeParameters", "ssm:PutParameter"} & whole
     assert made.proof.held
     changes = {change.action: change.why for change in made.changes}
-    assert all("does not fit by names: the service stays as today" in changes[action] for action in whole)
+    assert all("does not fit into IAM's quotas without it" in changes[action] for action in whole)
     assert not whole & {change.action for change in made.changes if change.kind == "removed"}
 
 

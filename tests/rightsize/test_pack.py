@@ -88,6 +88,7 @@ GRANTS = st.lists(
         NAMES.map(lambda name: f"arn:aws:s3:::bucket/{name}") | st.just("*"),
         st.sampled_from([(), (("Bool", (("aws:SecureTransport", ("true",)),)),)]),
         st.just(()),
+        st.just(()),
     ),
     min_size=1,
     max_size=30,

@@ -16,6 +16,9 @@ from tests.support.samples import sample
 READS, ITERATOR = "dynamodb:GetRecords", "dynamodb:GetShardIterator"
 """Two data-plane actions of the sample role whose data events are off."""
 
+WRITES_LOGS = "logs:PutLogEvents"
+"""Lambda needs it; CloudTrail never shows it."""
+
 
 def told(monkeypatch: pytest.MonkeyPatch, *witnesses: Witness) -> Analysis:
     monkeypatch.setattr(unobservable, "WITNESSES", witnesses)
@@ -73,3 +76,18 @@ def test_no_witness_is_asked_where_something_says_that_the_permission_was_used(
     assert "used-outside-window" in spots
     assert "data-events-off" in met
     assert not met & USE_PROVED
+
+
+def test_what_the_platform_needs_may_have_been_used_though_nothing_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: set[tuple[bool, bool]] = set()
+
+    def asking(asked: Asked) -> Removal | None:
+        answers.add((asked.may_have_been_used(WRITES_LOGS), asked.may_have_been_used("glacier:ListVaults")))
+        return None
+
+    analysis = told(monkeypatch, asking)
+    assert WRITES_LOGS in analysis.suggestion.needed
+    assert WRITES_LOGS not in {request.action for request in analysis.suggestion.usage.requests}
+    assert answers == {(True, False)}

@@ -27,7 +27,8 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
 
     Keys of the short form: source (label), name, params, response, resources (ARNs), error, message, time, role,
     role_id, account, session, via, region, type, id, agent, category, vpce, recipient, identity (whole userIdentity),
-    function (that the credentials were issued to), presigned, reads, typed (of its resources), on (see `spread`).
+    function (that the credentials were issued to), presigned, console, reads, typed (of its resources), on (see
+    `spread`).
     """
     role, account = event.get("role", ROLE), event.get("account", ACCOUNT)
     role_id = event.get("role_id", ROLE_ID if role == ROLE else "AROA" + digest(role + account, 17))
@@ -85,6 +86,8 @@ def record(event: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
         made["resources"] = [
             {"ARN": arn, "accountId": account, "type": event.get("typed", "")} for arn in event["resources"]
         ]
+    if event.get("console"):
+        made["sessionCredentialFromConsole"] = "true"
     for key, name in _NAMES.items():
         if key in event:
             made[name] = event[key]

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.inputs import (
+    message_sink,
+    open_account,
+    open_decisions,
+    open_logs,
+    open_traces,
+    read_options,
+    say_traces,
+    with_code,
+)
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -20,6 +29,7 @@ from policygen.cli.option_groups import (
     LogInput,
     ReadInput,
     WindowInput,
+    WitnessInput,
     with_option_groups,
 )
 from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption
@@ -87,6 +97,7 @@ def command(
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
+    witnesses: WitnessInput,
     roles: RoleFilterInput,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
@@ -125,12 +136,17 @@ def command(
     last = _last_table(folder, retry_failed=retry_failed)
     folder.check()
     on = datetime.now(UTC).date()
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    traces = open_traces(witnesses)
+    observe = window.observe(
+        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
+    )
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on)
-    current = open_account(account.live_by_default(logs), notify)
-    source = open_logs(logs, account.profile, read, digests, notify)
     choice = roles.role_filter
+    current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
+    current = with_code(current, witnesses)
+    say_traces(traces, current, notify)
+    source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
             evidence = read_logs(source, spill, choice, observe, options)
@@ -246,27 +262,14 @@ def check_losses(table: BatchTable, *, although_used: bool) -> None:
     Raises:
         GateError: PG-E480, calls of some role will fail, and nobody said that they are to.
     """
-    from policygen.cli.console import log_line
-    from policygen.errors import GateError
+    from policygen.cli.output import warn_or_refuse
     from policygen.text import pluralize
 
     losing = [row for row in table.rows if row.losses]
-    if not losing:
-        return
-    what = (
-        f"decisions drop {pluralize(sum(row.losses for row in losing), 'needed permission')}: calls will fail"
-    )
+    dropped = pluralize(sum(row.losses for row in losing), "needed permission")
     lines = [f"{row.role}: {pluralize(row.losses, 'needed permission')}, named in its plan" for row in losing]
-    if although_used:
-        for line in (f"warning: {what}", *lines):
-            log_line(line)
-        return
-    raise GateError(
-        what,
-        *lines[:_FEW],
-        *([f"and {len(lines) - _FEW:,} more roles"] if len(lines) > _FEW else []),
-        "leave the drop out, or add --although-used if the calls are to fail",
-        code="PG-E480",
+    warn_or_refuse(
+        f"decisions drop {dropped}: calls will fail", lines, "more roles", although_used=although_used
     )
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.inputs import (
+    message_sink,
+    open_account,
+    open_decisions,
+    open_logs,
+    open_traces,
+    read_options,
+    say_traces,
+    with_code,
+)
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -18,6 +27,7 @@ from policygen.cli.option_groups import (
     LogInput,
     ReadInput,
     WindowInput,
+    WitnessInput,
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption
@@ -48,6 +58,7 @@ def command(
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
+    witnesses: WitnessInput,
     fail_on: Annotated[
         str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
     ] = "error",
@@ -76,10 +87,13 @@ def command(
     require_format(format_, FORMATS)
     step = summary_file() if summary else None
     sources = [source for path in policies for source in policies_of(path)]
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted)
+    traces = open_traces(witnesses)
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     notify = message_sink(quiet=quiet)
     decided = open_decisions(decisions)
     current = open_account(account.live_by_default(logs), notify, role)
+    current = with_code(current, witnesses)
+    say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         evidence = collect_evidence(source, role, observe, account=current, read=options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -21,11 +21,13 @@ from policygen.cli.options import IncompleteOption, QuietOption
 
 @dataclass(frozen=True)
 class DoctorAccountInput(AccountInput):
-    """The account as it is today, read from AWS only with ``--live``."""
+    """The account as it is today, read from AWS only with ``--live``, and then without what says nothing of trails."""
 
     live: Annotated[
         bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")
     ] = False
+    last_accessed: bool = field(default=False, init=False)
+    inventory: bool = field(default=False, init=False)
 
 
 @with_option_groups

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.inputs import (
+    message_sink,
+    open_account,
+    open_decisions,
+    open_logs,
+    open_traces,
+    read_options,
+    say_traces,
+    with_code,
+)
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -15,6 +24,7 @@ from policygen.cli.option_groups import (
     LogInput,
     ReadInput,
     WindowInput,
+    WitnessInput,
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
@@ -28,6 +38,7 @@ def command(
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
+    witnesses: WitnessInput,
     format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
     events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
     allow_incomplete: IncompleteOption = False,
@@ -49,10 +60,15 @@ def command(
 
     require_format(format_, ("json", "text"))
     on = datetime.now(UTC).date()
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    traces = open_traces(witnesses)
+    observe = window.observe(
+        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
+    )
     notify = message_sink(quiet=quiet)
     suggest = SuggestOptions(decisions=open_decisions(decisions), on=on)
     current = open_account(account.live_by_default(logs), notify, role)
+    current = with_code(current, witnesses)
+    say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)

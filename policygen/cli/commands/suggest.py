@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policygen.cli.inputs import message_sink, open_account, open_decisions, open_logs, read_options
+from policygen.cli.inputs import (
+    message_sink,
+    open_account,
+    open_decisions,
+    open_logs,
+    open_traces,
+    read_options,
+    say_traces,
+    with_code,
+)
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -19,6 +28,7 @@ from policygen.cli.option_groups import (
     PlanOutput,
     ReadInput,
     WindowInput,
+    WitnessInput,
     with_option_groups,
 )
 from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption, RoleOption
@@ -47,6 +57,7 @@ def command(
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
+    witnesses: WitnessInput,
     output: PlanOutput,
     allow_incomplete: IncompleteOption = False,
     grants: SuggestGrantInput,
@@ -73,10 +84,15 @@ def command(
 
     targets = plan_targets(output)
     on = datetime.now(UTC).date()
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
+    traces = open_traces(witnesses)
+    observe = window.observe(
+        allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on, traces=traces
+    )
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
     current = open_account(account.live_by_default(logs), notify, role)
+    current = with_code(current, witnesses)
+    say_traces(traces, current, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         analysis = analyse(

@@ -122,6 +122,9 @@ def coverage_of(
     changes: Iterable[TrailChange] = (),
     data_seen: Mapping[str, int] | None = None,
     management: Mapping[str, int] | None = None,
+    region_days: Iterable[str] = (),
+    created: Mapping[str, int] | None = None,
+    tracked: Iterable[str] = (),
 ) -> Coverage:
     """Work out the coverage of a window.
 
@@ -135,6 +138,9 @@ def coverage_of(
         changes: changes of trails in the logs, of any time.
         data_seen: data event type -> events of any caller read in the window.
         management: ``read`` and ``write`` -> management events of any caller that were read.
+        region_days: ``REGION DATE`` of the events read.
+        created: ``SOURCE NAME`` -> events of any caller that made what roles connect to.
+        tracked: actions, in lower case, that IAM's last-accessed reports of the account list one by one.
     """
     known = tuple(trails or ())
     active = [trail for trail in known if trail.logging is not False]
@@ -157,6 +163,9 @@ def coverage_of(
         trail_periods=periods,
         first_day=min((day for day in days if window.holds(day)), default=""),
         management=management,
+        region_days=frozenset(region_days),
+        created=frozenset(_split(name) for name, events in (created or {}).items() if events > 0),
+        tracked=frozenset(tracked),
         filters=filters_of(one for period in periods for states in period.trails for one in states),
     )
     if trails is None:
@@ -178,6 +187,11 @@ def _trail_periods(
         whys = [f"{trail.name}: {s.why}" for trail, s in now if s.why and s.start == start_]
         periods.append(TrailPeriod(start_, end, tuple(s.trails for _, s in now), "; ".join(whys)))
     return tuple(periods)
+
+
+def _split(name: str) -> tuple[str, str]:
+    source, _, event = name.partition(" ")
+    return source, event
 
 
 def _regions(active: Sequence[Trail]) -> frozenset[str] | None:

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -140,15 +141,31 @@ def is_counted(action: str) -> bool:
 
     Protocols, as rds-db:connect, are no calls of an API, nor is what no SDK and no command line can ask for. A
     permission without an operation is taken as counted only in a service that has operations: its use goes along with
-    theirs, or is made by the console, which IAM counts.
+    theirs, or is made by the console, which IAM counts. So are requests to an endpoint of AWS's own whose API AWS
+    documents, though no SDK of AWS makes them.
     """
     kind = visibility_of(action).kind
-    uncounted = {name.lower() for name in last_accessed_facts()["uncounted"]["actions"]}
-    if kind == "never" or action.lower() in uncounted:
+    if kind == "never" or _is_listed("uncounted", action.lower()):
         return False
-    if event_names(action):
+    if event_names(action) or kind == "management" or _is_listed("own_endpoint", action.lower()):
         return True
-    return kind == "no-event" and has_operations(action.partition(":")[0])
+    return kind in {"no-event", "unknown"} and has_operations(action.partition(":")[0])
+
+
+def _is_listed(part: str, folded: str) -> bool:
+    """Return whether a pattern of a part of the facts matches an action in lower case."""
+    return any(fnmatchcase(folded, one.lower()) for one in last_accessed_facts()[part]["actions"])
+
+
+@lru_cache(maxsize=65536)
+def explains_attempts(action: str) -> bool:
+    """Return whether an attempt that IAM saw at a service may be a call for this action alone, by what AWS says.
+
+    What comes along with other calls, and what no known operation asks for, explains none.
+    """
+    if action.lower() in {name.lower() for name in last_accessed_facts()["api_calls"]["actions"]}:
+        return True
+    return visibility_of(action).kind not in ("implied", "no-event") and is_counted(action)
 
 
 # --- Times -----------------------------------------------------------------------------------------

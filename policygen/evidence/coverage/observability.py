@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from policygen.account.model import Trail
-from policygen.catalog.visibility import Visibility, visibility_of
+from policygen.catalog.visibility import Visibility, visibility_with
 from policygen.days import days_between
 from policygen.evidence.coverage.blind_spot import BlindSpot, Restrictions
 from policygen.evidence.coverage.event_set import (
@@ -78,6 +78,7 @@ class ObservabilityRules:
     days_with_events: int
     """Days of the window on which an event of any caller was read."""
     regions: tuple[str, ...]
+    """The regions of the events read."""
     trails: tuple[str, ...] | None
     """Names of the trails that log; None where the account's trails are not known."""
     data_types: frozenset[str] | None
@@ -106,11 +107,23 @@ class ObservabilityRules:
     """The first day of the window with an event; "" where there is none."""
     management: Mapping[str, int] | None = None
     """``read`` and ``write`` -> management events of any caller that were read; None where they were not counted."""
+    region_days: frozenset[str] = frozenset()
+    """``REGION DATE`` of the events read; empty where they were not counted so."""
+    created: frozenset[tuple[str, str]] = frozenset()
+    """eventSource and name of events, of anybody, that made what roles connect to (`catalog.reach`)."""
+    tracked: frozenset[str] = frozenset()
+    """Actions, in lower case, that IAM's last-accessed reports of the account list one by one."""
 
     @property
     def active_trails(self) -> list[Trail]:
         """The trails that log, or may log."""
         return [trail for trail in self.known if trail.logging is not False]
+
+    def has_read(self, region: str, day: str) -> bool:
+        """Return whether events of a region and day were read, so that one more would be among them."""
+        if self.incomplete or day in self.gaps or region not in self.regions:
+            return False
+        return not self.region_days or f"{region} {day}" in self.region_days
 
     # --- The questions ---
 
@@ -122,7 +135,7 @@ class ObservabilityRules:
             resource: the Resource pattern that the permission has.
             reads_only: whether IAM says that the action only reads.
         """
-        visibility = visibility_of(action)
+        visibility = visibility_with(action, self.tracked)
         if visibility.kind in _NEVER:
             why, remedy = _NEVER[visibility.kind]
             return _hidden(

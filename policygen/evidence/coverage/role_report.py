@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from policygen.account.model import LastAccessed
@@ -15,7 +15,9 @@ from policygen.evidence.coverage.last_accessed import (
     is_forgotten,
     last_accessed_finding,
 )
-from policygen.evidence.coverage.tracked_regions import untracked_region
+from policygen.evidence.coverage.tracked_regions import region_of, untracked_region
+from policygen.evidence.coverage.workplaces import Workplaces
+from policygen.iam.arn import service_of
 from policygen.logs.window import Window
 
 
@@ -39,7 +41,7 @@ class RoleReport:
     """The events of the role in the window, denied ones too."""
     created: str = ""
     """When the role was made, ISO 8601; "" where unknown."""
-    worked_in: frozenset[str] = frozenset()
+    workplaces: Workplaces = field(default_factory=Workplaces)
     """The regions in which the role may have worked."""
     leader: str = "us-east-1"
     """The region of the partition's global services."""
@@ -50,7 +52,14 @@ class RoleReport:
 
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:
         """Return a region of which the silence about a permission says nothing; "" where there is none."""
-        return untracked_region(finding.action, resource, self.worked_in, self.leader, finding.since)
+        places = self.workplaces.of(finding.action)
+        return untracked_region(finding.action, resource, places, self.leader, finding.since)
+
+    def ruled_out(self, action: str, resource: str) -> str:
+        """Return a region that IAM does not track, and where others work but not the role; "" where there is none."""
+        if service_of(action) in GLOBAL or (region_of(resource) or "*") != "*":
+            return ""
+        return self.workplaces.ruled_out(action)
 
     def is_long_enough(self, finding: LastAccessedFinding, min_days: int) -> bool:
         """Return whether an absence lasts to the window's end, and for the days needed.

@@ -32,7 +32,7 @@ def regions_of_statements(statements: Iterable[Statement]) -> frozenset[str]:
     """Return the regions that statements name, in ARNs and in conditions on the requested region; patterns as well."""
     found: set[str] = set()
     for statement in statements:
-        found |= {_region_of(resource) for resource in statement.resources}
+        found |= {region_of(resource) for resource in statement.resources}
         for _, keys in statement.conditions:
             for key, values in keys:
                 found |= set(values) if key.lower() == "aws:requestedregion" else set()
@@ -51,7 +51,7 @@ def untracked_region(
         leader: the region of the partition's global services.
         since: from when IAM must have looked (ISO 8601 date).
     """
-    place = _region_of(resource)
+    place = region_of(resource)
     regions: Iterable[str]
     if action.partition(":")[0].lower() in GLOBAL:
         regions = (leader,)
@@ -64,7 +64,7 @@ def untracked_region(
     return next((one for one in regions if not is_tracked_region(one, since)), "")
 
 
-def _region_of(resource: str) -> str:
+def region_of(resource: str) -> str:
     """Return the region of an ARN or a pattern of ARNs; "" where it has none."""
     pieces = resource.split(":", 5)
     return pieces[3] if len(pieces) == 6 else ""

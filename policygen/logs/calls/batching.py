@@ -18,6 +18,7 @@ from policygen.logs.events.event import (
     SkippedRecord,
     agent_of,
     denial_in,
+    is_from_console,
     is_from_ip_address,
     is_presigned,
     normalize,
@@ -123,6 +124,7 @@ class EventGroup:
             self.fields.via,
             is_from_ip_address(record),
             is_presigned(record),
+            is_from_console(record),
         )
 
     def calls(self, caller: Principal) -> Iterator[tuple[CallBucket, Evidence]]:

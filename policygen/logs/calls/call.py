@@ -130,5 +130,6 @@ def call_bucket(event: Event) -> CallBucket:
         event.fields.via,
         event.from_ip_address,
         event.presigned,
+        event.from_console,
     )
     return CallBucket(call_signature(event), event.time[:10], user)

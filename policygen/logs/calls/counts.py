@@ -169,6 +169,7 @@ class CallCounts:
         totals.days[group.day] += events
         totals.account_days[f"{group.account} {group.day}"] += events
         totals.regions[group.region] += events
+        totals.region_days[f"{group.region} {group.day}"] += events
         if group.is_data:
             for (_, resources), count in group.counts.items():
                 for type_ in {entry.type for entry in resources or () if entry.type}:
@@ -182,6 +183,7 @@ class CallCounts:
         self.totals.searched += 1
         self.totals.days[day] += 1
         self.totals.regions[region] += 1
+        self.totals.region_days[f"{region} {day}"] += 1
 
     def merge(self, other: CallCounts) -> None:
         """Add another count, of other records; the cross-account copies of both must not be resolved yet."""

@@ -60,6 +60,7 @@ def like_fields(record: Record, day: str) -> LikeFields:
         record.readOnly,
         is_from_ip_address(record),
         record.additionalEventData is not ABSENT and is_presigned(record),
+        record.sessionCredentialFromConsole,
     )
 
 

@@ -15,6 +15,8 @@ import msgspec
 from policygen.catalog.call import Call
 from policygen.catalog.knowledge import Fact
 from policygen.catalog.learning import RESPONSE, facts_of, learn_rules
+from policygen.catalog.reach import creating_events
+from policygen.catalog.service_names import strip_version
 from policygen.iam.arn import partition_of
 from policygen.iam.reference import LONGEST_ARN
 from policygen.iam.request import RoleKey
@@ -48,7 +50,7 @@ class ChangeEvent(NamedTuple):
         return value if isinstance(value, dict) else {}
 
 
-CHANGE_EVENTS = {
+_CHANGES = {
     "cloudtrail.amazonaws.com": re.compile(
         r"(Create|Update|Delete)Trail|(Start|Stop)Logging|PutEventSelectors"
     ),
@@ -56,7 +58,20 @@ CHANGE_EVENTS = {
         r"(UpdateFunction(Code|Configuration)|CreateFunction|UpdateAlias|PublishVersion)(20\d{6}(v\d+)?)?"
     ),
 }
-"""eventSource -> the events of it that change a trail (3.4.6), or a function's code."""
+"""eventSource -> the events of it that change a trail (3.4.6), or a function's code: kept one by one."""
+
+
+def _change_events() -> dict[str, re.Pattern[str]]:
+    """Return the patterns of `_CHANGES`, and of the events that make what roles connect to, which are only counted."""
+    names = {source: [f"({pattern.pattern})"] for source, pattern in _CHANGES.items()}
+    for source, created in creating_events().items():
+        names.setdefault(source, []).append(f"({'|'.join(sorted(created))})(20[0-9_v]+)?")
+    return {source: re.compile("|".join(patterns)) for source, patterns in sorted(names.items())}
+
+
+CHANGE_EVENTS = _change_events()
+"""eventSource -> the events that say something of other callers' roles: changes of trails and of functions' code, and
+the making of what can be connected to."""
 
 
 LATE = "after the window"
@@ -81,9 +96,13 @@ class Totals(msgspec.Struct):
     """``read`` and ``write`` -> management events."""
     account_days: Counter[str] = msgspec.field(default_factory=Counter)
     """``ACCOUNT DATE`` -> records delivered to an account; empty where a source gives sums only."""
+    region_days: Counter[str] = msgspec.field(default_factory=Counter)
+    """``REGION DATE`` -> events of any caller; empty where a source gives sums only."""
     facts: Counter[Fact] = msgspec.field(default_factory=Counter)
     """What records of any caller tell of names in other records -> how many do."""
     change_events: list[ChangeEvent] = msgspec.field(default_factory=list)
+    created: Counter[str] = msgspec.field(default_factory=Counter)
+    """``SOURCE NAME`` -> events that made what roles connect to (`catalog.reach`), of any time."""
     records: int = 0
     """Records that were read, duplicates included."""
     duplicates: int = 0
@@ -114,10 +133,13 @@ class Totals(msgspec.Struct):
         self.duplicates += other.records
 
     def add_change_event(self, record: Record, time: str) -> None:
-        """Keep a record that changes what the logs show; pass over any other."""
-        names = CHANGE_EVENTS.get(record.eventSource or "")
-        if names and names.fullmatch(record.eventName or ""):
+        """Keep a record that changes what the logs show, count one that makes something; pass over any other."""
+        source, name = record.eventSource or "", record.eventName or ""
+        names = _CHANGES.get(source)
+        if names and names.fullmatch(name):
             self.change_events.append(_change_event(record, time))
+        elif not record.errorCode and strip_version(name) in creating_events().get(source, ()):
+            self.created[f"{source} {strip_version(name)}"] += 1
 
     def learn(self, record: Record, caller: Principal, params: bytes) -> None:
         """Note what a record tells of the names in other records; nothing if its call failed.

@@ -52,6 +52,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     from_ip_address: bool = False
     presigned: bool = False
     """The signature came in the URL, so anybody who was given the link may have used it."""
+    from_console: bool = False
+    """The session is of the console."""
 
     @property
     def source(self) -> str:
@@ -189,6 +191,7 @@ def event_of(record: Record, principal: Principal) -> Event:
         clean_word(record.sourceIPAddress),
         is_from_ip_address(record),
         is_presigned(record),
+        is_from_console(record),
     )
 
 
@@ -222,6 +225,11 @@ def resources_of(entries: Iterable[Resource] | None) -> tuple[ResourceEntry, ...
 def is_presigned(record: Record) -> bool:
     """Return whether the signature came in the URL."""
     return _QUERY_STRING.search(record.additionalEventData) is not None
+
+
+def is_from_console(record: Record) -> bool:
+    """Return whether the record says that the session is of the console; it writes so as text (1.6.6)."""
+    return record.sessionCredentialFromConsole in {True, "true"}
 
 
 def is_from_ip_address(record: Record) -> bool:

@@ -85,6 +85,7 @@ class Record(_Wire, frozen=True, gc=False):
     recipientAccountId: str | None = None  # noqa: N815
     sharedEventID: str | None = None  # noqa: N815
     readOnly: bool | None = None  # noqa: N815
+    sessionCredentialFromConsole: bool | str | None = None  # noqa: N815
 
 
 class CheckedRecord(_Wire, frozen=True, gc=False):

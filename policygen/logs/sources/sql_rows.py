@@ -113,6 +113,7 @@ CALL_COLUMNS = (
         """CASE WHEN regexp_like({additionaleventdata}, '"AuthenticationMethod"\\s*:\\s*"QueryString"')"""
         """ THEN '{"AuthenticationMethod":"QueryString"}' END""",
     ),
+    _table_column("from_console", "sessionCredentialFromConsole"),
     _table_column("error", "errorCode"),
     # Only denials are read (1.11), and of a message the first 2,048 characters. EC2's blob always differs (1.11.3).
     Column(

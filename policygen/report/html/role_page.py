@@ -229,7 +229,7 @@ def _changes(plan: Plan) -> dict[str, Any]:
 
 
 def _blind(plan: Plan) -> dict[str, Any]:
-    blind, others = keep_groups(plan, "unknown"), keep_groups(plan, "platform", "decision")
+    blind, others = keep_groups(plan, "unknown"), keep_groups(plan, "platform", "traced", "decision")
     sizes = [len(group.actions) for group in (*blind[: LIMITS["blind"]], *others[: LIMITS["blind"]])]
     return {
         "blind": blind,

@@ -70,17 +70,30 @@ def _changes(section: _Section) -> Iterator[str]:
     yield from render_questions(section.plan, show_all=section.show_all)
 
 
-def _removals(gone: Sequence[ChangeGroup]) -> Iterator[str]:
-    """Count the actions that go, a line for each reason, the most frequent first."""
+def _removals(gone: Sequence[ChangeGroup], *, show_all: bool) -> Iterator[str]:
+    """Count the actions that go, a line for each reason, the most frequent first.
+
+    Reasons that need more than a line are told with `show_all` alone, and else counted together.
+    """
     reasons = Counter[str]()
     for group in gone:
         reasons[group.why] += len(group.changes)
-    for i, (why, times) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
-        lead = f"      {'drop' if i == 0 else '    '}  {pluralize(times, 'action')}"
-        if len(lead) + len(why) + 2 <= WIDTH:
-            yield right(lead, why)
+    ordered = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+    leads = [f"      {'    ' if i else 'drop'}  {pluralize(n, 'action')}" for i, (_, n) in enumerate(ordered)]
+    long = [i for i, (why, _) in enumerate(ordered) if len(leads[i]) + len(why) + 2 > WIDTH]
+    if show_all or len(long) == 1:
+        long = []
+    for i, (why, _) in enumerate(ordered):
+        if i in long:
+            continue
+        if len(leads[i]) + len(why) + 2 <= WIDTH:
+            yield right(leads[i], why)
         else:
-            yield from wrapped(f"{lead}: ", why, "            ")
+            yield from wrapped(f"{leads[i]}: ", why, "            ")
+    if long:
+        lead = "      drop  " if len(long) == len(ordered) else "            "
+        number = pluralize(sum(ordered[i][1] for i in long), "action")
+        yield right(f"{lead}{number}", f"for {len(long)} other reasons (--details)")
 
 
 def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
@@ -91,7 +104,7 @@ def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]
 def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> Iterator[str]:
     """Render a service: what was used, what is kept without evidence, what goes; with `show_all` what is unverified."""
     used = _changes_of(groups, "narrowed", "unchanged", "added")
-    drop = list(_removals([group for group in groups if group.kind == "removed"]))
+    drop = list(_removals([group for group in groups if group.kind == "removed"], show_all=section.show_all))
     if used:
         before = [c for c in (*used, *_changes_of(groups, "removed")) if c.now]
         yield from wrapped(
@@ -185,7 +198,7 @@ def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all:
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--details lists them)"
     yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
-    yield from _removals([group for gone in removed.values() for group in gone])
+    yield from _removals([group for gone in removed.values() for group in gone], show_all=show_all)
 
 
 def _granted_service(section: _Section, service: str, requests: Sequence[Request]) -> Iterator[str]:

@@ -100,12 +100,15 @@ def _reasons(explanation: Explanation) -> Iterator[str]:
         )
         yield from _field("kept", f"on {where}: {keep.why}")
     blind_spot = explanation.observability.blind_spot
-    if blind_spot and explanation.use.evidence is None:
+    if blind_spot and explanation.use.evidence is None and explanation.decided_by is None:
         yield from _field("to know", blind_spot.remedy)
         if blind_spot.command:
             yield f"             {blind_spot.command}"
     if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
         yield from _field("goes", explanation.why_removed)
+    if decided := explanation.decided_by:
+        source = f", {decided.source}" if decided.source else ""
+        yield from _field("decided by", f"{decided.rule}, confidence {decided.confidence}{source}")
     if explanation.verdict == "removed":
         yield from _field("keep it", f"--keep {explanation.action}, or keep in policygen.toml")
 
@@ -200,4 +203,6 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "command": blind_spot.command if blind_spot else "",
         "last_accessed": explanation.last_accessed,
         "why_removed": explanation.why_removed,
+        "decided_by": explanation.decided_by
+        and explanation.decided_by._asdict() | {"why": explanation.why_removed},
     }

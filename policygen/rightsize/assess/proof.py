@@ -14,10 +14,9 @@ from itertools import product
 
 from policygen.account.current import CurrentAccess
 from policygen.iam import arn
-from policygen.iam.actions import actions_matching
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
 from policygen.iam.evaluate import Evaluator
-from policygen.iam.grants import Grant, GrantIndex, cover_matrix, is_pattern, not_contained
+from policygen.iam.grants import Grant, GrantIndex, cover_matrix, not_contained
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.generate.generalise import Written
@@ -74,11 +73,13 @@ def grants_in(policies: Iterable[Policy]) -> list[Grant]:
     """Return every (action, resource, condition) that the Allow statements of documents write."""
     found: list[Grant] = []
     for statement in allow_statements(policies):
-        for action in statement.actions:
-            if statement.not_resources:
-                found.append(Grant(action, "*", statement.conditions, statement.resources))
-            else:
-                found += [Grant(action, resource, statement.conditions) for resource in statement.resources]
+        unless = statement.actions if statement.not_actions else ()
+        excluded = statement.resources if statement.not_resources else ()
+        for action in ("*",) if unless else statement.actions:
+            found += [
+                Grant(action, resource, statement.conditions, excluded, unless)
+                for resource in (("*",) if excluded else statement.resources)
+            ]
     return list(dict.fromkeys(found))
 
 
@@ -169,19 +170,24 @@ def _allow_only(policies: Iterable[Policy]) -> Policy:
 def redundant_grants(
     grants: Sequence[Grant], requests: Iterable[AccessRequest], keeps: Sequence[Grant]
 ) -> Iterator[Grant]:
-    """Yield the grants that can be left out, one by one, without denying anything observed or kept.
+    """Yield the grants that can all be left out without denying anything observed or kept.
 
     Args:
         grants: the grants of a document.
         requests: observed requests that must stay allowed.
         keeps: grants kept without evidence.
     """
-    table, everything = cover_matrix(grants, requests), set(grants)
+    table, left = cover_matrix(grants, requests), set(grants)
     written, kept = GrantIndex(grants), GrantIndex(keeps)
     for grant in grants:
         # A keep that no other grant holds, or a request that no other grant allows.
-        alone = (k for k in kept.contained_in(grant) if all(one == grant for one in written.containing(k)))
-        if next(alone, None) is None and table.sole_request(grant, everything) is None:
+        alone = (
+            keep
+            for keep in kept.contained_in(grant)
+            if all(one == grant or one not in left for one in written.containing(keep))
+        )
+        if next(alone, None) is None and table.sole_request(grant, left) is None:
+            left.remove(grant)
             yield grant
 
 
@@ -209,16 +215,23 @@ def _accounted_for(
         if not Grant(request.action, written.pattern).covers(request):
             failed.append(f"{request.action}: {written.pattern} does not hold {request.resource}")
     kept = GrantIndex(keeps)
-    for grant in grants:
-        seen = any(
-            arn.contains(pattern, grant.resource) for pattern in patterns.get(grant.action.lower(), ())
+
+    def seen(action: str, grant: Grant) -> bool:
+        declared_here = patterns.get(action.lower(), ()) if not grant.excluded else ()
+        return any(arn.contains(pattern, grant.resource) for pattern in declared_here)
+
+    def accounted_for(grant: Grant) -> bool:
+        # A pattern of actions stands for each action that IAM knows and it matches.
+        return all(
+            any(kept.containing(grant._replace(action=action, unless=()))) or seen(action, grant)
+            for action in grant.known_actions()
         )
-        # A pattern of actions stands for kept ones only: each action that IAM knows and it matches.
-        known = actions_matching(grant.action) if is_pattern(grant.action) else (grant.action,)
-        if not (seen and not grant.excluded) and not all(
-            any(kept.containing(grant._replace(action=action))) for action in known
-        ):
-            failed.append(f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept")
+
+    failed += [
+        f"{grant.action} on {grant.resource}: neither observed, nor declared, nor kept"
+        for grant in grants
+        if not accounted_for(grant)
+    ]
     return _check(
         "accounted for", tightness.words, failed, f"{len(grants)} grants have nothing that speaks for them"
     )

@@ -128,22 +128,21 @@ def _written(statement: Statement) -> str:
 # --- Dropping --------------------------------------------------------------------------------------
 
 
-def undecided_services(
+def undropped(
     rules: Iterable[DecisionRule], now: Mapping[str, Sequence[Statement]]
 ) -> dict[str, Sequence[Statement]]:
-    """Return the current permissions of the services of which no drop rule matches any action.
+    """Return the current permissions that no drop rule is about, whatever the resource.
 
     Args:
         rules: the rules in force, from `Decisions.for_role`.
         now: action -> the current Allow statements that grant it.
     """
     patterns = [rule.action for rule in rules if rule.kind == "drop"]
-    decided = {
-        arn.service_of(action)
-        for action in now
-        if any(arn.action_matches(pattern, action) for pattern in patterns)
+    return {
+        action: statements
+        for action, statements in now.items()
+        if not any(arn.action_matches(pattern, action) for pattern in patterns)
     }
-    return {action: now[action] for action in now if arn.service_of(action) not in decided}
 
 
 def dropped(rules: Iterable[DecisionRule], name: str, action: str, resource: str) -> DecisionRule | None:

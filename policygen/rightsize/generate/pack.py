@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -27,9 +28,13 @@ MANAGED_COUNT = 20
 
 
 def statements_of(grants: Iterable[Grant]) -> list[Statement]:
-    """Return Allow statements for exactly these grants, in a stable order."""
+    """Return Allow statements for exactly these grants, one service each, in a stable order."""
     by_resource: dict[tuple[str, Conditions, tuple[str, ...], str], set[str]] = defaultdict(set)
+    by_exception: list[Grant] = []
     for grant in grants:
+        if grant.unless:
+            by_exception.append(grant)
+            continue
         service = grant.action.split(":", 1)[0]
         by_resource[service, grant.conditions, grant.excluded, grant.resource].add(grant.action)
     groups: dict[tuple[str, tuple[str, ...], Conditions, tuple[str, ...], bool], list[str]] = defaultdict(
@@ -39,7 +44,7 @@ def statements_of(grants: Iterable[Grant]) -> list[Statement]:
         # "*" has a statement of its own: actions that take no resource must not share one with ARNs.
         alone = resource == "*"
         groups[service, tuple(sorted(names)), under, except_, alone].append(resource)
-    statements = []
+    statements = _all_but(by_exception)
     for (_, actions, conditions, excluded, _), resources in groups.items():
         statements.append(
             Statement(
@@ -50,8 +55,53 @@ def statements_of(grants: Iterable[Grant]) -> list[Statement]:
                 conditions=conditions,
             )
         )
-    statements.sort(key=lambda s: (s.actions[0].split(":")[0], s.resources, s.actions, s.conditions))
-    return statements
+    return sorted(statements, key=_order)
+
+
+def statements_by_resource(grants: Iterable[Grant]) -> list[Statement]:
+    """Return Allow statements for exactly these grants, one for all services with the same resources.
+
+    They are fewer, and harder to read, than those of `statements_of`.
+    """
+    by_action: dict[tuple[str, Conditions, tuple[str, ...], bool], set[str]] = defaultdict(set)
+    by_exception: list[Grant] = []
+    for grant in grants:
+        if grant.unless:
+            by_exception.append(grant)
+            continue
+        alone = grant.resource == "*"
+        by_action[grant.action, grant.conditions, grant.excluded, alone].add(grant.resource)
+    groups: dict[tuple[tuple[str, ...], Conditions, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (action, conditions, excluded, _), resources in by_action.items():
+        groups[tuple(sorted(resources)), conditions, excluded].append(action)
+    statements = _all_but(by_exception)
+    for (places, conditions, excluded), actions in groups.items():
+        statements.append(
+            Statement(
+                effect="Allow",
+                actions=tuple(sorted(actions)),
+                resources=excluded or places,
+                not_resources=bool(excluded),
+                conditions=conditions,
+            )
+        )
+    return sorted(statements, key=_order)
+
+
+def _all_but(grants: Iterable[Grant]) -> list[Statement]:
+    """Return statements with NotAction, for grants of all actions but some."""
+    groups: dict[tuple[tuple[str, ...], Conditions, tuple[str, ...], bool], list[str]] = defaultdict(list)
+    for grant in grants:
+        groups[grant.unless, grant.conditions, grant.excluded, grant.resource == "*"].append(grant.resource)
+    return [
+        Statement("Allow", unless, excluded or tuple(sorted(places)), True, bool(excluded), conditions)
+        for (unless, conditions, excluded, _), places in groups.items()
+    ]
+
+
+def _order(statement: Statement) -> tuple[object, ...]:
+    service = statement.actions[0].split(":")[0]
+    return service, statement.resources, statement.actions, statement.conditions
 
 
 def name_statements(statements: Sequence[Statement]) -> list[Statement]:
@@ -65,19 +115,22 @@ def name_statements(statements: Sequence[Statement]) -> list[Statement]:
         sid = re.sub(r"[^A-Za-z0-9]", "", statement.sid)
         if not sid:
             effect = "" if statement.effect == "Allow" else "Deny"
-            sid = effect + title(statement.actions[0].split(":")[0]) + _resource_words(statement)
+            sid = effect + _service_word(statement) + _resource_words(statement)
         number = 2
         unique = sid
         while unique in taken:
             unique, number = f"{sid}{number}", number + 1
         taken.add(unique)
-        named.append(
-            Statement(
-                statement.effect, statement.actions, statement.resources, statement.not_actions,
-                statement.not_resources, statement.conditions, unique,
-            )
-        )  # fmt: skip
+        named.append(replace(statement, sid=unique))
     return named
+
+
+def _service_word(statement: Statement) -> str:
+    """Return the name of a statement's service; a word for several ones, or for all but some actions."""
+    if statement.not_actions:
+        return "AllBut"
+    services = {action.split(":")[0] for action in statement.actions}
+    return "Various" if len(services) > 1 else title(statement.actions[0].split(":")[0])
 
 
 _MAX_WORDS = 40
@@ -123,7 +176,9 @@ def title(prefix: str) -> str:
     return short.upper() if len(short) <= 3 else short[:1].upper() + short[1:]
 
 
-def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple[Policy, ...]:
+def pack(
+    statements: Sequence[Statement], name: str, managed: str = "", *, with_sids: bool = True
+) -> tuple[Policy, ...]:
     """Return one policy with the statements if it fits inline, else several managed ones.
 
     Args:
@@ -131,6 +186,7 @@ def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple
         name: the policy's name.
         managed: the name of managed policies, to which their number is added; managed policies' names must be unique in
             the account. The same as `name` by default.
+        with_sids: give the statements of managed policies names of their own.
 
     Raises:
         GateError: PG-E402, more than `MANAGED_COUNT` managed policies, or one statement that fits none.
@@ -138,10 +194,9 @@ def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple
     whole = Policy(tuple(statements), name=name)
     if whole.size <= INLINE_LIMIT:
         return (whole,)
-    pieces = [piece for statement in statements for piece in _split(statement)]
     bins: list[list[Statement]] = []
     room: list[int] = []
-    for piece in pieces:
+    for piece in _pieces(statements, with_sids):
         size = piece.size + len(",")
         fitting = next((i for i, left in enumerate(room) if size <= left), len(bins))
         if fitting == len(bins):
@@ -157,49 +212,77 @@ def pack(statements: Sequence[Statement], name: str, managed: str = "") -> tuple
             code="PG-E402",
         )
     return tuple(
-        Policy(tuple(name_statements(_unnamed(members))), name=f"{managed or name}-{i}")
-        for i, members in enumerate(bins, 1)
+        Policy(tuple(_renamed(members)), name=f"{managed or name}-{i}") for i, members in enumerate(bins, 1)
     )
 
 
-def _unnamed(statements: Iterable[Statement]) -> list[Statement]:
+def _pieces(statements: Sequence[Statement], with_sids: bool) -> list[Statement]:
+    """Return statements cut to fit managed policies, with unique Sids where these fit as well."""
+    pieces = [piece for statement in statements for piece in _cut(replace(statement, sid=""), with_sids)]
+    if not with_sids:
+        return pieces
+    named = name_statements(pieces)
     return [
-        Statement(s.effect, s.actions, s.resources, s.not_actions, s.not_resources, s.conditions)
-        for s in statements
+        long if Policy((long,)).size <= MANAGED_LIMIT else short
+        for long, short in zip(named, pieces, strict=True)
     ]
 
 
-def _split(statement: Statement) -> list[Statement]:
-    """Split a statement into equivalent ones that each fit a managed policy."""
-    if Policy((statement,)).size <= MANAGED_LIMIT:
+def _cut(statement: Statement, with_sids: bool) -> list[Statement]:
+    """Split a statement, with room for a Sid where that is possible."""
+    try:
+        return _split(statement, MANAGED_LIMIT - _SID_ROOM if with_sids else MANAGED_LIMIT)
+    except GateError:
+        return _split(statement, MANAGED_LIMIT)
+
+
+_SID_ROOM = 80
+
+
+def _renamed(members: Sequence[Statement]) -> list[Statement]:
+    """Return the statements of one document, with Sids that are unique in it alone."""
+    fresh = iter(name_statements([replace(one, sid="") for one in members if one.sid]))
+    return [next(fresh) if one.sid else one for one in members]
+
+
+def _split(statement: Statement, limit: int) -> list[Statement]:
+    """Split a statement into equivalent ones that each fit a policy, and fill it but for the last."""
+    if Policy((statement,)).size <= limit:
         return [statement]
     # A negated list (NotAction, NotResource) cannot be split without changing the meaning.
-    if len(statement.resources) > 1 and not statement.not_resources:
-        return [
-            piece
-            for half in _halves(statement.resources)
-            for piece in _split(_with(statement, resources=half))
-        ]
-    if len(statement.actions) > 1 and not statement.not_actions:
-        return [
-            piece for half in _halves(statement.actions) for piece in _split(_with(statement, actions=half))
-        ]
-    raise GateError(
-        f"statement {statement.sid or statement.actions[0]} alone is larger than {MANAGED_LIMIT:,} characters",
-        "its condition or negated list would have to be shortened by hand",
-        code="PG-E402",
+    actions = () if statement.not_actions else statement.actions
+    resources = () if statement.not_resources else statement.resources
+    if len(actions) < 2 and len(resources) < 2:
+        raise GateError(
+            f"a statement about {statement.actions[0]} alone is larger than {MANAGED_LIMIT:,} characters",
+            "its condition or negated list would have to be shortened by hand",
+            code="PG-E402",
+        )
+    by_actions = len(resources) < 2 or (
+        len(actions) > 1 and sum(map(len, actions)) > sum(map(len, resources))
     )
+    items = actions if by_actions else resources
+
+    def part(chosen: tuple[str, ...]) -> Statement:
+        return replace(statement, actions=chosen) if by_actions else replace(statement, resources=chosen)
+
+    alone = Policy((part(items[:1]),)).size - _listed(items[0])
+    return [piece for chosen in _chunks(items, limit - alone) for piece in _split(part(chosen), limit)]
 
 
-def _with(
-    statement: Statement, resources: tuple[str, ...] | None = None, actions: tuple[str, ...] | None = None
-) -> Statement:
-    return Statement(
-        statement.effect, actions or statement.actions, resources or statement.resources, statement.not_actions,
-        statement.not_resources, statement.conditions, statement.sid,
-    )  # fmt: skip
+def _listed(item: str) -> int:
+    """Return the characters of an item in a list, with the comma."""
+    return len(json.dumps(item, ensure_ascii=False)) + len(",")
 
 
-def _halves(items: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    middle = len(items) // 2
-    return items[:middle], items[middle:]
+def _chunks(items: Sequence[str], room: int) -> list[tuple[str, ...]]:
+    """Cut a list that does not fit a room into parts that do, or that are single items."""
+    parts: list[list[str]] = [[]]
+    left = room
+    for item in items:
+        left -= _listed(item)
+        if left < 0 and parts[-1]:
+            parts.append([])
+            left = room - _listed(item)
+        parts[-1].append(item)
+    return [tuple(part) for part in parts]

@@ -1,111 +1,227 @@
 """Write many kept actions by few patterns, where their names would not fit into IAM's quotas.
 
-This is done only for actions that are kept as a current statement grants them, on its resource and under its
-conditions. A pattern is one that the current statement has, or one inside it: a whole service, or the first word of a
-name. It is used only where each known action that it matches is kept. Actions that IAM's data does not know yet may
-match as well: the current statement allows them and no log could have shown them, so they are kept too.
+This is done only inside a current statement, on its resources and under its conditions, so that nothing becomes wider.
+A pattern is one that the statement has, or a prefix inside it. It is exact: each known action that it matches is kept
+or was seen. Actions that IAM's data does not know yet may match as well: the current statement allows them and no log
+could have shown them, so they are kept too. Where a statement grants everything, or everything but some actions, what
+is kept may also be written as everything but what is not (NotAction).
+
+At a price, a pattern may match actions that would go by the evidence: for what fits into no quota exactly.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
+from math import inf
+from typing import NamedTuple
 
-from policygen.iam import arn
+from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
+from policygen.iam.arn import service_of
 from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant, is_pattern
-
-_Place = tuple[str, Conditions, tuple[str, ...]]
-"""Resource, conditions and excluded resources: where an action is granted."""
-
-_FIRST_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+from policygen.iam.implication import implies
+from policygen.rightsize.generate.prefixes import MAY, MUST, MUST_NOT, Price, cheapest_patterns
 
 
-def by_wildcards(kept: Collection[Grant], statements: Sequence[Statement]) -> list[Grant]:
-    """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
+class Place(NamedTuple):
+    """Where an action is granted."""
 
-    Args:
-        kept: grants of single actions, as the current statements grant them.
-        statements: the current Allow statements.
-    """
-    resources: dict[str, list[Grant]] = defaultdict(list)
-    places: dict[_Place, set[str]] = defaultdict(set)
-    for grant in kept:
-        resources[grant.action.lower()].append(grant)
-        places[grant.resource, grant.conditions, grant.excluded].add(grant.action)
-    found: list[Grant] = []
-    for place, names in places.items():
-        origin = [s for s in statements if _writes(s, place)]
-        found += (Grant(action, *place) for action in _patterns(names, place, origin, resources))
-    return sorted(found)
+    resource: str
+    conditions: Conditions
+    excluded: tuple[str, ...]
+
+    def holds(self, other: Place) -> bool:
+        """Whether what is granted here is granted there too."""
+        return (
+            self.excluded == other.excluded
+            and (not self.conditions or self.conditions == other.conditions)
+            and arn.contains(self.resource, other.resource)
+        )
 
 
-def _writes(statement: Statement, place: _Place) -> bool:
-    """Return whether a statement grants its actions in exactly this place."""
-    resource, conditions, excluded = place
-    if statement.effect != "Allow" or statement.conditions != conditions:
+class Spares(NamedTuple):
+    """What it costs that a pattern matches an action which could go by the evidence."""
+
+    price: float = inf
+    """Characters that must be saved for each of them."""
+    barred: Collection[str] = frozenset()
+    """Actions, in lower case, that no pattern may match at any price."""
+
+    def priced(self, action: str) -> float:
+        """Return the price of an action."""
+        return inf if self.price == inf or action.lower() in self.barred else self.price
+
+
+EXACT = Spares()
+
+
+class Patterns:
+    """Grants, and the current statements inside which patterns may stand for their names."""
+
+    def __init__(
+        self, grants: Collection[Grant], kept: Collection[Grant], statements: Sequence[Statement]
+    ) -> None:
+        """Sort grants by place.
+
+        Args:
+            grants: grants of single actions.
+            kept: those of them that are kept without evidence. Only for them is a pattern written.
+            statements: the current Allow statements.
+        """
+        self.grants, self._statements, self._kept = sorted(grants), statements, frozenset(kept)
+        self._names: dict[Place, set[str]] = defaultdict(set)
+        for grant in grants:
+            self._names[Place(*grant[1:4])].add(grant.action)
+        self._wide = [place for place in self._names if not arn.is_name(place.resource)]
+        self._held: dict[Place, frozenset[str]] = {}
+
+    def written(self, spares: Spares = EXACT, *, by_exception: bool = False) -> list[Grant]:
+        """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
+
+        Args:
+            spares: what a pattern may match besides.
+            by_exception: write everything but some actions where that is shorter.
+        """
+        found: list[Grant] = []
+        alike: dict[tuple[object, ...], list[Grant]] = {}
+        for place, names in self._names.items():
+            mine = frozenset(name for name in names if Grant(name, *place) in self._kept)
+            origin = tuple(s for s in self._statements if _holds_place(s, place)) if len(mine) > 1 else ()
+            if not origin:
+                found += (Grant(name, *place) for name in names)
+                continue
+            held = self._held_in(place)
+            key = (
+                frozenset(names),
+                mine,
+                held,
+                origin,
+            )  # many resources of one statement have the same actions
+            shape = alike.get(key)
+            if shape is None:
+                shape = alike[key] = _shape(names, mine, held, origin, spares, by_exception)
+            found += (Grant(one.action, *place, one.unless) for one in shape)
+        return sorted(found)
+
+    def spare(self, written: Iterable[Grant]) -> list[Grant]:
+        """Return the known actions that written grants hold and the grants of the beginning do not, by place."""
+        found: list[Grant] = []
+        for grant in written:
+            if is_pattern(grant.action):
+                place = Place(*grant[1:4])
+                held = self._held_in(place)
+                found += (Grant(one, *place) for one in grant.known_actions() if one.lower() not in held)
+        return found
+
+    def _held_in(self, place: Place) -> frozenset[str]:
+        """Return what is granted in a place, in lower case: there, or as a part of a wider one."""
+        if place not in self._held:
+            holding = [place, *(one for one in self._wide if one != place and one.holds(place))]
+            names = (name.lower() for one in holding for name in self._names[one])
+            self._held[place] = frozenset(names)
+        return self._held[place]
+
+
+def _holds_place(statement: Statement, place: Place) -> bool:
+    """Return whether a statement grants its actions in all of a place."""
+    if not implies(place.conditions, statement.conditions):
         return False
-    if excluded:
-        return statement.not_resources and statement.resources == excluded
-    return not statement.not_resources and resource in statement.resources
+    if place.excluded:
+        return statement.not_resources and statement.resources == place.excluded
+    return statement.resource_contains(place.resource)
+
+
+def _shape(
+    names: Collection[str],
+    kept: frozenset[str],
+    held: Collection[str],
+    origin: Sequence[Statement],
+    spares: Spares,
+    by_exception: bool,
+) -> list[Grant]:
+    """Return the grants of one place, as on every resource."""
+    patterns = _patterns(names, kept, held, origin, spares)
+    everything = next((s for s in origin if s.not_actions or "*" in s.actions), None)
+    if everything and by_exception:
+        unless = _exceptions(names, held, everything, spares)
+        if unless and _length(unless) < _length(patterns):
+            return [Grant("*", "*", unless=unless)]
+    return [Grant(pattern, "*") for pattern in patterns]
+
+
+def _length(patterns: Collection[str]) -> int:
+    return sum(len(one) + 3 for one in patterns)
+
+
+# --- By what is kept -------------------------------------------------------------------------------
 
 
 def _patterns(
-    names: set[str], place: _Place, origin: Sequence[Statement], kept: dict[str, list[Grant]]
+    names: Collection[str],
+    kept: frozenset[str],
+    held: Collection[str],
+    origin: Sequence[Statement],
+    spares: Spares,
 ) -> list[str]:
-    """Return patterns and names that match all of `names`, and no known action that is not kept in this place."""
+    """Return patterns and names that match all of `names`, and nothing that is not held but for spares."""
 
     @cache
-    def held(action: str) -> bool:
-        grant = Grant(action, *place)
-        return any(grant.inside(other) for other in kept.get(action.lower(), ()))
+    def may_write(pattern: str) -> bool:
+        return any(_holds(statement, pattern) for statement in origin)
 
-    def whole(pattern: str) -> bool:
-        return all(map(held, actions_matching(pattern)))
+    def excess(pattern: str) -> float:
+        return sum(spares.priced(one) for one in actions_matching(pattern) if one.lower() not in held)
 
     own = {p for s in origin if not s.not_actions for p in s.actions if is_pattern(p)}
-    if "*" in own and whole("*"):
+    if "*" in own and not excess("*"):
         return ["*"]
     found: list[str] = []
     for service, members in _by_service(names).items():
-        mine = sorted(p for p in own if p.lower().startswith(f"{service}:"))
-        inside = [p for p in _narrower(service, members) if any(_holds(s, p) for s in origin)]
-        found += _cover(members, [*sorted(mine, key=len), *inside], whole)
+        mine = sorted((p for p in own if service_of(p) == service), key=lambda p: (len(p), p))
+        chosen, left = _own_patterns(members, mine, excess)
+        found += chosen
+        prices = {
+            _bare(one): MAY if one.lower() in held else Price(spares.priced(one), 0)
+            for one in reference.action_names(service)
+        }
+        prices |= {_bare(one): MUST for one in left}
+        cheapest = cheapest_patterns(service, prices, may_write)
+        found += cheapest if left <= kept else _with_names(cheapest, left, kept)
     return found
+
+
+def _with_names(patterns: Iterable[str], names: Collection[str], kept: Collection[str]) -> Iterator[str]:
+    """Yield patterns, and in place of one that stands for nothing kept the names: what was seen is known by name."""
+    for pattern in patterns:
+        matched = {one for one in names if arn.action_matches(pattern, one)}
+        yield from [pattern] if not matched.isdisjoint(kept) else sorted(matched)
+
+
+def _own_patterns(
+    names: Collection[str], own: Iterable[str], excess: Callable[[str], float]
+) -> tuple[list[str], set[str]]:
+    """Choose patterns of the current statement that are shorter than the names they match; return the names left."""
+    left, chosen = set(names), list[str]()
+    for pattern in own:
+        matched = {name for name in left if arn.action_matches(pattern, name)}
+        if len(matched) > 1 and _length([pattern]) + excess(pattern) < _length(matched):
+            left -= matched
+            chosen.append(pattern)
+    return chosen, left
 
 
 def _by_service(names: Iterable[str]) -> dict[str, set[str]]:
     groups: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        groups[name.split(":", 1)[0].lower()].add(name)
+        groups[service_of(name)].add(name)
     return groups
 
 
-def _cover(names: set[str], candidates: Iterable[str], whole: Callable[[str], bool]) -> list[str]:
-    """Choose candidates that match several of `names` and only kept actions; return them and the names left over."""
-    left, chosen = set(names), list[str]()
-    folded = {name: name.lower() for name in names}
-    for pattern in candidates:
-        matches = arn.action_glob(pattern).matches
-        matched = {name for name in left if matches(folded[name])}
-        if len(matched) > 1 and whole(pattern):
-            left -= matched
-            chosen.append(pattern)
-    for pattern in list(chosen):
-        rest = [other for other in chosen if other != pattern]
-        mine = (name for name in names - left if arn.action_matches(pattern, name))
-        if all(any(arn.action_matches(other, name) for other in rest) for name in mine):
-            chosen.remove(pattern)
-    return [*chosen, *left]
-
-
-def _narrower(service: str, names: Iterable[str]) -> list[str]:
-    """Return patterns for the whole service, then for the first words of its names: ``s3:*``, ``s3:Get*``."""
-    words = {word.group() for name in names if (word := _FIRST_WORD.match(name.partition(":")[2]))}
-    return [f"{service}:*", *(f"{service}:{word}*" for word in sorted(words))]
+def _bare(action: str) -> str:
+    return action.partition(":")[2]
 
 
 def _holds(statement: Statement, pattern: str) -> bool:
@@ -114,3 +230,31 @@ def _holds(statement: Statement, pattern: str) -> bool:
     if statement.not_actions:
         return not any(arn.action_overlaps(other, pattern) for other in patterns)
     return any(arn.action_contains(other, pattern) for other in patterns)
+
+
+# --- By what is not --------------------------------------------------------------------------------
+
+
+def _exceptions(
+    names: Collection[str], held: Collection[str], statement: Statement, spares: Spares
+) -> tuple[str, ...]:
+    """Return what to leave out of a statement that grants everything, or everything but some actions. Sorted."""
+    before = statement.actions if statement.not_actions else ()
+    wanted = _by_service(names)
+    found: list[str] = list(before)
+    for service in sorted(reference.prefixes()):
+        known = reference.action_names(service)
+        about = arn.actions_about(before, f"{service}:*")
+        prices = {
+            _bare(one): MAY
+            if one.lower() in held or any(arn.action_matches(pattern, one) for pattern in about)
+            else Price(0, spares.priced(one))
+            for one in known
+        }
+        prices |= {_bare(one): MUST_NOT for one in wanted.get(service, ())}
+        found += (
+            pattern
+            for pattern in cheapest_patterns(service, prices)
+            if not any(arn.action_contains(other, pattern) for other in about)
+        )
+    return tuple(sorted(set(found)))

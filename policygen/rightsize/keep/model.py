@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam.document import Conditions, Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.decisions.apply import DroppedNeeds
 from policygen.rightsize.removal import Removal
@@ -17,9 +18,9 @@ class Keep:
     """A grant that stays without evidence of its use."""
 
     grant: Grant
-    kind: Literal["platform", "unknown", "decision"]
-    """``platform``: AWS's own service needs it, by configuration; ``unknown``: the logs cannot tell; ``decision``: a
-    person wants it."""
+    kind: Literal["platform", "traced", "unknown", "decision"]
+    """``platform``: AWS's own service needs it, by configuration; ``traced``: a trace shows its use, but not on
+    what else it is used; ``unknown``: the logs cannot tell; ``decision``: a person wants it."""
     why: str
     blind_spot: BlindSpot | None = None
     feature: str = ""
@@ -43,3 +44,16 @@ class KeepResult:
     """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""
+
+
+Place = tuple[str, Conditions, tuple[str, ...]]
+"""Resource, conditions and excluded resources: where a statement grants its actions."""
+
+
+def places_of(statements: Sequence[Statement]) -> list[Place]:
+    """Return where statements grant their actions: resource, conditions, excluded resources."""
+    found: list[Place] = []
+    for statement in statements:
+        excluded = statement.resources if statement.not_resources else ()
+        found += ((r, statement.conditions, excluded) for r in (("*",) if excluded else statement.resources))
+    return found

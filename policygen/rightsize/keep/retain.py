@@ -18,7 +18,8 @@ from policygen.evidence.anomalies import SET_APART
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.event_set import GLOBAL_LEADERS
 from policygen.evidence.coverage.role_report import RoleReport, attempts, unread_regions
-from policygen.evidence.coverage.tracked_regions import ANY_REGION, regions_of_statements
+from policygen.evidence.coverage.tracked_regions import ANY_REGION
+from policygen.evidence.coverage.workplaces import Workplaces, workplaces
 from policygen.evidence.usage import Usage
 from policygen.iam import arn
 from policygen.iam.document import Policy, Statement
@@ -40,6 +41,7 @@ from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.platform import platform_keeps, warned
 from policygen.rightsize.keep.unobservable import keep_unobservable
 from policygen.rightsize.keep.witness import RoleFacts
+from policygen.rightsize.keep.witnesses.code import with_calls_of_code
 from policygen.rightsize.removal import Removal
 
 AGENT_SIGNS = ("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel")
@@ -81,7 +83,15 @@ def keep_without_evidence(
     usages = (usage, anomalous_usage) if anomalous_usage else (usage,)
     platform = _platform_keeps(usage, coverage, current)
     unobservable = keep_unobservable(
-        RoleFacts(usages, coverage, current, current_actions, _role_report(usages, coverage, current)),
+        RoleFacts(
+            usages,
+            coverage,
+            current,
+            current_actions,
+            _role_report(usages, coverage, current),
+            needed=frozenset(keep.grant.action for keep in platform),
+            from_console=any(key.user.channel == "console" for one in usages for key in one.daily),
+        ),
         _settled_actions(platform, coverage, min_days),
         _unmapped_services(usage, current),
         unread=unread_regions(attempts(current.last), usage.window, coverage.regions) if current.last else {},
@@ -93,7 +103,8 @@ def keep_without_evidence(
     needed = _drop_needs([keep for keep in inside if keep.kind == "platform"], rules, role)
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
-    keeps, dropped_reasons = _drop((*unverified, *unobservable.keeps), rules, role)
+    doubtful = with_calls_of_code((*unverified, *unobservable.keeps), current, current_actions)
+    keeps, dropped_reasons = _drop(doubtful, rules, role)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
@@ -150,23 +161,17 @@ def _role_report(usages: Sequence[Usage], coverage: Coverage, current: CurrentAc
         window=usages[0].window,
         seen=seen,
         created=current.role.create_date if current.role else "",
-        worked_in=_working_regions(usages, coverage, current),
+        workplaces=_workplaces(usages, coverage, current),
         leader=GLOBAL_LEADERS.get(place.partition if place else "aws", "us-east-1"),
     )
 
 
-def _working_regions(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> frozenset[str]:
-    """Return the regions in which the role may have worked.
-
-    Where anybody was at work, the role may have used what no log shows. Where no trail logs all regions, it may have
-    worked anywhere.
-    """
-    found = {*coverage.regions, *(function.region for function in current.functions or ())}
-    found |= {region for usage in usages for region in usage.regions}
-    found |= regions_of_statements(one for policy in current.policies for one in policy.statements)
-    if not any(trail.multi_region for trail in coverage.active_trails):
-        found.add(ANY_REGION)
-    return frozenset(found)
+def _workplaces(usages: Sequence[Usage], coverage: Coverage, current: CurrentAccess) -> Workplaces:
+    """Return where the role may have worked: anywhere, where no trail logs all regions."""
+    seen = (region for usage in usages for region in usage.regions)
+    found = workplaces(current, coverage.regions, seen)
+    logs_all = any(trail.multi_region for trail in coverage.active_trails)
+    return found if logs_all else replace(found, own=found.own | {ANY_REGION})
 
 
 def _inside(keep: Keep, bounds: Sequence[Policy], within: Evaluator) -> list[Keep]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 from policygen.catalog.action_events import event_names
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
@@ -16,14 +17,16 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
 from policygen.evidence.coverage.last_accessed import LAST_ACCESSED, LastAccessedFinding
 from policygen.evidence.coverage.observability import VISIBLE
+from policygen.evidence.traced import traced_actions
 from policygen.iam import reference
 from policygen.iam.arn import service_of
-from policygen.iam.document import Conditions, Statement
+from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
-from policygen.rightsize.keep.model import Keep, KeepResult
+from policygen.rightsize.keep.explained import ExplainedAttempts
+from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import WITNESSES
-from policygen.rightsize.removal import Removal
+from policygen.rightsize.removal import Confidence, Removal
 
 
 def keep_unobservable(
@@ -54,10 +57,6 @@ def keep_unobservable(
     return builder.result()
 
 
-_Place = tuple[str, Conditions, tuple[str, ...]]
-"""Resource, conditions and excluded resources: where a statement grants its actions."""
-
-
 def _comes_along(action: str) -> int:
     """Return 1 for an action that is checked along with calls for other ones, 0 for any other."""
     known = reference.action(action)
@@ -79,7 +78,7 @@ class _KeepBuilder:
         self._facts = facts
         self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
-        self._places: dict[int, list[_Place]] = {}
+        self._places: dict[int, list[Place]] = {}
         hidden = hidden_pass_role()
         self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
         self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
@@ -87,7 +86,9 @@ class _KeepBuilder:
         self._carriers: dict[tuple[str, str], str] = {}
         """(service, event) -> an action that may have been used, unseen, by such a call."""
         self._min_days = min_days
+        self._explained = ExplainedAttempts(facts, min_days)
         self._seen = {request.action for usage in facts.usages for request in usage.requests}
+        self._traced = traced_actions(facts.usages[0])
         self._open: Counter[str] = Counter()
         """Action -> its keeps."""
 
@@ -111,9 +112,15 @@ class _KeepBuilder:
         for resource, conditions, excluded in places:
             blind_spot, removal = (doubt, None) if doubt else self._absence(action, resource, report)
             blind_spot = blind_spot or carried
+            shown = self._traced.get(action, "")
+            if shown and (blind_spot or action in self._facts.usages[0].traced_only):
+                blind_spot = BlindSpot(
+                    "traced", action, shown, "narrow it by hand, if you know what it is used on"
+                )
             if blind_spot:
                 grant = Grant(action, resource, conditions, excluded)
-                self._keeps.append(Keep(grant, "unknown", blind_spot.why, blind_spot))
+                kind: Literal["traced", "unknown"] = "traced" if shown else "unknown"
+                self._keeps.append(Keep(grant, kind, blind_spot.why, blind_spot))
                 self._open[action] += 1
                 if report and report.kind == "idle" and (elsewhere := self._untracked(report, resource)):
                     said = f"{report.why}; it does not track {elsewhere}"
@@ -152,7 +159,7 @@ class _KeepBuilder:
         return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
 
     def _may_have_been_used(self, action: str) -> bool:
-        return action in self._seen or self._open[action] > 0
+        return action in self._seen or action in self._facts.needed or self._open[action] > 0
 
     # --- What comes along with other calls ---
 
@@ -201,16 +208,30 @@ class _KeepBuilder:
         self, action: str, resource: str, report: LastAccessedFinding | None
     ) -> tuple[BlindSpot | None, Removal | None]:
         """Decide what the absence of calls on a resource means, by the logs and by IAM's report."""
-        if report and report.kind in _USED:
+        explaining = self._explained.explaining(report) if report else ""
+        if report and report.kind in _USED and not explaining:
             spot, remedy = _USED[report.kind]
             return BlindSpot(spot, action, report.why, remedy), None
         found = self._coverage.absence(action, resource, self._min_days)
         blind_spot = found.blind_spot or self._unread_region(action, resource)
+        if blind_spot is None and explaining:
+            why = f"{found.why}; what IAM saw of {service_of(action)} may be {explaining}, which no log shows"
+            return None, Removal(why, "explained-attempt", LAST_ACCESSED)
         if blind_spot is None:
             return None, Removal(found.why, "logs")
         if report and self._is_idle(action, resource, report):
-            return None, Removal(report.why, "last-accessed", LAST_ACCESSED)
+            return None, self._idle(action, resource, report)
         return blind_spot, None
+
+    def _idle(self, action: str, resource: str, report: LastAccessedFinding) -> Removal:
+        """Return the removal of what IAM saw no attempt at: less sure where it does not look and others work."""
+        elsewhere = self._last_accessed.ruled_out(action, resource) if self._last_accessed else ""
+        if not elsewhere:
+            # Without an operation, only the kind of the request tells that IAM counts it.
+            sure: Confidence = "high" if event_names(action) else "medium"
+            return Removal(report.why, "last-accessed", LAST_ACCESSED, sure)
+        why = f"{report.why}; it does not track {elsewhere}, where others work and nothing tells of this role"
+        return Removal(why, "last-accessed", LAST_ACCESSED, "medium")
 
     def _unread_region(self, action: str, resource: str) -> BlindSpot | None:
         """Return a blind spot where the role works in a region of which nothing was read; None where it does not."""
@@ -254,19 +275,10 @@ _MAY_BE_CALLED = frozenset(
     {
         "used-unseen", "used-outside-window", "region-not-read", "trail-not-read", "trail-unknown", "region-not-logged",
         "reads-not-logged", "writes-not-logged", "source-excluded", "caller-excluded", "window-not-covered",
-        "data-events-off", "data-events-partly", "unmapped-call",
+        "data-events-off", "data-events-partly", "unmapped-call", "traced",
     }
 )  # fmt: skip
 """Blind spots of actions that a call asks for, and not of those that are only checked along with others."""
-
-
-def places_of(statements: Sequence[Statement]) -> list[_Place]:
-    """Return where statements grant their actions: resource, conditions, excluded resources."""
-    found: list[_Place] = []
-    for statement in statements:
-        excluded = statement.resources if statement.not_resources else ()
-        found += ((r, statement.conditions, excluded) for r in (("*",) if excluded else statement.resources))
-    return found
 
 
 _CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

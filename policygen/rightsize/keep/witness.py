@@ -19,7 +19,7 @@ from policygen.iam.document import Statement
 from policygen.iam.grants import Grant
 from policygen.rightsize.removal import Removal
 
-USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call"})
+USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call", "traced"})
 """Blind spots that no witness can lift: something says that the permission, or one of its service, was used."""
 
 
@@ -37,6 +37,10 @@ class RoleFacts:
     """Action -> the current Allow statements that grant it."""
     report: RoleReport | None = None
     """IAM's last-accessed report; None where it was not read."""
+    needed: frozenset[str] = frozenset()
+    """Actions that AWS's own services need of the role, or may need."""
+    from_console: bool = False
+    """Whether any call came from the AWS console or a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ class Asked:
     """Why the logs cannot tell."""
     facts: RoleFacts
     may_have_been_used: Callable[[str], bool]
-    """Whether the role may have used another action, by all that is decided so far: it was seen, or its own use could
-    not have been seen."""
+    """Whether the role may have used another action, by all that is decided so far: it was seen, AWS's own services may
+    need it, or its use could not have been seen."""
 
     @property
     def action(self) -> str:

@@ -124,6 +124,7 @@ class LakeSource(QuerySource):
             self._read(own, records_sql(lake.store.id, query, ids))
         own.resolve_cross_account_copies()
         counts.calls, counts.totals.change_events = own.calls, own.totals.change_events
+        counts.totals.created = own.totals.created
         counts.totals.duplicates = own.totals.duplicates
         roles = own.totals.roles
         counts.totals.roles.update({role: roles[role] - counts.totals.roles[role] for role in own.calls})

@@ -1,0 +1,114 @@
+"""What asks for an action that no operation of AWS's SDKs asks for, and what follows from it for a role.
+
+No log shows the use of such an action, so its class decides: a retired service answers nobody, a permission that only a
+service asks for is of use in that service's role alone. The table names its sources; it leaves out what is not sure.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from policygen.iam import reference
+
+ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
+
+FILE = "action_classes.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionClass:
+    """What asks for an action, and the page that says so."""
+
+    name: ClassName
+    confidence: Literal["high", "medium"]
+    """``medium`` where AWS does not rule out another caller in so many words."""
+    source: str
+    """URL."""
+    parents: tuple[str, ...] = ()
+    """Actions, or patterns of them, with whose calls AWS checks this one."""
+    callers: tuple[str, ...] = ()
+    """Service principals that ask for it with a role that they assume, ``backup.amazonaws.com``."""
+
+
+@cache
+def _groups() -> tuple[Mapping[str, Any], ...]:
+    text = (files("policygen.catalog") / "data" / FILE).read_text("utf-8")
+    return tuple(tomllib.loads(text)["group"])
+
+
+def _rows() -> Iterator[tuple[str, str, ActionClass]]:
+    """Yield IAM prefix, names or patterns, and class."""
+    for group in _groups():
+        found = ActionClass(
+            group["class"],
+            group["confidence"],
+            group["source"],
+            tuple(group.get("parents", ())),
+            tuple(group.get("callers", ())),
+        )
+        for prefix, names in group["actions"].items():
+            for name in names.split():
+                yield prefix, name, found
+
+
+@cache
+def _table() -> tuple[Mapping[str, ActionClass], Mapping[str, ActionClass]]:
+    """Return the classes by action and by service, in lower case."""
+    single: dict[str, ActionClass] = {}
+    whole: dict[str, ActionClass] = {}
+    for prefix, name, found in _rows():
+        if name == "*":
+            whole[prefix] = found
+        else:
+            single[f"{prefix}:{name.lower()}"] = found
+    return single, whole
+
+
+def class_of(action: str) -> ActionClass | None:
+    """Return what asks for an action; None where operations do, or where it is not known."""
+    single, whole = _table()
+    folded = action.lower()
+    return single.get(folded) or whole.get(folded.partition(":")[0])
+
+
+@lru_cache(maxsize=1024)
+def parent_actions(parents: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the actions that IAM knows and that some names or patterns mean."""
+    found: set[str] = set()
+    for pattern in parents:
+        matches = re.compile(translate(pattern.lower())).match
+        prefix = pattern.partition(":")[0]
+        found.update(one for one in reference.action_names(prefix) if matches(one.lower()))
+    return tuple(sorted(found))
+
+
+@cache
+def _callers() -> Mapping[str, Any]:
+    text = (files("policygen.catalog") / "data" / "assumers.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def runs_programs_only(service: str) -> bool:
+    """Return whether only programs work with the roles that a service assumes: no notebook, console or shell."""
+    return service in _callers()["programs"]["services"]
+
+
+def authenticates_machines(provider: str) -> bool:
+    """Return whether an OIDC provider gives tokens to programs alone: builds, pods.
+
+    Args:
+        provider: as in the ARN of the provider, ``token.actions.githubusercontent.com``.
+    """
+    return _machines().match(provider.lower()) is not None
+
+
+@cache
+def _machines() -> re.Pattern[str]:
+    return re.compile("|".join(translate(one) for one in _callers()["machines"]["providers"]))

@@ -1,0 +1,82 @@
+"""The class of an action that no operation asks for: retired, of a service's role, of an agent, along with others."""
+
+from __future__ import annotations
+
+from policygen.catalog.action_classes import ActionClass, class_of, parent_actions
+from policygen.rightsize.keep.trust import TrustedParties, trusted_parties
+from policygen.rightsize.keep.witness import Asked
+from policygen.rightsize.removal import Removal
+
+
+def action_class_witness(asked: Asked) -> Removal | None:
+    """Decide by what asks for the action, and whether that can ask with this role."""
+    found = class_of(asked.action)
+    why = _why(asked, found) if found else ""
+    return Removal(why, found.name, found.source, found.confidence) if found and why else None
+
+
+def _why(asked: Asked, found: ActionClass) -> str:
+    """Return why nothing asks for the action with this role; "" where something may."""
+    if found.name == "retired":
+        return "AWS has shut down what it belongs to"
+    if found.name == "asked-with":
+        return _along_with_nothing(asked, found)
+    trust = trusted_parties(asked.facts.current.role)
+    if trust is None:
+        return ""
+    if found.name == "service-role":
+        return _of_no_service(asked, found, trust)
+    if found.name == "agent":
+        return _of_no_machine(found, trust)
+    return _without_console(asked, trust)
+
+
+def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> str:
+    if trust.services & set(found.callers) or _parents_used(asked, found):
+        return ""
+    why = f"only {_names(found.callers)} asks for it, with a role that trusts it, which this one does not"
+    return f"{why}; nor was it needed for {_names(found.parents)}" if found.parents else why
+
+
+def _of_no_machine(found: ActionClass, trust: TrustedParties) -> str:
+    if not trust.programs_only or trust.services & set(found.callers):
+        return ""
+    return f"only an agent of AWS on a machine asks for it, and no machine works with this role ({_parties(trust)} do)"
+
+
+def _along_with_nothing(asked: Asked, found: ActionClass) -> str:
+    if _parents_used(asked, found):
+        return ""
+    if not _allowed_parents(asked, found):
+        return f"AWS checks it only together with {_names(found.parents)}, which the role may not call"
+    return f"AWS checks it only together with {_names(found.parents)}, which the role did not call"
+
+
+def _without_console(asked: Asked, trust: TrustedParties) -> str:
+    if not trust.programs_only or asked.facts.from_console:
+        return ""
+    return (
+        f"only the AWS console asks for it, no SDK does, and nobody signs in with this role ({_parties(trust)} work"
+        " with it); a request signed by hand would not show"
+    )
+
+
+def _allowed_parents(asked: Asked, found: ActionClass) -> list[str]:
+    """Return the actions of today along with whose calls AWS checks this one."""
+    allowed = asked.facts.current_actions
+    return [one for one in parent_actions(found.parents) if one in allowed and one != asked.action]
+
+
+def _parents_used(asked: Asked, found: ActionClass) -> bool:
+    """Return whether the role made a call that asks for the action along with it, or may have made one unseen."""
+    return any(map(asked.may_have_been_used, _allowed_parents(asked, found)))
+
+
+def _names(names: tuple[str, ...]) -> str:
+    """Return the first few of some names, and how many more there are."""
+    shown = [*names] if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
+    return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def _parties(trust: TrustedParties) -> str:
+    return ", ".join([*sorted(trust.services), *sorted(trust.providers)])

@@ -1,0 +1,164 @@
+"""The class of an action that no operation asks for decides where no log can show its use, and where it is sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.account.snapshot import to_account
+from policygen.catalog.action_classes import class_of, parent_actions
+from policygen.iam import reference
+from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.explain import explain
+from policygen.rightsize.suggestion import Suggestion
+from tests.support.accounts import snapshot
+from tests.support.options import analysis_options
+from tests.support.records import ROLE, write_logs
+
+TRAIL = {
+    "Trail": {
+        "Name": "t",
+        "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
+        "HomeRegion": "us-east-1",
+        "IsMultiRegionTrail": True,
+        "IncludeGlobalServiceEvents": True,
+    },
+    "Status": {"IsLogging": True, "StartLoggingTime": "2025-01-01T00:00:00Z"},
+    "EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}],
+}
+LAMBDA = {"Service": "lambda.amazonaws.com"}
+GITHUB = {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
+POD = {"Federated": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A1"}
+CODEBUILD = {"Service": "codebuild.amazonaws.com"}
+STAFF = {"Federated": "arn:aws:iam::123456789012:oidc-provider/login.example.com"}
+SAML = {"Federated": "arn:aws:iam::123456789012:saml-provider/staff"}
+DAILY = {
+    "source": "ssm",
+    "name": "GetParameter",
+    "params": {"name": "/a"},
+    "on": ["2026-10-26", "2026-11-24", 1],
+}
+READS = "ssm:GetParameter"
+
+
+def suggested(
+    folder: Path, trust: list[Mapping[str, Any]], actions: list[str], events: list[Mapping[str, Any]]
+) -> Suggestion:
+    """What is suggested for a role that these parties may assume, of which no report was read."""
+    policy = {"Statement": [{"Effect": "Allow", "Action": [READS, *actions], "Resource": "*"}]}
+    made = snapshot({"policies": [policy], "trails": [TRAIL]})
+    statements = [{"Effect": "Allow", "Principal": one, "Action": "sts:AssumeRole"} for one in trust]
+    made["authorization"]["RoleDetailList"][0]["AssumeRolePolicyDocument"] = {"Statement": statements}
+    logs = [write_logs(folder, [DAILY, *events])]
+    return analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
+
+
+def decided(made: Suggestion, action: str) -> str:
+    """The rule by which an action goes; "" where it stays."""
+    change = next(one for one in made.changes if one.action == action)
+    return change.decided_by.rule if change.kind == "removed" and change.decided_by else ""
+
+
+SHARING = {
+    "source": "ram",
+    "name": "CreateResourceShare",
+    "params": {"name": "x"},
+    "time": "2026-11-20T09:00:00Z",
+}
+IN_BROWSER = DAILY | {"agent": "Mozilla/5.0 (X11; Linux x86_64)", "on": ["2026-11-20", "2026-11-20", 1]}
+SIGNED_IN = DAILY | {"agent": "aws-sdk-java/2.29", "console": True, "on": ["2026-11-20", "2026-11-20", 1]}
+PIECES = {
+    "retired goes whoever may assume the role": ("qldb:SendCommand", [{"AWS": "*"}], [], [], "retired"),
+    "a service that the role does not trust asks with another role": (
+        "s3:ReplicateObject", [LAMBDA], [], [], "service-role"),
+    "a service that the role trusts may ask": (
+        "s3:ReplicateObject", [LAMBDA, {"Service": ["s3.amazonaws.com"]}], [], [], ""),
+    "the name of a regional service principal is the same service": (
+        "states:InvokeHTTPEndpoint", [{"Service": "states.eu-west-1.amazonaws.com"}], [], [], ""),
+    "a build role puts its test reports": ("codebuild:BatchPutTestCases", [CODEBUILD], [], [], ""),
+    "no build role, no test reports": ("codebuild:BatchPutTestCases", [LAMBDA], [], [], "service-role"),
+    "a rule's role starts a workflow": ("glue:NotifyEvent", [{"Service": "events.amazonaws.com"}], [], [], ""),
+    "who tests a state needs what its call needs": (
+        "states:InvokeHTTPEndpoint", [LAMBDA], ["states:TestState"],
+        [{"source": "states", "name": "TestState", "params": {}, "time": "2026-11-20T09:00:00Z"}], ""),
+    "no machine, no agent": ("ec2messages:SendReply", [LAMBDA], [], [], "agent"),
+    "an instance may run the agent": ("ec2messages:SendReply", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
+    "a task may run the agent": ("ec2messages:GetMessages", [{"Service": "ecs-tasks.amazonaws.com"}], [], [], ""),
+    "another account may run the agent": (
+        "ec2messages:SendReply", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
+    "without its parents it is never checked": ("appmesh:PutMeshPolicy", [{"AWS": "*"}], [], [], "asked-with"),
+    "a parent that was not called": (
+        "appmesh:PutMeshPolicy", [{"AWS": "*"}], ["ram:CreateResourceShare"], [], "asked-with"),
+    "a parent that was called": ("appmesh:PutMeshPolicy", [LAMBDA], ["ram:CreateResourceShare"], [SHARING], ""),
+    "a parent that may have been called unseen": (
+        "s3:BypassGovernanceRetention", [LAMBDA], ["s3:DeleteObject"], [], ""),
+    "a function has no console": ("ce:CreateReport", [LAMBDA], [], [], "console"),
+    "a build has no console": ("ce:CreateReport", [GITHUB], [], [], "console"),
+    "a pod has no console": (
+        "ce:CreateReport", [POD], [], [], "console"),
+    "people sign in by an own provider": ("ce:CreateReport", [STAFF], [], [], ""),
+    "people sign in by SAML": ("ce:CreateReport", [SAML], [], [], ""),
+    "people of this account may assume it": ("ce:CreateReport", [LAMBDA, {"AWS": "123456789012"}], [], [], ""),
+    "anybody may assume it": ("ce:CreateReport", ["*"], [], [], ""),
+    "people work on instances": ("ce:CreateReport", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
+    "people work in notebooks": ("glue:StartNotebook", [{"Service": "glue.amazonaws.com"}], [], [], ""),
+    "people work in studios": ("sqlworkbench:GetTab", [{"Service": "sagemaker.amazonaws.com"}], [], [], ""),
+    "people write to the role in chats": ("ce:CreateReport", [{"Service": "chatbot.amazonaws.com"}], [], [], ""),
+    "a browser shows that people sign in": ("ce:CreateReport", [LAMBDA], [], [IN_BROWSER], ""),
+    "a record says that a session is of the console": ("ce:CreateReport", [LAMBDA], [], [SIGNED_IN], ""),
+    "nothing is known of who may assume it": ("ce:CreateReport", [], [], [], ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_a_class_decides_only_where_nothing_else_can_ask(name: str, tmp_path: Path) -> None:
+    action, trust, more, events, rule = PIECES[name]
+    made = suggested(tmp_path, trust, [action, *more], events)
+    assert decided(made, action) == rule
+    assert (action in {keep.grant.action for keep in made.keeps}) is (not rule)
+
+
+def test_the_screen_names_them_too(tmp_path: Path) -> None:
+    told = explain(suggested(tmp_path, [LAMBDA], ["s3:ReplicateObject"], []), "s3:ReplicateObject")
+    assert "decided by service-role, confidence high, https://docs.aws.amazon.com/AmazonS3/" in " ".join(
+        render_explanation_text(told).split()
+    )
+    assert explanation_dict(told)["decided_by"]["rule"] == "service-role"
+    kept = explain(suggested(tmp_path / "k", [LAMBDA], [], []), READS)
+    assert explanation_dict(kept)["decided_by"] is None
+
+
+def test_what_went_names_rule_source_and_confidence(tmp_path: Path) -> None:
+    made = suggested(tmp_path, [LAMBDA], ["s3:ReplicateObject"], [])
+    gone = explain(made, "s3:ReplicateObject").decided_by
+    assert gone is not None
+    assert gone.rule == "service-role"
+    assert gone.confidence == "high"
+    assert gone.source.startswith("https://docs.aws.amazon.com/AmazonS3/")
+    assert "s3.amazonaws.com" in gone.why
+
+
+def test_every_row_is_of_an_action_that_iam_knows_and_names_its_page() -> None:
+    decided_actions = 0
+    for prefix in sorted(reference.prefixes()):
+        for action in reference.action_names(prefix):
+            found = class_of(action)
+            if found is None:
+                continue
+            decided_actions += 1
+            assert found.source.startswith("https://"), action
+            assert bool(found.callers) == (found.name in {"service-role", "agent"}), action
+            assert found.name != "asked-with" or found.parents, action
+    assert decided_actions > 2371, "half of the 4,738 actions that no log decides"
+
+
+def test_every_parent_is_an_action_that_iam_knows() -> None:
+    for prefix in sorted(reference.prefixes()):
+        for action in reference.action_names(prefix):
+            found = class_of(action)
+            for parent in found.parents if found else ():
+                assert parent_actions((parent,)), (action, parent)

@@ -3,7 +3,8 @@
 A person cannot decide about sixty permissions one by one, but about whether a role uses a queue's messages. So the
 permissions that nothing could verify are grouped by what would answer them: the data plane of a service, a protocol
 that no log shows, what no program can call by an SDK, a log that was not read. There are never more than `MOST`; the
-smallest groups are put together, first those that are answered alike. The riskiest question comes first.
+smallest groups are put together, first those that are answered alike. Where there are more than `ENOUGH`, small ones do
+not stand alone. The riskiest question comes first.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from policygen.text import pluralize
 
 MOST = 5
 """Questions about one role."""
+ENOUGH = 3
+"""Questions about one role up to which even small ones stand alone."""
+SMALL = 2
+"""Actions of a small question."""
 SHOWN = 3
 """Riskiest actions that a question names."""
 
@@ -136,10 +141,11 @@ def questions_about(
         needed: actions that AWS's own services need of the role.
         used: actions that were seen in use.
     """
-    groups = [_Group((topic,), tuple(members)) for topic, members in topics_of(keeps).items()]
-    while len(groups) > MOST:
-        one, two = _closest(groups)
-        groups = [group for group in groups if group not in (one, two)] + [one.joined(two)]
+    groups = _at_most(MOST, [_Group((topic,), tuple(members)) for topic, members in topics_of(keeps).items()])
+    small = [group for group in groups if len(group.actions) <= SMALL]
+    if len(groups) > ENOUGH and len(small) > 1:
+        others = [group for group in groups if group not in small]
+        groups = others + _at_most(max(1, ENOUGH - len(others)), small)
     spared, decided = _spared(keeps, needed, used), _decided_services(keeps)
     return tuple(
         _question(group, role, spared, _whole_services(group, groups) - decided)
@@ -210,6 +216,15 @@ def _topic(keep: Keep) -> Topic:
     if answer == "logs":
         return Topic(answer, spot.remedy)
     return Topic(answer, service if answer in _OF_ONE_SERVICE else "")
+
+
+def _at_most(number: int, groups: Sequence[_Group]) -> list[_Group]:
+    """Put groups together until there are no more than so many."""
+    found = list(groups)
+    while len(found) > number:
+        one, two = _closest(found)
+        found = [group for group in found if group not in (one, two)] + [one.joined(two)]
+    return found
 
 
 def _closest(groups: Sequence[_Group]) -> tuple[_Group, _Group]:

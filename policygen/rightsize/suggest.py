@@ -15,7 +15,7 @@ from policygen.account.current import CurrentAccess
 from policygen.catalog.sent_keys import sent_conditions
 from policygen.evidence.anomalies import SHOWN_ONLY, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.role_report import recent_attempts
+from policygen.evidence.coverage.role_report import attempts, recent_attempts, unread_regions
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
@@ -329,6 +329,8 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
     """Answer whether the suggestion is safe to apply."""
     usage, coverage = suggestion.usage, suggestion.coverage
     gaps = set(coverage.gaps)
+    seen_by_iam = attempts(current.last) if current and current.last else ()
+    unread = unread_regions(seen_by_iam, usage.window, coverage.regions)
     return readiness_of(
         usage.window.start,
         usage.window.end,
@@ -340,6 +342,7 @@ def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions:
         gaps=[
             *coverage.incomplete,
             *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
+            *(f"no event of anyone was read in {region}, and {how}" for region, how in unread.items()),
         ],
         open_points=_open_issues(suggestion),
         without_report=report_gain(suggestion.keeps) if current and current.last is None else None,

@@ -76,12 +76,32 @@ _LAST: dict[Role, dict[str, str]] = {
 
 # Some of the actions that IAM tracks, with the time of a role's last attempt.
 _TRACKED = {
+    "cloudwatch": ("DeleteAlarms", "DescribeAlarms", "GetMetricStatistics", "ListMetrics", "PutMetricAlarm"),
     "iam": ("CreateUser", "DeleteRole", "ListUsers"),
     "lambda": ("CreateFunction", "DeleteFunction", "UpdateFunctionCode"),
     "s3": ("CreateBucket", "DeleteBucket", "PutBucketPolicy"),
-    "sqs": ("CreateQueue", "DeleteQueue", "PurgeQueue"),
+    "sqs": (
+        "AddPermission",
+        "CancelMessageMoveTask",
+        "CreateQueue",
+        "DeleteQueue",
+        "GetQueueAttributes",
+        "GetQueueUrl",
+        "ListDeadLetterSourceQueues",
+        "ListMessageMoveTasks",
+        "ListQueueTags",
+        "ListQueues",
+        "PurgeQueue",
+        "RemovePermission",
+        "SetQueueAttributes",
+        "StartMessageMoveTask",
+        "TagQueue",
+        "UntagQueue",
+    ),
 }
 _TRIED = {
+    # Somebody's night watch, in summer.
+    (cast.ORDERS_API, "cloudwatch", "DescribeAlarms"): "2026-08-02T03:15:00Z",
     # Calls of the thief, both denied.
     (cast.ORDERS_API, "iam", "ListUsers"): "2026-11-18T02:41:23Z",
     (cast.ORDERS_API, "s3", "DeleteBucket"): "2026-11-18T02:41:20Z",

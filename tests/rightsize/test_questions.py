@@ -8,11 +8,12 @@ import pytest
 
 from policygen.batch.questions import account_questions, topics_of_plan
 from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam import reference
 from policygen.iam.grants import Grant
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.questions import MOST, questions_about, risk_rank, topics_of_role
+from policygen.rightsize.questions import ENOUGH, MOST, questions_about, risk_rank, topics_of_role
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.golden import Case, Golden, run
 from tests.support.samples import EVERY_SAMPLE, sample
@@ -55,22 +56,46 @@ def test_one_question_for_a_data_plane_counts_its_actions_and_its_resources() ->
     assert (one.answer, one.command) == ("log data events of sqs", "log sqs")
 
 
+def large(*topics: tuple[str, str]) -> list[Keep]:
+    """Three unverified actions for each (service, blind spot)."""
+    return [
+        off(name) if spot == "data-events-off" else unverified(name, spot)
+        for service, spot in topics
+        for name in reference.action_names(service)[:3]
+    ]
+
+
 def test_there_are_never_more_than_five_questions_and_no_permission_is_in_none() -> None:
-    found = questions_about(MANY, "orders")
-    assert len(found) == MOST
-    asked = [action for one in found for action in one.actions]
-    assert sorted(asked) == sorted({keep.grant.action for keep in MANY})
+    planes = [
+        (service, "data-events-off") for service in ("sqs", "sns", "kinesis", "lambda", "s3", "dynamodb")
+    ]
+    for keeps in (MANY, large(*planes), large(*planes, ("dax", "never-logged"), ("kms", "no-event"))):
+        found = questions_about(keeps, "orders")
+        assert ENOUGH <= len(found) <= MOST
+        asked = [action for one in found for action in one.actions]
+        assert sorted(asked) == sorted({keep.grant.action for keep in keeps})
 
 
 def test_the_smallest_that_are_answered_alike_are_put_together_first() -> None:
-    planes = [one for one in MANY if one.blind_spot and one.blind_spot.id == "data-events-off"]
-    others = [one for one in MANY if one.blind_spot and one.blind_spot.id in {"never-logged", "no-event"}]
-    found = questions_about([*planes, *others], "orders")
+    planes = large(*((service, "data-events-off") for service in ("sqs", "dynamodb")))
+    others = large(("dax", "never-logged"), ("kms", "no-event"))
+    small = [off("sns:Publish"), off("lambda:InvokeFunction")]
+    found = questions_about([*planes, *others, *small], "orders")
+    assert len(found) == MOST
     together = next(one for one in found if "sns:Publish" in one.actions)
     assert together.actions == ("lambda:InvokeFunction", "sns:Publish")
     assert together.command == "policygen doctor -r orders"
-    alike = [{topic.answer for topic in one.topics} for one in found]
-    assert all(len(answers) == 1 for answers in alike)
+    assert all(len({topic.answer for topic in one.topics}) == 1 for one in found)
+
+
+def test_small_questions_stand_alone_only_where_there_are_few() -> None:
+    keeps = [off("sns:Publish"), unverified("rds-db:connect", "never-logged")]
+    assert len(questions_about(keeps, "orders")) == len(keeps)
+    more = large(("sqs", "data-events-off"), ("dax", "never-logged"), ("kms", "no-event"))
+    found = questions_about([*keeps, *more], "orders")
+    (rest,) = (one for one in found if "sns:Publish" in one.actions)
+    assert rest.asks == "the rest, writes of rds-db and sns: 2 actions"
+    assert len(found) == 4
 
 
 def test_the_riskiest_question_comes_first_and_names_its_riskiest_actions() -> None:

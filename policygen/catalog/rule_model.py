@@ -164,3 +164,4 @@ class ServiceRules:
     generalise: Mapping[str, Generalisation]
     visibility: DeclaredVisibility
     examples: tuple[Example, ...]
+    """Calls and what they need, which test the file; () where the rules were read to map calls."""

@@ -255,7 +255,28 @@ def learning_sources() -> frozenset[str]:
 
 @cache
 def _rules(name: str) -> ServiceRules:
-    return read_rules(file_text(name), name)
+    return read_rules(without_examples(file_text(name)), name)
+
+
+def without_examples(text: str) -> str:
+    """Return a file's text without its examples, which stand last and are more than half of most files."""
+    return text.split("\n[[example]]", 1)[0]
+
+
+@cache
+def declared_data_types() -> Mapping[str, str]:
+    """Return CloudTrail data event type -> IAM prefix, as the service files list them; nothing else is parsed."""
+    return {
+        data_type: prefix
+        for prefix, name in _index()["service"].items()
+        for data_type in _section(file_text(name), "visibility.data")
+    }
+
+
+def _section(text: str, name: str) -> Mapping[str, Any]:
+    """Parse one table of a file: from its heading to the next."""
+    _, heading, rest = text.partition(f"\n[{name}]\n")
+    return tomllib.loads(rest.split("\n[", 1)[0]) if heading else {}
 
 
 def rules_for_source(source: str) -> ServiceRules | None:
@@ -270,6 +291,7 @@ def rules_for_service(prefix: str) -> ServiceRules | None:
     return _rules(name) if name else None
 
 
+@cache
 def all_rules() -> tuple[ServiceRules, ...]:
-    """Return the rules of every service file, in order of file name."""
-    return tuple(_rules(name) for name in _texts())
+    """Return the rules of every service file with their examples, in order of file name."""
+    return tuple(read_rules(text, name) for name, text in _texts().items())

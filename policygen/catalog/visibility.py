@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from policygen.catalog.action_events import event_names
-from policygen.catalog.rules import all_rules, rules_for_service
+from policygen.catalog.rules import declared_data_types, rules_for_service
 from policygen.catalog.service_names import botocore_facts, service_prefix
 
 Kind = Literal["management", "data", "never", "implied", "no-event", "unknown"]
@@ -168,7 +168,7 @@ def passes_role(action: str) -> bool:
 @cache
 def data_types() -> Mapping[str, str]:
     """Return CloudTrail data event type -> IAM service prefix, for all types in the tables."""
-    prefixes = {data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data}
+    prefixes = dict(declared_data_types())
     prefixes |= {
         data_type: prefix
         for prefix, rows in visibility_table()["data"].items()

@@ -15,7 +15,7 @@ from policygen.catalog.knowledge import NOTHING_KNOWN
 from policygen.catalog.projection import project
 from policygen.catalog.provenance import rule_place, step_place
 from policygen.catalog.rule_model import Example, ServiceRules
-from policygen.catalog.rules import all_rules, file_text, read_rules
+from policygen.catalog.rules import all_rules, declared_data_types, file_text, read_rules, without_examples
 from policygen.catalog.service_names import aliases, not_iam_sources, service_prefix
 from policygen.iam import reference
 from tests.support import ROOT
@@ -232,6 +232,16 @@ def test_every_alias_leads_to_a_service_that_iam_knows() -> None:
 def test_a_source_that_iam_does_not_govern_is_ignored_with_its_reason(source: str) -> None:
     answer = mapping.requests_for(Call(f"{source}.amazonaws.com", "GetThing", "us-east-1", ACCOUNT))
     assert (answer.status, answer.why) == ("ignored", not_iam_sources()[source])
+
+
+def test_what_maps_calls_is_all_of_a_service_file_but_its_examples() -> None:
+    for rules in all_rules():
+        text = file_text(rules.file)
+        whole = {name: table for name, table in tomllib.loads(text).items() if name != "example"}
+        assert tomllib.loads(without_examples(text)) == whole, rules.file
+    assert declared_data_types() == {
+        data_type: rules.service for rules in all_rules() for data_type in rules.visibility.data
+    }
 
 
 def test_a_service_file_with_an_unknown_key_is_refused_by_name() -> None:

@@ -9,13 +9,12 @@ from policygen.iam import reference
 from policygen.iam.grants import Grant
 from policygen.plan.batch_table import BatchQuestion
 from policygen.plan.model import Plan
+from policygen.rightsize.assess.action_risk import risk_rank, riskiest
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.question_rules import drop_patterns, rule_text
 from policygen.rightsize.questions import (
     RoleTopic,
     Topic,
-    risk_rank,
-    riskiest,
     topics_of_role,
     what_about,
 )

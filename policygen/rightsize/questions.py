@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from typing import Literal, NamedTuple
 
 from policygen.catalog.visibility import visibility_of
 from policygen.iam import reference
 from policygen.iam.arn import service_of
-from policygen.rightsize.assess.risk import rules
+from policygen.rightsize.assess.action_risk import risk_rank, riskiest
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.question_rules import drop_patterns, rule_text
 from policygen.text import pluralize
@@ -29,8 +28,6 @@ ENOUGH = 3
 """Questions about one role up to which even small ones stand alone."""
 SMALL = 2
 """Actions of a small question."""
-SHOWN = 3
-"""Riskiest actions that a question names."""
 
 Answer = Literal[
     "data-events", "older-logs", "logs", "protocol", "no-sdk", "not-known", "with-others", "used"
@@ -199,6 +196,7 @@ _BY_SPOT: dict[str, Answer] = {
     "key-unknown": "with-others",
     "does-not-fit": "with-others",
 }
+_DATA_EVENTS = frozenset({"data-events-off", "data-events-partly"})
 _BY_KIND: dict[str, Answer] = {
     "data": "data-events", "never": "protocol", "no-event": "no-sdk", "unknown": "not-known"
 }  # fmt: skip
@@ -245,42 +243,6 @@ def _whole_services(group: _Group, groups: Sequence[_Group]) -> set[str]:
     """Return the services of which this question has all unverified actions."""
     others = {service for other in groups if other is not group for service in other.services}
     return {service for service in group.services if service not in others}
-
-
-# --- Risk ------------------------------------------------------------------------------------------
-
-_FAMILIES = ("escalation", "exfiltration", "exposure")
-_LEVELS = ("Permissions management", "Write", "Tagging", "Read", "List")
-
-
-@cache
-def risk_rank(action: str) -> int:
-    """Rank an action by what a stranger could do with it; 0 is the riskiest.
-
-    First the actions of the named risks, by family, then IAM's access levels.
-    """
-    for rank, family in enumerate(_FAMILIES):
-        if action.lower() in _risky_actions()[family]:
-            return rank
-    known = reference.action(action)
-    levels = [level.strip() for level in known.access_level.split(",")] if known else []
-    ranks = [_LEVELS.index(level) for level in levels if level in _LEVELS]
-    return len(_FAMILIES) + min(ranks, default=1)
-
-
-def riskiest(actions: Iterable[str]) -> tuple[str, ...]:
-    """Return the riskiest few of some actions, the riskiest first."""
-    return tuple(sorted(actions, key=lambda name: (risk_rank(name), name))[:SHOWN])
-
-
-@cache
-def _risky_actions() -> dict[str, frozenset[str]]:
-    return {
-        family: frozenset(
-            action.lower() for rule in rules() if rule.family == family for action in rule.actions
-        )
-        for family in _FAMILIES
-    }
 
 
 # --- Words -----------------------------------------------------------------------------------------
@@ -380,12 +342,20 @@ def _answer(group: _Group, role: str) -> tuple[str, str]:
     if answer == "older-logs":
         return "the logs of the day on which IAM saw it", f"policygen suggest -r {role} --days 400"
     if answer in {"data-events", "logs"}:
-        remedies = sorted({keep.blind_spot.remedy for keep in group.keeps if keep.blind_spot})
-        commands = sorted(
-            {keep.blind_spot.command for keep in group.keeps if keep.blind_spot and keep.blind_spot.command}
-        )
-        clause = remedies[0] if len(remedies) == 1 else "log their data events, wait, and run again"
-        return clause, commands[0] if len(commands) == 1 else _doctor(role)
+        # Where IAM saw the service, the remedy is about that; data events would tell which action it was.
+        telling = [
+            keep.blind_spot
+            for keep in group.keeps
+            if keep.blind_spot and (answer == "logs" or keep.blind_spot.id in _DATA_EVENTS)
+        ]
+        remedies = sorted({spot.remedy for spot in telling})
+        commands = sorted({spot.command for spot in telling if spot.command})
+        command = commands[0] if len(commands) == 1 and len(remedies) == 1 else _doctor(role)
+        if answer == "logs":
+            return "; ".join(remedies), command
+        its = "its" if len(group.services) == 1 else "their"
+        clause = f"log {its} data events, wait, and run again"
+        return remedies[0] if len(remedies) == 1 and its == "its" else clause, command
     if answer == "used":
         return "keep it, or name its resources by hand", ""
     return _PERSON, ""

@@ -11,9 +11,10 @@ from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
 from policygen.iam.grants import Grant
 from policygen.plan.build import plan_from_analysis
+from policygen.rightsize.assess.action_risk import risk_rank
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.questions import ENOUGH, MOST, questions_about, risk_rank, topics_of_role
+from policygen.rightsize.questions import ENOUGH, MOST, questions_about, topics_of_role
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.golden import Case, Golden, run
 from tests.support.samples import EVERY_SAMPLE, sample
@@ -205,3 +206,18 @@ def test_the_plan_holds_the_questions(golden: Golden) -> None:
     plan = plan_from_analysis(analysis)
     unknown = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
     assert {action for one in plan.questions for action in one.actions} == unknown
+
+
+def test_what_would_show_the_use_answers_a_question_about_what_iam_saw() -> None:
+    seen = unverified("sqs:SendMessage", "used-outside-window", remedy="keep it, or more --days")
+    (one,) = questions_about([seen], "orders")
+    assert (one.answer, one.command) == (
+        "log its data events, wait, and run again",
+        "policygen doctor -r orders",
+    )
+
+
+def test_logs_that_are_missing_answer_a_question_with_their_own_remedy() -> None:
+    missing = unverified("glue:GetTable", "region-not-read", remedy="give the files of eu-west-3 to --logs")
+    (one,) = questions_about([missing], "orders")
+    assert one.answer == "give the files of eu-west-3 to --logs"

@@ -223,6 +223,15 @@ def test_what_a_service_asks_for_in_turn_is_in_no_code(tmp_path: Path, call: str
     assert unverified(suggested(tmp_path, code(call), policies=[policy])) & UNSEEN == kept
 
 
+def test_what_is_only_asked_along_with_an_operation_goes_with_it(tmp_path: Path) -> None:
+    """No record of its own shows the action, but the operation is known with which AWS asks for it."""
+    along = ["s3:BypassGovernanceRetention", "s3:DeleteObject"]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": along, "Resource": "*"}]}
+    assert unverified(suggested(tmp_path, code(), policies=[policy, ALLOW_SSM])) == set()
+    deleting = code("s3 DeleteObjects")
+    assert unverified(suggested(tmp_path, deleting, policies=[policy, ALLOW_SSM])) == set(along)
+
+
 def test_a_call_that_may_be_of_a_service_that_the_role_may_not_use_is_not_of_that_service(
     tmp_path: Path,
 ) -> None:

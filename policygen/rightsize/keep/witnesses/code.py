@@ -23,7 +23,6 @@ from policygen.catalog.forwarding import ANY, forwards_to
 from policygen.catalog.known_event import known_event
 from policygen.catalog.sdk_names import operation_key, source_of_service
 from policygen.catalog.service_names import service_prefix
-from policygen.catalog.visibility import visibility_of
 from policygen.evidence.usage import Usage
 from policygen.iam.arn import service_of
 from policygen.rightsize.keep.event_sources import features
@@ -42,7 +41,9 @@ _CONFIGURED = frozenset(
 )  # fmt: skip
 """Features of Lambda that the configuration shows whole: it keeps their grants, on the resources that it names."""
 
-_OTHER_WAYS = frozenset({"appsync", "iot", "kafka-cluster", "neptune-db", "ssmmessages", "ec2messages"})
+_OTHER_WAYS = frozenset(
+    {"appsync", "execute-api", "iot", "kafka-cluster", "neptune-db", "ssmmessages", "ec2messages"}
+)
 """Services with operations that are asked in other ways too, of which an analysis of an SDK's calls knows nothing."""
 
 
@@ -166,13 +167,8 @@ def _names(current: CurrentAccess) -> str:
 
 def _is_asked_by_code_alone(action: str) -> bool:
     """Return whether an action has operations, and is asked for by nobody but programs that call them."""
-    service, kind = service_of(action), visibility_of(action).kind
-    if (
-        service in _OTHER_WAYS
-        or service == "kms"
-        or kind in {"never", "implied"}
-        or not operations_of(action)
-    ):
+    service = service_of(action)
+    if service in _OTHER_WAYS or service == "kms" or not operations_of(action):
         return False
     return action not in _asked_by_lambda()
 

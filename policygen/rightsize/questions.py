@@ -18,7 +18,7 @@ from policygen.catalog.visibility import visibility_of
 from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.rightsize.assess.action_risk import risk_rank, riskiest
-from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.model import CALLED, Keep
 from policygen.rightsize.question_rules import drop_patterns, rule_text
 from policygen.text import pluralize
 
@@ -258,7 +258,7 @@ def _question(group: _Group, role: str, spared: Collection[str], whole: Collecti
     return Question(
         topics=group.topics,
         asks=asks,
-        why="; ".join(_whys(group)),
+        why="; ".join((*_whys(group), *_called(group))),
         actions=group.actions,
         riskiest=riskiest(group.actions),
         answer=answer,
@@ -329,6 +329,11 @@ def _whys(group: _Group) -> list[str]:
         times[keep.why] = times.get(keep.why, 0) + 1
     ordered = sorted(times, key=lambda why: (-times[why], why))
     return ordered[:2] + ([f"{len(ordered) - 2} more reasons"] if len(ordered) > 2 else [])
+
+
+def _called(group: _Group) -> list[str]:
+    """Return what code calls of the actions: it may run some day, though nothing shows that it did."""
+    return sorted({keep.note for keep in group.keeps if keep.note.startswith(CALLED)})
 
 
 _PERSON = "the role's owner, or a month without them"

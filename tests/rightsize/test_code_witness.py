@@ -18,7 +18,8 @@ from policygen.catalog.mapping import requests_for
 from policygen.errors import UsageError
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.keep.witnesses.code import CALLED, reach_of
+from policygen.rightsize.keep.model import CALLED
+from policygen.rightsize.keep.witnesses.code import reach_of
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import run
 from tests.support.options import analysis_options
@@ -95,6 +96,8 @@ def test_presence_in_code_proves_no_use_and_is_said_beside_the_question(tmp_path
     found = suggested(tmp_path, code("dynamodb GetItem", complete=False))
     notes = {one.action: one.note for one in plan_from_analysis(found).keeps if one.kind == "unknown"}
     assert notes == dict.fromkeys(UNSEEN, "") | {"dynamodb:GetItem": "the code calls GetItem"}
+    asked = next(one for one in found.suggestion.questions if "dynamodb:GetItem" in one.actions)
+    assert "the code calls GetItem" in asked.why
 
 
 def test_hashes_that_agree_make_it_sure_in_hex_and_in_base64(tmp_path: Path) -> None:

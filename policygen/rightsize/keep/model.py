@@ -12,6 +12,9 @@ from policygen.iam.grants import Grant
 from policygen.rightsize.decisions.apply import DroppedNeeds
 from policygen.rightsize.removal import Removal
 
+CALLED = "the code calls"
+"""How the note begins of permissions that code asks for: that proves no use, but the wish for one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:

@@ -26,12 +26,9 @@ from policygen.catalog.service_names import service_prefix
 from policygen.evidence.usage import Usage
 from policygen.iam.arn import service_of
 from policygen.rightsize.keep.event_sources import features
-from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.model import CALLED, Keep
 from policygen.rightsize.keep.witness import Asked
 from policygen.rightsize.removal import Removal
-
-CALLED = "the code calls"
-"""How permissions are marked that code asks for: that proves no use, but the wish for one."""
 
 _CONFIGURED = frozenset(
     {

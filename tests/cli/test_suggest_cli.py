@@ -267,6 +267,16 @@ error: list.json is not an account snapshot: Expected `object` - at `$`  PG-E213
         for text in ("yesterday", "2026-W45-2", "20261103", "2026-02-30", "0001-01-01T00:00:00+14:00")
     },
     **{
+        f"--until {text}": (
+            (*SUGGEST, "logs", "--until", text),
+            2,
+            f"""error: --until is {text}: CloudTrail wrote its first record on 2013-11-13  PG-E206, exit 2
+  hint: for example --until 2026-11-24
+""",
+        )
+        for text in ("0001-01-01", "2013-11-12")
+    },
+    **{
         f"--days {days}": (
             (*SUGGEST, "logs", "--days", days),
             2,

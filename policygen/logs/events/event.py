@@ -16,7 +16,7 @@ import msgspec
 
 from policygen.catalog.call import ResourceEntry
 from policygen.logs.events.event_time import utc_time
-from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
+from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of, plain_code
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import Record, Resource
 from policygen.text import clean_word, sanitize
@@ -86,7 +86,6 @@ class SkippedRecord:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
 _QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
-_SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 UNDATED = "its time cannot be read"
 NO_IDENTITY = "no userIdentity: not a caller's call"
 LOST = (UNDATED, NO_IDENTITY)
@@ -134,7 +133,7 @@ def _fields_of(
     via: str | None,
     vpce: str | None,
 ) -> EventFields:
-    error = _SERVICE_PREFIX.sub("", clean_word(code)) if code else ""
+    error = plain_code(clean_word(code)) if code else ""
     plain = clean_word(source)
     outcome = outcome_of(error, plain) if error else Outcome.USED
     return EventFields(

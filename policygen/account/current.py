@@ -19,6 +19,7 @@ from policygen.iam.actions import Effective, effective_actions
 from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
+from policygen.iam.principal import bound_by, principal_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,16 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
     notes += _unread(account)
+    # What bounds the role is never written, so it may say what it says to this role alone.
+    facts = principal_facts(role.key.arn, role.key.account)
+    levels = _guardrails(account.scps_of(role) or (), account.rcps_of(role) or ())
     return CurrentAccess(
         policies=role.identity_policies,
-        boundary=role.boundary,
+        boundary=bound_by(role.boundary, facts) if role.boundary else None,
         functions=account.configurations_of(role),
         mappings=tuple(account.mappings or ()),
         notes=tuple(notes),
-        guardrails=_guardrails(account.scps_of(role) or (), account.rcps_of(role) or ()),
+        guardrails=tuple(tuple(bound_by(policy, facts) for policy in level) for level in levels),
         account=role.key.account,
         invoke_configs=tuple(account.invoke_configs or ()),
         role=role,

@@ -198,7 +198,7 @@ def _read(
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By the name in the account's own spelling; roles of that name in other accounts are found as well.
     record_filter = (replace(wanted, name=role.name) if role else wanted).record_filter
-    request = ReadRequest(wanted.matches, name, wanted.name, until, record_filter)
+    request = ReadRequest(wanted.matches, name, wanted.name, until, record_filter, (role,) if role else ())
     result = read_source(source, request, scope, options)
     if result.counts.totals.searched and not result.counts.calls:
         result = read_source(source, request._replace(search=RecordFilter()), scope, options)

@@ -131,7 +131,8 @@ def command(
     choice = roles.role_filter
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
-            evidence = read_logs(source, spill, choice, observe, options)
+            known = [role.key for role in current.roles] if current else ()
+            evidence = read_logs(source, spill, choice, observe, options, known)
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)

@@ -24,7 +24,9 @@ class Principal:
     function: str
     """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
     is_cross_account_copy: bool
-    """Whether this is the record that the account of the resource received of another account's call (1.4.4)."""
+    """Whether this is the record that the account of the resource received of another account's call (1.4.4).
+
+    So counts every record that names its role by id alone: only other records or the account tell the name."""
 
 
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
@@ -77,7 +79,7 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         role=RoleKey(*(sanitize(part, 2048) for part in role)) if role else None,
         session=sanitize(session, 128),
         function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
-        is_cross_account_copy=in_another_account or kind == "AWSAccount",
+        is_cross_account_copy=in_another_account or kind == "AWSAccount" or bool(role and not role.name),
     )
 
 
@@ -85,12 +87,8 @@ _principal_cached = lru_cache(maxsize=4096)(_principal)
 
 
 def _is_role(kind: str, arn: str) -> bool:
-    """Return whether a role's session called; the type may be absent (1.2.2), and then the ARN tells."""
-    return (
-        kind == "AssumedRole"
-        or (kind == "Role" and ":role/" in arn)
-        or (not kind and ":assumed-role/" in arn)
-    )
+    """Return whether a role's session called. Where the type is absent (1.2.2) or does not tell, the ARN does."""
+    return kind == "AssumedRole" or ":assumed-role/" in arn or (kind == "Role" and ":role/" in arn)
 
 
 def _split_id(principal_id: str | None) -> tuple[str, str]:

@@ -241,7 +241,7 @@ def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
         elif not isinstance(principal_or_skip(record), SkippedRecord):
             _count_group(totals, row, record, part.key)
-    by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
+    by_id = counts.roles_by_id()
     for role, events in foreign.items():
         totals.roles[by_id.get(role.role_id, role)] += events
     totals.change_events.sort()

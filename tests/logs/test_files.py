@@ -202,7 +202,7 @@ DAMAGE: list[tuple[str, bytes, int, int | None, str]] = [
     ("a.json", TRAIL.decode().encode("utf-16"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
     ("a.json", TRAIL.decode().encode("utf-16-le"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
     ("a.gz", b"BZh91AY", 0, 7, "bzip2 ends at byte 7"),
-    ("a.json.zst", b"\x28\xb5\x2f\xfd\0", 0, 0, "zstd, not JSON in UTF-8"),
+    ("a.json.zst", b"\x28\xb5\x2f\xfd\0", 0, 0, "zstd, not JSON in UTF-8: unpack it first"),
     ("a.parquet", b"PAR1\x00\x01PAR1", 0, None, "Parquet is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL)[:-30], 0, None, "zip is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL[:-20]), 2, len(TRAIL) - 20, "JSON ends in the middle of a value"),

@@ -97,6 +97,12 @@ def test_a_denial_is_one_however_its_code_is_written(code: str) -> None:
     assert event.error.lower() == "accessdeniedexception"
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
+def test_a_number_out_of_range_does_not_hide_the_names_beside_it(number: str) -> None:
+    made = parameters(f'{{"limit": {number}, "tableName": "carts"}}'.encode())
+    assert made == {"limit": number, "tableName": "carts"}
+
+
 CODES = SHARED / "reference" / "authz_error_codes_botocore.json"
 
 

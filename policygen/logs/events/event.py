@@ -6,6 +6,7 @@ Counting makes no `Event` of most records: it reads these parts once for a group
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -244,6 +245,18 @@ def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
     """Return an event's request parameters; empty where there are none, or where they are no JSON object."""
     try:
         value = msgspec.json.decode(params)
+    except msgspec.ValidationError:
+        value = _with_numbers_as_text(bytes(params))
     except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _with_numbers_as_text(params: bytes) -> object:
+    """Return parameters with a number that is out of range: it must not hide the names beside it."""
+    try:
+        value = json.loads(params, parse_int=str, parse_float=str)
+        _encode_sorted(value)
+    except (ValueError, RecursionError):
+        return None
+    return value

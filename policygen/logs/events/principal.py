@@ -51,14 +51,14 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
     role: RoleKey | None = None
     session = ""
-    account = who.accountId or ""
+    account = who.accountId or _account_in(who.arn)
     role_id, session_of_id = _split_id(who.principalId)
     if _is_role(kind, who.arn or ""):
         # 1.3.3: some records put a session's ARN where the role's belongs, so ":role/" is asked for.
         if issuer and issuer.type in {None, "Role"} and ":role/" in (issuer.arn or ""):
             name = issuer.userName or (issuer.arn or "").rsplit("/", 1)[-1]
             issuer_id = _split_id(issuer.principalId)[0] or role_id
-            account = issuer.accountId or account
+            account = issuer.accountId or _account_in(issuer.arn) or account
             role = RoleKey(account, issuer_id, issuer.arn or "", name)
         else:
             role = _role_from_session(who, issuer.userName if issuer else None, role_id)
@@ -96,6 +96,12 @@ def _split_id(principal_id: str | None) -> tuple[str, str]:
     return (found[1], found[2] or "") if found else ("", "")
 
 
+def _account_in(arn: str | None) -> str:
+    """Return the account of an ARN, "" where there is none: any field may be missing, the account's too (1.3)."""
+    pieces = (arn or "").split(":", 5)
+    return pieces[4] if len(pieces) == 6 and pieces[0] == "arn" else ""
+
+
 def _session_from_arn(arn: str) -> str:
     pieces = arn.split("/", 2)
     return pieces[2] if len(pieces) == 3 else ""
@@ -103,11 +109,12 @@ def _session_from_arn(arn: str) -> str:
 
 def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
     """Return the role of a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1), or of its own."""
+    account = who.accountId or _account_in(who.arn)
     if ":role/" in (who.arn or ""):
-        return RoleKey(who.accountId or "", role_id, who.arn or "", (who.arn or "").rsplit("/", 1)[-1])
+        return RoleKey(account, role_id, who.arn or "", (who.arn or "").rsplit("/", 1)[-1])
     pieces = (who.arn or "").split("/", 2)
     if len(pieces) >= 2 and pieces[0].endswith(":assumed-role"):
         name = pieces[1]
     if not name and not role_id:
         return None
-    return RoleKey(who.accountId or "", role_id, "", name or "")
+    return RoleKey(account, role_id, "", name or "")

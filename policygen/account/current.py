@@ -20,6 +20,7 @@ from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.principal import bound_by, principal_facts
+from policygen.text import sanitize
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         IncompleteError: PG-E321, the document of an attached policy is not known: "never wider" could not be proved.
     """
     if role.missing and not allow_incomplete:
+        first = role.missing[0]
         raise IncompleteError(
-            f"the document of {role.missing[0]} is not in the account snapshot"
+            (f"the document of {first}" if first.startswith("arn:") else f"{first} of {sanitize(role.name)}")
+            + " is not in the account snapshot"
             + (f", nor {len(role.missing) - 1} more" if len(role.missing) > 1 else ""),
             "make the snapshot with managed policies: policygen snapshot",
             "or go on without what it grants: --allow-incomplete",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,7 +237,7 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     from policygen.rightsize.decisions.load import load_decisions, with_flags
     from policygen.rightsize.decisions.model import FILE, Decisions
 
-    path = decisions.decisions or (Path(FILE) if Path(FILE).is_file() else None)
+    path = decisions.decisions or (Path(FILE) if os.path.lexists(FILE) else None)
     found = load_decisions(path) if path else Decisions()
     if path and not decisions.decisions:
         log_line(found.note)

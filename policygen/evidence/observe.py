@@ -340,9 +340,10 @@ def _no_events(
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
     needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
-    hints = [
-        f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
-    ]
+    read = (
+        f"read {pluralize(counts.totals.records, 'record')} of {pluralize(len(counts.totals.roles), 'role')}"
+    )
+    hints = [f"{read}, so the logs are there"]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     if seen := use_seen_by_iam(current, window):

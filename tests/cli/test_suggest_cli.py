@@ -253,6 +253,22 @@ error: list.json is not an account snapshot: Expected `object` - at `$`  PG-E213
   hint: a folder or file of CloudTrail logs goes to --logs
 """,
     ),
+    "an export that would replace the snapshot": (
+        (*SUGGEST, "logs", "-s", "other.json", "--export", "./other.json"),
+        2,
+        f"""\
+error: cannot write 'other.json': this command reads it  PG-E220, exit 2
+  hint: {UNWRITABLE}
+""",
+    ),
+    "logs in a variable that is not set": (
+        (*SUGGEST, ""),
+        2,
+        """\
+error: a log source is an empty text  PG-E202, exit 2
+  hint: name a file or a folder of CloudTrail logs
+""",
+    ),
     "a snapshot and --live": (
         (*SUGGEST, "logs", "-s", "other.json", "--live"),
         2,
@@ -640,3 +656,15 @@ def test_every_record_of_a_real_trail_gets_a_row(trail: Path, tmp_path: Path) ->
     )
     listed = [line for line in rest if line.startswith("unmapped: ")]
     assert listed == [f"unmapped: {name} ({n:,})" for name, n in sorted(names.items())]
+
+
+@pytest.mark.parametrize("made", ["a folder", "a link to nothing"])
+def test_decisions_of_this_folder_that_cannot_be_read_are_an_error_and_not_none(
+    made: str, tmp_path: Path
+) -> None:
+    write_logs(tmp_path / "logs", [READ])
+    here = tmp_path / "policygen.toml"
+    here.mkdir() if made == "a folder" else here.symlink_to(tmp_path / "gone.toml")
+    done = run(tmp_path, *SUGGEST, "logs", "--no-plan", "-q")
+    assert (done.stdout, done.code) == ("", 2)
+    assert done.stderr.startswith("error: policygen.toml cannot be read: ")

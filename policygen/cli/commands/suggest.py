@@ -71,7 +71,7 @@ def command(
     from policygen.plan.build import plan_from_analysis
     from policygen.rightsize.analysis import analyse
 
-    targets = plan_targets(output)
+    targets = plan_targets(output, [*(logs.logs or ()), account.snapshot, decisions.decisions])
     on = datetime.now(UTC).date()
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, on=on)
     notify = message_sink(quiet=quiet)

@@ -110,10 +110,9 @@ def process_pool(workers: int, initializer: Callable[..., None], *initargs: obje
     from threading import Timer
 
     from policygen.cli.console import log_line
+    from policygen.cli.deaf_processes import DeafContext
 
-    # Not by fork: the parent may have threads, for example of an HTTP client.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs)
+    pool = ProcessPoolExecutor(workers, mp_context=DeafContext(), initializer=initializer, initargs=initargs)
     try:
         yield pool
     except BaseException as error:

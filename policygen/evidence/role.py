@@ -227,7 +227,10 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
 
 def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
     names = sorted({role.name for role in counts.totals.roles if role.name})
-    close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
+    # A role of this name that an ARN does not fit has another path or account.
+    close = sorted(
+        {role.arn for role in counts.totals.roles if role.arn and role.name.lower() == wanted.name.lower()}
+    )[:3] or difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
     if after := counts.totals.ignored[LATE]:

@@ -106,6 +106,16 @@ error: no call by a role named 'order' in the logs  PG-E310, exit 4
   hint: {NO_GUESS}
 """,
     ),
+    "a role of that name with another path": (
+        ("suggest", "-r", f"arn:aws:iam::{ACCOUNT}:role/app/orders", "-l", "logs"),
+        4,
+        f"""\
+error: no call by a role named 'orders' in account {ACCOUNT} in the logs  PG-E310, exit 4
+  hint: did you mean arn:aws:iam::{ACCOUNT}:role/orders?
+  hint: read 1 record, with these roles: orders
+  hint: {NO_GUESS}
+""",
+    ),
     "no role's name at all": (
         ("suggest", "-r", "a b", "-l", "logs"),
         2,

@@ -27,6 +27,8 @@ class Principal:
     """Whether this is the record that the account of the resource received of another account's call (1.4.4).
 
     So counts every record that names its role by id alone: only other records or the account tell the name."""
+    source_identity: str = ""
+    """The source identity of the session, which persists where the session assumes other roles."""
 
 
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
@@ -80,6 +82,7 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         session=sanitize(session, 128),
         function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
         is_cross_account_copy=in_another_account or kind == "AWSAccount" or bool(role and not role.name),
+        source_identity=sanitize((who.sessionContext.sourceIdentity if who.sessionContext else "") or "", 64),
     )
 
 

@@ -90,6 +90,12 @@ CALL_COLUMNS = (
     Column("day", "", "substr({eventtime}, 1, 10)"),
     _table_column("kind", "userIdentity.type"),
     *_ROLE,
+    # It tells a permission where a session assumes another role; elsewhere it would only multiply the rows.
+    Column(
+        "source_identity",
+        "userIdentity.sessionContext.sourceIdentity",
+        "CASE WHEN {eventname} = 'AssumeRole' THEN {useridentity.sessioncontext.sourceidentity} END",
+    ),
     _table_column("via", "userIdentity.invokedBy"),
     _table_column("function", "userIdentity.inScopeOf.credentialsIssuedTo"),
     # Covers all that `credentials.credential_use_of` reads: agents of Lambda, and the platform's names of sessions.

@@ -471,3 +471,13 @@ def test_every_real_record_is_read() -> None:
     accounted = sum(len(b.records) + len(b.unreadable) + sum(b.passed_over.values()) for b in found)
     assert accounted == lines > 500
     assert [one for batch in found for one in batch.unreadable] == []
+
+
+def test_a_file_is_read_from_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_bytes(TRAIL)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (batch,) = open_source("../a.json").read()
+    assert batch.records
+    assert not batch.damage

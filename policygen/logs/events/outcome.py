@@ -68,6 +68,7 @@ _WEAK = re.compile(
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
 _DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
 
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _FAULT = re.compile(r"(?:Client|Server)\.")
 
 
@@ -128,7 +129,7 @@ def outcome_of(code: str, source: str = "") -> Outcome:
         return Outcome.USED
     if meaning := _meaning(code, source):
         return _OUTCOMES[meaning]
-    if _DENIED.fullmatch(code) or code == "VpceAccessDenied":
+    if _DENIED.fullmatch(_BETWEEN_WORDS.sub("", code)) or code == "VpceAccessDenied":
         return Outcome.DENIED
     if code in _UNAUTHENTICATED:
         return Outcome.UNAUTHENTICATED

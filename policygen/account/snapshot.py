@@ -208,31 +208,50 @@ def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) 
 
 
 def _roles(authorization: Authorization, name: str) -> tuple[Role, ...]:
+    roles = {role.arn: role for role in authorization.role_detail_list}
     managed = {policy.arn: policy for policy in authorization.policies}
+    for kind, known, listed in (
+        ("role", roles, authorization.role_detail_list),
+        ("policy", managed, authorization.policies),
+    ):
+        if changed := [one.arn for one in listed if known[one.arn] != one]:
+            raise _wrong_shape(name, f"the {kind} {changed[0]} stands in it twice, with different content")
 
     @cache
     def document(arn: str) -> Policy | None:
         return _managed(managed[arn], name) if arn in managed else None
 
-    details = sorted(authorization.role_detail_list, key=lambda role: role.arn)
+    details = sorted(roles.values(), key=lambda role: role.arn)
     return tuple(_role(detail, document, name) for detail in details)
+
+
+_POLICY_LISTS = ("RolePolicyList", "AttachedManagedPolicies")
 
 
 def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: str) -> Role:
     arn = parse(detail.arn)
     boundary_arn = detail.permissions_boundary.permissions_boundary_arn if detail.permissions_boundary else ""
     last_used = detail.role_last_used.last_used_date if detail.role_last_used else None
+    inline, attached = detail.role_policy_list, detail.attached_managed_policies
+    # AWS lists both, though they be empty: without one, the file does not say what the role may do.
+    unknown = [
+        key for key, rows in zip(_POLICY_LISTS, (inline, attached), strict=True) if rows is msgspec.UNSET
+    ]
     owner = f"{name}: role {escape_controls(detail.role_name)}"
     return Role(
         key=RoleKey(arn.account if arn else "", detail.role_id, detail.arn, detail.role_name),
         path=detail.path,
         create_date=sanitize(detail.create_date),
         policies=tuple(
-            _policy(inline.policy_document, inline.policy_name, owner) for inline in detail.role_policy_list
+            _policy(one.policy_document, one.policy_name, owner)
+            for one in ([] if isinstance(inline, msgspec.UnsetType) else inline)
         ),
-        attached=tuple(
-            AttachedPolicy(entry.policy_arn, document(entry.policy_arn))
-            for entry in detail.attached_managed_policies
+        attached=(
+            *(
+                AttachedPolicy(one.policy_arn, document(one.policy_arn))
+                for one in ([] if isinstance(attached, msgspec.UnsetType) else attached)
+            ),
+            *(AttachedPolicy(key, None) for key in unknown),
         ),
         boundary=document(boundary_arn),
         boundary_arn=boundary_arn,
@@ -254,7 +273,7 @@ def _instance_profiles(authorization: Authorization) -> dict[str, tuple[str, ...
 
 def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
     versions = [version for version in policy.policy_version_list if version.is_default_version]
-    if not versions or versions[0].document is None:
+    if len(versions) != 1 or versions[0].document is None:
         return None
     return _policy(
         versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {escape_controls(policy.arn)}"

@@ -27,19 +27,16 @@ from policygen.account.last_accessed import parse_report, tracked_actions
 from policygen.account.model import (
     Account,
     AttachedPolicy,
-    EventSourceMapping,
-    Function,
-    InvokeConfig,
     LastAccessed,
     Refusal,
     Role,
     Trail,
 )
 from policygen.account.organization import levels_of
+from policygen.account.snapshot_functions import function_of, invoke_config_of, mapping_of
 from policygen.account.snapshot_schema import (
     AccessReport,
     Authorization,
-    Destinations,
     Error,
     FunctionConfiguration,
     InvokeConfiguration,
@@ -49,7 +46,6 @@ from policygen.account.snapshot_schema import (
     Organization,
     RoleDetail,
     Snapshot,
-    SourceAccess,
     TrailEntry,
 )
 from policygen.errors import UsageError
@@ -117,19 +113,19 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         account_id=account,
         partition=partition,
         roles=_roles(authorization, name),
-        functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, _function, name),
+        functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, function_of, name),
         mappings=_convert_rows(
-            frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, _mapping, name
+            frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, mapping_of, name
         ),
         trails=_convert_rows(frame.trails, "$.trails", TrailEntry, _trail, name),
         regions=None if frame.regions is None else tuple(frame.regions),
         generated_at=sanitize(frame.generated_at),
         errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
         invoke_configs=_convert_rows(
-            frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, _invoke_config, name
+            frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, invoke_config_of, name
         ),
         versions=_convert_rows(
-            frame.function_versions, "$.function_versions", FunctionConfiguration, _function, name
+            frame.function_versions, "$.function_versions", FunctionConfiguration, function_of, name
         ),
         last_accessed=reports,
         tracked_actions=tracked_actions((reports or {}).values()),
@@ -296,61 +292,6 @@ def _trust(document: Json | str, owner: str) -> Json:
     except (msgspec.DecodeError, RecursionError) as error:
         problem = f"AssumeRolePolicyDocument is no JSON object: {error}"
         raise UsageError(f"{owner}: {problem}", _MAKE_ONE, code="PG-E213") from error
-
-
-def _function(wire: FunctionConfiguration, raw: Json) -> Function:
-    arn = parse(wire.function_arn)
-    log_group = wire.logging_config.log_group if wire.logging_config else None
-    return Function(
-        name=wire.function_name,
-        arn=wire.function_arn,
-        role_arn=wire.role,
-        region=arn.region if arn else "",
-        log_group=log_group or f"/aws/lambda/{wire.function_name}",
-        tracing=bool(wire.tracing_config and wire.tracing_config.mode == "Active"),
-        vpc=bool(wire.vpc_config and wire.vpc_config.subnet_ids),
-        kms_key=wire.kms_key or "",
-        dead_letter=(wire.dead_letter_config.target_arn if wire.dead_letter_config else None) or "",
-        raw=raw,
-        layers=tuple(layer.arn for layer in wire.layers or ()),
-        file_systems=tuple(entry.arn for entry in wire.file_system_configs or ()),
-        durable=wire.durable_config is not None,
-        durable_key=(wire.durable_config.kms_key if wire.durable_config else None) or "",
-    )
-
-
-def _mapping(wire: MappingConfiguration, raw: Json) -> EventSourceMapping:
-    kafka = wire.amazon_managed_kafka_event_source_config or wire.self_managed_kafka_event_source_config
-    registry = kafka.schema_registry_config if kafka else None
-    return EventSourceMapping(
-        uuid=wire.uuid,
-        source_arn=wire.event_source_arn or "",
-        function_arn=wire.function_arn,
-        raw=raw,
-        on_failure=_destinations(wire.destination_config)[1],
-        filter_key=wire.kms_key or "",
-        access=_access(wire.source_access_configurations),
-        topics=tuple(wire.topics or ()),
-        consumer_group=(kafka.consumer_group_id if kafka else None) or "",
-        registry=(registry.uri if registry else None) or "",
-        registry_access=_access(registry.access_configs if registry else None),
-        state=sanitize(wire.state or ""),
-    )
-
-
-def _invoke_config(wire: InvokeConfiguration, raw: Json) -> InvokeConfig:
-    return InvokeConfig(wire.function_arn, *_destinations(wire.destination_config), raw)
-
-
-def _destinations(wire: Destinations | None) -> tuple[str, str]:
-    """Return the destinations of successes and failures; "" for none."""
-    ends = (wire.on_success, wire.on_failure) if wire else (None, None)
-    success, failure = ((end.destination if end else None) or "" for end in ends)
-    return success, failure
-
-
-def _access(rows: list[SourceAccess] | None) -> tuple[tuple[str, str], ...]:
-    return tuple((row.type, row.uri) for row in rows or ())
 
 
 def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAccessed] | None:

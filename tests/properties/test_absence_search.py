@@ -163,7 +163,7 @@ FAULTS: Mapping[Plant, str] = {
     _what_comes_along_with_unseen_calls_goes: "383",
     _unread_regions_are_taken_for_quiet: "1504",
     _a_policy_that_does_not_fit_is_refused: "155",
-    _code_asks_only_for_what_its_calls_are_named_after: "717",
+    _code_asks_only_for_what_its_calls_are_named_after: "1700",
     _code_that_is_not_whole_decides: "222",
     _code_speaks_of_what_no_sdk_asks_for: "7",
 }

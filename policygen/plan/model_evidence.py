@@ -29,8 +29,6 @@ class Request(Seen, frozen=True, kw_only=True):
     rule: str | None = None
     why: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
-    in_traces: int = 0
-    """Calls that traces show; plans without traces lack it."""
 
 
 class PlanEvidence(Seen, frozen=True, kw_only=True, dict=True):

@@ -103,6 +103,8 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         },
         "needs": sorted(suggestion.needed),
         "decisions": _decisions(decided),
+        "unverified": _unverified(suggestion),
+        "boundary": _policy(suggestion.boundary) if suggestion.boundary else None,
         "losses": [
             {"action": one.action, "resource": one.resource, "statement": one.sid, "why": one.why}
             for one in suggestion.losses
@@ -148,6 +150,17 @@ def _keep(suggestion: Suggestion, keep: Keep) -> dict[str, Any]:
         "command": blind_spot.command if blind_spot else "",
         "note": keep.note,
         "visible": _visible(suggestion, keep),
+    }
+
+
+def _unverified(suggestion: Suggestion) -> dict[str, Any]:
+    choice = suggestion.unverified
+    return {
+        "mode": choice.mode,
+        "permissions": choice.permissions,
+        "dropped": [_keep(suggestion, keep) for keep in choice.dropped],
+        "policies": list(choice.policies),
+        "tried": sorted(choice.tried & {keep.grant.action for keep in (*suggestion.keeps, *choice.dropped)}),
     }
 
 

@@ -88,6 +88,21 @@ class PlanKeep(msgspec.Struct, frozen=True):
         return service_of(self.action)
 
 
+class PlanUnverified(msgspec.Struct, frozen=True):
+    """What a person chose to do with unverified permissions. Older plans have none: they are kept with the rest."""
+
+    mode: str = "keep"
+    """``keep``, ``drop`` or ``split``."""
+    permissions: int = 0
+    """Actions that were dropped, or that stand apart."""
+    dropped: tuple[PlanKeep, ...] = ()
+    """Permissions that the policies do not grant, though nothing says that they are unused."""
+    policies: tuple[str, ...] = ()
+    """Names of the policies that hold unverified permissions alone."""
+    tried: tuple[str, ...] = ()
+    """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
+
+
 class PlanCheck(msgspec.Struct, frozen=True):
     """One promise of the proof, and whether it holds."""
 
@@ -257,6 +272,9 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     needs: tuple[str, ...] | None = None
     """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
+    unverified: PlanUnverified = PlanUnverified()
+    boundary: Document | None = None
+    """The role's permissions boundary; None where it has none, or is not known. Older plans have none."""
     predecessors: tuple[PlanPredecessor, ...] = ()
     calendar: Calendar = Calendar()
     trust: Trust | None = None

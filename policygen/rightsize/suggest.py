@@ -23,6 +23,7 @@ from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.as_chosen import write_as_chosen
 from policygen.rightsize.assess.changes import Change, Kind, compare
 from policygen.rightsize.assess.proof import grants_beyond, prove
 from policygen.rightsize.assess.readiness import (
@@ -44,7 +45,13 @@ from policygen.rightsize.current_access import (
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
-from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
+from policygen.rightsize.errors import (
+    all_dropped,
+    all_missing,
+    all_unverified,
+    nothing_to_grant,
+    proof_failed,
+)
 from policygen.rightsize.generate.generalise import Written, generalise, open_names
 from policygen.rightsize.generate.intersect import (
     Intersection,
@@ -56,7 +63,7 @@ from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.keep.widen import besides_note
-from policygen.rightsize.propose import Demanded, Proposal, Today, propose
+from policygen.rightsize.propose import Demanded, Naming, Proposal, Today
 from policygen.rightsize.questions import questions_about
 from policygen.rightsize.report_use import report_gain, unread_use
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
@@ -118,17 +125,30 @@ def suggest(
     demanded = Demanded(
         list(observed.written), observed.grants, [one.action for one in usage.requests], demand.bounds
     )
-    names = options.name, f"{options.name}-{usage.role.name or usage.role.role_id}"
+    naming = Naming(options.name, f"{options.name}-{usage.role.name or usage.role.role_id}")
     today = Today(current_actions or {}, undropped(rules, current_actions or {}))
-    proposal, kept = propose(demanded, kept, today, names)
+    chosen = write_as_chosen(
+        demanded, kept, today, naming, options.unverified or decisions.unverified or "keep"
+    )
+    proposal, kept = chosen.proposal, chosen.kept
+    if not proposal.policies or not proposal.grants:
+        raise all_unverified(usage, chosen.choice.permissions)
     counts = {request: demand.requests[request].count for request in observed.written}
-    kept_grants = [keep.grant for keep in kept.keeps]
     tightness = tightness_of(
         (grant.action for grant in proposal.grants),
         (request.action for request in observed.written),
         ((keep.grant.action, keep.kind) for keep in kept.keeps),
     )
-    proof = prove(proposal.policies, counts, observed.written, kept_grants, tightness, current, demand.added)
+    proof = prove(
+        chosen.sufficient.policies,
+        counts,
+        observed.written,
+        chosen.keeps,
+        tightness,
+        current,
+        demand.added,
+        chosen.apart,
+    )
     if not proof.held:
         raise proof_failed(usage.role, proof)
     decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
@@ -149,7 +169,12 @@ def suggest(
         tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
-        notes=(*(current.notes if current else ()), *decided.notes, *filter(None, [besides_note(kept)])),
+        notes=(
+            *(current.notes if current else ()),
+            *decided.notes,
+            *filter(None, [chosen.choice.note, besides_note(kept)]),
+        ),
+        unverified=chosen.choice,
         boundary=current.boundary if current else None,
         questions=questions_about(
             kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}
@@ -370,4 +395,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
+        unverified_dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
     )

@@ -24,10 +24,11 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.effects import DecisionEffects
-from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.decisions.model import Decisions, Unverified
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.unverified import UnverifiedChoice
 from policygen.rightsize.questions import Question
 
 
@@ -47,6 +48,8 @@ class SuggestOptions:
     """What people decided to keep, to drop and to protect."""
     on: date | None = None
     """The date on which decisions expire or not; None for the last day of the window."""
+    unverified: Unverified | None = None
+    """What becomes of unverified permissions; None for what the decisions say, by default to keep them."""
 
 
 class InformationalRequest(NamedTuple):
@@ -105,6 +108,8 @@ class Suggestion:
     risks_removed: tuple[Risk, ...] = ()
     risks_left: tuple[Risk, ...] = ()
     """Named risks that the new policy still has."""
+    unverified: UnverifiedChoice = field(default_factory=UnverifiedChoice)
+    """What a person chose to do with unverified permissions, and what that did."""
     barred: Mapping[str, str] = field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name; it is not kept."""
 

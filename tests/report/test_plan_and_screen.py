@@ -75,6 +75,8 @@ LATER_FIELDS = {
     ("decisions", "reasons"),
     ("reading", "audit"),
     ("needs",),
+    ("unverified",),
+    ("boundary",),
     ("open_names",),
     ("tightness",),
     ("changes", 0, "decided_by"),

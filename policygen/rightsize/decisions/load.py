@@ -13,7 +13,15 @@ from typing import Any
 
 from policygen.errors import UsageError
 from policygen.iam import arn, reference
-from policygen.rightsize.decisions.model import FILE, DecisionRule, Decisions, Kind, Protection
+from policygen.rightsize.decisions.model import (
+    FILE,
+    UNVERIFIED,
+    DecisionRule,
+    Decisions,
+    Kind,
+    Protection,
+    Unverified,
+)
 from policygen.text import escape_controls
 
 FLAG_REASON = "asked for on the command line"
@@ -69,7 +77,7 @@ class _DecisionsReader:
         return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
 
     def decisions(self, table: Mapping[str, Any]) -> Decisions:
-        self.known(table, ("keep", "drop", "protect", "evidence"), "")
+        self.known(table, ("keep", "drop", "protect", "evidence", "unverified"), "")
         evidence = self.table(table.get("evidence", {}), "evidence")
         self.known(evidence, ("min_days", "quiet_days"), "evidence.")
         return Decisions(
@@ -79,7 +87,22 @@ class _DecisionsReader:
             ),
             min_days=self.number(evidence, "min_days", 1),
             quiet_days=self.number(evidence, "quiet_days", 0),
+            unverified=self.unverified(table),
         )
+
+    def unverified(self, table: Mapping[str, Any]) -> Unverified | None:
+        if "unverified" not in table:
+            return None
+        value = self.string(table, "unverified", "the file").lower()
+        found = next((one for one in UNVERIFIED if one == value), None)
+        if found is None:
+            raise UsageError(
+                f"{self.name}: unverified is {value[:40]!r}",
+                f"there are: {', '.join(UNVERIFIED)}",
+                _HELP,
+                code="PG-E362",
+            )
+        return found
 
     def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[DecisionRule]:
         return [

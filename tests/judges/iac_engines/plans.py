@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import policygen
 from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
+from policygen.plan.model import PlanUnverified
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
 from tests.support import ROOT
@@ -39,6 +40,7 @@ class Plan:
     policies: Sequence[Named]
     window: Window
     tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
+    unverified: PlanUnverified = field(default_factory=PlanUnverified)
 
     @property
     def documents(self) -> list[Document]:

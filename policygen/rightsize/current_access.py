@@ -20,6 +20,10 @@ _RESOURCE_POLICIES = frozenset(
 """Services whose resources have policies, which may have allowed a call instead of an identity policy (4.1.1)."""
 
 
+POLICIES_CHANGED = "the policies changed after the call"
+"""The cause where no resource policy may have allowed a call, and nothing of today forbids it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotCurrentlyAllowed:
     """An observed request that the current identity policies do not allow, and the likely cause."""
@@ -64,4 +68,4 @@ def _cause(request: AccessRequest, refused: Decision) -> str:
         return f"{refused.layer} of today forbids it: it changed after the call"
     if request.action.split(":", 1)[0] in _RESOURCE_POLICIES:
         return "a resource policy allows it, or the policies changed after the call"
-    return "the policies changed after the call"
+    return POLICIES_CHANGED

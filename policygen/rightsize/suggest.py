@@ -37,7 +37,11 @@ from policygen.rightsize.assess.readiness import (
 )
 from policygen.rightsize.assess.risk import Risk, compare_risks, risks
 from policygen.rightsize.assess.tightness import tightness_of
-from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_current_access
+from policygen.rightsize.current_access import (
+    POLICIES_CHANGED,
+    NotCurrentlyAllowed,
+    split_by_current_access,
+)
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
@@ -386,6 +390,7 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         suspects=sum(count for sign, count in odd if sign not in SHOWN_ONLY),
         unusual=sum(count for sign, count in odd if sign in SHOWN_ONLY),
         unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),
+        missing=sum(1 for one in suggestion.missing if one.cause == POLICIES_CHANGED),
         open_names=len(suggestion.open_names),
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),

@@ -43,6 +43,7 @@ _ANCHORS = {
     "unusual": "suspects",
     "unread-use": "blind",
     "no-report": "blind",
+    "missing": "missing",
     "unmapped": "unmapped",
     "still-learning": "learning",
     "few-active-days": "activity",

@@ -57,7 +57,7 @@ def _head(plan: Plan) -> str:
         marker("suggest", plan.role.account, plan.role.name),
         f"### policygen: {code(plan.role.name)} in {code(plan.role.account)}{answer}",
         "\n".join(f"- {prose(answer_of(one.verdict))}: {prose(one.sentence)}" for one in reasons),
-        f"How tight? **{prose(how_tight(plan))}**",
+        f"How tight? **{how_tight(plan)}**",
         "\n".join(
             f"- {'✔' if one.held else '✘'} **{prose(one.promise)}**: {prose(one.finding)}"
             for one in plan.proof[:SHOWN]

@@ -73,6 +73,8 @@ class OpenIssues:
     """Calls that do not look like the workload, and stay in the policy."""
     unread_use: int = 0
     """Permissions that the logs would show, and that IAM saw in use where they show nothing: a log is missing."""
+    missing: int = 0
+    """Requests seen in use that only policies which are not known can have allowed."""
     open_names: int = 0
     """Resource types whose names may be new next time."""
     unmapped: int = 0
@@ -300,6 +302,7 @@ _POINTS = {
     "suspects": ("suspects", "suspicious call", "left out of the policy"),
     "unusual": ("unusual", "call", "unlike those before, which stay in the policy"),
     "unread_use": ("unread-use", "permission", "that IAM saw in use, with no event: a log is missing"),
+    "missing": ("missing", "request", "seen in use that today's policies do not allow: are they all there?"),
     "open_names": ("open-names", "resource type", "whose names may be new next time"),
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),

@@ -12,12 +12,13 @@ import policygen
 from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.model import PlanUnverified
+from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
 from tests.support import ROOT
 
 HOME = "arn:aws:iam::111122223333:role/service-role/"
 SAMPLES = ("orders-api", f"{HOME}stock-sync", "report-monthly", "image-resizer", "deploy-ci", "bastion")
-"""The sample roles for which a policy is suggested; that of deploy-ci is split."""
+"""The sample roles for which a policy is suggested."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Plan:
     role: Role
     policies: Sequence[Named]
     window: Window
+    tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
 
     @property
@@ -55,7 +57,17 @@ def plan(*documents: Document, role: str = "orders-api", names: Sequence[str] = 
 def sample(role: str) -> Plan:
     made = policygen.suggest(role, ROOT / "samples/trail", snapshot=ROOT / "samples/account.json")
     policies = [Named(policy.name, policy.to_dict()) for policy in made.policies]
-    return Plan(Role(made.role.name, made.role.account, made.role.arn), policies, made.usage.window)
+    return Plan(
+        Role(made.role.name, made.role.account, made.role.arn), policies, made.usage.window, made.tightness
+    )
+
+
+def halves(made: Plan) -> Plan:
+    """The same statements in two policies, as where one would be too large."""
+    (document,) = made.documents
+    statements = document["Statement"]
+    middle = len(statements) // 2
+    return plan(*({**document, "Statement": part} for part in (statements[:middle], statements[middle:])))
 
 
 def of(values: Sequence[str] = (), keys: Sequence[str] = ()) -> Document:

@@ -328,7 +328,7 @@ def _whys(group: _Group) -> list[str]:
     for keep in group.keeps:
         times[keep.why] = times.get(keep.why, 0) + 1
     ordered = sorted(times, key=lambda why: (-times[why], why))
-    return ordered[:2] + ([f"{len(ordered) - 2} more reasons"] if len(ordered) > 2 else [])
+    return ordered[:2] + ([pluralize(len(ordered) - 2, "more reason")] if len(ordered) > 2 else [])
 
 
 def _called(group: _Group) -> list[str]:
@@ -363,7 +363,7 @@ def _answer(group: _Group, role: str) -> tuple[str, str]:
         return remedies[0] if len(remedies) == 1 and its == "its" else clause, command
     if answer == "used":
         return "keep it, or name its resources by hand", ""
-    return _PERSON, ""
+    return _PERSON, f"policygen probation {role}"
 
 
 def _doctor(role: str) -> str:

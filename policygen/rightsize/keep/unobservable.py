@@ -6,12 +6,12 @@ of a role is in `platform`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from policygen.catalog.action_events import event_names
+from policygen.catalog.tag_members import makes_something
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
@@ -75,13 +75,15 @@ class _KeepBuilder:
         self._removed: dict[str, Removal] = {}
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
+        self._attempted: set[str] = set()
+        self._tried: set[str] = set()
         self._facts = facts
         self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
         self._places: dict[int, list[Place]] = {}
         hidden = hidden_pass_role()
         self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
-        self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
+        self._creating = {service_of(r.action) for r in used if makes_something(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._carriers: dict[tuple[str, str], str] = {}
         """(service, event) -> an action that may have been used, unseen, by such a call."""
@@ -94,7 +96,14 @@ class _KeepBuilder:
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
-        return KeepResult(tuple(self._keeps), self._removed, self._outside, self._reports)
+        return KeepResult(
+            tuple(self._keeps),
+            self._removed,
+            self._outside,
+            self._reports,
+            attempted=frozenset(self._attempted),
+            tried=frozenset(self._tried),
+        )
 
     def add(self, action: str, statements: Sequence[Statement]) -> None:
         """Decide about one action and the statements that grant it."""
@@ -130,6 +139,10 @@ class _KeepBuilder:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
+        if report and report.kind in _USED:
+            self._tried.add(action)
+            if report.level == "action":
+                self._attempted.add(action)
 
     # --- What witnesses know ---
 
@@ -289,6 +302,3 @@ _MAY_BE_CALLED = frozenset(
     }
 )  # fmt: skip
 """Blind spots of actions that a call asks for, and not of those that are only checked along with others."""
-
-
-_CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

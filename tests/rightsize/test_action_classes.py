@@ -117,10 +117,11 @@ PIECES = {
     "people work in notebooks": ("glue:StartNotebook", [GLUE], [], [], ""),
     "a notebook is not the page of Spark's stages": ("glue:GetStages", [GLUE], [], [], "console"),
     "no studio has the pages of bills": ("ce:CreateReport", [STUDIO], [], [], "console"),
-    "people work in studios": ("sqlworkbench:GetTab", [STUDIO], [], [], ""),
+    "people work in studios": ("sqlworkbench:PutTab", [STUDIO], [], [], ""),
     "people write to the role in chats": ("ce:CreateReport", [{"Service": "chatbot.amazonaws.com"}], [], [], ""),
     "a browser shows that people sign in": ("ce:CreateReport", [LAMBDA], [], [IN_BROWSER], ""),
     "a record says that a session is of the console": ("ce:CreateReport", [LAMBDA], [], [SIGNED_IN], ""),
+    "what IAM does not know is of no class": ("sqlworkbench:FlyTab", [LAMBDA], [], [], ""),
     "nothing is known of who may assume it": ("ce:CreateReport", [], [], [], ""),
 }  # fmt: skip
 

@@ -76,15 +76,17 @@ def _table() -> tuple[Mapping[str, ActionClass], Mapping[str, ActionClass]]:
 def class_of(action: str) -> ActionClass | None:
     """Return what asks for an action; None where operations do, or where it is not known.
 
-    A row for a whole service holds for the actions that IAM knows and no operation asks for: what AWS adds to it may be
-    of another kind.
+    A row for a whole service holds for the actions that IAM knows, and of the console's for those that no operation
+    asks for: what AWS adds to it may be of another kind.
     """
     single, whole = _table()
     folded = action.lower()
     if folded in single:
         return single[folded]
     found = whole.get(folded.partition(":")[0])
-    return None if found is None or reference.action(action) is None or event_names(action) else found
+    if found is None or reference.action(action) is None:
+        return None
+    return None if found.name == "console" and event_names(action) else found
 
 
 @lru_cache(maxsize=1024)

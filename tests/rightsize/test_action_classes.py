@@ -96,6 +96,7 @@ PIECES = {
         [{"source": "states", "name": "TestState", "params": {}, "time": "2026-11-20T09:00:00Z"}], ""),
     "no machine, no agent": ("ec2messages:SendReply", [LAMBDA], [], [], "agent"),
     "an instance may run the agent": ("ec2messages:SendReply", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
+    "no machine, no channel of the agent": ("ssmmessages:OpenDataChannel", [LAMBDA], [], [], "agent"),
     "a task may run the agent": ("ec2messages:GetMessages", [{"Service": "ecs-tasks.amazonaws.com"}], [], [], ""),
     "another account may run the agent": (
         "ec2messages:SendReply", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),

@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from policygen.catalog.action_events import event_names
 from policygen.iam import reference
 
 ClassName = Literal["retired", "service-role", "agent", "asked-with", "console"]
@@ -71,11 +72,21 @@ def _table() -> tuple[Mapping[str, ActionClass], Mapping[str, ActionClass]]:
     return single, whole
 
 
+@lru_cache(maxsize=65536)
 def class_of(action: str) -> ActionClass | None:
-    """Return what asks for an action; None where operations do, or where it is not known."""
+    """Return what asks for an action; None where operations do, or where it is not known.
+
+    A row for a whole service holds for the actions that IAM knows, and of the console's for those that no operation
+    asks for: what AWS adds to it may be of another kind.
+    """
     single, whole = _table()
     folded = action.lower()
-    return single.get(folded) or whole.get(folded.partition(":")[0])
+    if folded in single:
+        return single[folded]
+    found = whole.get(folded.partition(":")[0])
+    if found is None or reference.action(action) is None:
+        return None
+    return None if found.name == "console" and event_names(action) else found
 
 
 @lru_cache(maxsize=1024)

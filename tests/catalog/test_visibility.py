@@ -17,7 +17,7 @@ from policygen.catalog.build.completeness import OperationRow
 from policygen.catalog.rules import all_rules
 from policygen.catalog.visibility import (
     event_arns,
-    tracked_actions,
+    listed_actions,
     visibility_of,
     visibility_table,
     visibility_with,
@@ -116,11 +116,11 @@ def test_the_list_of_events_is_that_of_the_locked_answers() -> None:
 
 
 def tracked(kind: str) -> list[str]:
-    return [f"{prefix}:{name}" for prefix, names in tracked_actions()[kind].items() for name in names.split()]
+    return [f"{prefix}:{name}" for prefix, names in listed_actions()[kind].items() for name in names.split()]
 
 
 def test_the_list_of_tracked_actions_names_its_source_and_actions_that_exist() -> None:
-    assert tracked_actions()["source"].startswith("https://docs.aws.amazon.com/IAM/")
+    assert listed_actions()["source"].startswith("https://docs.aws.amazon.com/IAM/")
     names = [*tracked("actions"), *tracked("doubtful")]
     assert (len(names) > 900, len(set(names)) == len(names)) == (True, True)
     assert [name for name in names if reference.action(name) is None] == []
@@ -129,7 +129,7 @@ def test_the_list_of_tracked_actions_names_its_source_and_actions_that_exist() -
 def test_an_action_that_iam_tracks_is_a_management_event_where_nothing_else_is_known() -> None:
     assert {visibility_of(name).kind for name in tracked("actions")} == {"management"}
     found = visibility_of("redshift:ModifyCluster")
-    assert (found.kind, found.reference) == ("management", tracked_actions()["source"])
+    assert (found.kind, found.reference) == ("management", listed_actions()["source"])
     # In the same service, not on the list: by its verb it may be a data event.
     assert visibility_of("redshift:ExecuteQuery").kind == "unknown"
 

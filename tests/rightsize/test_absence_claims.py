@@ -182,3 +182,32 @@ def test_an_agent_that_names_a_service_is_believed_only_without_an_address() -> 
 )
 def test_iam_counts_calls_of_aws_and_not_those_to_what_an_account_runs(action: str, counted: bool) -> None:
     assert is_counted(action) is counted
+
+
+def test_what_a_report_lists_without_a_time_was_not_used_unless_it_was_a_management_event_once(
+    tmp_path: Path,
+) -> None:
+    attempt, listed = "2026-11-20T09:00:00Z", {"GetObjectAcl": None}
+    told = {"s3": [attempt, listed], "cloudwatch": [attempt, {"GetMetricStatistics": None}]}
+    watched = ["s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "cloudwatch:GetMetricStatistics"]
+    policy = {
+        "Statement": [{"Effect": "Allow", "Action": [*watched, "ec2:DescribeInstances"], "Resource": "*"}]
+    }
+    trail = TRAIL | {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
+    made = snapshot(
+        {"policies": [policy], "trails": [trail], "last_accessed": told, "trust": ["ec2.amazonaws.com"]}
+    )
+    for report in made["last_accessed"].values():
+        report.update(dict.fromkeys(("JobCreationDate", "JobCompletionDate"), "2026-11-24T20:00:00Z"))
+    event = {
+        "source": "ec2",
+        "name": "DescribeInstances",
+        "reads": True,
+        "on": ["2026-10-26", "2026-11-24", 1],
+    }
+    logs = [write_logs(tmp_path, [event])]
+    found = analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
+    assert kept(found) == {"s3:GetObject", "s3:GetObjectTagging", "cloudwatch:GetMetricStatistics"}
+    gone = next(one.decided_by for one in found.changes if one.action == "s3:GetObjectAcl")
+    assert gone is not None
+    assert (gone.rule, gone.confidence) == ("last-accessed", "medium")

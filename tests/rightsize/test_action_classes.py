@@ -96,6 +96,7 @@ PIECES = {
         [{"source": "states", "name": "TestState", "params": {}, "time": "2026-11-20T09:00:00Z"}], ""),
     "no machine, no agent": ("ec2messages:SendReply", [LAMBDA], [], [], "agent"),
     "an instance may run the agent": ("ec2messages:SendReply", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
+    "no machine, no channel of the agent": ("ssmmessages:OpenDataChannel", [LAMBDA], [], [], "agent"),
     "a task may run the agent": ("ec2messages:GetMessages", [{"Service": "ecs-tasks.amazonaws.com"}], [], [], ""),
     "another account may run the agent": (
         "ec2messages:SendReply", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
@@ -117,10 +118,11 @@ PIECES = {
     "people work in notebooks": ("glue:StartNotebook", [GLUE], [], [], ""),
     "a notebook is not the page of Spark's stages": ("glue:GetStages", [GLUE], [], [], "console"),
     "no studio has the pages of bills": ("ce:CreateReport", [STUDIO], [], [], "console"),
-    "people work in studios": ("sqlworkbench:GetTab", [STUDIO], [], [], ""),
+    "people work in studios": ("sqlworkbench:PutTab", [STUDIO], [], [], ""),
     "people write to the role in chats": ("ce:CreateReport", [{"Service": "chatbot.amazonaws.com"}], [], [], ""),
     "a browser shows that people sign in": ("ce:CreateReport", [LAMBDA], [], [IN_BROWSER], ""),
     "a record says that a session is of the console": ("ce:CreateReport", [LAMBDA], [], [SIGNED_IN], ""),
+    "what IAM does not know is of no class": ("sqlworkbench:FlyTab", [LAMBDA], [], [], ""),
     "nothing is known of who may assume it": ("ce:CreateReport", [], [], [], ""),
 }  # fmt: skip
 

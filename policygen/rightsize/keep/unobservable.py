@@ -255,8 +255,9 @@ class _KeepBuilder:
         """Return the removal of what IAM saw no attempt at: less sure where it does not look and others work."""
         elsewhere = self._last_accessed.ruled_out(action, resource) if self._last_accessed else ""
         if not elsewhere:
-            # Without an operation, only the kind of the request tells that IAM counts it.
-            sure: Confidence = "high" if event_names(action) else "medium"
+            # Without an operation, and of data events, it is less sure that IAM counts it.
+            told = event_names(action) and (report.level == "service" or visibility_of(action).kind != "data")
+            sure: Confidence = "high" if told else "medium"
             return Removal(report.why, "last-accessed", LAST_ACCESSED, sure)
         why = f"{report.why}; it does not track {elsewhere}, where others work and nothing tells of this role"
         return Removal(why, "last-accessed", LAST_ACCESSED, "medium")

@@ -197,3 +197,35 @@ def test_another_accounts_broker_may_be_public(tmp_path: Path) -> None:
     foreign = "arn:aws:kafka:us-east-1:999900001111:*"
     given: dict[str, Any] = {"trust": LAMBDA, "functions": [function()], "resources": resources(BROKER)}
     assert gone(suggested(tmp_path, resource=foreign, **given)) is None
+
+
+# --- What there is ---------------------------------------------------------------------------------
+
+
+def resources_of(made: Suggestion, action: str) -> set[str]:
+    return {keep.grant.resource for keep in made.keeps if keep.grant.action == action}
+
+
+def test_where_all_is_known_a_permission_stays_on_what_exists(tmp_path: Path) -> None:
+    made = suggested(tmp_path, CONNECT, "kafka-cluster:ReadData", resources=resources(BROKER))
+    assert resources_of(made, CONNECT) == {BROKER["arn"]}
+    topics = f"arn:aws:kafka:us-east-1:{ACCOUNT}:topic/orders/1/*"
+    assert resources_of(made, "kafka-cluster:ReadData") == {topics}
+    assert {keep.note for keep in made.keeps if keep.grant.action == CONNECT} != {""}
+
+
+@pytest.mark.parametrize(
+    ("told", "events"),
+    [
+        (resources(BROKER, complete=["AWS::MSK::Cluster"]), (USED,)),
+        (resources(BROKER), (USED, MADE)),
+        (resources(*(BROKER | {"arn": f"{BROKER['arn']}{number}"} for number in range(6))), (USED,)),
+        (resources(BROKER | {"arn": "orders"}), (USED,)),
+    ],
+    ids=["another type may exist", "somebody made another", "there are many", "its name is no ARN"],
+)
+def test_a_permission_stays_on_everything_where_more_may_exist(
+    told: Any, events: Any, tmp_path: Path
+) -> None:
+    made = suggested(tmp_path, resources=told, events=events)
+    assert resources_of(made, CONNECT) == {"*"}

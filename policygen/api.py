@@ -19,6 +19,7 @@ from policygen.logs.reader import ReadOptions, read_source
 from policygen.logs.registry import open_source
 from policygen.logs.traces.read import read_traces
 from policygen.rightsize.analysis import analyse
+from policygen.rightsize.decisions.model import Unverified
 from policygen.rightsize.generate.generalise import Mode
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
@@ -37,6 +38,7 @@ def suggest_role(
     accepted: Collection[AnomalyRule] = (),
     traces: str | Path | Sequence[str | Path] = (),
     code: str | Path | Sequence[str | Path] = (),
+    unverified: Unverified | None = None,
     executor: Executor | None = None,
 ) -> Suggestion:
     """Suggest the smallest policy for one role, as the command line does.
@@ -55,6 +57,8 @@ def suggest_role(
             `policygen.evidence.anomalies.ANOMALY_RULES`.
         traces: files or folders of traces, or several; ``ROLE=PATH`` for those that do not say whose they are.
         code: files or folders of what the functions' code calls, or several; it needs a snapshot.
+        unverified: what becomes of permissions whose use the logs cannot show: ``keep`` (as by default), ``drop``, or
+            ``split``, which writes them as policies of their own.
         executor: where to read large logs, in processes or on a cluster; None for this process.
 
     Raises:
@@ -73,7 +77,9 @@ def suggest_role(
             accepted=accepted,
             traces=read_traces([str(one) for one in _paths(traces)]) if traces else None,
         ),
-        suggest=SuggestOptions(add_observed=add_observed, resources=resources, opened=opened),
+        suggest=SuggestOptions(
+            add_observed=add_observed, resources=resources, opened=opened, unverified=unverified
+        ),
         account=account,
         read=_read_options(executor),
         to_edit=True,

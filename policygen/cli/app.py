@@ -43,6 +43,7 @@ COMMANDS = (
     "batch",
     "report",
     "explain",
+    "probation",
     "check",
     "diff",
     "doctor",

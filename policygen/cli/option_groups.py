@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from policygen.evidence.anomalies import AnomalyRule
     from policygen.evidence.observe import ObserveOptions
     from policygen.logs.traces.read import Traces
-    from policygen.rightsize.decisions.model import Decisions
+    from policygen.rightsize.decisions.model import Decisions, Unverified
     from policygen.rightsize.generate.generalise import Mode
     from policygen.rightsize.suggestion import SuggestOptions
 
@@ -251,14 +251,23 @@ class GrantInput:
         str,
         typer.Option("--resources", help="How names are written: exact, pattern (declared rules), type."),
     ] = "pattern"
+    unverified: Annotated[
+        str,
+        typer.Option(
+            "--unverified",
+            help="What the logs cannot show: keep, drop, or split into a policy of its own.",
+            show_default="keep, or as policygen.toml says",
+        ),
+    ] = ""
 
     def suggest(self, decisions: Decisions, on: date, opened: Collection[str] = ()) -> SuggestOptions:
         """Return how to write the policy; arguments as `SuggestOptions` has them.
 
         Raises:
-            UsageError: PG-E215, there is no such way to write names.
+            UsageError: PG-E215, there is no such way to write names, or to treat what is unverified.
         """
         from policygen.errors import UsageError
+        from policygen.rightsize.decisions.model import UNVERIFIED
         from policygen.rightsize.suggestion import SuggestOptions
         from policygen.text import escape_controls
 
@@ -268,12 +277,19 @@ class GrantInput:
                 "there are: exact, pattern, type",
                 code="PG-E215",
             )
+        if self.unverified not in ("", *UNVERIFIED):
+            raise UsageError(
+                f"--unverified is {escape_controls(self.unverified)[:40]!r}",
+                f"there are: {', '.join(UNVERIFIED)}",
+                code="PG-E215",
+            )
         return SuggestOptions(
             add_observed=self.add_observed,
             resources=cast("Mode", self.resources),
             opened=opened,
             decisions=decisions,
             on=on,
+            unverified=cast("Unverified", self.unverified) if self.unverified else None,
         )
 
 

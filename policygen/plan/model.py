@@ -23,6 +23,7 @@ from policygen.plan.model_evidence import (
     Seen,
 )
 from policygen.rightsize.assess.risk import Family
+from policygen.rightsize.assess.tightness import Tightness, tightness_of
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     resource: str
     kind: str
     why: str
+    not_resource: tuple[str, ...] = ()
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -86,6 +88,21 @@ class PlanKeep(msgspec.Struct, frozen=True):
         return service_of(self.action)
 
 
+class PlanUnverified(msgspec.Struct, frozen=True):
+    """What a person chose to do with unverified permissions. Older plans have none: they are kept with the rest."""
+
+    mode: str = "keep"
+    """``keep``, ``drop`` or ``split``."""
+    permissions: int = 0
+    """Actions that were dropped, or that stand apart."""
+    dropped: tuple[PlanKeep, ...] = ()
+    """Permissions that the policies do not grant, though nothing says that they are unused."""
+    policies: tuple[str, ...] = ()
+    """Names of the policies that hold unverified permissions alone."""
+    tried: tuple[str, ...] = ()
+    """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
+
+
 class PlanCheck(msgspec.Struct, frozen=True):
     """One promise of the proof, and whether it holds."""
 
@@ -96,7 +113,7 @@ class PlanCheck(msgspec.Struct, frozen=True):
 
 
 class PlanReason(msgspec.Struct, frozen=True):
-    """One reason for the verdict."""
+    """One reason for the answer to "Safe to apply?"."""
 
     id: str
     verdict: str
@@ -112,7 +129,7 @@ class PlanSchedule(msgspec.Struct, frozen=True):
 
 
 class PlanReadiness(msgspec.Struct, frozen=True):
-    """How much the evidence is worth, with a verdict."""
+    """How much the evidence is worth, and whether the policy is safe to apply."""
 
     verdict: str
     reasons: tuple[PlanReason, ...]
@@ -144,18 +161,27 @@ class Risks(msgspec.Struct, frozen=True):
 
 
 class PlanQuestion(msgspec.Struct, frozen=True):
+    """A question about unverified permissions: what it asks, and what answers it."""
+
+    topics: tuple[str, ...]
+    asks: str
+    why: str
+    actions: tuple[str, ...]
+    riskiest: tuple[str, ...] = ()
+    answer: str = ""
+    command: str = ""
+    keep: str = ""
+    drop: str = ""
+    drop_patterns: tuple[str, ...] = ()
+    """The patterns of actions that drop what the question is about, and nothing that is needed."""
+
+
+class PlanOpenNames(msgspec.Struct, frozen=True):
     """A resource type for which new names may appear next time."""
 
     type: str
     names: int
     reason: str
-
-
-class PlanLastAccessed(msgspec.Struct, frozen=True):
-    """What IAM's last-accessed report says of an action."""
-
-    action: str
-    says: str
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
@@ -238,13 +264,17 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     coverage: PlanCoverage
     notes: tuple[str, ...] = ()
     questions: tuple[PlanQuestion, ...] = ()
-    seasonal: tuple[PlanLastAccessed, ...] = ()
+    """The unverified permissions as questions, the riskiest first. Older plans have none."""
+    open_names: tuple[PlanOpenNames, ...] = ()
     asides: tuple[PlanInformationalRequest, ...] = ()
     losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()
     needs: tuple[str, ...] | None = None
     """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
+    unverified: PlanUnverified = PlanUnverified()
+    boundary: Document | None = None
+    """The role's permissions boundary; None where it has none, or is not known. Older plans have none."""
     predecessors: tuple[PlanPredecessor, ...] = ()
     calendar: Calendar = Calendar()
     trust: Trust | None = None
@@ -255,7 +285,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
 
     @property
     def verdict(self) -> str:
-        """``ready``, ``review`` or ``wait``."""
+        """Whether it is safe to apply: ``ready`` for yes, ``review`` for look first, ``wait`` for not yet."""
         return self.strength.verdict if self.strength else ""
 
     @property
@@ -272,6 +302,15 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
         return None if self.today is None else sum([1 for change in self.changes if change.now])
+
+    @cached_property
+    def tightness(self) -> Tightness:
+        """The actions of the proposal, by what speaks for them."""
+        return tightness_of(
+            (grant.action for grant in self.grants),
+            (one.action for one in self.evidence.granted),
+            ((keep.action, keep.kind) for keep in self.keeps),
+        )
 
     @cached_property
     def actions_proposed(self) -> int:

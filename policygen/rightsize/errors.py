@@ -39,6 +39,16 @@ def nothing_to_grant(usage: Usage) -> NothingFoundError:
     )
 
 
+def all_unverified(usage: Usage, number: int) -> NothingFoundError:
+    """Return the error for a role of which a person chose to drop all that could be granted."""
+    return NothingFoundError(
+        f"nothing to grant: the logs cannot show any of the {pluralize(number, 'permission')} that may stay of "
+        f"{usage.role.name}, and what is unverified is dropped",
+        "--unverified keep grants them, --unverified split writes them as a policy of its own",
+        code="PG-E303",
+    )
+
+
 def all_missing(usage: Usage, missing: Sequence[NotCurrentlyAllowed]) -> NothingFoundError:
     """Return the error for a role whose current policies allow none of its observed calls."""
     first = missing[0] if missing else None

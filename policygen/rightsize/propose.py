@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from math import ceil
 from typing import NamedTuple
 
 from policygen.errors import GateError
 from policygen.iam.document import Policy, Statement, allow_statements, deny_statements
-from policygen.iam.grants import Grant, cover_matrix, maximal, minimal_cover
+from policygen.iam.grants import Grant, GrantIndex, cover_matrix, maximal, minimal_cover
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.assess.proof import redundant_grants
 from policygen.rightsize.generate.intersect import NarrowedGrant, trim_denies
@@ -23,7 +24,8 @@ from policygen.rightsize.generate.pack import (
     statements_of,
 )
 from policygen.rightsize.generate.wildcards import Patterns, Spares
-from policygen.rightsize.keep.model import KeepResult
+from policygen.rightsize.keep.model import Keep, KeepResult
+from policygen.rightsize.keep.unverified import Parted
 from policygen.rightsize.keep.widen import barred_actions, crowded_statements, keep_besides, whole
 
 _PRICES = (64, 16, 4, 1, 0)
@@ -42,6 +44,9 @@ class Proposal(NamedTuple):
     """Denies that had to be shortened."""
 
 
+_NOTHING = Proposal((), {}, ())
+
+
 class Demanded(NamedTuple):
     """What the documents must allow, and stay inside of."""
 
@@ -53,6 +58,25 @@ class Demanded(NamedTuple):
     """Actions of all observed requests, about which a Deny may be."""
     bounds: Sequence[Policy] | None
     """The current identity policies; None where they are not known."""
+    with_denies: bool = True
+    """Whether the documents carry the current Denies over."""
+
+
+class Naming(NamedTuple):
+    """What the documents are called, and how many there may be."""
+
+    inline: str
+    """The name of one inline policy."""
+    managed: str
+    """The name of managed policies, to which their number is added where there are several."""
+    may_be_inline: bool = True
+    most: int | None = None
+    """Managed policies that there may be; None for IAM's default quota."""
+
+    @property
+    def limit(self) -> int:
+        """Characters of one document."""
+        return INLINE_LIMIT if self.may_be_inline else MANAGED_LIMIT
 
 
 class Today(NamedTuple):
@@ -65,7 +89,7 @@ class Today(NamedTuple):
 
 
 def propose(
-    demanded: Demanded, kept: KeepResult, today: Today, names: tuple[str, str]
+    demanded: Demanded, kept: KeepResult, today: Today, naming: Naming
 ) -> tuple[Proposal, KeepResult]:
     """Write the documents; where they do not fit into IAM's quotas, keep more than is asked for until they do.
 
@@ -73,7 +97,7 @@ def propose(
         demanded: what was observed.
         kept: what is kept without evidence.
         today: what the current policies grant.
-        names: of one inline policy, and of several managed ones.
+        naming: what the documents are called.
 
     Returns:
         The documents, and the keeps that they hold.
@@ -84,10 +108,58 @@ def propose(
     refused: GateError | None = None
     for wider in wider_keeps(demanded, kept, today):
         try:
-            return _proposal(demanded, wider, names), wider
+            return _proposal(demanded, wider, naming), wider
         except GateError as error:
             refused = refused or error
     raise refused or GateError("no policy", code="PG-E402")
+
+
+class ProposalInParts(NamedTuple):
+    """Policies for what is needed, and policies of their own for what is unverified."""
+
+    needed: Proposal
+    """It holds no unverified permission, but for those without which it does not fit."""
+    needed_keeps: KeepResult
+    unverified: Proposal
+    unverified_keeps: tuple[Keep, ...]
+
+    @property
+    def kept(self) -> KeepResult:
+        """What both hold without evidence."""
+        keeps = {keep.grant: keep for keep in (*self.unverified_keeps, *self.needed_keeps.keeps)}
+        return replace(self.needed_keeps, keeps=tuple(keeps[grant] for grant in sorted(keeps)))
+
+
+def propose_in_parts(demanded: Demanded, parted: Parted, today: Today, naming: Naming) -> ProposalInParts:
+    """Write what is needed and what is unverified as documents apart, all of them managed policies.
+
+    The first ones suffice for all that is needed, so that the others can be detached.
+
+    Args:
+        demanded: what was observed.
+        parted: what is kept without evidence, parted by whether it is unverified.
+        today: what the current policies grant.
+        naming: what the documents are called; those of the unverified part get a word more.
+
+    Raises:
+        GateError: PG-E402, they do not fit into IAM's quotas.
+    """
+    needed, kept = _NOTHING, parted.kept
+    if demanded.observed or kept.keeps:
+        needed, kept = propose(demanded, kept, today, naming._replace(may_be_inline=False))
+    held = GrantIndex([*demanded.observed, *(keep.grant for keep in kept.keeps)])
+    rest = tuple(keep for keep in parted.unverified if not any(held.containing(keep.grant)))
+    if not rest:
+        return ProposalInParts(needed, kept, _NOTHING, ())
+    apart = Naming(
+        f"{naming.inline}-unverified",
+        f"{naming.managed}-unverified",
+        may_be_inline=False,
+        most=MANAGED_COUNT - len(needed.policies),
+    )
+    alone = Demanded((), (), demanded.seen_actions, demanded.bounds, with_denies=not needed.policies)
+    unverified, wider = propose(alone, replace(kept, keeps=rest), today, apart)
+    return ProposalInParts(needed, kept, unverified, wider.keeps)
 
 
 def wider_keeps(demanded: Demanded, kept: KeepResult, today: Today) -> Iterator[KeepResult]:
@@ -118,18 +190,30 @@ def _patterns(demanded: Demanded, kept: KeepResult, grants: Sequence[Grant] | No
     return Patterns(every, kept_grants, allow_statements(demanded.bounds or ()))
 
 
-def _proposal(demanded: Demanded, kept: KeepResult, names: tuple[str, str]) -> Proposal:
+def _proposal(demanded: Demanded, kept: KeepResult, naming: Naming) -> Proposal:
     kept_grants = [keep.grant for keep in kept.keeps]
     matrix = cover_matrix(maximal([*demanded.observed, *kept_grants]), demanded.requests)
     grants = minimal_cover(matrix, kept_grants)
     actions = (*(grant.action for grant in grants), *demanded.seen_actions)
-    denies, shortened = trim_denies(deny_statements(demanded.bounds or ()), actions)
+    bounds = demanded.bounds if demanded.with_denies else None
+    denies, shortened = trim_denies(deny_statements(bounds or ()), actions)
     statements = name_statements([*statements_of(grants), *denies])
-    if demanded.bounds is None or Policy(tuple(statements)).size <= INLINE_LIMIT:
-        policies = pack(statements, *names)
+    if demanded.bounds is None or Policy(tuple(statements)).size <= naming.limit:
+        policies = _packed(statements, naming)
     else:
-        policies = _shortest(demanded, kept, grants, denies, names)
+        policies = _shortest(demanded, kept, grants, denies, naming)
     return Proposal(policies, {grant: tuple(matrix.requests_by_grant[grant]) for grant in grants}, shortened)
+
+
+def _packed(statements: Sequence[Statement], naming: Naming, *, with_sids: bool = True) -> tuple[Policy, ...]:
+    return pack(
+        statements,
+        naming.inline,
+        naming.managed,
+        with_sids=with_sids,
+        inline=naming.may_be_inline,
+        most=naming.most,
+    )
 
 
 def _shortest(
@@ -137,7 +221,7 @@ def _shortest(
     kept: KeepResult,
     grants: Sequence[Grant],
     denies: Sequence[Statement],
-    names: tuple[str, str],
+    naming: Naming,
 ) -> tuple[Policy, ...]:
     """Write the documents by the current policies' patterns: the most readable of one policy, else the fewest."""
     patterns = _patterns(demanded, kept, grants)
@@ -156,7 +240,8 @@ def _shortest(
         for statements in (statements_of(left), statements_by_resource(left)):
             for with_sids in (True, False):
                 try:
-                    found.append(pack(name_statements([*statements, *denies]), *names, with_sids=with_sids))
+                    named = name_statements([*statements, *denies])
+                    found.append(_packed(named, naming, with_sids=with_sids))
                 except GateError as error:
                     refused.append(error)
                     continue

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.catalog.sent_keys import sent_conditions
-from policygen.evidence.anomalies import SplitCalls
+from policygen.evidence.anomalies import SHOWN_ONLY, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.role_report import recent_attempts
+from policygen.evidence.coverage.role_report import attempts, recent_attempts, unread_regions
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
@@ -23,6 +23,7 @@ from policygen.iam.document import Policy, Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
+from policygen.rightsize.as_chosen import write_as_chosen
 from policygen.rightsize.assess.changes import Change, Kind, compare
 from policygen.rightsize.assess.proof import grants_beyond, prove
 from policygen.rightsize.assess.readiness import (
@@ -40,7 +41,13 @@ from policygen.rightsize.current_access import NotCurrentlyAllowed, split_by_cur
 from policygen.rightsize.decisions.apply import Dropped, drop_observed, undropped
 from policygen.rightsize.decisions.effects import DecisionEffects, decision_effects
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
-from policygen.rightsize.errors import all_dropped, all_missing, nothing_to_grant, proof_failed
+from policygen.rightsize.errors import (
+    all_dropped,
+    all_missing,
+    all_unverified,
+    nothing_to_grant,
+    proof_failed,
+)
 from policygen.rightsize.generate.generalise import Written, generalise, open_names
 from policygen.rightsize.generate.intersect import (
     Intersection,
@@ -52,7 +59,9 @@ from policygen.rightsize.generate.pack import statements_of
 from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.keep.widen import besides_note
-from policygen.rightsize.propose import Demanded, Proposal, Today, propose
+from policygen.rightsize.propose import Demanded, Naming, Proposal, Today
+from policygen.rightsize.questions import questions_about
+from policygen.rightsize.report_use import report_gain, unread_use
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
 
@@ -112,17 +121,30 @@ def suggest(
     demanded = Demanded(
         list(observed.written), observed.grants, [one.action for one in usage.requests], demand.bounds
     )
-    names = options.name, f"{options.name}-{usage.role.name or usage.role.role_id}"
+    naming = Naming(options.name, f"{options.name}-{usage.role.name or usage.role.role_id}")
     today = Today(current_actions or {}, undropped(rules, current_actions or {}))
-    proposal, kept = propose(demanded, kept, today, names)
+    chosen = write_as_chosen(
+        demanded, kept, today, naming, options.unverified or decisions.unverified or "keep"
+    )
+    proposal, kept = chosen.proposal, chosen.kept
+    if not proposal.policies or not proposal.grants:
+        raise all_unverified(usage, chosen.choice.permissions)
     counts = {request: demand.requests[request].count for request in observed.written}
-    kept_grants = [keep.grant for keep in kept.keeps]
     tightness = tightness_of(
         (grant.action for grant in proposal.grants),
         (request.action for request in observed.written),
         ((keep.grant.action, keep.kind) for keep in kept.keeps),
     )
-    proof = prove(proposal.policies, counts, observed.written, kept_grants, tightness, current, demand.added)
+    proof = prove(
+        chosen.sufficient.policies,
+        counts,
+        observed.written,
+        chosen.keeps,
+        tightness,
+        current,
+        demand.added,
+        chosen.apart,
+    )
     if not proof.held:
         raise proof_failed(usage.role, proof)
     decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
@@ -143,9 +165,17 @@ def suggest(
         tightness=tightness,
         proof=proof.without([loss.sentence for loss in decided.losses]),
         predecessors=predecessors,
-        notes=(*(current.notes if current else ()), *decided.notes, *filter(None, [besides_note(kept)])),
+        notes=(
+            *(current.notes if current else ()),
+            *decided.notes,
+            *filter(None, [chosen.choice.note, besides_note(kept)]),
+        ),
+        unverified=chosen.choice,
         boundary=current.boundary if current else None,
-        questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
+        questions=questions_about(
+            kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}
+        ),
+        open_names=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
@@ -157,7 +187,7 @@ def suggest(
         split=split or SplitCalls({}, {}, {}),
         apart=anomalous_usage,
     )
-    return replace(suggestion, strength=_readiness(suggestion, decisions))
+    return replace(suggestion, strength=_readiness(suggestion, current, decisions))
 
 
 def _is_judged_by_report(current: CurrentAccess | None) -> bool:
@@ -320,11 +350,12 @@ def _risks(
     return compare_risks(risks(current.policies, *bounds), risks(policies, *bounds))
 
 
-def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
-    """Rate the evidence, and count what is left for a person to decide."""
-    usage, coverage, split = suggestion.usage, suggestion.coverage, suggestion.split
+def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions: Decisions) -> Readiness:
+    """Answer whether the suggestion is safe to apply."""
+    usage, coverage = suggestion.usage, suggestion.coverage
     gaps = set(coverage.gaps)
-    unknown = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
+    seen_by_iam = attempts(current.last) if current and current.last else ()
+    unread = unread_regions(seen_by_iam, usage.window, coverage.regions)
     return readiness_of(
         usage.window.start,
         usage.window.end,
@@ -336,18 +367,28 @@ def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
         gaps=[
             *coverage.incomplete,
             *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
+            *(f"no event of anyone was read in {region}, and {how}" for region, how in unread.items()),
         ],
-        open_points=OpenIssues(
-            blind_spots=len(unknown),
-            questions=len(suggestion.questions),
-            unmapped=len(usage.unmapped),
-            missing=len(suggestion.missing),
-            suspects=sum(1 for anomaly in split.anomalies if anomaly.sign not in split.accepted),
-            weak_only=sum(1 for evidence in usage.requests.values() if evidence.weak == evidence.count),
-            losses=len(suggestion.decided.losses),
-            narrowed=len(suggestion.losses),
-            expired=len(suggestion.decided.expired),
-        ),
+        open_points=_open_issues(suggestion),
+        without_report=report_gain(suggestion.keeps) if current and current.last is None else None,
+        policies_known=current is not None,
         min_days=MIN_DAYS if decisions.min_days is None else decisions.min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
+    )
+
+
+def _open_issues(suggestion: Suggestion) -> OpenIssues:
+    """Count what a person should look at before the policy is applied."""
+    split, decided = suggestion.split, suggestion.decided
+    odd = [(one.sign, seen.count) for one, seen in split.anomalies.items() if one.sign not in split.accepted]
+    return OpenIssues(
+        losses=len(decided.losses),
+        suspects=sum(count for sign, count in odd if sign not in SHOWN_ONLY),
+        unusual=sum(count for sign, count in odd if sign in SHOWN_ONLY),
+        unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),
+        open_names=len(suggestion.open_names),
+        unmapped=len(suggestion.usage.unmapped),
+        narrowed=len(suggestion.losses),
+        expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
+        unverified_dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
     )

@@ -24,10 +24,12 @@ from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
 from policygen.rightsize.decisions.effects import DecisionEffects
-from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.decisions.model import Decisions, Unverified
 from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.keep.unverified import UnverifiedChoice
+from policygen.rightsize.questions import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class SuggestOptions:
     """What people decided to keep, to drop and to protect."""
     on: date | None = None
     """The date on which decisions expire or not; None for the last day of the window."""
+    unverified: Unverified | None = None
+    """What becomes of unverified permissions; None for what the decisions say, by default to keep them."""
 
 
 class InformationalRequest(NamedTuple):
@@ -85,7 +89,9 @@ class Suggestion:
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
     """The requests behind anomalous calls; None where there are none."""
-    questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+    """The unverified permissions as questions, the riskiest first."""
+    open_names: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""
@@ -102,6 +108,8 @@ class Suggestion:
     risks_removed: tuple[Risk, ...] = ()
     risks_left: tuple[Risk, ...] = ()
     """Named risks that the new policy still has."""
+    unverified: UnverifiedChoice = field(default_factory=UnverifiedChoice)
+    """What a person chose to do with unverified permissions, and what that did."""
     barred: Mapping[str, str] = field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name; it is not kept."""
 

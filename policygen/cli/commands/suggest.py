@@ -100,6 +100,8 @@ def command(
         )
     if not quiet:
         summarise(analysis.observed)
+        if analysis.suggestion.unverified.note:
+            notify(analysis.suggestion.unverified.note)
     plan = plan_from_analysis(analysis)
     _write(plan, targets, None if no_plan else plans, notify, show_all=show_all)
     report_losses([(plan.role.name, one) for one in plan.decisions.losses], although_used=although_used)

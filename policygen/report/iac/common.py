@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from policygen.text import escape_controls
+from policygen.rightsize.assess.tightness import Tightness
+from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
 
 Document = Mapping[str, Any]
@@ -52,6 +53,22 @@ class NamedDocument(Protocol):
         """Its IAM document."""
 
 
+class ChosenUnverified(Protocol):
+    """What a person chose to do with permissions whose use the logs cannot show."""
+
+    @property
+    def permissions(self) -> int:
+        """Actions that were dropped, or that stand apart."""
+
+    @property
+    def policies(self) -> Sequence[str]:
+        """Names of the policies that hold such permissions alone."""
+
+    @property
+    def mode(self) -> str:
+        """``keep``, ``drop`` or ``split``."""
+
+
 class Planned(Protocol):
     """What a format for infrastructure as code needs of a plan.
 
@@ -67,8 +84,16 @@ class Planned(Protocol):
         """The days that the policies rest on."""
 
     @property
+    def tightness(self) -> Tightness:
+        """The actions that they allow, by what speaks for them."""
+
+    @property
     def policies(self) -> Sequence[NamedDocument]:
         """The policies, at least one."""
+
+    @property
+    def unverified(self) -> ChosenUnverified:
+        """What became of unverified permissions."""
 
 
 def header_comment(plan: Planned, mark: str, *more: str) -> str:
@@ -77,9 +102,28 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
     lines = (
         f"policygen {VERSION}: what the role {role.name} of account {role.account} needs,",
         f"as seen from {window.start} to {window.end[:10]} UTC.",
+        f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
+        *_chosen(plan),
         *more,
     )
     return "".join(f"{mark} {_visible(line)}\n" for line in lines)
+
+
+def _chosen(plan: Planned) -> list[str]:
+    """Return lines that tell what a person chose to do with unverified permissions; () where they are kept."""
+    choice = plan.unverified
+    some = pluralize(choice.permissions, "unverified permission")
+    if choice.mode == "drop" and choice.permissions:
+        return [f"{some} dropped by choice: the logs cannot show whether the role uses them."]
+    if not choice.policies:
+        return []
+    apart = set(choice.policies)
+    needed = [policy.name for policy in plan.policies if policy.name not in apart]
+    return [
+        *([f"Needed: {', '.join(needed)}."] if needed else []),
+        f"Unverified ({choice.permissions:,} permissions): {', '.join(choice.policies)};",
+        "detach what nothing needed for a month.",
+    ]
 
 
 ATTACHED = "It adds to what the role has: its other policies stay until they are taken away."

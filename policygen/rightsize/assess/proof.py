@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
+from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.iam import arn
@@ -69,6 +70,13 @@ class Proof:
         )
 
 
+class Apart(NamedTuple):
+    """Documents apart from the others, and what they are for."""
+
+    policies: Sequence[Policy]
+    keeps: Sequence[Grant]
+
+
 def grants_in(policies: Iterable[Policy]) -> list[Grant]:
     """Return every (action, resource, condition) that the Allow statements of documents write."""
     found: list[Grant] = []
@@ -91,6 +99,7 @@ def prove(
     tightness: Tightness,
     current: CurrentAccess | None = None,
     added: Sequence[Policy] = (),
+    apart: Apart | None = None,
 ) -> Proof:
     """Check the promises.
 
@@ -103,8 +112,12 @@ def prove(
         current: the current policies, and the bounds that stay in force; None where they are not known: then the
             promise "never wider" cannot be checked.
         added: what the user asked to be granted beyond the current policies.
+        apart: policies of their own for what is unverified: the others must suffice without them, and nothing may be
+            spare in either.
     """
     grants = grants_in(policies)
+    beside = grants_in(apart.policies) if apart else []
+    every, all_keeps = [*grants, *beside], [*keeps, *(apart.keeps if apart else ())]
     checks = [
         _sufficient(
             policies,
@@ -112,11 +125,18 @@ def prove(
             None if current is None else (*current.policies, *added),
             current.evaluator if current else Evaluator,
         ),
-        _nothing_spare(grants, requests, keeps),
-        _accounted_for(grants, declared, keeps, tightness),
+        _nothing_spare(
+            every,
+            [
+                *redundant_grants(grants, requests, keeps),
+                *(redundant_grants(beside, (), apart.keeps) if apart else ()),
+            ],
+        ),
+        _accounted_for(every, declared, all_keeps, tightness),
     ]
     if current is not None:
-        checks.append(_never_wider(grants, policies, current.policies, added))
+        documents = (*policies, *(apart.policies if apart else ()))
+        checks.append(_never_wider(every, documents, current.policies, added))
     return Proof(tuple(checks))
 
 
@@ -191,13 +211,8 @@ def redundant_grants(
             yield grant
 
 
-def _nothing_spare(
-    grants: Sequence[Grant], requests: Mapping[AccessRequest, int], keeps: Sequence[Grant]
-) -> Check:
-    failed = [
-        f"{grant.action} on {grant.resource}: nothing is denied without it"
-        for grant in redundant_grants(grants, requests, keeps)
-    ]
+def _nothing_spare(grants: Sequence[Grant], spare: Sequence[Grant]) -> Check:
+    failed = [f"{grant.action} on {grant.resource}: nothing is denied without it" for grant in spare]
     finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
     return _check("nothing spare", finding, failed, f"{len(grants)} grants are spare")
 

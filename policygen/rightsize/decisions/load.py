@@ -13,7 +13,15 @@ from typing import Any
 
 from policygen.errors import UsageError
 from policygen.iam import arn, reference
-from policygen.rightsize.decisions.model import FILE, DecisionRule, Decisions, Kind, Protection
+from policygen.rightsize.decisions.model import (
+    FILE,
+    UNVERIFIED,
+    DecisionRule,
+    Decisions,
+    Kind,
+    Protection,
+    Unverified,
+)
 from policygen.text import escape_controls
 
 FLAG_REASON = "asked for on the command line"
@@ -69,7 +77,7 @@ class _DecisionsReader:
         return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
 
     def decisions(self, table: Mapping[str, Any]) -> Decisions:
-        self.known(table, ("keep", "drop", "protect", "evidence"), "")
+        self.known(table, ("keep", "drop", "protect", "evidence", "unverified"), "")
         evidence = self.table(table.get("evidence", {}), "evidence")
         self.known(evidence, ("min_days", "quiet_days"), "evidence.")
         return Decisions(
@@ -79,12 +87,43 @@ class _DecisionsReader:
             ),
             min_days=self.number(evidence, "min_days", 1),
             quiet_days=self.number(evidence, "quiet_days", 0),
+            unverified=self.unverified(table),
         )
 
-    def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[DecisionRule]:
-        return [self.rule(kind, one, path) for one, path in self.tables(table.get(kind, []), kind)]
+    def unverified(self, table: Mapping[str, Any]) -> Unverified | None:
+        if "unverified" not in table:
+            return None
+        value = self.string(table, "unverified", "the file").lower()
+        found = next((one for one in UNVERIFIED if one == value), None)
+        if found is None:
+            raise UsageError(
+                f"{self.name}: unverified is {value[:40]!r}",
+                f"there are: {', '.join(UNVERIFIED)}",
+                _HELP,
+                code="PG-E362",
+            )
+        return found
 
-    def rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> DecisionRule:
+    def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[DecisionRule]:
+        return [
+            rule
+            for one, path in self.tables(table.get(kind, []), kind)
+            for rule in self.rules_of_table(kind, one, path)
+        ]
+
+    def rules_of_table(self, kind: Kind, table: Mapping[str, Any], path: str) -> list[DecisionRule]:
+        """Read one table: a rule for each of its actions."""
+        actions = table.get("action")
+        if not isinstance(actions, list):
+            return [self.rule(kind, table, path, path)]
+        if not actions:
+            raise self.error(f"{path}.action", "lists no action")
+        return [
+            self.rule(kind, {**table, "action": action}, path, f"{path}.action[{i}]")
+            for i, action in enumerate(actions)
+        ]
+
+    def rule(self, kind: Kind, table: Mapping[str, Any], path: str, where: str) -> DecisionRule:
         self.known(table, _RULE_KEYS, f"{path}.")
         rule = DecisionRule(
             kind=kind,
@@ -93,7 +132,7 @@ class _DecisionsReader:
             resource=self.string(table, "resource", path, "*"),
             reason=self.string(table, "reason", path),
             expires=self.day(table, path),
-            where=path,
+            where=where,
         )
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
             if problem:

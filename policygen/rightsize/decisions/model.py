@@ -62,6 +62,13 @@ class Protection(NamedTuple):
     where: str = ""
 
 
+Unverified = Literal["keep", "drop", "split"]
+"""What becomes of unverified permissions: ``keep`` grants them with the rest, ``drop`` does not grant them, ``split``
+grants them in policies of their own."""
+
+UNVERIFIED: tuple[Unverified, ...] = ("keep", "drop", "split")
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """Everything that people decided."""
@@ -72,6 +79,8 @@ class Decisions:
     """Days of evidence needed; None for the default."""
     quiet_days: int | None = None
     """Days before the end within which no permission may be new; None for the default."""
+    unverified: Unverified | None = None
+    """What becomes of unverified permissions; None for the default, to keep them."""
     file: str = ""
     """The file that they were read from, as it was named; "" for none."""
 
@@ -90,6 +99,7 @@ class Decisions:
             pluralize(len(self.protected), "protection"),
             *([f"min_days {self.min_days}"] if self.min_days is not None else []),
             *([f"quiet_days {self.quiet_days}"] if self.quiet_days is not None else []),
+            *([f"unverified {self.unverified}"] if self.unverified is not None else []),
         ]
         told = [part for part in parts if not part.startswith("0 ")]
         return f"decisions of {self.file} apply: {', '.join(told) or 'none'}"

@@ -177,7 +177,13 @@ def title(prefix: str) -> str:
 
 
 def pack(
-    statements: Sequence[Statement], name: str, managed: str = "", *, with_sids: bool = True
+    statements: Sequence[Statement],
+    name: str,
+    managed: str = "",
+    *,
+    with_sids: bool = True,
+    inline: bool = True,
+    most: int | None = None,
 ) -> tuple[Policy, ...]:
     """Return one policy with the statements if it fits inline, else several managed ones.
 
@@ -187,13 +193,17 @@ def pack(
         managed: the name of managed policies, to which their number is added; managed policies' names must be unique in
             the account. The same as `name` by default.
         with_sids: give the statements of managed policies names of their own.
+        inline: whether one policy may be inline; a managed one holds less.
+        most: managed policies that there may be; None for `MANAGED_COUNT`.
 
     Raises:
-        GateError: PG-E402, more than `MANAGED_COUNT` managed policies, or one statement that fits none.
+        GateError: PG-E402, more managed policies than there may be, or one statement that fits none.
     """
     whole = Policy(tuple(statements), name=name)
-    if whole.size <= INLINE_LIMIT:
+    if inline and whole.size <= INLINE_LIMIT:
         return (whole,)
+    if not inline and whole.size <= MANAGED_LIMIT:
+        return (replace(whole, name=managed or name),)
     bins: list[list[Statement]] = []
     room: list[int] = []
     for piece in _pieces(statements, with_sids):
@@ -204,7 +214,7 @@ def pack(
             room.append(MANAGED_LIMIT - Policy(()).size + len(","))
         bins[fitting].append(piece)
         room[fitting] -= size
-    if len(bins) > MANAGED_COUNT:
+    if len(bins) > (MANAGED_COUNT if most is None else most):
         raise GateError(
             f"the policy needs {len(bins)} managed policies of {MANAGED_LIMIT:,} characters, "
             f"a role takes {MANAGED_COUNT}",

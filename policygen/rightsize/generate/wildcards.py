@@ -26,14 +26,14 @@ from policygen.iam.implication import implies
 from policygen.rightsize.generate.prefixes import MAY, MUST, MUST_NOT, Price, cheapest_patterns
 
 
-class Place(NamedTuple):
+class GrantPlace(NamedTuple):
     """Where an action is granted."""
 
     resource: str
     conditions: Conditions
     excluded: tuple[str, ...]
 
-    def holds(self, other: Place) -> bool:
+    def holds(self, other: GrantPlace) -> bool:
         """Whether what is granted here is granted there too."""
         return (
             self.excluded == other.excluded
@@ -72,11 +72,11 @@ class Patterns:
             statements: the current Allow statements.
         """
         self.grants, self._statements, self._kept = sorted(grants), statements, frozenset(kept)
-        self._names: dict[Place, set[str]] = defaultdict(set)
+        self._names: dict[GrantPlace, set[str]] = defaultdict(set)
         for grant in grants:
-            self._names[Place(*grant[1:4])].add(grant.action)
+            self._names[GrantPlace(*grant[1:4])].add(grant.action)
         self._wide = [place for place in self._names if not arn.is_name(place.resource)]
-        self._held: dict[Place, frozenset[str]] = {}
+        self._held: dict[GrantPlace, frozenset[str]] = {}
 
     def written(self, spares: Spares = EXACT, *, by_exception: bool = False) -> list[Grant]:
         """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
@@ -111,12 +111,12 @@ class Patterns:
         found: list[Grant] = []
         for grant in written:
             if is_pattern(grant.action):
-                place = Place(*grant[1:4])
+                place = GrantPlace(*grant[1:4])
                 held = self._held_in(place)
                 found += (Grant(one, *place) for one in grant.known_actions() if one.lower() not in held)
         return found
 
-    def _held_in(self, place: Place) -> frozenset[str]:
+    def _held_in(self, place: GrantPlace) -> frozenset[str]:
         """Return what is granted in a place, in lower case: there, or as a part of a wider one."""
         if place not in self._held:
             holding = [place, *(one for one in self._wide if one != place and one.holds(place))]
@@ -125,7 +125,7 @@ class Patterns:
         return self._held[place]
 
 
-def _holds_place(statement: Statement, place: Place) -> bool:
+def _holds_place(statement: Statement, place: GrantPlace) -> bool:
     """Return whether a statement grants its actions in all of a place."""
     if not implies(place.conditions, statement.conditions):
         return False

@@ -42,6 +42,10 @@ class KeepResult:
     """Action -> what IAM's last-accessed report says of it, where it says anything."""
     needed: frozenset[str] = frozenset()
     """Actions that AWS's own services need of the role, also where an unverified permission holds them too."""
+    attempted: frozenset[str] = frozenset()
+    """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
+    tried: frozenset[str] = frozenset()
+    """These, and all actions of services at which IAM saw an attempt of which no event was read."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""
 

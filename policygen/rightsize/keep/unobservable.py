@@ -26,7 +26,7 @@ from policygen.iam.grants import Grant
 from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
-from policygen.rightsize.keep.witnesses import WITNESSES
+from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.keep.witnesses.existence import ONLY_EXISTING, existing_resources
 from policygen.rightsize.removal import Confidence, Removal
 
@@ -77,6 +77,8 @@ class _KeepBuilder:
         self._removed: dict[str, Removal] = {}
         self._outside: dict[str, str] = {}
         self._reports: dict[str, str] = {}
+        self._attempted: set[str] = set()
+        self._tried: set[str] = set()
         self._facts = facts
         self._coverage, self._unmapped, self._last_accessed = facts.coverage, unmapped, facts.report
         self._unread = unread
@@ -96,7 +98,14 @@ class _KeepBuilder:
 
     def result(self) -> KeepResult:
         """Return what was decided of all actions added."""
-        return KeepResult(tuple(self._keeps), self._removed, self._outside, self._reports)
+        return KeepResult(
+            tuple(self._keeps),
+            self._removed,
+            self._outside,
+            self._reports,
+            attempted=frozenset(self._attempted),
+            tried=frozenset(self._tried),
+        )
 
     def add(self, action: str, statements: Sequence[Statement]) -> None:
         """Decide about one action and the statements that grant it."""
@@ -132,6 +141,10 @@ class _KeepBuilder:
             self._reports[action] = said
         if report and report.kind == "used_outside":
             self._outside[action] = report.why
+        if report and report.kind in _USED:
+            self._tried.add(action)
+            if report.level == "action":
+                self._attempted.add(action)
 
     # --- What witnesses know ---
 
@@ -166,10 +179,19 @@ class _KeepBuilder:
         ] or [keep]
 
     def _ask(self, keep: Keep) -> Removal | None:
-        if keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
+        if keep.blind_spot is None:
             return None
+        witnesses = WITNESSES
+        if keep.blind_spot.id in USE_PROVED:
+            witnesses = OF_ASKERS if self._is_attempt_at_service(keep.grant.action, keep.blind_spot) else ()
         asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
-        return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
+        return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
+
+    def _is_attempt_at_service(self, action: str, blind_spot: BlindSpot) -> bool:
+        """Return whether IAM saw an attempt at the service and does not tell at which action."""
+        if blind_spot.id not in {spot for spot, _ in _USED.values()} or self._last_accessed is None:
+            return False
+        return self._last_accessed.find(action).level == "service"
 
     def _may_have_been_used(self, action: str) -> bool:
         return action in self._seen or action in self._facts.needed or self._open[action] > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import policygen
 from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
+from policygen.plan.model import PlanUnverified
 from tests.judges.iac_engines import Document
 from tests.support import ROOT
 
@@ -37,6 +38,7 @@ class Plan:
     role: Role
     policies: Sequence[Named]
     window: Window
+    unverified: PlanUnverified = field(default_factory=PlanUnverified)
 
     @property
     def documents(self) -> list[Document]:

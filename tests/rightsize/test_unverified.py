@@ -1,0 +1,195 @@
+"""What a person chose to do with unverified permissions: keep, drop or split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from policygen.errors import NothingFoundError, UsageError
+from policygen.iam.document import Policy
+from policygen.iam.evaluate import evaluate
+from policygen.iam.request import AccessRequest
+from policygen.plan.build import plan_from_analysis
+from policygen.report.formats import FORMATS, render
+from policygen.rightsize.analysis import Analysis
+from policygen.rightsize.decisions.load import parse_decisions
+from tests.support import command
+from tests.support.accounts import snapshot, trails_of
+from tests.support.golden import Case, run
+from tests.support.records import crowd, write_logs
+
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:jobs"
+PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/a"
+STATEMENTS = [
+    {"Effect": "Allow", "Action": ["sqs:*"], "Resource": QUEUE},
+    {"Effect": "Allow", "Action": ["ssm:*"], "Resource": "*"},
+    {"Effect": "Deny", "Action": ["ssm:DeleteParameter"], "Resource": "*"},
+]
+CASE: Case = {
+    "name": "a queue whose data events are off",
+    "events": [
+        {
+            "source": "ssm",
+            "name": "GetParameter",
+            "params": {"name": "/a"},
+            "reads": True,
+            "on": ["2026-11-01", "2026-11-30", 1],
+        }
+    ],
+    "today": {"policies": [{"Statement": STATEMENTS}], "trails": "management"},
+}
+SEND = AccessRequest("sqs:SendMessage", QUEUE)
+READ = AccessRequest("ssm:GetParameter", PARAMETER)
+CODE = ("terraform", "terraform-data", "cloudformation", "sam", "cdk-ts", "cdk-py", "serverless")
+
+
+def made(tmp_path: Path, mode: str, **more: object) -> Analysis:
+    return run(CASE | {"options": {"unverified": mode}} | more, tmp_path)
+
+
+def allows(policies: tuple[Policy, ...], request: AccessRequest) -> bool:
+    return evaluate(request, policies).outcome == "ALLOWED"
+
+
+def test_unverified_permissions_are_kept_unless_a_person_chose_otherwise(tmp_path: Path) -> None:
+    found = run(CASE, tmp_path).suggestion
+    assert found.unverified.mode == "keep"
+    assert found.unverified.note == ""
+    assert allows(found.policies, SEND)
+
+
+def test_drop_grants_what_was_seen_and_says_what_it_dropped(tmp_path: Path) -> None:
+    analysis = made(tmp_path, "drop")
+    found = analysis.suggestion
+    assert not allows(found.policies, SEND)
+    assert allows(found.policies, READ)
+    assert found.proof.held
+    assert "sqs:SendMessage" in {keep.grant.action for keep in found.unverified.dropped}
+    assert not [keep for keep in found.keeps if keep.kind == "unknown"]
+    why = next(change.why for change in found.changes if change.action == "sqs:SendMessage")
+    assert why.startswith("dropped as unverified by your choice")
+
+
+def test_a_policy_without_what_is_unverified_is_no_better_than_look_first(tmp_path: Path) -> None:
+    strength = made(tmp_path, "drop").suggestion.strength
+    assert strength is not None
+    assert strength.verdict == "review"
+    assert "unverified-dropped" in {reason.id for reason in strength.reasons}
+
+
+@pytest.mark.parametrize("name", [*CODE, "text", "html", "markdown", "json", "csv", "sarif", "junit"])
+def test_every_format_says_that_unverified_permissions_were_dropped(name: str, tmp_path: Path) -> None:
+    analysis = made(tmp_path, "drop")
+    number = len({keep.grant.action for keep in analysis.suggestion.unverified.dropped})
+    text = render(name, plan_from_analysis(analysis))
+    if name in ("json", "csv", "sarif", "junit"):
+        assert "dropped as unverified by your choice" in text
+    else:
+        assert f"{number} unverified permissions" in " ".join(text.split())
+        assert "dropped by" in " ".join(text.split())
+
+
+def test_split_writes_policies_that_suffice_without_the_unverified_ones(tmp_path: Path) -> None:
+    found = made(tmp_path, "split").suggestion
+    apart = tuple(policy for policy in found.policies if policy.name in found.unverified.policies)
+    needed = tuple(policy for policy in found.policies if policy not in apart)
+    assert [policy.name for policy in needed] == ["policygen-orders"]
+    assert [policy.name for policy in apart] == ["policygen-orders-unverified"]
+    assert allows(needed, READ)
+    assert not allows(needed, SEND)
+    assert allows(apart, SEND)
+    assert found.proof.held
+    # The Denies of today stay when the unverified part is detached.
+    assert [s.effect for policy in apart for s in policy.statements].count("Deny") == 0
+    assert [s.effect for policy in needed for s in policy.statements].count("Deny") == 1
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_each_file_says_which_policy_is_unverified(name: str, tmp_path: Path) -> None:
+    text = render(name, plan_from_analysis(made(tmp_path, "split")))
+    head = text[: text.index("policygen-orders-unverified") + 200]
+    assert "Needed: policygen-orders." in head
+    assert "detach what nothing needed for a month" in head
+
+
+def test_what_iam_saw_the_role_ask_for_is_not_dropped(tmp_path: Path) -> None:
+    attempted = {"ssm": ["2026-09-01T00:00:00Z", {"PutParameter": "2026-09-01T00:00:00Z"}], "sqs": None}
+    today = CASE["today"] | {"last_accessed": attempted}
+    found = made(tmp_path, "drop", today=today).suggestion
+    assert "ssm:PutParameter" in {keep.grant.action for keep in found.keeps}
+    assert allows(found.policies, AccessRequest("ssm:PutParameter", PARAMETER))
+
+
+def test_policygen_toml_chooses_and_the_option_overrides_it(tmp_path: Path) -> None:
+    lines = ['unverified = "drop"']
+    assert run(CASE | {"decisions": lines}, tmp_path / "a").suggestion.unverified.mode == "drop"
+    assert made(tmp_path / "b", "keep", decisions=lines).suggestion.unverified.mode == "keep"
+    with pytest.raises(UsageError, match="unverified is 'some'"):
+        parse_decisions('unverified = "some"')
+
+
+def test_the_formats_are_those_that_there_are() -> None:
+    assert set(CODE) < set(FORMATS)
+
+
+def test_a_role_of_which_everything_is_unverified_is_not_given_an_empty_policy(tmp_path: Path) -> None:
+    attempted = {"sqs": "2026-11-20T00:00:00Z", "ssm": None}
+    today = CASE["today"] | {"last_accessed": attempted}
+    others = [CASE["events"][0] | {"role": "others"}]
+    kept = made(tmp_path / "keep", "keep", today=today, events=others).suggestion
+    assert kept.policies
+    assert not kept.written
+    with pytest.raises(NothingFoundError) as caught:
+        made(tmp_path / "drop", "drop", today=today, events=others)
+    assert caught.value.code == "PG-E303"
+    apart = made(tmp_path / "split", "split", today=today, events=others).suggestion
+    assert [policy.name for policy in apart.policies] == list(apart.unverified.policies)
+    assert apart.proof.held
+
+
+def account_of(folder: Path) -> None:
+    """The case's logs and snapshot in a folder."""
+    write_logs(folder / "log", crowd(CASE["events"]))
+    told = CASE["today"] | {"trails": trails_of("management")}
+    (folder / "account.json").write_text(json.dumps(snapshot(told)), "utf-8")
+
+
+@pytest.mark.parametrize("mode", ["drop", "split"])
+def test_a_batch_does_the_same_for_every_role(mode: str, tmp_path: Path) -> None:
+    account_of(tmp_path)
+    read = ("-l", "log", "-s", "account.json", "--no-cache", "-j", "1", "-q")
+    done = command.run(tmp_path, "batch", *read, "-o", "out", "--unverified", mode)
+    assert done.code == 0, done.stderr
+    (file,) = (tmp_path / "out" / "plans").glob("*.json")
+    plan = json.loads(file.read_text("utf-8"))
+    assert plan["unverified"]["mode"] == mode
+    assert plan["unverified"]["permissions"] > 0
+    assert plan["strength"]["verdict"] == "review"
+    names = [policy["name"] for policy in plan["policies"]]
+    assert ("policygen-orders-unverified" in names) == (mode == "split")
+
+
+def test_a_choice_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    account_of(tmp_path)
+    done = command.run(tmp_path, "suggest", "-r", "orders", "-l", "log", "--unverified", "some")
+    assert done.code == 2
+    assert "PG-E215" in done.stderr
+
+
+def test_what_alone_explains_an_attempt_is_not_dropped_and_the_others_are_named(tmp_path: Path) -> None:
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": ["sns:Publish", "sqs:SendMessage", "sqs:ReceiveMessage"],
+            "Resource": "*",
+        },
+        STATEMENTS[1],
+    ]
+    attempted = {"sns": "2026-11-20T00:00:00Z", "sqs": "2026-11-20T00:00:00Z", "ssm": None}
+    today = CASE["today"] | {"policies": [{"Statement": statements}], "last_accessed": attempted}
+    found = made(tmp_path, "drop", today=today).suggestion
+    assert allows(found.policies, AccessRequest("sns:Publish", "arn:aws:sns:us-east-1:123456789012:t"))
+    assert not allows(found.policies, SEND)
+    assert "IAM saw it try 2 of them or their services" in found.unverified.note

@@ -52,14 +52,17 @@ def suggested(
     *actions: str,
     resource: str = "*",
     trust: str = "ecs-tasks.amazonaws.com",
+    condition: dict[str, Any] | None = None,
     events: tuple[dict[str, Any], ...] = (USED,),
     **parts: Any,
 ) -> Suggestion:
     """`parts` of the snapshot: resources, functions, event_source_mappings, last_accessed."""
-    allow = [
+    allow: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["ssm:*"], "Resource": "*"},
         {"Effect": "Allow", "Action": list(actions or [CONNECT]), "Resource": resource},
     ]
+    if condition:
+        allow[1]["Condition"] = condition
     told = {"policies": [{"Statement": allow}], "trails": [trail({"name": "main"})], "trust": [trust]}
     if "last_accessed" in parts:
         told["last_accessed"] = parts.pop("last_accessed")
@@ -114,6 +117,13 @@ def test_nobody_connects_to_what_does_not_exist(resource: str, confidence: str, 
 )
 def test_a_connection_stays_where_there_may_be_something(more: Any, events: Any, tmp_path: Path) -> None:
     assert gone(suggested(tmp_path, events=events, **more)) is None
+
+
+def test_a_condition_may_name_another_account(tmp_path: Path) -> None:
+    foreign = {"StringEquals": {"aws:ResourceAccount": "999900001111"}}
+    assert gone(suggested(tmp_path, condition=foreign, resources=resources())) is None
+    own = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    assert rule(suggested(tmp_path, condition=own, resources=resources())) is not None
 
 
 def test_one_region_is_enough_for_a_permission_of_that_region(tmp_path: Path) -> None:

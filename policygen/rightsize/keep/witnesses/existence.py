@@ -67,6 +67,8 @@ def existing_resources(asked: Asked) -> tuple[str, ...]:
     plane = data_plane(asked.action)
     if plane is None or asked.grant.resource != "*" or asked.grant.excluded or _was_attempted(asked):
         return ()
+    if _names_another_account(asked):
+        return ()
     items = _items(asked, plane) or []
     patterns = [plane.patterns_of(item.arn, _types_of(asked.action)) for item in items[: _FEW + 1]]
     if not 0 < len(items) <= _FEW or not all(patterns) or _may_have_been_made(asked, plane):
@@ -119,9 +121,14 @@ def _region(asked: Asked) -> str:
 
 
 def _names_another_account(asked: Asked) -> bool:
+    """Return whether the permission is for resources of another account, by its ARN or a condition."""
+    own = asked.facts.current.account
     place = parse(asked.grant.resource)
-    account = place.account if place else ""
-    return account.isdigit() and account != asked.facts.current.account
+    named = {place.account} if place and place.account.isdigit() else set[str]()
+    for _, keys in asked.grant.conditions:
+        for key, values in keys:
+            named.update(values if key.lower() == "aws:resourceaccount" else ())
+    return bool(named - {own})
 
 
 def _confidence(asked: Asked) -> Confidence:

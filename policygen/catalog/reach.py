@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
@@ -31,15 +31,22 @@ class DataPlane:
     resources: tuple[str, ...] = ()
     """How IAM names what is within a resource, made from its ARN; () where the ARN does not tell it."""
 
-    def patterns_of(self, arn: str) -> tuple[str, ...]:
-        """Return the Resource patterns of a resource by its ARN; () where they are not known."""
+    def patterns_of(self, arn: str, types: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the Resource patterns of a resource by its ARN; () where they are not known.
+
+        Args:
+            arn: of the resource.
+            types: IAM's types of an action; where rows name several, only theirs. All where it is empty.
+        """
         pieces = arn.split(":", 5)
         if len(pieces) != 6:
             return ()
         _, partition, _, region, account, tail = pieces
         name = tail.partition("/")[2] or tail.rpartition(":")[2]
         facts = {"arn": arn, "partition": partition, "region": region, "account": account, "name": name}
-        return tuple(one.format_map(facts) for one in self.resources)
+        named = {one: one.rsplit(":", 1)[-1].partition("/")[0] for one in self.resources}
+        own = [one for one in self.resources if named[one] in types] or self.resources
+        return tuple(one.format_map(facts) for one in own)
 
 
 @cache

@@ -52,14 +52,17 @@ def suggested(
     *actions: str,
     resource: str = "*",
     trust: str = "ecs-tasks.amazonaws.com",
+    condition: dict[str, Any] | None = None,
     events: tuple[dict[str, Any], ...] = (USED,),
     **parts: Any,
 ) -> Suggestion:
     """`parts` of the snapshot: resources, functions, event_source_mappings, last_accessed."""
-    allow = [
+    allow: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["ssm:*"], "Resource": "*"},
         {"Effect": "Allow", "Action": list(actions or [CONNECT]), "Resource": resource},
     ]
+    if condition:
+        allow[1]["Condition"] = condition
     told = {"policies": [{"Statement": allow}], "trails": [trail({"name": "main"})], "trust": [trust]}
     if "last_accessed" in parts:
         told["last_accessed"] = parts.pop("last_accessed")
@@ -114,6 +117,13 @@ def test_nobody_connects_to_what_does_not_exist(resource: str, confidence: str, 
 )
 def test_a_connection_stays_where_there_may_be_something(more: Any, events: Any, tmp_path: Path) -> None:
     assert gone(suggested(tmp_path, events=events, **more)) is None
+
+
+def test_a_condition_may_name_another_account(tmp_path: Path) -> None:
+    foreign = {"StringEquals": {"aws:ResourceAccount": "999900001111"}}
+    assert gone(suggested(tmp_path, condition=foreign, resources=resources())) is None
+    own = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+    assert rule(suggested(tmp_path, condition=own, resources=resources())) is not None
 
 
 def test_one_region_is_enough_for_a_permission_of_that_region(tmp_path: Path) -> None:
@@ -197,3 +207,35 @@ def test_another_accounts_broker_may_be_public(tmp_path: Path) -> None:
     foreign = "arn:aws:kafka:us-east-1:999900001111:*"
     given: dict[str, Any] = {"trust": LAMBDA, "functions": [function()], "resources": resources(BROKER)}
     assert gone(suggested(tmp_path, resource=foreign, **given)) is None
+
+
+# --- What there is ---------------------------------------------------------------------------------
+
+
+def resources_of(made: Suggestion, action: str) -> set[str]:
+    return {keep.grant.resource for keep in made.keeps if keep.grant.action == action}
+
+
+def test_where_all_is_known_a_permission_stays_on_what_exists(tmp_path: Path) -> None:
+    made = suggested(tmp_path, CONNECT, "kafka-cluster:ReadData", resources=resources(BROKER))
+    assert resources_of(made, CONNECT) == {BROKER["arn"]}
+    topics = f"arn:aws:kafka:us-east-1:{ACCOUNT}:topic/orders/1/*"
+    assert resources_of(made, "kafka-cluster:ReadData") == {topics}
+    assert {keep.note for keep in made.keeps if keep.grant.action == CONNECT} != {""}
+
+
+@pytest.mark.parametrize(
+    ("told", "events"),
+    [
+        (resources(BROKER, complete=["AWS::MSK::Cluster"]), (USED,)),
+        (resources(BROKER), (USED, MADE)),
+        (resources(*(BROKER | {"arn": f"{BROKER['arn']}{number}"} for number in range(6))), (USED,)),
+        (resources(BROKER | {"arn": "orders"}), (USED,)),
+    ],
+    ids=["another type may exist", "somebody made another", "there are many", "its name is no ARN"],
+)
+def test_a_permission_stays_on_everything_where_more_may_exist(
+    told: Any, events: Any, tmp_path: Path
+) -> None:
+    made = suggested(tmp_path, resources=told, events=events)
+    assert resources_of(made, CONNECT) == {"*"}

@@ -102,6 +102,8 @@ def last_accessed_finding(
             return replace(
                 about, why=f"IAM saw {what} last on {when[:10]}, and the log has later events of it"
             )
+        if level == "service" and (by := _made_by(use, when)) and visibility_of(action).kind == "management":
+            return replace(about, why=f"IAM saw {prefix} last on {when[:10]}, and that was {prefix}:{by}")
         why = f"IAM saw an attempt at {what} last on {when[:10]}, before the window: a seasonal job?"
         return replace(about, kind="used_outside", why=why)
     if _after(when, window):
@@ -113,6 +115,14 @@ def last_accessed_finding(
     event = "that day and region" if places else "it"
     why = f"IAM saw an attempt at {what} on {when[:10]}{where}, and no event of {event} was read"
     return replace(about, kind="used_unseen", why=why)
+
+
+def _made_by(use: ServiceUse, when: str) -> str:
+    """Return the action that IAM tells of by itself and that made the last attempt at its service; "" for none.
+
+    It explains the attempt, for actions whose events would show. What no log shows may have come with it: the same job.
+    """
+    return next((name for name, time in sorted((use.actions or {}).items()) if time == when), "")
 
 
 def _is_same_region(prefix: str, told: str, logged: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from policygen.catalog.action_events import event_names
@@ -26,6 +27,7 @@ from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
 from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
+from policygen.rightsize.keep.witnesses.existence import ONLY_EXISTING, existing_resources
 from policygen.rightsize.removal import Confidence, Removal
 
 
@@ -167,9 +169,20 @@ class _KeepBuilder:
             for grant, removal in decided.items():
                 self._open[grant.action] -= 1
                 self._removed.setdefault(grant.action, removal)
+        self._keeps = [part for keep in self._keeps for part in self._narrowed(keep)]
         for keep in self._keeps:
             if keep.blind_spot:
                 self._carry(keep.grant.action, keep.blind_spot)
+
+    def _narrowed(self, keep: Keep) -> list[Keep]:
+        """Return a keep on every resource as keeps on the few that exist, where these are all known."""
+        if keep.kind != "unknown" or keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
+            return [keep]
+        asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
+        found = existing_resources(asked)
+        return [
+            replace(keep, grant=keep.grant._replace(resource=one), note=ONLY_EXISTING) for one in found
+        ] or [keep]
 
     def _ask(self, keep: Keep) -> Removal | None:
         if keep.blind_spot is None:

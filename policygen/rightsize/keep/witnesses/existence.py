@@ -18,6 +18,10 @@ from policygen.iam.arn import parse
 from policygen.rightsize.keep.witness import Asked
 from policygen.rightsize.removal import Confidence, Removal
 
+ONLY_EXISTING = "kept only on what exists in this account; a resource of another account is not among it"
+_FEW = 5
+"""Resources that are named one by one in place of ``*``: more would make the policy long."""
+
 _ANY_WRITE = "ec2:RunInstances"
 """Stands for the events that make something, where no action of the event's name is known."""
 
@@ -53,6 +57,29 @@ def out_of_reach(asked: Asked) -> Removal | None:
     if items is None or any(item.public is not False for item in items):
         return None
     return Removal(f"{why}; none is public", "out-of-reach", plane.source, _confidence(asked))
+
+
+def existing_resources(asked: Asked) -> tuple[str, ...]:
+    """Return the Resource patterns of the few resources that an action on ``*`` can be for; () for no answer.
+
+    As for `nothing_exists`, a resource of another account is left out.
+    """
+    plane = data_plane(asked.action)
+    if plane is None or asked.grant.resource != "*" or asked.grant.excluded or _was_attempted(asked):
+        return ()
+    if _names_another_account(asked):
+        return ()
+    items = _items(asked, plane) or []
+    patterns = [plane.patterns_of(item.arn, _types_of(asked.action)) for item in items[: _FEW + 1]]
+    if not 0 < len(items) <= _FEW or not all(patterns) or _may_have_been_made(asked, plane):
+        return ()
+    return tuple(dict.fromkeys(one for found in patterns for one in found))
+
+
+def _types_of(action: str) -> tuple[str, ...]:
+    """Return the resource types of an action, by IAM's reference."""
+    known = reference.action(action)
+    return tuple(known.types) if known else ()
 
 
 # --- What exists -----------------------------------------------------------------------------------
@@ -94,9 +121,14 @@ def _region(asked: Asked) -> str:
 
 
 def _names_another_account(asked: Asked) -> bool:
+    """Return whether the permission is for resources of another account, by its ARN or a condition."""
+    own = asked.facts.current.account
     place = parse(asked.grant.resource)
-    account = place.account if place else ""
-    return account.isdigit() and account != asked.facts.current.account
+    named = {place.account} if place and place.account.isdigit() else set[str]()
+    for _, keys in asked.grant.conditions:
+        for key, values in keys:
+            named.update(values if key.lower() == "aws:resourceaccount" else ())
+    return bool(named - {own})
 
 
 def _confidence(asked: Asked) -> Confidence:

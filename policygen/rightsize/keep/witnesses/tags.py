@@ -1,6 +1,6 @@
 """No tags were given at creation: the record of each call that made something would show them.
 
-IAM checks the service's tagging action along with a call that makes something with tags (1.9.6). It is decided only if
+IAM checks the service's tagging action along with a call that makes something with tags (1.9.16). It is decided only if
 each such call of the service is among the records, and each of their operations either takes no tags or has them among
 its parameters.
 """
@@ -18,7 +18,7 @@ from policygen.logs.events.outcome import Outcome
 from policygen.rightsize.keep.witness import Asked
 from policygen.rightsize.removal import Removal
 
-SOURCE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html"
+SOURCE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html"
 _TAKES_TAGS_AWAY = re.compile(r"(Untag|Remove|Delete)[A-Z]")
 
 

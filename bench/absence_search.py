@@ -2,11 +2,12 @@
 
     python bench/absence_search.py [ROLES] [--first SEED] [--jobs N] [--no-report]
 
-Each account is made from its seed by `tests/support/absence_world.py`: calls, the policy of today, a trail that logs a
-part, files that are missing, and IAM's last-accessed report by IAM's rules. `tests/support/absence_judge.py` asks
-whether the proposed policy still allows what the role needs, where the evidence can tell of it. The outside judge is
-asked as well where it is installed (tests/judges/iam_simulate/README.md). The same seed makes the same account, so that
-a finding can be looked at again: `--first SEED 1`. Exit 1 if anything needed is gone.
+Each account is made from its seed by `tests/support/absence_world.py` and `tests/support/decide_world.py`: calls, the
+policy of today, a trail that logs a part, files that are missing, IAM's last-accessed report by IAM's rules, and what
+exists in the account. `tests/support/absence_judge.py` asks whether the proposed policy still allows what the role
+needs, where the evidence can tell of it. The outside judge is asked as well where it is installed
+(tests/judges/iam_simulate/README.md). The same seed makes the same account, so that a finding can be looked at again:
+`--first SEED 1`. Exit 1 if anything needed is gone.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ _ACCOUNT_NEEDS = (
 _RESOURCE_NEEDS = (
     RequiredPermission("ec2:DescribeRegions", "*", "which regions the account has enabled", True),
     *(
-        RequiredPermission(action, resource, "what exists: without a resource, no use", True)
-        for action, resource in list_actions().items()
+        RequiredPermission(action, one.resource, f"which {', '.join(one.types)} there are", True)
+        for action, one in list_actions().items()
     ),
 )
 
@@ -211,8 +211,7 @@ NEEDS: Mapping[str, tuple[RequiredPermission, ...]] = {
     "suggest --live": _LIVE_NEEDS,
     "batch --live": _SNAPSHOT_NEEDS,
     "snapshot": _SNAPSHOT_NEEDS,
-    "snapshot --no-last-accessed": (*_ACCOUNT_NEEDS, *_RESOURCE_NEEDS),
-    "snapshot --no-inventory": (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS),
+    "snapshot --no-last-accessed --no-inventory": _ACCOUNT_NEEDS,
     "snapshot --organization": (*_SNAPSHOT_NEEDS, *_ORGANIZATION_NEEDS),
     "doctor --live": _ACCOUNT_NEEDS,
 }

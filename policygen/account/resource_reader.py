@@ -65,7 +65,7 @@ class UnknownTypes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPlace:
     """Where a list is read; region "" for the list of all regions."""
 
     partition: str
@@ -92,10 +92,21 @@ def resource_lists() -> tuple[ResourceList, ...]:
     return tuple(ResourceList(**row) for row in tomllib.loads(text)["list"])
 
 
-def list_actions() -> dict[str, str]:
-    """Return the permissions that the lists need, sorted: action -> resource."""
-    found = {one.action: one.resource for one in resource_lists()}
-    found |= {one.details["action"]: "*" for one in resource_lists() if one.details}
+class ListPermission(NamedTuple):
+    """A permission that lists need."""
+
+    resource: str
+    types: tuple[str, ...]
+
+
+def list_actions() -> dict[str, ListPermission]:
+    """Return the permissions that the lists need, sorted by action."""
+    found: dict[str, ListPermission] = {}
+    for one in resource_lists():
+        rows = {one.action: one.resource} | ({one.details["action"]: "*"} if one.details else {})
+        for action, resource in rows.items():
+            types = found[action].types if action in found else ()
+            found[action] = ListPermission(resource, (*types, one.type))
     return dict(sorted(found.items()))
 
 
@@ -155,7 +166,7 @@ class ResourceReader:
     def _items(self, listed: ResourceList, client: Any, region: str) -> Iterator[Json]:
         import jmespath
 
-        place = Place(self.partition, self.account, region)
+        place = ListPlace(self.partition, self.account, region)
         for page in _pages(client, listed.operation, listed.arguments):
             answers = [page]
             if listed.details:
@@ -198,13 +209,13 @@ def _is_of(type_: str, row: Json) -> bool:
     return engine in wanted if wanted else engine not in _NOT_RDS
 
 
-def _item(listed: ResourceList, row: Json, place: Place) -> Json:
+def _item(listed: ResourceList, row: Json, place: ListPlace) -> Json:
     """Return one item in the snapshot's form; ``cluster`` and ``engine`` are for `_with_clusters`."""
     name = row.get("name") or str(row.get("url") or "").rpartition("/")[2]
     arn = row.get("arn") or listed.arn.format(
         partition=place.partition, region=place.region, account=place.account, name=name
     )
-    item = {"type": listed.type, "arn": arn, "region": place.region}
+    item = {"type": listed.type, "arn": arn, "region": row.get("region") or place.region}
     return item | {
         key: row[key] for key in ("public", "auth", "cluster", "engine") if row.get(key) is not None
     }

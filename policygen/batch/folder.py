@@ -17,9 +17,9 @@ import msgspec
 from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import BatchRow, BatchTable, sorted_rows
+from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchTable, sorted_rows
 from policygen.plan.fast_json import to_bytes
-from policygen.plan.io import SCHEMA_VERSION
+from policygen.plan.io import SCHEMA_VERSION, read_plan
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from policygen.batch.read import BatchEvidence
     from policygen.batch.rightsize_role import Result
     from policygen.logs.window import Window
+    from policygen.plan.model import Plan
 
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
@@ -65,6 +66,25 @@ class Folder:
             raise UsageError(
                 f"cannot read {escape_controls(str(path))!r}: {error}",
                 "remove it, or name another folder with --out",
+                code="PG-E276",
+            ) from None
+
+    def plan(self, name: str) -> Plan:
+        """Read the plan of a role that an earlier batch right-sized.
+
+        Args:
+            name: the name of the role's files.
+
+        Raises:
+            UsageError: PG-E276, it cannot be read; PG-E270, it is no plan.
+        """
+        path = self.path / "plans" / f"{name}.json"
+        try:
+            return read_plan(path.read_bytes(), str(path))
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {escape_controls(str(path))!r}: {error.strerror or error}",
+                "run the batch without --retry-failed",
                 code="PG-E276",
             ) from None
 
@@ -187,6 +207,7 @@ def batch_table(
     *,
     account: Account | None,
     format_: str,
+    questions: tuple[BatchQuestion, ...] = (),
 ) -> BatchTable:
     """Return the table of a batch.
 
@@ -196,6 +217,7 @@ def batch_table(
         rows: one for each role.
         account: the account whose policies are known; None without one.
         format_: format of the policies.
+        questions: those of all roles.
     """
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
@@ -213,4 +235,5 @@ def batch_table(
         format=format_,
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),
+        questions=questions,
     )

@@ -36,11 +36,11 @@ from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.fast_json import to_bytes
 from policygen.plan.model import Plan, PlanRisk
-from policygen.plan.open_questions import open_questions
 from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
 from policygen.rightsize.decisions.apply import NothingToKeepError
 from policygen.rightsize.decisions.model import Decisions
+from policygen.rightsize.questions import RoleTopic, topics_of_role
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 from policygen.text import escape_controls
 
@@ -71,6 +71,8 @@ class Result(NamedTuple):
     row: BatchRow
     texts: Mapping[str, str | bytes] = {}
     """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
+    topics: Sequence[RoleTopic] = ()
+    """What the role asks about its unverified permissions."""
 
 
 class RowDecision(NamedTuple):
@@ -109,7 +111,12 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
         decision = decision._replace(reason=f"{decision.reason}; nothing of it to keep by {', '.join(unfit)}")
     row = row_of(target, decision, arn=analysis.suggestion.role.arn, plan=target.file, **_plan_figures(plan))
     texts = {folder: _content(format_, plan) for folder, format_ in settings.formats.items()}
-    return Result(row, texts)
+    return Result(row, texts, _topics(analysis.suggestion))
+
+
+def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
+    used = {request.action for request in suggestion.written}
+    return topics_of_role(suggestion.keeps, suggestion.role.name, suggestion.needed, used)
 
 
 def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
@@ -244,8 +251,7 @@ def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
     verdict: Verdict = readiness.verdict if readiness else "review"
     reason = escape_controls(readiness.reasons[0].sentence if readiness else "")
     if plan.today is None:
-        unknown = "today's policies are not known: what no log shows may be missing"
-        return RowDecision("wait" if verdict == "wait" else "review", f"{unknown}; {reason}")
+        return RowDecision(verdict, reason)
     if any(change.now != change.proposed for change in plan.changes):
         return RowDecision(verdict, reason)
     if verdict == "ready":
@@ -288,9 +294,10 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "escalations_closed": None if plan.today is None else _escalations(plan.risks.removed),
         "escalations_left": _escalations(plan.risks.left),
         "days": plan.strength.days_active if plan.strength else 0,
-        "questions": len(open_questions(plan)),
+        "needed": plan.tightness.needed,
+        "unverified": plan.tightness.unverified,
+        "questions": len(plan.questions),
         "losses": len(plan.decisions.losses),
-        "blind": len({keep.action for keep in plan.keeps if keep.kind == "unknown"}),
     }
 
 

@@ -48,7 +48,7 @@ def _right_size_in_worker(target: RoleTarget, packed: PackedCalls) -> Result:
     settings, write_result = _worker
     result = _right_size(settings, target, unpack_calls(packed))
     write_result(result)
-    return Result(result.row)
+    return Result(result.row, topics=result.topics)
 
 
 def _right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -98,6 +98,17 @@ def _callers() -> Mapping[str, Any]:
 def runs_programs_only(service: str) -> bool:
     """Return whether only programs work with the roles that a service assumes: no notebook, console or shell."""
     return service in _callers()["programs"]["services"]
+
+
+def may_be_asked_by_tools(service: str, action: str) -> bool:
+    """Return whether people's tools that work with the roles of a service may ask for an action.
+
+    Of a service that is neither in this table nor one of programs alone, anything may be asked.
+    """
+    if runs_programs_only(service):
+        return False
+    asks = _callers()["tools"]["asks"].get(service)
+    return asks is None or any(fnmatchcase(action.lower(), one.lower()) for one in asks)
 
 
 def authenticates_machines(provider: str) -> bool:

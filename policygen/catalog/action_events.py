@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from policygen.catalog.rule_model import RequiredAction
 from policygen.catalog.rules import rules_for_service
 
 FILE = "action_events.json"
@@ -42,29 +43,40 @@ def event_names(action: str) -> tuple[str, ...]:
     return (*names, *(f"{event}20*" for event in names)) if prefix in _DATED else names
 
 
+_LIKE_S3 = frozenset({"s3-object-lambda", "s3-outposts"})
+"""Services that S3's operations ask, for the action of S3's name, where they are given an access point of theirs.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/olap-policies.html,
+https://docs.aws.amazon.com/AmazonS3/latest/s3-outposts/S3OutpostsIAM.html"""
+
+
 @lru_cache(maxsize=65536)
 def operations_of(action: str) -> tuple[str, ...]:
     """Return the operations that ask for an action: its events, or those that make its name from a parameter.
 
     ``dynamodb:PartiQLSelect`` is made of the statement that ``ExecuteStatement`` is given.
     """
-    found = event_names(action)
-    rules = None if found else rules_for_service(action.partition(":")[0].lower())
-    if rules is None:
-        return found
-    return tuple(
-        rule.name
-        for rule in rules.events.values()
-        for need in (*rule.needs, *rule.also)
-        if _may_make(need.action.source, action)
-    )
+    prefix, _, name = action.partition(":")
+    found = dict.fromkeys(event_names(action))
+    if prefix.lower() in _LIKE_S3:
+        found |= dict.fromkeys(event_names(f"s3:{name}"))
+    if not found:
+        rules = rules_for_service(prefix.lower())
+        found |= {
+            rule.name: None
+            for rule in (rules.events.values() if rules else ())
+            for need in (*rule.needs, *rule.also)
+            if _may_make(need, name.lower())
+        }
+    return tuple(found)
 
 
-def _may_make(template: str, action: str) -> bool:
-    """Return whether a template with a field in it, after some letters of the name, may give an action."""
-    before, field, _ = template.lower().partition("{")
-    name = before.partition(":")[2] or before
-    return bool(field and name) and action.lower().partition(":")[2].startswith(name)
+def _may_make(need: RequiredAction, name: str) -> bool:
+    """Return whether the template of a rule may give a name: by letters before its field, or by the field's values."""
+    before, field, _ = need.action.source.lower().partition("{")
+    start = before.partition(":")[2] or before
+    listed = {value.lower() for test in need.when for value in test.values}
+    return bool(field) and (name in listed or (start != "" and name.startswith(start)))
 
 
 @cache

@@ -10,8 +10,8 @@ from importlib.resources import files
 
 ANY = "*"
 """The pattern of every action."""
-_ALWAYS = frozenset({"kms:*"})
-"""Any service that keeps data may ask for a key with the caller's rights."""
+_ALWAYS = frozenset({"kms:*", "iam:passrole", "iam:createservicelinkedrole"})
+"""Any service that keeps data may ask for a key with the caller's rights, or make its own role."""
 
 
 @cache

@@ -16,6 +16,8 @@ FILE = "sdk_services.json"
 _DOMAIN = ".amazonaws.com"
 _VENDOR = re.compile(r"^(?:amazon|aws)(?=.)")
 _VERSION = re.compile(r"v\d+$")
+_IN_JAVA = {"simplesystemsmanagement": "ssm", "identitymanagement": "iam", "cloudwatchevents": "events"}
+"""Names of clients of the first SDK for Java, ``AWSSimpleSystemsManagement``, that no model has."""
 
 
 @cache
@@ -32,13 +34,9 @@ def plain_name(text: str) -> str:
 def source_of_service(service: str) -> str:
     """Return the event source of a service by any of its names, ``states.amazonaws.com`` of ``SFN``; "" if unknown."""
     name = plain_name(service)
-    for candidate in (
-        name,
-        _VERSION.sub("", name),
-        name.removesuffix("service"),
-        name.removesuffix("client"),
-    ):
-        if found := _services().get(candidate):
+    for shorter in (name, _VERSION.sub("", name), name.removesuffix("client"), name.removesuffix("service")):
+        candidate = _IN_JAVA.get(shorter, shorter)
+        if found := _services().get(candidate) or _services().get(f"{candidate}service"):
             return found + _DOMAIN
     return ""
 

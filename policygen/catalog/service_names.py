@@ -83,7 +83,7 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
     rules = rules_for_source(source)
     if rules and operation.lower() in rules.passed_roles:
         return rules.passed_roles[operation.lower()]
-    found = (table.get(service, {}).get(operation, ()) for service in _model_names(source))
+    found = (table.get(service, {}).get(operation, ()) for service in model_names(source))
     return tuple(next((paths for paths in found if paths), ()))
 
 
@@ -91,12 +91,12 @@ def role_members(source: str, operation: str) -> tuple[str, ...]:
 def path_members(source: str, operation: str) -> frozenset[str]:
     """Return the normalised names of the parameters that an operation carries in its URI (1.9.13)."""
     table = botocore_facts()["path_members"]
-    found: Mapping[str, list[str]] = next((table[name] for name in _model_names(source) if name in table), {})
+    found: Mapping[str, list[str]] = next((table[name] for name in model_names(source) if name in table), {})
     return frozenset(member for member, ops in found.items() if operation in ops or ops == ["*"])
 
 
 @lru_cache(maxsize=1024)
-def _model_names(source: str) -> tuple[str, ...]:
+def model_names(source: str) -> tuple[str, ...]:
     """Return the names under which botocore's models may have the operations of an event source."""
     name, prefix = label(source), service_prefix(source)
     signing = botocore_facts()["signing_names"].get(name, "")

@@ -48,7 +48,7 @@ MANAGEMENT = Visibility("management")
 
 
 @cache
-def tracked_actions() -> Mapping[str, Any]:
+def listed_actions() -> Mapping[str, Any]:
     """Return the actions that IAM's last-accessed report tracks, as AWS lists them; the table tracked_actions.toml."""
     text = (files("policygen.catalog") / "data" / "tracked_actions.toml").read_text("utf-8")
     return tomllib.loads(text)
@@ -57,13 +57,13 @@ def tracked_actions() -> Mapping[str, Any]:
 @cache
 def _tracked(kind: str) -> frozenset[str]:
     """Return the names of a part of the table, in lower case."""
-    rows = tracked_actions()[kind]
+    rows = listed_actions()[kind]
     return frozenset(f"{prefix}:{name}".lower() for prefix, names in rows.items() for name in names.split())
 
 
 @cache
 def _tracked_visibility() -> Visibility:
-    return Visibility("management", reference=tracked_actions()["source"])
+    return Visibility("management", reference=listed_actions()["source"])
 
 
 @cache

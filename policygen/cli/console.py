@@ -118,6 +118,7 @@ class ProgressBar:
         self._shown = self._begin - (REDRAW if self._terminal else 0)
         # The current text, given the seconds since the beginning.
         self._text: Callable[[float], str] | None = None
+        self._already: int | None = None
         self._closed = Event()
         self._lock = RLock()
 
@@ -135,7 +136,10 @@ class ProgressBar:
 
     def reports(self, done: int, total: int) -> None:
         """Take how many roles have their last-accessed report, and show it if enough time has passed."""
-        self._update(lambda seconds: describe_reports(done, total, seconds))
+        if self._already is None:  # the time before counts no more than the reports that were there
+            self._already, self._begin = done, time.monotonic()
+        already = self._already
+        self._update(lambda seconds: describe_reports(done, total, already, seconds))
 
     def close(self) -> None:
         """Stop the updates and remove the line."""
@@ -189,9 +193,17 @@ def describe_roles(done: int, total: int, seconds: float) -> str:
     return f"right-sized {done:,} of {total:,} roles{left}"
 
 
-def describe_reports(done: int, total: int, seconds: float) -> str:
-    """Return the progress as text: roles whose last-accessed reports were read, and the time left."""
-    left = f", {_span(seconds / done * (total - done))} left" if 0 < done < total else ""
+def describe_reports(done: int, total: int, already: int, seconds: float) -> str:
+    """Return the progress as text: roles whose last-accessed reports were read, and the time left.
+
+    Args:
+        done: roles with an answer.
+        total: all roles.
+        already: roles that had one when the reading began.
+        seconds: since then.
+    """
+    made = done - already
+    left = f", {_span(seconds / made * (total - done))} left" if made and done < total else ""
     return f"read what IAM saw of {done:,} of {total:,} roles{left}"
 
 

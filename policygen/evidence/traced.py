@@ -168,8 +168,17 @@ def traced_calls(traces: Traces | None, owners: TraceOwners, role: RoleKey, wind
 
 def report_of_role(traces: Traces, account: Account | None, calls: Calls, window: Window) -> TraceReport:
     """Return what became of the calls of traces, with how many of them are the role's."""
-    own = _count(seen for bucket, seen in calls.items() if window.holds(bucket.day))
+    own = _count(_inside(calls, window).values())
     return replace(report_of(traces, account), own=own, outside=_count(calls.values()) - own)
+
+
+def _inside(calls: Calls, window: Window) -> Calls:
+    """Return the calls within a window, whose last day may end at any time."""
+    return {
+        bucket: seen
+        for bucket, seen in calls.items()
+        if window.holds(bucket.day) and not (window.until.excludes(seen.first) and seen.days)
+    }
 
 
 def _dated(seen: Evidence, window: Window) -> Evidence:
@@ -186,9 +195,10 @@ def with_traces(usage: Usage, calls: Calls, knowledge: Knowledge) -> Usage:
     A request that the logs show as well stays as it is. Where a trace names no resource, and the logs show the action
     with its resources, these are meant: they replace nothing.
     """
-    if not calls:
+    inside = _inside(calls, usage.window)
+    if not inside:
         return usage
-    traced = _anywhere(usage_from_calls(usage.role, calls, usage.window, knowledge))
+    traced = _anywhere(usage_from_calls(usage.role, inside, usage.window, knowledge))
     logged = {request.action for request in usage.requests}
     fresh = {
         request: seen
@@ -254,6 +264,8 @@ def traced_actions(usage: Usage) -> dict[str, str]:
 
 def _clause(resources: list[str]) -> str:
     if not resources:
-        return f"{SEEN}, which names no resource: today's stay"
+        return f"{SEEN}, which names no resource: all of today stay"
     more = f" and {len(resources) - 1} more" if len(resources) > 1 else ""
-    return f"{SEEN} on {sanitize(resources[0], 120)}{more}; that no trace names others proves nothing: today's stay"
+    return (
+        f"{SEEN} on {sanitize(resources[0], 120)}{more}; others stay as today, since traces prove no absence"
+    )

@@ -10,15 +10,18 @@ import msgspec
 Verdict = Literal["ready", "review", "wait", "unchanged", "unused", "fixed", "failed"]
 
 VERDICT_MEANINGS: Mapping[Verdict, str] = {
-    "ready": "nothing is left to ask",
-    "review": "blind spots or questions",
-    "wait": "too little evidence to cut anything",
+    "ready": "nothing that the role did would be denied",
+    "review": "suspicious calls, thin evidence, or IAM was not asked",
+    "wait": "too few days of evidence",
     "unchanged": "today's policies are what the evidence asks for",
     "unused": "no call; listed, never removed",
     "fixed": "cannot be edited here, and what to edit instead",
     "failed": "no answer, and why",
 }
-"""Verdict -> what it means, in the order in which verdicts are shown."""
+"""Verdict -> what it means, in the order in which verdicts are shown.
+
+``ready``, ``review`` and ``wait`` answer whether a policy is safe to apply: yes, look first, not yet.
+"""
 
 
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +44,12 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     escalations_left: int | None = None
     days: int = 0
     """Days of the window on which the role had events."""
+    needed: int | None = None
+    """Proposed actions that were seen in use, that AWS's own services need, or that a person declared."""
+    unverified: int | None = None
+    """Proposed actions that are kept because neither the logs nor a witness can tell."""
     questions: int = 0
-    """Decisions that are left to a person."""
-    blind: int = 0
-    """Actions that are kept because the logs could not have shown their use."""
+    """Questions that decide about the unverified actions."""
     losses: int = 0
     """Permissions that the role needs and a decision drops: calls of the role will fail."""
     plan: str = ""
@@ -56,6 +61,29 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
         if not self.actions_now or self.actions_proposed is None:
             return None
         return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
+
+
+class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A question about unverified permissions that several roles share: it is asked once."""
+
+    id: str
+    """What it is about: ``data-events:sqs``."""
+    asks: str
+    """What it asks, with the number of roles."""
+    why: str
+    """Why nothing could verify the permissions."""
+    roles: tuple[str, ...]
+    """The roles that it concerns, as `BatchRow.plan` names them."""
+    actions: tuple[str, ...]
+    riskiest: tuple[str, ...]
+    answer: str
+    """What would answer it."""
+    command: str
+    """The command for that; "" where there is none."""
+    keep: str
+    """A rule for policygen.toml that keeps the permissions of all roles."""
+    drop: str
+    """A rule for policygen.toml that drops them, and nothing that a role needs."""
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
@@ -86,6 +114,8 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: tuple[str, ...]
     """What could not be read completely, or was not proved."""
     rows: tuple[BatchRow, ...]
+    questions: tuple[BatchQuestion, ...] = ()
+    """The questions of all roles, first those that concern most of them. Older tables have none."""
 
     @property
     def end_time(self) -> str:

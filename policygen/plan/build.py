@@ -31,9 +31,11 @@ from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Check
 from policygen.rightsize.assess.readiness import Readiness
 from policygen.rightsize.assess.risk import Risk
+from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.decisions.apply import DroppedInUse, Loss
 from policygen.rightsize.decisions.effects import DecisionEffects
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.questions import Question
 from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
@@ -63,9 +65,10 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         **_current_access(suggestion.today),
         "trust": _trust(observed.role),
         "calendar": calendar_part(usage.window, observed.split.workload),
-        "questions": [
+        "questions": [_question(one) for one in suggestion.questions],
+        "open_names": [
             {"type": kind, "names": names, "reason": reason}
-            for kind, (names, reason) in suggestion.questions.items()
+            for kind, (names, reason) in suggestion.open_names.items()
         ],
         "changes": [_change(change) for change in suggestion.changes],
         "missing": [
@@ -92,6 +95,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             {"function": name, "actions": sorted({request.action for request in requests})}
             for name, requests in usage.users.items()
         ],
+        "tightness": _tightness(suggestion.tightness),
         "strength": _readiness(suggestion.strength) if suggestion.strength else None,
         "risks": {
             "removed": [_risk(risk) for risk in suggestion.risks_removed],
@@ -248,6 +252,25 @@ def _readiness(readiness: Readiness) -> dict[str, Any]:
             for one in readiness.rhythms
         ],
     }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    return {
+        "topics": [topic.id for topic in question.topics],
+        "asks": question.asks,
+        "why": question.why,
+        "actions": list(question.actions),
+        "riskiest": list(question.riskiest),
+        "answer": question.answer,
+        "command": question.command,
+        "keep": question.keep,
+        "drop": question.drop,
+        "drop_patterns": list(question.drop_patterns),
+    }
+
+
+def _tightness(tightness: Tightness) -> dict[str, int]:
+    return {**tightness._asdict(), "needed": tightness.needed}
 
 
 def _risk(risk: Risk) -> dict[str, Any]:

@@ -57,6 +57,9 @@ def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(document)
     if isinstance(checks := values.get("proof"), list):
         values["proof"] = [_check_renamed(one) for one in checks]
+    asked = values.get("questions")
+    if isinstance(asked, list) and any(isinstance(one, dict) and "type" in one for one in asked):
+        values["questions"], values["open_names"] = [], asked
     return values
 
 

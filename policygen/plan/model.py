@@ -23,6 +23,7 @@ from policygen.plan.model_evidence import (
     Seen,
 )
 from policygen.rightsize.assess.risk import Family
+from policygen.rightsize.assess.tightness import Tightness, tightness_of
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     resource: str
     kind: str
     why: str
+    not_resource: tuple[str, ...] = ()
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -111,7 +113,7 @@ class PlanCheck(msgspec.Struct, frozen=True):
 
 
 class PlanReason(msgspec.Struct, frozen=True):
-    """One reason for the verdict."""
+    """One reason for the answer to "Safe to apply?"."""
 
     id: str
     verdict: str
@@ -127,7 +129,7 @@ class PlanSchedule(msgspec.Struct, frozen=True):
 
 
 class PlanReadiness(msgspec.Struct, frozen=True):
-    """How much the evidence is worth, with a verdict."""
+    """How much the evidence is worth, and whether the policy is safe to apply."""
 
     verdict: str
     reasons: tuple[PlanReason, ...]
@@ -159,18 +161,27 @@ class Risks(msgspec.Struct, frozen=True):
 
 
 class PlanQuestion(msgspec.Struct, frozen=True):
+    """A question about unverified permissions: what it asks, and what answers it."""
+
+    topics: tuple[str, ...]
+    asks: str
+    why: str
+    actions: tuple[str, ...]
+    riskiest: tuple[str, ...] = ()
+    answer: str = ""
+    command: str = ""
+    keep: str = ""
+    drop: str = ""
+    drop_patterns: tuple[str, ...] = ()
+    """The patterns of actions that drop what the question is about, and nothing that is needed."""
+
+
+class PlanOpenNames(msgspec.Struct, frozen=True):
     """A resource type for which new names may appear next time."""
 
     type: str
     names: int
     reason: str
-
-
-class PlanLastAccessed(msgspec.Struct, frozen=True):
-    """What IAM's last-accessed report says of an action."""
-
-    action: str
-    says: str
 
 
 class PlanNarrowedGrant(msgspec.Struct, frozen=True):
@@ -253,7 +264,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     coverage: PlanCoverage
     notes: tuple[str, ...] = ()
     questions: tuple[PlanQuestion, ...] = ()
-    seasonal: tuple[PlanLastAccessed, ...] = ()
+    """The unverified permissions as questions, the riskiest first. Older plans have none."""
+    open_names: tuple[PlanOpenNames, ...] = ()
     asides: tuple[PlanInformationalRequest, ...] = ()
     losses: tuple[PlanNarrowedGrant, ...] = ()
     barred: tuple[Barred, ...] = ()
@@ -273,7 +285,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
 
     @property
     def verdict(self) -> str:
-        """``ready``, ``review`` or ``wait``."""
+        """Whether it is safe to apply: ``ready`` for yes, ``review`` for look first, ``wait`` for not yet."""
         return self.strength.verdict if self.strength else ""
 
     @property
@@ -290,6 +302,15 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
         return None if self.today is None else sum([1 for change in self.changes if change.now])
+
+    @cached_property
+    def tightness(self) -> Tightness:
+        """The actions of the proposal, by what speaks for them."""
+        return tightness_of(
+            (grant.action for grant in self.grants),
+            (one.action for one in self.evidence.granted),
+            ((keep.action, keep.kind) for keep in self.keeps),
+        )
 
     @cached_property
     def actions_proposed(self) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
+from policygen.plan.model import Plan, PlanQuestion
+from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.text import pluralize
 
 INFORMATIONAL_GRADES: Mapping[str, str] = {
@@ -12,6 +15,30 @@ INFORMATIONAL_GRADES: Mapping[str, str] = {
     "hint": "May also be needed: calls of this kind often ask for it",
 }
 """Grade of a request that is not granted for its own sake -> what that means."""
+
+
+def answer_of(verdict: str) -> str:
+    """Return the answer to "Safe to apply?" that a verdict stands for; any other verdict as it is."""
+    return ANSWERS.get(verdict, verdict)
+
+
+def how_tight(plan: Plan) -> str:
+    """Answer "How tight is it?": ``26 needed + 60 unverified = 86 of today's 519 actions``."""
+    tight = plan.tightness
+    total = f"{tight.needed:,} needed + {tight.unverified:,} unverified = {plan.actions_proposed:,}"
+    if plan.actions_now is None:
+        return f"{total} actions; today's policies are not known"
+    return f"{total} of today's {pluralize(plan.actions_now, 'action')}"
+
+
+_FEW = 4
+"""Patterns that options on a command line have room for."""
+
+
+def drop_options(question: PlanQuestion) -> str:
+    """Return the options of `suggest` that drop what a question is about; "" where they are many."""
+    patterns = question.drop_patterns
+    return "" if len(patterns) > _FEW else " ".join(f"--drop {shlex.quote(one)}" for one in patterns)
 
 
 def list_resources(patterns: Iterable[Sequence[str]]) -> str:

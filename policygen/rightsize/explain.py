@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from policygen.catalog import mapping
@@ -94,6 +94,8 @@ class Explanation:
     """What IAM's last-accessed report says; "" where it says nothing."""
     why_removed: str
     """"" where the action is not removed."""
+    traced: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
+    """The requests that traces show, whether the logs show them or not."""
     decided_by: Removal | None = None
     """What decides that the action goes; None where it is not removed."""
 
@@ -140,6 +142,7 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
         if change and change.kind == "removed"
         else "",
         decided_by=change.decided_by if change and change.kind == "removed" else None,
+        traced={one: seen for one, seen in suggestion.usage.traced.items() if one.action.lower() == folded},
     )
 
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from policygen.account.current import CurrentAccess
 from policygen.catalog.sent_keys import sent_conditions
-from policygen.evidence.anomalies import SplitCalls
+from policygen.evidence.anomalies import SHOWN_ONLY, SplitCalls
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.evidence.coverage.role_report import recent_attempts
+from policygen.evidence.coverage.role_report import attempts, recent_attempts, unread_regions
 from policygen.evidence.role import Predecessor
 from policygen.evidence.usage import Usage
 from policygen.iam.conditions import Truth
@@ -60,6 +60,8 @@ from policygen.rightsize.keep.model import Keep, KeepResult
 from policygen.rightsize.keep.retain import keep_without_evidence
 from policygen.rightsize.keep.widen import besides_note
 from policygen.rightsize.propose import Demanded, Naming, Proposal, Today
+from policygen.rightsize.questions import questions_about
+from policygen.rightsize.report_use import report_gain, unread_use
 from policygen.rightsize.suggestion import Suggestion, SuggestOptions
 
 
@@ -170,7 +172,10 @@ def suggest(
         ),
         unverified=chosen.choice,
         boundary=current.boundary if current else None,
-        questions=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
+        questions=questions_about(
+            kept.keeps, usage.role.name, kept.needed, {request.action for request in observed.written}
+        ),
+        open_names=open_names(observed.written, options.opened) if options.resources == "pattern" else {},
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
@@ -182,7 +187,7 @@ def suggest(
         split=split or SplitCalls({}, {}, {}),
         apart=anomalous_usage,
     )
-    return replace(suggestion, strength=_readiness(suggestion, decisions))
+    return replace(suggestion, strength=_readiness(suggestion, current, decisions))
 
 
 def _is_judged_by_report(current: CurrentAccess | None) -> bool:
@@ -345,11 +350,12 @@ def _risks(
     return compare_risks(risks(current.policies, *bounds), risks(policies, *bounds))
 
 
-def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
-    """Rate the evidence, and count what is left for a person to decide."""
-    usage, coverage, split = suggestion.usage, suggestion.coverage, suggestion.split
+def _readiness(suggestion: Suggestion, current: CurrentAccess | None, decisions: Decisions) -> Readiness:
+    """Answer whether the suggestion is safe to apply."""
+    usage, coverage = suggestion.usage, suggestion.coverage
     gaps = set(coverage.gaps)
-    unknown = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
+    seen_by_iam = attempts(current.last) if current and current.last else ()
+    unread = unread_regions(seen_by_iam, usage.window, coverage.regions)
     return readiness_of(
         usage.window.start,
         usage.window.end,
@@ -361,19 +367,28 @@ def _readiness(suggestion: Suggestion, decisions: Decisions) -> Readiness:
         gaps=[
             *coverage.incomplete,
             *(f"{gap.trail} did not log from {gap.start} to {gap.end}" for gap in coverage.stopped),
+            *(f"no event of anyone was read in {region}, and {how}" for region, how in unread.items()),
         ],
-        open_points=OpenIssues(
-            blind_spots=len(unknown),
-            questions=len(suggestion.questions),
-            unmapped=len(usage.unmapped),
-            missing=len(suggestion.missing),
-            suspects=sum(1 for anomaly in split.anomalies if anomaly.sign not in split.accepted),
-            weak_only=sum(1 for evidence in usage.requests.values() if evidence.weak == evidence.count),
-            losses=len(suggestion.decided.losses),
-            narrowed=len(suggestion.losses),
-            expired=len(suggestion.decided.expired),
-            unverified_dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
-        ),
+        open_points=_open_issues(suggestion),
+        without_report=report_gain(suggestion.keeps) if current and current.last is None else None,
+        policies_known=current is not None,
         min_days=MIN_DAYS if decisions.min_days is None else decisions.min_days,
         quiet_days=QUIET_DAYS if decisions.quiet_days is None else decisions.quiet_days,
+    )
+
+
+def _open_issues(suggestion: Suggestion) -> OpenIssues:
+    """Count what a person should look at before the policy is applied."""
+    split, decided = suggestion.split, suggestion.decided
+    odd = [(one.sign, seen.count) for one, seen in split.anomalies.items() if one.sign not in split.accepted]
+    return OpenIssues(
+        losses=len(decided.losses),
+        suspects=sum(count for sign, count in odd if sign not in SHOWN_ONLY),
+        unusual=sum(count for sign, count in odd if sign in SHOWN_ONLY),
+        unread_use=len(unread_use(suggestion.keeps, suggestion.coverage)),
+        open_names=len(suggestion.open_names),
+        unmapped=len(suggestion.usage.unmapped),
+        narrowed=len(suggestion.losses),
+        expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
+        unverified_dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
     )

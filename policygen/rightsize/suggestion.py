@@ -29,6 +29,7 @@ from policygen.rightsize.generate.generalise import Mode, Written
 from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.unverified import UnverifiedChoice
+from policygen.rightsize.questions import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,9 @@ class Suggestion:
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None
     """The requests behind anomalous calls; None where there are none."""
-    questions: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+    """The unverified permissions as questions, the riskiest first."""
+    open_names: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Resource type whose names may be new next time -> (number of names seen, the reason)."""
     losses: tuple[NarrowedGrant, ...] = ()
     """Grants that had to be narrower than both the observed pattern and the current statement."""

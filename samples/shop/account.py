@@ -2,7 +2,7 @@
 
 The shape is policygen's account snapshot. Its parts are the outputs of GetAccountAuthorizationDetails, ListFunctions,
 ListEventSourceMappings, ListFunctionEventInvokeConfigs, DescribeTrails, GetTrailStatus, GetEventSelectors,
-GetServiceLastAccessedDetails and, for the organisation, DescribePolicy.
+GetServiceLastAccessedDetails, lists of what exists and, for the organisation, DescribePolicy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shop import cast, last_accessed, platform
+from shop import cast, inventory, last_accessed, platform
 from shop.cast import PRODUCTION, REGION, Role
 
 Json = dict[str, Any]
@@ -40,6 +40,7 @@ def snapshot() -> Json:
         "event_source_mappings": platform.event_source_mappings(),
         "event_invoke_configs": platform.event_invoke_configs(),
         "trails": [platform.trail()],
+        "resources": inventory.resources(),
         "last_accessed": last_accessed.reports(roles, policies),
         "organization": _organization(),
     }

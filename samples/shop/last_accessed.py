@@ -1,12 +1,14 @@
-"""IAM's last-accessed reports on the last day: GetServiceLastAccessedDetails of each role with a function.
+"""IAM's last-accessed reports on the last day: GetServiceLastAccessedDetails of each role that can be edited.
 
 IAM counts attempts, also denied ones and data events. So its reports show the use of the topic, the queue and the
-traces of orders-api, which the trail does not log. A report only lists services that the role's own policies grant.
+traces of orders-api, which the trail does not log. A report only lists services that the role's own policies grant;
+that of deploy-ci, whose policy is a NotAction, lists nearly all of AWS. services.txt has their prefixes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from shop import cast
@@ -56,16 +58,50 @@ _LAST: dict[Role, dict[str, str]] = {
     # All its calls are denied. IAM counts them as attempts.
     cast.LEGACY_EXPORT: {"s3": "2026-11-24T02:01:27Z"},
     cast.AUDIT_READER: {},
+    cast.DEPLOY_CI: {
+        "apigateway": "2026-11-24T10:11:25Z",
+        "cloudfront": "2026-11-24T10:11:32Z",
+        "ec2": "2026-11-24T10:10:13Z",
+        "ecr": "2026-11-24T10:10:03Z",
+        "iam": "2026-11-24T10:10:54Z",
+        "lambda": "2026-11-24T10:11:02Z",
+    },
+    # The agent of Systems Manager; its messages are in no trail.
+    cast.BASTION: {
+        "ec2messages": "2026-11-20T09:32:08Z",
+        "ssm": "2026-11-20T09:32:06Z",
+        "ssmmessages": "2026-11-20T09:32:07Z",
+    },
 }
 
 # Some of the actions that IAM tracks, with the time of a role's last attempt.
 _TRACKED = {
+    "cloudwatch": ("DeleteAlarms", "DescribeAlarms", "GetMetricStatistics", "ListMetrics", "PutMetricAlarm"),
     "iam": ("CreateUser", "DeleteRole", "ListUsers"),
     "lambda": ("CreateFunction", "DeleteFunction", "UpdateFunctionCode"),
     "s3": ("CreateBucket", "DeleteBucket", "PutBucketPolicy"),
-    "sqs": ("CreateQueue", "DeleteQueue", "PurgeQueue"),
+    "sqs": (
+        "AddPermission",
+        "CancelMessageMoveTask",
+        "CreateQueue",
+        "DeleteQueue",
+        "GetQueueAttributes",
+        "GetQueueUrl",
+        "ListDeadLetterSourceQueues",
+        "ListMessageMoveTasks",
+        "ListQueueTags",
+        "ListQueues",
+        "PurgeQueue",
+        "RemovePermission",
+        "SetQueueAttributes",
+        "StartMessageMoveTask",
+        "TagQueue",
+        "UntagQueue",
+    ),
 }
 _TRIED = {
+    # Somebody's night watch, in summer.
+    (cast.ORDERS_API, "cloudwatch", "DescribeAlarms"): "2026-08-02T03:15:00Z",
     # Calls of the thief, both denied.
     (cast.ORDERS_API, "iam", "ListUsers"): "2026-11-18T02:41:23Z",
     (cast.ORDERS_API, "s3", "DeleteBucket"): "2026-11-18T02:41:20Z",
@@ -122,11 +158,20 @@ def _granted(detail: Json, documents: dict[str, Json]) -> list[str]:
     """Return the services with actions that a role's own policies allow, sorted."""
     texts = [inline["PolicyDocument"] for inline in detail["RolePolicyList"]]
     texts += [documents[entry["PolicyArn"]] for entry in detail["AttachedManagedPolicies"]]
-    actions = [
-        action
-        for text in texts
-        for statement in text["Statement"]
-        if statement["Effect"] == "Allow"
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    ]
-    return sorted({action.partition(":")[0] for action in actions})
+    allowing = [one for text in texts for one in text["Statement"] if one["Effect"] == "Allow"]
+    granted = {action.partition(":")[0] for one in allowing for action in _listed(one.get("Action", []))}
+    for one in allowing:
+        if "NotAction" in one:
+            granted |= _every_service() - {
+                action.removesuffix(":*") for action in _listed(one["NotAction"]) if action.endswith(":*")
+            }
+    return sorted(granted)
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _every_service() -> set[str]:
+    """Return the prefixes of AWS's services, as of November 2026."""
+    return set((Path(__file__).parent / "services.txt").read_text("utf-8").split())

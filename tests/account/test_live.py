@@ -225,7 +225,23 @@ def test_batch_live_reads_the_account_at_once_and_only_reads(
     assert {one["action"] for one in plan["changes"]} >= {"dynamodb:GetItem", "ec2:DescribeInstances"}
     assert plan["coverage"]["trails"] == ["main"]
     assert asked.count("iam:GetAccountAuthorizationDetails") >= 1
+    assert asked.count("iam:GenerateServiceLastAccessedDetails") == 1
     assert [one for one in asked if not one.split(":")[1].startswith(READS)] == []
+
+
+def test_batch_live_asks_for_the_reports_of_the_roles_that_are_selected(
+    session: boto3.Session, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = logs_of(an_account(session), tmp_path)
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    for name in ("billing", "crawler"):
+        session.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    command = ("batch", "-l", logs, "--live", "--no-inventory", "--out", tmp_path / "out", "-j", "1")
+    for options, reports in ((("--name", "orders"), 1), ((), 3), (("--no-last-accessed",), 0)):
+        asked.clear()
+        policygen(*command, *options)
+        assert asked.count("iam:GenerateServiceLastAccessedDetails") == reports
 
 
 def test_a_snapshot_with_everything_bounds_a_suggestion_without_aws(

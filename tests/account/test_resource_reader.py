@@ -142,11 +142,12 @@ def test_an_absent_service_does_not_make_a_denied_region_one_that_was_read() -> 
 
 def test_what_one_call_lists_of_all_regions_is_asked_once() -> None:
     answers = {
-        ("s3", ""): {"list_buckets": [{"Buckets": [{"Name": "acme"}]}]},
+        ("s3", ""): {"list_buckets": [{"Buckets": [{"Name": "acme", "BucketRegion": "mx-central-1"}]}]},
         ("sqs", "*"): NO_QUEUES,
     }
     found, _ = read([BUCKETS, QUEUES], answers)
-    assert found["items"] == [{"type": "AWS::S3::Bucket", "arn": "arn:aws:s3:::acme", "region": ""}]
+    bucket = {"type": "AWS::S3::Bucket", "arn": "arn:aws:s3:::acme", "region": "mx-central-1"}
+    assert found["items"] == [bucket]
     assert found["complete"] == ["AWS::S3::Bucket", "AWS::SQS::Queue"]
 
 

@@ -141,7 +141,7 @@ def test_a_tracked_action_that_the_data_plane_may_log_stays_unknown() -> None:
 @pytest.mark.parametrize(
     ("action", "kind"),
     [
-        ("sagemaker:AddTags", "management"),
+        ("geo-places:Geocode", "management"),
         ("account:CloseAccount", "management"),
         ("healthlake:ReadResource", "unknown"),
         ("cloudwatch:GetMetricStatistics", "data"),

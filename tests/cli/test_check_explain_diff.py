@@ -235,7 +235,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
             "there are: suggest --logs s3://BUCKET, suggest --logs auto, suggest --verify-digests, "
             "suggest --logs lookup:, suggest --logs logs:GROUP, suggest --logs athena:DATABASE.TABLE, "
             "suggest --logs lake:ARN, suggest --live, batch --live, snapshot, "
-            "snapshot --no-last-accessed, snapshot --no-inventory, snapshot --organization, doctor --live; "
+            "snapshot --no-last-accessed --no-inventory, snapshot --organization, doctor --live; "
             "all others work on files",
         ),
     ),

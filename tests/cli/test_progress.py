@@ -19,7 +19,7 @@ import policygen.logs.chunk
 import policygen.logs.reader
 from policygen.cli import app as cli
 from policygen.cli import console as progress
-from policygen.cli.console import LINE, ProgressBar, ProgressLine, describe
+from policygen.cli.console import LINE, ProgressBar, ProgressLine, describe, describe_reports
 from policygen.evidence.role import parse_role
 from policygen.logs.calls.counts import no_role
 from policygen.logs.chunk import ReadRequest
@@ -179,6 +179,33 @@ def test_progress_is_a_line_every_ten_seconds_where_nobody_looks(
         "policygen: read 10/25 files, 0/0 MB, 10 events, 0 matches, 0:15 left",
         "policygen: read 20/25 files, 0/0 MB, 20 events, 0 matches, 0:05 left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("done", "already", "line"),
+    [
+        (0, 0, "read what IAM saw of 0 of 400 roles"),
+        (100, 0, "read what IAM saw of 100 of 400 roles, 3:00 left"),
+        (250, 150, "read what IAM saw of 250 of 400 roles, 1:30 left"),
+        (150, 150, "read what IAM saw of 150 of 400 roles"),
+        (400, 0, "read what IAM saw of 400 of 400 roles"),
+    ],
+)
+def test_progress_of_reports_counts_the_time_of_those_that_were_read_now(
+    done: int, already: int, line: str
+) -> None:
+    assert describe_reports(done, 400, already, 60) == line
+
+
+def test_reports_are_shown_as_they_come_in(clock: Clock) -> None:
+    with terminal() as seen:
+        bar = ProgressBar()
+        for done in range(4):
+            bar.reports(done, 3)
+            clock.now += 1
+        bar.close()
+    assert seen.lines[0] == "read what IAM saw of 0 of 3 roles"
+    assert seen.lines[-1] == "read what IAM saw of 3 of 3 roles"
 
 
 def test_a_line_that_changes_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:

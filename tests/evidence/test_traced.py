@@ -13,6 +13,7 @@ from policygen.account.snapshot import to_account
 from policygen.logs.traces.read import read_traces
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
+from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
 from policygen.rightsize.analysis import Analysis, analyse
 from policygen.rightsize.explain import explain
 from tests.support.accounts import snapshot, trails_of
@@ -75,9 +76,8 @@ def suggested(folder: Path, traced: Sequence[dict[str, Any]], *, spec: str = "",
     path.write_text("\n".join(map(json.dumps, traced)) or '{"Traces": []}', "utf-8")
     traces = read_traces([spec.format(path) or str(path)])
     log = write_logs(folder / "logs", crowd([LOGGED]))
-    return analyse(
-        [log], ROLE, account=to_account(account(**more)), **analysis_options(days=30, traces=traces)
-    )
+    options = analysis_options(days=30, traces=traces, until=more.pop("until", ""))
+    return analyse([log], ROLE, account=to_account(account(**more)), **options)
 
 
 def plan(analysis: Analysis) -> Plan:
@@ -110,6 +110,10 @@ def test_screen_and_explanation_say_that_a_trace_shows_it(tmp_path: Path) -> Non
     assert told.verdict == "kept"
     assert list(told.use.events) == ["dynamodb.amazonaws.com GetItem, seen in a trace"]
     assert told.keeps[0].why.startswith("seen in a trace")
+    said = render_explanation_text(told)
+    assert "in traces  1 call on table/carts" in said
+    assert "log data events" not in said, "there is nothing left to find out"
+    assert json.loads(render_explanation_json(told))["in_traces"][0]["count"] == 1
 
 
 def test_a_traced_call_that_names_nothing_keeps_the_resources_of_today(tmp_path: Path) -> None:
@@ -141,6 +145,14 @@ def test_calls_outside_the_window_prove_nothing_and_are_counted(tmp_path: Path) 
     assert kinds(found)["dynamodb:GetItem"] == "unknown"
     assert "traces show 1 call of it in the window, 1 outside it are left out" in plan(found).notes
     assert plan(found).document["traces"]["outside_window"] == 1
+
+
+def test_a_window_that_ends_within_a_day_ends_there_for_traces_too(tmp_path: Path) -> None:
+    before, after = "2026-11-03T08:00:10Z", "2026-11-03T08:00:20Z"
+    late = call() | {"start_time": 0}
+    late["subsegments"][0]["start_time"] += 15
+    assert kinds(suggested(tmp_path, [late], until=before))["dynamodb:GetItem"] == "unknown"
+    assert kinds(suggested(tmp_path, [late], until=after))["dynamodb:GetItem"] == "traced"
 
 
 @pytest.mark.parametrize(

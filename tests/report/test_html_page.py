@@ -25,8 +25,8 @@ from markupsafe import escape
 from policygen.plan.batch_table import VERDICT_MEANINGS
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.io import parse_plan
+from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan
-from policygen.plan.open_questions import keep_groups, open_questions
 from policygen.report.formats import render
 from policygen.report.html.batch_index import PAGE, render_index
 from policygen.report.html.changes import WORDS, ChangeLine, Changes, Pattern, changes_of
@@ -35,6 +35,8 @@ from policygen.report.html.heatmap import CELLS, HeatRow, edges, heat_of
 from policygen.report.html.role_page import LIMITS
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import display_text, fair_share
+from policygen.report.wording import answer_of
+from policygen.text import pluralize
 from tests.support import ROOT
 from tests.support.command import LONG
 from tests.support.pages import (
@@ -490,7 +492,7 @@ def counted(found: Plan) -> Iterator[int]:
 
 def cut_away(found: Plan) -> Iterator[int]:
     """How much tables leave out, and the steps of the ramp."""
-    changes, heat, asked = changes_of(found), heat_of(found), open_questions(found)
+    changes, heat, asked = changes_of(found), heat_of(found), found.questions
     yield from (len(changes.lines), len(changes.omitted), sum(len(one.actions) for one in changes.omitted))
     for line in changes.lines:
         yield from (
@@ -525,9 +527,11 @@ def test_every_number_of_a_page_is_in_its_plan(role: str, today: bool) -> None:
 def test_the_page_asks_as_many_questions_as_the_screen() -> None:
     for role in ("orders-api", "deploy-ci", "bastion", "image-resizer"):
         found = plan(role)
-        asked = re.search(r"^Your call \((\d+)\)$", render("text", found), re.M)
+        asked = re.search(r"^Questions \((\d+)\): ", render("text", found), re.M)
         assert asked
-        assert len(open_questions(found)) == int(asked[1])
+        words = read(render("html", found)).words
+        assert f"{pluralize(int(asked[1]), 'question')} about the unverified" in words
+        assert all(one.asks in " ".join(words.split()) for one in found.questions)
 
 
 def test_the_sections_come_in_the_agreed_order_and_the_list_leads_to_each() -> None:
@@ -655,6 +659,8 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     lost = {
         "actions_now": None,
         "actions_proposed": None,
+        "needed": None,
+        "unverified": None,
         "escalations_closed": None,
         "escalations_left": None,
     }
@@ -665,9 +671,9 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     root = read(first_index(found))
     shown = rows(root.all("table", id="role-table")[0])
     assert [row[0].split()[0] for row in shown] == [row.role for row in found]
-    assert shown[0] == ["payments-stream-consumer-0 /service-role/", "ready", "2026-11-24 22:36", "9,412", "21", "99.8",
-                        "14 → 0", "30", "0", found[0].reason]  # fmt: skip
-    assert shown[-1][2:7] == ["never", "–", "–", "–", "–"]
+    assert shown[0] == ["payments-stream-consumer-0 /service-role/", "yes", "2026-11-24 22:36", "9,412", "18", "3",
+                        "0", "14 → 0", "30", found[0].reason]  # fmt: skip
+    assert shown[-1][2:8] == ["never", "–", "–", "–", "0", "–"]
     assert shown[-1][-1].endswith(" PG-E110")
     cards = " ".join(" ".join(card.words.split()) for card in root.all("div", class_="card"))
     assert (
@@ -676,7 +682,7 @@ def test_the_index_sums_its_rows_and_keeps_their_order() -> None:
     )
     assert f"{14 * 14:,} closed, 7 left" in cards
     verdicts = rows(root.all("table", class_="sums")[0])
-    assert {row[0]: number(row[1]) for row in verdicts} == Counter(row.verdict for row in found)
+    assert {row[0]: number(row[1]) for row in verdicts} == Counter(answer_of(row.verdict) for row in found)
     links = [a.attributes["href"] for a in root.all("table", id="role-table")[0].all("a")]
     assert links == [f"roles/{row.plan}.html" for row in found if row.plan]
 

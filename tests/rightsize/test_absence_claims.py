@@ -87,12 +87,12 @@ def test_idleness_removes_the_unseen_only_if_it_lasts(
 @pytest.mark.parametrize("listed", [False, True], ids=["no report", "a report of another role"])
 def test_what_iam_lists_for_any_role_is_a_management_event_for_all(tmp_path: Path, listed: bool) -> None:
     # In a service with data events of which no page says which operations they cover.
-    action = "sagemaker:AddTags"
+    action = "geo-places:Geocode"
     policy = {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", action], "Resource": "*"}]}
     made = snapshot({"policies": [policy], "trails": [TRAIL]})
     if listed:
         row = {
-            "ServiceNamespace": "sagemaker",
+            "ServiceNamespace": "geo-places",
             "TrackedActionsLastAccessed": [{"ActionName": action.partition(":")[2]}],
         }
         report = {"JobCompletionDate": "2026-11-24T20:00:00Z", "ServicesLastAccessed": [row]}

@@ -10,6 +10,7 @@ import pytest
 
 from policygen.account.snapshot import to_account
 from policygen.catalog.action_classes import class_of, parent_actions
+from policygen.catalog.action_events import event_names
 from policygen.iam import reference
 from policygen.report.terminal.explain import explanation_dict, render_explanation_text
 from policygen.rightsize.analysis import analyse
@@ -33,6 +34,8 @@ TRAIL = {
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 GITHUB = {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
 POD = {"Federated": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A1"}
+GLUE = {"Service": "glue.amazonaws.com"}
+STUDIO = {"Service": "sagemaker.amazonaws.com"}
 CODEBUILD = {"Service": "codebuild.amazonaws.com"}
 STAFF = {"Federated": "arn:aws:iam::123456789012:oidc-provider/login.example.com"}
 SAML = {"Federated": "arn:aws:iam::123456789012:saml-provider/staff"}
@@ -46,11 +49,17 @@ READS = "ssm:GetParameter"
 
 
 def suggested(
-    folder: Path, trust: list[Mapping[str, Any]], actions: list[str], events: list[Mapping[str, Any]]
+    folder: Path,
+    trust: list[Mapping[str, Any]],
+    actions: list[str],
+    events: list[Mapping[str, Any]],
+    **report: Any,
 ) -> Suggestion:
-    """What is suggested for a role that these parties may assume, of which no report was read."""
+    """What is suggested for a role that these parties may assume; `report` as `last_accessed` of the snapshot."""
     policy = {"Statement": [{"Effect": "Allow", "Action": [READS, *actions], "Resource": "*"}]}
-    made = snapshot({"policies": [policy], "trails": [TRAIL]})
+    made = snapshot(
+        {"policies": [policy], "trails": [TRAIL], **({"last_accessed": report} if report else {})}
+    )
     statements = [{"Effect": "Allow", "Principal": one, "Action": "sts:AssumeRole"} for one in trust]
     made["authorization"]["RoleDetailList"][0]["AssumeRolePolicyDocument"] = {"Statement": statements}
     logs = [write_logs(folder, [DAILY, *events])]
@@ -105,8 +114,10 @@ PIECES = {
     "people of this account may assume it": ("ce:CreateReport", [LAMBDA, {"AWS": "123456789012"}], [], [], ""),
     "anybody may assume it": ("ce:CreateReport", ["*"], [], [], ""),
     "people work on instances": ("ce:CreateReport", [{"Service": "ec2.amazonaws.com"}], [], [], ""),
-    "people work in notebooks": ("glue:StartNotebook", [{"Service": "glue.amazonaws.com"}], [], [], ""),
-    "people work in studios": ("sqlworkbench:GetTab", [{"Service": "sagemaker.amazonaws.com"}], [], [], ""),
+    "people work in notebooks": ("glue:StartNotebook", [GLUE], [], [], ""),
+    "a notebook is not the page of Spark's stages": ("glue:GetStages", [GLUE], [], [], "console"),
+    "no studio has the pages of bills": ("ce:CreateReport", [STUDIO], [], [], "console"),
+    "people work in studios": ("sqlworkbench:GetTab", [STUDIO], [], [], ""),
     "people write to the role in chats": ("ce:CreateReport", [{"Service": "chatbot.amazonaws.com"}], [], [], ""),
     "a browser shows that people sign in": ("ce:CreateReport", [LAMBDA], [], [IN_BROWSER], ""),
     "a record says that a session is of the console": ("ce:CreateReport", [LAMBDA], [], [SIGNED_IN], ""),
@@ -120,6 +131,20 @@ def test_a_class_decides_only_where_nothing_else_can_ask(name: str, tmp_path: Pa
     made = suggested(tmp_path, trust, [action, *more], events)
     assert decided(made, action) == rule
     assert (action in {keep.grant.action for keep in made.keeps}) is (not rule)
+
+
+def test_an_attempt_at_the_service_was_none_at_what_nobody_can_ask_for(tmp_path: Path) -> None:
+    actions = ["rds:CopyCustomDBEngineVersion", "rds:CrossRegionCommunication", "rds:DescribeRecommendations"]
+    gone = ["codecommit:UploadArchive", "codecommit:GitPull", "codecommit:GetTree"]
+    before = {
+        "codecommit": "2026-06-01T09:00:00Z",
+        "rds": "2026-06-01T09:00:00Z",
+        "ssm": "2026-11-24T08:00:00Z",
+    }
+    made = suggested(tmp_path, [LAMBDA], [*actions, *gone], [], **before)
+    assert decided(made, "codecommit:UploadArchive") == "service-role"
+    # What IAM saw before the window may have been a session of the console, or a call that brings others along.
+    assert not any(decided(made, one) for one in ("codecommit:GetTree", *actions[1:]))
 
 
 def test_the_screen_names_them_too(tmp_path: Path) -> None:
@@ -153,6 +178,7 @@ def test_every_row_is_of_an_action_that_iam_knows_and_names_its_page() -> None:
             assert found.source.startswith("https://"), action
             assert bool(found.callers) == (found.name in {"service-role", "agent"}), action
             assert found.name != "asked-with" or found.parents, action
+            assert found.name not in {"console", "service-role"} or not event_names(action), action
     assert decided_actions > 2371, "half of the 4,738 actions that no log decides"
 
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from policygen.account.function_code import read_code
+from policygen.account.function_code import CodeCall, FunctionCode, read_code
 from policygen.account.snapshot import to_account
 from policygen.catalog.action_events import operations_of
-from policygen.catalog.forwarding import forwards_to
+from policygen.catalog.build import completeness
+from policygen.catalog.mapping import requests_for
 from policygen.errors import UsageError
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.keep.witnesses.code import CALLED
+from policygen.rightsize.keep.witnesses.code import CALLED, reach_of
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import run
 from tests.support.options import analysis_options
@@ -93,7 +94,7 @@ def test_what_whole_code_does_not_call_goes_and_the_plan_says_which_file_tells_i
 def test_presence_in_code_proves_no_use_and_is_said_beside_the_question(tmp_path: Path) -> None:
     found = suggested(tmp_path, code("dynamodb GetItem", complete=False))
     notes = {one.action: one.note for one in plan_from_analysis(found).keeps if one.kind == "unknown"}
-    assert notes == dict.fromkeys(UNSEEN, "") | {"dynamodb:GetItem": CALLED}
+    assert notes == dict.fromkeys(UNSEEN, "") | {"dynamodb:GetItem": "the code calls GetItem"}
 
 
 def test_hashes_that_agree_make_it_sure_in_hex_and_in_base64(tmp_path: Path) -> None:
@@ -180,8 +181,22 @@ def test_a_list_of_calls_does_not_say_that_it_is_all_but_what_is_called(tmp_path
     ]
     found = suggested(tmp_path, autopilot, spec=f"{ROLE}={{}}")
     assert unverified(found) == UNSEEN
-    notes = {one.action for one in plan_from_analysis(found).keeps if one.note == CALLED}
+    notes = {one.action for one in plan_from_analysis(found).keeps if one.note.startswith(CALLED)}
     assert notes == {"dynamodb:GetItem", "sns:Publish"}
+
+
+def test_the_full_output_of_the_analyser_says_the_same_with_where_each_call_stands(tmp_path: Path) -> None:
+    metadata = {
+        "Expr": "table.get_item(Key=key)",
+        "Location": {"FilePath": "app.py", "StartPosition": [12, 5], "EndPosition": [12, 30]},
+        "Parameters": [],
+        "Receiver": "table",
+    }
+    path = tmp_path / "full.json"
+    path.write_text(
+        json.dumps([{"Name": "get_item", "PossibleServices": ["dynamodb"], "Metadata": metadata}]), "utf-8"
+    )
+    assert [one.calls for one in read_code([str(path)])] == [(CodeCall("get_item", ("dynamodb",)),)]
 
 
 def test_operations_ask_for_more_than_the_action_of_their_name(tmp_path: Path) -> None:
@@ -277,7 +292,46 @@ def test_code_needs_a_file_and_an_account(tmp_path: Path) -> None:
     assert (done.code, "PG-E266" in done.stderr, "--snapshot" in done.stderr) == (2, True, True)
 
 
-def test_an_operation_that_the_table_does_not_have_may_ask_for_anything() -> None:
-    assert forwards_to("unheard-of", "getitem", frozenset()) == {"*"}
-    assert forwards_to("s3", "getobject", frozenset({"s3-object-lambda"})) >= {"lambda:*"}
-    assert "lambda:*" not in forwards_to("s3", "getobject", frozenset())
+MODELS = (
+    "athena",
+    "bedrock-runtime",
+    "dynamodb",
+    "events",
+    "kinesis",
+    "lambda",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "swf",
+)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_action_that_an_operation_asks_for_is_taken_for_one_that_it_does_not_ask_for(model: str) -> None:
+    """Each operation of AWS's models, with all parameters that it may have."""
+    same_name = other_names = 0
+    for operation in completeness.operations(model):
+        calls = (CodeCall(operation.name, (model,)),)
+        reach = reach_of((FunctionCode("code.json", calls),), frozenset({operation.prefix}))
+        for one in requests_for(operation.call).requests:
+            action = one.request.action
+            assert reach.unknown or reach.asks_for(action) or reach.may_forward(action), (
+                operation.name,
+                action,
+            )
+            named_alike = action.lower() == f"{operation.prefix}:{operation.name}".lower()
+            same_name += named_alike
+            other_names += not named_alike
+    assert same_name > 0
+    assert model not in {"dynamodb", "lambda", "s3", "sqs", "swf"} or other_names > 0, (
+        "a name alone would miss some"
+    )
+
+
+def test_operations_are_known_for_actions_whose_names_their_parameters_make() -> None:
+    assert "ExecuteStatement" in operations_of("dynamodb:PartiQLSelect")
+    assert operations_of("swf:StartTimer") == ("RespondDecisionTaskCompleted",)
+    assert operations_of("s3-object-lambda:PutObjectRetention") == operations_of("s3:PutObjectRetention")
+    assert operations_of("dynamodb:InjectError") == ()

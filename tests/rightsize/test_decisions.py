@@ -326,3 +326,11 @@ def test_an_error_of_a_keep_rule_knows_its_rule_in_another_process() -> None:
         apply_keeps([keep], "orders", now([]))
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.rule, again.message, again.hints) == (keep, caught.value.message, caught.value.hints)
+
+
+def test_a_list_of_actions_is_a_rule_for_each_with_its_place_in_the_file() -> None:
+    text = '[[drop]]\nrole = "orders"\naction = ["sns:Publish", "sqs:*"]\nreason = "moved"\n'
+    assert [(rule.action, rule.role, rule.where) for rule in parse_decisions(text).rules] == [
+        ("sns:Publish", "orders", "drop[0].action[0]"),
+        ("sqs:*", "orders", "drop[0].action[1]"),
+    ]

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess import readiness
-from policygen.rightsize.assess.readiness import OpenIssues, permission_days, readiness_of, schedule_of
+from policygen.rightsize.assess.readiness import (
+    OpenIssues,
+    ReportGain,
+    permission_days,
+    readiness_of,
+    schedule_of,
+)
 from tests.support import ROOT
 
 CASES = ROOT / "tests/cases/readiness"
@@ -33,7 +39,10 @@ def spread(written: str | Iterable[str], start: str, end: str) -> list[str]:
 
 def made(given: dict[str, Any]) -> readiness.Readiness:
     start, end = given["start"], given["end"][:10]
-    more = {k: v for k, v in given.items() if k in {"events", "weak", "gaps", "min_days", "quiet_days"}}
+    plain = {"events", "weak", "gaps", "min_days", "quiet_days", "policies_known"}
+    more = {k: v for k, v in given.items() if k in plain}
+    if "without_report" in given:
+        more["without_report"] = ReportGain(*given["without_report"])
     return readiness_of(
         start,
         given["end"],
@@ -83,10 +92,13 @@ def test_each_reason_says_a_number_that_the_reader_can_check() -> None:
             "permissions": {"s3:GetObject": ["2026-11-20"], "s3:PutObject": ["2026-11-24"]},
             "events": 1200,
             "weak": 100,
-            "open_points": {"blind_spots": 1, "missing": 2},
+            "open_points": {"suspects": 1, "losses": 2},
+            "without_report": [12, 1400],
         }
     )
+    gain = "it would also decide about 12 of the 1,400 unverified"
     assert [reason.sentence for reason in found.reasons] == [
+        "2 needed permissions dropped by a decision: calls will fail",
         "9 days of evidence, 14 are needed",
         "the role was first seen 5 days ago, 14 are needed",
         "a permission was new 0 days before the end, 3 are needed",
@@ -94,8 +106,8 @@ def test_each_reason_says_a_number_that_the_reader_can_check() -> None:
         "the role was active on 2 days only",
         "the logs begin 2026-11-15, the window 2026-10-26",
         "100 of 1,200 events throttled or invalid",
-        "1 permission kept because the logs cannot show them",
-        "2 requests seen in use that today's policies do not allow",
+        "1 suspicious call left out of the policy",
+        f"IAM was not asked what was used before the window: {readiness.REPORT_COMMAND}; {gain}",
     ]
 
 
@@ -116,7 +128,7 @@ def test_the_days_of_a_permission_are_those_of_all_its_resources() -> None:
 
 def test_the_page_shows_each_threshold_and_each_reason() -> None:
     page = PAGE.read_text()
-    names = [name for name in vars(readiness) if name.isupper() and not name.startswith("_")]
+    names = [name for name, value in vars(readiness).items() if name.isupper() and isinstance(value, int)]
     assert len(names) == 8
     missing = [name for name in names if f"`{name}` | {getattr(readiness, name)} |" not in page]
     ids = {reason for case in json.loads((CASES / "verdicts.json").read_text()) for reason in case["reasons"]}

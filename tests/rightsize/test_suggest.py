@@ -52,7 +52,7 @@ def test_golden_case(golden: Golden) -> None:
             name.split(":")[-1]: sorted({r.action for r in theirs})
             for name, theirs in made.usage.users.items()
         },
-        "questions": sorted(made.questions),
+        "open_names": sorted(made.open_names),
         "removed": sorted(c.action for c in made.changes if c.kind == "removed"),
         "removed_why": {c.action: c.why for c in made.changes if c.kind == "removed"},
         "kept_why": {f"{k.grant.action} {k.grant.resource}": k.why for k in made.keeps},

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.open_questions import drop_options, open_questions
 from policygen.rightsize.analysis import Analysis
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import Done, run, run_in_root
@@ -189,7 +188,7 @@ def offers(analysis: Analysis) -> set[str]:
         rendered("text", analysis, show_all=True),
         rendered("markdown", analysis),
     ]
-    texts += [one.option for one in open_questions(plan)]
+    texts += [f"--drop {shlex.quote(name)}" for one in plan.questions for name in one.drop_patterns]
     texts += [one.sentence for one in analysis.suggestion.decided.spared]
     # The screen breaks its lines between words.
     found = {match for text in texts for match in _OFFER.findall(re.sub(r"\s+", " ", text))}
@@ -226,7 +225,7 @@ def test_the_offer_of_a_service_names_no_action_that_was_also_seen(tmp_path: Pat
     plan = plan_from_analysis(made)
     # Seen on one table and unverified on all others: its own name would take both.
     assert [change.kind for change in plan.changes] == ["unknown"]
-    assert [one.option for one in drop_options(plan, "dynamodb")] == ["--drop 'dynamodb:*'"]
+    assert [one.drop_patterns for one in plan.questions] == [("dynamodb:GetIte?",)]
     assert "--drop dynamodb:GetItem" not in rendered("text", made)
 
 

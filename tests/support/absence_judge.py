@@ -28,7 +28,8 @@ from policygen.logs.registry import open_source
 from policygen.logs.window import limit_of
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.judges.iam_simulate.judge import row as judge_row
-from tests.support.absence_world import DAYS, Use, World, random_world
+from tests.support.absence_world import DAYS, Use, World
+from tests.support.decide_world import FOREIGN, decide_world
 
 
 class Loss(NamedTuple):
@@ -55,7 +56,7 @@ class Verdict(NamedTuple):
 
 def judged(seed: str, *, with_report: bool = True) -> Verdict:
     """Make an account, let policygen right-size its role, and judge what it needs."""
-    world = random_world(seed)
+    world = decide_world(seed)
     if not with_report:
         world.reported = None
     result = right_sized(world)
@@ -104,7 +105,8 @@ def _compared(world: World, plan: dict[str, Any] | None) -> tuple[list[Loss], li
             request = AccessRequest(action, resource, context=tuple(sorted(keys.items())))
             if before.evaluate(request).outcome != "ALLOWED":
                 continue
-            rows.append(judge_row(documents, action, resource, {**keys}))
+            if FOREIGN not in resource:  # there the other account's policies decide too
+                rows.append(judge_row(documents, action, resource, {**keys}))
             if after.evaluate(request).outcome != "ALLOWED":
                 losses.append(Loss(world.seed, f"{action} on {resource}", use.region, why))
     return losses, rows

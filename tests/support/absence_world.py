@@ -42,6 +42,8 @@ class Operation:
     """Whether IAM counts it."""
     passes_to: str = ""
     """The service to which it passes a role; "" where it passes none."""
+    by: str = ""
+    """The service that asks for it with a role that trusts it; "" for anyone's code."""
 
 
 def _ops() -> Iterator[Operation]:
@@ -107,7 +109,7 @@ def _ops() -> Iterator[Operation]:
     yield Operation("rds", "", NEVER, "", ("rds:CrossRegionCommunication *",))
     yield Operation("codebuild", "ListProjects", READ, "{{}}", ("codebuild:ListProjects *",))
     cases = f"codebuild:BatchPutTestCases arn:aws:codebuild:{at}:report-group/{{n}}"
-    yield Operation("codebuild", "", NEVER, "", (cases,))
+    yield Operation("codebuild", "", NEVER, "", (cases,), by="codebuild")
     fields = f"appsync:GraphQL arn:aws:appsync:{at}:apis/{{n}}/types/Query/fields/f"
     yield Operation("appsync", "", "AWS::AppSync::GraphQLApi", "", (fields,), counted=False)
     invoked = f"execute-api:Invoke arn:aws:execute-api:{at}:{{n}}/prod/GET/x"
@@ -172,6 +174,14 @@ class World:
     """When IAM's report was made."""
     tracked: frozenset[str] = frozenset()
     """Actions that IAM tracks one by one."""
+    holes: frozenset[str] = frozenset()
+    """``REGION DATE`` of files that nobody handed over, though other days of the region and other regions are there."""
+    made: list[tuple[str, str, str, datetime]] = field(default_factory=list)
+    """eventSource, name, region and time of calls by which others made what the role connects to."""
+    parts: dict[str, Any] = field(default_factory=dict)
+    """Further parts of the snapshot: regions, resources."""
+    host: str = "ecs-tasks"
+    """The service that runs the role's code, where it has no function."""
 
     # --- What a trail shows ---
 
@@ -181,8 +191,12 @@ class World:
 
     def is_read(self, use: Use, time: datetime) -> bool:
         """Whether the event of one call is among the files that were handed over, and in the window."""
-        handed = use.region not in self.lost and f"{time:%Y-%m-%d}" not in self.missing
-        return self.is_logged(use) and self.in_window(time) and handed
+        return self.is_logged(use) and self.in_window(time) and self.is_handed(use.region, time)
+
+    def is_handed(self, region: str, time: datetime) -> bool:
+        """Whether the file of a region and time was handed over."""
+        day = f"{time:%Y-%m-%d}"
+        return region not in self.lost and day not in self.missing and f"{region} {day}" not in self.holes
 
     def in_window(self, time: datetime) -> bool:
         """Whether a time is in the window."""
@@ -193,8 +207,8 @@ class World:
         number = 0
         for use in self.uses:
             for time in use.times:
-                recent = time > END - timedelta(days=DAYS + 3) and f"{time:%Y-%m-%d}" not in self.missing
-                if use.operation.name and recent and self.is_logged(use) and use.region not in self.lost:
+                recent = time > END - timedelta(days=DAYS + 3) and self.is_handed(use.region, time)
+                if use.operation.name and recent and self.is_logged(use):
                     number += 1
                     yield self._event(use, time, number)
         for region in sorted(self.busy - self.lost):
@@ -203,7 +217,7 @@ class World:
             for day in range(DAYS + 3):
                 time = (END - timedelta(days=day)).replace(hour=3)
                 for name, shown in (("DescribeInstances", READ), ("CreateTags", WRITE)):
-                    if shown in self.logged and f"{time:%Y-%m-%d}" not in self.missing:
+                    if shown in self.logged and self.is_handed(region, time):
                         number += 1
                         short = {
                             "source": "ec2",
@@ -213,6 +227,16 @@ class World:
                             "params": {},
                         }
                         yield record(short | {"time": _iso(time), "reads": shown == READ}, number)
+
+        for source, name, region, time in self.made:
+            number += 1
+            short = {"source": source, "name": name, "role": "others", "region": region, "time": _iso(time)}
+            if (
+                WRITE in self.logged
+                and (self.multi_region or region == HOME)
+                and self.is_handed(region, time)
+            ):
+                yield record(short | {"params": {}, "reads": False}, number)
 
     def _event(self, use: Use, time: datetime, number: int) -> dict[str, Any]:
         operation = use.operation
@@ -273,9 +297,10 @@ class World:
         return {"JobStatus": "COMPLETED", **times, "ServicesLastAccessed": rows}
 
     def _services(self) -> list[str]:
-        (statement,) = self.policy["Statement"]
+        statement, *more = self.policy["Statement"]
+        named = {one.partition(":")[0] for each in more for one in each["Action"]}
         if "Action" in statement:
-            return sorted({one.partition(":")[0] for one in statement["Action"]})
+            return sorted({one.partition(":")[0] for one in statement["Action"]} | named)
         return sorted(reference.prefixes() - {one.partition(":")[0] for one in statement["NotAction"]})
 
     def account(self) -> dict[str, Any]:
@@ -295,13 +320,13 @@ class World:
         told = {"policies": [self.policy], "trails": [trail], "functions": self.functions}
         made = snapshot(told | {"event_source_mappings": self.mappings})
         role = made["authorization"]["RoleDetailList"][0]
-        service = "lambda" if self.functions else "ecs-tasks"
-        principal = {"Service": f"{service}.amazonaws.com"}
+        services = {"lambda" if self.functions else self.host, *(use.operation.by for use in self.uses)}
+        principal = {"Service": [f"{one}.amazonaws.com" for one in sorted(services - {""})]}
         trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
         role["AssumeRolePolicyDocument"] = {"Version": "2012-10-17", "Statement": [trust]}
         if self.reported:
             made["last_accessed"] = {role["Arn"]: self.report()}
-        return made
+        return made | self.parts
 
 
 def _iso(time: datetime) -> str:

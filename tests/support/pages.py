@@ -157,6 +157,8 @@ def index(count: int, **changes: Any) -> list[BatchRow]:
                 "last_call": "2026-11-24T22:36:06Z",
                 "actions_now": 9_412 + i,
                 "actions_proposed": 21,
+                "needed": 18,
+                "unverified": 3,
                 "escalations_closed": 14,
                 "escalations_left": i % 2,
                 "days": 30,
@@ -257,7 +259,7 @@ def everything() -> Plan:
     made["users"] = [
         {"function": f"arn:aws:lambda:::function:{one}", "actions": ["s3:GetObject"]} for one in texts
     ]
-    made["questions"] = [{"type": "ec2:image", "names": 2, "reason": one} for one in texts]
+    made["open_names"] = [{"type": "ec2:image", "names": 2, "reason": one} for one in texts]
     made["losses"] = [
         {"action": "s3:GetObject", "resource": one, "statement": one, "why": one} for one in texts
     ]

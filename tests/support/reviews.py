@@ -55,7 +55,7 @@ def everything() -> str:
         seen(**denied | {"action": ""}, policy_type="service control", explicit=True),
     ]
     found["unmapped"] = [seen(event="new.amazonaws.com Do", why="no rule and no action of that name")]
-    found["questions"] = [{"type": "ec2:image", "names": 3, "reason": "names are made anew"}]
+    found["open_names"] = [{"type": "ec2:image", "names": 3, "reason": "names are made anew"}]
     found["seasonal"] = [
         {"action": "s3:PutBucketTagging", "says": "IAM saw an attempt at s3 last on 2026-08-02"}
     ]

@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 
     from policygen.account.model import Account
     from policygen.batch.folder import Folder
-    from policygen.batch.rightsize_role import BatchSettings
+    from policygen.batch.rightsize_role import BatchSettings, Result
     from policygen.batch.run import WriteResult
     from policygen.batch.select import RoleFilter, RoleTarget
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
+    from policygen.rightsize.questions import RoleTopic
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def command(
     policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
     """
     from policygen.batch.folder import Folder, batch_table
+    from policygen.batch.questions import account_questions, topics_of_plan
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
@@ -152,6 +154,9 @@ def command(
         if last:
             _check_same(last, period, current)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
+        topics: dict[str, Sequence[RoleTopic]] = {
+            row.plan: topics_of_plan(folder.plan(row.plan)) for row in rows if row.plan
+        }
         settings = BatchSettings(
             read_report=evidence.read_report,
             counts=evidence.counts,
@@ -162,8 +167,11 @@ def command(
             formats=folder.formats,
         )
         folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
-        rows += _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
-    table = batch_table(evidence, period, rows, account=current, format_=format_)
+        done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
+    topics |= {one.row.plan: one.topics for one in done if one.row.plan}
+    asked = account_questions(topics)
+    rows += [one.row for one in done]
+    table = batch_table(evidence, period, rows, account=current, format_=format_, questions=asked)
     folder.end(table)
     _show(table, out, show_all=show_all)
     check_failed(table, allow_incomplete=allow_incomplete)
@@ -273,22 +281,22 @@ def _right_size(
     *,
     jobs: int,
     quiet: bool,
-) -> list[BatchRow]:
-    """Right-size the roles, write their files and show the progress; return a row for each."""
+) -> list[Result]:
+    """Right-size the roles, write their files and show the progress; return the result of each without its texts."""
     from policygen.batch.run import right_size_all
     from policygen.cli.console import ProgressBar
 
-    rows = []
+    finished = []
     bar = ProgressBar()
     with _workers(settings, write_result, jobs if len(chosen) > _FEW else 1) as executor:
         results = right_size_all(settings, chosen, spill, executor, message_sink(quiet=quiet))
         for done, result in enumerate(results, 1):
             write_result(result)
-            rows.append(result.row)
+            finished.append(result._replace(texts={}))
             if not quiet:
                 bar.roles(done, len(chosen))
     bar.close()
-    return rows
+    return finished
 
 
 @contextmanager

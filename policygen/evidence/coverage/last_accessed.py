@@ -145,9 +145,11 @@ def is_counted(action: str) -> bool:
     documents, though no SDK of AWS makes them.
     """
     kind = visibility_of(action).kind
+    if _is_listed("own_endpoint", action.lower()):
+        return True
     if kind == "never" or _is_listed("uncounted", action.lower()):
         return False
-    if event_names(action) or kind == "management" or _is_listed("own_endpoint", action.lower()):
+    if event_names(action) or kind == "management":
         return True
     return kind in {"no-event", "unknown"} and has_operations(action.partition(":")[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,13 +102,14 @@ def _named(call: TracedCall, role: str) -> TracedCall:
     return replace(call, caller=Caller(role=role))
 
 
-def _calls_in(file: Path, traces: Traces) -> Iterable[TracedCall]:
-    """Return the calls of a file; attempts only where nothing else tells of their calls.
+def _calls_in(file: Path, traces: Traces) -> Iterator[TracedCall]:
+    """Yield the calls of a file; attempts last, and only those of which nothing else tells the calls.
 
     Raises:
         UsageError: PG-E264, it cannot be read, or holds something else.
     """
-    found: list[TracedCall] = []
+    attempts: list[TracedCall] = []
+    whole: set[tuple[str, str]] = set()
     number = 0
     try:
         for document in json_documents(file, LARGEST):
@@ -116,7 +117,12 @@ def _calls_in(file: Path, traces: Traces) -> Iterable[TracedCall]:
             form = _format_of(document)
             if form.name == xray.NAME:
                 traces.missing += xray.missing_traces(document)
-            found += form.calls(document)
+            for call in form.calls(document):
+                if call.attempt:
+                    attempts.append(call)
+                else:
+                    whole.add((call.service, call.operation))
+                    yield call
     except (UnreadableJson, ValueError) as error:
         where = f"document {number:,}: " if isinstance(error, ValueError) else ""
         raise UsageError(
@@ -127,8 +133,7 @@ def _calls_in(file: Path, traces: Traces) -> Iterable[TracedCall]:
         ) from None
     if number == 0:
         raise UsageError(f"--traces: {escape_controls(str(file))} is empty", _KNOWN, code="PG-E264")
-    whole = {(call.service, call.operation) for call in found if not call.attempt}
-    return [call for call in found if not (call.attempt and (call.service, call.operation) in whole)]
+    yield from (call for call in attempts if (call.service, call.operation) not in whole)
 
 
 def _format_of(document: object) -> TraceFormat:

@@ -16,7 +16,7 @@ SHOWN = 6
 
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
-    "events", "days", "questions", "blind", "actions_now", "actions_proposed", "escalations_closed",
+    "events", "days", "questions", "needed", "unverified", "actions_now", "actions_proposed", "escalations_closed",
     "escalations_left", "losses",
 }  # fmt: skip
 

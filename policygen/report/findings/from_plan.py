@@ -95,13 +95,11 @@ def _missing_basis(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             fix="fetch again what is missing, and make the plan again",
         )
     reasons = plan.strength.reasons if plan.strength else ()
-    waits = [one for one in reasons if one.verdict == "wait"]
-    thin = [one for one in waits if one.id != "losses"]  # what a decision drops has findings of its own
-    if plan.verdict == "wait" and (thin or not waits):
+    if plan.verdict == "wait":
         yield write(
             rule=RULES["PG303"],
             subject="too little evidence",
-            message=(thin or reasons)[0].sentence,
+            message=reasons[0].sentence,
             fix="wait, or give older logs",
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
 from policygen.report.html.templating import fill_template
+from policygen.report.wording import answer_of
 from policygen.text import pluralize
 
 PAGE = 2_000
@@ -38,7 +39,7 @@ def render_index(batch: BatchTable) -> dict[str, str]:
             where=f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
             groups=groups,
             says=VERDICT_MEANINGS,
-            kinds=[(group.verdict, group.verdict) for group in groups],
+            kinds=[(group.verdict, answer_of(group.verdict)) for group in groups],
             **_sums(rows),
         )
         for number, (name, part) in enumerate(zip(names, parts, strict=True))
@@ -49,11 +50,15 @@ def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
     """Add up all rows; actions only of rows in which both numbers are known."""
     compared = [row for row in rows if row.actions_now is not None and row.actions_proposed is not None]
     return {
-        "ready": sum(1 for row in rows if row.verdict == "ready"),
+        **{
+            verdict: sum(1 for row in rows if row.verdict == verdict)
+            for verdict in ("ready", "review", "wait")
+        },
         "compared": len(compared),
         "now": sum(row.actions_now or 0 for row in compared),
         "proposed": sum(row.actions_proposed or 0 for row in compared),
         "closed": sum(row.escalations_closed or 0 for row in rows),
         "left": sum(row.escalations_left or 0 for row in rows if row.escalations_closed is not None),
-        "questions": sum(row.questions for row in rows),
+        "needed": sum(row.needed or 0 for row in rows),
+        "unverified": sum(row.unverified or 0 for row in rows),
     }

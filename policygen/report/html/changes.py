@@ -23,7 +23,7 @@ WORDS: Mapping[str, str] = {
     "added": "added",
     "granted": "granted",
     "kept": "kept",
-    "unknown": "your call",
+    "unknown": "unverified",
     "missing": "not allowed",
     "removed": "removed",
 }

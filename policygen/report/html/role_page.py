@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan, PlanRisk
-from policygen.plan.open_questions import keep_groups, open_questions
 from policygen.report.figures import document_size
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
@@ -16,12 +16,13 @@ from policygen.report.html.heatmap import LEVELS, edges, heat_of
 from policygen.report.html.rows import request_rows
 from policygen.report.html.templating import document_text, fair_share, fill_template
 from policygen.report.suspects import suspects_by_sign
-from policygen.report.wording import INFORMATIONAL_GRADES, denied_by
+from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, drop_options
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import pluralize
 
 LIMITS = {
     "questions": 12,
+    "rule": 4_000,
     "services": 24,
     "once": 40,
     "blind": 40,
@@ -38,9 +39,10 @@ _DOCUMENTS, _TODAY = 90_000, 40_000
 _BLIND_NAMES = 500
 
 _ANCHORS = {
-    "blind-spots": "blind",
     "suspects": "suspects",
-    "missing": "missing",
+    "unusual": "suspects",
+    "unread-use": "blind",
+    "no-report": "blind",
     "unmapped": "unmapped",
     "still-learning": "learning",
     "few-active-days": "activity",
@@ -61,7 +63,7 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         plan: what to show.
         indexed: whether the page links to an index of roles in the folder above.
     """
-    questions, suspects, others = open_questions(plan), suspects_by_sign(plan), list(_others(plan))
+    suspects, others = suspects_by_sign(plan), list(_others(plan))
     functions = [user for user in plan.users if user.function or len(plan.users) > 1]
     sections, absent = _sections(plan, suspects=bool(suspects), others=bool(others), users=bool(functions))
     return fill_template(
@@ -72,13 +74,13 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         absent=absent,
         ids={name for name, _ in sections},
         anchors=_ANCHORS,
-        questions=questions,
+        drop_options=drop_options,
         suspects=suspects,
         others=others,
         functions=functions,
         families=_families,
         refused=lambda one: denied_by(one.policy_type, explicit=one.explicit),
-        **_cards(plan, len(questions)),
+        **_cards(plan),
         **_activity(plan),
         **_services(plan),
         **_changes(plan),
@@ -95,7 +97,7 @@ def _sections(
     learning = bool(plan.strength and plan.strength.curve and plan.strength.curve[-1])
     every = [
         ("proof", "What is proved", True),
-        ("call", "Your call", True),
+        ("call", "Safe to apply? How tight?", True),
         ("activity", "What the role did", True),
         ("services", "Permissions by service", True),
         ("learning", "How much is still new", learning),
@@ -124,7 +126,7 @@ def _sections(
     return [(name, title) for name, title, there in every if there], absent
 
 
-def _cards(plan: Plan, questions: int) -> dict[str, Any]:
+def _cards(plan: Plan) -> dict[str, Any]:
     now, proposed = plan.actions_now, plan.actions_proposed
     if now is None:
         cut = "in the proposal; today's policies were not given"
@@ -139,7 +141,7 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
         risk = f"in the proposal, beside {pluralize(more_left, 'other risk')}; today's are not known"
     else:
         risk = f"{closed:,} closed, {left:,} left; other risks: {more_closed:,} closed, {more_left:,} left"
-    unseen = len({keep.action for keep in plan.keeps if keep.kind == "unknown"})
+    tight, asked = plan.tightness, len(plan.questions)
     strength = plan.strength
     return {
         "cut": cut,
@@ -147,14 +149,8 @@ def _cards(plan: Plan, questions: int) -> dict[str, Any]:
         "paths_left": left,
         "risk_foot": risk,
         "evidence_foot": strength.reasons[0].sentence if strength and strength.reasons else "",
-        "call_foot": (
-            f"{pluralize(unseen, 'permission')} kept that the logs cannot show"
-            if unseen
-            else "decisions are waiting"
-            if questions
-            else "nothing to decide"
-            if plan.today is not None
-            else "nothing to decide, as far as the evidence alone tells"
+        "tight_foot": (
+            f"needed + unverified: {tight.words}" + (f"; {pluralize(asked, 'question')}" if asked else "")
         ),
     }
 

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from policygen.plan.fast_json import indented
+from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize, visible_json
 from policygen.version import VERSION
 
@@ -104,10 +105,12 @@ def _environment() -> Environment:
         "version": VERSION,
     }
     environment.filters |= {
+        "answer": answer_of,
         "n": _number,
         "count": pluralize,
         "minute": _minute,
         "by_service": _by_service,
+        "lines": _lines,
         "policy": document_text,
         "words": _words,
     }
@@ -131,6 +134,13 @@ def _words(names: Iterable[str]) -> Markup:
     from markupsafe import escape
 
     return escape(" ".join(map(display_text, names)))
+
+
+def _lines(text: str) -> Markup:
+    """Return a text of several lines, for a ``pre``."""
+    from markupsafe import Markup, escape
+
+    return Markup("\n").join(escape(escape_controls(line)) for line in text.splitlines())
 
 
 def _minute(time: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from policygen.rightsize.assess.tightness import Tightness
 from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
 
@@ -83,6 +84,10 @@ class Planned(Protocol):
         """The days that the policies rest on."""
 
     @property
+    def tightness(self) -> Tightness:
+        """The actions that they allow, by what speaks for them."""
+
+    @property
     def policies(self) -> Sequence[NamedDocument]:
         """The policies, at least one."""
 
@@ -97,6 +102,7 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
     lines = (
         f"policygen {VERSION}: what the role {role.name} of account {role.account} needs,",
         f"as seen from {window.start} to {window.end[:10]} UTC.",
+        f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
         *_chosen(plan),
         *more,
     )

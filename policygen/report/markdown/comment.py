@@ -1,4 +1,4 @@
-"""Renders a plan as the comment of a pull request: the verdict first, and within GitHub's limit."""
+"""Renders a plan as the comment of a pull request: the two answers first, and within GitHub's limit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
-from policygen.plan.model import Document, Plan, PlanRisk
-from policygen.plan.open_questions import drop_options, seasonal_groups
+from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
-from policygen.report.wording import denied_by, minute, where
+from policygen.report.wording import answer_of, denied_by, drop_options, how_tight, minute, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import escape_controls, pluralize, visible_json
 
@@ -30,8 +29,8 @@ def render(plan: Plan) -> str:
         _dropped,
         _changes,
         _risks,
-        _blind_spots,
         _questions,
+        _blind_spots,
         _not_granted,
         _suspects,
         _unmapped,
@@ -50,14 +49,15 @@ def _command_for(plan: Plan, kind: str) -> str:
 
 def _head(plan: Plan) -> str:
     seen, window, strength = plan.evidence, plan.window, plan.strength
-    verdict = f": **{prose(plan.verdict)}**" if plan.verdict else ""
+    answer = f": safe to apply? **{prose(answer_of(strength.verdict))}**" if strength else ""
     reasons = strength.reasons[:SHOWN] if strength else ()
     last = f", last {prose(minute(seen.last))}" if seen.last else ""
     days = f"{pluralize(window.days, 'day')}, {prose(window.start[:10])} to {prose(window.end[:10])} UTC"
     blocks = [
         marker("suggest", plan.role.account, plan.role.name),
-        f"### policygen: {code(plan.role.name)} in {code(plan.role.account)}{verdict}",
-        "\n".join(f"- {prose(one.verdict)}: {prose(one.sentence)}" for one in reasons),
+        f"### policygen: {code(plan.role.name)} in {code(plan.role.account)}{answer}",
+        "\n".join(f"- {prose(answer_of(one.verdict))}: {prose(one.sentence)}" for one in reasons),
+        f"How tight? **{prose(how_tight(plan))}**",
         "\n".join(
             f"- {'✔' if one.held else '✘'} **{prose(one.promise)}**: {prose(one.finding)}"
             for one in plan.proof[:SHOWN]
@@ -129,7 +129,7 @@ _KINDS: Mapping[Kind, str] = {
     "narrowed": "narrowed",
     "unchanged": "as today",
     "kept": "kept without evidence",
-    "unknown": "kept because nobody can tell",
+    "unknown": "unverified",
     "removed": "removed",
     "added": "added",
     "missing": "seen, and not allowed today",
@@ -241,28 +241,24 @@ def _blind_spots(plan: Plan) -> Iterator[Section]:
 
 
 def _questions(plan: Plan) -> Iterator[Section]:
-    """List the decisions that are left to a person."""
-    items = [
+    """List the unverified permissions as questions, and the names that may be new next time."""
+    items = [_question(one) for one in plan.questions]
+    items += [
         f"- {code(one.type)}: {pluralize(one.names, 'name')} written as seen; {prose(one.reason)}. "
         f"{code(f'--open {one.type}')} writes the type whole."
-        for one in plan.questions
+        for one in plan.open_names
     ]
-    seasonal = seasonal_groups(plan)
-    for (service, says), actions in seasonal.items():
-        offer = "".join(
-            f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service, actions)[:1]
-        )
-        items.append(f"- {_names(actions)} {'stays' if len(actions) == 1 else 'stay'}: {prose(says)}{offer}.")
-    said = {says for _, says in seasonal}
-    unknown = grouped(
-        (one.service, one.action) for one in plan.changes if one.kind == "unknown" and one.why not in said
-    )
-    for service, actions in unknown.items():
-        kept = f"- {code(service)}: {pluralize(len(actions), 'permission')} kept as today"
-        offer = "".join(f"; {code(one.option)} {one.effect}" for one in drop_options(plan, service)[:1])
-        items.append(f"{kept}, because the logs could not have shown their use{offer}.")
     yield from fitted_section(
-        f"Your call ({len(items):,})", items, noun="question", rest=_command_for(plan, "csv")
+        f"Questions ({len(items):,})", items, noun="question", rest=_command_for(plan, "json")
+    )
+
+
+def _question(one: PlanQuestion) -> str:
+    command = f": {code(one.command)}" if one.command else ""
+    drop = f" To drop them: {code(drop_options(one))}." if drop_options(one) else ""
+    return (
+        f"- {prose(one.asks)}. Riskiest: {_names(one.riskiest)}. Why: {prose(one.why)}. "
+        f"What answers it: {prose(one.answer)}{command}.{drop}"
     )
 
 

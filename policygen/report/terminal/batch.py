@@ -15,12 +15,15 @@ from policygen.plan.batch_table import (
 )
 from policygen.report.data.batch import SHOWN
 from policygen.report.terminal.layout import WIDTH, wrapped
+from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize
 
 _NAME = 20
 
 
-_COLUMNS = f"{'last call':>10}{'now':>7}{'new':>7}{'cut %':>7}{'escal':>7}  verdict"
+_COLUMNS = f"{'last call':>9}{'now':>7}{'needed':>8}{'unverif':>8}{'ask':>4}{'escal':>6}  safe to apply?"
+_QUESTIONS = 5
+"""Most questions on the screen."""
 
 
 def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
@@ -39,8 +42,8 @@ def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
         lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--details lists them)")
     lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
     for total in totals_by_verdict(ordered):
-        lines += wrapped(f"{total.verdict:<10}{total.roles:>5,}  ", _sum(total))
-    lines += ["", *_next(ordered, out)]
+        lines += wrapped(f"{answer_of(total.verdict):<11}{total.roles:>5,}  ", _sum(total))
+    lines += [*_questions(batch, limit=None if show_all else _QUESTIONS), "", *_next(ordered, out)]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
 
 
@@ -74,6 +77,22 @@ def _sum(total: VerdictTotals) -> str:
     return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
+def _questions(batch: BatchTable, *, limit: int | None) -> Iterator[str]:
+    """Render the questions about unverified permissions, each once for all roles that it concerns."""
+    if not batch.questions:
+        return
+    unverified = sum(row.unverified or 0 for row in batch.rows)
+    yield ""
+    yield f"Questions ({len(batch.questions)}): {pluralize(unverified, 'unverified permission')} kept as today"
+    for one in batch.questions[:limit]:
+        yield from wrapped("  ? ", one.asks, "    ")
+        yield from wrapped("      ", f"{one.why}; {one.answer}")
+        if one.command:
+            yield from wrapped("      ", one.command if len(one.command) <= WIDTH - 6 else "policygen doctor")
+    if limit is not None and len(batch.questions) > limit:
+        yield f"  {len(batch.questions) - limit} more: batch.json has all, with rules for policygen.toml"
+
+
 def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
     yield "Next"
     if any(row.verdict == "failed" for row in rows):
@@ -85,16 +104,12 @@ def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
 
 def _line(row: BatchRow, end: str) -> str:
     name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
-    cut = "–" if row.cut is None else f"{row.cut:.1f}"
+    ask = f"{row.questions:,}" if row.questions else ""
     figures = (
-        f"{age(row.last_call, end):>10}{_figure(row.actions_now):>7}{_figure(row.actions_proposed):>7}"
-        f"{cut:>7}{_figure(row.escalations_closed):>7}"
+        f"{age(row.last_call, end):>9}{_figure(row.actions_now):>7}{_figure(row.needed):>8}"
+        f"{_figure(row.unverified):>8}{ask:>4}{_figure(row.escalations_closed):>6}"
     )
-    lead = f"{name:<{_NAME}}{figures}  "
-    questions = f", {pluralize(row.questions, 'question')}" if row.questions else ""
-    if len(lead) + len(row.verdict) + len(questions) > WIDTH:
-        questions = f", {row.questions:,} open"
-    return f"{lead}{row.verdict}{questions}"[:WIDTH]
+    return f"{name:<{_NAME}}{figures}  {answer_of(row.verdict)}"[:WIDTH]
 
 
 def _figure(number: int | None) -> str:

@@ -11,15 +11,12 @@ from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, count_changes
 from policygen.plan.model import Plan
 from policygen.plan.model_evidence import Request
-from policygen.plan.open_questions import drop_options, seasonal_groups
 from policygen.report.figures import grouped
 from policygen.report.terminal.layout import LISTED, WIDTH, right, wrapped
+from policygen.report.terminal.questions import render_questions
 from policygen.report.wording import list_resources, minute, short, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import pluralize
-
-_FEW = 3
-_MANY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,55 +51,49 @@ def _grants(section: _Section) -> Iterator[str]:
 
 
 def _changes(section: _Section) -> Iterator[str]:
-    """Render each service: first those that stay, then those that the logs cannot show, then those that go."""
-    yield "Changes  ~ narrowed  - removed  = kept without evidence  ? your call"
+    """Render each service: first those that stay, last those that go.
+
+    What is unverified stands in the questions; with `show_all` also here, service by service.
+    """
+    yield "Changes  ~ narrowed  - removed  = kept without evidence  ? unverified"
     services = grouped((group.service, group) for group in section.plan.change_groups)
     removed: dict[str, list[ChangeGroup]] = {}
-    blind: dict[str, list[ChangeGroup]] = {}
+    hidden: frozenset[Kind] = frozenset() if section.show_all else frozenset({"unknown"})
     for service, groups in services.items():
-        kinds = {group.kind for group in groups}
-        if kinds <= {"removed", "missing"}:
+        if {group.kind for group in groups} - hidden <= {"removed", "missing"}:
             removed[service] = [group for group in groups if group.kind == "removed"]
-        elif kinds <= {"removed", "unknown"}:
-            blind[service] = groups
         else:
             yield from _service(section, service, groups)
-    if section.show_all or len(blind) <= _FEW:
-        for service, groups in blind.items():
-            yield from _service(section, service, groups)
-    else:
-        yield from _blind_services(blind)
     removed = {name: gone for name, gone in removed.items() if gone}
     if removed:
         yield from _removed_services(removed, show_all=section.show_all)
-    yield from _open_questions(section.plan, services)
+    yield from render_questions(section.plan, show_all=section.show_all)
 
 
-def _blind_services(services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
-    """Render in one entry the services that were not used and that the logs cannot show completely."""
-    kept = {
-        name: count_changes(g for g in groups if g.kind == "unknown") for name, groups in services.items()
-    }
-    gone = [g for groups in services.values() for g in groups if g.kind == "removed"]
-    names = " ".join(sorted(kept, key=lambda name: (-kept[name], name))[:LISTED])
-    yield from wrapped(
-        "  ? ", f"{pluralize(len(kept), 'service')}  {names} … (--details lists them)", "      "
-    )
-    yield right(f"      keep  {pluralize(sum(kept.values()), 'action')} kept as today", "not visible")
-    yield from _removals(gone)
+def _removals(gone: Sequence[ChangeGroup], *, show_all: bool) -> Iterator[str]:
+    """Count the actions that go, a line for each reason, the most frequent first.
 
-
-def _removals(gone: Sequence[ChangeGroup]) -> Iterator[str]:
-    """Count the actions that go, a line for each reason, the most frequent first."""
+    Reasons that need more than a line are told with `show_all` alone, and else counted together.
+    """
     reasons = Counter[str]()
     for group in gone:
         reasons[group.why] += len(group.changes)
-    for i, (why, times) in enumerate(sorted(reasons.items(), key=lambda one: (-one[1], one[0]))):
-        lead = f"      {'drop' if i == 0 else '    '}  {pluralize(times, 'action')}"
-        if len(lead) + len(why) + 2 <= WIDTH:
-            yield right(lead, why)
+    ordered = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+    leads = [f"      {'    ' if i else 'drop'}  {pluralize(n, 'action')}" for i, (_, n) in enumerate(ordered)]
+    long = [i for i, (why, _) in enumerate(ordered) if len(leads[i]) + len(why) + 2 > WIDTH]
+    if show_all or len(long) == 1:
+        long = []
+    for i, (why, _) in enumerate(ordered):
+        if i in long:
+            continue
+        if len(leads[i]) + len(why) + 2 <= WIDTH:
+            yield right(leads[i], why)
         else:
-            yield from wrapped(f"{lead}: ", why, "            ")
+            yield from wrapped(f"{leads[i]}: ", why, "            ")
+    if long:
+        lead = "      drop  " if len(long) == len(ordered) else "            "
+        number = pluralize(sum(ordered[i][1] for i in long), "action")
+        yield right(f"{lead}{number}", f"for {len(long)} other reasons (--details)")
 
 
 def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]:
@@ -111,9 +102,9 @@ def _changes_of(groups: Sequence[ChangeGroup], *kinds: Kind) -> list[PlanChange]
 
 
 def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> Iterator[str]:
-    """Render a service: what was used, what is kept without evidence, what goes."""
+    """Render a service: what was used, what is kept without evidence, what goes; with `show_all` what is unverified."""
     used = _changes_of(groups, "narrowed", "unchanged", "added")
-    drop = list(_removals([group for group in groups if group.kind == "removed"]))
+    drop = list(_removals([group for group in groups if group.kind == "removed"], show_all=section.show_all))
     if used:
         before = [c for c in (*used, *_changes_of(groups, "removed")) if c.now]
         yield from wrapped(
@@ -130,7 +121,7 @@ def _service(section: _Section, service: str, groups: Sequence[ChangeGroup]) -> 
         yield from drop
         drop = []
     kinds: tuple[tuple[str, Kind], ...] = ("=", "kept"), ("?", "unknown")
-    for symbol, kind in kinds:
+    for symbol, kind in kinds if section.show_all else kinds[:1]:
         if members := _changes_of(groups, kind):
             yield from _kept_actions(section, symbol, service, members)
             yield from drop
@@ -207,55 +198,7 @@ def _removed_services(removed: Mapping[str, Sequence[ChangeGroup]], *, show_all:
     shown = names if show_all else names[:LISTED]
     more = "" if len(shown) == len(names) else " … (--details lists them)"
     yield from wrapped("  - ", f"{pluralize(len(names), 'service')}  {' '.join(shown)}{more}", "      ")
-    yield from _removals([group for gone in removed.values() for group in gone])
-
-
-def _open_questions(plan: Plan, services: Mapping[str, Sequence[ChangeGroup]]) -> Iterator[str]:
-    """List what a person must decide, and what would let the logs decide it."""
-    seasonal = seasonal_groups(plan)
-    says = {why for _, why in seasonal}
-    asked = [
-        name
-        for name, groups in services.items()
-        if any(one.kind == "unknown" and one.why not in says for one in groups)
-    ]
-    total = len(asked) + len(plan.questions) + len(seasonal)
-    if not total:
-        return
-    yield ""
-    yield f"Your call ({total})"
-    for question in plan.questions:
-        kind = question.type
-        names = f"{pluralize(question.names, 'name')} written as seen"
-        yield from wrapped("  ? ", f"{kind}: {names}; {question.reason}", "    ")
-        yield from wrapped(
-            "      ", f"--open {kind} writes every {kind.split(':', 1)[1]} of the account and region"
-        )
-    for (service, why), actions in list(seasonal.items())[:LISTED]:
-        names = ", ".join(actions[:2]) + (f" and {len(actions) - 2} more" if len(actions) > 2 else "")
-        verb = "stays" if len(actions) == 1 else "stay"
-        yield from wrapped("  ? ", f"{names} {verb}; {why}", "    ")
-        offers = [f"{one.option} {one.effect}" for one in drop_options(plan, service, actions)[:1]]
-        yield from wrapped("      ", "; ".join([*offers, "more --days may show it"]))
-    if not asked:
-        return
-    names = ", ".join(asked[:_MANY]) + (f" and {len(asked) - _MANY} more" if len(asked) > _MANY else "")
-    yield from wrapped(
-        "  ? ", f"{names}: kept as they are, because the logs could not have shown their use.", "    "
-    )
-    options = next(filter(None, (drop_options(plan, service) for service in asked)), ())
-    if options:
-        yield from wrapped("      ", "; ".join(f"{one.option} {one.effect}" for one in options))
-    selectors = {"data-events-off", "data-events-partly", "caller-excluded", "source-excluded"}
-    remedies = sorted({keep.remedy for keep in plan.keeps if keep.blind_spot in selectors})
-    for remedy in remedies[:LISTED]:
-        yield from wrapped("      ", remedy)
-    if len(remedies) > LISTED:
-        yield f"      and {len(remedies) - LISTED} more"
-    if remedies and any(keep.command for keep in plan.keeps if keep.blind_spot):
-        yield from wrapped(
-            "      ", f"policygen doctor -r {plan.role.name} … prints the command for all of them"
-        )
+    yield from _removals([group for gone in removed.values() for group in gone], show_all=show_all)
 
 
 def _granted_service(section: _Section, service: str, requests: Sequence[Request]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen.account.model import Account, Trail
+from policygen.evidence.coverage.cost import data_event_price, metric_of, monthly_costs
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import CoverageRow, one_command
 from policygen.logs.calls.counts import CallCounts
@@ -39,6 +40,7 @@ def render_doctor_text(health: Health, *, show_all: bool = False, ascii_only: bo
         *_trails(health),
         "",
         *_table(health, show_all=show_all),
+        *_costs(health),
         *_remedies(health),
         *_refused(health),
     ]
@@ -126,6 +128,36 @@ def _table(health: Health, *, show_all: bool) -> Iterator[str]:
         )
 
 
+def _costs(health: Health) -> Iterator[str]:
+    """Say what data events cost a month, as they were read, and what decides it where they are off."""
+    price, costs = data_event_price(), monthly_costs(health.coverage, health.lines)
+    off = [line for line in health.lines if line.kind == "data" and line.state == "off"]
+    if not costs and not off:
+        return
+    yield ""
+    yield f"What data events cost: {dollars(price.dollars)} per {price.events:,}, for each trail"
+    for one in costs:
+        yield right(f"  {one.data_type}", f"{pluralize(one.events, 'event')} a month: {dollars(one.dollars)}")
+    if costs:
+        days = min(one.days for one in costs)
+        measured = f"measured on {pluralize(days, 'day')} of the log"
+        yield from wrapped("  ", f"{measured}, of all callers; storage in S3 comes on top")
+    for line in off if health.listed else ():
+        if metric := metric_of(line.name):
+            text = f"{line.name} is off: CloudWatch counts its calls, as {metric}"
+            yield from wrapped("  ", text, "    ")
+    if off:
+        million = f"what is off would cost {dollars(price.of(1_000_000))} for each million calls a month"
+        more = "" if health.listed else "; --service NAME tells what counts them"
+        yield from wrapped("  ", million + more)
+    yield f"  {price.source}"
+
+
+def dollars(amount: float) -> str:
+    """Return an amount for people, ``$1,234.56``; below a cent it says so."""
+    return "under $0.01" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
@@ -170,6 +202,7 @@ def render_doctor_json(health: Health) -> str:
 def doctor_dict(health: Health) -> dict[str, Any]:
     """Return the findings as plain values."""
     window = health.coverage.window
+    costs = {one.data_type: round(one.dollars, 4) for one in monthly_costs(health.coverage, health.lines)}
     return {
         "window": {"start": window.start, "end": window.end, "days": window.days},
         "records": health.counts.totals.records,
@@ -194,10 +227,13 @@ def doctor_dict(health: Health) -> dict[str, Any]:
                 "state": line.state,
                 "since": line.since,
                 "events": line.events,
+                "dollars_a_month": costs.get(line.name) if line.kind == "data" else None,
+                "counted_by": metric_of(line.name),
                 "command": line.command,
             }
             for line in health.lines
         ],
+        "data_event_price": data_event_price()._asdict(),
         "command": one_command(
             health.coverage, [line for line in health.lines if line.kind != "data" or health.listed]
         ),

@@ -39,7 +39,17 @@ def _head(explanation: Explanation) -> Iterator[str]:
         yield from _field("does", explanation.does)
 
 
+def _traced(explanation: Explanation) -> Iterator[str]:
+    """Say what traces show; nothing where they show nothing."""
+    for i, (request, seen) in enumerate(list(explanation.traced.items())[:LISTED]):
+        dated = f", first {minute(seen.first)}, last {minute(seen.last)} UTC" if seen.days else ""
+        calls = f"{pluralize(seen.count, 'call')} on {short(request.resource)}{dated}"
+        yield from _field("in traces" if i == 0 else "", calls)
+    yield from more(len(explanation.traced), LISTED)
+
+
 def _seen(explanation: Explanation) -> Iterator[str]:
+    yield from _traced(explanation)
     if explanation.use.evidence is None:
         blind_spot, since = explanation.observability.blind_spot, explanation.observability.since
         visible = f"no: {blind_spot.why}" if blind_spot else f"yes: it would have been seen since {since}"
@@ -98,9 +108,10 @@ def _reasons(explanation: Explanation) -> Iterator[str]:
         where = (
             f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
         )
-        yield from _field("kept", f"on {where}: {keep.why}")
+        yield from _field("kept", f"on {where}: {keep.why}{f'; {keep.note}' if keep.note else ''}")
     blind_spot = explanation.observability.blind_spot
-    if blind_spot and explanation.use.evidence is None and explanation.decided_by is None:
+    unseen = explanation.use.evidence is None and not explanation.traced
+    if blind_spot and unseen and explanation.decided_by is None:
         yield from _field("to know", blind_spot.remedy)
         if blind_spot.command:
             yield f"             {blind_spot.command}"
@@ -162,6 +173,15 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "resources": [
             {"resource": request.resource, "count": evidence.count}
             for request, evidence in explanation.use.resources.items()
+        ],
+        "in_traces": [
+            {
+                "resource": request.resource,
+                "count": evidence.count,
+                "first": evidence.first,
+                "last": evidence.last,
+            }
+            for request, evidence in explanation.traced.items()
         ],
         "events": {event: list(rules) for event, rules in explanation.use.events.items()},
         "calls": [

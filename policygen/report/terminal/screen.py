@@ -1,4 +1,4 @@
-"""Renders a plan as a screen of 80 columns: the verdict before the detail."""
+"""Renders a plan as a screen of 80 columns: the two answers before the detail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from policygen.report.suspects import suspects_by_sign
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, WIDTH, entries, in_ascii, more, right, wrapped
 from policygen.report.terminal.records import render_records
-from policygen.report.terminal.verdict import render_decisions, render_losses, render_risk, render_verdict
+from policygen.report.terminal.verdict import (
+    render_answers,
+    render_decisions,
+    render_learning,
+    render_losses,
+    render_risk,
+)
 from policygen.report.wording import INFORMATIONAL_GRADES, denied_by, minute
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import escape_controls, pluralize
@@ -47,6 +53,7 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False) -> s
 def _head(plan: Plan) -> Iterator[str]:
     name, role_arn = plan.role.name, plan.role.arn or f"account {plan.role.account}, path not in the logs"
     yield from [f"{name}  {role_arn}"] if len(name) + len(role_arn) + 2 <= WIDTH else [name, f"  {role_arn}"]
+    yield from render_answers(plan)
     window, evidence = plan.window, plan.evidence
     end = "" if window.end_given else " (the newest event read)"
     yield f"Window    {pluralize(window.days, 'day')}, {window.start} to {window.end[:10]} UTC{end}"
@@ -56,7 +63,7 @@ def _head(plan: Plan) -> Iterator[str]:
             f"{pluralize(len(evidence.regions), 'region')}, last {minute(evidence.last)}"
         )
     yield from _coverage(plan)
-    yield from render_verdict(plan)
+    yield from render_learning(plan)
     if plan.today is None:
         yield "Today     not known: this rests on the evidence alone (--snapshot, --live)"
         yield from wrapped(

@@ -1,4 +1,4 @@
-"""Renders the parts of the screen that judge: verdict, risks, decisions, narrowed grants, bounds."""
+"""Renders the parts of the screen that judge: the two answers, risks, decisions, narrowed grants, bounds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from collections.abc import Iterator
 from policygen.days import days_between
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.report.terminal.layout import LISTED, WIDTH, entries, more, sparks, wrapped
-from policygen.report.wording import short
+from policygen.report.wording import answer_of, how_tight, short
 from policygen.text import escape_controls, pluralize
 
 
-def render_verdict(plan: Plan) -> Iterator[str]:
-    """Render the verdict with its first reasons, the learning curve, and schedules."""
+def render_answers(plan: Plan) -> Iterator[str]:
+    """Render the two answers: whether it is safe to apply, with the first reasons, and how tight it is."""
+    readiness = plan.strength
+    if readiness:
+        first, *others = readiness.reasons
+        yield from wrapped("Safe to apply?  ", f"{answer_of(readiness.verdict)}: {first.sentence}")
+        for reason in others[:LISTED]:
+            answer = "" if reason.verdict == readiness.verdict else f"{answer_of(reason.verdict)}: "
+            yield from wrapped(" " * 16, f"{answer}{reason.sentence}")
+        yield from more(len(others), LISTED)
+    yield from wrapped("How tight?      ", how_tight(plan))
+
+
+def render_learning(plan: Plan) -> Iterator[str]:
+    """Render the learning curve, and schedules."""
     readiness = plan.strength
     if readiness is None:
         return
-    first, *others = readiness.reasons
-    yield from wrapped("Verdict   ", f"{readiness.verdict}: {first.sentence}")
-    for reason in others[:LISTED]:
-        yield from wrapped("          ", f"{reason.verdict}: {reason.sentence}")
-    yield from more(len(others), LISTED)
     if readiness.last_new and readiness.curve and readiness.days > 1:
         quiet = days_between(readiness.last_new, plan.window.end[:10])
         lead = f"Learning  last new permission {pluralize(quiet, 'day')} before end  "

@@ -1,15 +1,18 @@
-"""How good the evidence is: days, learning curve, schedules, and a verdict by stated thresholds.
+"""Is a suggestion safe to apply? Days, learning curve, schedules, and an answer by stated thresholds.
 
-``wait``: not yet: more days would change the answer, or a decision makes calls fail. ``review``: there are enough days,
-and something is left for a person to decide. ``ready``: neither. There is no probability, because the window cannot
-show how often a role does what it did not do in the window. What each threshold means is in docs/concepts/evidence.md.
+``ready``, yes: nothing that the workload did would be denied, and the evidence is long enough. ``review``, look first:
+calls are suspicious, a decision drops what is needed, the evidence is thin, or IAM was not asked what was used before
+the window. ``wait``, not yet: there are too few days. Permissions that are kept unverified make a policy no less safe:
+how many there are is the other answer (`policygen.rightsize.assess.tightness`). There is no probability, because the
+window cannot show how often a role does what it did not do in the window. What each threshold means is in
+docs/concepts/evidence.md.
 """
 
 from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
@@ -37,6 +40,9 @@ MONTH_EDGE_TIMES = 2
 
 Verdict = Literal["ready", "review", "wait"]
 
+ANSWERS: Mapping[str, str] = {"ready": "yes", "review": "look first", "wait": "not yet"}
+"""Verdict -> the answer to "Safe to apply?", the most serious last."""
+
 
 class Reason(NamedTuple):
     """Why the verdict is not better than `verdict`; for ``ready``, what it rests on."""
@@ -57,28 +63,35 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenIssues:
-    """Counts of what is left for a person to decide."""
+    """Counts of what a person should look at before the policy is applied."""
 
-    blind_spots: int = 0
-    """Permissions kept because the logs cannot show their use."""
-    questions: int = 0
+    losses: int = 0
+    """Needed permissions that a rule drops."""
+    suspects: int = 0
+    """Calls that do not look like the workload, and are left out of the policy."""
+    unusual: int = 0
+    """Calls that do not look like the workload, and stay in the policy."""
+    unread_use: int = 0
+    """Permissions that the logs would show, and that IAM saw in use where they show nothing: a log is missing."""
+    open_names: int = 0
     """Resource types whose names may be new next time."""
     unmapped: int = 0
     """Calls that no rule maps to permissions."""
-    missing: int = 0
-    """Observed requests that the current policies do not allow."""
-    suspects: int = 0
-    """Kinds of calls that do not look like the workload."""
-    weak_only: int = 0
-    """Permissions with weak events only (1.10.4)."""
-    losses: int = 0
-    """Needed permissions that a rule drops."""
     narrowed: int = 0
     """Permissions written narrower than necessary, because no exact pattern exists."""
     expired: int = 0
-    """Rules that have expired."""
+    """Decisions to keep a permission that have expired."""
     unverified_dropped: int = 0
     """Unverified permissions that a person chose to drop."""
+
+
+class ReportGain(NamedTuple):
+    """What IAM's last-accessed report would tell of a role of which it was not read."""
+
+    decides: int
+    """Unverified permissions that it would decide about."""
+    unverified: int
+    """All unverified permissions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +152,12 @@ def readiness_of(
     weak: int = 0,
     gaps: Sequence[str] = (),
     open_points: OpenIssues | None = None,
+    without_report: ReportGain | None = None,
+    policies_known: bool = True,
     min_days: int = MIN_DAYS,
     quiet_days: int = QUIET_DAYS,
 ) -> Readiness:
-    """Rate the evidence of one role.
+    """Answer whether the suggestion for one role is safe to apply.
 
     Args:
         start: first day of the window, a date in UTC.
@@ -153,7 +168,9 @@ def readiness_of(
         events: events of the role.
         weak: events among them that may have failed before the permission check.
         gaps: known gaps in the evidence, a phrase each: files not read to the end, a trail that was stopped.
-        open_points: what is left for a person to decide.
+        open_points: what a person should look at first.
+        without_report: what IAM's last-accessed report would tell; None where it was read.
+        policies_known: whether the role's current policies are known.
         min_days: see `MIN_DAYS`.
         quiet_days: see `QUIET_DAYS`.
     """
@@ -172,6 +189,8 @@ def readiness_of(
         events=events,
         weak=weak,
         gaps=tuple(gaps),
+        without_report=without_report,
+        policies_known=policies_known,
     )
     reasons = _reasons(facts, open_points or OpenIssues(), min_days, quiet_days)
     return Readiness(
@@ -185,7 +204,7 @@ def readiness_of(
         rhythms=tuple(rhythm for name, dates in seen.items() if (rhythm := schedule_of(name, dates))),
         events=events,
         weak=weak,
-        verdict=reasons[0].verdict,
+        verdict=max((reason.verdict for reason in reasons), key=tuple(ANSWERS).index),
         reasons=reasons,
     )
 
@@ -202,38 +221,38 @@ class _Facts(NamedTuple):
     events: int
     weak: int
     gaps: tuple[str, ...]
+    without_report: ReportGain | None
+    policies_known: bool
 
 
 def _reasons(facts: _Facts, points: OpenIssues, min_days: int, quiet_days: int) -> tuple[Reason, ...]:
-    found = [*_broken(points), *_waits(facts, min_days, quiet_days), *_reviews(facts, points)]
+    found = [
+        *_points(points, _BROKEN),
+        *_waits(facts, min_days, quiet_days),
+        *_thin(facts),
+        *_points(points, _POINTS),
+        *_unasked(facts),
+    ]
     if found:
         return tuple(found)
     return (
         Reason(
             "enough",
-            f"{pluralize(len(facts.covered), 'day')} of evidence, last new permission "
-            f"{pluralize(facts.quiet or 0, 'day')} before the end, nothing left to decide",
+            f"nothing that the role did on {pluralize(len(facts.active), 'day')} would be denied; last new permission "
+            f"{pluralize(facts.quiet or 0, 'day')} before the end",
             "ready",
         ),
     )
 
 
-def _broken(points: OpenIssues) -> list[Reason]:
-    """Return what will certainly fail, which is said before all that may be missing."""
-    if not points.losses:
-        return []
-    needed = pluralize(points.losses, "needed permission")
-    return [Reason("losses", f"{needed} dropped by a decision: calls will fail", "wait")]
-
-
 def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
+    """Return what more days would change."""
     found = []
     if len(facts.covered) < min_days:
         have = pluralize(len(facts.covered), "day")
         found.append(("few-days", f"{have} of evidence, {min_days} are needed"))
-    if not facts.last_new:
-        found.append(("no-use", "no permission was seen in use"))
-    elif (known := days_between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0) < min_days:
+    known = days_between(facts.active[0], facts.days[-1]) + 1 if facts.active else 0
+    if facts.last_new and known < min_days:
         found.append(
             ("role-new", f"the role was first seen {pluralize(known, 'day')} ago, {min_days} are needed")
         )
@@ -242,44 +261,74 @@ def _waits(facts: _Facts, min_days: int, quiet_days: int) -> list[Reason]:
         found.append(
             ("still-learning", f"a permission was new {ago} before the end, {quiet_days} are needed")
         )
+    return [Reason(name, sentence, "wait") for name, sentence in found]
+
+
+def _thin(facts: _Facts) -> list[Reason]:
+    """Return why the evidence is thin, however many days it has."""
+    found = []
+    if not facts.policies_known:
+        why = "today's policies are not known, and what no log shows may be missing: --snapshot or --live"
+        found.append(("policies-unknown", why))
+    if not facts.last_new:
+        found.append(("no-use", "no permission was seen in use"))
     if holes := _holes(facts.covered, facts.days[-1]):
         some = ", ".join(holes[:3]) + (" …" if len(holes) > 3 else "")
         found.append(("gaps", f"no event of anyone on {pluralize(len(holes), 'day')}: {some}"))
     found += [("gaps", gap) for gap in facts.gaps]
-    return [Reason(name, sentence, "wait") for name, sentence in found]
-
-
-_POINTS = {
-    "blind_spots": ("blind-spots", "permission", "kept because the logs cannot show them"),
-    "questions": ("questions", "resource type", "whose names may be new next time"),
-    "unmapped": ("unmapped", "call", "not mapped to permissions"),
-    "missing": ("missing", "request", "seen in use that today's policies do not allow"),
-    "suspects": ("suspects", "set-apart call", "to look at, unlike the workload"),
-    "weak_only": ("weak-only", "permission", "that only failed calls speak for"),
-    "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
-    "expired": ("expired", "decision", "whose time is over"),
-    "unverified_dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
-}
-
-
-def _reviews(facts: _Facts, points: OpenIssues) -> list[Reason]:
-    found = []
     if 0 < len(facts.active) < ACTIVE_DAYS:
         found.append(
             ("few-active-days", f"the role was active on {pluralize(len(facts.active), 'day')} only")
         )
-    if facts.active and (silent := days_between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
-        found.append(("silent", f"the role did nothing in the last {pluralize(silent, 'day')} of the window"))
-    if facts.covered and facts.covered[0] > facts.days[0]:
-        found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
+    # IAM's report tells of the time before the logs begin, and after the role went silent.
+    if facts.without_report or not facts.policies_known:
+        if facts.active and (silent := days_between(facts.active[-1], facts.days[-1])) > SILENT_DAYS:
+            found.append(
+                ("silent", f"the role did nothing in the last {pluralize(silent, 'day')} of the window")
+            )
+        if facts.covered and facts.covered[0] > facts.days[0]:
+            found.append(("late-start", f"the logs begin {facts.covered[0]}, the window {facts.days[0]}"))
     if facts.weak * 100 > facts.events * WEAK_PERCENT:
         found.append(("weak", f"{facts.weak:,} of {pluralize(facts.events, 'event')} throttled or invalid"))
-    for field in fields(points):
-        number = getattr(points, field.name)
-        if number and field.name in _POINTS:
-            name, noun, rest = _POINTS[field.name]
-            found.append((name, f"{pluralize(number, noun)} {rest}"))
     return [Reason(name, sentence, "review") for name, sentence in found]
+
+
+_BROKEN = {"losses": ("losses", "needed permission", "dropped by a decision: calls will fail")}
+"""What will certainly fail, which is said before all that may be missing."""
+
+_POINTS = {
+    "suspects": ("suspects", "suspicious call", "left out of the policy"),
+    "unusual": ("unusual", "call", "unlike those before, which stay in the policy"),
+    "unread_use": ("unread-use", "permission", "that IAM saw in use, with no event: a log is missing"),
+    "open_names": ("open-names", "resource type", "whose names may be new next time"),
+    "unmapped": ("unmapped", "call", "not mapped to permissions"),
+    "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
+    "expired": ("expired", "decision", "to keep a permission has expired"),
+    "unverified_dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
+}
+
+
+def _points(points: OpenIssues, texts: Mapping[str, tuple[str, str, str]]) -> list[Reason]:
+    return [
+        Reason(name, f"{pluralize(number, noun)} {rest}", "review")
+        for field, (name, noun, rest) in texts.items()
+        if (number := getattr(points, field))
+    ]
+
+
+REPORT_COMMAND = "policygen snapshot --output account.json"
+"""The command that reads IAM's last-accessed reports."""
+
+
+def _unasked(facts: _Facts) -> list[Reason]:
+    """Return what IAM's report would add, where it was not read."""
+    if facts.without_report is None:
+        return []
+    why = f"IAM was not asked what was used before the window: {REPORT_COMMAND}"
+    gain = facts.without_report
+    if gain.decides:
+        why += f"; it would also decide about {gain.decides:,} of the {gain.unverified:,} unverified"
+    return [Reason("no-report", why, "review")]
 
 
 # --- Days ------------------------------------------------------------------------------------------

@@ -105,9 +105,25 @@ class _DecisionsReader:
         return found
 
     def rules(self, kind: Kind, table: Mapping[str, Any]) -> list[DecisionRule]:
-        return [self.rule(kind, one, path) for one, path in self.tables(table.get(kind, []), kind)]
+        return [
+            rule
+            for one, path in self.tables(table.get(kind, []), kind)
+            for rule in self.rules_of_table(kind, one, path)
+        ]
 
-    def rule(self, kind: Kind, table: Mapping[str, Any], path: str) -> DecisionRule:
+    def rules_of_table(self, kind: Kind, table: Mapping[str, Any], path: str) -> list[DecisionRule]:
+        """Read one table: a rule for each of its actions."""
+        actions = table.get("action")
+        if not isinstance(actions, list):
+            return [self.rule(kind, table, path, path)]
+        if not actions:
+            raise self.error(f"{path}.action", "lists no action")
+        return [
+            self.rule(kind, {**table, "action": action}, path, f"{path}.action[{i}]")
+            for i, action in enumerate(actions)
+        ]
+
+    def rule(self, kind: Kind, table: Mapping[str, Any], path: str, where: str) -> DecisionRule:
         self.known(table, _RULE_KEYS, f"{path}.")
         rule = DecisionRule(
             kind=kind,
@@ -116,7 +132,7 @@ class _DecisionsReader:
             resource=self.string(table, "resource", path, "*"),
             reason=self.string(table, "reason", path),
             expires=self.day(table, path),
-            where=path,
+            where=where,
         )
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
             if problem:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from policygen.account.model import Role
-from policygen.catalog.action_classes import authenticates_machines, runs_programs_only
+from policygen.catalog.action_classes import (
+    authenticates_machines,
+    may_be_asked_by_tools,
+    runs_programs_only,
+)
 
 _PROVIDER = ":oidc-provider/"
 
@@ -30,6 +34,14 @@ class TrustedParties:
             not self.others
             and all(map(runs_programs_only, self.services))
             and all(map(authenticates_machines, self.providers))
+        )
+
+    def lets_people_ask(self, action: str) -> bool:
+        """Return whether a person may ask for an action with the role, in a console or with a tool."""
+        return (
+            self.others
+            or any(may_be_asked_by_tools(one, action) for one in self.services)
+            or not all(map(authenticates_machines, self.providers))
         )
 
 

@@ -6,12 +6,12 @@ of a role is in `platform`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from policygen.catalog.action_events import event_names
+from policygen.catalog.tag_members import makes_something
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
@@ -25,7 +25,7 @@ from policygen.iam.grants import Grant
 from policygen.rightsize.keep.explained import ExplainedAttempts
 from policygen.rightsize.keep.model import Keep, KeepResult, Place, places_of
 from policygen.rightsize.keep.witness import USE_PROVED, Asked, RoleFacts
-from policygen.rightsize.keep.witnesses import WITNESSES
+from policygen.rightsize.keep.witnesses import OF_ASKERS, WITNESSES
 from policygen.rightsize.removal import Confidence, Removal
 
 
@@ -83,7 +83,7 @@ class _KeepBuilder:
         self._places: dict[int, list[Place]] = {}
         hidden = hidden_pass_role()
         self._passing = sorted({r.action for r in used if hidden.get(r.action) in {"", r.resource_type}})
-        self._creating = {service_of(r.action) for r in used if _CREATES.match(r.action.split(":", 1)[1])}
+        self._creating = {service_of(r.action) for r in used if makes_something(r.action.split(":", 1)[1])}
         self._doubted = {*unmapped, *self._creating, *(("iam",) if self._passing else ())}
         self._carriers: dict[tuple[str, str], str] = {}
         """(service, event) -> an action that may have been used, unseen, by such a call."""
@@ -166,10 +166,19 @@ class _KeepBuilder:
                 self._carry(keep.grant.action, keep.blind_spot)
 
     def _ask(self, keep: Keep) -> Removal | None:
-        if keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
+        if keep.blind_spot is None:
             return None
+        witnesses = WITNESSES
+        if keep.blind_spot.id in USE_PROVED:
+            witnesses = OF_ASKERS if self._is_attempt_at_service(keep.grant.action, keep.blind_spot) else ()
         asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
-        return next((found for witness in WITNESSES if (found := witness(asked)) is not None), None)
+        return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
+
+    def _is_attempt_at_service(self, action: str, blind_spot: BlindSpot) -> bool:
+        """Return whether IAM saw an attempt at the service and does not tell at which action."""
+        if blind_spot.id not in {spot for spot, _ in _USED.values()} or self._last_accessed is None:
+            return False
+        return self._last_accessed.find(action).level == "service"
 
     def _may_have_been_used(self, action: str) -> bool:
         return action in self._seen or action in self._facts.needed or self._open[action] > 0
@@ -292,6 +301,3 @@ _MAY_BE_CALLED = frozenset(
     }
 )  # fmt: skip
 """Blind spots of actions that a call asks for, and not of those that are only checked along with others."""
-
-
-_CREATES = re.compile(r"(Create|Run|Register|Allocate|Request|Copy|Restore|Import)[A-Z]")

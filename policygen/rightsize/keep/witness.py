@@ -20,7 +20,7 @@ from policygen.iam.grants import Grant
 from policygen.rightsize.removal import Removal
 
 USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call", "traced"})
-"""Blind spots that no witness can lift: something says that the permission, or one of its service, was used."""
+"""Blind spots that witnesses cannot lift: something says that the permission, or one of its service, was used."""
 
 
 @dataclass(frozen=True, slots=True)

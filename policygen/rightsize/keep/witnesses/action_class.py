@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policygen.catalog.action_classes import ActionClass, class_of, parent_actions
 from policygen.rightsize.keep.trust import TrustedParties, trusted_parties
-from policygen.rightsize.keep.witness import Asked
+from policygen.rightsize.keep.witness import USE_PROVED, Asked
 from policygen.rightsize.removal import Removal
 
 
@@ -53,7 +53,8 @@ def _along_with_nothing(asked: Asked, found: ActionClass) -> str:
 
 
 def _without_console(asked: Asked, trust: TrustedParties) -> str:
-    if not trust.programs_only or asked.facts.from_console:
+    # An attempt that no event explains may have been a session of the console that is not in these logs.
+    if trust.lets_people_ask(asked.action) or asked.facts.from_console or asked.blind_spot.id in USE_PROVED:
         return ""
     return (
         f"only the AWS console asks for it, no SDK does, and nobody signs in with this role ({_parties(trust)} work"

@@ -9,7 +9,7 @@ an SDK.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
@@ -31,8 +31,8 @@ from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.witness import Asked
 from policygen.rightsize.removal import Removal
 
-CALLED = "the code calls it"
-"""How a permission is marked that code asks for: that proves no use, but the wish for one."""
+CALLED = "the code calls"
+"""How permissions are marked that code asks for: that proves no use, but the wish for one."""
 
 _CONFIGURED = frozenset(
     {
@@ -90,10 +90,11 @@ def reach_of(codes: tuple[FunctionCode, ...], granted: frozenset[str]) -> CodeRe
         key = operation_key(call.operation)
         operations.add(key)
         sources = [source_of_service(name) for name in call.services]
-        unknown = unknown or key not in _operation_keys() or not sources or not all(sources)
-        for source in sources:
+        events = [known_event(source, key) for source in sources]
+        is_known = key in _operation_keys() or any(event.status != "unmapped" for event in events)
+        unknown = unknown or not is_known or not sources or not all(sources)
+        for source, event in zip(sources, events, strict=True):
             prefix = service_prefix(source)
-            event = known_event(source, key)
             actions |= {need.action.source.lower() for need in (*event.needs, *event.also)}
             if prefix in granted:
                 forwarded |= forwards_to(prefix, key, granted)
@@ -129,16 +130,33 @@ def granted_services(actions: Iterable[str]) -> frozenset[str]:
 
 
 def with_calls_of_code(keeps: Iterable[Keep], current: CurrentAccess, actions: Iterable[str]) -> list[Keep]:
-    """Return keeps with a note beside those that code asks for, though nothing shows that it was run."""
+    """Return keeps with a note beside those that code asks for, though nothing shows that it was run.
+
+    The note names all of the service's actions that code calls, as they are shown together.
+    """
+    found = list(keeps)
     if not current.code:
-        return list(keeps)
+        return found
     reach = reach_of(current.code, granted_services(actions))
+    unknown = {keep.grant.action for keep in found if keep.kind == "unknown" and not keep.note}
+    called: dict[str, list[str]] = {}
+    for action in sorted(unknown):
+        if reach.asks_for(action):
+            called.setdefault(service_of(action), []).append(action.partition(":")[2])
     return [
-        replace(keep, note=CALLED)
-        if keep.kind == "unknown" and not keep.note and reach.asks_for(keep.grant.action)
+        replace(keep, note=f"{CALLED} {_listed(names)}")
+        if keep.grant.action in unknown
+        and keep.grant.action.partition(":")[2] in (names := called.get(service_of(keep.grant.action), []))
         else keep
-        for keep in keeps
+        for keep in found
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+_NAMED = 8
 
 
 def _names(current: CurrentAccess) -> str:

@@ -1,0 +1,223 @@
+"""The unverified permissions become a handful of questions, and a rule for policygen.toml answers each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policygen.batch.questions import account_questions, topics_of_plan
+from policygen.evidence.coverage.blind_spot import BlindSpot
+from policygen.iam import reference
+from policygen.iam.grants import Grant
+from policygen.plan.build import plan_from_analysis
+from policygen.rightsize.assess.action_risk import risk_rank
+from policygen.rightsize.decisions.load import parse_decisions
+from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.questions import ENOUGH, MOST, questions_about, topics_of_role
+from policygen.rightsize.suggestion import Suggestion
+from tests.support.golden import Case, Golden, run
+from tests.support.samples import EVERY_SAMPLE, sample
+
+QUEUES = ("arn:aws:sqs:eu-west-1:111122223333:new", "arn:aws:sqs:eu-west-1:111122223333:old")
+
+
+def unverified(action: str, spot: str, resource: str = "*", **more: str) -> Keep:
+    remedy = more.pop("remedy", "decide by hand")
+    return Keep(
+        Grant(action, resource), "unknown", f"{spot} it is", BlindSpot(spot, action, spot, remedy, **more)
+    )
+
+
+def off(action: str, resource: str = "*") -> Keep:
+    service = action.partition(":")[0]
+    remedy = f"log data events of {service}"
+    return unverified(action, "data-events-off", resource, remedy=remedy, command=f"log {service}")
+
+
+MANY = [
+    *(off(f"sqs:{name}", queue) for name in ("ReceiveMessage", "SendMessage") for queue in QUEUES),
+    *(off(f"dynamodb:{name}") for name in ("GetItem", "PutItem", "Query")),
+    off("sns:Publish"),
+    off("lambda:InvokeFunction"),
+    *(unverified(name, "never-logged") for name in ("dax:GetItem", "dax:PutItem", "rds-db:connect")),
+    *(unverified(name, "no-event") for name in ("s3:InitiateReplication", "kms:SynchronizeMultiRegionKey")),
+    unverified("ec2:CreateTags", "tags-on-create"),
+    unverified("glue:GetTable", "region-not-read", remedy="give the files of eu-west-3 to --logs"),
+]
+
+
+def test_one_question_for_a_data_plane_counts_its_actions_and_its_resources() -> None:
+    (one,) = questions_about(
+        [off(f"sqs:{name}", queue) for name in ("ReceiveMessage", "SendMessage") for queue in QUEUES],
+        "orders",
+    )
+    assert one.asks == "reads and writes of sqs on 2 queues: 2 actions"
+    assert one.actions == ("sqs:ReceiveMessage", "sqs:SendMessage")
+    assert (one.answer, one.command) == ("log data events of sqs", "log sqs")
+
+
+def large(*topics: tuple[str, str]) -> list[Keep]:
+    """Three unverified actions for each (service, blind spot)."""
+    return [
+        off(name) if spot == "data-events-off" else unverified(name, spot)
+        for service, spot in topics
+        for name in reference.action_names(service)[:3]
+    ]
+
+
+def test_there_are_never_more_than_five_questions_and_no_permission_is_in_none() -> None:
+    planes = [
+        (service, "data-events-off") for service in ("sqs", "sns", "kinesis", "lambda", "s3", "dynamodb")
+    ]
+    for keeps in (MANY, large(*planes), large(*planes, ("dax", "never-logged"), ("kms", "no-event"))):
+        found = questions_about(keeps, "orders")
+        assert ENOUGH <= len(found) <= MOST
+        asked = [action for one in found for action in one.actions]
+        assert sorted(asked) == sorted({keep.grant.action for keep in keeps})
+
+
+def test_the_smallest_that_are_answered_alike_are_put_together_first() -> None:
+    planes = large(*((service, "data-events-off") for service in ("sqs", "dynamodb")))
+    others = large(("dax", "never-logged"), ("kms", "no-event"))
+    small = [off("sns:Publish"), off("lambda:InvokeFunction")]
+    found = questions_about([*planes, *others, *small], "orders")
+    assert len(found) == MOST
+    together = next(one for one in found if "sns:Publish" in one.actions)
+    assert together.actions == ("lambda:InvokeFunction", "sns:Publish")
+    assert together.command == "policygen doctor -r orders"
+    assert all(len({topic.answer for topic in one.topics}) == 1 for one in found)
+
+
+def test_small_questions_stand_alone_only_where_there_are_few() -> None:
+    keeps = [off("sns:Publish"), unverified("rds-db:connect", "never-logged")]
+    assert len(questions_about(keeps, "orders")) == len(keeps)
+    more = large(("sqs", "data-events-off"), ("dax", "never-logged"), ("kms", "no-event"))
+    found = questions_about([*keeps, *more], "orders")
+    (rest,) = (one for one in found if "sns:Publish" in one.actions)
+    assert rest.asks == "the rest, writes of rds-db and sns: 2 actions"
+    assert len(found) == 4
+
+
+def test_the_riskiest_question_comes_first_and_names_its_riskiest_actions() -> None:
+    found = questions_about(MANY, "orders")
+    ranks = [min(map(risk_rank, one.actions)) for one in found]
+    assert ranks == sorted(ranks)
+    for one in found:
+        assert list(one.riskiest) == sorted(one.actions, key=lambda name: (risk_rank(name), name))[:3]
+
+
+def test_what_comes_along_with_a_call_is_asked_about_with_the_calls_of_its_service() -> None:
+    along = unverified("dynamodb:TagResource", "comes-along", remedy="decide about dynamodb:PutItem")
+    (one,) = questions_about([off("dynamodb:PutItem"), along], "orders")
+    assert one.actions == ("dynamodb:PutItem", "dynamodb:TagResource")
+
+
+def test_a_rule_to_drop_names_nothing_that_is_also_needed_on_another_resource() -> None:
+    keeps = [off("sqs:ReceiveMessage"), off("sqs:SendMessage"), unverified("sqs:AddPermission", "no-event")]
+    first, second = sorted(
+        questions_about(keeps, "orders", needed=["sqs:ReceiveMessage"]), key=lambda one: -len(one.actions)
+    )
+    dropped = [rule.action for rule in parse_decisions(first.drop).rules]
+    assert dropped == ["sqs:ReceiveMessag?", "sqs:SendMessage"]
+    assert [rule.action for rule in parse_decisions(second.drop).rules] == ["sqs:AddPermission"]
+
+
+def test_an_action_that_iam_s_data_does_not_know_has_no_rule() -> None:
+    (one,) = questions_about([unverified("sqs:NoSuchThing", "no-event-known")], "orders")
+    assert (one.actions, one.keep, one.drop) == (("sqs:NoSuchThing",), "", "")
+
+
+def test_the_same_question_of_many_roles_is_asked_once() -> None:
+    names = ("catalog", "checkout", "orders")
+    topics = {name: topics_of_role([off("sqs:SendMessage"), off("sns:Publish")], name) for name in names}
+    topics["orders"] += topics_of_role([unverified("dax:GetItem", "never-logged")], "orders")
+    found = account_questions(topics)
+    assert [(one.id, one.roles) for one in found] == [
+        ("data-events:sns", names),
+        ("data-events:sqs", names),
+        ("protocol:dax", ("orders",)),
+    ]
+    assert found[1].asks == "writes of sqs: 3 roles"
+    assert found[1].command == "log sqs"
+    assert parse_decisions(found[1].drop).rules[0].role == "*"
+
+
+def test_a_saved_plan_asks_the_account_what_its_suggestion_asked(golden: Golden) -> None:
+    suggestion = golden.analysis.suggestion
+    used = {request.action for request in suggestion.written}
+    asked = topics_of_role(suggestion.keeps, suggestion.role.name, suggestion.needed, used)
+    assert topics_of_plan(plan_from_analysis(golden.analysis)) == asked
+
+
+# --- The rules answer the questions ----------------------------------------------------------------
+
+
+def needed_actions(suggestion: Suggestion) -> set[str]:
+    """What was seen in use, is required by the configuration, or declared."""
+    unknown = {keep.grant.action for keep in suggestion.keeps if keep.kind == "unknown"}
+    return {grant.action for grant, requests in suggestion.grants.items() if requests} | (
+        {grant.action for grant in suggestion.grants} - unknown
+    )
+
+
+@EVERY_SAMPLE
+def test_the_rules_of_a_sample_are_answers(role: str, today: bool) -> None:
+    suggestion = sample(role, today).suggestion
+    assert len(suggestion.questions) <= MOST
+    for one in suggestion.questions:
+        for text, kind in ((one.drop, "drop"), (one.keep, "keep")):
+            rules = parse_decisions(text).rules
+            assert rules
+            assert {rule.kind for rule in rules} == {kind}
+            assert {rule.role for rule in rules} == {suggestion.role.name}
+
+
+@pytest.fixture
+def asked(golden: Golden) -> tuple[Case, Suggestion]:
+    case, analysis = golden
+    if case.get("drop") or case.get("keep") or "decisions" in case or "slow" in case:
+        pytest.skip("the case has decisions of its own")
+    if not analysis.suggestion.questions:
+        pytest.skip("nothing is unverified")
+    return case, analysis.suggestion
+
+
+@pytest.mark.parametrize("kind", ["drop", "keep"])
+def test_a_rule_answers_its_question_and_takes_nothing_that_is_needed(
+    asked: tuple[Case, Suggestion], kind: str, tmp_path: Path
+) -> None:
+    case, before = asked
+    for number, one in enumerate(before.questions):
+        text = one.drop if kind == "drop" else one.keep
+        if not text:
+            continue
+        after = run(case | {"decisions": text.splitlines()}, tmp_path / str(number)).suggestion
+        named = {action for action in one.actions if action in text or kind == "drop"}
+        left = {action for question in after.questions for action in question.actions}
+        assert not left & named, (one.asks, left & named)
+        assert after.decided.losses == ()
+        assert needed_actions(before) <= {grant.action for grant in after.grants}
+        assert after.proof.held
+
+
+def test_the_plan_holds_the_questions(golden: Golden) -> None:
+    _, analysis = golden
+    plan = plan_from_analysis(analysis)
+    unknown = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
+    assert {action for one in plan.questions for action in one.actions} == unknown
+
+
+def test_what_would_show_the_use_answers_a_question_about_what_iam_saw() -> None:
+    seen = unverified("sqs:SendMessage", "used-outside-window", remedy="keep it, or more --days")
+    (one,) = questions_about([seen], "orders")
+    assert (one.answer, one.command) == (
+        "log its data events, wait, and run again",
+        "policygen doctor -r orders",
+    )
+
+
+def test_logs_that_are_missing_answer_a_question_with_their_own_remedy() -> None:
+    missing = unverified("glue:GetTable", "region-not-read", remedy="give the files of eu-west-3 to --logs")
+    (one,) = questions_about([missing], "orders")
+    assert one.answer == "give the files of eu-west-3 to --logs"

@@ -1,0 +1,87 @@
+"""Whether tags were given at creation is decided where the records of creation would show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.account.snapshot import to_account
+from policygen.catalog.tag_members import tags_shown
+from policygen.rightsize.analysis import analyse
+from tests.support.accounts import snapshot, trail
+from tests.support.options import analysis_options
+from tests.support.records import ROLE, write_logs
+
+DAYS = ["2026-10-26", "2026-11-24", 1]
+USED = {"source": "ssm", "name": "GetParameter", "params": {"name": "/a"}, "on": DAYS}
+MADE = {"source": "sqs", "name": "CreateQueue", "params": {"queueName": "q"}, "on": DAYS}
+RAN = {
+    "source": "ec2",
+    "name": "RunInstances",
+    "on": DAYS,
+    "params": {"launchTemplate": {"launchTemplateId": "lt-1"}},
+}
+READS = {
+    "EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True, "DataResources": []}]
+}
+
+
+def kept(folder: Path, action: str, *events: dict[str, Any], **selectors: Any) -> bool:
+    """Whether a tagging action stays for a role that may do anything in its service."""
+    service = action.partition(":")[0]
+    policy = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", f"{service}:*"], "Resource": "*"}]}
+    logging = trail({"name": "main"})
+    if selectors:
+        logging = {
+            key: value for key, value in logging.items() if key != "AdvancedEventSelectors"
+        } | selectors
+    account = to_account(snapshot({"policies": [policy], "trails": [logging]}))
+    logs = [write_logs(folder, [USED, *events])]
+    made = analyse(logs, ROLE, account=account, **analysis_options(days=20)).suggestion
+    written = {grant.action for grant in made.grants}
+    return action in written or action in {keep.grant.action for keep in made.keeps}
+
+
+@pytest.mark.parametrize(
+    ("action", "event", "stays"),
+    [
+        ("sqs:TagQueue", MADE, False),
+        ("sqs:TagQueue", MADE | {"params": {"queueName": "q", "tags": {"team": "x"}}}, True),
+        ("sqs:TagQueue", MADE | {"params": {}}, True),
+        ("sqs:UntagQueue", MADE | {"params": {"queueName": "q", "tags": {"team": "x"}}}, False),
+        ("ec2:CreateTags", RAN, True),
+    ],
+    ids=[
+        "the records show no tags",
+        "one shows tags",
+        "one has lost its parameters",
+        "nothing loses tags at creation",
+        "a launch template may hold tags",
+    ],
+)
+def test_tags_are_decided_by_the_records_of_what_was_made(
+    action: str, event: dict[str, Any], stays: bool, tmp_path: Path
+) -> None:
+    assert kept(tmp_path, action, event) is stays
+
+
+def test_tags_stay_where_no_trail_shows_what_is_made(tmp_path: Path) -> None:
+    assert kept(tmp_path, "sqs:TagQueue", MADE, **READS)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "shown"),
+    [
+        ("logs.amazonaws.com", "CreateLogStream", "no-tags"),
+        ("lambda.amazonaws.com", "CreateFunction20150331", "by-parameters"),
+        ("ecs.amazonaws.com", "RunTask", "unknown"),
+        ("s3.amazonaws.com", "CreateBucket", "unknown"),
+        ("sqs.amazonaws.com", "CreateNothing", "unknown"),
+    ],
+)
+def test_an_operation_takes_no_tags_or_shows_them_or_may_hide_them(
+    source: str, name: str, shown: str
+) -> None:
+    assert tags_shown(source, name) == shown

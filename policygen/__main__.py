@@ -1,5 +1,5 @@
 """Runs the command line for ``python -m policygen``."""
 
-from policygen.cli.app import main
+from policygen.cli.start import start_command_line
 
-main()
+start_command_line()

@@ -22,6 +22,8 @@ from policygen.iam.actions import Effective, effective_actions
 from policygen.iam.arn import service_of
 from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
+from policygen.iam.principal import bound_by, principal_facts
+from policygen.text import sanitize
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,10 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
         IncompleteError: PG-E321, the document of an attached policy is not known: "never wider" could not be proved.
     """
     if role.missing and not allow_incomplete:
+        first = role.missing[0]
         raise IncompleteError(
-            f"the document of {role.missing[0]} is not in the account snapshot"
+            (f"the document of {first}" if first.startswith("arn:") else f"{first} of {sanitize(role.name)}")
+            + " is not in the account snapshot"
             + (f", nor {len(role.missing) - 1} more" if len(role.missing) > 1 else ""),
             "make the snapshot with managed policies: policygen snapshot",
             "or go on without what it grants: --allow-incomplete",
@@ -95,13 +99,16 @@ def current_access(role: Role, account: Account, *, allow_incomplete: bool = Fal
     if role.sso_managed:
         notes.append("made by IAM Identity Center: change the permission set, not the role")
     notes += _unread(account)
+    # What bounds the role is never written, so it may say what it says to this role alone.
+    facts = principal_facts(role.key.arn, role.key.account)
+    levels = _guardrails(account.scps_of(role) or (), account.rcps_of(role) or ())
     return CurrentAccess(
         policies=role.identity_policies,
-        boundary=role.boundary,
+        boundary=bound_by(role.boundary, facts) if role.boundary else None,
         functions=account.configurations_of(role),
         mappings=tuple(account.mappings or ()),
         notes=tuple(notes),
-        guardrails=_guardrails(account.scps_of(role) or (), account.rcps_of(role) or ()),
+        guardrails=tuple(tuple(bound_by(policy, facts) for policy in level) for level in levels),
         account=role.key.account,
         invoke_configs=tuple(account.invoke_configs or ()),
         role=role,

@@ -64,7 +64,7 @@ class Role:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """ARNs of attached policies, and of the boundary, whose documents were not read.
+        """ARNs of attached policies, and of the boundary, whose documents were not read; names of lists likewise.
 
         While there are any, an action that no known policy of the role grants may still be granted.
         """

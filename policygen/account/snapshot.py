@@ -27,19 +27,16 @@ from policygen.account.last_accessed import parse_report, tracked_actions
 from policygen.account.model import (
     Account,
     AttachedPolicy,
-    EventSourceMapping,
-    Function,
-    InvokeConfig,
     LastAccessed,
     Refusal,
     Role,
     Trail,
 )
 from policygen.account.organization import levels_of
+from policygen.account.snapshot_functions import function_of, invoke_config_of, mapping_of
 from policygen.account.snapshot_schema import (
     AccessReport,
     Authorization,
-    Destinations,
     Error,
     FunctionConfiguration,
     InvokeConfiguration,
@@ -49,7 +46,6 @@ from policygen.account.snapshot_schema import (
     Organization,
     RoleDetail,
     Snapshot,
-    SourceAccess,
     TrailEntry,
 )
 from policygen.errors import UsageError
@@ -117,19 +113,19 @@ def to_account(content: object, name: str = "snapshot") -> Account:
         account_id=account,
         partition=partition,
         roles=_roles(authorization, name),
-        functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, _function, name),
+        functions=_convert_rows(frame.functions, "$.functions", FunctionConfiguration, function_of, name),
         mappings=_convert_rows(
-            frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, _mapping, name
+            frame.event_source_mappings, "$.event_source_mappings", MappingConfiguration, mapping_of, name
         ),
         trails=_convert_rows(frame.trails, "$.trails", TrailEntry, _trail, name),
         regions=None if frame.regions is None else tuple(frame.regions),
         generated_at=sanitize(frame.generated_at),
         errors=(*_truncation(authorization), *map(_refusal, frame.errors)),
         invoke_configs=_convert_rows(
-            frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, _invoke_config, name
+            frame.event_invoke_configs, "$.event_invoke_configs", InvokeConfiguration, invoke_config_of, name
         ),
         versions=_convert_rows(
-            frame.function_versions, "$.function_versions", FunctionConfiguration, _function, name
+            frame.function_versions, "$.function_versions", FunctionConfiguration, function_of, name
         ),
         last_accessed=reports,
         tracked_actions=tracked_actions((reports or {}).values()),
@@ -208,31 +204,50 @@ def _owner(frame: Snapshot, authorization: Authorization, name: str, base: str) 
 
 
 def _roles(authorization: Authorization, name: str) -> tuple[Role, ...]:
+    roles = {role.arn: role for role in authorization.role_detail_list}
     managed = {policy.arn: policy for policy in authorization.policies}
+    for kind, known, listed in (
+        ("role", roles, authorization.role_detail_list),
+        ("policy", managed, authorization.policies),
+    ):
+        if changed := [one.arn for one in listed if known[one.arn] != one]:
+            raise _wrong_shape(name, f"the {kind} {changed[0]} stands in it twice, with different content")
 
     @cache
     def document(arn: str) -> Policy | None:
         return _managed(managed[arn], name) if arn in managed else None
 
-    details = sorted(authorization.role_detail_list, key=lambda role: role.arn)
+    details = sorted(roles.values(), key=lambda role: role.arn)
     return tuple(_role(detail, document, name) for detail in details)
+
+
+_POLICY_LISTS = ("RolePolicyList", "AttachedManagedPolicies")
 
 
 def _role(detail: RoleDetail, document: Callable[[str], Policy | None], name: str) -> Role:
     arn = parse(detail.arn)
     boundary_arn = detail.permissions_boundary.permissions_boundary_arn if detail.permissions_boundary else ""
     last_used = detail.role_last_used.last_used_date if detail.role_last_used else None
+    inline, attached = detail.role_policy_list, detail.attached_managed_policies
+    # AWS lists both, though they be empty: without one, the file does not say what the role may do.
+    unknown = [
+        key for key, rows in zip(_POLICY_LISTS, (inline, attached), strict=True) if rows is msgspec.UNSET
+    ]
     owner = f"{name}: role {escape_controls(detail.role_name)}"
     return Role(
         key=RoleKey(arn.account if arn else "", detail.role_id, detail.arn, detail.role_name),
         path=detail.path,
         create_date=sanitize(detail.create_date),
         policies=tuple(
-            _policy(inline.policy_document, inline.policy_name, owner) for inline in detail.role_policy_list
+            _policy(one.policy_document, one.policy_name, owner)
+            for one in ([] if isinstance(inline, msgspec.UnsetType) else inline)
         ),
-        attached=tuple(
-            AttachedPolicy(entry.policy_arn, document(entry.policy_arn))
-            for entry in detail.attached_managed_policies
+        attached=(
+            *(
+                AttachedPolicy(one.policy_arn, document(one.policy_arn))
+                for one in ([] if isinstance(attached, msgspec.UnsetType) else attached)
+            ),
+            *(AttachedPolicy(key, None) for key in unknown),
         ),
         boundary=document(boundary_arn),
         boundary_arn=boundary_arn,
@@ -254,7 +269,7 @@ def _instance_profiles(authorization: Authorization) -> dict[str, tuple[str, ...
 
 def _managed(policy: ManagedPolicy, name: str) -> Policy | None:
     versions = [version for version in policy.policy_version_list if version.is_default_version]
-    if not versions or versions[0].document is None:
+    if len(versions) != 1 or versions[0].document is None:
         return None
     return _policy(
         versions[0].document, policy.arn.rpartition("/")[2], f"{name}: policy {escape_controls(policy.arn)}"
@@ -277,61 +292,6 @@ def _trust(document: Json | str, owner: str) -> Json:
     except (msgspec.DecodeError, RecursionError) as error:
         problem = f"AssumeRolePolicyDocument is no JSON object: {error}"
         raise UsageError(f"{owner}: {problem}", _MAKE_ONE, code="PG-E213") from error
-
-
-def _function(wire: FunctionConfiguration, raw: Json) -> Function:
-    arn = parse(wire.function_arn)
-    log_group = wire.logging_config.log_group if wire.logging_config else None
-    return Function(
-        name=wire.function_name,
-        arn=wire.function_arn,
-        role_arn=wire.role,
-        region=arn.region if arn else "",
-        log_group=log_group or f"/aws/lambda/{wire.function_name}",
-        tracing=bool(wire.tracing_config and wire.tracing_config.mode == "Active"),
-        vpc=bool(wire.vpc_config and wire.vpc_config.subnet_ids),
-        kms_key=wire.kms_key or "",
-        dead_letter=(wire.dead_letter_config.target_arn if wire.dead_letter_config else None) or "",
-        raw=raw,
-        layers=tuple(layer.arn for layer in wire.layers or ()),
-        file_systems=tuple(entry.arn for entry in wire.file_system_configs or ()),
-        durable=wire.durable_config is not None,
-        durable_key=(wire.durable_config.kms_key if wire.durable_config else None) or "",
-    )
-
-
-def _mapping(wire: MappingConfiguration, raw: Json) -> EventSourceMapping:
-    kafka = wire.amazon_managed_kafka_event_source_config or wire.self_managed_kafka_event_source_config
-    registry = kafka.schema_registry_config if kafka else None
-    return EventSourceMapping(
-        uuid=wire.uuid,
-        source_arn=wire.event_source_arn or "",
-        function_arn=wire.function_arn,
-        raw=raw,
-        on_failure=_destinations(wire.destination_config)[1],
-        filter_key=wire.kms_key or "",
-        access=_access(wire.source_access_configurations),
-        topics=tuple(wire.topics or ()),
-        consumer_group=(kafka.consumer_group_id if kafka else None) or "",
-        registry=(registry.uri if registry else None) or "",
-        registry_access=_access(registry.access_configs if registry else None),
-        state=sanitize(wire.state or ""),
-    )
-
-
-def _invoke_config(wire: InvokeConfiguration, raw: Json) -> InvokeConfig:
-    return InvokeConfig(wire.function_arn, *_destinations(wire.destination_config), raw)
-
-
-def _destinations(wire: Destinations | None) -> tuple[str, str]:
-    """Return the destinations of successes and failures; "" for none."""
-    ends = (wire.on_success, wire.on_failure) if wire else (None, None)
-    success, failure = ((end.destination if end else None) or "" for end in ends)
-    return success, failure
-
-
-def _access(rows: list[SourceAccess] | None) -> tuple[tuple[str, str], ...]:
-    return tuple((row.type, row.uri) for row in rows or ())
 
 
 def _reports(rows: Mapping[str, Json] | None, name: str) -> Mapping[str, LastAccessed] | None:

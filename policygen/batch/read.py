@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -51,6 +52,7 @@ def read_logs(
     choice: RoleFilter,
     options: ObserveOptions,
     read: ReadOptions | None = None,
+    known: Iterable[RoleKey] = (),
 ) -> BatchEvidence:
     """Read the logs once; the calls are in `spill` afterwards.
 
@@ -60,6 +62,7 @@ def read_logs(
         choice: the roles whose calls are counted.
         options: which part of the logs counts.
         read: how to read the logs.
+        known: roles of the account, where it is known.
 
     Raises:
         UsageError: PG-E202, the source can be queried for one role at a time only.
@@ -76,7 +79,7 @@ def read_logs(
     # A cache of all roles grows without bound, so there is one only where reading again would cost requests.
     name = f"every role {query}" if source.remote else ""
     read = replace(read or ReadOptions(), spill=spill)
-    request = ReadRequest(query.matches, name, until=limit)
+    request = ReadRequest(query.matches, name, until=limit, known=tuple(known))
     result = read_source(source, request, scope_of(options.days, limit), read)
     require_complete(result.read_report, allow_incomplete=options.allow_incomplete)
     if not (limit or result.counts.totals.last):

@@ -205,6 +205,11 @@ def _merge(kept: Any, more: Any) -> Any:
     return kept
 
 
+def reads_member(source: str, name: str, member: str) -> bool:
+    """Return whether a rule of this event reads a member of the request; its name in lower case."""
+    return member in projection(source, name).members
+
+
 @lru_cache(maxsize=8192)
 def projection(source: str, name: str) -> Projection:
     """Return what identifies a call of this event source and name."""

@@ -24,8 +24,7 @@ from policygen.catalog.parameters import (
     shallow_scalars,
 )
 from policygen.catalog.rule_model import RESOURCES, ArnSteps, ServiceRules
-from policygen.catalog.template import FieldScope, Text, join, path_steps, walk_path
-from policygen.iam import arn
+from policygen.catalog.template import UNTOLD, FieldScope, Text, join, path_steps, walk_path
 from policygen.iam.reference import ArnPattern, ResourceType, Service
 from policygen.iam.request import Context
 
@@ -123,7 +122,7 @@ class Resolver:
         known = (service or self.service).types.get(type_name)
         if known is None:
             return ResolvedArns((Text("*", wild=True),), "the resource type has no ARN pattern")
-        location = {name: arn.escape(value) for name, value in self._location().items()}
+        location = {name: value.pattern for name, value in self._location().items()}
         return ResolvedArns(
             tuple(Text(pattern.fill(location), wild=True) for pattern in known.patterns),
             f"the record does not name the {type_name}; every {type_name} of the account and region",
@@ -233,16 +232,17 @@ class Resolver:
             [
                 Text(piece, "*" in piece)
                 if i % 2 == 0
-                else Text(location[piece])
+                else location[piece]
                 if piece in location
                 else Text(values[piece])
                 for i, piece in enumerate(pattern.pieces)
             ]
         )
 
-    def _location(self) -> dict[str, str]:
+    def _location(self) -> dict[str, Text]:
         call = self._call
-        return {"Partition": call.partition, "Region": call.region, "Account": call.account}
+        told = {"Partition": call.partition, "Region": call.region, "Account": call.account}
+        return {name: Text(value) if value else UNTOLD for name, value in told.items()}
 
 
 _RESOURCES_ONLY: ArnSteps = (RESOURCES,)

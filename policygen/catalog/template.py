@@ -46,6 +46,10 @@ class Text(NamedTuple):
         return self.text if self.wild else arn.escape(self.text)
 
 
+UNTOLD = Text("*", wild=True)
+"""A region or an account that the record does not tell."""
+
+
 @dataclass(slots=True, eq=False)
 class FieldScope:
     """Where fields are looked up: first the item of an `each`, then the request's parameters."""
@@ -160,6 +164,8 @@ class Field:
             return scope.arns_of_type(self.path[1:])
         else:
             value = extractors.BUILTINS[self.path](scope.call)
+            if not value and self.path in ("region", "account") and not self.filters:
+                return (UNTOLD,)
             values = [value] if value else []
         wild = False
         paths = ""
@@ -219,9 +225,11 @@ class CallText:
     """Returns the attributes of a call."""
 
     def render(self, scope: FieldScope) -> Sequence[Text]:
-        """Return the text; nothing when an attribute is empty."""
+        """Return the text, with ``*`` for an attribute that the record does not tell."""
         values = self.read(scope.call)
-        return (Text(self.text_format % values),) if all(values) else ()
+        if all(values):
+            return (Text(self.text_format % values),)
+        return (Text(self.text_format % tuple(value or "*" for value in values), wild=True),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,10 +121,9 @@ def process_pool(workers: int, initializer: Callable[..., None], *initargs: obje
     from threading import Timer
 
     from policygen.cli.console import log_line
+    from policygen.cli.deaf_processes import DeafContext
 
-    # Not by fork: the parent may have threads, for example of an HTTP client.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=initializer, initargs=initargs)
+    pool = ProcessPoolExecutor(workers, mp_context=DeafContext(), initializer=initializer, initargs=initargs)
     try:
         yield pool
     except BaseException as error:
@@ -299,7 +299,7 @@ def open_decisions(decisions: DecisionInput) -> Decisions:
     from policygen.rightsize.decisions.load import load_decisions, with_flags
     from policygen.rightsize.decisions.model import FILE, Decisions
 
-    path = decisions.decisions or (Path(FILE) if Path(FILE).is_file() else None)
+    path = decisions.decisions or (Path(FILE) if os.path.lexists(FILE) else None)
     found = load_decisions(path) if path else Decisions()
     if path and not decisions.decisions:
         log_line(found.note)

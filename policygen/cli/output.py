@@ -31,8 +31,12 @@ class PlanTargets(NamedTuple):
     """The file of a GitHub step's summary, if the plan goes there too."""
 
 
-def plan_targets(output: PlanOutput) -> PlanTargets:
+def plan_targets(output: PlanOutput, inputs: Sequence[str | Path | None] = ()) -> PlanTargets:
     """Check that the formats exist and that the files can be written.
+
+    Args:
+        output: what the user asked for.
+        inputs: what the command reads, which no export may replace.
 
     Raises:
         UsageError: PG-E207, there is no such format; PG-E220, a file cannot be written; PG-E282, this is no step of
@@ -43,6 +47,8 @@ def plan_targets(output: PlanOutput) -> PlanTargets:
     exports = tuple((path, format_of(str(path))) for path in output.export or ())
     for path, _ in exports:
         check_writable(path)
+        if path.exists() and any(one and Path(one).exists() and path.samefile(one) for one in inputs):
+            raise unwritable(path, "this command reads it")
     require_format(output.format_)
     return PlanTargets(output.format_, exports, summary_file() if output.summary else None)
 

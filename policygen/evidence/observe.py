@@ -226,7 +226,7 @@ def _read(
     name = f"{wanted.name} {wanted.account} {wanted.arn}"
     # By the name in the account's own spelling; roles of that name in other accounts are found as well.
     record_filter = (replace(wanted, name=role.name) if role else wanted).record_filter
-    request = ReadRequest(wanted.matches, name, wanted.name, until, record_filter)
+    request = ReadRequest(wanted.matches, name, wanted.name, until, record_filter, (role,) if role else ())
     result = read_source(source, request, scope, options)
     if result.counts.totals.searched and not result.counts.calls:
         result = read_source(source, request._replace(search=RecordFilter()), scope, options)
@@ -371,9 +371,10 @@ def _no_events(
     last = max((evidence.last for evidence in resolved.calls.values()), default="")
     role: RoleKey = resolved.role
     needed = days_between(last[:10], counts.totals.last[:10]) + 1 if last else 0
-    hints = [
-        f"read {counts.totals.records:,} records of {len(counts.totals.roles):,} roles, so the logs are there"
-    ]
+    read = (
+        f"read {pluralize(counts.totals.records, 'record')} of {pluralize(len(counts.totals.roles), 'role')}"
+    )
+    hints = [f"{read}, so the logs are there"]
     if last:
         hints.append(f"its last call in the logs is {last}: try --days {needed}, or --until {last[:10]}")
     if seen := use_seen_by_iam(current, window):

@@ -48,8 +48,8 @@ class RoleSelector:
 
         In its own account's log these are records with its name, changes of trails and changes of functions' code
         (`CHANGE_EVENTS`), and records that tell what others leave out of a name (`learning`). In another account's log
-        they are copies of calls, which have an id instead of a name (1.4.3). There are no patterns for a name that JSON
-        may escape: then each record is parsed.
+        they are copies of calls, which have an id instead of a name (1.4.3). Any record may name its role by id alone.
+        There are no patterns for a name that JSON may escape: then each record is parsed.
         """
         if not re.fullmatch(r"[\w.-]+", self.name, re.ASCII):
             return RecordFilter()
@@ -57,9 +57,10 @@ class RoleSelector:
             (
                 BytePattern(self.name.encode()),
                 BytePattern(b"", _tells_more),
+                BytePattern(b"", _is_nameless),
                 *_TELLING,
             ),
-            (BytePattern(b"", _is_copy),),
+            (BytePattern(b"", _is_copy), BytePattern(b"", _is_nameless)),
             self.account,
         )
 
@@ -86,6 +87,15 @@ def _is_copy(record: CheckedRecord) -> bool:
     """Return whether a record is the copy of another account's role's call (1.4.3)."""
     who = record.userIdentity
     return who.type == "AWSAccount" and (who.principalId or "").startswith("AROA")
+
+
+def _is_nameless(record: CheckedRecord) -> bool:
+    """Return whether a record of a session names its role by id alone: any field may be missing (1.3)."""
+    who = record.userIdentity
+    if who.type != "AssumedRole" or who.arn:
+        return False
+    issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
+    return not (issuer and (issuer.userName or issuer.arn))
 
 
 def parse_role(text: str) -> RoleSelector:
@@ -217,7 +227,10 @@ def _arn_of(roles: Iterable[RoleKey], account: str, name: str) -> str:
 
 def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
     names = sorted({role.name for role in counts.totals.roles if role.name})
-    close = difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
+    # A role of this name that an ARN does not fit has another path or account.
+    close = sorted(
+        {role.arn for role in counts.totals.roles if role.arn and role.name.lower() == wanted.name.lower()}
+    )[:3] or difflib.get_close_matches(wanted.name, names, n=3, cutoff=0.6)
     where = f" in account {wanted.account}" if wanted.account else ""
     hints = [f"did you mean {' or '.join(close)}?"] if close else []
     if after := counts.totals.ignored[LATE]:

@@ -22,10 +22,11 @@ def actions_matching(pattern: str) -> tuple[str, ...]:
 
 def _expand(pattern: str) -> Iterator[str]:
     prefix, colon, name = pattern.partition(":")
-    if not colon:
-        names = reference.prefixes() if pattern == "*" else ()
+    if not colon or prefix == "*":
+        names = reference.prefixes() if prefix == "*" else ()
         for service in sorted(names):
-            yield from reference.action_names(service)
+            known = reference.action_names(service)
+            yield from (one for one in known if not colon or arn.action_matches(pattern, one))
         return
     known = reference.action_names(prefix.lower())
     if not known:

@@ -7,6 +7,7 @@ orgs_manage_policies_scps_syntax and orgs_manage_policies_rcps_syntax.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,6 +42,8 @@ _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS = frozenset(
     {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
 )
+_EVERY_ACTION = re.compile(r"\*+(?::\*+)?")
+"""Ways to write ``*``; ``*:*`` is a common one."""
 _EFFECTS: dict[str, Effect] = {"allow": "Allow", "deny": "Deny"}
 
 
@@ -232,7 +235,7 @@ class _PolicyReader:
         resources, not_resources = self.element_or_negation(element, "Resource", path)
         return Statement(
             effect=_EFFECTS[effect.lower()],
-            actions=actions,
+            actions=tuple("*" if _EVERY_ACTION.fullmatch(action) else action for action in actions),
             resources=tuple(map(self.current_syntax, resources)),
             not_actions=not_actions,
             not_resources=not_resources,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
+from policygen.iam.request import RoleKey
 from policygen.logs.cache import Cache, CachedChunk
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import DuplicateFilter, key_of
@@ -39,6 +40,8 @@ class ReadRequest(NamedTuple):
     until: WindowEnd | None = None
     """The end after which events do not count; None for all."""
     search: RecordFilter = RecordFilter()
+    known: tuple[RoleKey, ...] = ()
+    """Roles of the account: their names, for records that name a role by its id alone."""
 
     def covers(self, day: str) -> bool:
         """Return whether every event published on a day counts: only such days are cached."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from policygen.errors import UsageError
+from policygen.logs.events.event_time import FIRST_DAY
 from policygen.logs.source import Scope, Source
 from policygen.logs.window_end import WindowEnd
 from policygen.text import escape_controls
@@ -86,7 +87,14 @@ def limit_of(days: int, until: str) -> WindowEnd | None:
     """
     if not 1 <= days <= LONGEST:
         raise UsageError(f"--days is {days}: a window has 1 to {LONGEST:,} days", code="PG-E205")
-    return _parse(until) if until else None
+    end = _parse(until) if until else None
+    if end and end.day.isoformat() < FIRST_DAY:
+        raise UsageError(
+            f"--until is {end.text}: CloudTrail wrote its first record on {FIRST_DAY}",
+            "for example --until 2026-11-24",
+            code="PG-E206",
+        )
+    return end
 
 
 def _parse(text: str) -> WindowEnd:

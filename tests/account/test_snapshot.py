@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from policygen.account.current import current_access
 from policygen.account.inventory import ResourceItem, Resources
 from policygen.account.model import unqualified
 from policygen.account.snapshot import load_snapshot, to_account
 from policygen.account.snapshot_schema import Organization, Snapshot
-from policygen.errors import NothingFoundError, UsageError
+from policygen.errors import IncompleteError, NothingFoundError, UsageError
 from tests.support import ROOT
 from tests.support.aws_stubs import CASES, cases, told
 
@@ -209,6 +210,57 @@ def test_a_role_named_like_the_id_of_another_is_not_found_in_its_place() -> None
     ]
     for order in (rows, rows[::-1]):
         assert to_account({"RoleDetailList": order}).role("AROA1").name == "real"
+
+
+DETAIL: dict[str, Any] = {
+    "RoleName": "web",
+    "Arn": "arn:aws:iam::123456789012:role/web",
+    "RolePolicyList": [],
+    "AttachedManagedPolicies": [],
+}
+MANAGED: dict[str, Any] = {
+    "Arn": "arn:aws:iam::123456789012:policy/send",
+    "PolicyVersionList": [
+        {"IsDefaultVersion": True, "Document": {"Version": "2012-10-17", "Statement": []}},
+    ],
+}
+
+
+@pytest.mark.parametrize("key", ["RolePolicyList", "AttachedManagedPolicies"])
+def test_a_role_without_a_list_of_its_policies_is_not_one_without_policies(key: str) -> None:
+    account = to_account({"RoleDetailList": [{name: DETAIL[name] for name in DETAIL if name != key}]})
+    assert account.roles[0].missing == (key,)
+    with pytest.raises(IncompleteError, match=f"{key} of web is not in the account snapshot") as caught:
+        current_access(account.roles[0], account)
+    assert caught.value.code == "PG-E321"
+    assert current_access(account.roles[0], account, allow_incomplete=True).notes[0].endswith(key)
+
+
+def test_what_stands_twice_counts_once_and_only_where_it_says_the_same() -> None:
+    twice = {"RoleDetailList": [DETAIL, DETAIL], "Policies": [MANAGED, MANAGED]}
+    assert [role.name for role in to_account(twice).roles] == ["web"]
+    other = DETAIL | {"Path": "/", "AttachedManagedPolicies": [{"PolicyArn": MANAGED["Arn"]}]}
+    versions = [MANAGED["PolicyVersionList"][0] | {"IsDefaultVersion": False}]
+    for changed, says in (
+        (
+            {"RoleDetailList": [DETAIL, other]},
+            "the role arn:aws:iam::123456789012:role/web stands in it twice",
+        ),
+        (
+            twice | {"Policies": [MANAGED, MANAGED | {"PolicyVersionList": versions}]},
+            "the policy arn:aws:iam::123456789012:policy/send stands in it twice",
+        ),
+    ):
+        with pytest.raises(UsageError, match=says) as caught:
+            to_account(changed)
+        assert caught.value.code == "PG-E213"
+
+
+def test_a_policy_with_two_default_versions_is_not_known() -> None:
+    two = MANAGED | {"PolicyVersionList": MANAGED["PolicyVersionList"] * 2}
+    role = DETAIL | {"AttachedManagedPolicies": [{"PolicyArn": MANAGED["Arn"]}]}
+    account = to_account({"RoleDetailList": [role], "Policies": [two]})
+    assert account.roles[0].missing == (MANAGED["Arn"],)
 
 
 def test_the_page_of_the_format_names_every_field() -> None:

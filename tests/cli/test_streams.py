@@ -9,10 +9,13 @@ import stat
 import subprocess
 import sys
 import time
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
 
+from policygen.cli import start
+from policygen.cli.inputs import process_pool
 from tests.support import command
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import LONG, READ, environment, heeding_ctrl_c, run
@@ -156,3 +159,29 @@ def test_ctrl_c_twice_ends_a_batch_whose_workers_do_not_end(world: Path) -> None
     assert started.returncode == 130
     assert b"Ctrl-C again stops at once" in stderr
     assert stderr.endswith(b"stopped by Ctrl-C, exit 130\n")
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Pressed(MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "policygen.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "policygen.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Pressed(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        start.start_command_line()
+    assert (ended.value.code, capsys.readouterr()) == (130, ("", "stopped by Ctrl-C, exit 130\n"))
+
+
+def say_whether_ctrl_c_is_held(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system holds no signals back")
+def test_a_worker_does_not_hear_ctrl_c_from_its_first_moment_on() -> None:
+    with process_pool(1, int) as pool:
+        assert list(pool.map(say_whether_ctrl_c_is_held, range(2))) == [True, True]
+    assert not say_whether_ctrl_c_is_held(0)

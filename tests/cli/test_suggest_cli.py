@@ -106,6 +106,16 @@ error: no call by a role named 'order' in the logs  PG-E310, exit 4
   hint: {NO_GUESS}
 """,
     ),
+    "a role of that name with another path": (
+        ("suggest", "-r", f"arn:aws:iam::{ACCOUNT}:role/app/orders", "-l", "logs"),
+        4,
+        f"""\
+error: no call by a role named 'orders' in account {ACCOUNT} in the logs  PG-E310, exit 4
+  hint: did you mean arn:aws:iam::{ACCOUNT}:role/orders?
+  hint: read 1 record, with these roles: orders
+  hint: {NO_GUESS}
+""",
+    ),
     "no role's name at all": (
         ("suggest", "-r", "a b", "-l", "logs"),
         2,
@@ -253,6 +263,22 @@ error: list.json is not an account snapshot: Expected `object` - at `$`  PG-E213
   hint: a folder or file of CloudTrail logs goes to --logs
 """,
     ),
+    "an export that would replace the snapshot": (
+        (*SUGGEST, "logs", "-s", "other.json", "--export", "./other.json"),
+        2,
+        f"""\
+error: cannot write 'other.json': this command reads it  PG-E220, exit 2
+  hint: {UNWRITABLE}
+""",
+    ),
+    "logs in a variable that is not set": (
+        (*SUGGEST, ""),
+        2,
+        """\
+error: a log source is an empty text  PG-E202, exit 2
+  hint: name a file or a folder of CloudTrail logs
+""",
+    ),
     "a snapshot and --live": (
         (*SUGGEST, "logs", "-s", "other.json", "--live"),
         2,
@@ -265,6 +291,16 @@ error: list.json is not an account snapshot: Expected `object` - at `$`  PG-E213
             f"error: --until is not a date: {text!r}  PG-E206, exit 2\n  hint: for example --until 2026-11-24\n",
         )
         for text in ("yesterday", "2026-W45-2", "20261103", "2026-02-30", "0001-01-01T00:00:00+14:00")
+    },
+    **{
+        f"--until {text}": (
+            (*SUGGEST, "logs", "--until", text),
+            2,
+            f"""error: --until is {text}: CloudTrail wrote its first record on 2013-11-13  PG-E206, exit 2
+  hint: for example --until 2026-11-24
+""",
+        )
+        for text in ("0001-01-01", "2013-11-12")
     },
     **{
         f"--days {days}": (
@@ -630,3 +666,15 @@ def test_every_record_of_a_real_trail_gets_a_row(trail: Path, tmp_path: Path) ->
     )
     listed = [line for line in rest if line.startswith("unmapped: ")]
     assert listed == [f"unmapped: {name} ({n:,})" for name, n in sorted(names.items())]
+
+
+@pytest.mark.parametrize("made", ["a folder", "a link to nothing"])
+def test_decisions_of_this_folder_that_cannot_be_read_are_an_error_and_not_none(
+    made: str, tmp_path: Path
+) -> None:
+    write_logs(tmp_path / "logs", [READ])
+    here = tmp_path / "policygen.toml"
+    here.mkdir() if made == "a folder" else here.symlink_to(tmp_path / "gone.toml")
+    done = run(tmp_path, *SUGGEST, "logs", "--no-plan", "-q")
+    assert (done.stdout, done.code) == ("", 2)
+    assert done.stderr.startswith("error: policygen.toml cannot be read: ")

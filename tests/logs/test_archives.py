@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -289,3 +290,26 @@ def test_the_attacker_s_zip_is_read_whole() -> None:
     found = list(open_source(SHARED / "attack" / "C2_zip_dotdot" / "l.zip").read())
     assert len(found) == 2
     assert all(batch.records and not batch.damage for batch in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("logs.7z", b"7z\xbc\xaf\x27\x1c" + bytes(40)),
+        ("logs.rar", b"Rar!\x1a\x07\x01" + bytes(40)),
+        ("logs.lzma", lzma.compress(TWO, format=lzma.FORMAT_ALONE)),
+        ("logs.zlib", zlib.compress(TWO)),
+        ("logs.zst", b"\x28\xb5\x2f\xfd" + bytes(40)),
+        ("logs.Z", b"\x1f\x9d\x90" + bytes(40)),
+        ("logs.zip", zipped({"inner.7z": b"7z\xbc\xaf\x27\x1c" + bytes(40)})),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_packed_file_that_is_not_unpacked_is_named_and_not_passed_over(
+    name: str, data: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "good.json").write_bytes(ONE)
+    (tmp_path / name).write_bytes(data)
+    found = list(open_source(tmp_path).read())
+    assert [batch.name.partition("/")[0] for batch in found if batch.damage] == [name]
+    assert "unpack it first" in next(batch.damage.reason for batch in found if batch.damage)

@@ -138,6 +138,11 @@ def odd() -> Records:
         if "resources" in event:
             event["resources"] = [one for one in event["resources"] if one["ARN"] or one["type"]]
         made.append((short.get("file", "a.json"), event))
+    chained = {"source": "sts", "name": "AssumeRole", "params": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/x"}}
+    for number, name in enumerate(("AssumeRole", "GetCallerIdentity"), len(ODD)):
+        event = record(chained | {"name": name}, number)
+        event["userIdentity"]["sessionContext"]["sourceIdentity"] = "mia"
+        made.append(("b.json", event))
     made.append(("b.json", {k: v for k, v in made[0][1].items() if k != "eventID"}))
     made.append(("b.json", {k: v for k, v in made[0][1].items() if k != "userIdentity"} | {"eventID": "n"}))
     return sorted(made, key=lambda one: one[0])
@@ -198,7 +203,13 @@ def test_a_time_that_sql_cannot_compare_is_counted_and_not_left_out_in_silence(t
     assert Duck(records).counts(asked, named(ROLE)).totals.ignored == {UNDATED: 1}
 
 
-OLD = ("useridentity.inscopeof", "vpcendpointid", "sharedeventid", "additionaleventdata")
+OLD = (
+    "useridentity.inscopeof",
+    "useridentity.sessioncontext.sourceidentity",
+    "vpcendpointid",
+    "sharedeventid",
+    "additionaleventdata",
+)
 
 
 def test_an_old_table_gives_what_the_records_would_without_its_missing_columns(tmp_path: Path) -> None:
@@ -217,7 +228,9 @@ def test_an_old_table_gives_what_the_records_would_without_its_missing_columns(t
 
 
 def _without_scope(value: Any) -> Any:
-    return {k: v for k, v in value.items() if k != "inScopeOf"} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {k: _without_scope(v) for k, v in value.items() if k not in {"inScopeOf", "sourceIdentity"}}
 
 
 def test_a_table_without_resources_or_categories_is_read_all_the_same() -> None:
@@ -408,7 +421,7 @@ def test_a_table_is_read_whatever_its_age_and_case() -> None:
     assert "useridentity.inscopeof.credentialsissuedto" not in table.columns
     assert table.partitions == (Partition("timestamp", "string", "date", "yyyy/MM/dd"),)
     assert table.has_day_partitions
-    assert len(table.unknowns) == 8
+    assert len(table.unknowns) == 9
 
 
 def test_a_view_has_the_columns_of_its_rows_and_no_files() -> None:

@@ -79,6 +79,32 @@ def test_the_client_prefix_of_ec2_is_no_part_of_the_code() -> None:
     assert (event.error, event.outcome) == ("UnauthorizedOperation", Outcome.DENIED)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "com.example.carts.v20260101#AccessDeniedException",
+        "AccessDeniedException:http://internal.example.com/coral/carts/",
+        "carts#AccessDeniedException:http://internal.example.com/",
+        " AccessDeniedException ",
+        "Access Denied Exception",
+        "ACCESS_DENIED_EXCEPTION",
+        "accessDeniedException",
+        "Client.AccessDeniedException",
+    ],
+)
+def test_a_denial_is_one_however_its_code_is_written(code: str) -> None:
+    event = read_event(decode(record({"source": "dynamodb", "name": "GetItem", "error": code})))
+    assert isinstance(event, Event)
+    assert event.outcome is Outcome.DENIED
+    assert re.sub(r"[ _]", "", event.error).lower() == "accessdeniedexception"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
+def test_a_number_out_of_range_does_not_hide_the_names_beside_it(number: str) -> None:
+    made = parameters(f'{{"limit": {number}, "tableName": "carts"}}'.encode())
+    assert made == {"limit": number, "tableName": "carts"}
+
+
 CODES = SHARED / "reference" / "authz_error_codes_botocore.json"
 
 

@@ -60,6 +60,8 @@ def test_a_time_is_read_in_any_form_that_says_it_for_certain(text: str) -> None:
         "20233-07-10T11:58:00Z",
         "1969-12-31T23:59:59Z",
         "2013-11-12T23:59:59Z",
+        "2100-01-01T00:00:00Z",
+        "9999-12-31 23:59:59",
         "10/07/2023 11:58:00",
         "2023-07-10T11:58:00 CEST",
         "2023-07-10T11:58:00+25:00",
@@ -85,7 +87,7 @@ def test_a_number_of_json_is_read_as_its_text() -> None:
 
 
 @given(
-    st.datetimes(datetime(2013, 11, 14), datetime(2100, 1, 1)),
+    st.datetimes(datetime(2013, 11, 14), datetime(2099, 12, 31)),
     st.integers(-12 * 60, 14 * 60),
 )
 def test_every_form_of_one_instant_is_that_instant(moment: datetime, minutes: int) -> None:

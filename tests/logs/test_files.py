@@ -202,7 +202,7 @@ DAMAGE: list[tuple[str, bytes, int, int | None, str]] = [
     ("a.json", TRAIL.decode().encode("utf-16"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
     ("a.json", TRAIL.decode().encode("utf-16-le"), 0, 0, "UTF-16 text, not JSON in UTF-8"),
     ("a.gz", b"BZh91AY", 0, 7, "bzip2 ends at byte 7"),
-    ("a.json.zst", b"\x28\xb5\x2f\xfd\0", 0, 0, "zstd, not JSON in UTF-8"),
+    ("a.json.zst", b"\x28\xb5\x2f\xfd\0", 0, 0, "zstd, not JSON in UTF-8: unpack it first"),
     ("a.parquet", b"PAR1\x00\x01PAR1", 0, None, "Parquet is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL)[:-30], 0, None, "zip is cut or corrupt"),
     ("a.zip", zipped(a_json=TRAIL[:-20]), 2, len(TRAIL) - 20, "JSON ends in the middle of a value"),
@@ -471,3 +471,13 @@ def test_every_real_record_is_read() -> None:
     accounted = sum(len(b.records) + len(b.unreadable) + sum(b.passed_over.values()) for b in found)
     assert accounted == lines > 500
     assert [one for batch in found for one in batch.unreadable] == []
+
+
+def test_a_file_is_read_from_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_bytes(TRAIL)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (batch,) = open_source("../a.json").read()
+    assert batch.records
+    assert not batch.damage

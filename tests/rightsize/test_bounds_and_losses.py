@@ -54,6 +54,18 @@ def test_a_boundary_bars_by_resource() -> None:
     assert barred(allow("s3:GetObject"), boundary=boundary) == {}
 
 
+def test_all_actions_of_all_services_are_all_actions_in_every_kind_of_policy() -> None:
+    """As ``*:*``, which says the same as ``*``."""
+    assert policy_of([allow("*:*")]) == policy_of([allow("**")]) == policy_of([allow("*")])
+    assert barred(allow("sqs:SendMessage"), boundary=policy_of([allow("*:*")])) == {}
+    assert barred(allow("sqs:SendMessage"), levels=[[scp(allow("*:*"))]]) == {}
+    assert barred(allow("sqs:SendMessage"), levels=[[scp(allow("*"), deny("*:*"))]]) == {
+        "sqs:SendMessage": "a service control policy"
+    }
+    assert "sqs:SendMessage" in actions_matching("*:SendM*")
+    assert {one.split(":")[1][:5] for one in actions_matching("*:SendM*")} == {"SendM"}
+
+
 def test_a_boundary_under_a_condition_may_allow() -> None:
     boundary = policy_of([allow("*", Condition={"Bool": {"aws:SecureTransport": "true"}})])
     assert barred(allow("s3:GetObject", SHOP), boundary=boundary) == {}

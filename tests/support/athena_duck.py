@@ -31,7 +31,7 @@ _IDENTITY = {
     "invokedby": TEXT,
     "username": TEXT,
     "inscopeof": _SCOPE,
-    "sessioncontext": pa.struct([("sessionissuer", _ISSUER)]),
+    "sessioncontext": pa.struct([("sessionissuer", _ISSUER), ("sourceidentity", pa.string())]),
 }
 _RESOURCES = pa.list_(pa.struct([(name, TEXT) for name in ("arn", "accountid", "type")]))
 _PLAIN = (
@@ -45,6 +45,7 @@ PATHS = frozenset(
         *(f"useridentity.{name}" for name in _IDENTITY),
         "useridentity.inscopeof.credentialsissuedto",
         *(f"useridentity.sessioncontext.sessionissuer.{field.name}" for field in _ISSUER),
+        "useridentity.sessioncontext.sourceidentity",
     ]
 )
 _JSON = {"requestparameters", "additionaleventdata"}

@@ -149,7 +149,8 @@ def command(
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
-            evidence = read_logs(source, spill, choice, observe, options)
+            known = [role.key for role in current.roles] if current else ()
+            evidence = read_logs(source, spill, choice, observe, options, known)
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)

@@ -82,7 +82,7 @@ def command(
     from policygen.plan.build import plan_from_analysis
     from policygen.rightsize.analysis import analyse
 
-    targets = plan_targets(output)
+    targets = plan_targets(output, [*(logs.logs or ()), account.snapshot, decisions.decisions])
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
     observe = window.observe(

@@ -8,7 +8,7 @@ import msgspec
 
 from policygen.catalog.call import Call, ResourceEntry
 from policygen.catalog.knowledge import NOTHING_KNOWN, Knowledge
-from policygen.catalog.projection import project
+from policygen.catalog.projection import project, reads_member
 from policygen.iam.arn import partition_of
 from policygen.logs.calls.evidence import Evidence
 from policygen.logs.events.credentials import CredentialUse, credential_use_of
@@ -87,6 +87,9 @@ def call_of(
     arn = (caller.role.arn if caller.role else "") or next((r.arn for r in resources), "")
     # A workload repeats its calls, but seldom those with long parameters.
     identifying = _identifying_cached if len(params) < 512 else _identifying
+    read = identifying(fields.source, fields.name, params)
+    if caller.source_identity and reads_member(fields.source, fields.name, _IDENTITY.lower()):
+        read = _with_source_identity(read, caller.source_identity)
     return CallSignature(
         fields.source,
         fields.name,
@@ -98,9 +101,21 @@ def call_of(
         denial,
         fields.via,
         fields.vpce,
-        identifying(fields.source, fields.name, params),
+        read,
         resources,
     )
+
+
+_IDENTITY = "sourceIdentity"
+
+
+def _with_source_identity(params: bytes, identity: str) -> bytes:
+    """Return parameters with the source identity of the session, where they do not set one themselves.
+
+    It persists where a session assumes another role, and has to be allowed there as if it was set (1.4.9).
+    """
+    members = msgspec.json.decode(params)
+    return params if members.get(_IDENTITY) else _encode({**members, _IDENTITY: identity})
 
 
 class CallBucket(msgspec.Struct, frozen=True, gc=False, array_like=True, cache_hash=True):

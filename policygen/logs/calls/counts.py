@@ -6,7 +6,7 @@ order, the splitting and the repetition of files cannot change it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from policygen.catalog.rules import learning_sources
@@ -53,6 +53,7 @@ class CallCounts:
         totals: what was counted of all callers.
         duplicates: the filter that recognises a record that was read before.
         copies: other accounts' copies of calls, until `resolve_cross_account_copies`.
+        known: roles of the account, which tell the names of roles that the records name by id alone.
         reading: name of the file whose records are added now.
         unreadable: (file, reason) of records that may be calls, and say no time or no caller.
     """
@@ -63,6 +64,7 @@ class CallCounts:
     totals: Totals = field(default_factory=Totals)
     duplicates: DuplicateFilter = field(default_factory=DuplicateFilter, compare=False)
     copies: CrossAccountCopies = field(default_factory=CrossAccountCopies)
+    known: Sequence[RoleKey] = field(default=(), compare=False)
     reading: str = field(default="", compare=False)
     unreadable: list[tuple[str, str]] = field(default_factory=list, compare=False)
     _selected: dict[RoleKey, bool] = field(default_factory=dict, compare=False)
@@ -214,10 +216,15 @@ class CallCounts:
             selected = self._selected[role] = self.select(role)
         return selected
 
+    def roles_by_id(self) -> dict[str, RoleKey]:
+        """Return the roles whose names are known, by id; what the records say comes before what the account does."""
+        named = (*self.known, *sorted(self.totals.roles))
+        return {role.role_id: role for role in named if role.role_id and role.name}
+
     def resolve_cross_account_copies(self) -> None:
         """Count other accounts' copies of calls whose own record was not delivered (1.4.4). Once, after reading."""
         totals = self.totals
-        by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
+        by_id = self.roles_by_id()
         for event, has_own_record in self.copies.resolve():
             role = event.principal.role
             if role is None or has_own_record:

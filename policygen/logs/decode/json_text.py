@@ -40,10 +40,23 @@ _LIST_KEYS = tuple(f'"{key}"'.encode() for key in RECORD_LISTS)
 _COMMA = re.compile(r"\s*,\s*")
 _BYTE_OFFSET = re.compile(r" ?\(byte (\d+)\)")
 
-_OTHER_FORMATS = (
+_PACKED = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"LZIP", "lzip"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    (b"\x1f\x9d", "compress (.Z)"),
+    *((magic, "zlib") for magic in (b"\x78\x01", b"\x78\x9c", b"\x78\xda")),
+)
+"""Beginnings of packed files; what unpacks some of them looks at them first."""
+
+_OTHER_FORMATS = (
+    *_PACKED,
     (b"PAR1", "Parquet"),
     (b"Obj\x01", "Avro"),
     (b"ORC", "ORC"),
@@ -63,6 +76,11 @@ def without_bom(data: bytes) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
+def is_packed(data: bytes) -> bool:
+    """Return whether bytes are packed in a way that other programs unpack: there may be logs in them."""
+    return data.startswith(tuple(magic for magic, _ in _PACKED))
+
+
 def holds_events(data: bytes) -> bool:
     """Return whether bytes that are no JSON have the names of a record's fields: text with records in it, or Avro."""
     return b"ventsource" in data.lower() and b"seridentity" in data.lower() and b"amazonaws.com" in data
@@ -75,6 +93,8 @@ def non_json_reason(data: bytes) -> str | None:
     if data[257:262] == b"ustar":
         return "a tar archive, not JSON: unpack it first"
     format_name = next((name for magic, name in _OTHER_FORMATS if data.startswith(magic)), None)
+    if format_name and is_packed(data):
+        return f"{format_name}, not JSON in UTF-8: unpack it first"
     return f"{format_name}, not JSON in UTF-8" if format_name else None
 
 

@@ -25,7 +25,7 @@ from policygen.logs.decode.compression import (
     starts_with_tar,
 )
 from policygen.logs.decode.envelope import Item, PassedOver, parse_items
-from policygen.logs.decode.json_text import holds_events, non_json_reason, without_bom
+from policygen.logs.decode.json_text import holds_events, is_packed, non_json_reason, without_bom
 from policygen.logs.decode.json_window import BadRecord, is_implausible
 from policygen.logs.decode.object_key import has_log_suffix
 from policygen.logs.decode.search import cut_records
@@ -62,7 +62,7 @@ class StoredFile(NamedTuple):
 
 def looks_like_log(head: bytes, name: str) -> bool:
     """Return whether the first bytes of a file may be those of a log, though its name is not that of one."""
-    if codec_of(head) or is_zip(head) or is_tar(head):
+    if codec_of(head) or is_zip(head) or is_tar(head) or is_packed(head):
         return True
     text = without_bom(head)
     return looks_like_table(text) or _quotes_events(head, name) or _HEAD.match(text) is not None
@@ -199,7 +199,9 @@ def _read_text(
 
 def _claims(file: StoredFile, text: bytes) -> bool:
     """Return whether a file is meant to be a log, by its name or by what its beginning holds."""
-    return file.expects_log or _OBJECT_HEAD.match(text) is not None or _quotes_events(text[:CHUNK], file.name)
+    if file.expects_log or is_packed(text):
+        return True
+    return _OBJECT_HEAD.match(text) is not None or _quotes_events(text[:CHUNK], file.name)
 
 
 def _quotes_events(head: bytes, name: str) -> bool:

@@ -6,6 +6,7 @@ Counting makes no `Event` of most records: it reads these parts once for a group
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import msgspec
 
 from policygen.catalog.call import ResourceEntry
 from policygen.logs.events.event_time import utc_time
-from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of
+from policygen.logs.events.outcome import Denial, Outcome, denial_of, outcome_of, plain_code
 from policygen.logs.events.principal import Principal, principal_of
 from policygen.logs.events.record import Record, Resource
 from policygen.text import clean_word, sanitize
@@ -88,7 +89,6 @@ class SkippedRecord:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
 _QUERY_STRING = re.compile(rb'"AuthenticationMethod"\s*:\s*"QueryString"')
-_SERVICE_PREFIX = re.compile(r"^(Client|Server)\.")
 UNDATED = "its time cannot be read"
 NO_IDENTITY = "no userIdentity: not a caller's call"
 LOST = (UNDATED, NO_IDENTITY)
@@ -136,7 +136,7 @@ def _fields_of(
     via: str | None,
     vpce: str | None,
 ) -> EventFields:
-    error = _SERVICE_PREFIX.sub("", clean_word(code)) if code else ""
+    error = plain_code(clean_word(code)) if code else ""
     plain = clean_word(source)
     outcome = outcome_of(error, plain) if error else Outcome.USED
     return EventFields(
@@ -253,6 +253,18 @@ def parameters(params: bytes | msgspec.Raw) -> dict[str, Any]:
     """Return an event's request parameters; empty where there are none, or where they are no JSON object."""
     try:
         value = msgspec.json.decode(params)
+    except msgspec.ValidationError:
+        value = _with_numbers_as_text(bytes(params))
     except (ValueError, RecursionError):  # a lone surrogate, or nesting without end
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _with_numbers_as_text(params: bytes) -> object:
+    """Return parameters with a number that is out of range: it must not hide the names beside it."""
+    try:
+        value = json.loads(params, parse_int=str, parse_float=str)
+        _encode_sorted(value)
+    except (ValueError, RecursionError):
+        return None
+    return value

@@ -11,7 +11,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-_FIRST_DAY = "2013-11-13"  # CloudTrail's first day: it wrote no older record
+FIRST_DAY = "2013-11-13"
+"""CloudTrail's first day: it wrote no older record."""
+_END = (
+    "2100"  # a later year is a default or a damaged number: it would move the window away from all evidence
+)
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d):?(\d\d)(?:[.,]\d+)?(?: ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?",
     re.ASCII,
@@ -41,7 +45,7 @@ def utc_time(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _is_day(text: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text and text >= _FIRST_DAY
+        return date.fromisoformat(text).isoformat() == text and FIRST_DAY <= text < _END
     except ValueError:
         return False
 
@@ -54,7 +58,7 @@ def _from_other_form(text: str) -> str:
     except (ValueError, OverflowError):
         return ""
     time = f"{moment.isoformat(timespec='seconds')}Z" if moment else ""
-    return time if time >= _FIRST_DAY else ""
+    return time if FIRST_DAY <= time < _END else ""
 
 
 def time_text(value: object) -> object:

@@ -49,7 +49,8 @@ _DENIED = re.compile(
     r"(\w*AccessDenied(Exception|Fault|ForDependencyException)?"
     r"|Unauthorized(Operation|Exception|ClientException|OperationException|Error|ResourceAccessException)?"
     r"|(Access)?Forbidden(Exception|Error)?|NotAuthorized(Exception)?|AuthorizationError(Exception)?"
-    r"|Insufficient(Permissions|Privileges)(Exception)?)"
+    r"|Insufficient(Permissions|Privileges)(Exception)?)",
+    re.I,
 )
 _UNAUTHENTICATED = frozenset(
     {
@@ -66,6 +67,21 @@ _WEAK = re.compile(
 )
 # A prefix other than "Access" names the part that was refused: KMS, EC2, S3 … (1.10.1).
 _DEPENDENCY = re.compile(r"(?P<part>KMS|Kms|EC2|S3|EFS|Dependency)AccessDenied\w*")
+
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+_FAULT = re.compile(r"(?:Client|Server)\.")
+
+
+def plain_code(code: str) -> str:
+    """Return an error code without what protocols and services write around it.
+
+    EC2 writes ``Client.`` or ``Server.`` before it, Smithy's protocols a namespace (``aws.protocoltests#FooError``) and
+    a URI behind it (``FooError:http://amazon.com/smithy/``); clients are told to take both away
+    (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
+    """
+    name = code.strip().rpartition("#")[2].partition(":")[0].strip()
+    return _FAULT.sub("", name, count=1) if _FAULT.match(name) else name
+
 
 TELLING_CODES = "denied|unauthorized|forbidden|authoriz|insufficient|notpermitted|invalidaccess"
 """A pattern for the codes, in any case, whose error message may name what was denied: all that mean a denial."""
@@ -113,7 +129,7 @@ def outcome_of(code: str, source: str = "") -> Outcome:
         return Outcome.USED
     if meaning := _meaning(code, source):
         return _OUTCOMES[meaning]
-    if _DENIED.fullmatch(code) or code == "VpceAccessDenied":
+    if _DENIED.fullmatch(_BETWEEN_WORDS.sub("", code)) or code == "VpceAccessDenied":
         return Outcome.DENIED
     if code in _UNAUTHENTICATED:
         return Outcome.UNAUTHENTICATED

@@ -24,7 +24,11 @@ class Principal:
     function: str
     """ARN of the Lambda function or instance the credentials were issued to (1.6), or ""."""
     is_cross_account_copy: bool
-    """Whether this is the record that the account of the resource received of another account's call (1.4.4)."""
+    """Whether this is the record that the account of the resource received of another account's call (1.4.4).
+
+    So counts every record that names its role by id alone: only other records or the account tell the name."""
+    source_identity: str = ""
+    """The source identity of the session, which persists where the session assumes other roles."""
 
 
 _AROA = re.compile(r"(AROA[A-Z0-9]{5,})(?::(.*))?", re.S)
@@ -49,14 +53,14 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
     issuer = who.sessionContext.sessionIssuer if who.sessionContext else None
     role: RoleKey | None = None
     session = ""
-    account = who.accountId or ""
+    account = who.accountId or _account_in(who.arn)
     role_id, session_of_id = _split_id(who.principalId)
     if _is_role(kind, who.arn or ""):
         # 1.3.3: some records put a session's ARN where the role's belongs, so ":role/" is asked for.
         if issuer and issuer.type in {None, "Role"} and ":role/" in (issuer.arn or ""):
             name = issuer.userName or (issuer.arn or "").rsplit("/", 1)[-1]
             issuer_id = _split_id(issuer.principalId)[0] or role_id
-            account = issuer.accountId or account
+            account = issuer.accountId or _account_in(issuer.arn) or account
             role = RoleKey(account, issuer_id, issuer.arn or "", name)
         else:
             role = _role_from_session(who, issuer.userName if issuer else None, role_id)
@@ -77,7 +81,8 @@ def _principal(who: UserIdentity, recipient: str) -> Principal:
         role=RoleKey(*(sanitize(part, 2048) for part in role)) if role else None,
         session=sanitize(session, 128),
         function=sanitize((scope.credentialsIssuedTo if scope else "") or "", 512),
-        is_cross_account_copy=in_another_account or kind == "AWSAccount",
+        is_cross_account_copy=in_another_account or kind == "AWSAccount" or bool(role and not role.name),
+        source_identity=sanitize((who.sessionContext.sourceIdentity if who.sessionContext else "") or "", 64),
     )
 
 
@@ -85,17 +90,19 @@ _principal_cached = lru_cache(maxsize=4096)(_principal)
 
 
 def _is_role(kind: str, arn: str) -> bool:
-    """Return whether a role's session called; the type may be absent (1.2.2), and then the ARN tells."""
-    return (
-        kind == "AssumedRole"
-        or (kind == "Role" and ":role/" in arn)
-        or (not kind and ":assumed-role/" in arn)
-    )
+    """Return whether a role's session called. Where the type is absent (1.2.2) or does not tell, the ARN does."""
+    return kind == "AssumedRole" or ":assumed-role/" in arn or (kind == "Role" and ":role/" in arn)
 
 
 def _split_id(principal_id: str | None) -> tuple[str, str]:
     found = _AROA.fullmatch(principal_id or "")
     return (found[1], found[2] or "") if found else ("", "")
+
+
+def _account_in(arn: str | None) -> str:
+    """Return the account of an ARN, "" where there is none: any field may be missing, the account's too (1.3)."""
+    pieces = (arn or "").split(":", 5)
+    return pieces[4] if len(pieces) == 6 and pieces[0] == "arn" else ""
 
 
 def _session_from_arn(arn: str) -> str:
@@ -105,11 +112,12 @@ def _session_from_arn(arn: str) -> str:
 
 def _role_from_session(who: UserIdentity, name: str | None, role_id: str) -> RoleKey | None:
     """Return the role of a session's ARN, ``assumed-role/NAME/SESSION``, which has no path (1.3.1), or of its own."""
+    account = who.accountId or _account_in(who.arn)
     if ":role/" in (who.arn or ""):
-        return RoleKey(who.accountId or "", role_id, who.arn or "", (who.arn or "").rsplit("/", 1)[-1])
+        return RoleKey(account, role_id, who.arn or "", (who.arn or "").rsplit("/", 1)[-1])
     pieces = (who.arn or "").split("/", 2)
     if len(pieces) >= 2 and pieces[0].endswith(":assumed-role"):
         name = pieces[1]
     if not name and not role_id:
         return None
-    return RoleKey(who.accountId or "", role_id, "", name or "")
+    return RoleKey(account, role_id, "", name or "")

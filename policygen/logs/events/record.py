@@ -31,6 +31,7 @@ class SessionContext(_Wire, frozen=True, gc=False):
     """userIdentity.sessionContext."""
 
     sessionIssuer: SessionIssuer | None = None  # noqa: N815
+    sourceIdentity: str | None = None  # noqa: N815
 
 
 class InScopeOf(_Wire, frozen=True, gc=False):

@@ -127,8 +127,16 @@ def _file(
             f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}" if regular else ""
         )
         yield LogObject(
-            name, str(path.absolute()), status.st_size, version, expects_log, *parse_log_name(path.name)
+            name, _locator(path), status.st_size, version, expects_log, *parse_log_name(path.name)
         )
+
+
+def _locator(path: Path) -> str:
+    """Return the whole path; the path as given where the folder in which the command runs is gone."""
+    try:
+        return str(path.absolute())
+    except FileNotFoundError:
+        return str(path)
 
 
 def _is_new(status: os.stat_result, seen: set[tuple[int, int]]) -> bool:

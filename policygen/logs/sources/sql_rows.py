@@ -90,6 +90,12 @@ CALL_COLUMNS = (
     Column("day", "", "substr({eventtime}, 1, 10)"),
     _table_column("kind", "userIdentity.type"),
     *_ROLE,
+    # It tells a permission where a session assumes another role; elsewhere it would only multiply the rows.
+    Column(
+        "source_identity",
+        "userIdentity.sessionContext.sourceIdentity",
+        "CASE WHEN {eventname} = 'AssumeRole' THEN {useridentity.sessioncontext.sourceidentity} END",
+    ),
     _table_column("via", "userIdentity.invokedBy"),
     _table_column("function", "userIdentity.inScopeOf.credentialsIssuedTo"),
     # Covers all that `credentials.credential_use_of` reads: agents of Lambda, and the platform's names of sessions.
@@ -242,7 +248,7 @@ def load_summary(counts: CallCounts, rows: Iterable[Row]) -> Summary:
             pairs.add((row["role_source"] or "", row["role_event"] or ""))
         elif not isinstance(principal_or_skip(record), SkippedRecord):
             _count_group(totals, row, record, part.key)
-    by_id = {role.role_id: role for role in sorted(totals.roles) if role.role_id and role.name}
+    by_id = counts.roles_by_id()
     for role, events in foreign.items():
         totals.roles[by_id.get(role.role_id, role)] += events
     totals.change_events.sort()

@@ -16,6 +16,7 @@ WITH delivered AS (
     useridentity.sessioncontext.sessionissuer.accountid AS issuer_account,
     useridentity.sessioncontext.sessionissuer.username AS issuer_name,
     recipientaccountid AS recipient,
+    CASE WHEN eventname = 'AssumeRole' THEN CAST(NULL AS VARCHAR) END AS source_identity,
     useridentity.invokedby AS via,
     CAST(NULL AS VARCHAR) AS function,
     CASE WHEN regexp_like(useragent, '(?i)lambda') OR regexp_like(coalesce(nullif(regexp_extract(useridentity.principalid, '^AROA[A-Z0-9]{5,}:(.+)$', 1), ''), nullif(regexp_extract(useridentity.arn, '^[^/]*/[^/]*/(.+)$', 1), '')), '^(tracing|awslambda_)') THEN coalesce(nullif(regexp_extract(useridentity.principalid, '^AROA[A-Z0-9]{5,}:(.+)$', 1), ''), nullif(regexp_extract(useridentity.arn, '^[^/]*/[^/]*/(.+)$', 1), '')) END AS session,
@@ -45,14 +46,14 @@ once AS (
   WHERE copy = 1
 ),
 cut AS (
-  SELECT event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, session_name, address, time, id,
+  SELECT event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, source_identity, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, session_name, address, time, id,
     parameters AS parameters
   FROM once
 )
-SELECT event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, parameters,
+SELECT event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, source_identity, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, parameters,
   count(*) AS events, min(time) AS first, max(time) AS last,
   json_format(CAST(min(concat(time, ' ', id), 5) AS JSON)) AS samples,
   json_format(CAST(slice(array_sort(array_agg(DISTINCT session_name) FILTER (WHERE session_name <> '')), 1, 5) AS JSON)) AS sessions,
   json_format(CAST(slice(array_sort(array_agg(DISTINCT address) FILTER (WHERE address <> '')), 1, 5) AS JSON)) AS addresses
 FROM cut
-GROUP BY event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, parameters
+GROUP BY event_type, category, source, name, region, day, kind, role_id, caller, account, issuer_type, issuer_id, issuer_arn, issuer_account, issuer_name, recipient, source_identity, via, function, session, outside, agent, vpce, extra, from_console, error, message, resources, copied, parameters

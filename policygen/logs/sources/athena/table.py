@@ -27,6 +27,7 @@ _REQUIRED_COLUMNS = (
 # What is unknown without a column (2.5.2); columns that only make a result more precise are not listed.
 _UNKNOWN_WITHOUT = {
     "useridentity.inscopeof.credentialsissuedto": "which function used the role",
+    "useridentity.sessioncontext.sourceidentity": "which source identities persist where a role assumes another",
     "sharedeventid": "which calls were logged in two accounts: such calls count twice",
     "vpcendpointid": "which calls came through a VPC endpoint",
     "eventcategory": "which events are data events: all count as management events",

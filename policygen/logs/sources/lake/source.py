@@ -117,7 +117,7 @@ class LakeSource(QuerySource):
     def _count(self, counts: CallCounts, query: CallsQuery, *, whole: bool) -> None:
         """Count the role's records, and in an organisation's store the copies that other accounts received."""
         lake = self._lake
-        own = CallCounts(counts.select, until=counts.until)
+        own = CallCounts(counts.select, until=counts.until, known=counts.known)
         self._read(own, records_sql(lake.store.id, query))
         ids = sorted({role.role_id for role in own.totals.roles if role.role_id and counts.select(role)})
         if whole and ids:

@@ -1,0 +1,15 @@
+"""Starts the command line. Ctrl-C while it is still being imported ends it as Ctrl-C later does: a word, exit 130."""
+
+from __future__ import annotations
+
+import sys
+
+
+def start_command_line() -> None:
+    """Import the command line, which takes a while, and run it."""
+    try:
+        from policygen.cli.app import main
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C, exit 130", file=sys.stderr)
+        sys.exit(130)
+    main()

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from policygen.iam.containment import includes, includes_together
-from policygen.iam.pattern import Glob, StepBudget, Token, Wild, compile_glob, intersection, meets
+from policygen.iam.pattern import REPEATED, Glob, StepBudget, Token, Wild, compile_glob, intersection, meets
 
 _SEGMENTS = 6
 _MAX_PATTERNS = 8  # an intersection of more patterns is not computed
@@ -207,13 +207,30 @@ def action_matches(pattern: str, action: str) -> bool:
     return action_glob(pattern).matches(action.lower())
 
 
+@lru_cache(maxsize=1 << 15)
+def shortest_name(pattern: str) -> str | None:
+    """Return a shortest string that a Resource pattern matches; None where it has a variable without a value.
+
+    What does not match it does not contain the pattern.
+    """
+    tokens = resource_glob(pattern).tokens
+    if Wild.VARIABLE in tokens:
+        return None
+    return "".join(token if isinstance(token, str) else "" if token in REPEATED else "x" for token in tokens)
+
+
 @lru_cache(maxsize=1 << 16)
 def contains(wide: str, narrow: str) -> bool:
     """Whether the Resource pattern `wide` matches everything that `narrow` matches.
 
     True is proven. False also stands for "not proven": `wide` has a variable, or the search reached its limit.
     """
-    return wide in (narrow, "*") or includes(resource_glob(wide), resource_glob(narrow))
+    if wide in (narrow, "*"):
+        return True
+    name = shortest_name(narrow)
+    if name is not None and not resource_glob(wide).matches(name):
+        return False
+    return includes(resource_glob(wide), resource_glob(narrow))
 
 
 @lru_cache(maxsize=1 << 15)

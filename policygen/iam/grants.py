@@ -227,7 +227,9 @@ class _ResourceIndex:
 
     def may_contain(self, resource: str) -> list[Grant]:
         """Return the grants that may contain a resource, or all of a pattern of resources."""
-        return [*self._names.get(resource, ()), *(grant for _, grant in self._patterns)]
+        name = arn.shortest_name(resource)
+        named = self._names.get(resource, ())
+        return [*named, *(grant for matches, grant in self._patterns if name is None or matches(name))]
 
     def matching(self, name: str) -> list[Grant]:
         """Return the grants whose resource matches a name. Grants with excluded resources match none."""

@@ -395,5 +395,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         unmapped=len(suggestion.usage.unmapped),
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
-        unverified_dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
+        dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
     )

@@ -83,7 +83,7 @@ class OpenIssues:
     """Permissions written narrower than necessary, because no exact pattern exists."""
     expired: int = 0
     """Decisions to keep a permission that have expired."""
-    unverified_dropped: int = 0
+    dropped: int = 0
     """Unverified permissions that a person chose to drop."""
 
 
@@ -307,7 +307,7 @@ _POINTS = {
     "unmapped": ("unmapped", "call", "not mapped to permissions"),
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "to keep a permission has expired"),
-    "unverified_dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
+    "dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
 }
 
 

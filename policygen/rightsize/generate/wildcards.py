@@ -77,6 +77,7 @@ class Patterns:
             self._names[GrantPlace(*grant[1:4])].add(grant.action)
         self._wide = [place for place in self._names if not arn.is_name(place.resource)]
         self._held: dict[GrantPlace, frozenset[str]] = {}
+        self._origins: dict[GrantPlace, tuple[Statement, ...]] = {}
 
     def written(self, spares: Spares = EXACT, *, by_exception: bool = False) -> list[Grant]:
         """Return grants for the same known actions, fewer where patterns can replace names. Sorted.
@@ -89,7 +90,7 @@ class Patterns:
         alike: dict[tuple[object, ...], list[Grant]] = {}
         for place, names in self._names.items():
             mine = frozenset(name for name in names if Grant(name, *place) in self._kept)
-            origin = tuple(s for s in self._statements if _holds_place(s, place)) if len(mine) > 1 else ()
+            origin = self._origin(place) if len(mine) > 1 else ()
             if not origin:
                 found += (Grant(name, *place) for name in names)
                 continue
@@ -105,6 +106,12 @@ class Patterns:
                 shape = alike[key] = _shape(names, mine, held, origin, spares, by_exception)
             found += (Grant(one.action, *place, one.unless) for one in shape)
         return sorted(found)
+
+    def _origin(self, place: GrantPlace) -> tuple[Statement, ...]:
+        """Return the current statements that grant their actions in all of a place."""
+        if place not in self._origins:
+            self._origins[place] = tuple(one for one in self._statements if _holds_place(one, place))
+        return self._origins[place]
 
     def spare(self, written: Iterable[Grant]) -> list[Grant]:
         """Return the known actions that written grants hold and the grants of the beginning do not, by place."""
@@ -131,7 +138,8 @@ def _holds_place(statement: Statement, place: GrantPlace) -> bool:
         return False
     if place.excluded:
         return statement.not_resources and statement.resources == place.excluded
-    return statement.resource_contains(place.resource)
+    listed = not statement.not_resources and place.resource in statement.resources
+    return listed or statement.resource_contains(place.resource)
 
 
 def _shape(

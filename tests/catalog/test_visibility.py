@@ -143,7 +143,7 @@ def test_a_tracked_action_that_the_data_plane_may_log_stays_unknown() -> None:
     [
         ("geo-places:Geocode", "management"),
         ("account:CloseAccount", "management"),
-        ("healthlake:ReadResource", "unknown"),
+        ("signer:SignPayload", "unknown"),
         ("cloudwatch:GetMetricStatistics", "data"),
         ("s3:GetObject", "data"),
         ("rds-db:connect", "never"),

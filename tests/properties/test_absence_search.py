@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from policygen.catalog.sdk_names import operation_key
-from policygen.evidence.coverage import last_accessed, role_report
+from policygen.evidence.coverage import last_accessed, observability, role_report
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.last_accessed import LastAccessedFinding, Sightings
 from policygen.evidence.coverage.observability import AbsenceVerdict
@@ -91,6 +91,11 @@ def _what_has_no_known_event_goes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Coverage, "absence", planted)
 
 
+def _what_no_report_lists_counts_as_listed(patch: pytest.MonkeyPatch) -> None:
+    rule = observability.visibility_with
+    patch.setattr(observability, "visibility_with", lambda action, _: rule(action, {action.lower()}))
+
+
 def _a_role_without_events_is_unused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("policygen.batch.rightsize_role.is_used_unseen", lambda *_: False)
     patch.setattr("policygen.batch.rightsize_role.use_seen_by_iam", lambda *_: "")
@@ -156,6 +161,7 @@ FAULTS: Mapping[Plant, str] = {
     _every_region_is_tracked: "39",
     _what_iam_saw_before_the_window_goes: "0",
     _what_has_no_known_event_goes: "5",
+    _what_no_report_lists_counts_as_listed: "5",
     _a_role_without_events_is_unused: "18",
     _iam_counts_everything: "2",
     _any_event_of_the_service_explains_an_attempt: "983",

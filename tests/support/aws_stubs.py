@@ -93,6 +93,9 @@ def detail(**more: Any) -> dict[str, Any]:
         "Arn": "arn:aws-cn:iam::123456789012:role/role-name",
         "Path": "/",
         "CreateDate": datetime(2026, 1, 1, tzinfo=UTC),
+        # AWS lists both, though they be empty.
+        "RolePolicyList": [],
+        "AttachedManagedPolicies": [],
         **more,
     }
 

@@ -50,8 +50,13 @@ def test_a_report_takes_away_only_what_it_has_no_attempt_at(seed: str) -> None:
     told, untold = decide_world(seed), decide_world(seed)
     untold.reported = None
     before, after = (_kept(one) for one in (untold, told))
+    rules = _rules_of_removals(told)
     rows = {row["ServiceNamespace"]: row for row in told.report().get("ServicesLastAccessed", ())}
     for action in before - after:
+        if (
+            rules.get(action) != "last-accessed"
+        ):  # a witness knows more by what the report tells of other actions
+            continue
         service, _, name = action.partition(":")
         tracked = {one["ActionName"]: one for one in rows[service].get("TrackedActionsLastAccessed", ())}
         if name in tracked:
@@ -65,6 +70,11 @@ def _kept(world: Any) -> set[str]:
     if not result.texts:
         return set()
     return {keep["action"] for keep in json.loads(result.texts["plan"])["keeps"]}
+
+
+def _rules_of_removals(world: Any) -> dict[str, str]:
+    changes = json.loads(right_sized(world).texts["plan"])["changes"]
+    return {one["action"]: one["decided_by"]["rule"] for one in changes if "decided_by" in one}
 
 
 # --- Each fault that was once there, put back ------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
@@ -222,7 +223,10 @@ def test_a_comment_has_room_and_the_figures_of_the_screen(role: str, today: bool
 
 
 def test_what_is_cut_is_counted_and_the_policy_is_never_cut_in_the_middle() -> None:
-    made = plan("deploy-ci")
+    found = copy.deepcopy(plan("deploy-ci").document)
+    found["policies"] = [one | {"name": f"part-{i}"} for i in range(20) for one in found["policies"]]
+    found["changes"] = [one | {"why": f"reason {i}"} for i in range(80) for one in found["changes"][::40]]
+    made = parse_plan(found, "plans/deploy-ci.json")
     text = render("markdown", made)
     page = Page(by_cmark(text))
     cut = {

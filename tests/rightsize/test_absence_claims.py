@@ -184,12 +184,13 @@ def test_iam_counts_calls_of_aws_and_not_those_to_what_an_account_runs(action: s
     assert is_counted(action) is counted
 
 
-def test_what_a_report_lists_without_a_time_was_not_used_unless_it_was_a_management_event_once(
+def test_what_a_report_lists_without_a_time_was_not_used_unless_reports_list_it_anyway(
     tmp_path: Path,
 ) -> None:
-    attempt, listed = "2026-11-20T09:00:00Z", {"GetObjectAcl": None}
+    attempt, listed = "2026-11-20T09:00:00Z", {"GetObjectAcl": None, "ListBucketMultipartUploads": None}
     told = {"s3": [attempt, listed], "cloudwatch": [attempt, {"GetMetricStatistics": None}]}
-    watched = ["s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "cloudwatch:GetMetricStatistics"]
+    stays = {"s3:GetObject", "s3:GetObjectTagging", "s3:ListBucketMultipartUploads"}
+    watched = [*sorted(stays), "s3:GetObjectAcl", "cloudwatch:GetMetricStatistics"]
     policy = {
         "Statement": [{"Effect": "Allow", "Action": [*watched, "ec2:DescribeInstances"], "Resource": "*"}]
     }
@@ -207,7 +208,7 @@ def test_what_a_report_lists_without_a_time_was_not_used_unless_it_was_a_managem
     }
     logs = [write_logs(tmp_path, [event])]
     found = analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
-    assert kept(found) == {"s3:GetObject", "s3:GetObjectTagging", "cloudwatch:GetMetricStatistics"}
+    assert kept(found) == stays | {"cloudwatch:GetMetricStatistics"}
     gone = next(one.decided_by for one in found.changes if one.action == "s3:GetObjectAcl")
     assert gone is not None
     assert (gone.rule, gone.confidence) == ("last-accessed", "medium")

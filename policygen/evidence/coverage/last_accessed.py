@@ -170,8 +170,10 @@ def is_listing_sure(action: str) -> bool:
     IAM lists management events. Where the tables here say that an action is a data event, it may have become one, and
     IAM may look no more. In services whose data plane never was a management event, IAM lists what it counts.
     """
-    always_data = last_accessed_facts()["always_data"]["services"]
-    return visibility_of(action).kind != "data" or action.partition(":")[0].lower() in always_data
+    if visibility_of(action).kind != "data":
+        return True
+    facts = last_accessed_facts()["always_data"]
+    return action.partition(":")[0].lower() in facts["services"] and action not in facts["but"]
 
 
 def _is_listed(part: str, folded: str) -> bool:

@@ -80,6 +80,21 @@ def _may_make(need: RequiredAction, name: str) -> bool:
 
 
 @cache
+def _by_name() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for prefix, entries in _actions().items():
+        for entry in entries.split():
+            name = entry.partition("=")[0]
+            found.setdefault(name.lower(), []).append(f"{prefix}:{name}")
+    return {name: tuple(actions) for name, actions in found.items()}
+
+
+def actions_named(event: str) -> tuple[str, ...]:
+    """Return the actions, of any service, that have an event's name: what its call asks for first; () for none."""
+    return _by_name().get(event.removesuffix("20*").lower(), ())
+
+
+@cache
 def all_event_names() -> frozenset[str]:
     """Return the names of all events that are known, of any service."""
     return frozenset(

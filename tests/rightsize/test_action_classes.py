@@ -78,6 +78,12 @@ SHARING = {
     "params": {"name": "x"},
     "time": "2026-11-20T09:00:00Z",
 }
+READING_A_TABLE = {
+    "source": "glue",
+    "name": "GetTable",
+    "params": {"databaseName": "shop", "name": "orders"},
+    "time": "2026-11-20T09:00:00Z",
+}
 IN_BROWSER = DAILY | {"agent": "Mozilla/5.0 (X11; Linux x86_64)", "on": ["2026-11-20", "2026-11-20", 1]}
 SIGNED_IN = DAILY | {"agent": "aws-sdk-java/2.29", "console": True, "on": ["2026-11-20", "2026-11-20", 1]}
 PIECES = {
@@ -104,6 +110,11 @@ PIECES = {
     "a parent that was not called": (
         "appmesh:PutMeshPolicy", [{"AWS": "*"}], ["ram:CreateResourceShare"], [], "asked-with"),
     "a parent that was called": ("appmesh:PutMeshPolicy", [LAMBDA], ["ram:CreateResourceShare"], [SHARING], ""),
+    "no call of its service, nothing passed within it": (
+        "glue:PassConnection", [LAMBDA], ["glue:CreateJob"], [], "asked-with"),
+    "any call of its service may pass it": (
+        "glue:PassConnection", [LAMBDA], ["glue:GetTable"],
+        [READING_A_TABLE], ""),
     "a parent that may have been called unseen": (
         "s3:BypassGovernanceRetention", [LAMBDA], ["s3:DeleteObject"], [], ""),
     "a function has no console": ("ce:CreateReport", [LAMBDA], [], [], "console"),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from policygen.catalog.action_events import event_names
+from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.tag_members import makes_something
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
@@ -208,10 +208,21 @@ class _KeepBuilder:
         """Remember an action that may have been used: what its calls ask for besides may have been used as well."""
         if blind_spot.id not in _MAY_BE_CALLED or _comes_along(action):
             return
-        for event in event_names(action):
+        events = [event for event in event_names(action) if self._may_have_been_called(event, action)]
+        for event in events:
             self._carriers.setdefault((service_of(action), event), action)
-        if passes_role(action):
+        if passes_role(action) and (
+            action in hidden_pass_role() or not set(event_names("iam:PassRole")).isdisjoint(events)
+        ):
             self._carriers.setdefault(_PASSES, action)
+
+    def _may_have_been_called(self, event: str, action: str) -> bool:
+        """Return whether a call that asks for an action may have been made unseen.
+
+        ``CreateTable`` asks for dynamodb:BatchWriteItem as well, but first for dynamodb:CreateTable, which would show.
+        """
+        first = actions_named(event)
+        return not first or action in first or any(map(self._may_have_been_used, first))
 
     def _carried(self, action: str) -> BlindSpot | None:
         """Return why an action may have come along with a call that the logs do not show; None where none may have."""
@@ -238,7 +249,8 @@ class _KeepBuilder:
             return BlindSpot(
                 "no-event-known", action, "IAM's data does not know this action", "decide by hand"
             )
-        if service in self._creating and "Tagging" in known.access_level:
+        takes_away = action.partition(":")[2].startswith(("Untag", "Remove", "Delete"))
+        if service in self._creating and "Tagging" in known.access_level and not takes_away:
             why = "a call that creates may have carried tags"
             return BlindSpot("tags-on-create", action, why, "decide by hand")
         return None

@@ -145,6 +145,8 @@ def evidence_for_role(
         BugError: PG-E351, a record was lost.
     """
     used = bool(account and current and is_used_unseen(counts, account, current))
+    if not (limit or counts.totals.last):  # without any event there is no window, and no role
+        resolve_role(counts, wanted, current.key if current else None)
     window = window_of(options.days, limit, counts.totals.last)
     traced = _traced(options.traces, counts, wanted, account, current, window)
     used = used or bool(traced)

@@ -138,6 +138,24 @@ def test_a_statement_without_conditions_stays_beside_a_wider_one_with_them() -> 
     assert new.evaluate(AccessRequest(ACTION, ANALYTICS)).outcome == "ALLOWED"
 
 
+def test_a_grant_under_conditions_that_the_record_rules_out_proves_no_call() -> None:
+    secure = {"Bool": {"aws:SecureTransport": "true"}}
+    all_but = {"Effect": "Allow", "Action": ACTION, "NotResource": f"{GROUPS}reports"}
+    insecure = QUERY._replace(resource=f"{GROUPS}r*", context=(("aws:SecureTransport", ("false",)),))
+    safe = QUERY._replace(context=(("aws:SecureTransport", ("true",)),))
+    made = suggestion(allow(ACTION, Condition=secure), all_but, requests=(safe, insecure, OTHER_CALL))
+    assert granted(made) == [(f"{GROUPS}*",), (f"{GROUPS}reports",)]
+    assert list(made.written) == [safe, OTHER_CALL]
+    assert made.missing == ()
+    assert tick(made) == "all 2 observed access requests are allowed (2 times seen)"
+    named = insecure._replace(wild=False)
+    new = Evaluator(made.policies, complete=True)
+    answers = [
+        new.evaluate(named._replace(resource=f"{GROUPS}{name}")).outcome for name in ("red", "reports")
+    ]
+    assert answers == ["ALLOWED", "IMPLICIT_DENY"]
+
+
 def test_a_pattern_under_alike_conditions_in_two_statements_stays() -> None:
     only = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
     halves = [allow(ACTION, f"{GROUPS}{end}", Condition=only) for end in ("a*", "b*")]

@@ -98,6 +98,16 @@ def test_a_call_that_today_refuses_whatever_it_touched_is_not_allowed_today(
     assert failed.value.code == "PG-E304"
 
 
+def test_a_call_is_not_allowed_today_where_no_value_of_a_variable_leaves_a_name() -> None:
+    own = f"{GROUPS}${{aws:username}}-*"
+    ends = policy_of([allow("athena:*", f"{GROUPS}*-a"), QUEUES])
+    for ending, refused in (("b", True), ("?", False)):
+        level = [[document([allow("athena:*", f"{GROUPS}*-{ending}"), QUEUES])]]
+        made = suggestion(allow(ACTION, own), boundary=ends, scps=level)
+        assert [one.request for one in made.missing] == ([QUERY] if refused else [])
+        assert granted(made) == ([] if refused else [(own,)])
+
+
 def test_a_pattern_that_a_deny_covers_in_part_stays_and_the_tick_says_what_is_proved() -> None:
     made = suggestion(allow(ACTION), deny(ACTION, ANALYTICS))
     assert granted(made) == [(f"{GROUPS}*",)]

@@ -97,6 +97,20 @@ def unescape(pattern: str) -> str | None:
     return None if any(isinstance(token, Wild) for token in tokens) else "".join(map(str, tokens))
 
 
+_ANY_VALUE = re.compile(r"\$\{(?![*?$]\})[^{}]*\}")
+
+
+def with_any_values(pattern: str) -> str:
+    """Return a pattern that matches whatever a Resource pattern does with some values of its policy variables.
+
+    A variable in the first five segments stays: its value may hold colons, which ``*`` does not match there.
+    """
+    *place, resource = pattern.split(":", _SEGMENTS - 1)
+    if len(place) < _SEGMENTS - 1 or any("${" in part for part in place):
+        return pattern
+    return ":".join((*place, _ANY_VALUE.sub("*", resource)))
+
+
 # --- Tokens --------------------------------------------------------------------------------------
 
 _NOTHING: tuple[Token, ...] = (Wild.VARIABLE,)  # matches no string, like a variable without a value

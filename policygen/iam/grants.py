@@ -251,9 +251,10 @@ class GrantIndex:
                 self._named.setdefault(grant.action.lower(), []).append(grant)
 
     def covering(self, request: AccessRequest) -> dict[Grant, Truth]:
-        """Return the grants that cover a request, and whether the conditions of each hold.
+        """Return the grants that may allow a request, and whether the conditions of each hold.
 
-        UNKNOWN stands for conditions that read a key which the record does not hold.
+        UNKNOWN stands for conditions that read a key which the record does not hold. Where the record tells that the
+        conditions of a grant do not hold, it allows nothing of the request.
         """
         with_patterns = self._wildcard_candidates(request.action)
         members = self._named.get(request.action.lower(), ())
@@ -263,7 +264,8 @@ class GrantIndex:
             found = [grant for grant in with_patterns if grant.covers(request)]
             if members:
                 found += self._resource_index(request.action.lower()).matching(request.resource)
-        return {grant: _conditions_hold(grant, request) for grant in found}
+        held = {grant: _conditions_hold(grant, request) for grant in found}
+        return {grant: truth for grant, truth in held.items() if truth is not Truth.FALSE}
 
     def containing(self, grant: Grant) -> Iterator[Grant]:
         """Yield the grants that include a grant, itself among them."""
@@ -357,8 +359,7 @@ def cover_matrix(grants: Iterable[Grant], requests: Iterable[AccessRequest]) -> 
     grants_by_request: dict[AccessRequest, dict[Grant, Truth]] = {}
     index = GrantIndex(requests_by_grant)
     for request in requests:
-        found = index.covering(request)
-        grants_by_request[request] = {g: truth for g, truth in found.items() if truth is not Truth.FALSE}
+        grants_by_request[request] = index.covering(request)
         for grant in grants_by_request[request]:
             requests_by_grant[grant].append(request)
     return CoverMatrix(requests_by_grant, grants_by_request)

@@ -38,8 +38,8 @@ class Constraint(NamedTuple):
 def may_remain(pattern: str, constraints: Sequence[Constraint]) -> bool:
     """Whether a name that a pattern matches may meet all constraints.
 
-    False is proven. True is also the answer where the proof is not found: a pattern cannot be cut exactly, has a policy
-    variable without a value, or the search was given up.
+    False is proven. True is also the answer where the proof is not found: a pattern cannot be cut exactly, or the
+    search was given up. A policy variable without a value may have any.
     """
     outside = tuple(one for constraint in constraints for one in constraint.outside if _is_exact(one))
     stages = [constraint.inside for constraint in constraints if constraint.inside is not None]
@@ -70,10 +70,17 @@ def _remains(
                 continue
             if not budget.spend(1):
                 return True
-            pieces = arn.intersect(pattern, own)
-            if any(_remains(p, without, rest, budget) for p in ((pattern,) if pieces is None else pieces)):
+            if any(_remains(piece, without, rest, budget) for piece in _in_common(pattern, own)):
                 return True
     return False
+
+
+def _in_common(a: str, b: str) -> tuple[str, ...]:
+    """Return patterns that match every name that two patterns may both match; `a` itself where none are found."""
+    pieces = arn.intersect(a, b)
+    if pieces is None:  # a policy variable may have any value
+        pieces = arn.intersect(arn.with_any_values(a), arn.with_any_values(b))
+    return (a,) if pieces is None else pieces
 
 
 def _is_exact(pattern: str) -> bool:

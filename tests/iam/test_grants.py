@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policygen.iam import arn
@@ -53,11 +53,17 @@ def truth(grant: Grant, request: AccessRequest) -> Truth:
 
 
 @given(written=grant_lists, request=requests)
-def test_the_grants_of_a_request_are_those_that_cover_it(
+@example(
+    written=[Grant("s3:GetObject", _A, one) for one in CONDITIONS],
+    request=AccessRequest("s3:GetObject", _A, context=(("s3:prefix", ("2025/",)),)),
+)
+def test_the_grants_of_a_request_are_those_that_cover_it_under_conditions_that_may_hold(
     written: list[Grant], request: AccessRequest
 ) -> None:
     covering = {grant: truth(grant, request) for grant in written if grant.covers(request)}
-    assert GrantIndex(written).covering(request) == covering
+    assert GrantIndex(written).covering(request) == {
+        grant: held for grant, held in covering.items() if held is not Truth.FALSE
+    }
 
 
 @given(written=grant_lists, one=grants)

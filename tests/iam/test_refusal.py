@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policygen.iam.arn import resource_matches
@@ -96,6 +96,30 @@ def test_a_name_that_identity_policies_and_boundary_do_not_share_is_refused() ->
     boundary = policy_of([allow(GET, f"{SECRETS}db-b*")])
     assert refusal(allow(GET, f"{SECRETS}db-a*"), boundary=boundary) is not None
     assert refusal(allow(GET, f"{SECRETS}db-*"), boundary=boundary) is None
+
+
+@pytest.mark.parametrize(
+    ("identity", "boundary", "organization", "shared"),
+    [
+        ("${aws:username}-db*", "*-a", "*-b", None),
+        ("*-a", "db-${aws:username}-*", "api-*", None),
+        ("*-a", "db-${aws:username}-*", "db-*", "db-x-a"),
+        ("${aws:username}-db*", "*-a", "a*", "a-db-a"),
+        ("${*}-db*", "*-a", "a*", None),
+    ],
+)
+def test_a_name_that_no_value_of_a_variable_lets_all_of_them_share_is_refused(
+    identity: str, boundary: str, organization: str, shared: str | None
+) -> None:
+    found = refusal(
+        allow(GET, SECRETS + identity),
+        boundary=policy_of([allow(GET, SECRETS + boundary)]),
+        scps=[[document([allow(GET, SECRETS + organization)])]],
+        resource=f"{SECRETS}*",
+    )
+    assert (found is None) is (shared is not None)
+    for pattern in (identity, boundary, organization) if shared else ():
+        assert resource_matches(SECRETS + pattern.replace("${aws:username}", "*"), SECRETS + str(shared))
 
 
 def test_a_boundary_that_leaves_services_out_refuses_their_calls() -> None:
@@ -195,26 +219,40 @@ def test_a_deny_that_applies_wherever_the_allow_does_refuses() -> None:
 # --- By search ---------------------------------------------------------------------------------------
 
 NAMES = [f"arn:aws:s3:::{text}" for text in ("a", "b", "ab", "ba", "aa", "bb", "aab", "abb", "bab")]
-patterns = st.text(alphabet="ab?*", min_size=1, max_size=4).map("arn:aws:s3:::{}".format)
+VARIABLE = "${aws:username}"
+patterns = st.text(alphabet="ab?*$", min_size=1, max_size=4).map(
+    lambda text: f"arn:aws:s3:::{text.replace('$', VARIABLE)}"
+)
 few = st.lists(patterns, max_size=3).map(tuple)
 sets = st.builds(NameSet, few, st.booleans(), few, st.lists(few, max_size=2).map(tuple))
 constraints = st.builds(Constraint, st.none() | st.lists(sets, max_size=3).map(tuple), few)
 
 
 @bounded(500)
+@example(  # some value of the variable lets the name be in each set
+    pattern="arn:aws:s3:::*",
+    every=[Constraint(inside=(NameSet((f"arn:aws:s3:::{one}",)),)) for one in (f"a{VARIABLE}*", "*b", "?a*")],
+)
 @given(pattern=patterns, every=st.lists(constraints, max_size=3))
 def test_where_nothing_remains_no_name_meets_the_constraints(pattern: str, every: list[Constraint]) -> None:
     def matches(name: str, listed: Iterable[str]) -> bool:
+        """Whether a pattern matches the name without a value of the variable."""
         return any(resource_matches(one, name) for one in listed)
 
+    def may_match(name: str, listed: Iterable[str]) -> bool:
+        """Whether a pattern matches the name with some value of the variable."""
+        return matches(name, (one.replace(VARIABLE, "*") for one in listed))
+
     def is_in(name: str, names: NameSet) -> bool:
-        listed = matches(name, names.patterns) != names.negated and not matches(name, names.outside)
-        return listed and all(matches(name, one) for one in names.within)
+        may_be = not matches(name, names.patterns) if names.negated else may_match(name, names.patterns)
+        return (
+            may_be and not matches(name, names.outside) and all(may_match(name, one) for one in names.within)
+        )
 
     def meets(name: str, constraint: Constraint) -> bool:
         inside = constraint.inside is None or any(is_in(name, names) for names in constraint.inside)
         return inside and not matches(name, constraint.outside)
 
-    left = [n for n in NAMES if resource_matches(pattern, n) and all(meets(n, one) for one in every)]
+    left = [n for n in NAMES if may_match(n, [pattern]) and all(meets(n, one) for one in every)]
     if left:
         assert may_remain(pattern, every), left

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policygen.iam.arn import resource_matches
 from policygen.iam.document import Policy, allow_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.grants import Grant, inside_statements
@@ -19,8 +20,19 @@ from policygen.iam.request import AccessRequest
 from policygen.rightsize import current_access
 from policygen.rightsize import suggest as suggesting
 from policygen.rightsize.assess.proof import grants_in
+from tests.judges.iam_simulate.cases import document
 from tests.judges.iam_simulate.judge import available
-from tests.judges.iam_simulate.pairs import fault, questions, random_pair, suggested, verdict
+from tests.judges.iam_simulate.pairs import (
+    ALLOW_ALL,
+    Observed,
+    Pair,
+    fault,
+    questions,
+    random_pair,
+    suggested,
+    verdict,
+    witnesses,
+)
 from tests.support.effort import THOROUGH, bounded, every
 
 TRIED = {"suggestions": 0, "requests": 0, "allowed": 0}
@@ -70,6 +82,29 @@ def test_calls_without_a_whole_name_are_proved_or_reported() -> None:
     assert found.wrong == []
     assert found.unnamed > (150 if THOROUGH else 10)
     assert found.refused > (60 if THOROUGH else 4)
+
+
+def test_the_search_finds_a_name_that_only_several_patterns_share() -> None:
+    """It must meet the role's policies, a boundary with a variable, and what a Deny of the organization spares."""
+    end_in_json = {"Effect": "Deny", "NotAction": "sqs:*", "NotResource": "arn:aws:s3:::*.json"}
+    own_folder = {"Resource": "arn:aws:s3:::shop-eu/team/${aws:PrincipalTag/team}/*"}
+    shop = AccessRequest("s3:GetObject", "arn:aws:s3:::sh*", "object", wild=True)
+    pair = Pair(
+        policies=[document([ALLOW_ALL | {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::shop-??/*"}])],
+        boundary=document([ALLOW_ALL | own_folder]),
+        scps=[[document([ALLOW_ALL, end_in_json])]],
+        rcps=[],
+        observed=(
+            Observed(shop, shop._replace(resource="arn:aws:s3:::shop-eu/team/red/a.json", wild=False)),
+        ),
+        data_events=True,
+    )
+    made = suggested(pair)
+    assert made
+    (found,) = witnesses(pair, made)
+    assert found.told == shop._replace(resource="arn:aws:s3:::shop-??/*")
+    assert found.request
+    assert resource_matches("arn:aws:s3:::shop-eu/team/*/*.json", found.request.resource)
 
 
 def _nothing_is_refused(self: Evaluator, request: AccessRequest) -> Decision | None:

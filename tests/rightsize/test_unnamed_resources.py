@@ -98,6 +98,16 @@ def test_a_call_that_today_refuses_whatever_it_touched_is_not_allowed_today(
     assert failed.value.code == "PG-E304"
 
 
+def test_a_call_is_not_allowed_today_where_no_value_of_a_variable_leaves_a_name() -> None:
+    own = f"{GROUPS}${{aws:username}}-*"
+    ends = policy_of([allow("athena:*", f"{GROUPS}*-a"), QUEUES])
+    for ending, refused in (("b", True), ("?", False)):
+        level = [[document([allow("athena:*", f"{GROUPS}*-{ending}"), QUEUES])]]
+        made = suggestion(allow(ACTION, own), boundary=ends, scps=level)
+        assert [one.request for one in made.missing] == ([QUERY] if refused else [])
+        assert granted(made) == ([] if refused else [(own,)])
+
+
 def test_a_pattern_that_a_deny_covers_in_part_stays_and_the_tick_says_what_is_proved() -> None:
     made = suggestion(allow(ACTION), deny(ACTION, ANALYTICS))
     assert granted(made) == [(f"{GROUPS}*",)]
@@ -136,6 +146,24 @@ def test_a_statement_without_conditions_stays_beside_a_wider_one_with_them() -> 
     assert granted(made) == [(f"{GROUPS}*",), (ANALYTICS,)]
     new = Evaluator(made.policies, complete=True)
     assert new.evaluate(AccessRequest(ACTION, ANALYTICS)).outcome == "ALLOWED"
+
+
+def test_a_grant_under_conditions_that_the_record_rules_out_proves_no_call() -> None:
+    secure = {"Bool": {"aws:SecureTransport": "true"}}
+    all_but = {"Effect": "Allow", "Action": ACTION, "NotResource": f"{GROUPS}reports"}
+    insecure = QUERY._replace(resource=f"{GROUPS}r*", context=(("aws:SecureTransport", ("false",)),))
+    safe = QUERY._replace(context=(("aws:SecureTransport", ("true",)),))
+    made = suggestion(allow(ACTION, Condition=secure), all_but, requests=(safe, insecure, OTHER_CALL))
+    assert granted(made) == [(f"{GROUPS}*",), (f"{GROUPS}reports",)]
+    assert list(made.written) == [safe, OTHER_CALL]
+    assert made.missing == ()
+    assert tick(made) == "all 2 observed access requests are allowed (2 times seen)"
+    named = insecure._replace(wild=False)
+    new = Evaluator(made.policies, complete=True)
+    answers = [
+        new.evaluate(named._replace(resource=f"{GROUPS}{name}")).outcome for name in ("red", "reports")
+    ]
+    assert answers == ["ALLOWED", "IMPLICIT_DENY"]
 
 
 def test_a_pattern_under_alike_conditions_in_two_statements_stays() -> None:

@@ -24,7 +24,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ from policygen.errors import PolicygenError
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.usage import Usage
 from policygen.iam import arn, reference
-from policygen.iam.document import parse_policy
+from policygen.iam.document import Policy, parse_policy
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.example_requests import example_names
 from policygen.iam.request import AccessRequest, Context, RoleKey
@@ -46,6 +46,7 @@ from policygen.rightsize.suggest import suggest
 from policygen.rightsize.suggestion import Suggestion
 from tests.judges.iam_simulate.cases import context_of, document, guardrails_of
 from tests.judges.iam_simulate.judge import available, judge, row
+from tests.judges.iam_simulate.names import names_in_common, patterns_about, with_values
 
 ACCOUNT = "123456789012"
 Document = dict[str, Any]
@@ -544,48 +545,48 @@ def witnesses(pair: Pair, made: Suggestion) -> list[Witness]:
     """Look for an allowed name of each request that the proof counts as allowed.
 
     Names are evaluated one by one, as IAM evaluates them, so that this shares nothing with the code that judges
-    patterns. The names lie inside and beside every pattern of the role's policies.
+    patterns. The names lie inside and beside every pattern of the role's policies; where none of them is allowed, in
+    several patterns at once.
     """
     today = pair.today()
     new = within(today, made.policies, complete=False)
-    patterns = [
-        resource
-        for policy in (
-            *made.policies,
-            *today.policies,
-            *filter(None, [today.boundary]),
-            *sum(today.guardrails, ()),
-        )
-        for statement in policy.statements
-        for resource in statement.resources
+    policies = [
+        *made.policies,
+        *today.policies,
+        *filter(None, [today.boundary]),
+        *sum(today.guardrails, ()),
     ]
-    return [_witness(request, patterns, new) for request in made.written]
+    return [_witness(request, policies, new) for request in made.written]
 
 
-def _witness(told: AccessRequest, patterns: Sequence[str], new: Evaluator) -> Witness:
-    names = [told.resource]
-    if told.wild:
-        values = {key.lower(): value for key, value in told.context}
-        told = told._replace(
-            resource=re.sub(
-                r"\$\{([^{}*?$,]+)\}", lambda m: (values.get(m[1].lower()) or ("red",))[0], told.resource
-            )
-        )
-        known = reference.action(told.action)
-        listed = (
-            name for service in SERVICES.values() for kind in service.kinds.values() for name in kind[1]
-        )
-        names = [name for name in listed if arn.resource_matches(told.resource, name)]
-        names += example_names(told.resource, (), patterns, known, most=200)
+def _witness(told: AccessRequest, policies: Sequence[Policy], new: Evaluator) -> Witness:
     found: AccessRequest | None = None
-    for name in names:
-        request = told._replace(resource=name, wild=False)
-        decision = new.evaluate(request)
-        if decision.outcome == "ALLOWED":
-            if decision.certain:
-                return Witness(told, request, certain=True)
-            found = found or request
+    for names in _names_of(told, policies):
+        for name in names:
+            request = told._replace(resource=name, wild=False)
+            decision = new.evaluate(request)
+            if decision.outcome == "ALLOWED":
+                if decision.certain:
+                    return Witness(told, request, certain=True)
+                found = found or request
+        if found:
+            break
     return Witness(told, found, certain=False)
+
+
+def _names_of(told: AccessRequest, policies: Sequence[Policy]) -> Iterator[Iterable[str]]:
+    """Yield names that a request may stand for, those that take long to find last."""
+    if not told.wild:
+        yield [told.resource]
+        return
+    values = {key.lower(): value for key, value in told.context}
+    pattern, known = with_values(told.resource, values), reference.action(told.action)
+    listed = (name for service in SERVICES.values() for kind in service.kinds.values() for name in kind[1])
+    fitting = (name for name in listed if arn.resource_matches(pattern, name))
+    written = [one for policy in policies for statement in policy.statements for one in statement.resources]
+    yield [*fitting, *example_names(pattern, (), written, known, most=200)]
+    about = [with_values(one, values) for one in patterns_about(told.action, policies)]
+    yield names_in_common(pattern, about, known)
 
 
 def fault(question: Question, old: str, new: str) -> str:

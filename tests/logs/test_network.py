@@ -173,7 +173,7 @@ def test_every_command_that_works_on_files_is_tried() -> None:
 def test_work_on_files_asks_nobody(command: str, asked: list[str], tmp_path: Path) -> None:
     for name in ("a.json", "b.json", "policy.json"):
         (tmp_path / name).write_text(json.dumps(DOCUMENT))
-    if command == "report":
+    if command in {"report", "probation"}:
         policygen("suggest", *ON_FILES["suggest"])
     words = [word if word != "-" else "policy.json" for word in ON_FILES[command]]
     done = policygen(command, *words)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -164,19 +165,22 @@ def _decided_services(keeps: Iterable[Keep]) -> frozenset[str]:
 # --- Groups ----------------------------------------------------------------------------------------
 
 
-class _Group(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Keeps that one question is about; its properties are asked for each pair of hundreds of groups."""
+
     topics: tuple[Topic, ...]
     keeps: tuple[Keep, ...]
 
-    @property
+    @cached_property
     def actions(self) -> tuple[str, ...]:
         return tuple(sorted({keep.grant.action for keep in self.keeps}, key=str.lower))
 
-    @property
+    @cached_property
     def services(self) -> tuple[str, ...]:
         return tuple(sorted({service_of(action) for action in self.actions}))
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Answer, ...]:
         return tuple(dict.fromkeys(topic.answer for topic in self.topics))
 

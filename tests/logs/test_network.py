@@ -258,6 +258,12 @@ def test_where_aws_cannot_be_reached_nobody_else_is_asked(logs: str, asked: list
 def test_without_credentials_the_machine_itself_is_asked_for_some(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED", raising=False)
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_EC2_METADATA_DISABLED",
+    ):
+        monkeypatch.delenv(name, raising=False)
     assert error_of(policygen("suggest", "-r", "orders", "--live")) == "PG-E101"
     assert set(asked) == {METADATA}

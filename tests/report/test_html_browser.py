@@ -129,7 +129,7 @@ def test_the_tables_are_filtered_and_sorted_with_the_keyboard_alone(chromium: An
         }
         assert visit.page.locator("[role=status]").inner_text() == "11 of 40 rows"
         keys.press("Tab")
-        keys.type("ready")
+        keys.type("yes")
         assert [row.split()[0] for row in visible(visit, "role-table")] == ["payments-stream-consumer-35"]
         keys.press("Home")
         keys.press("Shift+Tab")

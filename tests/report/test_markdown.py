@@ -128,6 +128,7 @@ def test_nothing_in_a_comment_is_alive(text: str, parser: Callable[[str], str]) 
 @READ_BACK
 @settings(max_examples=examples(60), deadline=None)
 @given(text=any_text)
+@example(text="0")
 def test_no_text_whatever_comes_to_life_in_a_comment(text: str, parser: Callable[[str], str]) -> None:
     assert_dead(Page(parser(render("markdown", hostile_plan(text)))))
 

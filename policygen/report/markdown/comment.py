@@ -257,7 +257,7 @@ def _question(one: PlanQuestion) -> str:
     command = f": {code(one.command)}" if one.command else ""
     drop = f" To drop them: {code(drop_options(one))}." if drop_options(one) else ""
     return (
-        f"- {prose(one.asks)}. Riskiest: {_names(one.riskiest)}. Why: {prose(one.why)}. "
+        f"- **{prose(one.asks)}**. Riskiest: {_names(one.riskiest)}. Why: {prose(one.why)}. "
         f"What answers it: {prose(one.answer)}{command}.{drop}"
     )
 

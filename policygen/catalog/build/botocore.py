@@ -12,16 +12,15 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from policygen.catalog.build import DATA
+from policygen.catalog.build.shapes import member_paths
 from policygen.catalog.parameters import normalise
 
 # Members with the ARN of a role that is passed to the service.
 _ROLE_MEMBER = re.compile(r"role(_?arns?)?$|(^|_)iamrole|roleidentifier$|^credentials(arn)?$", re.I)
-_DEPTH = 7
 
 # S3 writes buckets and keys into its records as they are: a "%" in a key is part of the key.
 _PLAIN_PATHS = frozenset({"s3", "s3express", "s3-outposts"})
@@ -53,7 +52,7 @@ def collect_facts() -> dict[str, Any]:
                 members = model["shapes"][shape].get("members", {}).items()
                 in_path = {normalise(key): inner.get("location") == "uri" for key, inner in members}
                 inputs.setdefault(signed, {}).setdefault(op, {}).update(in_path)
-            if shape and (paths := sorted(set(_role_members(model["shapes"], shape)))):
+            if shape and (paths := sorted(set(member_paths(model["shapes"], shape, _names_a_role)))):
                 roles.setdefault(signed, {})[op] = paths
         if name in {"apigateway", "apigatewayv2"}:
             for op, body in model["operations"].items():
@@ -86,22 +85,8 @@ def _path_members(inputs: dict[str, dict[str, bool]]) -> dict[str, list[str]]:
     return found
 
 
-def _role_members(
-    shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
-) -> Iterator[str]:
-    """Yield paths of members with a role's ARN: ``Role``, ``Targets[].RoleArn``. Maps are skipped as free text."""
-    body = shapes[shape]
-    if shape in above or len(above) > _DEPTH:
-        return
-    if body["type"] == "structure":
-        for member, inner in body["members"].items():
-            yield from _role_members(
-                shapes, inner["shape"], f"{path}.{member}" if path else member, (*above, shape)
-            )
-    elif body["type"] == "list":
-        yield from _role_members(shapes, body["member"]["shape"], f"{path}[]", (*above, shape))
-    elif body["type"] == "string" and _ROLE_MEMBER.search(path.rsplit(".", 1)[-1].removesuffix("[]")):
-        yield path
+def _names_a_role(name: str, kind: str) -> bool:
+    return kind == "string" and _ROLE_MEMBER.search(name) is not None
 
 
 def newer(wheel: Path) -> dict[str, Any]:

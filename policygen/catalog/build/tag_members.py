@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from policygen.catalog.build import DATA
+from policygen.catalog.build.shapes import member_paths
 from policygen.catalog.tag_members import FILE, makes_something
 
 _TAG = re.compile(r"(^t|T)ag(?=[A-Z]|s?$|s[A-Z]|list$|set$)")
 """``tags``, ``TagSpecifications``, ``PropagateTags``, ``CopyTagsToSnapshot``; not ``Target`` or ``Stage``."""
-_DEPTH = 7
 
 
 def collect_members() -> dict[str, Any]:
@@ -33,7 +32,7 @@ def collect_members() -> dict[str, Any]:
         for operation, body in model["operations"].items():
             if makes_something(operation):
                 shape = body.get("input", {}).get("shape")
-                members = set(_members(model["shapes"], shape)) if shape else set()
+                members = set(member_paths(model["shapes"], shape, _speaks_of_tags)) if shape else set()
                 operations.setdefault(operation, set()).update(members)
     return {
         "source": f"botocore {botocore.__version__} service-2.json (Apache-2.0)",
@@ -45,22 +44,8 @@ def collect_members() -> dict[str, Any]:
     }
 
 
-def _members(
-    shapes: dict[str, Any], shape: str, path: str = "", above: tuple[str, ...] = ()
-) -> Iterator[str]:
-    """Yield the paths of members that speak of tags, ``LaunchTemplateData.TagSpecifications``; not what is in them."""
-    body = shapes[shape]
-    if shape in above or len(above) > _DEPTH:
-        return
-    if body["type"] == "structure":
-        for member, inner in body["members"].items():
-            here = f"{path}.{member}" if path else member
-            if _TAG.search(member):
-                yield here
-            else:
-                yield from _members(shapes, inner["shape"], here, (*above, shape))
-    elif body["type"] == "list":
-        yield from _members(shapes, body["member"]["shape"], f"{path}[]", (*above, shape))
+def _speaks_of_tags(name: str, _: str) -> bool:
+    return _TAG.search(name) is not None
 
 
 def write_members() -> None:

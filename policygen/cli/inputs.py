@@ -319,8 +319,26 @@ def open_traces(witnesses: WitnessInput) -> Traces | None:
     return read_traces(witnesses.traces)
 
 
-def say_traces(traces: Traces | None, account: Account | None, notify: Callable[[str], None]) -> None:
-    """Say what was read of traces, and what of it counts for nobody."""
+def with_witnesses(
+    account: Account | None, witnesses: WitnessInput, traces: Traces | None, notify: Callable[[str], None]
+) -> Account | None:
+    """Return the account with what was analysed of its code; say what was read of traces, and what counts for nobody.
+
+    Args:
+        account: as `open_account` returns it.
+        witnesses: what is handed over beside the logs.
+        traces: as `open_traces` returns them.
+        notify: takes messages.
+
+    Raises:
+        UsageError: PG-E266, a file of code cannot be read, or there is no account whose functions it could be of.
+    """
+    known = _with_code(account, witnesses)
+    _say_traces(traces, known, notify)
+    return known
+
+
+def _say_traces(traces: Traces | None, account: Account | None, notify: Callable[[str], None]) -> None:
     if traces is None:
         return
     from policygen.evidence.traced import report_of
@@ -329,16 +347,9 @@ def say_traces(traces: Traces | None, account: Account | None, notify: Callable[
         notify(sentence)
 
 
-def with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
-    """Return the account with what was analysed of its functions' code.
-
-    Raises:
-        UsageError: PG-E266, a file cannot be read, or there is no account whose functions it could be of.
-    """
+def _with_code(account: Account | None, witnesses: WitnessInput) -> Account | None:
     if not witnesses.code:
         return account
-    from dataclasses import replace
-
     from policygen.account.function_code import read_code
     from policygen.errors import UsageError
 

@@ -18,8 +18,7 @@ from policygen.cli.inputs import (
     open_logs,
     open_traces,
     read_options,
-    say_traces,
-    with_code,
+    with_witnesses,
 )
 from policygen.cli.option_groups import (
     AccountInput,
@@ -144,8 +143,7 @@ def command(
     suggest = grants.suggest(open_decisions(decisions), on)
     choice = roles.role_filter
     current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
-    current = with_code(current, witnesses)
-    say_traces(traces, current, notify)
+    current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:

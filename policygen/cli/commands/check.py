@@ -17,8 +17,7 @@ from policygen.cli.inputs import (
     open_logs,
     open_traces,
     read_options,
-    say_traces,
-    with_code,
+    with_witnesses,
 )
 from policygen.cli.option_groups import (
     AccountInput,
@@ -92,8 +91,7 @@ def command(
     notify = message_sink(quiet=quiet)
     decided = open_decisions(decisions)
     current = open_account(account.live_by_default(logs), notify, role)
-    current = with_code(current, witnesses)
-    say_traces(traces, current, notify)
+    current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
         evidence = collect_evidence(source, role, observe, account=current, read=options)

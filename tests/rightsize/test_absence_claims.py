@@ -14,7 +14,7 @@ from policygen.evidence.coverage.last_accessed import is_counted
 from policygen.logs.events.credentials import credential_use_of
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.suggestion import Suggestion
-from tests.support.accounts import snapshot
+from tests.support.accounts import snapshot, trail
 from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
 
@@ -28,18 +28,7 @@ GET = {
 }
 SERVICE = {"Service": "lambda.amazonaws.com"}
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": SERVICE, "Action": "sts:AssumeRole"}]}
-S3 = [{"DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}]}]
-TRAIL = {
-    "Trail": {
-        "Name": "t",
-        "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
-        "HomeRegion": "us-east-1",
-        "IsMultiRegionTrail": True,
-        "IncludeGlobalServiceEvents": True,
-    },
-    "Status": {"IsLogging": True, "StartLoggingTime": "2025-01-01T00:00:00Z"},
-    "EventSelectors": S3,
-}
+TRAIL = trail({"name": "t", "on": {"AWS::S3::Object": ["arn:aws:s3"]}})
 
 
 def suggested(
@@ -194,9 +183,14 @@ def test_what_a_report_lists_without_a_time_was_not_used_unless_reports_list_it_
     policy = {
         "Statement": [{"Effect": "Allow", "Action": [*watched, "ec2:DescribeInstances"], "Resource": "*"}]
     }
-    trail = TRAIL | {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
+    logs_no_data = TRAIL | {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
     made = snapshot(
-        {"policies": [policy], "trails": [trail], "last_accessed": told, "trust": ["ec2.amazonaws.com"]}
+        {
+            "policies": [policy],
+            "trails": [logs_no_data],
+            "last_accessed": told,
+            "trust": ["ec2.amazonaws.com"],
+        }
     )
     for report in made["last_accessed"].values():
         report.update(dict.fromkeys(("JobCreationDate", "JobCompletionDate"), "2026-11-24T20:00:00Z"))

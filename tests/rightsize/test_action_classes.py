@@ -16,21 +16,11 @@ from policygen.report.terminal.explain import explanation_dict, render_explanati
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.explain import explain
 from policygen.rightsize.suggestion import Suggestion
-from tests.support.accounts import snapshot
+from tests.support.accounts import snapshot, trail
 from tests.support.options import analysis_options
 from tests.support.records import ROLE, write_logs
 
-TRAIL = {
-    "Trail": {
-        "Name": "t",
-        "TrailARN": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
-        "HomeRegion": "us-east-1",
-        "IsMultiRegionTrail": True,
-        "IncludeGlobalServiceEvents": True,
-    },
-    "Status": {"IsLogging": True, "StartLoggingTime": "2025-01-01T00:00:00Z"},
-    "EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}],
-}
+TRAIL = trail({"on": {}})
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 GITHUB = {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}
 POD = {"Federated": "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A1"}

@@ -96,6 +96,15 @@ PIECES = {
         "states:InvokeHTTPEndpoint", [{"Service": "states.eu-west-1.amazonaws.com"}], [], [], ""),
     "a build role puts its test reports": ("codebuild:BatchPutTestCases", [CODEBUILD], [], [], ""),
     "no build role, no test reports": ("codebuild:BatchPutTestCases", [LAMBDA], [], [], "service-role"),
+    "a pipeline reaches a repository of another account by a role that trusts its own": (
+        "codecommit:UploadArchive", [{"AWS": "arn:aws:iam::210987654321:role/pipeline"}], [], [], ""),
+    "an experiment reaches another account by a role that trusts its own": (
+        "ec2:InjectApiError", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
+    "a state machine reaches another account by a role that trusts its own": (
+        "states:InvokeHTTPEndpoint", [{"AWS": "arn:aws:iam::210987654321:role/machine"}], [], [], ""),
+    "a bucket's copies are made with a role that trusts S3 itself": (
+        "s3:ReplicateObject", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], "service-role"),
+    "everyone may be a service": ("s3:ReplicateObject", ["*"], [], [], ""),
     "a rule's role starts a workflow": ("glue:NotifyEvent", [{"Service": "events.amazonaws.com"}], [], [], ""),
     "who tests a state needs what its call needs": (
         "states:InvokeHTTPEndpoint", [LAMBDA], ["states:TestState"],

@@ -32,7 +32,9 @@ def _why(asked: Asked, found: ActionClass) -> str:
 
 
 def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> str:
-    if trust.services & set(found.callers) or _parents_used(asked, found):
+    if trust.services & set(found.callers) or trust.everyone or (found.chained and trust.others):
+        return ""
+    if _parents_used(asked, found):
         return ""
     why = f"only {_names(found.callers)} asks for it, with a role that trusts it, which this one does not"
     return f"{why}; nor was it needed for {_names(found.parents)}" if found.parents else why

@@ -169,6 +169,21 @@ def test_an_attempt_at_the_service_was_none_at_what_nobody_can_ask_for(tmp_path:
     assert not any(decided(made, one) for one in ("codecommit:GetTree", *actions[1:]))
 
 
+@pytest.mark.parametrize("day", ["2026-06-01", "2026-11-10"])
+@pytest.mark.parametrize("action", ["ssmmessages:OpenDataChannel", "tiros:CreateQuery"])
+def test_where_classes_speak_against_all_of_a_service_an_attempt_at_it_speaks_against_them(
+    action: str, day: str, tmp_path: Path
+) -> None:
+    service = action.partition(":")[0]
+    report = {service: f"{day}T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
+    assert not decided(suggested(tmp_path, [LAMBDA], [action], [], **report), action)
+
+
+def test_what_aws_has_shut_down_goes_whatever_iam_saw_at_it(tmp_path: Path) -> None:
+    report = {"qldb": "2026-06-01T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
+    assert decided(suggested(tmp_path, [LAMBDA], ["qldb:SendCommand"], [], **report), "qldb:SendCommand")
+
+
 def test_the_screen_names_them_too(tmp_path: Path) -> None:
     told = explain(suggested(tmp_path, [LAMBDA], ["s3:ReplicateObject"], []), "s3:ReplicateObject")
     assert "decided by service-role, confidence high, https://docs.aws.amazon.com/AmazonS3/" in " ".join(

@@ -84,6 +84,12 @@ READING_A_TABLE = {
     "params": {"databaseName": "shop", "name": "orders"},
     "time": "2026-11-20T09:00:00Z",
 }
+PULLING = {
+    "source": "ecr",
+    "name": "BatchGetImage",
+    "params": {"repositoryName": "hub/nginx", "imageIds": [{"imageTag": "1"}]},
+    "time": "2026-11-20T09:00:00Z",
+}
 IN_BROWSER = DAILY | {"agent": "Mozilla/5.0 (X11; Linux x86_64)", "on": ["2026-11-20", "2026-11-20", 1]}
 SIGNED_IN = DAILY | {"agent": "aws-sdk-java/2.29", "console": True, "on": ["2026-11-20", "2026-11-20", 1]}
 PIECES = {
@@ -126,6 +132,12 @@ PIECES = {
         [READING_A_TABLE], ""),
     "a parent that may have been called unseen": (
         "s3:BypassGovernanceRetention", [LAMBDA], ["s3:DeleteObject"], [], ""),
+    "a parent that was called, as the policy of a repository allows it": (
+        "ecr:BatchImportUpstreamImage", [LAMBDA], [], [PULLING], ""),
+    "a parent that the policy of a bucket may allow, and that no log shows": (
+        "s3:BypassGovernanceRetention", [LAMBDA], [], [], ""),
+    "a parent that the policy of a repository may allow, and that was not called": (
+        "ecr:BatchImportUpstreamImage", [LAMBDA], [], [], "asked-with"),
     "a function has no console": ("ce:CreateReport", [LAMBDA], [], [], "console"),
     "a build has no console": ("ce:CreateReport", [GITHUB], [], [], "console"),
     "a pod has no console": (

@@ -90,6 +90,18 @@ PULLING = {
     "params": {"repositoryName": "hub/nginx", "imageIds": [{"imageTag": "1"}]},
     "time": "2026-11-20T09:00:00Z",
 }
+SELLING = {
+    "source": "marketplacecatalog",
+    "name": "StartChangeSet",
+    "params": {"catalog": "AWSMarketplace"},
+    "time": "2026-11-20T09:00:00Z",
+}
+MAILING = {
+    "source": "workmail",
+    "name": "CreateOrganization",
+    "params": {"alias": "shop"},
+    "time": "2026-11-20T09:00:00Z",
+}
 IN_BROWSER = DAILY | {"agent": "Mozilla/5.0 (X11; Linux x86_64)", "on": ["2026-11-20", "2026-11-20", 1]}
 SIGNED_IN = DAILY | {"agent": "aws-sdk-java/2.29", "console": True, "on": ["2026-11-20", "2026-11-20", 1]}
 PIECES = {
@@ -138,6 +150,11 @@ PIECES = {
         "s3:BypassGovernanceRetention", [LAMBDA], [], [], ""),
     "a parent that the policy of a repository may allow, and that was not called": (
         "ecr:BatchImportUpstreamImage", [LAMBDA], [], [], "asked-with"),
+    "a service writes to a cluster with the rights of a studio's role": (
+        "eks:MutateViaKubernetesApi", [STUDIO], [], [], ""),
+    "whoever sells data by Marketplace's API publishes it": (
+        "dataexchange:PublishDataSet", [LAMBDA], ["aws-marketplace:StartChangeSet"], [SELLING], ""),
+    "a mail organization has an alias": ("ds:CheckAlias", [LAMBDA], ["workmail:CreateOrganization"], [MAILING], ""),
     "a function has no console": ("ce:CreateReport", [LAMBDA], [], [], "console"),
     "a build has no console": ("ce:CreateReport", [GITHUB], [], [], "console"),
     "a pod has no console": (

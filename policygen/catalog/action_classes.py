@@ -36,6 +36,8 @@ class ActionClass:
     """Actions, or patterns of them, with whose calls AWS checks this one."""
     callers: tuple[str, ...] = ()
     """Service principals that ask for it with a role that they assume, ``backup.amazonaws.com``."""
+    chained: bool = False
+    """Whether a caller may come by another role: then the role trusts that one, or its account, and no service."""
 
 
 @cache
@@ -53,6 +55,7 @@ def _rows() -> Iterator[tuple[str, str, ActionClass]]:
             group["source"],
             tuple(group.get("parents", ())),
             tuple(group.get("callers", ())),
+            group.get("chained", False),
         )
         for prefix, names in group["actions"].items():
             for name in names.split():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 
+import pytest
+
 from policygen.catalog.forwarding import ANY, forwards_to
 from policygen.iam import reference
 
@@ -41,3 +43,21 @@ def test_any_service_may_ask_for_keys_and_one_that_is_not_listed_for_anything() 
 def test_a_service_may_be_asked_only_where_the_caller_may_use_another() -> None:
     assert "lambda:*" in forwards_to("s3", "getobject", frozenset({"s3-object-lambda"}))
     assert "lambda:*" not in forwards_to("s3", "getobject", NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "asked"),
+    [
+        ("comprehend", "detectentities", "textract:*"),
+        ("translate", "translatetext", "comprehend:*"),
+        ("dynamodb", "updateglobaltablesettings", "application-autoscaling:*"),
+        ("rds", "restoredbinstancefromdbsnapshot", ANY),
+        ("ses", "sendbulktemplatedemail", "ses:send*"),
+        ("ec2", "describelaunchtemplateversions", "ssm:*"),
+        ("iam", "listorganizationsfeatures", "organizations:*"),
+    ],
+)
+def test_an_operation_whose_page_names_another_service_may_ask_for_it(
+    service: str, operation: str, asked: str
+) -> None:
+    assert asked in forwards_to(service, operation, NOTHING)

@@ -74,6 +74,24 @@ READING_A_TABLE = {
     "params": {"databaseName": "shop", "name": "orders"},
     "time": "2026-11-20T09:00:00Z",
 }
+PULLING = {
+    "source": "ecr",
+    "name": "BatchGetImage",
+    "params": {"repositoryName": "hub/nginx", "imageIds": [{"imageTag": "1"}]},
+    "time": "2026-11-20T09:00:00Z",
+}
+SELLING = {
+    "source": "marketplacecatalog",
+    "name": "StartChangeSet",
+    "params": {"catalog": "AWSMarketplace"},
+    "time": "2026-11-20T09:00:00Z",
+}
+MAILING = {
+    "source": "workmail",
+    "name": "CreateOrganization",
+    "params": {"alias": "shop"},
+    "time": "2026-11-20T09:00:00Z",
+}
 IN_BROWSER = DAILY | {"agent": "Mozilla/5.0 (X11; Linux x86_64)", "on": ["2026-11-20", "2026-11-20", 1]}
 SIGNED_IN = DAILY | {"agent": "aws-sdk-java/2.29", "console": True, "on": ["2026-11-20", "2026-11-20", 1]}
 PIECES = {
@@ -86,6 +104,15 @@ PIECES = {
         "states:InvokeHTTPEndpoint", [{"Service": "states.eu-west-1.amazonaws.com"}], [], [], ""),
     "a build role puts its test reports": ("codebuild:BatchPutTestCases", [CODEBUILD], [], [], ""),
     "no build role, no test reports": ("codebuild:BatchPutTestCases", [LAMBDA], [], [], "service-role"),
+    "a pipeline reaches a repository of another account by a role that trusts its own": (
+        "codecommit:UploadArchive", [{"AWS": "arn:aws:iam::210987654321:role/pipeline"}], [], [], ""),
+    "an experiment reaches another account by a role that trusts its own": (
+        "ec2:InjectApiError", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], ""),
+    "a state machine reaches another account by a role that trusts its own": (
+        "states:InvokeHTTPEndpoint", [{"AWS": "arn:aws:iam::210987654321:role/machine"}], [], [], ""),
+    "a bucket's copies are made with a role that trusts S3 itself": (
+        "s3:ReplicateObject", [{"AWS": "arn:aws:iam::210987654321:root"}], [], [], "service-role"),
+    "everyone may be a service": ("s3:ReplicateObject", ["*"], [], [], ""),
     "a rule's role starts a workflow": ("glue:NotifyEvent", [{"Service": "events.amazonaws.com"}], [], [], ""),
     "who tests a state needs what its call needs": (
         "states:InvokeHTTPEndpoint", [LAMBDA], ["states:TestState"],
@@ -107,6 +134,17 @@ PIECES = {
         [READING_A_TABLE], ""),
     "a parent that may have been called unseen": (
         "s3:BypassGovernanceRetention", [LAMBDA], ["s3:DeleteObject"], [], ""),
+    "a parent that was called, as the policy of a repository allows it": (
+        "ecr:BatchImportUpstreamImage", [LAMBDA], [], [PULLING], ""),
+    "a parent that the policy of a bucket may allow, and that no log shows": (
+        "s3:BypassGovernanceRetention", [LAMBDA], [], [], ""),
+    "a parent that the policy of a repository may allow, and that was not called": (
+        "ecr:BatchImportUpstreamImage", [LAMBDA], [], [], "asked-with"),
+    "a service writes to a cluster with the rights of a studio's role": (
+        "eks:MutateViaKubernetesApi", [STUDIO], [], [], ""),
+    "whoever sells data by Marketplace's API publishes it": (
+        "dataexchange:PublishDataSet", [LAMBDA], ["aws-marketplace:StartChangeSet"], [SELLING], ""),
+    "a mail organization has an alias": ("ds:CheckAlias", [LAMBDA], ["workmail:CreateOrganization"], [MAILING], ""),
     "a function has no console": ("ce:CreateReport", [LAMBDA], [], [], "console"),
     "a build has no console": ("ce:CreateReport", [GITHUB], [], [], "console"),
     "a pod has no console": (
@@ -148,6 +186,21 @@ def test_an_attempt_at_the_service_was_none_at_what_nobody_can_ask_for(tmp_path:
     assert decided(made, "codecommit:UploadArchive") == "service-role"
     # What IAM saw before the window may have been a session of the console, or a call that brings others along.
     assert not any(decided(made, one) for one in ("codecommit:GetTree", *actions[1:]))
+
+
+@pytest.mark.parametrize("day", ["2026-06-01", "2026-11-10"])
+@pytest.mark.parametrize("action", ["ssmmessages:OpenDataChannel", "tiros:CreateQuery"])
+def test_where_classes_speak_against_all_of_a_service_an_attempt_at_it_speaks_against_them(
+    action: str, day: str, tmp_path: Path
+) -> None:
+    service = action.partition(":")[0]
+    report = {service: f"{day}T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
+    assert not decided(suggested(tmp_path, [LAMBDA], [action], [], **report), action)
+
+
+def test_what_aws_has_shut_down_goes_whatever_iam_saw_at_it(tmp_path: Path) -> None:
+    report = {"qldb": "2026-06-01T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
+    assert decided(suggested(tmp_path, [LAMBDA], ["qldb:SendCommand"], [], **report), "qldb:SendCommand")
 
 
 def test_the_screen_names_them_too(tmp_path: Path) -> None:

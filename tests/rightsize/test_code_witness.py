@@ -65,6 +65,7 @@ def code(*calls: str, **more: Any) -> dict[str, Any]:
 
 def suggested(folder: Path, *analyses: Any, spec: str = "", **more: Any) -> Analysis:
     """The suggestion for the role of the function, with what was analysed of code."""
+    folder.mkdir(exist_ok=True)
     path = folder / "code.json"
     path.write_text("\n".join(map(json.dumps, analyses)), "utf-8")
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ALLOWED, "Resource": "*"}]}
@@ -347,3 +348,19 @@ def test_operations_are_known_for_actions_whose_names_their_parameters_make() ->
     assert operations_of("swf:StartTimer") == ("RespondDecisionTaskCompleted",)
     assert operations_of("s3-object-lambda:PutObjectRetention") == operations_of("s3:PutObjectRetention")
     assert operations_of("dynamodb:InjectError") == ()
+
+
+def test_what_iam_saw_at_a_service_is_some_action_of_it_whatever_the_code_says(tmp_path: Path) -> None:
+    # The events of that day and region were read, so that what no log shows explains the attempt.
+    seen = {"dynamodb": "2026-11-02T09:00:00Z", "ssm": "2026-11-03T07:00:00Z"}
+    none, one = (
+        unverified(suggested(tmp_path / name, code(*calls), last_accessed=seen))
+        for name, calls in (("none", ()), ("one", ("dynamodb GetItem",)))
+    )
+    assert {action for action in none if action.startswith("dynamodb:")} == {
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PartiQLSelect",
+        "dynamodb:PutItem",
+    }
+    assert {action for action in one if action.startswith("dynamodb:")} == {"dynamodb:GetItem"}

@@ -126,6 +126,11 @@ def test_a_condition_may_name_another_account(tmp_path: Path) -> None:
     assert rule(suggested(tmp_path, condition=own, resources=resources())) is not None
 
 
+def test_a_condition_may_name_all_accounts_but_one(tmp_path: Path) -> None:
+    others = {"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}}
+    assert gone(suggested(tmp_path, condition=others, resources=resources())) is None
+
+
 def test_one_region_is_enough_for_a_permission_of_that_region(tmp_path: Path) -> None:
     here = resources(regions=["us-east-1"])
     made = suggested(tmp_path, resource=f"arn:aws:kafka:us-east-1:{ACCOUNT}:*", resources=here)
@@ -195,6 +200,15 @@ def test_a_broker_that_is_not_public_is_out_of_reach(tmp_path: Path) -> None:
 def test_what_may_be_reached_stays(parts: dict[str, Any], tmp_path: Path) -> None:
     given = {"trust": LAMBDA} | parts
     assert gone(suggested(tmp_path, "dax:GetItem", **given), "dax:GetItem") is None
+
+
+def test_a_function_that_the_snapshot_does_not_have_may_be_in_a_vpc(tmp_path: Path) -> None:
+    events = (USED | {"function": "made-since"},)
+    made = suggested(tmp_path, "dax:GetItem", trust=LAMBDA, functions=[function()], events=events)
+    assert gone(made, "dax:GetItem") is None
+    events = (USED | {"function": "app:2"},)
+    made = suggested(tmp_path / "known", "dax:GetItem", trust=LAMBDA, functions=[function()], events=events)
+    assert gone(made, "dax:GetItem")
 
 
 @pytest.mark.parametrize("public", [True, None])

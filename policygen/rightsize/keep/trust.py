@@ -26,6 +26,8 @@ class TrustedParties:
     """OIDC providers, ``token.actions.githubusercontent.com``."""
     others: bool
     """Whether it names anybody else: accounts, roles, users, everyone, SAML or Cognito."""
+    everyone: bool = False
+    """Whether it names no one in particular: ``*``, or all but some. Services may be among them."""
 
     @property
     def programs_only(self) -> bool:
@@ -49,7 +51,7 @@ def trusted_parties(role: Role | None) -> TrustedParties | None:
     """Return who may assume a role; None where the trust policy is not known, or allows nobody."""
     services: set[str] = set()
     providers: set[str] = set()
-    others = False
+    others = everyone = False
     for kind, name in _principals(role.trust if role else {}):
         if kind == "Service":
             services.add(_global_name(name))
@@ -57,8 +59,9 @@ def trusted_parties(role: Role | None) -> TrustedParties | None:
             providers.add(name.partition(_PROVIDER)[2])
         else:
             others = True
+            everyone = everyone or kind == "" or name == "*"
     known = services or providers or others
-    return TrustedParties(frozenset(services), frozenset(providers), others) if known else None
+    return TrustedParties(frozenset(services), frozenset(providers), others, everyone) if known else None
 
 
 def _principals(trust: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from policygen.catalog.action_classes import class_of
 from policygen.catalog.action_events import actions_named, event_names
 from policygen.catalog.tag_members import makes_something
 from policygen.catalog.visibility import hidden_pass_role, passes_role, visibility_of
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.evidence.coverage.event_set import GLOBAL
-from policygen.evidence.coverage.last_accessed import LAST_ACCESSED, LastAccessedFinding
+from policygen.evidence.coverage.last_accessed import (
+    LAST_ACCESSED,
+    LastAccessedFinding,
+    explains_attempts,
+)
 from policygen.evidence.coverage.observability import VISIBLE
 from policygen.evidence.traced import traced_actions
 from policygen.iam import reference
@@ -163,6 +168,7 @@ class _KeepBuilder:
             decided = {
                 keep.grant: removal for keep in self._keeps if (removal := self._ask(keep)) is not None
             }
+            self._leave_attempts_explained(decided)
             if not decided:
                 break
             self._keeps = [keep for keep in self._keeps if keep.grant not in decided]
@@ -192,6 +198,29 @@ class _KeepBuilder:
             witnesses = OF_ASKERS if self._is_attempt_at_service(keep.grant.action, keep.blind_spot) else ()
         asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
         return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
+
+    def _leave_attempts_explained(self, decided: dict[Grant, Removal]) -> None:
+        """Take out what would leave nothing that may have been an attempt that IAM saw at a service.
+
+        What IAM saw was some action of the service. Where witnesses speak against each, one of them is wrong.
+        """
+        if self._last_accessed is None:
+            return
+        left = {keep.grant.action for keep in self._keeps if keep.grant not in decided}
+        explained = {service_of(action) for action in left if self._may_be_the_attempt(action)}
+        for grant, removal in list(decided.items()):
+            found = self._last_accessed.find(grant.action)
+            if found.kind not in _USED or removal.rule == "retired":
+                continue
+            if service_of(grant.action) not in explained:
+                del decided[grant]
+
+    def _may_be_the_attempt(self, action: str) -> bool:
+        """Return whether an action may be what IAM saw at its service, by what may ask for it."""
+        report = self._last_accessed.find(action) if self._last_accessed else None
+        if report is not None and self._explained.explaining(report):
+            return explains_attempts(action)
+        return class_of(action) is None
 
     def _is_attempt_at_service(self, action: str, blind_spot: BlindSpot) -> bool:
         """Return whether IAM saw an attempt at the service and does not tell at which action."""

@@ -18,4 +18,5 @@ WITNESSES: tuple[Witness, ...] = (
 
 OF_ASKERS: tuple[Witness, ...] = (action_class_witness,)
 """Witnesses that tell who can ask for an action at all. They are asked as well where IAM saw an attempt at the service
-and does not tell at which action: what nobody can ask for with the role was not it."""
+and does not tell at which action: what nobody can ask for with the role was not it,
+as long as something else of the service may have been."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from policygen.catalog.action_classes import ActionClass, class_of, parent_actions
+from policygen.iam.arn import service_of
 from policygen.rightsize.keep.trust import TrustedParties, trusted_parties
 from policygen.rightsize.keep.witness import USE_PROVED, Asked
 from policygen.rightsize.removal import Removal
+
+_WITH_RESOURCE_POLICIES = frozenset({"backup", "bedrock-agentcore", "dynamodb", "ecr", "s3"})
+"""Services of parents whose resources may allow a role of the account what its own policies do not."""
 
 
 def action_class_witness(asked: Asked) -> Removal | None:
@@ -32,7 +36,9 @@ def _why(asked: Asked, found: ActionClass) -> str:
 
 
 def _of_no_service(asked: Asked, found: ActionClass, trust: TrustedParties) -> str:
-    if trust.services & set(found.callers) or _parents_used(asked, found):
+    if trust.services & set(found.callers) or trust.everyone or (found.chained and trust.others):
+        return ""
+    if _parents_used(asked, found):
         return ""
     why = f"only {_names(found.callers)} asks for it, with a role that trusts it, which this one does not"
     return f"{why}; nor was it needed for {_names(found.parents)}" if found.parents else why
@@ -70,7 +76,15 @@ def _allowed_parents(asked: Asked, found: ActionClass) -> list[str]:
 
 def _parents_used(asked: Asked, found: ActionClass) -> bool:
     """Return whether the role made a call that asks for the action along with it, or may have made one unseen."""
-    return any(map(asked.may_have_been_used, _allowed_parents(asked, found)))
+    parents = [one for one in parent_actions(found.parents) if one != asked.action]
+    return any(asked.may_have_been_used(one) or _may_be_allowed_elsewhere(asked, one) for one in parents)
+
+
+def _may_be_allowed_elsewhere(asked: Asked, action: str) -> bool:
+    """Return whether a resource's own policy, which is not read, may allow an action whose calls would not show."""
+    if service_of(action) not in _WITH_RESOURCE_POLICIES or action in asked.facts.current_actions:
+        return False
+    return asked.facts.coverage.absence(action, "*", 0).blind_spot is not None
 
 
 def _names(names: tuple[str, ...]) -> str:

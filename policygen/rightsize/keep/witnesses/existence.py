@@ -125,9 +125,13 @@ def _names_another_account(asked: Asked) -> bool:
     own = asked.facts.current.account
     place = parse(asked.grant.resource)
     named = {place.account} if place and place.account.isdigit() else set[str]()
-    for _, keys in asked.grant.conditions:
+    for operator, keys in asked.grant.conditions:
         for key, values in keys:
-            named.update(values if key.lower() == "aws:resourceaccount" else ())
+            if key.lower() != "aws:resourceaccount":
+                continue
+            if "not" in operator.lower():
+                return True  # all accounts but these
+            named.update(values)
     return bool(named - {own})
 
 
@@ -146,10 +150,16 @@ def _runs_outside_of_vpcs(asked: Asked) -> bool:
     if role is None or not role.only_functions or not functions:
         return False
     seen = {region for usage in asked.facts.usages for region in usage.regions}
-    if not seen <= current.function_regions:
+    if not seen <= current.function_regions or _run_unknown(asked, {one.unqualified for one in functions}):
         return False
     in_vpc = any(one.vpc or one.raw.get("CapacityProviderConfig") for one in functions)
     return not in_vpc and not _polls_in_a_vpc(current)
+
+
+def _run_unknown(asked: Asked, known: set[str]) -> bool:
+    """Return whether the logs show a function of the role that is not among the known ones, as one made since."""
+    ran = {bucket.user.function for usage in asked.facts.usages for bucket in usage.daily}
+    return any(unqualified(arn) not in known for arn in ran if ":function:" in arn)
 
 
 def _polls_in_a_vpc(current: CurrentAccess) -> bool:

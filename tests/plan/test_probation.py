@@ -253,3 +253,8 @@ def test_a_wrong_option_is_refused(wrong: tuple[str, ...], tmp_path: Path) -> No
     refused = command.run(tmp_path, "probation", "orders", *wrong)
     assert refused.code == 2
     assert "PG-E372" in refused.stderr
+
+
+def test_a_number_of_days_that_no_calendar_has_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path)
+    assert command.run(tmp_path, "probation", "orders", "--days", "3000000").code == 2

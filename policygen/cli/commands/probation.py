@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from policygen.plan.probation import Form, Probation
     from policygen.plan.probation_outcome import SeenSince
 
+_LONGEST = 3650
+"""Days of the longest probation."""
+
 
 @with_option_groups
 def command(
@@ -29,7 +32,8 @@ def command(
         str, typer.Argument(help="The role's name, of which a plan is saved; or the plan's file.")
     ],
     days: Annotated[
-        int, typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1)
+        int,
+        typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1, max=_LONGEST),
     ] = 30,
     form: Annotated[
         str,

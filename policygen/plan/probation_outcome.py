@@ -33,6 +33,8 @@ class SeenSince(NamedTuple):
     """Action in lower case -> the day of its last call, denied or not, in the logs since then."""
     visible: Collection[str] = frozenset()
     """Actions in lower case that the logs would have shown on every day since then."""
+    until: str = ""
+    """The last day of the logs, ISO 8601; "" where none were read."""
 
 
 class ProbationOutcome(NamedTuple):
@@ -84,7 +86,7 @@ def _answer(keep: PlanKeep, needed: Collection[str], places: _Places, seen: Seen
     if by_iam and by_iam[0] == "asked":
         return by_iam
     if action.lower() in seen.visible:
-        return "silent", f"no event of it since {seen.since}, and the trail logs it"
+        return "silent", f"no event of it from {seen.since} to {seen.until}, and the trail logs it"
     if by_iam and by_iam[0] == "silent":
         elsewhere = untracked_region(action, keep.resource, places.regions, places.leader, seen.since)
         if elsewhere:

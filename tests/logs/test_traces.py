@@ -175,6 +175,24 @@ def test_text_of_strangers_is_one_printable_line(tmp_path: Path) -> None:
     assert all(text.isprintable() for text in (*told, *traces.unknown))
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        xray(aws={"operation": "GetItem", "region": "us-east-1", "table_name": "\ud83d"}),
+        xray(aws={"operation": "BatchGetItem", "region": "us-east-1", "table_names": ["\ud83d", "carts"]}),
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "arn:aws:sns:::\udc00"}],
+        },
+    ],
+    ids=["a parameter", "a list", "an ARN"],
+)
+def test_a_name_that_was_cut_within_a_character_names_nothing(document: Any, tmp_path: Path) -> None:
+    traces = read_traces([written(tmp_path, document)])
+    assert len(traces.calls) == 1
+    assert json.dumps(requests_in(traces), ensure_ascii=False).encode()
+
+
 def test_values_of_other_types_than_the_format_has_are_passed_over(tmp_path: Path) -> None:
     odd = [
         {"Traces": [7, {"Segments": [7]}, {}]},
@@ -250,6 +268,7 @@ ODD = st.sampled_from(
         '""',
         '"\\u001b[2J"',
         '"\\u202e"',
+        '"\\ud83d"',
         "[]",
         "[[]]",
         "{}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from policygen.plan.probation_outcome import SeenSince, outcomes, toml_lines
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.generate.pack import MANAGED_LIMIT
 from tests.support import command
-from tests.support.accounts import snapshot
+from tests.support.accounts import ALL_DATA_EVENTS, snapshot
 from tests.support.golden import Case, run
 from tests.support.wide_accounts import random_case
 
@@ -247,9 +248,73 @@ def test_the_command_reads_what_was_asked_for(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("wrong", [("--as", "wall"), ("--read",), ("--read", "--since", "yesterday")])
+def day(ago: int) -> str:
+    """A day before today: the command counts from today."""
+    return (datetime.now(UTC).date() - timedelta(days=ago)).isoformat()
+
+
+GET: dict[str, Any] = {"source": "ssm", "name": "GetParameter", "params": {"name": "/a"}, "reads": True}
+RECEIVE: dict[str, Any] = {
+    "source": "sqs",
+    "name": "ReceiveMessage",
+    "params": {"queueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/jobs"},
+    "data": True,
+}
+
+
+def read_logs(
+    folder: Path, since: int, *, last: int = 0, more: Sequence[Any] = (), regions: Sequence[str] = ()
+) -> set[str]:
+    """The actions that can go by logs of the last days, of an account whose trail logs data events by now."""
+    plan, logs = saved(folder), folder / "later"
+    logs.mkdir()
+    document = json.loads(plan.read_text("utf-8"))
+    document["evidence"]["regions"] += regions
+    plan.write_text(json.dumps(document), "utf-8")
+    found = [one | {"on": [day(25), day(last), 1]} for one in (GET, RECEIVE)]
+    run({"name": "", "today": CASE["today"], "events": [*found, *more]}, logs)
+    told = snapshot(CASE["today"] | {"trails": ALL_DATA_EVENTS})
+    (folder / "later.json").write_text(json.dumps(told), "utf-8")
+    options = ("--since", day(since), "-s", "later.json", "-l", "later", "--no-cache", "-j", "1")
+    printed = command.run(folder, "probation", plan, "--read", *options)
+    assert printed.code == 0, printed.stderr
+    return {rule.action for rule in parse_decisions(printed.stdout).rules if rule.kind == "drop"}
+
+
+def test_what_the_logs_of_a_probation_would_have_shown_can_go(tmp_path: Path) -> None:
+    assert "sqs:SendMessage" in read_logs(tmp_path, 20)
+
+
+def test_logs_that_end_with_the_first_day_tell_nothing(tmp_path: Path) -> None:
+    assert read_logs(tmp_path, 3, last=3) == set()
+
+
+def test_what_a_call_may_have_been_that_nothing_maps_cannot_go(tmp_path: Path) -> None:
+    unmapped = {"source": "sqs", "name": "Juggle", "on": [day(9), day(9), 1]}
+    assert "sqs:SendMessage" not in read_logs(tmp_path, 20, more=[unmapped])
+
+
+def test_logs_that_leave_out_a_region_of_the_role_tell_nothing(tmp_path: Path) -> None:
+    assert read_logs(tmp_path, 20, regions=["eu-west-1"]) == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--as", "wall"),
+        ("--read",),
+        ("--read", "--since", "yesterday"),
+        ("--read", "--since", "2099-01-01"),
+        ("--read", "--since", "0001-01-01"),
+    ],
+)
 def test_a_wrong_option_is_refused(wrong: tuple[str, ...], tmp_path: Path) -> None:
     saved(tmp_path)
     refused = command.run(tmp_path, "probation", "orders", *wrong)
     assert refused.code == 2
     assert "PG-E372" in refused.stderr
+
+
+def test_a_number_of_days_that_no_calendar_has_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path)
+    assert command.run(tmp_path, "probation", "orders", "--days", "3000000").code == 2

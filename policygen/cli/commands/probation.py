@@ -14,12 +14,15 @@ from policygen.cli.options import QuietOption
 
 if TYPE_CHECKING:
     from policygen.account.model import Account
-    from policygen.evidence.coverage.coverage import Coverage
+    from policygen.evidence.observe import RoleEvidence
     from policygen.logs.reader import ReadOptions
     from policygen.logs.source import Source
-    from policygen.plan.model import Plan, PlanKeep
+    from policygen.plan.model import Plan
     from policygen.plan.probation import Form, Probation
     from policygen.plan.probation_outcome import SeenSince
+
+_LONGEST = 3650
+"""Days of the longest probation."""
 
 
 @with_option_groups
@@ -29,7 +32,8 @@ def command(
         str, typer.Argument(help="The role's name, of which a plan is saved; or the plan's file.")
     ],
     days: Annotated[
-        int, typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1)
+        int,
+        typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1, max=_LONGEST),
     ] = 30,
     form: Annotated[
         str,
@@ -118,19 +122,25 @@ def _day(text: str) -> str:
     """Return the day on which the probation began.
 
     Raises:
-        UsageError: PG-E372, it is missing, or no day.
+        UsageError: PG-E372, it is missing, no day, or none on which a probation can have begun.
     """
     from policygen.errors import UsageError
+    from policygen.logs.events.event_time import FIRST_DAY
     from policygen.text import escape_controls
 
+    today = datetime.now(UTC).date().isoformat()
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text).isoformat()
+        problem = "which is yet to come" if day > today else "before CloudTrail" if day < FIRST_DAY else ""
     except ValueError:
+        day, problem = "", "no day"
+    if problem:
         raise UsageError(
-            f"--since is {escape_controls(text)[:40]!r}, no day",
+            f"--since is {escape_controls(text)[:40]!r}, {problem}",
             "with --read, give the day on which the probation began: --since 2026-11-28",
             code="PG-E372",
-        ) from None
+        )
+    return day
 
 
 # --- The probation ---------------------------------------------------------------------------------
@@ -222,22 +232,37 @@ def _with_logs(
     except NothingFoundError as error:
         log_line(f"the logs say nothing of the probation: {error.message}")
         return seen
+    last_day = found.coverage.window.last_day
     asked: dict[str, str] = {}
     calls = [(one.action, evidence) for one, evidence in found.usage.denied.items()]
     calls += [(request.action, evidence) for request, evidence in found.usage.requests.items()]
     for action, evidence in calls:
         if evidence.last[:10] >= seen.since:
             asked[action.lower()] = max(asked.get(action.lower(), ""), evidence.last[:10])
+    return seen._replace(asked=asked, visible=_visible(plan, found, seen.since, days), until=last_day)
+
+
+def _visible(plan: Plan, found: RoleEvidence, since: str, days: int) -> frozenset[str]:
+    """Return the actions, in lower case, that the logs would have shown on all days of the probation.
+
+    There are none where the logs end with its first day. What was set apart or not mapped may be a call of them.
+    """
+    from policygen.catalog.service_names import label, service_prefix
+    from policygen.iam.arn import service_of
+
+    coverage, apart = found.coverage, found.anomalous_usage
+    if coverage.window.last_day <= since or not {*plan.evidence.regions} - {""} <= {*coverage.regions}:
+        return frozenset()
+    usages = [found.usage, apart] if apart else [found.usage]
+    unmapped = {service_prefix(one.source) or label(one.source) for usage in usages for one in usage.unmapped}
+    doubted = {one.action.lower() for one in apart.requests} if apart else set()
+    doubted |= {one.action.lower() for one in apart.denied} if apart else set()
     unverified = [keep for keep in plan.keeps if keep.kind == "unknown"]
-    return seen._replace(asked=asked, visible=_visible(found.coverage, unverified, days))
-
-
-def _visible(coverage: Coverage, keeps: list[PlanKeep], days: int) -> frozenset[str]:
-    """Return the actions that the logs would have shown on all days of the probation, in lower case."""
-    hidden = {
-        keep.action.lower() for keep in keeps if coverage.absence(keep.action, keep.resource, days).blind_spot
-    }
-    return frozenset(keep.action.lower() for keep in keeps) - hidden
+    for keep in unverified:
+        hidden = coverage.absence(keep.action, keep.resource, days).blind_spot
+        if hidden or service_of(keep.action) in unmapped:
+            doubted.add(keep.action.lower())
+    return frozenset(keep.action.lower() for keep in unverified) - doubted
 
 
 def _summary(plan: Plan, answers: list[str], begun: str) -> list[str]:

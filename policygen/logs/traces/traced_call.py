@@ -72,6 +72,8 @@ _REFUSED = "is not authorized to perform"
 _SUFFIX = re.compile(r"(?<=.)(?:Request|Command)$")
 _ACCOUNT = re.compile(r"\d{12}")
 _LONGEST = 2048
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a pair of surrogates, which JSON can say and UTF-8 cannot."""
 
 
 def call_bucket_of(traced: TracedCall) -> CallBucket | str:
@@ -90,8 +92,8 @@ def call_bucket_of(traced: TracedCall) -> CallBucket | str:
         EventFields(source, name, region, outcome, code, "", ""),
         _principal(account if _ACCOUNT.fullmatch(account) else ""),
         denial_of(code, failure.message[:_LONGEST], source) if denied else None,
-        msgspec.json.encode(_short(traced.parameters)),
-        tuple(ResourceEntry("", arn, "") for arn in traced.arns if len(arn) <= _LONGEST),
+        msgspec.json.encode({name: value for name, value in traced.parameters.items() if _is_name(value)}),
+        tuple(ResourceEntry("", arn, "") for arn in traced.arns if _is_name(arn)),
     )
     return CallBucket(signature, traced.time[:10], CredentialUse())
 
@@ -132,10 +134,10 @@ def _principal(account: str) -> Principal:
     return Principal("AssumedRole", account, "", None, "", "", is_cross_account_copy=False)
 
 
-def _short(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the parameters that can be names of resources."""
-    return {
-        name: value
-        for name, value in parameters.items()
-        if not isinstance(value, str) or len(value) <= _LONGEST
-    }
+def _is_name(value: object) -> bool:
+    """Return whether a parameter can name a resource: it is not too long, and no text is cut within a character."""
+    if isinstance(value, str):
+        return len(value) <= _LONGEST and not _HALF.search(value)
+    if isinstance(value, dict):
+        return all(_is_name(one) for pair in value.items() for one in pair)
+    return not isinstance(value, list) or all(map(_is_name, value))

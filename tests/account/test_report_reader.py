@@ -58,6 +58,12 @@ def test_400_reports_are_read_from_an_iam_that_throttles_in_at_most_four_calls_a
     assert iam.now < 800
 
 
+def test_after_a_throttled_call_the_later_ones_are_spread() -> None:
+    iam = FakeIam(rate=1, burst=5, ready=lambda _: 0.5)
+    assert len(Reading(iam).read()) == 400
+    assert 0 < iam.throttled < 50
+
+
 def test_an_iam_that_does_not_throttle_is_read_in_two_calls_a_role_and_a_second_each() -> None:
     iam = FakeIam(ready=lambda _: 1.0)
     assert len(Reading(iam).read()) == 400
@@ -128,6 +134,11 @@ def test_a_refused_role_is_named_and_the_others_are_read() -> None:
     assert (error["operation"], error["code"]) == ("iam:GenerateServiceLastAccessedDetails", "AccessDenied")
     assert error["message"].startswith(f"{refused[0]} and 1 more role: ")
     assert reading.shown[-1] == (400, 400)
+
+
+def test_many_refusals_in_a_row_end_nothing_where_other_roles_were_shown() -> None:
+    refused = [role_arn(f"role-{number:03}") for number in range(100, 100 + 3 * OPEN_JOBS)]
+    assert len(Reading(FakeIam(refused=refused)).read()) == 400 - len(refused)
 
 
 def test_where_every_role_is_refused_iam_is_not_asked_400_times() -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from policygen.account.model import LastAccessed, ServiceUse
@@ -18,6 +19,7 @@ from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
+from policygen.plan.model_evidence import PlanInformationalRequest, PlanNotAllowed
 from policygen.plan.probation import on_probation, probation_of
 from policygen.plan.probation_outcome import SeenSince, outcomes, toml_lines
 from policygen.rightsize.decisions.load import parse_decisions
@@ -122,6 +124,24 @@ def test_what_iam_saw_used_is_left_out(tmp_path: Path) -> None:
     assert "sqs:SendMessage" not in {keep.action for keep in made.denied}
 
 
+SEEN = {"count": 3, "first": "2026-11-02T08:00:00Z", "last": "2026-11-28T08:00:00Z"}
+SEND = {"action": "sqs:SendMessage", "resource": QUEUE}
+SPOKEN_FOR: dict[str, Any] = {
+    "needs": ("sqs:SendMessage",),
+    "missing": (msgspec.convert(SEEN | SEND | {"cause": "x"}, PlanNotAllowed),),
+    "asides": (msgspec.convert(SEEN | SEND | {"grade": "hint", "allowed": True}, PlanInformationalRequest),),
+}
+
+
+@pytest.mark.parametrize("part", SPOKEN_FOR)
+def test_what_any_part_of_the_plan_speaks_for_is_left_out(part: str, tmp_path: Path) -> None:
+    plan = plan_of(CASE, tmp_path)
+    assert "sqs:SendMessage" in {keep.action for keep in on_probation(plan)[0]}
+    denied, left_out = on_probation(msgspec.structs.replace(plan, **{part: SPOKEN_FOR[part]}))
+    assert "sqs:SendMessage" not in {keep.action for keep in denied}
+    assert left_out["sqs:SendMessage"].startswith("it is needed on ")
+
+
 def test_a_role_without_unverified_permissions_has_no_probation(tmp_path: Path) -> None:
     plan = plan_of(CASE | {"options": {"unverified": "drop"}}, tmp_path)
     with pytest.raises(NothingFoundError) as caught:
@@ -179,6 +199,38 @@ def test_iams_report_tells_what_was_asked_for(use: Any, action: str, answer: str
     denied, _ = on_probation(plan)
     found = outcomes(plan, denied, SeenSince(SINCE, LastAccessed(MADE, use)))
     assert {one.answer for one in found if one.keep.action == action} == {answer}
+
+
+def answers_of(plan: Plan, seen: SeenSince, action: str = "sqs:SendMessage") -> set[str]:
+    """What a probation of a plan says of an action."""
+    return {one.answer for one in outcomes(plan, on_probation(plan)[0], seen) if one.keep.action == action}
+
+
+def test_silence_says_nothing_of_a_region_that_iam_does_not_track(tmp_path: Path) -> None:
+    plan = plan_of(CASE | {"today": CASE["today"] | {"policies": [EVERY_QUEUE]}}, tmp_path)
+    silent = SeenSince(SINCE, LastAccessed(MADE, {"sqs": ServiceUse("")}))
+    assert answers_of(plan, silent) == {"silent"}
+    evidence = msgspec.structs.replace(plan.evidence, regions=("mx-central-1", "us-east-1"))
+    assert answers_of(msgspec.structs.replace(plan, evidence=evidence), silent) == {"unknown"}
+
+
+def test_an_attempt_at_a_service_may_be_for_what_is_needed_of_it(tmp_path: Path) -> None:
+    plan = plan_of(CASE, tmp_path)
+    tried = SeenSince(SINCE, LastAccessed(MADE, {"sqs": ServiceUse(DURING)}))
+    assert answers_of(plan, tried) == {"asked"}
+    listed = msgspec.convert(SEEN | SEND | {"action": "sqs:ListQueues", "cause": "x"}, PlanNotAllowed)
+    assert answers_of(msgspec.structs.replace(plan, missing=(listed,)), tried) == {"unknown"}
+
+
+def test_a_trail_that_logs_an_action_tells_as_well_as_the_report(tmp_path: Path) -> None:
+    plan = plan_of(CASE, tmp_path)
+    assert answers_of(plan, SeenSince(SINCE, visible={"sqs:sendmessage"})) == {"silent"}
+    called = {"sqs:sendmessage": "2026-12-02"}
+    assert answers_of(plan, SeenSince(SINCE, asked=called, visible={"sqs:sendmessage"})) == {"asked"}
+    assert answers_of(plan, SeenSince(SINCE)) == {"unknown"}
+
+
+EVERY_QUEUE = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", "sqs:*"], "Resource": "*"}]}
 
 
 def test_the_lines_are_decisions_that_policygen_reads(tmp_path: Path) -> None:

@@ -224,10 +224,11 @@ def test_what_went_names_rule_source_and_confidence(tmp_path: Path) -> None:
 
 
 def test_every_row_is_of_an_action_that_iam_knows_and_names_its_page() -> None:
-    decided_actions = 0
+    decided_actions, uncalled = 0, 0
     for prefix in sorted(reference.prefixes()):
         for action in reference.action_names(prefix):
             found = class_of(action)
+            uncalled += not event_names(action)
             if found is None:
                 continue
             decided_actions += 1
@@ -235,7 +236,7 @@ def test_every_row_is_of_an_action_that_iam_knows_and_names_its_page() -> None:
             assert bool(found.callers) == (found.name in {"service-role", "agent"}), action
             assert found.name != "asked-with" or found.parents, action
             assert found.name not in {"console", "service-role"} or not event_names(action), action
-    assert decided_actions > 2371, "half of the 4,738 actions that no log decides"
+    assert decided_actions > uncalled * 3 / 4, "of the actions without a call of their own"
 
 
 def test_every_parent_is_an_action_that_iam_knows() -> None:

@@ -72,10 +72,11 @@ def suggested(folder: Path, *analyses: Any, spec: str = "", **more: Any) -> Anal
     world = {"policies": [policy], "trails": trails_of("management"), "trust": ["lambda.amazonaws.com"]}
     world |= {"functions": [function()], "event_source_mappings": []}
     extra = {key: more.pop(key) for key in ("event_invoke_configs", "errors") if key in more}
+    event = more.pop("event", {})
     account = snapshot(world | more) | {"event_invoke_configs": []} | extra
     known = to_account(account)
     known = replace(known, code=read_code([spec.format(path) or str(path)]))
-    log = write_logs(folder / "logs", crowd([LOGGED | {"session": "checkout"}]))
+    log = write_logs(folder / "logs", crowd([LOGGED | {"session": "checkout"} | event]))
     return analyse([log], ROLE, account=known, **analysis_options(days=30))
 
 
@@ -172,6 +173,28 @@ def test_code_decides_nothing_where_something_else_may_run_or_call(
     tmp_path: Path, analysis: dict[str, Any], world: dict[str, Any]
 ) -> None:
     assert unverified(suggested(tmp_path, code() | analysis, **world)) == UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("event", "decides"),
+    [
+        ({"function": "checkout"}, True),
+        ({"function": "checkout:live"}, False),
+        ({"via": "kms.amazonaws.com"}, True),
+        ({"via": "quicksight.amazonaws.com"}, False),
+    ],
+    ids=[
+        "the function called",
+        "an alias of it called, which may run other code",
+        "a service called that calls nothing else",
+        "a service called for the role that may call anything",
+    ],
+)
+def test_the_log_may_show_that_more_than_this_code_calls(
+    tmp_path: Path, event: dict[str, Any], decides: bool
+) -> None:
+    left = unverified(suggested(tmp_path, code(), event=event))
+    assert left == (set() if decides else UNSEEN)
 
 
 def test_code_that_calls_nothing_decides_all_that_only_code_asks_for(tmp_path: Path) -> None:

@@ -67,6 +67,10 @@ def suggested(
     if "last_accessed" in parts:
         told["last_accessed"] = parts.pop("last_accessed")
     made = snapshot(told) | {"regions": ["us-east-1"]} | parts
+    for report in made.get("last_accessed", {}).values():
+        report["JobCreationDate"] = report["JobCompletionDate"] = "2026-11-24T20:00:00Z"
+        for row in report["ServicesLastAccessed"]:
+            row["LastAuthenticatedRegion"] = "us-east-1"
     logs = [write_logs(folder, list(events))]
     return analyse(logs, ROLE, account=to_account(made), **analysis_options(days=20)).suggestion
 
@@ -137,6 +141,12 @@ def test_one_region_is_enough_for_a_permission_of_that_region(tmp_path: Path) ->
     assert rule(made) == ("nothing-exists", "high")
     there = suggested(tmp_path, resource=f"arn:aws:kafka:eu-west-1:{ACCOUNT}:*", resources=here)
     assert gone(there) is None
+    # What exists in another region is not in this one.
+    everywhere: dict[str, Any] = {
+        "resources": resources(BROKER),
+        "resource": f"arn:aws:kafka:eu-west-1:{ACCOUNT}:*",
+    }
+    assert rule(suggested(tmp_path, **everywhere)) == ("nothing-exists", "high")
 
 
 def test_a_failed_attempt_to_make_one_makes_none(tmp_path: Path) -> None:
@@ -144,10 +154,16 @@ def test_a_failed_attempt_to_make_one_makes_none(tmp_path: Path) -> None:
     assert rule(made) == ("nothing-exists", "medium")
 
 
-def test_what_iam_saw_an_attempt_at_stays_though_nothing_exists(tmp_path: Path) -> None:
-    seen = {"sqs": "2026-11-02T09:00:00Z"}
+@pytest.mark.parametrize(
+    ("day", "spot"), [("2026-11-02", "used-outside-window"), ("2026-11-20", "data-events-off")]
+)
+def test_what_iam_saw_an_attempt_at_stays_though_nothing_exists(day: str, spot: str, tmp_path: Path) -> None:
+    seen = {"sqs": f"{day}T09:00:00Z"}
     made = suggested(tmp_path, "sqs:SendMessage", resources=resources(), last_accessed=seen)
     assert gone(made, "sqs:SendMessage") is None
+    # Within the window it explains the attempt, and stays for its own reason: the witness is asked.
+    spots = {keep.grant.action: keep.blind_spot.id for keep in made.keeps if keep.blind_spot}
+    assert spots["sqs:SendMessage"] == spot
 
 
 def test_where_no_trail_shows_that_something_is_made_it_may_have_been(tmp_path: Path) -> None:

@@ -24,14 +24,15 @@ def suggested(
     folder: Path,
     *actions: str,
     sns: Any = SEEN,
+    service: str = "sns",
     region: str = "us-east-1",
     data: tuple[str, ...] = (),
     events: tuple[dict[str, Any], ...] = (USED,),
 ) -> Suggestion:
-    """`sns`: what IAM saw of it; `region`: where; `data`: the types whose data events are logged."""
+    """`sns`: what IAM saw of `service`; `region`: where; `data`: the types whose data events are logged."""
     policy = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", *actions], "Resource": "*"}]}
     trails = [trail({"name": "main", "data": data})]
-    made = snapshot({"policies": [policy], "trails": trails, "last_accessed": {"sns": sns, "ssm": SEEN}})
+    made = snapshot({"policies": [policy], "trails": trails, "last_accessed": {service: sns, "ssm": SEEN}})
     (report,) = made["last_accessed"].values()
     report["JobCreationDate"] = report["JobCompletionDate"] = "2026-11-24T20:00:00Z"
     for row in report["ServicesLastAccessed"]:
@@ -88,6 +89,11 @@ def test_a_hole_in_the_logs_is_told_as_before(
 ) -> None:
     found = kept(suggested(tmp_path, *actions, "sns:ListTopics", **more))
     assert found["sns:GetTopicAttributes"] == "used-unseen"
+
+
+def test_a_hidden_call_that_iam_does_not_count_explains_no_attempt(tmp_path: Path) -> None:
+    found = kept(suggested(tmp_path, "appsync:GraphQL", "appsync:GetGraphqlApi", service="appsync"))
+    assert found["appsync:GetGraphqlApi"] == "used-unseen"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -89,6 +90,20 @@ def test_the_smallest_that_are_answered_alike_are_put_together_first() -> None:
     assert all(len({topic.answer for topic in one.topics}) == 1 for one in found)
 
 
+def test_large_ones_that_are_answered_alike_are_put_together_before_smaller_ones_that_are_not() -> None:
+    alike = [off(name) for service in ("sqs", "dynamodb") for name in reference.action_names(service)[:5]]
+    spots = (
+        ("dax", "never-logged"),
+        ("kms", "no-event"),
+        ("ec2", "tags-on-create"),
+        ("glue", "no-event-known"),
+    )
+    found = questions_about([*alike, *large(*spots)], "orders")
+    assert len(found) == MOST
+    (together,) = (one for one in found if len(one.topics) > 1)
+    assert together.actions == tuple(sorted((keep.grant.action for keep in alike), key=str.lower))
+
+
 def test_small_questions_stand_alone_only_where_there_are_few() -> None:
     keeps = [off("sns:Publish"), unverified("rds-db:connect", "never-logged")]
     assert len(questions_about(keeps, "orders")) == len(keeps)
@@ -121,6 +136,26 @@ def test_a_rule_to_drop_names_nothing_that_is_also_needed_on_another_resource() 
     dropped = [rule.action for rule in parse_decisions(first.drop).rules]
     assert dropped == ["sqs:ReceiveMessag?", "sqs:SendMessage"]
     assert [rule.action for rule in parse_decisions(second.drop).rules] == ["sqs:AddPermission"]
+
+
+@pytest.mark.parametrize("kind", ["platform", "decision", "traced"])
+def test_a_rule_to_drop_spares_what_is_kept_for_another_reason(
+    kind: Literal["platform", "decision", "traced"],
+) -> None:
+    other = Keep(Grant("sqs:ReceiveMessage", QUEUES[0]), kind, "it is needed")
+    asked = [off("sqs:ReceiveMessage"), off("sqs:SendMessage"), unverified("sqs:AddPermission", "no-event")]
+    found = questions_about([*asked, other], "orders")
+    patterns = {pattern for one in found for pattern in one.drop_patterns}
+    assert patterns == {"sqs:ReceiveMessag?", "sqs:SendMessage", "sqs:AddPermission"}
+
+
+def test_a_rule_to_drop_names_no_whole_service_of_which_a_decision_keeps_something() -> None:
+    names = [name for name in reference.action_names("sqs") if name != "sqs:ListQueues"]
+    (one,) = questions_about([off(name) for name in names], "orders")
+    assert one.drop_patterns == ("sqs:*",)
+    kept = Keep(Grant("sqs:ListQueues", "*"), "decision", "it is declared")
+    (one,) = questions_about([*(off(name) for name in names), kept], "orders")
+    assert "sqs:*" not in one.drop_patterns
 
 
 def test_an_action_that_iam_s_data_does_not_know_has_no_rule() -> None:

@@ -29,19 +29,27 @@ READS = {
 
 
 def kept(folder: Path, action: str, *events: dict[str, Any], **selectors: Any) -> bool:
-    """Whether a tagging action stays for a role that may do anything in its service."""
+    """Whether a tagging action stays unverified for a role that may do anything in its service."""
     service = action.partition(":")[0]
-    policy = {"Statement": [{"Effect": "Allow", "Action": ["ssm:*", f"{service}:*"], "Resource": "*"}]}
     logging = trail({"name": "main"})
     if selectors:
         logging = {
             key: value for key, value in logging.items() if key != "AdvancedEventSelectors"
         } | selectors
-    account = to_account(snapshot({"policies": [policy], "trails": [logging]}))
+    return action in unverified(folder, {"ssm:*": "*", f"{service}:*": "*"}, logging, *events)
+
+
+def unverified(
+    folder: Path, allowed: dict[str, str], logging: dict[str, Any], *events: dict[str, Any]
+) -> set[str]:
+    """What stays of today's policy, action -> resource, though nothing shows it."""
+    statements = [
+        {"Effect": "Allow", "Action": action, "Resource": place} for action, place in allowed.items()
+    ]
+    account = to_account(snapshot({"policies": [{"Statement": statements}], "trails": [logging]}))
     logs = [write_logs(folder, [USED, *events])]
     made = analyse(logs, ROLE, account=account, **analysis_options(days=20)).suggestion
-    written = {grant.action for grant in made.grants}
-    return action in written or action in {keep.grant.action for keep in made.keeps}
+    return {keep.grant.action for keep in made.keeps}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,22 @@ def test_tags_are_decided_by_the_records_of_what_was_made(
 
 def test_tags_stay_where_no_trail_shows_what_is_made(tmp_path: Path) -> None:
     assert kept(tmp_path, "sqs:TagQueue", MADE, **READS)
+
+
+HERE = "arn:aws:sqs:us-east-1:*:*"
+
+
+@pytest.mark.parametrize(
+    ("tagged", "made", "stays"),
+    [(HERE, HERE, False), (HERE, "*", True), ("*", HERE, True)],
+    ids=["both in the trail's region", "it may make queues elsewhere", "it may tag queues elsewhere"],
+)
+def test_tags_stay_where_a_trail_does_not_show_every_region(
+    tagged: str, made: str, stays: bool, tmp_path: Path
+) -> None:
+    allowed = {"ssm:*": "*", "sqs:TagQueue": tagged, "sqs:CreateQueue": made}
+    found = unverified(tmp_path, allowed, trail({"name": "main", "region": "us-east-1"}), MADE)
+    assert ("sqs:TagQueue" in found) is stays
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,14 @@ def suggested(
     trust: list[Mapping[str, Any]],
     actions: list[str],
     events: list[Mapping[str, Any]],
+    functions: tuple[dict[str, Any], ...] = (),
     **report: Any,
 ) -> Suggestion:
     """What is suggested for a role that these parties may assume; `report` as `last_accessed` of the snapshot."""
     policy = {"Statement": [{"Effect": "Allow", "Action": [READS, *actions], "Resource": "*"}]}
-    made = snapshot(
-        {"policies": [policy], "trails": [TRAIL], **({"last_accessed": report} if report else {})}
-    )
+    parts: dict[str, Any] = {"last_accessed": report} if report else {}
+    parts |= {"functions": list(functions), "event_source_mappings": []} if functions else {}
+    made = snapshot({"policies": [policy], "trails": [TRAIL], **parts})
     statements = [{"Effect": "Allow", "Principal": one, "Action": "sts:AssumeRole"} for one in trust]
     made["authorization"]["RoleDetailList"][0]["AssumeRolePolicyDocument"] = {"Statement": statements}
     logs = [write_logs(folder, [DAILY, *events])]
@@ -196,6 +197,18 @@ def test_where_classes_speak_against_all_of_a_service_an_attempt_at_it_speaks_ag
     service = action.partition(":")[0]
     report = {service: f"{day}T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
     assert not decided(suggested(tmp_path, [LAMBDA], [action], [], **report), action)
+
+
+def test_what_lambda_writes_to_its_log_group_explains_the_attempt_that_iam_saw(tmp_path: Path) -> None:
+    report = {"logs": "2026-11-20T09:00:00Z", "ssm": "2026-11-24T08:00:00Z"}
+    function = {
+        "FunctionName": "orders",
+        "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:orders",
+        "Role": f"arn:aws:iam::123456789012:role/{ROLE}",
+    }
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:ProcessWithPipeline"]
+    made = suggested(tmp_path, [LAMBDA], actions, [], functions=(function,), **report)
+    assert decided(made, "logs:ProcessWithPipeline")
 
 
 def test_what_aws_has_shut_down_goes_whatever_iam_saw_at_it(tmp_path: Path) -> None:

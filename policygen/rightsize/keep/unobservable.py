@@ -206,7 +206,7 @@ class _KeepBuilder:
         """
         if self._last_accessed is None:
             return
-        left = {keep.grant.action for keep in self._keeps if keep.grant not in decided}
+        left = {keep.grant.action for keep in self._keeps if keep.grant not in decided} | self._facts.needed
         explained = {service_of(action) for action in left if self._may_be_the_attempt(action)}
         for grant, removal in list(decided.items()):
             found = self._last_accessed.find(grant.action)

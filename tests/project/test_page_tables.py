@@ -63,7 +63,7 @@ def test_the_page_on_the_answers_lists_every_reason() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \|", (CONCEPTS / "evidence.md").read_text("utf-8"), re.M)
     assert sorted(rows) == sorted(given)
     assert len(rows) > 15
-    entries = re.findall(r"^### ([a-z-]+)$", (DOCS / "reference" / "reasons.md").read_text("utf-8"), re.M)
+    entries = re.findall(r"^### `([a-z-]+)`$", (DOCS / "reference" / "reasons.md").read_text("utf-8"), re.M)
     assert entries == rows
 
 

@@ -17,16 +17,14 @@ from policygen.cli.option_groups import (
     WindowInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption
+from policygen.cli.options import DetailsOption, IncompleteOption, QuietOption, format_option
 
 
 @dataclass(frozen=True)
 class DoctorAccountInput(AccountInput):
     """The account as it is today, read from AWS only with ``--live``, and then without what says nothing of trails."""
 
-    live: Annotated[
-        bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")
-    ] = False
+    live: Annotated[bool, typer.Option("--live", help="Read trails and roles from AWS (read-only).")] = False
     last_accessed: bool = field(default=False, init=False)
     inventory: bool = field(default=False, init=False)
 
@@ -39,16 +37,22 @@ def command(
     window: WindowInput,
     account: DoctorAccountInput,
     services: Annotated[
-        list[str] | None, typer.Option("--service", help="Only data events of this service; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="SERVICE",
+            help="Only data events of a service. Repeatable.",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
+    format_: Annotated[str, format_option("text", "json")] = "text",
     allow_incomplete: IncompleteOption = False,
-    show_all: Annotated[bool, typer.Option("--details", "--all", help="List every data event type.")] = False,
+    show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what the logs of an account can show, and which command would let them show more.
+    """Show what the logs can confirm, and how to make them show more.
 
     policygen doctor -l ./trail -s account.json --service s3 --service dynamodb
     """

@@ -30,7 +30,13 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import AlthoughUsedOption, IncompleteOption, PlansOption, QuietOption
+from policygen.cli.options import (
+    AlthoughUsedOption,
+    DetailsOption,
+    IncompleteOption,
+    PlansOption,
+    QuietOption,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class SuggestGrantInput(GrantInput):
 
     opened: Annotated[
         list[str] | None,
-        typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
+        typer.Option(
+            "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
+        ),
     ] = None
 
 
@@ -56,20 +64,20 @@ def command(
     grants: SuggestGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List everything on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
     plans: PlansOption = None,
-    no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
+    no_plan: Annotated[
+        bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Suggest the smallest policy for one role, prove it, and compare it with today's.
+    """Suggest a least-privilege policy for one role, with proof.
 
-    policygen suggest --role orders-api --days 30 --logs ./trail --snapshot account.json
+    policygen suggest orders-api --logs ./trail --snapshot account.json
 
-    policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
+    policygen suggest orders-api -f terraform > orders-api.tf
     """
     from policygen.cli.output import (
         add_to_summary,

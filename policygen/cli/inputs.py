@@ -250,6 +250,8 @@ def open_account(
     """
     from policygen.errors import UsageError
 
+    if account.region:  # every client of this process, those of log sources too
+        os.environ["AWS_REGION"] = account.region
     if account.snapshot and account.live:
         raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
     if account.snapshot:

@@ -5,6 +5,8 @@ A group is a frozen dataclass, and each of its fields is one option, declared as
 `with_option_groups` puts the group's options where that parameter stands, so the order of the parameters is the order
 of the help. A new option of a group is therefore one field here, and the code that uses it.
 
+A group names the panel of the help that its options stand in (`PANEL`); an option may name another one.
+
 A command that needs another text or default derives its own group and declares the field again; the option keeps its
 place. A field with ``init=False`` is no option: so a derived group leaves one out.
 """
@@ -16,12 +18,13 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast, get_type_hints
 
 import typer
 
+from policygen.cli.completion import complete_format, complete_role
 from policygen.cli.options import SummaryOption
-from policygen.report.formats import FORMATS, SUFFIXES
+from policygen.report.formats import ALIASES, FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -74,21 +77,88 @@ def _options(group: type[Any]) -> Iterator[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
         if field.init:
+            for told in hints[field.name].__metadata__:
+                told.rich_help_panel = told.rich_help_panel or getattr(group, "PANEL", None)
             default = Parameter.empty if field.default is MISSING else field.default
             yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
+
+
+@dataclass(frozen=True)
+class RoleInput:
+    """The role, as an argument or as an option."""
+
+    PANEL: ClassVar[str] = "Input"
+
+    role_given: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROLE",
+            help="Name or ARN of the role, or of a Lambda function that runs as it.",
+            show_default=False,
+            autocompletion=complete_role,
+        ),
+    ] = ""
+    role_option: Annotated[
+        str,
+        typer.Option(
+            "--role", "-r", metavar="ROLE", help="The same, as an option.", autocompletion=complete_role
+        ),
+    ] = ""
+
+    @property
+    def name(self) -> str:
+        """What the user wrote; "" for nothing.
+
+        Raises:
+            UsageError: PG-E236, the argument and the option are different roles.
+        """
+        from policygen.errors import UsageError
+        from policygen.text import escape_controls
+
+        if self.role_given and self.role_option and self.role_given != self.role_option:
+            raise UsageError(
+                f"two roles: {escape_controls(self.role_given)[:80]!r} and --role "
+                f"{escape_controls(self.role_option)[:80]!r}",
+                "give one of them; batch does several",
+                code="PG-E236",
+                instead=(self.role_given, ""),
+            )
+        return self.role_given or self.role_option
+
+    @property
+    def required(self) -> str:
+        """What the user wrote.
+
+        Raises:
+            UsageError: PG-E236, there is no role, or two.
+        """
+        from policygen.errors import UsageError
+
+        if not self.name:
+            raise UsageError(
+                "no role given",
+                "name it after the command: policygen suggest ROLE",
+                "policygen roles lists the roles that the logs and the account have",
+                code="PG-E236",
+            )
+        return self.name
 
 
 @dataclass(frozen=True)
 class LogInput:
     """Where the logs are."""
 
+    PANEL: ClassVar[str] = "Input"
+
     logs: Annotated[
         list[str] | None,
         typer.Option(
             "--logs",
             "-l",
-            help="Files, folders, s3://BUCKET, lookup:, logs:GROUP, athena:DATABASE.TABLE, lake:ARN or auto (the "
-            "account's trails); repeatable.",
+            metavar="LOGS",
+            envvar="POLICYGEN_LOGS",
+            help="Files, folders, s3://BUCKET, lookup:, logs:GROUP, athena:DATABASE.TABLE, lake:ARN, or auto for the "
+            "account's own trails. Repeatable.",
             show_default="auto",
         ),
     ] = None
@@ -98,10 +168,26 @@ class LogInput:
 class WindowInput:
     """The days that count."""
 
-    days: Annotated[int, typer.Option("--days", "-d", help="Length of the window in whole UTC days.")] = 30
+    PANEL: ClassVar[str] = "Window"
+
+    days: Annotated[
+        int,
+        typer.Option(
+            "--days",
+            "-d",
+            metavar="DAYS",
+            envvar="POLICYGEN_DAYS",
+            help="Length of the window, in whole UTC days.",
+        ),
+    ] = 30
     until: Annotated[
         str,
-        typer.Option("--until", help="Last day (or time, UTC) of the window; default: the newest event."),
+        typer.Option(
+            "--until",
+            metavar="DATE",
+            help="Last day, or time in UTC, of the window.",
+            show_default="the newest event",
+        ),
     ] = ""
 
     def observe(
@@ -129,20 +215,23 @@ class WindowInput:
 class WitnessInput:
     """What a person hands over besides the logs."""
 
+    PANEL: ClassVar[str] = "Input"
+
     traces: Annotated[
         list[str] | None,
         typer.Option(
             "--traces",
-            help="Traces that show calls: X-Ray, OTLP, SDK monitoring, iamlive; files, folders, ROLE=PATH; "
-            "repeatable.",
+            metavar="PATH",
+            help="Traces of calls: X-Ray, OTLP, SDK monitoring or iamlive; files, folders or ROLE=PATH. Repeatable.",
         ),
     ] = None
     code: Annotated[
         list[str] | None,
         typer.Option(
             "--code",
-            help="What the code of functions calls, as iam-policy-autopilot finds it; files, folders, ROLE=PATH; "
-            "repeatable.",
+            metavar="PATH",
+            help="What functions' code calls, as iam-policy-autopilot reports it; files, folders or ROLE=PATH. "
+            "Repeatable.",
         ),
     ] = None
 
@@ -151,28 +240,55 @@ class WitnessInput:
 class AccountInput:
     """The account as it is today: from a snapshot, or from AWS."""
 
+    PANEL: ClassVar[str] = "AWS"
+
     snapshot: Annotated[
         Path | None,
-        typer.Option("--snapshot", "-s", help="Account snapshot: today's policies, functions, trails."),
+        typer.Option(
+            "--snapshot",
+            "-s",
+            metavar="FILE",
+            envvar="POLICYGEN_SNAPSHOT",
+            help="Account snapshot (policygen snapshot): current policies, functions and trails.",
+            rich_help_panel="Input",
+        ),
     ] = None
     live: Annotated[
         bool,
         typer.Option(
-            "--live", help="Read today's policies from AWS (read-only); so without --logs and --snapshot."
+            "--live",
+            help="Read current policies from AWS (read-only). Default when neither --logs nor --snapshot is given.",
         ),
     ] = False
     last_accessed: Annotated[
         bool,
         typer.Option(
             "--last-accessed/--no-last-accessed",
-            help="With --live: also IAM's own record of what was used last.",
+            help="With --live: also read IAM's last-accessed report.",
         ),
     ] = True
     inventory: Annotated[
         bool,
-        typer.Option("--inventory/--no-inventory", help="With --live: also what exists in every region."),
+        typer.Option(
+            "--inventory/--no-inventory", help="With --live: also list the resources of every region."
+        ),
     ] = True
-    profile: Annotated[str, typer.Option("--profile", help="AWS profile, for what is read from AWS.")] = ""
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile", metavar="NAME", envvar="POLICYGEN_PROFILE", help="AWS profile to read with."
+        ),
+    ] = ""
+    region: Annotated[
+        str,
+        typer.Option(
+            "--region",
+            metavar="REGION",
+            envvar="POLICYGEN_REGION",
+            help="AWS region to read from.",
+            show_default="AWS_REGION, or the profile's",
+        ),
+    ] = ""
 
     def live_by_default(self, logs: LogInput) -> Self:
         """Return the same account, read from AWS where neither logs nor a snapshot are given."""
@@ -183,15 +299,22 @@ class AccountInput:
 class DigestInput:
     """Whether log files are checked against CloudTrail's digests."""
 
+    PANEL: ClassVar[str] = "Input"
+
     verify_digests: Annotated[
         bool,
         typer.Option(
-            "--verify-digests", help="Check log files against CloudTrail's digests; needs policygen[verify]."
+            "--verify-digests",
+            help="Check log files against CloudTrail's digests. Needs policygen[verify].",
         ),
     ] = False
     public_keys: Annotated[
         Path | None,
-        typer.Option("--public-keys", help="Folder of CloudTrail's public keys, for digests in folders."),
+        typer.Option(
+            "--public-keys",
+            metavar="DIR",
+            help="With --verify-digests: folder of CloudTrail's public keys, for logs in folders.",
+        ),
     ] = None
 
 
@@ -199,38 +322,69 @@ class DigestInput:
 class ReadInput:
     """How logs are read: limits, processes, cache."""
 
+    PANEL: ClassVar[str] = "Performance"
+
     max_scan: Annotated[
-        str, typer.Option("--max-scan", help="What queries of Athena may read, as 50GB; default: no limit.")
+        str,
+        typer.Option(
+            "--max-scan",
+            metavar="SIZE",
+            help="Most that Athena queries may scan, such as 50GB.",
+            show_default="no limit",
+        ),
     ] = ""
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", help="Processes that read logs; 0: one a core.", min=0)
+        int,
+        typer.Option(
+            "--jobs", "-j", metavar="N", help="Processes that read logs; 0 for one per core.", min=0
+        ),
     ] = 0
     dask: Annotated[
-        str, typer.Option("--dask", help="Scheduler of a Dask cluster that reads logs, as tcp://HOST:8786.")
+        str,
+        typer.Option("--dask", metavar="URL", help="Read logs on a Dask cluster: tcp://HOST:8786."),
     ] = ""
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Read all logs again, and keep nothing of them.")
-    ] = False
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read all logs again, and cache nothing.")] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
 class DecisionInput:
     """What a person decided about the role's calls and permissions."""
 
+    PANEL: ClassVar[str] = "Decisions"
+
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", help="Count odd usage of this sign as the workload's; repeatable."),
+        typer.Option(
+            "--accept",
+            metavar="KIND",
+            help="Treat this kind of suspicious call as legitimate. Repeatable.",
+        ),
     ] = None
     keep: Annotated[
         list[str] | None,
-        typer.Option("--keep", help="Keep an action of today, or 'ACTION on ARN'; repeatable."),
+        typer.Option(
+            "--keep",
+            metavar="ACTION",
+            help="Keep a current permission: an action, or 'ACTION on ARN'. Repeatable.",
+        ),
     ] = None
     drop: Annotated[
-        list[str] | None, typer.Option("--drop", help="Drop an action, or 'ACTION on ARN'; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--drop", metavar="ACTION", help="Drop a permission: an action, or 'ACTION on ARN'. Repeatable."
+        ),
     ] = None
     decisions: Annotated[
         Path | None,
-        typer.Option("--decisions", help="File of decisions; default: policygen.toml here, if there is one."),
+        typer.Option(
+            "--decisions",
+            metavar="FILE",
+            envvar="POLICYGEN_DECISIONS",
+            help="File with decisions (keep, drop, protect).",
+            show_default="the configuration file",
+        ),
     ] = None
 
     @property
@@ -243,20 +397,30 @@ class DecisionInput:
 class GrantInput:
     """How the policy grants what was observed."""
 
+    PANEL: ClassVar[str] = "Decisions"
+
     add_observed: Annotated[
         bool,
-        typer.Option("--add-observed", help="Also grant what was seen but today's policies do not allow."),
+        typer.Option(
+            "--add-observed", help="Also grant calls that were seen but are not allowed by current policies."
+        ),
     ] = False
     resources: Annotated[
         str,
-        typer.Option("--resources", help="How names are written: exact, pattern (declared rules), type."),
+        typer.Option(
+            "--resources",
+            metavar="exact|pattern|type",
+            help="Resources as seen, as patterns by declared rules, or whole types.",
+        ),
     ] = "pattern"
     unverified: Annotated[
         str,
         typer.Option(
             "--unverified",
-            help="What the logs cannot show: keep, drop, or split into a policy of its own.",
-            show_default="keep, or as policygen.toml says",
+            metavar="keep|drop|split",
+            envvar="POLICYGEN_UNVERIFIED",
+            help="Permissions that the logs can't confirm: keep, drop, or split into their own policy.",
+            show_default="keep",
         ),
     ] = ""
 
@@ -297,11 +461,26 @@ class GrantInput:
 class PlanOutput:
     """The formats of a plan, and the files that they go to."""
 
+    PANEL: ClassVar[str] = "Output"
+
     format_: Annotated[
-        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
-    ] = "text"
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            envvar="POLICYGEN_FORMAT",
+            help=f"Print as {', '.join(FORMATS)}; also {', '.join(ALIASES)}.",
+            show_default="text",
+            autocompletion=complete_format,
+        ),
+    ] = ""
     export: Annotated[
         list[Path] | None,
-        typer.Option("--export", help=f"Also write a file; {', '.join(SUFFIXES)}; repeatable."),
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help=f"Also write a file, in the format of its suffix: {', '.join(SUFFIXES)}. Repeatable.",
+        ),
     ] = None
     summary: SummaryOption = False

@@ -29,7 +29,7 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption, format_option
 from policygen.cli.policy_files import policies_of
 from policygen.report.findings.report import FORMATS
 
@@ -51,7 +51,8 @@ class CheckDecisionInput(DecisionInput):
 def command(
     *,
     policies: Annotated[
-        list[Path], typer.Argument(help="Policy documents, which hold together; - is standard input.")
+        list[Path],
+        typer.Argument(metavar="POLICY", help="Policy files that apply together; - reads standard input."),
     ],
     role: RoleOption,
     logs: LogInput,
@@ -59,11 +60,15 @@ def command(
     account: AccountInput,
     witnesses: WitnessInput,
     fail_on: Annotated[
-        str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
+        str,
+        typer.Option(
+            "--fail-on",
+            metavar="error|warning|note|never",
+            help="Lowest level that fails the gate.",
+            rich_help_panel="Output",
+        ),
     ] = "error",
-    format_: Annotated[
-        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
-    ] = "text",
+    format_: Annotated[str, format_option(*FORMATS)] = "text",
     summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
     decisions: CheckDecisionInput,
@@ -71,9 +76,11 @@ def command(
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Check policies against what the role did: what would break, what is spare, what nobody can know.
+    """Check policies against what the role did; fail on findings.
 
-    policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
+    Findings are: calls that would be denied, permissions that are not needed, and what the logs can't tell.
+
+    policygen check orders.json -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import add_to_summary, summarise, summary_file
     from policygen.evidence.observe import collect_evidence

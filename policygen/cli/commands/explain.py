@@ -26,27 +26,29 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option
 
 
 @with_option_groups
 def command(
     *,
-    actions: Annotated[list[str], typer.Argument(help="Actions, as s3:GetObject.")],
+    actions: Annotated[list[str], typer.Argument(metavar="ACTION", help="Actions, such as s3:GetObject.")],
     role: RoleOption,
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
     witnesses: WitnessInput,
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
-    events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
+    format_: Annotated[str, format_option("text", "json")] = "text",
+    events: Annotated[
+        bool, typer.Option("--events", help="List the calls with their event IDs.", rich_help_panel="Output")
+    ] = False,
     allow_incomplete: IncompleteOption = False,
     decisions: DecisionInput,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Say why an action of a role is kept, removed, in doubt, or not granted at all.
+    """Explain why an action is kept, removed or unverified.
 
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """

@@ -65,7 +65,7 @@ _LAST: dict[Role, dict[str, str]] = {
         "logs": "2026-11-24T13:40:33Z",
         "s3": "2026-11-24T09:01:06Z",
     },
-    cast.NEWSLETTER: {service: "2026-11-19T08:05:44Z" for service in ("dynamodb", "logs", "ses")},
+    cast.NEWSLETTER: dict.fromkeys(("dynamodb", "logs", "ses"), "2026-11-19T08:05:44Z"),
     cast.CART_CLEANUP: {"dynamodb": "2026-11-24T02:58:13Z", "logs": "2026-11-24T02:58:11Z"},
     # All its calls are denied. IAM counts them as attempts.
     cast.LEGACY_EXPORT: {"s3": "2026-11-24T02:01:27Z"},

@@ -23,9 +23,12 @@ USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call", "
 """Blind spots that witnesses cannot lift: something says that the permission, or one of its service, was used."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RoleFacts:
-    """What a witness may look at: the role, its account, and what was read of both."""
+    """What a witness may look at: the role, its account, and what was read of both.
+
+    It is equal to itself alone, so that what a witness derives from all of it can be remembered.
+    """
 
     usages: Sequence[Usage]
     """What the role did; second, what it did in calls that were set apart."""

@@ -102,13 +102,20 @@ def _may_have_been_made(asked: Asked, plane: DataPlane) -> bool:
         return True
     names = {f"{service_prefix(source)}:{name}" for source, name in plane.creates}
     known = sorted(name for name in names if reference.action(name)) or [_ANY_WRITE]
-    return not all(coverage.observability(name).visible for name in known)
+    return any(_may_be_made_unseen(asked, name) for name in known)
+
+
+def _may_be_made_unseen(asked: Asked, action: str) -> bool:
+    """Return whether calls for an action are not in the logs, or IAM saw the role make one that was not read."""
+    report = asked.facts.report
+    unread = report is not None and report.saw_unread(action)
+    return unread or not asked.facts.coverage.observability(action).visible
 
 
 def _was_attempted(asked: Asked) -> bool:
     """Return whether IAM saw an attempt that may be one at this action."""
     report = asked.facts.report
-    return report is not None and report.find(asked.action).kind in ("used_unseen", "used_outside")
+    return report is not None and report.saw_unread(asked.action)
 
 
 # --- What today's statement names ------------------------------------------------------------------

@@ -50,10 +50,6 @@ class RoleReport:
         """Compare the report with the logs, for one permission."""
         return last_accessed_finding(action, self.report, self.window, self.seen, created=self.created)
 
-    def saw_unread(self, action: str) -> bool:
-        """Return whether IAM saw an attempt that may be at the action and of which no event was read."""
-        return self.find(action).kind in ("used_unseen", "used_outside")
-
     def untracked(self, finding: LastAccessedFinding, resource: str) -> str:
         """Return a region of which the silence about a permission says nothing; "" where there is none."""
         places = self.workplaces.of(finding.action)

@@ -58,6 +58,8 @@ class Asked:
     may_have_been_used: Callable[[str], bool]
     """Whether the role may have used another action, by all that is decided so far: it was seen, AWS's own services may
     need it, or its use could not have been seen."""
+    was_attempted_unread: Callable[[str], bool]
+    """Whether IAM saw an attempt that may be at an action, of which no event was read and which nothing explains."""
 
     @property
     def action(self) -> str:

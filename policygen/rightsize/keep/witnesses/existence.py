@@ -107,15 +107,13 @@ def _may_have_been_made(asked: Asked, plane: DataPlane) -> bool:
 
 def _may_be_made_unseen(asked: Asked, action: str) -> bool:
     """Return whether calls for an action are not in the logs, or IAM saw the role make one that was not read."""
-    report = asked.facts.report
-    unread = report is not None and report.saw_unread(action)
-    return unread or not asked.facts.coverage.observability(action).visible
+    return asked.was_attempted_unread(action) or not asked.facts.coverage.observability(action).visible
 
 
 def _was_attempted(asked: Asked) -> bool:
     """Return whether IAM saw an attempt that may be one at this action."""
     report = asked.facts.report
-    return report is not None and report.saw_unread(asked.action)
+    return report is not None and report.find(asked.action).kind in ("used_unseen", "used_outside")
 
 
 # --- What today's statement names ------------------------------------------------------------------

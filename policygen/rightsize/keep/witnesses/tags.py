@@ -47,7 +47,7 @@ def _is_seen(asked: Asked) -> bool:
 
 def _may_have_made_unseen(asked: Asked, service: str) -> bool:
     """Return whether the role may have made something of the service by a call that was not read."""
-    coverage, report = asked.facts.coverage, asked.facts.report
+    coverage = asked.facts.coverage
     for action, statements in asked.facts.current_actions.items():
         if (
             service_of(action) != service
@@ -55,7 +55,7 @@ def _may_have_made_unseen(asked: Asked, service: str) -> bool:
             or not asked.may_have_been_used(action)
         ):
             continue
-        if report is not None and report.saw_unread(action):
+        if asked.was_attempted_unread(action):
             return True  # its record is not among those that were read
         places = {
             resource for one in statements for resource in (("*",) if one.not_resources else one.resources)

@@ -55,6 +55,7 @@ COMMANDS = {
     "snapshot": "Look",
     "permissions": "Look",
     "services": "Look",
+    "config": "Tool",
     "schema": "Tool",
     "data": "Tool",
     "cache": "Tool",

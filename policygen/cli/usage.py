@@ -35,7 +35,7 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
         known = tuple(difflib.get_close_matches(wrong, commands, 1))
     close = next(iter(difflib.get_close_matches(wrong, known, 1, 0.0)), "")
     return UsageError(
-        message[:1].lower() + message[1:].rstrip("."),
+        (message[:1].lower() + message[1:] if message[1:2].islower() else message).rstrip("."),
         *([f"did you mean {close}?"] if close else []),
         *([f"there are: {', '.join(commands)}"] if commands and not close else []),
         code="PG-E237",

@@ -50,6 +50,7 @@ COMMANDS = {
     "probation": "Right-size",
     "check": "Compare",
     "diff": "Compare",
+    "roles": "Look",
     "doctor": "Look",
     "map": "Look",
     "snapshot": "Look",

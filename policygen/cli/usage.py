@@ -82,7 +82,7 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
     return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
 
 
-_NO_ROLE = frozenset({"PG-E310", "PG-E311"})
+_NO_ROLE = frozenset({"PG-E310", "PG-E311", "PG-E313"})
 """Errors after which a list of the roles helps."""
 
 _INPUTS = ("--logs", "-l", "--snapshot", "-s", "--profile")

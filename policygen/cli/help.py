@@ -7,12 +7,32 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from policygen.cli.configuration import defaults_of, read_configuration
+from policygen.cli.console import log_line
+
 PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
 """Panels in the order of the help; others follow, in the order of their options."""
 
 
 class PanelCommand(TyperCommand):
     """A command whose help has a panel for each group of options."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Parse the command line; what it and the environment leave open, the configuration file says."""
+        if any(param.envvar for param in self.params) and not {"-h", "--help"} & {*args}:
+            extra["default_map"] = defaults_of(self.params, read_configuration())
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Name the settings that the configuration file decides, and run the command."""
+        decided = [
+            f"{param.opts[0].lstrip('-')} {_shown(ctx.params[param.name])}"
+            for param in self.params
+            if getattr(ctx.get_parameter_source(param.name), "name", "") == "DEFAULT_MAP"
+        ]
+        if decided:
+            log_line(f"settings of {read_configuration().name} apply: {', '.join(decided)}")
+        return super().invoke(ctx)
 
     def format_help_text(self, _: Any, formatter: Any) -> None:
         """Write the paragraphs of the help; examples, which begin with the program's name, stay whole."""
@@ -39,6 +59,10 @@ class PanelGroup(TyperGroup):
         ]
         _write_panels(rows, formatter)
         _write_panels(_records(self.get_params(ctx), ctx), formatter)
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _records(params: Iterable[Any], ctx: Any) -> Iterator[tuple[str, tuple[str, str]]]:

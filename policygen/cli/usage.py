@@ -35,7 +35,7 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
         known = tuple(difflib.get_close_matches(wrong, commands, 1))
     close = next(iter(difflib.get_close_matches(wrong, known, 1, 0.0)), "")
     return UsageError(
-        message[:1].lower() + message[1:].rstrip("."),
+        (message[:1].lower() + message[1:] if message[1:2].islower() else message).rstrip("."),
         *([f"did you mean {close}?"] if close else []),
         *([f"there are: {', '.join(commands)}"] if commands and not close else []),
         code="PG-E237",
@@ -82,7 +82,7 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
     return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
 
 
-_NO_ROLE = frozenset({"PG-E310", "PG-E311"})
+_NO_ROLE = frozenset({"PG-E310", "PG-E311", "PG-E313"})
 """Errors after which a list of the roles helps."""
 
 _INPUTS = ("--logs", "-l", "--snapshot", "-s", "--profile")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from policygen.cli.inputs import (
+    for_role,
     message_sink,
     open_account,
     open_decisions,
@@ -101,7 +102,13 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        evidence = collect_evidence(source, role, observe, account=current, read=options)
+        evidence = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: collect_evidence(source, name, observe, account=current, read=options),
+        )
     findings = check(sources, check_basis(evidence, decided, datetime.now(UTC).date()))
     report = _report(evidence, findings, sources, level)
     if not quiet:

@@ -59,6 +59,7 @@ def command(
     from policygen.account.current import current_access
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.evidence.coverage.table import coverage_rows
+    from policygen.evidence.function_role import role_of_function
     from policygen.evidence.observe import collect_coverage
     from policygen.report.formats import require_format
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
@@ -70,6 +71,8 @@ def command(
     current = open_account(account, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
+        if current and wanted:
+            wanted = role_of_function(current, wanted) or wanted
         report, counts, coverage = collect_coverage(
             source, observe, account=current, role=wanted, read=options
         )

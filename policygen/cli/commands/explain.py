@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from policygen.cli.inputs import (
+    for_role,
     message_sink,
     open_account,
     open_decisions,
@@ -71,7 +72,15 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
+        analysis = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: analyse(
+                source, name, observe=observe, suggest=suggest, account=current, read=options
+            ),
+        )
     explanations = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)

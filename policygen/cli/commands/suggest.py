@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from policygen.cli.inputs import (
+    for_role,
     message_sink,
     open_account,
     open_decisions,
@@ -107,8 +108,14 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(
-            source, wanted, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+        analysis = for_role(
+            wanted,
+            current,
+            source,
+            options,
+            lambda name: analyse(
+                source, name, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+            ),
         )
     if not quiet:
         summarise(analysis.observed)

@@ -1,14 +1,17 @@
-"""The words of README, the pages and --help: the project's own list (docs/words.toml), and proselint's checks."""
+"""The words of README, the pages, --help and errors: our own list (docs/words.toml), and proselint's checks."""
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
 from policygen.cli.app import COMMANDS
+from tests.project.test_docs import EXITS, SOURCES, calls
 from tests.support import ROOT
 from tests.support.command import run_in_root
 
@@ -35,16 +38,29 @@ def prose(text: str) -> str:
     return NOT_PROSE.sub(lambda found: re.sub(r"[^\n]", " ", found.group()), text)
 
 
+ERRORS = "error messages"
 HELPS = [f"policygen {command} --help" for command in ("", *COMMANDS)]
-PLACES = [*(str(page.relative_to(ROOT)) for page in PAGES), *HELPS]
+PLACES = [*(str(page.relative_to(ROOT)) for page in PAGES), *HELPS, ERRORS]
 
 
 @cache
 def text_of(place: str) -> str:
-    """What people read in a page, or as the help of a command."""
-    return (
-        run_in_root(*place.split()[1:]).stdout if place in HELPS else prose((ROOT / place).read_text("utf-8"))
-    )
+    """What people read in a page, as the help of a command, or when something fails."""
+    if place == ERRORS:
+        return "\n".join(messages())
+    if place in HELPS:
+        return run_in_root(*place.split()[1:]).stdout
+    return prose((ROOT / place).read_text("utf-8"))
+
+
+def messages() -> Iterator[str]:
+    """The messages and hints that errors are made with; what is filled in is left out."""
+    for path in SOURCES:
+        for name, call in calls(ast.parse(path.read_text("utf-8"))):
+            if name in EXITS:
+                for argument in call.args:
+                    parts = [one for one in ast.walk(argument) if isinstance(one, ast.Constant)]
+                    yield "".join(str(one.value) for one in parts)
 
 
 def avoided(text: str) -> list[str]:

@@ -77,7 +77,7 @@ class _DecisionsReader:
         return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
 
     def decisions(self, table: Mapping[str, Any]) -> Decisions:
-        self.known(table, ("keep", "drop", "protect", "evidence", "unverified"), "")
+        self.known(table, ("keep", "drop", "protect", "evidence", "unverified", "role"), "")
         evidence = self.table(table.get("evidence", {}), "evidence")
         self.known(evidence, ("min_days", "quiet_days"), "evidence.")
         return Decisions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -109,35 +110,34 @@ def report_of(subject: GateSubject, options: GateOptions) -> FindingsReport:
     )
 
 
-def plan_of(path: Path, role: str) -> Plan:
+def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
     """Read the plan of a role.
 
     Args:
-        path: a plan, or a folder of plans.
-        role: the role's name or ARN; "" for the only one.
+        text: a plan, a folder of plans, or the name of a role that has a saved plan.
+        folder: where plans are looked for by name; None for policygen's own folder.
+        role: the name or ARN of the role where `text` is a folder of several; "" for the only one.
 
     Raises:
         NothingFoundError: PG-E349, there is no plan of the role.
-        UsageError: PG-E249, there are several; PG-E270 and PG-E272, as `read_plans`.
+        UsageError: PG-E249, there are several; PG-E270 and PG-E272, as `find_plan`.
     """
-    from policygen.cli.output import read_plans
+    from policygen.cli.plans import find_plan
 
-    name = role.rpartition("/")[2]
-    folder = path / "plans" if (path / "plans").is_dir() else path
-    own = folder / f"{file_name(name)}.json"
-    found = read_plans([own if name and own.is_file() else path])
+    found = find_plan(text, folder)
     fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
+    shown = escape_controls(text)
     if not fitting:
         known = ", ".join(sorted(one.role.name for one in found)[:6])
         raise NothingFoundError(
-            f"{escape_controls(str(path))} has no plan of the role {escape_controls(role)!r}",
+            f"{shown} has no plan of the role {escape_controls(role)[:80]!r}",
             f"it has {pluralize(len(found), 'plan')}: {known}",
-            f"policygen suggest -r {escape_controls(role)} makes one",
+            f"to make one: policygen suggest {shlex.join([escape_controls(role), '--plans', shown])}",
             code="PG-E349",
         )
     if len(fitting) > 1:
         raise UsageError(
-            f"{escape_controls(str(path))} has {len(fitting):,} plans, and --role does not say which",
+            f"{shown} has {len(fitting):,} plans, and --role does not say which",
             f"--role {escape_controls(fitting[0].role.arn or fitting[0].role.name)}",
             "or --all, for all roles of policygen.toml",
             code="PG-E249",

@@ -56,7 +56,7 @@ def allow(place: Path, role: str, *actions: str, on: str = "*", **more: Any) -> 
 
 
 OWN = ("check", "iam/orders-api.json", "--plan", "plans/orders-api.json", "-q")
-ALL = ("check", "--all", "--plan", "plans", "-q")
+ALL = ("check", "--all", "--plans", "plans", "-q")
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -70,11 +70,11 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
     assert done.stdout == (
         "gate passed  orders-api: nothing against the policy\n"
         "  1 file, evidence on 30 of 30 days, last call 2026-11-24 22:36\n"
-        "  not shown: 16 notes and 3 findings that the suggestion for the role has too\n"
+        "  not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
         "  (--notes shows them)\n"
     )
     shown = run(made, *OWN, "--notes").stdout
-    assert "note PG301 the logs can't tell whether it is used (16)\n" in shown
+    assert "note PG301 the logs can't tell whether it is used (15)\n" in shown
     assert "not shown" not in shown
     assert run(made, *OWN, "-f", "json").stdout == run(made, *OWN, "-f", "json", "--notes").stdout
 
@@ -181,8 +181,8 @@ NO_MAP = 'write into it, for each role: [[role]], name = "orders-api", policy = 
 WRITE_ONE = "write one of what is found today: policygen check, with --write-baseline FILE"
 ROLE_OR_PLAN = (
     "no role given  PG-E248, exit 2",
-    "name it, and its logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
-    "or a saved plan, which needs no logs: policygen check POLICY --plan PLAN",
+    "check by a saved plan: policygen check POLICY --plan ROLE",
+    "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
 )
 WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "neither a role nor a plan": ({}, ("check", "iam/orders-api.json"), ROLE_OR_PLAN),
@@ -190,34 +190,47 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {},
         (*OWN, "-l", "logs"),
         (
-            "--plan and --logs exclude each other: the plan holds what was read and decided  PG-E248, exit 2",
+            "--plan and --logs exclude each other: a plan holds what was read and decided  PG-E248, exit 2",
             "leave --logs out to check by the plan, or --plan to read the logs",
         ),
     ),
-    "all roles without plans": (
+    "all roles and a policy": (
         {},
-        ("check", "--all"),
+        (*ALL, "iam/orders-api.json"),
         (
-            "--all needs --plan, a folder with a plan of each role  PG-E248, exit 2",
-            "policygen batch out/ -l LOGS -s account.json makes the plans; then: policygen check --all --plan out/",
+            "--all and POLICY exclude each other  PG-E248, exit 2",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
         ),
+    ),
+    "all roles and a plan": (
+        {},
+        (*ALL, "--plan", "orders-api"),
+        (
+            "--all and --plan exclude each other  PG-E248, exit 2",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+        ),
+    ),
+    "a role of the file without a plan": (
+        {"policygen.toml": '[[role]]\nname = "orders-apj"\npolicy = "iam/orders-api.json"\n'},
+        ALL,
+        ("no saved plan in 'plans' for role 'orders-apj'  PG-E272, exit 2", "did you mean orders-api?"),
     ),
     "several plans and no role": (
         {},
-        ("check", "iam/orders-api.json", "--plan", "plans"),
+        ("check", "iam/orders-api.json", "--plan", "plans/"),
         (
-            "plans has 2 plans, and --role does not say which  PG-E249, exit 2",
+            "plans/ has 2 plans, and --role does not say which  PG-E249, exit 2",
             "--role arn:aws:iam::111122223333:role/image-resizer",
             "or --all, for all roles of policygen.toml",
         ),
     ),
     "a role without a plan": (
         {},
-        ("check", "iam/orders-api.json", "--plan", "plans", "-r", "nobody"),
+        ("check", "iam/orders-api.json", "--plan", "plans/", "-r", "nobody"),
         (
-            "plans has no plan of the role 'nobody'  PG-E349, exit 4",
+            "plans/ has no plan of the role 'nobody'  PG-E349, exit 4",
             "it has 2 plans: image-resizer, orders-api",
-            "policygen suggest -r nobody makes one",
+            "to make one: policygen suggest nobody --plans plans/",
         ),
     ),
     "a role without a policy": (
@@ -233,7 +246,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {"policygen.toml": "unverified = 'keep'\n"},
         ALL,
         (
-            f"{NO_ROLES}: it has no [[role]]  PG-E247, exit 2",
+            f"{NO_ROLES}: there is no [[role]]  PG-E247, exit 2",
             NO_MAP,
         ),
     ),
@@ -287,14 +300,15 @@ def test_wrong_usage_says_what_and_what_next(name: str, place: Path) -> None:
         (place / file).write_text(text, "utf-8")
     done = run(place, *args)
     assert done.stdout == ""
-    assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in hints)
+    last = () if any("policygen " in hint.split(":")[-1] for hint in hints) else ("policygen check --help",)
+    assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in (*hints, *last))
     assert done.code == int(error.rsplit(maxsplit=1)[1])
 
 
 def test_the_hint_for_several_plans_runs(made: Path) -> None:
-    wrong = run(made, "check", "iam/image-resizer.json", "--plan", "plans")
+    wrong = run(made, "check", "iam/image-resizer.json", "--plan", "plans/")
     option = shlex.split(wrong.stderr.splitlines()[1].removeprefix("  hint: "))
-    assert run(made, "check", "iam/image-resizer.json", "--plan", "plans", *option).code == 0
+    assert run(made, "check", "iam/image-resizer.json", "--plan", "plans/", *option).code == 0
 
 
 @pytest.mark.parametrize("kind", ["json", "markdown", "sarif", "junit", "github", "text"])

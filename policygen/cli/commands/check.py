@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 import typer
 
@@ -20,6 +20,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -30,7 +31,14 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, SummaryOption
+from policygen.cli.options import (
+    IncompleteOption,
+    PlansOption,
+    QuietOption,
+    RoleOption,
+    SummaryOption,
+    format_option,
+)
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
@@ -51,19 +59,32 @@ class CheckDecisionInput(DecisionInput):
 class GateInput:
     """What the policies are compared with where no logs are read, and what fails the gate."""
 
+    PANEL: ClassVar[str] = "Output"
+
     plan: Annotated[
-        Path | None,
-        typer.Option("--plan", metavar="PLAN", help="Check offline: a saved plan, or a folder of plans."),
-    ] = None
+        str,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help="Check without logs, by a saved plan: its file, or the role's name.",
+            rich_help_panel="Input",
+        ),
+    ] = ""
     every: Annotated[
-        bool, typer.Option("--all", help="Check every [[role]] of policygen.toml by its plan; needs --plan.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Check each [[role]] of policygen.toml without logs, by its saved plan.",
+            rich_help_panel="Input",
+        ),
     ] = False
+    plans: PlansOption = None
     fail_on: Annotated[
         str,
         typer.Option(
             "--fail-on",
-            metavar="LEVEL",
-            help="Fail at error, warning or note, or never.",
+            metavar="error|warning|note|never",
+            help="Lowest level that fails the gate.",
             show_default="error; warning with --baseline",
         ),
     ] = ""
@@ -73,40 +94,39 @@ class GateInput:
     ] = None
     write_baseline: Annotated[
         Path | None,
-        typer.Option("--write-baseline", metavar="FILE", help="Accept all that is found today, and exit 0."),
+        typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
     ] = None
     notes: Annotated[
-        bool, typer.Option("--notes", help="Also show notes, and what the suggestion has too.")
+        bool, typer.Option("--notes", help="Show notes too, and what the suggestion also has.")
     ] = False
 
 
 @with_option_groups
 def command(
     *,
+    ctx: typer.Context,
     policies: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[POLICY]...",
-            help="Policy documents, which hold together; - is standard input. Default: those of policygen.toml.",
-            show_default=False,
+            metavar="POLICY",
+            help="Policy files that apply together; - reads standard input.",
+            show_default="those of policygen.toml",
         ),
     ] = None,
-    role: Annotated[
-        str,
-        typer.Option("--role", "-r", metavar="ROLE", help="The role's name or ARN; with a plan, its role."),
-    ] = "",
+    role: RoleOption = "",
     gate: GateInput,
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
     witnesses: WitnessInput,
-    format_: Annotated[
-        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
-    ] = "text",
+    format_: Annotated[str, format_option(*FORMATS)] = "text",
     export: Annotated[
         list[Path] | None,
         typer.Option(
-            "--export", metavar="FILE", help="Also write .md, .sarif, .xml (JUnit) or .json; repeatable."
+            "--export",
+            metavar="FILE",
+            help="Also write FILE: .md, .sarif, .xml or .json. Repeatable.",
+            rich_help_panel="Output",
         ),
     ] = None,
     summary: SummaryOption = False,
@@ -116,13 +136,13 @@ def command(
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Check policies against what the role did: what would break, what is unused, what is wider than today.
+    """Check policies against what the role did; fail on findings.
 
-    policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
+    Findings are: calls that would be denied, permissions that are not needed, and what the logs can't tell.
 
-    policygen check iam/orders.json --plan plans/orders-api.json
+    policygen check orders.json --plan orders-api
 
-    policygen check --all --plan plans/ --baseline policygen-baseline.json
+    policygen check orders.json -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.gate import report_of
     from policygen.cli.output import add_to_summary, summary_file
@@ -137,11 +157,11 @@ def command(
         check_writable(path)
     step = summary_file() if summary else None
     notify = message_sink(quiet=quiet)
-    _refuse_mixed(gate, role, _given(logs, account, witnesses, decisions))
+    _refuse_mixed(gate, role, policies or [], _given(ctx))
 
     def subjects() -> Iterator[GateSubject]:
-        if gate.plan:
-            yield from _from_plans(policies or [], role, gate, decisions)
+        if gate.plan or gate.every:
+            yield from _from_plans(policies or [], role, gate)
         else:
             yield _from_logs(
                 policies or [], role, logs, window, account, witnesses, decisions, digests, read,
@@ -206,22 +226,17 @@ def _level(fail_on: str) -> Level | None:
     return None if fail_on == "never" else cast("Level", fail_on)
 
 
-def _given(
-    logs: LogInput, account: AccountInput, witnesses: WitnessInput, decisions: DecisionInput
-) -> list[str]:
-    """Name the options that say how a plan is to be made, among those that were given."""
-    options = {
-        "--logs": logs.logs,
-        "--snapshot": account.snapshot,
-        "--live": account.live,
-        "--traces": witnesses.traces,
-        "--code": witnesses.code,
-        "--accept": decisions.accept,
-    }
-    return [name for name, value in options.items() if value]
+_OF_LOGS = ("logs", "snapshot", "live", "traces", "code", "accept")
+"""Options that say how a plan is made."""
 
 
-def _refuse_mixed(gate: GateInput, role: str, given: Sequence[str]) -> None:
+def _given(ctx: typer.Context) -> list[str]:
+    """Name the options of `_OF_LOGS` that stand on the command line; what is configured is no contradiction."""
+    sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in _OF_LOGS}
+    return [f"--{name}" for name, source in sources.items() if source == "COMMANDLINE"]
+
+
+def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Sequence[str]) -> None:
     """Refuse options that exclude each other, or of which one is missing.
 
     Raises:
@@ -229,45 +244,48 @@ def _refuse_mixed(gate: GateInput, role: str, given: Sequence[str]) -> None:
     """
     from policygen.errors import UsageError
 
-    if gate.plan and given:
+    offline = "--plan" if gate.plan else "--all" if gate.every else ""
+    if offline and given:
         raise UsageError(
-            f"--plan and {given[0]} exclude each other: the plan holds what was read and decided",
-            f"leave {given[0]} out to check by the plan, or --plan to read the logs",
+            f"{offline} and {given[0]} exclude each other: a plan holds what was read and decided",
+            f"leave {given[0]} out to check by the plan, or {offline} to read the logs",
             code="PG-E248",
         )
-    if gate.every and (role or not gate.plan):
+    if gate.every and (role or gate.plan or policies):
+        other = "--role" if role else "--plan" if gate.plan else "POLICY"
         raise UsageError(
-            "--all needs --plan, a folder with a plan of each role" if not role else "--all excludes --role",
-            "policygen batch out/ -l LOGS -s account.json makes the plans; then: policygen check --all --plan out/",
+            f"--all and {other} exclude each other",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
         )
-    if not (gate.plan or role):
+    if not (offline or role):
         raise UsageError(
             "no role given",
-            "name it, and its logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
-            "or a saved plan, which needs no logs: policygen check POLICY --plan PLAN",
+            "check by a saved plan: policygen check POLICY --plan ROLE",
+            "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
             code="PG-E248",
         )
 
 
-def _from_plans(
-    policies: Sequence[Path], role: str, gate: GateInput, decisions: DecisionInput
-) -> Iterator[GateSubject]:
-    """Yield the role of the plan, or every role of policygen.toml."""
-    from policygen.cli.gate import of_plan, plan_of, policies_of_role
-    from policygen.cli.role_map import read_role_map
-    from policygen.rightsize.decisions.model import FILE
+def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject]:
+    """Yield the role of the plan, or every role of the configuration.
 
-    path = cast("Path", gate.plan)
-    file = decisions.decisions or Path(FILE)
-    if gate.every:
-        mapped = read_role_map(file)
-        for name, files in mapped.items():
-            yield of_plan(plan_of(path, name), policies_of_role(files, name, {}))
+    Raises:
+        UsageError: PG-E247, the configuration names no role.
+    """
+    from policygen.cli.gate import of_plan, plan_of, policies_of_role
+    from policygen.cli.role_map import read_role_map, wrong_role_map
+
+    if not gate.every:
+        plan = plan_of(gate.plan, gate.plans, role)
+        mapped = {} if policies else read_role_map()
+        yield of_plan(plan, policies_of_role(policies, plan.role.name, mapped))
         return
-    plan = plan_of(path, role)
-    mapped = {} if policies or not file.is_file() else read_role_map(file)
-    yield of_plan(plan, policies_of_role(policies, plan.role.name, mapped))
+    mapped = read_role_map()
+    if not mapped:
+        raise wrong_role_map("", "there is no [[role]]")
+    for name, files in mapped.items():
+        yield of_plan(plan_of(name, gate.plans), policies_of_role(files, name, {}))
 
 
 def _from_logs(
@@ -287,11 +305,12 @@ def _from_logs(
     """Read the logs and the account."""
     from policygen.cli.gate import of_evidence, policies_of_role
     from policygen.cli.output import summarise
+    from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.basis import check_basis
 
     notify = message_sink(quiet=quiet)
-    sources = policies_of_role(policies, role, {})
+    sources = policies_of_role(policies, role, {} if policies else read_role_map())
     traces = open_traces(witnesses)
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     decided = open_decisions(decisions)
@@ -299,7 +318,13 @@ def _from_logs(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        evidence = collect_evidence(source, role, observe, account=current, read=options)
+        evidence = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: collect_evidence(source, name, observe, account=current, read=options),
+        )
     if not quiet:
         summarise(evidence)
     return of_evidence(evidence, sources, check_basis(evidence, decided, datetime.now(UTC).date()))

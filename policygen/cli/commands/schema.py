@@ -8,7 +8,12 @@ import typer
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="plan; without a name all are listed.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="plan or batch; without a name all are listed.", show_default=False
+        ),
+    ] = "",
 ) -> None:
     """Print the JSON Schema of a file that policygen writes.
 

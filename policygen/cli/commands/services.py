@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="IAM prefix or event source; all services with a file if not given.")
+        str,
+        typer.Argument(
+            metavar="SERVICE", help="IAM prefix or event source; all if not given.", show_default=False
+        ),
     ] = "",
 ) -> None:
-    """Print what the catalog knows of AWS's services: rules, names left open, what CloudTrail shows.
+    """Print what policygen knows about an AWS service.
 
     policygen services
 

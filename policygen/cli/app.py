@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import typer
 
+from policygen.cli.commands import COMMANDS
 from policygen.cli.console import LINE, log_line, report_error, silence, unwritable_stdout
 from policygen.cli.help import PanelCommand, PanelGroup
 from policygen.cli.usage import PARSER_ERROR, from_parser
@@ -41,28 +42,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-COMMANDS = {
-    "suggest": "Right-size",
-    "batch": "Right-size",
-    "report": "Right-size",
-    "explain": "Right-size",
-    "probation": "Right-size",
-    "check": "Compare",
-    "diff": "Compare",
-    "roles": "Look",
-    "doctor": "Look",
-    "map": "Look",
-    "snapshot": "Look",
-    "permissions": "Look",
-    "services": "Look",
-    "config": "Tool",
-    "schema": "Tool",
-    "data": "Tool",
-    "cache": "Tool",
-    "athena": "Tool",
-}
-"""Command -> the panel of the help that it stands in."""
 
 
 def _version(requested: bool) -> None:

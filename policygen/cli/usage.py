@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from policygen.cli.commands import COMMANDS
 from policygen.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,8 +78,6 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
         return shlex.join(["policygen", "roles", *_inputs(words)])
     if error.exit_code != UsageError.exit_code:
         return ""
-    from policygen.cli.app import COMMANDS
-
     return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
 
 

@@ -75,6 +75,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     kind: str
     why: str
     not_resource: tuple[str, ...] = ()
+    condition: dict[str, dict[str, list[str]]] = {}
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -279,6 +280,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
+    gate: dict[str, Any] | None = None
+    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for nowhere."""

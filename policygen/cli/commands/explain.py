@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from policygen.cli.inputs import (
-    for_role,
     message_sink,
     open_account,
     open_decisions,
@@ -17,6 +16,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,

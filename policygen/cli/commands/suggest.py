@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from policygen.cli.inputs import (
-    for_role,
     message_sink,
     open_account,
     open_decisions,
@@ -18,6 +17,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,

@@ -1,9 +1,10 @@
-"""Writes the rows of a batch as CSV and as Parquet."""
+"""Writes the rows of a batch as CSV, and as Parquet where the extra ``parquet`` is installed."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import msgspec
 
@@ -27,6 +28,14 @@ def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
         msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
         for row in sorted_rows(rows)
     ]
+
+
+def batch_tables(rows: Sequence[BatchRow]) -> dict[str, str | bytes]:
+    """Return the tables that can be written here: file name -> content."""
+    tables: dict[str, str | bytes] = {"roles.csv": batch_to_csv(rows)}
+    if find_spec("pyarrow"):
+        tables["roles.parquet"] = batch_to_parquet(rows)
+    return tables
 
 
 def batch_to_csv(rows: Sequence[BatchRow]) -> str:

@@ -80,6 +80,10 @@ LATER_FIELDS = {
     ("open_names",),
     ("tightness",),
     ("changes", 0, "decided_by"),
+    ("today", 0, "kind"),
+    ("today", 0, "arn"),
+    ("today", 0, "size"),
+    ("today_unread",),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 

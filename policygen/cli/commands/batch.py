@@ -285,7 +285,7 @@ def _right_size(
 ) -> list[Result]:
     """Right-size the roles, write their files and show the progress; return the result of each without its texts."""
     from policygen.batch.run import right_size_all
-    from policygen.cli.console import ProgressBar
+    from policygen.cli.progress import ProgressBar
 
     finished = []
     bar = ProgressBar()

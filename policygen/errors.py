@@ -18,19 +18,22 @@ class PolicygenError(Exception):
         message: what happened, with the value that caused it; one line.
         hints: what to do next; one line each.
         code: the stable id of this failure, ``PG-Ennn``.
+        instead: a word of the command line that is wrong, and the word that may be meant; "" to leave it out. The
+            command line prints the whole command with it.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *hints: str, code: str) -> None:
+    def __init__(self, message: str, *hints: str, code: str, instead: tuple[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hints = hints
         self.code = code
+        self.instead = instead
 
     def __reduce__(self) -> tuple[Callable[[], PolicygenError], tuple[()]]:
         # A worker may raise it: pickle would call the class with `args` alone, without hints and code.
-        return partial(type(self), self.message, *self.hints, code=self.code), ()
+        return partial(type(self), self.message, *self.hints, code=self.code, instead=self.instead), ()
 
 
 class GateError(PolicygenError):

@@ -19,6 +19,7 @@ from typing import NoReturn
 import typer
 
 from policygen.cli.console import LINE, log_line, report_error, silence, unwritable_stdout
+from policygen.cli.usage import PARSER_ERROR, from_parser
 from policygen.errors import PolicygenError
 from policygen.version import VERSION
 
@@ -108,7 +109,12 @@ def main() -> None:
     gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and few cycles
     _fill_closed_streams()
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except PARSER_ERROR as error:
+        if "Help" in type(error).__name__:  # no argument at all
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        sys.exit(report_error(from_parser(error, sys.argv[1:])))
     except PolicygenError as error:
         sys.exit(report_error(error))
     except OSError as error:

@@ -79,6 +79,57 @@ def _options(group: type[Any]) -> Iterator[Parameter]:
 
 
 @dataclass(frozen=True)
+class RoleInput:
+    """The role, as an argument or as an option."""
+
+    role_given: Annotated[
+        str,
+        typer.Argument(metavar="ROLE", help="The role's name or ARN, or a function's.", show_default=False),
+    ] = ""
+    role_option: Annotated[
+        str, typer.Option("--role", "-r", metavar="ROLE", help="The same, as an option.")
+    ] = ""
+
+    @property
+    def name(self) -> str:
+        """What the user wrote; "" for nothing.
+
+        Raises:
+            UsageError: PG-E236, the argument and the option are different roles.
+        """
+        from policygen.errors import UsageError
+        from policygen.text import escape_controls
+
+        if self.role_given and self.role_option and self.role_given != self.role_option:
+            raise UsageError(
+                f"two roles: {escape_controls(self.role_given)[:80]!r} and --role "
+                f"{escape_controls(self.role_option)[:80]!r}",
+                "give one of them; batch does several",
+                code="PG-E236",
+                instead=(self.role_given, ""),
+            )
+        return self.role_given or self.role_option
+
+    @property
+    def required(self) -> str:
+        """What the user wrote.
+
+        Raises:
+            UsageError: PG-E236, there is no role, or two.
+        """
+        from policygen.errors import UsageError
+
+        if not self.name:
+            raise UsageError(
+                "no role given",
+                "name it after the command: policygen suggest ROLE",
+                "policygen roles lists the roles that the logs and the account have",
+                code="PG-E236",
+            )
+        return self.name
+
+
+@dataclass(frozen=True)
 class LogInput:
     """Where the logs are."""
 
@@ -298,8 +349,9 @@ class PlanOutput:
     """The formats of a plan, and the files that they go to."""
 
     format_: Annotated[
-        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
-    ] = "text"
+        str,
+        typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.", show_default="text"),
+    ] = ""
     export: Annotated[
         list[Path] | None,
         typer.Option("--export", help=f"Also write a file; {', '.join(SUFFIXES)}; repeatable."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,16 @@ IncompleteOption = Annotated[
 SummaryOption = Annotated[
     bool,
     typer.Option("--summary", help="Also add the markdown to $GITHUB_STEP_SUMMARY, in GitHub Actions."),
+]
+PlansOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plans",
+        metavar="DIR",
+        envvar="POLICYGEN_PLANS",
+        help="Folder of saved plans.",
+        show_default="policygen's own",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 AlthoughUsedOption = Annotated[

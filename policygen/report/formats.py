@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
@@ -75,21 +76,31 @@ FORMATS: Mapping[str, Format] = {
 }
 """Name -> format, in the order in which help lists them."""
 
+ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
+"""Another name -> the format's name."""
+
 SUFFIXES: Mapping[str, str] = {suffix: one.name for one in FORMATS.values() for suffix in one.suffixes}
 """Ending of an exported file's name -> the format's name; the longest ending that fits wins."""
 
 
 def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
-    """Return the name of a format, if there is one.
+    """Return the name of a format, given its name or an alias.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    if name not in formats:
-        raise UsageError(
-            f"no format {escape_controls(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
-        )
-    return name
+    found = ALIASES.get(name, name)
+    if found in formats:
+        return found
+    known = [*formats, *(alias for alias, of in ALIASES.items() if of in formats)]
+    close = difflib.get_close_matches(name.lower(), known, 1)
+    raise UsageError(
+        f"no format {escape_controls(name)!r}",
+        *([f"did you mean {close[0]}?"] if close else []),
+        f"there are: {', '.join(sorted(formats))}",
+        code="PG-E207",
+        instead=(name, close[0]) if close else None,
+    )
 
 
 def render(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.accounts import snapshot, trails_of
-from tests.support.command import MAKE_ONE, READ, Done, process, run
+from tests.support.command import MAKE_ONE, READ, Done, process, run, with_next
 from tests.support.records import ACCOUNT, ROLE, crowd, write_logs
 
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/carts"
@@ -215,7 +215,11 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
     "a doctor of a role that the account does not have": (
         ("doctor", "-l", "logs", "-s", "account.json", "-r", "nobody"),
         4,
-        said(f"no role named 'nobody' in account {ACCOUNT}  PG-E310, exit 4", "the account has 1 role"),
+        said(
+            f"no role named 'nobody' in account {ACCOUNT}  PG-E310, exit 4",
+            "the account has 1 role",
+            "policygen roles -l logs -s account.json",
+        ),
     ),
     "an account that is none": (
         ("permissions", "--account", "12"),
@@ -340,7 +344,7 @@ FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_says_what_where_and_what_next(name: str, world: Path) -> None:
     args, code, stderr = FAILURES[name]
-    assert run(world, *args) == Done("", stderr, code)
+    assert run(world, *args) == Done("", with_next(stderr, args), code)
 
 
 def test_standard_input_is_read_once_and_only_as_utf_8(world: Path) -> None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -95,6 +95,13 @@ def run(folder: Path, *args: object, text: bytes = b"", **more: str) -> Done:
         sys.stdout.flush()
         sys.stderr.flush()
         return Done(out.getvalue().decode(), err.getvalue().decode(), code)
+
+
+def with_next(stderr: str, args: Sequence[object]) -> str:
+    """The error as a user sees it: wrong usage ends with the command's help where no hint is a command."""
+    hints = [line.removeprefix("  hint: ") for line in stderr.splitlines()[1:]]
+    told = any("policygen " in hint or hint.startswith(("aws ", "pip ")) for hint in hints)
+    return stderr if told or "exit 2\n" not in stderr else f"{stderr}  hint: policygen {args[0]} --help\n"
 
 
 _CACHE = tempfile.TemporaryDirectory()

@@ -130,7 +130,7 @@ def command(
     from policygen.logs.window import window_of
     from policygen.report.formats import require_format
 
-    require_format(format_)
+    format_ = require_format(format_)
     folder = Folder(out, format_)
     last = _last_table(folder, retry_failed=retry_failed)
     folder.check()

@@ -13,6 +13,7 @@ from policygen.cli.option_groups import (
     DigestInput,
     LogInput,
     ReadInput,
+    RoleInput,
     WindowInput,
     with_option_groups,
 )
@@ -33,12 +34,10 @@ class DoctorAccountInput(AccountInput):
 @with_option_groups
 def command(
     *,
+    role: RoleInput,
     logs: LogInput,
     window: WindowInput,
     account: DoctorAccountInput,
-    role: Annotated[
-        str, typer.Option("--role", "-r", help="Judge by this role: trails may leave its sessions out.")
-    ] = "",
     services: Annotated[
         list[str] | None, typer.Option("--service", help="Only data events of this service; repeatable.")
     ] = None,
@@ -61,15 +60,18 @@ def command(
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
 
     require_format(format_, ("json", "text"))
+    wanted = role.name
     observe = window.observe(allow_incomplete=allow_incomplete)
     notify = message_sink(quiet=quiet)
     current = open_account(account, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        report, counts, coverage = collect_coverage(source, observe, account=current, role=role, read=options)
+        report, counts, coverage = collect_coverage(
+            source, observe, account=current, role=wanted, read=options
+        )
     listed = set(services or ())
-    if current and role and not listed:
-        listed = current_access(current.role(role), current, allow_incomplete=True).services()
+    if current and wanted and not listed:
+        listed = current_access(current.role(wanted), current, allow_incomplete=True).services()
     rows = coverage_rows(coverage, listed)
     health = Health(report, counts, coverage, current, rows, listed=bool(listed))
     if format_ == "json":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
 from policygen.cli.option_groups import AccountInput, DigestInput, LogInput, ReadInput, with_option_groups
-from policygen.cli.options import QuietOption
+from policygen.cli.options import PlansOption, QuietOption
 
 if TYPE_CHECKING:
     from policygen.account.model import Account
@@ -51,7 +50,7 @@ def command(
     account: AccountInput,
     digests: DigestInput,
     read: ReadInput,
-    plans: Annotated[Path, typer.Option("--plans", help="Folder of saved plans.")] = Path("plans"),
+    plans: PlansOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Deny a role's unverified permissions for some days, to see whether anything asks for them; change nothing in AWS.
@@ -61,12 +60,13 @@ def command(
     policygen probation orders-api --read --since 2026-11-28 --snapshot later.json -l ./trail >> policygen.toml
     """
     from policygen.cli.output import write_stdout
+    from policygen.cli.plans import find_plan
     from policygen.plan.fast_json import indented
     from policygen.plan.probation import documents, on_probation, probation_of
     from policygen.plan.probation_outcome import outcomes, toml_lines
     from policygen.text import visible_json
 
-    plan = _plan_of(role, plans)
+    plan = find_plan(role, plans)[0]
     notify = message_sink(quiet=quiet)
     if read_outcome:
         begun = _day(since)
@@ -87,19 +87,6 @@ def command(
     policies = documents(made)
     document = policies[0]["document"] if len(policies) == 1 else {"policies": policies}
     write_stdout(visible_json(indented(document)) + "\n", utf8=True)
-
-
-def _plan_of(role: str, folder: Path) -> Plan:
-    """Return the saved plan of a role, or the plan in a file.
-
-    Raises:
-        UsageError: PG-E270, it is no plan; PG-E272, there is none.
-    """
-    from policygen.cli.output import read_plans
-    from policygen.text import file_name
-
-    path = Path(role)
-    return read_plans([path if path.suffix == ".json" else folder / f"{file_name(role)}.json"])[0]
 
 
 def _form(text: str) -> Form | None:

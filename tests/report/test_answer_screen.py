@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
+from policygen.report.terminal.notices import SIGNS
 from tests.support.command import run
 from tests.support.golden import rendered
 from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
@@ -223,3 +225,7 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
         done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *offer.split())
         assert done.code == 0
         assert offer.strip() not in done.stdout.split("\nNext ")[0]
+
+
+def test_every_sign_has_a_few_words() -> None:
+    assert set(SIGNS) == set(ANOMALY_RULES)

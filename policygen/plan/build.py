@@ -41,9 +41,15 @@ from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
-def plan_from_analysis(analysis: Analysis) -> Plan:
-    """Return the plan of an analysis."""
-    return parse_plan(build_plan_document(analysis))
+def plan_from_analysis(analysis: Analysis, inputs: Sequence[Sequence[str]] | None = None) -> Plan:
+    """Return the plan of an analysis.
+
+    Args:
+        analysis: what the plan is made of.
+        inputs: the options of the command line that made it, each with its value; None where there was none.
+    """
+    given = {} if inputs is None else {"inputs": [list(words) for words in inputs]}
+    return parse_plan(build_plan_document(analysis) | given)
 
 
 def build_plan_document(analysis: Analysis) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Folder:
         self.path = path
         self.format = format_
         self.formats = {"plans": "plan", "roles": "html", "policies": format_}
-        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
+        self.suffixes = {"plans": ".json.gz", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
 
     def last(self) -> BatchTable | None:
@@ -78,7 +78,7 @@ class Folder:
         Raises:
             UsageError: PG-E276, it cannot be read; PG-E270, it is no plan.
         """
-        path = self.path / "plans" / f"{name}.json"
+        path = self.path / "plans" / f"{name}.json.gz"
         try:
             return read_plan(path.read_bytes(), str(path))
         except OSError as error:
@@ -186,6 +186,7 @@ class Folder:
         if last.format in FORMATS:
             suffixes = self.suffixes | {"policies": suffix_of(last.format)}
             files |= _files((row.plan for row in last.rows), suffixes)
+            files |= _files((row.plan for row in last.rows), {"plans": ".json"})  # they were not packed then
         return set(filter(is_of_batch, files))
 
 

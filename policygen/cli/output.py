@@ -88,7 +88,7 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
     for path in paths:
         # The folder of a batch has its plans in a folder of their own.
         folder = path / "plans" if (path / "plans").is_dir() else path
-        files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
+        files = sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")]) if path.is_dir() else [path]
         if not files:
             raise _unreadable(path, "the folder holds no .json file")
         for file in files:

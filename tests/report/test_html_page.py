@@ -343,8 +343,8 @@ def test_services_of_which_the_same_becomes_for_one_reason_share_a_row_where_row
         "removed",
         f"150 services, 150 actions {' '.join(sorted(f'service-{i} (1)' for i in range(0, 300, 2)))}",
     ]
-    assert not changes_of(busy(30)).shared
-    assert "share a row" not in read(render("html", busy(30))).words
+    assert not changes_of(busy(20)).shared
+    assert "share a row" not in read(render("html", busy(20))).words
 
 
 def test_an_index_of_a_thousand_roles_is_small() -> None:

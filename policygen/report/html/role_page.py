@@ -22,8 +22,8 @@ from policygen.text import pluralize
 
 LIMITS = {
     "questions": 12,
-    "rule": 4_000,
-    "services": 24,
+    "rule": 1_000,
+    "services": 20,
     "once": 40,
     "blind": 40,
     "commands": 8,

@@ -98,7 +98,7 @@ def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
     if any(row.verdict == "failed" for row in rows):
         yield f"  policygen batch … --out {out} --retry-failed    only what failed"
     if named := next((row for row in rows if row.plan), None):
-        yield f"  policygen report {out}/plans/{named.plan}.json"
+        yield f"  policygen report {out}/plans/{named.plan}.json.gz"
     yield "Nothing in AWS was changed."
 
 

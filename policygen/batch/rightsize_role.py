@@ -10,6 +10,7 @@ from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
+from policygen.batch.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
@@ -63,6 +64,10 @@ class BatchSettings:
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
     knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
     """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
+    shared: str = ""
+    """The digest of all this; "" to right-size every role, whatever was made before."""
+    made: Mapping[str, tuple[str, BatchRow]] = field(default_factory=dict, repr=False, compare=False)
+    """Name of a role's files -> the digest of what the last batch made them from, and the row."""
 
 
 class Result(NamedTuple):
@@ -73,6 +78,12 @@ class Result(NamedTuple):
     """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
     topics: Sequence[RoleTopic] = ()
     """What the role asks about its unverified permissions."""
+    file: str = ""
+    """The name of the role's files, without a suffix."""
+    inputs: str = ""
+    """The digest of all that this rests on; "" where it is not known."""
+    kept: bool = False
+    """Whether the last batch made it from the same: the row is that row, and the files are left alone."""
 
 
 class RowDecision(NamedTuple):
@@ -85,7 +96,9 @@ class RowDecision(NamedTuple):
 
 
 def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
-    """Make the row and the plan of one role; an expected failure with one role is a row, never an exception.
+    """Make the row and the plan of one role, or leave it alone where the last batch made it from the same.
+
+    An expected failure with one role is a row, never an exception.
 
     Args:
         settings: what all roles have in common.
@@ -93,6 +106,14 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
         calls: the calls of all roles of that name.
     """
     own = {role: its_calls for role, its_calls in calls.items() if role.account == target.account}
+    inputs = inputs_digest(settings.shared, settings, target, own) if settings.shared else ""
+    before, row = settings.made.get(target.file, ("", None))
+    if row and before == inputs:
+        return Result(row, file=target.file, inputs=inputs, kept=True)
+    return _right_size(settings, target, own)._replace(file=target.file, inputs=inputs)
+
+
+def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, Calls]) -> Result:
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
         return Result(row_of(target, fixed, **_call_figures(own)))

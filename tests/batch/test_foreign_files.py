@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from policygen.batch.manifest import NAME, is_of_batch, read_manifest
+from policygen.batch.unchanged import NAME as MADE
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import READ, Done, run
 from tests.support.records import crowd, write_logs
@@ -99,6 +100,7 @@ def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> Non
     suffix = ".tf" if how == "with another form" else ".policy.json"
     assert files(world) == {
         NAME,
+        MADE,
         "batch.json",
         "index.html",
         "roles.csv",

@@ -98,8 +98,8 @@ def main() -> None:
             shutil.rmtree(out, ignore_errors=True)
             every.append(run(batch))
             again.append(run(batch))
-            seconds = f"one role {one[-1].seconds:.2f} s, batch {every[-1].seconds:.2f} s, again {again[-1].seconds:.2f} s"
-            log_line(f"{number + 1}/{options.repeats} {seconds}")
+            seconds = [f"{runs[-1].seconds:.2f} s" for runs in (one, every, again)]
+            log_line(f"{number + 1}/{options.repeats} one role, batch, batch again: {', '.join(seconds)}")
         print(report(one, every, again, out))
 
 

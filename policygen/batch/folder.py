@@ -18,7 +18,7 @@ from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_
 from policygen.batch.unchanged import MadeRole, files_digest, read_made, write_made
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchTable, sorted_rows
+from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchSince, BatchTable, sorted_rows
 from policygen.plan.fast_json import to_bytes
 from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
@@ -233,6 +233,7 @@ def batch_table(
     account: Account | None,
     format_: str,
     questions: tuple[BatchQuestion, ...] = (),
+    since: BatchSince | None = None,
 ) -> BatchTable:
     """Return the table of a batch.
 
@@ -243,6 +244,7 @@ def batch_table(
         account: the account whose policies are known; None without one.
         format_: format of the policies.
         questions: those of all roles.
+        since: the difference to the batch before.
     """
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
@@ -261,4 +263,5 @@ def batch_table(
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),
         questions=questions,
+        since=since,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -27,6 +29,7 @@ from policygen.evidence.observe import (
 )
 from policygen.evidence.role import RoleSelector
 from policygen.evidence.traced import TraceOwners
+from policygen.iam.arn import service_of
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -285,11 +288,15 @@ def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
 
 def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figures: Any) -> BatchRow:
     """Return the row of a role; `figures` are further fields of the row."""
+    current = target.current
     return BatchRow(
         role=target.name,
         account=target.account,
         arn=target.arn or arn,
-        path=target.current.path if target.current else "",
+        path=current.path if current else "",
+        owner=owner_of(current.tags) if current else "",
+        tags=dict(sorted(current.tags.items())) if current else {},
+        trusts=current.trusted_services if current else (),
         verdict=decision.verdict,
         reason=decision.reason,
         code=decision.code,
@@ -319,8 +326,34 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "unverified": plan.tightness.unverified,
         "questions": len(plan.questions),
         "losses": len(plan.decisions.losses),
+        "risks_closed": {} if plan.today is None else _by_family(plan.risks.removed),
+        "risks_left": _by_family(plan.risks.left),
+        **_services(plan),
     }
 
 
 def _escalations(risks: Sequence[PlanRisk]) -> int:
-    return sum(1 for risk in risks if risk.family == "escalation")
+    return _by_family(risks).get("escalation", 0)
+
+
+def _by_family(risks: Sequence[PlanRisk]) -> dict[str, int]:
+    return dict(sorted(Counter[str](risk.family for risk in risks).items()))
+
+
+def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the services of the needed actions, and those that today's policies allow and the proposal does not."""
+    unverified = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
+    needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
+    now = {change.service for change in plan.changes if change.now}
+    proposed = {change.service for change in plan.changes if change.proposed}
+    return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
+
+
+_OWNER_TAGS = ("owner", "team", "squad", "contact", "maintainer")
+"""Names of tags that say who answers for a role, the plainest first; a prefix before ``:`` or ``/`` does not count."""
+
+
+def owner_of(tags: Mapping[str, str]) -> str:
+    """Return the value of the tag that names a role's owner; "" without one."""
+    plain = {re.split("[:/]", key)[-1].lower(): value for key, value in sorted(tags.items(), reverse=True)}
+    return next((plain[name] for name in _OWNER_TAGS if plain.get(name)), "")

@@ -56,7 +56,7 @@ def write_made(folder: Path, made: Mapping[str, MadeRole]) -> None:
     Raises:
         UsageError: PG-E220, it cannot be written.
     """
-    write_file(folder / NAME, gzip.compress(msgspec.json.encode(dict(sorted(made.items()))), 3, mtime=0))
+    write_file(folder / NAME, gzip.compress(msgspec.json.encode(dict(sorted(made.items()))), 6, mtime=0))
 
 
 def kept_message(kept: int, roles: int) -> str:

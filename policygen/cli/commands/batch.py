@@ -128,11 +128,13 @@ def command(
     from policygen.batch.unchanged import kept_message, shared_digest
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
+    from policygen.plan.batch_table import since_last
     from policygen.report.formats import require_format
 
     require_format(format_)
     folder = Folder(out, format_)
-    last = _last_table(folder, retry_failed=retry_failed)
+    before = folder.last()
+    last = _last_table(folder, before, retry_failed=retry_failed)
     made = folder.made()
     folder.check()
     on = datetime.now(UTC).date()
@@ -171,7 +173,10 @@ def command(
     results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]
     asked = account_questions({one.row.plan: one.topics for one in results.values() if one.row.plan})
-    table = batch_table(evidence, period, rows, account=current, format_=format_, questions=asked)
+    since = last.since if last else since_last(before, rows, period.start, period.end)
+    table = batch_table(
+        evidence, period, rows, account=current, format_=format_, questions=asked, since=since
+    )
     folder.end(table, results)
     if kept := sum(one.kept for one in done):
         notify(kept_message(kept, len(done)))
@@ -180,16 +185,15 @@ def command(
     check_losses(table, although_used=although_used)
 
 
-def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
+def _last_table(folder: Folder, last: BatchTable | None, *, retry_failed: bool) -> BatchTable | None:
     """Return the table of the last batch in the folder if its failed roles are to be retried, else None.
 
     Raises:
-        UsageError: PG-E275, the folder has no batch; PG-E276, its table cannot be read.
+        UsageError: PG-E275, the folder has no batch.
     """
     from policygen.errors import UsageError
     from policygen.text import escape_controls
 
-    last = folder.last()
     if retry_failed and last is None:
         raise UsageError(
             f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",

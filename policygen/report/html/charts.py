@@ -134,6 +134,22 @@ def bars(bar: ChartBar, top: int) -> Markup:
     return _svg("bars", parts)
 
 
+def stack(parts: Sequence[tuple[str, int]], top: int) -> Markup:
+    """Draw numbers beside each other in one bar.
+
+    Args:
+        parts: (class of the style, number).
+        top: the sum that fills the width.
+    """
+    rects, start = [], 0
+    for name, number in parts:
+        if number:
+            left = f' x="{_part(start, top)}"' if start else ""
+            rects.append(f'<rect class="{name}"{left} width="{_part(number, top)}"/>')
+            start += number
+    return _svg("stack", rects)
+
+
 def curve(numbers: Sequence[int]) -> Markup:
     """Draw the learning curve: the permissions known by each day, as steps."""
     top = max(numbers)

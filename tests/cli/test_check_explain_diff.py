@@ -94,7 +94,7 @@ def no_format(name: str, there_are: str) -> str:
 
 # What is wrong -> arguments, exit code, the whole of stderr. stdout is empty in each.
 FAILURES: dict[str, tuple[Sequence[str], int, str]] = {
-    "a sign that nobody knows": (
+    "a kind of suspicious call that does not exist": (
         (*EXPLAIN, "--accept", "everything"),
         2,
         said(

@@ -435,7 +435,7 @@ def test_a_plan_that_cannot_be_saved_costs_no_answer(world: Path, tmp_path: Path
     ("text", "says"),
     [
         (None, "no such file or directory  PG-E272, exit 2"),
-        ("{", "is no plan: "),
+        ("{", "is not a plan: "),
         ("[]", "it has no schema_version  PG-E270, exit 2"),
         ('{"schema_version": 2}', "its schema_version is 2, this policygen reads 1  PG-E270, exit 2"),
         ('{"schema_version": 1}', "PG-E270, exit 2"),

@@ -294,12 +294,12 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
-    gate: dict[str, Any] | None = None
-    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     inputs: tuple[tuple[str, ...], ...] | None = None
     """The options with which `suggest` made it, without those of its output; None where that is not known."""
     today_unread: tuple[str, ...] = ()
     """ARNs of attached policies whose documents were not read. Older plans have none."""
+    gate: dict[str, Any] | None = None
+    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""

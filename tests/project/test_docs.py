@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import inspect
 import json
 import operator
 import os
@@ -217,6 +218,13 @@ def test_the_service_file_in_contributing_is_one() -> None:
 
 
 EXITS = {name: kind.exit_code for name, kind in vars(errors).items() if hasattr(kind, "exit_code")}
+EXITS |= {
+    name: EXITS[made.__annotations__["return"]]
+    for name, made in vars(errors).items()
+    if inspect.isfunction(made) and made.__annotations__.get("return") in EXITS
+}
+"""What makes an error, a class or a function, and the exit code that it ends with."""
+
 BUG = {"PG-E999": {70}}
 """Not raised, but said by the last line of defence in the command line."""
 

@@ -160,6 +160,17 @@ def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path)
     )
 
 
+@pytest.mark.system
+def test_every_command_of_the_page_on_the_gate_runs_in_this_order(tmp_path: Path) -> None:
+    place = settled(tmp_path)
+    text = (ROOT / "docs" / "guides" / "gate.md").read_text("utf-8")
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    assert len(commands) >= 5
+    for line in commands:
+        done = bash(place, line)
+        assert done.code == 0, (line, done.stderr)
+
+
 def test_the_python_that_a_page_shows_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 import policygen
-from docs.make import PYTHON_PAGE, build, prepare, python_page
+from docs.make import CONFIG, PYTHON_PAGE, build, prepare, python_page
 from policygen import errors
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.resource_reader import list_actions
@@ -198,6 +198,16 @@ def test_the_site_builds_without_a_link_that_leads_nowhere() -> None:
     )
     assert fetched
     assert [one for pair in fetched for one in pair if "//" in one] == []
+
+
+def test_the_navigation_of_the_site_has_every_page() -> None:
+    folder = ROOT / "docs"
+    there = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.md")
+        if "This page is [" not in path.read_text("utf-8")  # where it was before
+    }
+    assert set(re.findall(r'"([\w/-]+\.md)"', CONFIG.read_text("utf-8"))) == there
 
 
 def test_a_link_out_of_the_pages_leads_to_the_repository(tmp_path: Path) -> None:

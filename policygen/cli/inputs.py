@@ -253,7 +253,12 @@ def open_account(
     if account.region:  # every client of this process, those of log sources too
         os.environ["AWS_REGION"] = account.region
     if account.snapshot and account.live:
-        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
+        raise UsageError(
+            "--snapshot and --live exclude each other",
+            "give one of them",
+            code="PG-E208",
+            instead=("--live", ""),
+        )
     if account.snapshot:
         from policygen.account.snapshot import load_snapshot
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, no_such
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -92,15 +91,7 @@ def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
     found = ALIASES.get(name, name)
     if found in formats:
         return found
-    known = [*formats, *(alias for alias, of in ALIASES.items() if of in formats)]
-    close = difflib.get_close_matches(name.lower(), known, 1)
-    raise UsageError(
-        f"no format {escape_controls(name)!r}",
-        *([f"did you mean {close[0]}?"] if close else []),
-        f"there are: {', '.join(sorted(formats))}",
-        code="PG-E207",
-        instead=(name, close[0]) if close else None,
-    )
+    raise no_such(f"no format {escape_controls(name)!r}", name, sorted(formats), code="PG-E207")
 
 
 def render(

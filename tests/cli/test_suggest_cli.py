@@ -150,11 +150,24 @@ error: no CloudTrail log file under 'notes' (1 file passed over: 1 not-json)  PG
 error: no file or folder 'lgs'  PG-E201, exit 2
   hint: did you mean 'logs'?
   hint: name a file or a folder of CloudTrail logs
+  hint: policygen suggest -r orders -l logs
 """,
     ),
-    "a damaged file": ((*SUGGEST, "damaged"), 3, DAMAGED),
-    "truncated JSON": ((*SUGGEST, "cut.json"), 3, CUT),
-    "truncated JSON to map": (("map", "cut.json"), 3, "0 records: nothing to map\n" + CUT),
+    "a damaged file": (
+        (*SUGGEST, "damaged"),
+        3,
+        f"{DAMAGED}  hint: policygen suggest -r orders -l damaged --allow-incomplete\n",
+    ),
+    "truncated JSON": (
+        (*SUGGEST, "cut.json"),
+        3,
+        f"{CUT}  hint: policygen suggest -r orders -l cut.json --allow-incomplete\n",
+    ),
+    "truncated JSON to map": (
+        ("map", "cut.json"),
+        3,
+        f"0 records: nothing to map\n{CUT}  hint: policygen map cut.json --allow-incomplete\n",
+    ),
     "no call in the window": (
         (*SUGGEST, "old"),
         4,
@@ -163,6 +176,7 @@ error: no call by orders in 30 days, 2026-10-05 to 2026-11-03  PG-E301, exit 4
   hint: read 2 records of 2 roles, so the logs are there
   hint: its last call in the logs is 2026-01-03T00:00:00Z: try --days 305, or --until 2026-01-03
   hint: {NO_GUESS}
+  hint: policygen suggest -r orders -l old --days=305
 """,
     ),
     "all calls after the window": (
@@ -290,7 +304,10 @@ error: a log source is an empty text  PG-E202, exit 2
     "a snapshot and --live": (
         (*SUGGEST, "logs", "-s", "other.json", "--live"),
         2,
-        "error: --snapshot and --live exclude each other  PG-E208, exit 2\n  hint: give one of them\n",
+        (
+            "error: --snapshot and --live exclude each other  PG-E208, exit 2\n  hint: give one of them\n"
+            "  hint: policygen suggest -r orders -l logs -s other.json\n"
+        ),
     ),
     **{
         f"--until {text}": (

@@ -228,6 +228,7 @@ def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
             f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
             "run it without",
             code="PG-E275",
+            instead=("--retry-failed", ""),
         )
     return last if retry_failed else None
 

@@ -163,6 +163,6 @@ def _plans_in(folder: Path) -> list[Path]:
 def _unreadable(path: Path, reason: str) -> UsageError:
     return UsageError(
         f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
-        "plans are what suggest --plans DIR and batch save: DIR/ROLE.json",
+        "give a plan that suggest or batch saved",
         code="PG-E272",
     )

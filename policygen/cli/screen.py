@@ -25,6 +25,7 @@ ColorOption = Annotated[
     typer.Option(
         "--color",
         metavar="WHEN",
+        rich_help_panel="Output",
         help="Color the screen: auto (on a terminal), always or never. NO_COLOR and FORCE_COLOR count for auto.",
     ),
 ]

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from shop import cast, functions, others, pipeline
+from shop import cast, functions, others, pipeline, storefront
 from shop.account import snapshot
 from shop.record import Record, letters, stamp, uid
 
@@ -29,6 +29,10 @@ SCENES = (
     functions.report_monthly,
     functions.image_resizer,
     functions.legacy_export,
+    storefront.payments_webhook,
+    storefront.catalog_search,
+    storefront.newsletter,
+    storefront.cart_cleanup,
     pipeline.deploy_ci,
     others.thief,
     others.cross_account,

@@ -193,6 +193,7 @@ def _roles() -> list[Json]:
             },
             used="2026-11-24T20:40:00Z",
         ),
+        *_storefront(function),
         _role(
             cast.DEPLOY_CI,
             "2024-02-12T09:58:20Z",
@@ -232,6 +233,55 @@ def _roles() -> list[Json]:
             _trusted_by_saml(),
             managed=("AdministratorAccess",),
             used="2026-10-30T09:20:00Z",
+        ),
+    ]
+
+
+def _storefront(function: Json) -> list[Json]:
+    """Return the roles of the small functions: each may do far more than its one job."""
+    basic = ("AWSLambdaBasicExecutionRole",)
+    return [
+        _role(
+            cast.PAYMENTS_WEBHOOK,
+            "2025-09-02T08:11:40Z",
+            function,
+            managed=(*basic, "AmazonDynamoDBFullAccess_v2"),
+            inline={"secrets": _document(_allow("secretsmanager:*"))},
+            used="2026-11-24T13:35:00Z",
+            tags={"team": "payments", "env": "prod"},
+        ),
+        _role(
+            cast.CATALOG_SEARCH,
+            "2024-09-17T14:02:10Z",
+            function,
+            managed=(*basic, "AmazonS3FullAccess"),
+            inline={"catalog": _document(_allow("dynamodb:*", f"{cast.table_arn('catalog')}*"))},
+            used="2026-11-24T13:40:00Z",
+            tags={"team": "catalog", "env": "prod"},
+        ),
+        _role(
+            cast.NEWSLETTER,
+            "2025-02-06T10:40:00Z",
+            function,
+            managed=basic,
+            inline={
+                "mail": _document(_allow("ses:*"), _allow("dynamodb:*", cast.table_arn("subscribers"))),
+            },
+            used="2026-11-19T08:05:00Z",
+            tags={"team": "marketing", "env": "prod"},
+        ),
+        _role(
+            cast.CART_CLEANUP,
+            "2024-11-28T11:25:31Z",
+            function,
+            managed=basic,
+            inline={
+                "carts": _document(
+                    _allow("dynamodb:*", [cast.table_arn("carts"), f"{cast.table_arn('carts')}/index/*"])
+                )
+            },
+            used="2026-11-24T02:30:00Z",
+            tags={"team": "orders", "env": "prod"},
         ),
     ]
 

@@ -22,7 +22,7 @@ _TYPES = (
     "AWS::OpenSearchService::Domain", "AWS::RDS::DBCluster", "AWS::RDS::DBInstance", "AWS::SQS::Queue",
     "AWS::StepFunctions::Activity", "AWS::StepFunctions::StateMachine", "AWS::Timestream::Table",
 )  # fmt: skip
-_TABLES = ("customers", "image-index", "orders", "stock")
+_TABLES = ("carts", "catalog", "customers", "image-index", "orders", "payments", "stock", "subscribers")
 
 
 def resources() -> Json:

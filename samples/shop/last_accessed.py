@@ -55,6 +55,18 @@ _LAST: dict[Role, dict[str, str]] = {
         "rekognition": "2026-11-24T13:47:44Z",
         "s3": "2026-11-24T13:47:45Z",
     },
+    cast.PAYMENTS_WEBHOOK: {
+        "dynamodb": "2026-11-24T13:35:26Z",
+        "logs": "2026-11-24T07:42:54Z",
+        "secretsmanager": "2026-11-24T07:42:55Z",
+    },
+    cast.CATALOG_SEARCH: {
+        "dynamodb": "2026-11-24T13:40:35Z",
+        "logs": "2026-11-24T13:40:33Z",
+        "s3": "2026-11-24T09:01:06Z",
+    },
+    cast.NEWSLETTER: dict.fromkeys(("dynamodb", "logs", "ses"), "2026-11-19T08:05:44Z"),
+    cast.CART_CLEANUP: {"dynamodb": "2026-11-24T02:58:13Z", "logs": "2026-11-24T02:58:11Z"},
     # All its calls are denied. IAM counts them as attempts.
     cast.LEGACY_EXPORT: {"s3": "2026-11-24T02:01:27Z"},
     cast.AUDIT_READER: {},
@@ -98,6 +110,7 @@ _TRACKED = {
         "TagQueue",
         "UntagQueue",
     ),
+    "xray": ("GetSamplingRules",),
 }
 _TRIED = {
     # Somebody's night watch, in summer.

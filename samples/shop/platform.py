@@ -36,9 +36,13 @@ def functions() -> list[Json]:
         "VpcId": "vpc-0a1b2c3d4e5f60718",
     }
     return [
+        _function("cart-cleanup", cast.CART_CLEANUP),
+        _function("catalog-search", cast.CATALOG_SEARCH),
         _function("image-resizer", cast.IMAGE_RESIZER),
         _function("legacy-export", cast.LEGACY_EXPORT, PackageType="Zip", Runtime="python3.9"),
+        _function("newsletter", cast.NEWSLETTER),
         _function("orders-api", cast.ORDERS_API, TracingConfig={"Mode": "Active"}, KMSKeyArn=cast.SECRET_KEY),
+        _function("payments-webhook", cast.PAYMENTS_WEBHOOK),
         _function("report-monthly", cast.REPORT_MONTHLY, PackageType="Zip", Runtime="python3.13"),
         _function(
             "stock-sync",

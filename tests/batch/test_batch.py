@@ -51,6 +51,10 @@ STORY = {
     ("stock-sync", PRODUCTION): "ready",
     ("report-monthly", PRODUCTION): "review",
     ("image-resizer", PRODUCTION): "ready",
+    ("payments-webhook", PRODUCTION): "ready",
+    ("catalog-search", PRODUCTION): "ready",
+    ("newsletter", PRODUCTION): "ready",
+    ("cart-cleanup", PRODUCTION): "ready",
     ("deploy-ci", PRODUCTION): "ready",
     ("bastion", PRODUCTION): "ready",
     ("legacy-export", PRODUCTION): "review",  # everything it tries is denied
@@ -138,7 +142,7 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
 
 def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
     planned = {row.plan for row in table(made).rows if row.plan}
-    assert len(planned) == 8
+    assert len(planned) == 12
     for place, suffix in (("plans", ".json.gz"), ("policies", ".policy.json"), ("roles", ".html")):
         assert {path.name.removesuffix(suffix) for path in (made / place).iterdir()} == planned
 
@@ -253,12 +257,18 @@ def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(few: Path, tm
 # --- which roles -----------------------------------------------------------------------------------------
 
 
+SERVICE_ROLES = (
+    *("orders-api", "stock-sync", "report-monthly"),
+    *("payments-webhook", "catalog-search", "newsletter", "cart-cleanup"),
+)
+
+
 @pytest.mark.parametrize(
     ("asked", "roles"),
     [
         (("--name", "STOCK-*"), {("stock-sync", PRODUCTION), ("stock-sync", STAGING)}),
         (("--name", "stock-*", "--account", STAGING), {("stock-sync", STAGING)}),
-        (("--path", "/service-role/"), {(name, PRODUCTION) for name in ("orders-api", "stock-sync", "report-monthly")}),
+        (("--path", "/service-role/"), {(name, PRODUCTION) for name in SERVICE_ROLES}),
         (("--path", "/ci/", "--path", "/security/"), {("deploy-ci", PRODUCTION), ("audit-reader", PRODUCTION)}),
         (("--trust", "ec2"), {("bastion", PRODUCTION)}),
     ],
@@ -272,7 +282,7 @@ def test_roles_are_chosen(asked: tuple[str, ...], roles: set[tuple[str, str]], t
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        (("--name", "nobody"), "none of 12 roles fits --name 'nobody'  PG-E312, exit 4"),
+        (("--name", "nobody"), "none of 16 roles fits --name 'nobody'  PG-E312, exit 4"),
         (("--tag", "owner=nobody"), "PG-E312, exit 4"),
         (("--retry-failed",), "no batch was made in"),
         (("--verify-digests",), "PG-W312, exit 3"),  # the samples' digest is not signed, and vouches for few

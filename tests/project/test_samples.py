@@ -112,7 +112,7 @@ def test_the_samples_are_small() -> None:
     files = tree(SAMPLES)
     assert sum(map(len, files.values())) < 1_600_000
     assert len(files) < 200
-    assert 5_500 < len({record["eventID"] for record in RECORDS}) < 7_500
+    assert 5_500 < len({record["eventID"] for record in RECORDS}) < 9_000
 
 
 def test_every_record_has_the_mandatory_fields() -> None:

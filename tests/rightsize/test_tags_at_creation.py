@@ -40,13 +40,17 @@ def kept(folder: Path, action: str, *events: dict[str, Any], **selectors: Any) -
 
 
 def unverified(
-    folder: Path, allowed: dict[str, str], logging: dict[str, Any], *events: dict[str, Any]
+    folder: Path, allowed: dict[str, str], logging: dict[str, Any], *events: dict[str, Any], **more: Any
 ) -> set[str]:
     """What stays of today's policy, action -> resource, though nothing shows it."""
     statements = [
         {"Effect": "Allow", "Action": action, "Resource": place} for action, place in allowed.items()
     ]
-    account = to_account(snapshot({"policies": [{"Statement": statements}], "trails": [logging]}))
+    parts = {"policies": [{"Statement": statements}], "trails": [logging], **more}
+    told = snapshot(parts)
+    for one in told.get("last_accessed", {}).values():
+        one["JobCreationDate"] = one["JobCompletionDate"] = "2026-11-24T20:00:00Z"
+    account = to_account(told)
     logs = [write_logs(folder, [USED, *events])]
     made = analyse(logs, ROLE, account=account, **analysis_options(days=20)).suggestion
     return {keep.grant.action for keep in made.keeps}
@@ -77,6 +81,24 @@ def test_tags_are_decided_by_the_records_of_what_was_made(
 
 def test_tags_stay_where_no_trail_shows_what_is_made(tmp_path: Path) -> None:
     assert kept(tmp_path, "sqs:TagQueue", MADE, **READS)
+
+
+@pytest.mark.parametrize(
+    ("seen", "stays"),
+    [("2026-11-20", False), ("2026-11-22", True)],
+    ids=["by a record that was read", "by none of that day"],
+)
+def test_tags_stay_where_iam_saw_something_made_that_no_record_shows(
+    seen: str, stays: bool, tmp_path: Path
+) -> None:
+    report = {
+        "sqs": [f"{seen}T09:00:00Z", {"CreateQueue": f"{seen}T09:00:00Z"}],
+        "ssm": "2026-11-24T09:00:00Z",
+    }
+    allowed = {"ssm:*": "*", "sqs:TagQueue": "*", "sqs:CreateQueue": "*"}
+    made = {key: value for key, value in MADE.items() if key != "on"} | {"time": "2026-11-20T09:00:00Z"}
+    found = unverified(tmp_path, allowed, trail({"name": "main"}), made, last_accessed=report)
+    assert ("sqs:TagQueue" in found) is stays
 
 
 HERE = "arn:aws:sqs:us-east-1:*:*"

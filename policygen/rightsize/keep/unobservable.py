@@ -184,7 +184,9 @@ class _KeepBuilder:
         """Return a keep on every resource as keeps on the few that exist, where these are all known."""
         if keep.kind != "unknown" or keep.blind_spot is None or keep.blind_spot.id in USE_PROVED:
             return [keep]
-        asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
+        asked = Asked(
+            keep.grant, keep.blind_spot, self._facts, self._may_have_been_used, self._was_attempted_unread
+        )
         found = existing_resources(asked)
         return [
             replace(keep, grant=keep.grant._replace(resource=one), note=ONLY_EXISTING) for one in found
@@ -196,7 +198,9 @@ class _KeepBuilder:
         witnesses = WITNESSES
         if keep.blind_spot.id in USE_PROVED:
             witnesses = OF_ASKERS if self._is_attempt_at_service(keep.grant.action, keep.blind_spot) else ()
-        asked = Asked(keep.grant, keep.blind_spot, self._facts, self._may_have_been_used)
+        asked = Asked(
+            keep.grant, keep.blind_spot, self._facts, self._may_have_been_used, self._was_attempted_unread
+        )
         return next((found for witness in witnesses if (found := witness(asked)) is not None), None)
 
     def _leave_attempts_explained(self, decided: dict[Grant, Removal]) -> None:
@@ -230,6 +234,10 @@ class _KeepBuilder:
 
     def _may_have_been_used(self, action: str) -> bool:
         return action in self._seen or action in self._facts.needed or self._open[action] > 0
+
+    def _was_attempted_unread(self, action: str) -> bool:
+        report = self._last_accessed.find(action) if self._last_accessed else None
+        return report is not None and report.kind in _USED and not self._explained.explaining(report)
 
     # --- What comes along with other calls ---
 

@@ -23,9 +23,12 @@ USE_PROVED = frozenset({"used-unseen", "used-outside-window", "unmapped-call", "
 """Blind spots that witnesses cannot lift: something says that the permission, or one of its service, was used."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RoleFacts:
-    """What a witness may look at: the role, its account, and what was read of both."""
+    """What a witness may look at: the role, its account, and what was read of both.
+
+    It is equal to itself alone, so that what a witness derives from all of it can be remembered.
+    """
 
     usages: Sequence[Usage]
     """What the role did; second, what it did in calls that were set apart."""
@@ -55,6 +58,8 @@ class Asked:
     may_have_been_used: Callable[[str], bool]
     """Whether the role may have used another action, by all that is decided so far: it was seen, AWS's own services may
     need it, or its use could not have been seen."""
+    was_attempted_unread: Callable[[str], bool]
+    """Whether IAM saw an attempt that may be at an action, of which no event was read and which nothing explains."""
 
     @property
     def action(self) -> str:

@@ -27,7 +27,7 @@ from policygen.evidence.usage import Usage
 from policygen.iam.arn import service_of
 from policygen.rightsize.keep.event_sources import features
 from policygen.rightsize.keep.model import CALLED, Keep
-from policygen.rightsize.keep.witness import Asked
+from policygen.rightsize.keep.witness import Asked, RoleFacts
 from policygen.rightsize.removal import Removal
 
 _CONFIGURED = frozenset(
@@ -102,11 +102,10 @@ def reach_of(codes: tuple[FunctionCode, ...], granted: frozenset[str]) -> CodeRe
 def code_witness(asked: Asked) -> Removal | None:
     """Decide that an action is not needed because no code of the role asks for it; None where code cannot tell."""
     current = asked.facts.current
-    codes = _all_code(current, asked.facts.usages[0]) if current.code else ()
-    if not codes or not _is_asked_by_code_alone(asked.action):
+    if not current.code or not _is_asked_by_code_alone(asked.action):
         return None
-    reach = reach_of(codes, _granted(asked))
-    if reach.unknown or reach.may_forward(asked.action) or reach.asks_for(asked.action):
+    codes, reach = _role_code(asked.facts)
+    if not codes or reach.unknown or reach.may_forward(asked.action) or reach.asks_for(asked.action):
         return None
     files = sorted({code.file for code in codes})
     proved = all(code.sha256 for code in codes) and all(_runs(one, codes) for one in current.functions or ())
@@ -118,8 +117,11 @@ def code_witness(asked: Asked) -> Removal | None:
     )
 
 
-def _granted(asked: Asked) -> frozenset[str]:
-    return granted_services(asked.facts.current_actions)
+@lru_cache(maxsize=1)
+def _role_code(facts: RoleFacts) -> tuple[tuple[FunctionCode, ...], CodeReach]:
+    """Return all code that runs with the role, and what it calls: once for the thousands of questions about a role."""
+    codes = _all_code(facts.current, facts.usages[0])
+    return codes, reach_of(codes, granted_services(facts.current_actions))
 
 
 def granted_services(actions: Iterable[str]) -> frozenset[str]:

@@ -102,7 +102,12 @@ def _may_have_been_made(asked: Asked, plane: DataPlane) -> bool:
         return True
     names = {f"{service_prefix(source)}:{name}" for source, name in plane.creates}
     known = sorted(name for name in names if reference.action(name)) or [_ANY_WRITE]
-    return not all(coverage.observability(name).visible for name in known)
+    return any(_may_be_made_unseen(asked, name) for name in known)
+
+
+def _may_be_made_unseen(asked: Asked, action: str) -> bool:
+    """Return whether calls for an action are not in the logs, or IAM saw the role make one that was not read."""
+    return asked.was_attempted_unread(action) or not asked.facts.coverage.observability(action).visible
 
 
 def _was_attempted(asked: Asked) -> bool:

@@ -55,6 +55,8 @@ def _may_have_made_unseen(asked: Asked, service: str) -> bool:
             or not asked.may_have_been_used(action)
         ):
             continue
+        if asked.was_attempted_unread(action):
+            return True  # its record is not among those that were read
         places = {
             resource for one in statements for resource in (("*",) if one.not_resources else one.resources)
         }

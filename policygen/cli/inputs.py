@@ -59,7 +59,8 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
     Raises:
         UsageError: PG-E208, both processes and a cluster are given; what `cluster_at` raises.
     """
-    from policygen.cli.console import LINE, ProgressBar
+    from policygen.cli.console import LINE
+    from policygen.cli.progress import ProgressBar
     from policygen.logs.reader import ReadOptions
 
     bar = ProgressBar()
@@ -212,7 +213,7 @@ def report_options(journal: Path, notify: Callable[[str], None], *, quiet: bool)
     """
     from policygen.account.report_journal import ReportJournal
     from policygen.account.report_reader import ReportOptions
-    from policygen.cli.console import ProgressBar
+    from policygen.cli.progress import ProgressBar
 
     bar = ProgressBar()
     kept = ReportJournal(journal)

@@ -15,7 +15,7 @@ VERDICT_MEANINGS: Mapping[Verdict, str] = {
     "wait": "too few days of evidence",
     "unchanged": "today's policies are what the evidence asks for",
     "unused": "no call; listed, never removed",
-    "fixed": "cannot be edited here, and what to edit instead",
+    "fixed": "can't be edited here (AWS, SSO or you protect them); the reason says what to edit",
     "failed": "no answer, and why",
 }
 """Verdict -> what it means, in the order in which verdicts are shown.
@@ -126,11 +126,15 @@ class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
-    """Sort rows as they are shown: first those that can be acted on, and among them those with the most actions."""
+    """Sort rows as they are shown: first what can be done with least work, and among it what closes most risk."""
     ranks = {verdict: i for i, verdict in enumerate(get_args(Verdict))}
-    return sorted(
-        rows, key=lambda row: (ranks[row.verdict], -(row.actions_now or 0), row.role.lower(), row.account)
-    )
+
+    def place(row: BatchRow) -> tuple[int, int, int, int, str, str]:
+        removed = (row.actions_now or 0) - (row.actions_proposed or 0) if row.cut is not None else 0
+        risk = -(row.escalations_closed or 0), -removed, -(row.actions_now or 0)
+        return ranks[row.verdict], *risk, row.role.lower(), row.account
+
+    return sorted(rows, key=place)
 
 
 class BatchTable(msgspec.Struct, frozen=True, kw_only=True):

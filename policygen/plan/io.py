@@ -18,7 +18,7 @@ import msgspec
 from policygen.errors import UsageError
 from policygen.files import UnreadableJson, unpacked
 from policygen.plan.fast_json import indented, to_bytes
-from policygen.plan.model import Document, Plan
+from policygen.plan.model import Plan
 from policygen.text import escape_controls, visible_json
 
 SCHEMA_VERSION = 1
@@ -45,7 +45,9 @@ def parse_plan(document: Mapping[str, Any], file: str = "") -> Plan:
         msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.policies
     )
     if plan.today is not None:
-        plan.today = tuple(Document(policy.name, _in_order(policy.document)) for policy in plan.today)
+        plan.today = tuple(
+            msgspec.structs.replace(policy, document=_in_order(policy.document)) for policy in plan.today
+        )
     plan.document = {name: value for name, value in document.items() if name != "screen"}
     plan.file = file
     return plan

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from policygen.iam.arn import service_of
+from policygen.plan.apply_list import ApplyList, apply_list_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
 from policygen.plan.model_evidence import (
     Calendar,
@@ -57,6 +58,17 @@ class ProposedPolicy(Document, frozen=True):
 
     size: int
     """Characters that count against the quota."""
+
+
+class CurrentPolicy(Document, frozen=True):
+    """A policy that the role has today."""
+
+    kind: Literal["inline", "managed", ""] = ""
+    """"" in older plans, which do not say it."""
+    arn: str = ""
+    """Of a managed policy."""
+    size: int = 0
+    """Characters that count against the quota; 0 in older plans."""
 
 
 class PlanGrant(msgspec.Struct, frozen=True):
@@ -249,7 +261,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     policies: tuple[ProposedPolicy, ...]
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
-    today: tuple[Document, ...] | None
+    today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
     wanted_but_denied: tuple[PlanDenied, ...]
@@ -279,6 +291,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
+    today_unread: tuple[str, ...] = ()
+    """ARNs of attached policies whose documents were not read. Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for nowhere."""
@@ -297,6 +311,11 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     def change_groups(self) -> tuple[ChangeGroup, ...]:
         """The changes in groups."""
         return group_changes(self.changes)
+
+    @cached_property
+    def apply_list(self) -> ApplyList:
+        """What applying the plan changes at the role, in order."""
+        return apply_list_of(self)
 
     @cached_property
     def actions_now(self) -> int | None:

@@ -35,7 +35,7 @@ from policygen.logs.registry import open_source
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, sorted_rows, totals_by_verdict
 from policygen.report.data.batch import batch_to_csv, batch_to_parquet
 from policygen.report.data.cells import plain_cell
-from policygen.report.terminal.batch import age, render_batch
+from policygen.report.terminal.batch import age
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT, command
 from tests.support.command import Done, heeding_ctrl_c, run_in_root
@@ -671,24 +671,6 @@ def test_rows_stand_by_what_can_be_done_and_how_much_goes() -> None:
         30,
         6,
     )
-
-
-def test_the_screen_is_80_columns_wide_whatever_the_names() -> None:
-    long = BatchRow(
-        role="x" * 64,
-        account=PRODUCTION,
-        verdict="review",
-        reason="y" * 500,
-        questions=12,
-        actions_now=99_999,
-    )
-    found = BatchTable(
-        schema_version=1, policygen="0", iam_data="0", start="2026-10-26", end="2026-11-24", days=30,
-        account="", records=10**9, files=10**6, incomplete=("z" * 200,), rows=(long, *rows()),
-    )  # fmt: skip
-    for show_all in (False, True):
-        lines = render_batch(found, "out", show_all=show_all).splitlines()
-        assert [line for line in lines if len(line) > 80 and "z" not in line] == []
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,10 @@ LATER_FIELDS = {
     ("open_names",),
     ("tightness",),
     ("changes", 0, "decided_by"),
+    ("today", 0, "kind"),
+    ("today", 0, "arn"),
+    ("today", 0, "size"),
+    ("today_unread",),
 }
 """What plans hold since they hold no screen: a plan without them is an older one."""
 
@@ -329,6 +333,7 @@ def test_the_screen_of_the_sample_is_as_it_was_agreed(name: str) -> None:
         ("a.csv", "csv"),
         ("a.sarif", "sarif"),
         ("a.junit.xml", "junit"),
+        ("a.sh", "aws-cli"),
     ],
 )
 def test_the_suffix_says_the_format(name: str, kind: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -290,7 +292,7 @@ def _right_size(
 ) -> list[Result]:
     """Right-size the roles, write their files and show the progress; return the result of each without its texts."""
     from policygen.batch.run import right_size_all
-    from policygen.cli.console import ProgressBar
+    from policygen.cli.progress import ProgressBar
 
     finished = []
     bar = ProgressBar()
@@ -333,5 +335,18 @@ def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
     from policygen.report.terminal.batch import render_batch
     from policygen.report.terminal.layout import in_ascii
 
-    text = render_batch(table, str(out), show_all=show_all)
+    text = render_batch(table, str(out), list(_next_commands(table, out)), show_all=show_all)
     write_stdout(in_ascii(text) if ascii_only() else text)
+
+
+def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
+    """Yield commands that go on from here: the failed roles again, and the first role that can be applied."""
+    from policygen.plan.batch_table import sorted_rows
+
+    if any(row.verdict == "failed" for row in table.rows):
+        words = [word for word in sys.argv[1:] if word != "--retry-failed"]
+        yield shlex.join(["policygen", *words, "--retry-failed"])
+    first = next((row.plan for row in sorted_rows(table.rows) if row.plan), "")
+    for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
+        yield f"policygen report {shlex.quote(str(plan))}"
+        yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"

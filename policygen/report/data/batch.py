@@ -11,10 +11,6 @@ import msgspec
 from policygen.plan.batch_table import BatchRow, sorted_rows
 from policygen.report.data.cells import Cell, csv_table
 
-SHOWN = 6
-"""Roles on the screen; the files have all."""
-
-
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
     "events", "days", "questions", "needed", "unverified", "actions_now", "actions_proposed", "escalations_closed",

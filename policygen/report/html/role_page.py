@@ -81,7 +81,10 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         others=others,
         functions=functions,
         families=_families,
-        steps=apply_steps(plan.apply_list, name=str, limit=LIMITS["once"]),
+        steps=[
+            step[:1].upper() + step[1:]
+            for step in apply_steps(plan.apply_list, name=str, limit=LIMITS["once"])
+        ],
         refused=lambda one: denied_by(one.policy_type, explicit=one.explicit),
         **_cards(plan),
         **_activity(plan),

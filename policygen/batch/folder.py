@@ -168,18 +168,16 @@ class Folder:
             batch: the table.
             results: what was made of each role, by the name of its files.
         """
-        from policygen.report.data.batch import batch_to_csv, batch_to_parquet
+        from policygen.report.data.batch import batch_tables
         from policygen.report.html.batch_index import render_index
 
         pages = render_index(batch)
-        written = {*TABLES, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
+        tables = batch_tables(batch.rows) | {TABLE: to_bytes(msgspec.to_builtins(batch))}
+        written = {*tables, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
         refuse_foreign(self.path, pages, self._old | set(TABLES))
         write_manifest(self.path, written | self._old)
-        write_file(self.path / "roles.csv", batch_to_csv(batch.rows))
-        write_file(self.path / "roles.parquet", batch_to_parquet(batch.rows))
-        write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
-        for name, page in pages.items():
-            write_file(self.path / name, page)
+        for name, content in (tables | pages).items():
+            write_file(self.path / name, content)
         for file in self._old - written:
             if (self.path / file).is_file() or (self.path / file).is_symlink():
                 (self.path / file).unlink()

@@ -117,7 +117,7 @@ def read_plan(data: bytes, name: str) -> Plan:
 
 def _no_plan(name: str, reason: str) -> UsageError:
     return UsageError(
-        f"{escape_controls(name)!r} is no plan: {reason}",
+        f"{escape_controls(name)!r} is not a plan: {reason}",
         "plans are what suggest and batch save: plans/ROLE.json",
         code="PG-E270",
     )

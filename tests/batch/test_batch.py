@@ -25,6 +25,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 import policygen.batch.run
 from policygen.account.snapshot import load_snapshot
+from policygen.batch.folder import Folder
 from policygen.batch.read import read_logs
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size
 from policygen.batch.select import RoleFilter, RoleTarget, targets
@@ -179,6 +180,19 @@ def test_csv_and_parquet_hold_the_same_rows(made: Path) -> None:
     assert [
         {name: "" if value is None else str(value) for name, value in one.items()} for one in stored
     ] == written
+
+
+def test_without_pyarrow_there_is_no_parquet_and_an_older_one_is_removed(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    folder = Folder(out, table(made).format)
+    folder.begin([])
+    folder.end(table(made))
+    assert not (out / "roles.parquet").exists()
+    assert (out / "roles.csv").read_bytes() == (made / "roles.csv").read_bytes()
 
 
 # --- killed, stopped, repeated ---------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""Writes the rows of a batch as CSV and as Parquet."""
+"""Writes the rows of a batch as CSV, and as Parquet where the extra ``parquet`` is installed."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import msgspec
@@ -32,6 +33,14 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, Mapping):
         value = [f"{key}={one}" for key, one in value.items()]
     return ", ".join(value) if isinstance(value, list | tuple) else value
+
+
+def batch_tables(rows: Sequence[BatchRow]) -> dict[str, str | bytes]:
+    """Return the tables that can be written here: file name -> content."""
+    tables: dict[str, str | bytes] = {"roles.csv": batch_to_csv(rows)}
+    if find_spec("pyarrow"):
+        tables["roles.parquet"] = batch_to_parquet(rows)
+    return tables
 
 
 def batch_to_csv(rows: Sequence[BatchRow]) -> str:

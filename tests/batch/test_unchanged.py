@@ -18,7 +18,7 @@ import policygen.batch.rightsize_role
 from policygen.account.snapshot import load_snapshot
 from policygen.batch.rightsize_role import BatchSettings, owner_of
 from policygen.batch.select import RoleFilter, targets
-from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest
+from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest, write_made
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
@@ -130,6 +130,13 @@ def test_without_the_memory_of_the_last_batch_every_role_is_made_again(
     assert batch(out, *FEW).code == 0
     assert set(made) == ROLES
     assert bytes_of(out) == bytes_of(first)
+
+
+def test_a_row_that_names_files_of_another_role_is_not_believed(out: Path) -> None:
+    noted = read_made(out)
+    wrong = msgspec.structs.replace(noted["bastion"].row, plan="../../etc/passwd")
+    write_made(out, noted | {"bastion": msgspec.structs.replace(noted["bastion"], row=wrong)})
+    assert set(read_made(out)) == {"orders-api"}
 
 
 def test_a_retry_without_the_memory_of_the_last_batch_says_what_to_do(out: Path) -> None:

@@ -715,9 +715,11 @@ def test_the_index_says_in_two_sentences_what_the_batch_is_worth() -> None:
     text = " ".join(read(first_index(found)).words.split())
     now, proposed = sum(row.actions_now or 0 for row in found), 14 * 21
     assert f"14 IAM roles can do without {100 * (now - proposed) // now} % of their permissions" in text
-    assert "2 of 14 roles can be changed now, 2 after a look, and 2 once there are more days of logs." in text
+    assert "2 of 14 roles can be changed now, 2 after a look and 2 once there are more days of logs." in text
     left = sum(row.risks_left["escalation"] + 1 for row in found)
     assert f"The new policies close {14 * 16} of {14 * 16 + left} known ways to escalate" in text
+    assert "1 of 1 role can be changed now." in read(first_index(index(1))).words
+    assert "1 of 2 roles can be changed now and 1 after a look." in read(first_index(index(2))).words
     (alone,) = read(first_index(index(1))).all("h1")
     assert alone.text == "1 IAM role can do without 99 % of its permissions"
     assert "IAM roles, right-sized" in read(page("index without today")).all("h1")[0].text
@@ -751,7 +753,9 @@ def test_the_index_says_what_changed_since_the_last_batch() -> None:
     (section,) = read(page("index")).all("section", id="since")
     words = " ".join(section.words.split())
     assert "39 roles, 2026-10-19 to 2026-11-17 . 1 role came, 1 went." in words
-    assert "1 role may do less than then (100 actions fewer), 1 more. Unverified actions: 160 then" in words
+    assert (
+        "Today's policies of 1 role allow 100 actions fewer. Those of 1 role allow more. Unverified" in words
+    )
     assert [row[:3] for row in rows(section)] == [
         ["payments-stream-consumer-0", "look first", "yes"],
         ["consumer-new", "not in it", "not yet"],

@@ -77,7 +77,7 @@ TODAY = (*ON, "-s", "account.json")
 CHECK = ("check", "good.json", *ON)
 EXPLAIN = ("explain", "s3:GetObject", *ON)
 SUGGEST = ("suggest", *TODAY)
-GIVE = "give a policy document in JSON: policygen suggest … -f policy > FILE makes one"
+GIVE = "give a policy document in JSON: policygen suggest ROLE -f policy prints one"
 MANUAL = "docs/decisions.md has the file's reference and an example"
 BOTH = "error: --snapshot and --live exclude each other  PG-E208, exit 2\n  hint: give one of them\n"
 

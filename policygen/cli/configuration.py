@@ -118,7 +118,7 @@ def _settings(table: Mapping[str, Any], path: Path) -> Iterable[tuple[str, Any]]
             needed = {list: "a text or a list of texts", int: "a whole number", str: "a text"}[setting.kind]
             raise UsageError(
                 f"{escape_controls(str(path))}: {key} is {escape_controls(repr(value))[:60]}, and must be {needed}",
-                "policygen config --help says which file is read",
+                "policygen config --help",
                 code="PG-E238",
             )
         if not setting.place:

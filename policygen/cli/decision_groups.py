@@ -104,21 +104,23 @@ class GrantInput:
         Raises:
             UsageError: PG-E215, there is no such way to write names, or to treat what is unverified.
         """
-        from policygen.errors import UsageError
+        from policygen.errors import no_such
         from policygen.rightsize.decisions.model import UNVERIFIED
         from policygen.rightsize.suggestion import SuggestOptions
         from policygen.text import escape_controls
 
         if self.resources not in {"exact", "pattern", "type"}:
-            raise UsageError(
+            raise no_such(
                 f"--resources is {escape_controls(self.resources)[:40]!r}",
-                "there are: exact, pattern, type",
+                self.resources,
+                ("exact", "pattern", "type"),
                 code="PG-E215",
             )
         if self.unverified not in ("", *UNVERIFIED):
-            raise UsageError(
+            raise no_such(
                 f"--unverified is {escape_controls(self.unverified)[:40]!r}",
-                f"there are: {', '.join(UNVERIFIED)}",
+                self.unverified,
+                UNVERIFIED,
                 code="PG-E215",
             )
         return SuggestOptions(

@@ -73,8 +73,7 @@ class RoleInput:
         if not self.name:
             raise UsageError(
                 "no role given",
-                "name it after the command: policygen suggest ROLE",
-                "policygen roles lists the roles that the logs and the account have",
+                "name it after the command, by its name or ARN",
                 code="PG-E236",
             )
         return self.name

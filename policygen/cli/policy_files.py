@@ -112,6 +112,6 @@ def _unreadable(name: str, reason: str) -> Exception:
 
     return UsageError(
         f"cannot read {escape_controls(name)!r}: {reason}",
-        "give a policy document in JSON: policygen suggest ROLE -f policy prints one",
+        "give a policy document in JSON; suggest -f policy prints one",
         code="PG-E219",
     )

@@ -53,7 +53,10 @@ def command(
 
     if what != "ddl":
         raise UsageError(
-            f"nothing called {escape_controls(what)[:40]!r} to print", "there is: ddl", code="PG-E525"
+            f"nothing called {escape_controls(what)[:40]!r} to print",
+            "there is: ddl",
+            code="PG-E525",
+            instead=(what, "ddl"),
         )
     write_stdout(
         ddl(

@@ -213,16 +213,13 @@ def _level(fail_on: str) -> Level | None:
     Raises:
         UsageError: PG-E218, there is no such level.
     """
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.rightsize.check.findings import LEVELS
     from policygen.text import escape_controls
 
     if fail_on not in {*LEVELS, "never"}:
-        raise UsageError(
-            f"--fail-on is {escape_controls(fail_on)[:40]!r}",
-            "there are: error, warning, note, never",
-            code="PG-E218",
-        )
+        known = ("error", "warning", "note", "never")
+        raise no_such(f"--fail-on is {escape_controls(fail_on)[:40]!r}", fail_on, known, code="PG-E218")
     return None if fail_on == "never" else cast("Level", fail_on)
 
 

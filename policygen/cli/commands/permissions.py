@@ -40,7 +40,7 @@ def command(
     """
     from policygen.account.required_permissions import NEEDS
     from policygen.cli.output import write_stdout
-    from policygen.errors import UsageError
+    from policygen.errors import UsageError, no_such
     from policygen.report.formats import require_format
     from policygen.text import escape_controls
 
@@ -61,9 +61,12 @@ def command(
         if not name or key == name or key.split(" ")[0] == name
     }
     if not chosen:
-        raise UsageError(
-            f"no command {escape_controls(name)[:40]!r} that asks AWS",
-            f"there are: {', '.join(NEEDS)}; all others work on files",
+        known = dict.fromkeys(key.split(" ")[0] for key in NEEDS)
+        raise no_such(
+            f"no command {escape_controls(name)[:40]!r} that calls AWS",
+            name,
+            known,
+            "all others work on files",
             code="PG-E222",
         )
     if format_ == "policy":

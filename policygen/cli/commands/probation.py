@@ -116,13 +116,11 @@ def _form(text: str) -> Form | None:
     Raises:
         UsageError: PG-E372, there is no such form.
     """
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.text import escape_controls
 
     if text not in ("", "boundary", "deny"):
-        raise UsageError(
-            f"--as is {escape_controls(text)[:40]!r}", "there are: boundary, deny", code="PG-E372"
-        )
+        raise no_such(f"--as is {escape_controls(text)[:40]!r}", text, ("boundary", "deny"), code="PG-E372")
     return cast("Form", text) if text else None
 
 

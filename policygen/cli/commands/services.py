@@ -66,7 +66,7 @@ def _service(name: str) -> Iterator[str]:
         raise NothingFoundError(
             f"IAM knows no service {escape_controls(name)[:60]!r}",
             "give the prefix of its actions (s3) or its event source (monitoring.amazonaws.com)",
-            "policygen services lists those that have a file",
+            "policygen services",
             code="PG-E305",
         )
     yield f"{facts.prefix}  {facts.title}"

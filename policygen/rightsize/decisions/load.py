@@ -93,7 +93,7 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         raise UsageError(f"{escape_controls(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
     except RecursionError:
         raise UsageError(
-            f"{escape_controls(name)} is no file of decisions: its values are nested too deeply",
+            f"{escape_controls(name)} is not a file of decisions: its values are nested too deeply",
             _HELP,
             code="PG-E360",
         ) from None
@@ -173,7 +173,7 @@ class _DecisionsReader:
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
             if problem:
                 what, *hints = problem
-                raise UsageError(f"{self.name}: {path}.{key} {what}", *hints, _HELP, code="PG-E362")
+                raise UsageError(f"{self.name}: {path}.{key}: {what}", *hints, _HELP, code="PG-E362")
         return rule
 
     def protection(self, table: Mapping[str, Any], path: str) -> Protection:
@@ -270,25 +270,30 @@ def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
     rule = DecisionRule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
     for problem in (_action_problem(rule), _resource_problem(rule)):
         if problem:
-            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362")
+            meant = [hint[len(_MEANT) : -1] for hint in problem[1:] if hint.startswith(_MEANT)]
+            instead = (text, text.replace(words[0], meant[0])) if meant else None
+            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362", instead=instead)
     return rule
+
+
+_MEANT = "did you mean "
 
 
 def _action_problem(rule: DecisionRule) -> tuple[str, ...]:
     """Return what is wrong with a rule's action, and hints; () where it is right."""
     service, colon, name = rule.action.partition(":")
     if not colon or not name or set("*?") & set(service):
-        problem = f"{rule.action!r} is no action: service:Name, with * and ? in the name"
-        return problem, "as s3:DeleteObject or s3:Delete*"
+        problem = f"{rule.action!r} is not an action. Use service:Action"
+        return problem, "wildcards are allowed in the action: s3:Delete*"
     known = reference.action_names(service.lower())
     if not known:
         close = difflib.get_close_matches(service.lower(), reference.prefixes(), 1)
         hints = (f"did you mean {close[0]}:{name}?",) if close else ()
-        return f"{rule.action!r} is of a service that IAM does not know", *hints
+        return f"IAM has no service {service!r}", *hints
     if not any(arn.action_matches(rule.action, action) for action in known):
         close = difflib.get_close_matches(rule.action, known, 1)
         hints = (f"did you mean {close[0]}?",) if close else ()
-        return f"{rule.action!r} is no action that IAM knows", *hints
+        return f"IAM has no action {rule.action!r}", *hints
     return ()
 
 

@@ -125,7 +125,8 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
     """
     from policygen.cli.plans import find_plan
 
-    found = find_plan(text, folder)
+    inner = folder / "plans" if folder else None  # of a batch
+    found = find_plan(text, inner if inner and inner.is_dir() else folder)
     fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
     shown = escape_controls(text)
     if not fitting:

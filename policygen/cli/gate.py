@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from policygen.rightsize.check.baseline import Baseline
     from policygen.rightsize.check.basis import CheckBasis
     from policygen.rightsize.check.findings import Finding, Level, PolicySource
+    from policygen.rightsize.check.templates.context import TemplateContext
 
 
 class GateSubject(NamedTuple):
@@ -124,7 +125,8 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
     """
     from policygen.cli.plans import find_plan
 
-    found = find_plan(text, folder)
+    inner = folder / "plans" if folder else None  # of a batch
+    found = find_plan(text, inner if inner and inner.is_dir() else folder)
     fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
     shown = escape_controls(text)
     if not fitting:
@@ -145,8 +147,24 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
     return fitting[0]
 
 
+def context_of(plan: Plan) -> TemplateContext:
+    """Return what templates need to know of a plan's role."""
+    from policygen.iam.arn import parse
+    from policygen.iam.document import parse_policy
+    from policygen.rightsize.check.templates.context import TemplateContext
+
+    own, regions = parse(plan.role.arn), plan.evidence.regions
+    return TemplateContext(
+        plan.role.name,
+        plan.role.account,
+        own.partition if own else "aws",
+        regions[0] if len(regions) == 1 else "",
+        {one.name: parse_policy(one.document, one.name) for one in plan.today or ()},
+    )
+
+
 def policies_of_role(
-    files: Sequence[Path], role: str, mapped: Mapping[str, Sequence[Path]]
+    files: Sequence[Path], context: TemplateContext, mapped: Mapping[str, Sequence[Path]]
 ) -> list[PolicySource]:
     """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
 
@@ -155,7 +173,7 @@ def policies_of_role(
     """
     from policygen.cli.policy_files import policies_of
 
-    paths = files or mapped.get(role, ())
+    role, paths = context.role, files or mapped.get(context.role, ())
     if not paths:
         raise UsageError(
             f"no policy to check for {escape_controls(role)}",
@@ -163,4 +181,4 @@ def policies_of_role(
             f'or write it into policygen.toml: [[role]], name = "{escape_controls(role)}", policy = "FILE"',
             code="PG-E248",
         )
-    return [source for path in paths for source in policies_of(path)]
+    return [source for path in paths for source in policies_of(path, context)]

@@ -323,6 +323,37 @@ def test_every_format_takes_several_roles(kind: str, made: Path) -> None:
         assert done.stdout.count("<!--") == 1
 
 
+# --- Templates -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"), [("cloudformation", "t.yaml"), ("sam", "t.yml#OrdersApiFunctionRole")]
+)
+def test_what_the_tool_writes_as_a_template_passes_every_level(kind: str, file: str, place: Path) -> None:
+    made = run(place, "report", "plans/orders-api.json", "-f", kind)
+    name = file.partition("#")[0]
+    (place / name).write_text(made.stdout, "utf-8")
+    own = ("check", file, "--plan", "plans/orders-api.json", "-q")
+    assert run(place, *own, "--fail-on", "note").code == 0
+    wider = made.stdout.replace("sns:Publish", "iam:PassRole")
+    (place / name).write_text(wider, "utf-8")
+    done = run(place, *own, "--fail-on", "warning")
+    assert done.code == 1
+    line = 1 + wider.splitlines().index(next(one for one in wider.splitlines() if "iam:PassRole" in one))
+    assert f"{name}:{line}:" in done.stdout
+
+
+def test_an_attached_policy_that_nobody_knows_is_a_warning(place: Path) -> None:
+    role = {"RoleName": "orders-api", "ManagedPolicyArns": ["arn:aws:iam::aws:policy/Elsewhere"]}
+    template = {"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": role}}}
+    (place / "t.json").write_text(json.dumps(template), "utf-8")
+    done = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-f", "json", "-q")
+    found = [one for one in json.loads(done.stdout)["findings"] if one["rule"] == "PG303"]
+    assert [(one["subject"], one["level"], one["against"]) for one in found] == [
+        ("arn:aws:iam::aws:policy/Elsewhere", "warning", True)
+    ]
+
+
 # --- The rules' pages ------------------------------------------------------------------------------
 
 PAGES = ROOT / "docs" / "reference" / "rules"

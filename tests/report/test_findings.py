@@ -41,7 +41,7 @@ EXPECTED = [
     ("PG403", None),
     ("PG101", None),
     ("PG106", "s3:Idle"),
-    ("PG303", "not all evidence was read or proved"),
+    ("PG303", "not all log files were read or verified"),
     ("PG102", None),
     ("PG302", "s3:GetObject"),
     ("PG302", "s3:PutObject"),
@@ -54,7 +54,7 @@ EXPECTED = [
     ("fields", "subject"),
     [
         ({"today": None}, "today's policies are not known"),
-        ({"coverage": {"incomplete": ["not proved: b.json.gz"]}}, "not all evidence was read or proved"),
+        ({"coverage": {"incomplete": ["not proved: b.json.gz"]}}, "not all log files were read or verified"),
         ({"strength": {"verdict": "wait"}}, "too little evidence"),
     ],
 )

@@ -270,19 +270,20 @@ def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterato
     Raises:
         UsageError: PG-E247, the configuration names no role.
     """
-    from policygen.cli.gate import of_plan, plan_of, policies_of_role
+    from policygen.cli.gate import context_of, of_plan, plan_of, policies_of_role
     from policygen.cli.role_map import read_role_map, wrong_role_map
 
     if not gate.every:
         plan = plan_of(gate.plan, gate.plans, role)
         mapped = {} if policies else read_role_map()
-        yield of_plan(plan, policies_of_role(policies, plan.role.name, mapped))
+        yield of_plan(plan, policies_of_role(policies, context_of(plan), mapped))
         return
     mapped = read_role_map()
     if not mapped:
         raise wrong_role_map("", "there is no [[role]]")
     for name, files in mapped.items():
-        yield of_plan(plan_of(name, gate.plans), policies_of_role(files, name, {}))
+        plan = plan_of(name, gate.plans)
+        yield of_plan(plan, policies_of_role(files, context_of(plan), {}))
 
 
 def _from_logs(
@@ -305,9 +306,11 @@ def _from_logs(
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
     from policygen.rightsize.check.basis import check_basis
+    from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)
-    sources = policies_of_role(policies, role, {} if policies else read_role_map())
+    context = TemplateContext(role.rpartition("/")[2])
+    sources = policies_of_role(policies, context, {} if policies else read_role_map())
     traces = open_traces(witnesses)
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     decided = open_decisions(decisions)

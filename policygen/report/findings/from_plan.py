@@ -84,13 +84,13 @@ def _missing_basis(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
         yield write(
             rule=RULES["PG303"],
             subject="today's policies are not known",
-            message="nothing of them was judged, and what no log shows may be missing",
+            message="no permission of today was judged, and what AWS's own services need may be missing",
             fix="give them: --snapshot account.json, or --live",
         )
     if plan.coverage.incomplete:
         yield write(
             rule=RULES["PG303"],
-            subject="not all evidence was read or proved",
+            subject="not all log files were read or verified",
             message=f"{pluralize(len(plan.coverage.incomplete), 'gap')}, as {plan.coverage.incomplete[0]}",
             fix="fetch again what is missing, and make the plan again",
         )
@@ -123,7 +123,7 @@ def _denied_calls(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             rule=RULES["PG203"],
             subject=event,
             message=f"{calls}, last {max(one.last for one in suspects)}, {sign}, from {', '.join(addresses[:3])}",
-            fix=f"look at who made them; --accept {sign} counts them as the workload's",
+            fix=f"look at who made them; if legitimate: --accept {sign}",
             key=f"{event} {sign}",
         )
 
@@ -153,7 +153,7 @@ def _changes(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
                 rule=RULES["PG105"],
                 subject=one.action,
                 message=f"on {where([one.proposed])}: {one.why}",
-                fix="leave --add-observed out, or sign for it",
+                fix="leave --add-observed out, or accept it",
             )
         elif one.kind in {"narrowed", "kept"} and one.now != one.proposed:
             yield write(
@@ -175,7 +175,7 @@ def _risks(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
     for risks, fix in (
         (
             plan.risks.left,
-            "the suggestion leaves it, for it is used or nobody can tell; drop or narrow it by hand",
+            "the suggestion leaves it: it is used, or the logs can't tell; drop or narrow it by hand",
         ),
         (plan.risks.removed, f"{_TAKE}, which closes it"),
     ):
@@ -203,7 +203,7 @@ def _blind_spots(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             rule=RULES["PG301"],
             subject=names[0] if len(names) == 1 else f"{len(names):,} actions of {service}",
             message=f"{'; '.join(sorted({one.why for one in keeps})[:3])}{some(names)}",
-            fix=remedy or "decide by hand",
+            fix=remedy or "no action needed; remove it if you know it is unused",
             key=f"{service} {spot} {remedy}",
         )
     for unmapped in plan.unmapped:
@@ -211,7 +211,7 @@ def _blind_spots(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             rule=RULES["PG301"],
             subject=unmapped.event,
             message=f"{pluralize(unmapped.count, 'call')}, last {unmapped.last}: {unmapped.why}",
-            fix="decide by hand which permission it asks for",
+            fix="find out which permission it needs",
         )
 
 
@@ -237,6 +237,6 @@ def _not_granted(plan: Plan, write: partial[Finding]) -> Iterator[Finding]:
             rule=RULES["PG302"],
             subject=one.action or one.event,
             message=f"{pluralize(one.count, 'call')} refused: {denied}",
-            fix="nothing, or grant it by hand if it is needed",
+            fix="no action needed; grant it by hand if it is needed",
             resource=one.resource,
         )

@@ -65,11 +65,21 @@ def _is_suggested(sources: Sequence[PolicySource], basis: CheckBasis) -> bool:
 
 def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find everything but what is wider than today's policies, which takes the longest."""
+    yield from _unread(sources)
     yield from denied(sources, basis)
     yield from platform(sources, basis)
     yield from set_apart(sources, basis)
     yield from opened_risks(sources, basis)
     yield from unused_permissions(sources, basis)
+
+
+def _unread(sources: Sequence[PolicySource]) -> Iterator[Finding]:
+    """Find attached policies whose documents are not known: what they grant was not checked."""
+    for source in sources:
+        for name in source.unread:
+            message = "it is attached, and its document is neither in the template nor in the plan"
+            fix = "make the plan again with a snapshot that has it, or check it beside the template"
+            yield Finding(RULES["PG303"], name, message, fix, source.name, source.place(0, "Action", 0))
 
 
 def _points(findings: Iterable[Finding]) -> frozenset[tuple[str, str, str]]:

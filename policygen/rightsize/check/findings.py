@@ -98,7 +98,7 @@ RULES: Mapping[str, CheckRule] = {
         ),
     )
 }
-"""All rules by id. PG106 and PG303 are findings of a plan about the current policies, never of `check`."""
+"""All rules by id. PG106 is a finding of a plan about the current policies, never of `check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,8 @@ class PolicySource:
     text: str
     policy: Policy
     places: Mapping[Path, Location] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    """Policies that are attached beside it, whose documents nobody gave."""
 
     def place(self, statement: int, element: str, item: int) -> Location:
         """Return the place of an item in a statement's element, or the nearest place that is known."""

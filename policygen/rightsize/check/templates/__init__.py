@@ -1,0 +1,1 @@
+"""Reads the policies of a role out of templates: Terraform's JSON, CloudFormation, SAM."""

@@ -1,0 +1,252 @@
+"""Reads templates of CloudFormation and SAM, as objects of JSON or YAML.
+
+Names that a deployment makes are not in a template, so a function of the template is worked out only where its value
+is certain: pseudo parameters, defaults of parameters, and the ARNs of resources with a name of their own.
+Source: AWS CloudFormation User Guide, Intrinsic function reference; AWS SAM specification.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from policygen.iam import reference
+from policygen.iam.locations import Path
+from policygen.rightsize.check.templates.context import (
+    RolePolicies,
+    TemplateContext,
+    no_such_role,
+    unknown_value,
+)
+
+_ROLE, _FUNCTION = "AWS::IAM::Role", "AWS::Serverless::Function"
+_ATTACHED = {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}
+_LIKE = {_FUNCTION: "AWS::Lambda::Function", "AWS::Serverless::SimpleTable": "AWS::DynamoDB::Table"}
+_PREFIX = {"stepfunctions": "states"}
+"""A service of resource types -> its IAM prefix, where they differ."""
+_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::StepFunctions::StateMachine"}
+_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+
+
+def is_cloudformation(document: Mapping[str, Any]) -> bool:
+    """Return whether an object is a template."""
+    resources = document.get("Resources")
+    return isinstance(resources, dict) and all(
+        isinstance(one, dict) and isinstance(one.get("Type"), str) for one in resources.values()
+    )
+
+
+def cloudformation_policies(document: Mapping[str, Any], file: str, context: TemplateContext) -> RolePolicies:
+    """Return the policies of a role.
+
+    Raises:
+        UsageError: PG-E250, there is no such role; PG-E251, a value that the template alone does not tell.
+    """
+    return _TemplateReader(document, file, context).policies()
+
+
+class _UnresolvedError(Exception):
+    """A function of the template whose value is not certain; its text is the argument."""
+
+
+class _TemplateReader:
+    """Finds the policies of one role among the resources."""
+
+    def __init__(self, document: Mapping[str, Any], file: str, context: TemplateContext) -> None:
+        self._resources: Mapping[str, Mapping[str, Any]] = document["Resources"]
+        parameters = document.get("Parameters")
+        self._parameters: Mapping[str, Any] = parameters if isinstance(parameters, dict) else {}
+        self._file, self._context = file, context
+
+    def policies(self) -> RolePolicies:
+        documents: list[tuple[str, Any, Path]] = []
+        attached: list[str] = []
+        own = [name for name in self._roles() if self._is_ours(name)]
+        for logical in own:
+            path: Path = ("Resources", logical.removesuffix("Role"), "Properties", "Policies")
+            if self._resources.get(logical, {}).get("Type") == _ROLE:
+                path = ("Resources", logical, "Properties", "Policies")
+                arns = _as_list(self._properties(logical).get("ManagedPolicyArns"))
+                attached += [self._text(f"{logical}.ManagedPolicyArns", one) for one in arns]
+            for place, policy in self._listed(path):
+                self._add(logical, policy, place, documents, attached)
+        for logical, one in self._resources.items():
+            if one["Type"] in _ATTACHED and self._is_attached(logical, own):
+                place = ("Resources", logical, "Properties", "PolicyDocument")
+                document = self._properties(logical).get("PolicyDocument")
+                documents.append((logical, self._resolved(logical, document), place))
+        if not (documents or attached or own):
+            raise no_such_role(self._file, self._context.role, self._roles())
+        return RolePolicies(tuple(documents), tuple(attached))
+
+    def _listed(self, path: Path) -> Iterator[tuple[Path, Any]]:
+        """Yield the policies of a role or a function, each with its place; a single one needs no list."""
+        value = self._properties(str(path[1])).get("Policies")
+        if isinstance(value, list):
+            yield from (((*path, number), one) for number, one in enumerate(value))
+        elif value is not None:
+            yield path, value
+
+    def _add(
+        self,
+        logical: str,
+        policy: Any,
+        place: Path,
+        documents: list[tuple[str, Any, Path]],
+        attached: list[str],
+    ) -> None:
+        """Add an inline policy, or the name of one that is attached."""
+        if isinstance(policy, dict) and "PolicyDocument" in policy:
+            document = self._resolved(logical, policy["PolicyDocument"])
+            documents.append((logical, document, (*place, "PolicyDocument")))
+        elif isinstance(policy, dict) and "Statement" in policy:
+            document = {"Version": "2012-10-17"} | self._resolved(logical, policy)
+            documents.append((logical, document, place))
+        elif isinstance(policy, dict) and len(policy) == 1 and not _is_function(policy):
+            attached.append(f"SAM policy template {next(iter(policy))}")
+        else:
+            attached.append(self._text(logical, policy))
+
+    def _roles(self) -> list[str]:
+        """Return the logical names of roles, and of those that SAM makes for functions."""
+        found = []
+        for logical, one in self._resources.items():
+            if one["Type"] == _ROLE:
+                found.append(logical)
+            elif one["Type"] == _FUNCTION and "Role" not in self._properties(logical):
+                found.append(f"{logical}Role")
+        return found
+
+    def _is_ours(self, logical: str) -> bool:
+        """Return whether the role under check is the one of a logical name: a stack's name stands before it."""
+        name = self._properties(logical).get("RoleName") if logical in self._resources else None
+        role = self._context.role
+        if name is not None:
+            try:
+                return bool(self._value(name) == role)
+            except _UnresolvedError:
+                return False
+        return role == logical or f"-{logical}-" in role
+
+    def _is_attached(self, logical: str, own: Sequence[str]) -> bool:
+        properties = self._properties(logical)
+        listed = [*_as_list(properties.get("Roles")), *_as_list(properties.get("RoleName"))]
+        for one in listed:
+            if isinstance(one, dict) and one.get("Ref") in own:
+                return True
+            try:
+                if self._value(one) == self._context.role:
+                    return True
+            except _UnresolvedError:
+                continue
+        return False
+
+    def _properties(self, logical: str) -> Mapping[str, Any]:
+        found = self._resources.get(logical, {}).get("Properties")
+        return found if isinstance(found, dict) else {}
+
+    # --- Values ---
+
+    def _text(self, where: str, value: Any) -> str:
+        found = self._resolved(where, value)
+        if not isinstance(found, str):
+            raise unknown_value(self._file, where, "it is no text")
+        return found
+
+    def _resolved(self, where: str, value: Any) -> Any:
+        try:
+            return self._value(value)
+        except _UnresolvedError as error:
+            raise unknown_value(self._file, where, f"the template does not tell {error}") from None
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._value(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if not _is_function(value):
+            return {key: self._value(one) for key, one in value.items()}
+        ((function, argument),) = value.items()
+        if function == "Ref":
+            return self._ref(str(argument))
+        if function == "Fn::GetAtt":
+            parts = argument.split(".", 1) if isinstance(argument, str) else list(map(str, argument))
+            return self._attribute(*parts) if len(parts) == 2 else self._unknown(function)
+        if function == "Fn::Sub":
+            return self._substituted(argument)
+        if function == "Fn::Join" and isinstance(argument, list) and len(argument) == 2:
+            return str(argument[0]).join(map(str, self._value(argument[1])))
+        return self._unknown(function)
+
+    def _unknown(self, what: str) -> Any:
+        raise _UnresolvedError(what)
+
+    def _substituted(self, argument: Any) -> str:
+        text, given = argument if isinstance(argument, list) and len(argument) == 2 else (argument, {})
+
+        def fill(match: re.Match[str]) -> str:
+            if match[1]:
+                return f"${{{match[2]}}}"
+            name = match[2].strip()
+            if name in given:
+                return str(self._value(given[name]))
+            return str(self._attribute(*name.split(".", 1)) if "." in name else self._ref(name))
+
+        return _VARIABLE.sub(fill, str(text))
+
+    def _ref(self, name: str) -> str:
+        context = self._context
+        pseudo = {
+            "AWS::AccountId": context.account,
+            "AWS::Partition": context.partition,
+            "AWS::Region": context.region,
+            "AWS::URLSuffix": "amazonaws.com" if context.partition == "aws" else "",
+        }
+        if pseudo.get(name):
+            return pseudo[name]
+        parameter = self._parameters.get(name)
+        if isinstance(parameter, dict) and isinstance(parameter.get("Default"), str | int | float):
+            return str(parameter["Default"])
+        one = self._resources.get(name)
+        if one is None:
+            raise _UnresolvedError(name)
+        if one["Type"] in _REF_IS_ARN:
+            return self._attribute(name, "Arn")
+        values = [pattern[1] for pattern in self._named(name)]
+        return values[0] if values else str(self._unknown(f"the name of {name}"))
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        if attribute in {"Arn", "TopicArn"} and name in self._resources:
+            for pattern, _ in self._named(name):
+                return pattern
+        raise _UnresolvedError(f"{name}.{attribute}")
+
+    def _named(self, logical: str) -> Iterator[tuple[str, str]]:
+        """Yield ARN and name of a resource that has a name of its own."""
+        kind = _LIKE.get(self._resources[logical]["Type"], self._resources[logical]["Type"])
+        prefix = kind.split("::")[1].lower() if kind.count("::") == 2 else ""
+        service = reference.service(_PREFIX.get(prefix, prefix))
+        place = {
+            "Partition": self._context.partition,
+            "Region": self._context.region,
+            "Account": self._context.account,
+        }
+        for pattern in (
+            one for found in (service.types.values() if service else ()) for one in found.patterns
+        ):
+            if len(pattern.name_placeholders) != 1:
+                continue
+            name = self._properties(logical).get(pattern.name_placeholders[0])
+            known = {key: value for key, value in place.items() if value}
+            if name is not None and set(pattern.placeholders) - set(pattern.name_placeholders) <= set(known):
+                text = str(self._value(name))
+                yield pattern.fill(known | {pattern.name_placeholders[0]: text}), text
+
+
+def _is_function(value: Mapping[str, Any]) -> bool:
+    return len(value) == 1 and all(key == "Ref" or str(key).startswith("Fn::") for key in value)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

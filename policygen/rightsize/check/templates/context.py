@@ -1,0 +1,84 @@
+"""What the readers of templates are given, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from policygen.errors import UsageError
+from policygen.iam.document import Policy, parse_policy
+from policygen.iam.locations import Location, Path
+from policygen.rightsize.check.findings import PolicySource
+from policygen.text import escape_controls
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateContext:
+    """The role under check, and what a template leaves to the place where it is deployed."""
+
+    role: str
+    """Its name; or its address or logical name in the template."""
+    account: str = ""
+    partition: str = "aws"
+    region: str = ""
+    """"" where it is not known, or the role works in several."""
+    known: Mapping[str, Policy] = field(default_factory=dict)
+    """Name of an attached policy -> its document, of the account as it is."""
+
+
+class RolePolicies(NamedTuple):
+    """What a template says of one role."""
+
+    documents: tuple[tuple[str, Any, Path], ...]
+    """Name, document (an object or its text), and its place in the template."""
+    attached: tuple[str, ...]
+    """ARNs and names of policies that are elsewhere."""
+
+
+def template_sources(
+    found: RolePolicies, file: str, places: Mapping[Path, Location], context: TemplateContext
+) -> list[PolicySource]:
+    """Return the policies of a role as sources; attached ones by the account as it is, where it knows them.
+
+    Raises:
+        UsageError: PG-E210, a document is not a policy.
+    """
+    sources = [
+        PolicySource(file, "", parse_policy(document, f"{file}, {name}"), _below(places, path))
+        for name, document, path in found.documents
+    ]
+    named = {one.rpartition("/")[2]: one for one in found.attached}
+    sources += [PolicySource(file, "", context.known[name]) for name in named if name in context.known]
+    unread = tuple(sorted(escape_controls(one) for name, one in named.items() if name not in context.known))
+    return (
+        sources if sources and not unread else [*sources, PolicySource(file, "", Policy(()), unread=unread)]
+    )
+
+
+def _below(places: Mapping[Path, Location], path: Path) -> Mapping[Path, Location]:
+    """Return the places of a document in a template; of one that is a text, the place of this text."""
+    size = len(path)
+    inside = {one[size:]: place for one, place in places.items() if one[:size] == path and len(one) > size}
+    return inside or ({("Statement",): places[path]} if path in places else {})
+
+
+def no_such_role(file: str, role: str, names: Collection[str]) -> UsageError:
+    """Return the error for a template that has no policy of a role."""
+    there = ", ".join(sorted(map(escape_controls, names))[:8])
+    return UsageError(
+        f"{file} has no policies of the role {escape_controls(role)!r}",
+        f"it has roles: {there}; name one of them: {file}#{next(iter(sorted(map(escape_controls, names))))}"
+        if there
+        else "it has no role",
+        code="PG-E250",
+    )
+
+
+def unknown_value(file: str, where: str, what: str) -> UsageError:
+    """Return the error for a value that the template alone does not tell."""
+    return UsageError(
+        f"{file}: {escape_controls(where)} cannot be checked: {escape_controls(what)}",
+        "check the policy itself: save its document, and give that file",
+        code="PG-E251",
+    )

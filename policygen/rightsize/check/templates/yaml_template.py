@@ -1,0 +1,63 @@
+"""Reads YAML templates, with the place of each value. PyYAML is the extra ``yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from policygen.errors import UsageError
+from policygen.iam.locations import Location, Path
+
+_PLAIN = {
+    "tag:yaml.org,2002:bool",
+    "tag:yaml.org,2002:int",
+    "tag:yaml.org,2002:float",
+    "tag:yaml.org,2002:null",
+}
+"""Tags of scalars that are no text. A date is one: policies have a Version that looks like a date."""
+_DEEPEST = 100
+
+
+def parse_yaml_template(text: str, file: str) -> tuple[Any, Mapping[Path, Location]]:
+    """Return the value of a YAML text and the places of its parts; ``!Sub x`` is read as ``{"Fn::Sub": x}``.
+
+    Raises:
+        UsageError: PG-E219, it is no YAML; PG-E252, PyYAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise UsageError(
+            f"{file} is YAML, which PyYAML reads, and PyYAML is not installed",
+            "pip install 'policygen[yaml]'",
+            "or give the template as JSON",
+            code="PG-E252",
+        ) from None
+    loader = yaml.SafeLoader(text)
+    places: dict[Path, Location] = {}
+
+    def value_of(node: Any, path: Path) -> Any:
+        if len(path) > _DEEPEST:
+            raise ValueError("its values are nested too deeply")
+        places[path] = Location(node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, yaml.MappingNode):
+            found: Any = {
+                str(key.value): value_of(value, (*path, str(key.value))) for key, value in node.value
+            }
+        elif isinstance(node, yaml.SequenceNode):
+            found = [value_of(one, (*path, number)) for number, one in enumerate(node.value)]
+        else:
+            found = loader.construct_object(node) if node.tag in _PLAIN else node.value
+        tag = node.tag.removeprefix("!") if node.tag.startswith("!") else ""
+        return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": found} if tag else found
+
+    try:
+        root = loader.get_single_node()
+        return (value_of(root, ()) if root else None), places
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise UsageError(
+            f"{file} is not YAML: {reason}", "give a template or a policy", code="PG-E219"
+        ) from None
+    finally:
+        loader.dispose()

@@ -1,0 +1,352 @@
+"""Policies out of templates: which of them are of the role, where they stand, and what a template does not tell."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from policygen.cli.policy_files import policies_of
+from policygen.errors import UsageError
+from policygen.iam.document import Policy, parse_policy
+from policygen.rightsize.check.findings import PolicySource
+from policygen.rightsize.check.templates.context import TemplateContext
+
+ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
+
+
+def document(action: str = "dynamodb:GetItem", on: Any = ARN) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": [action], "Resource": [on]}],
+    }
+
+
+KNOWN = {"ReadOnly": parse_policy(document("s3:ListBucket", "*"), "ReadOnly")}
+CONTEXT = TemplateContext("orders", "111122223333", "aws", "eu-west-1", KNOWN)
+Read = Callable[..., list[PolicySource]]
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Read a template's value, as JSON or as YAML."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(value: Any, name: str = "t.json", mark: str = "", context: TemplateContext = CONTEXT) -> Any:
+        text = value if isinstance(value, str) else json.dumps(value, indent=1)
+        if not isinstance(value, str) and name.endswith("yaml"):
+            text = yaml.safe_dump(value, sort_keys=False)
+        Path(name).write_text(text, "utf-8")
+        return policies_of(Path(name + mark), context)
+
+    return read
+
+
+def granted(sources: list[PolicySource]) -> list[str]:
+    policies: list[Policy] = [source.policy for source in sources]
+    return sorted(f"{s.actions[0]} {s.resources[0]}" for policy in policies for s in policy.statements)
+
+
+# --- Terraform -------------------------------------------------------------------------------------
+
+
+def resource(address: str, values: dict[str, Any]) -> dict[str, Any]:
+    kind = re.sub(r"\[[^]]*\]$", "", address).split(".")[-2]
+    return {"address": address, "type": kind, "values": values}
+
+
+def terraform(*resources: dict[str, Any], refs: dict[str, dict[str, str]] | None = None) -> dict[str, Any]:
+    """A plan in JSON; `refs` has the attributes that refer to others, by address."""
+    written = [
+        {
+            "address": address,
+            "expressions": {name: {"references": [f"{ref}.id", ref]} for name, ref in own.items()},
+        }
+        for address, own in (refs or {}).items()
+    ]
+    return {
+        "format_version": "1.2",
+        "planned_values": {"root_module": {"resources": list(resources)}},
+        "configuration": {"root_module": {"resources": written}},
+    }
+
+
+TEXT = json.dumps(document())
+ROLE = resource("aws_iam_role.orders", {"name": "orders"})
+OTHER = resource("aws_iam_role.other", {"name": "other"})
+INLINE = resource("aws_iam_role_policy.a", {"role": "orders", "policy": TEXT})
+ITEM = f"dynamodb:GetItem {ARN}"
+
+TERRAFORM: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
+    "an inline policy of a role that is there": (terraform(INLINE), [ITEM], ()),
+    "an inline policy of a role that the plan makes": (
+        terraform(
+            ROLE,
+            OTHER,
+            resource("aws_iam_role_policy.a", {"policy": TEXT}),
+            resource("aws_iam_role_policy.b", {"policy": json.dumps(document("iam:*", "*"))}),
+            refs={
+                "aws_iam_role_policy.a": {"role": "aws_iam_role.orders"},
+                "aws_iam_role_policy.b": {"role": "aws_iam_role.other"},
+            },
+        ),
+        [ITEM],
+        (),
+    ),
+    "a policy within the role": (
+        terraform(resource("aws_iam_role.orders", {"name": "orders", "inline_policy": [{"policy": TEXT}]})),
+        [ITEM],
+        (),
+    ),
+    "a managed policy that the plan makes and attaches": (
+        terraform(
+            ROLE,
+            resource("aws_iam_policy.p", {"policy": TEXT}),
+            resource("aws_iam_role_policy_attachment.x", {"role": "orders"}),
+            refs={"aws_iam_role_policy_attachment.x": {"policy_arn": "aws_iam_policy.p"}},
+        ),
+        [ITEM],
+        (),
+    ),
+    "attached policies of elsewhere, one of them known": (
+        terraform(
+            resource(
+                "aws_iam_role_policy_attachment.x",
+                {"role": "orders", "policy_arn": "arn:aws:iam::aws:policy/ReadOnly"},
+            ),
+            resource(
+                "aws_iam_role_policy_attachment.y",
+                {"role": "orders", "policy_arn": "arn:aws:iam::aws:policy/Unknown"},
+            ),
+        ),
+        ["s3:ListBucket *"],
+        ("arn:aws:iam::aws:policy/Unknown",),
+    ),
+    "a state": (
+        {"format_version": "1.0", "values": {"root_module": {"resources": [INLINE]}}},
+        [ITEM],
+        (),
+    ),
+    "each instance has its own": (
+        terraform(
+            resource('aws_iam_role.r["a"]', {"name": "orders"}),
+            resource('aws_iam_role.r["b"]', {"name": "other"}),
+            resource('aws_iam_role_policy.p["a"]', {"policy": TEXT}),
+            resource('aws_iam_role_policy.p["b"]', {"policy": json.dumps(document("iam:*", "*"))}),
+            refs={"aws_iam_role_policy.p": {"role": "aws_iam_role.r"}},
+        ),
+        [ITEM],
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TERRAFORM)
+def test_the_policies_of_a_role_are_found_in_what_terraform_shows(name: str, read: Read) -> None:
+    value, expected, unread = TERRAFORM[name]
+    sources = read(value)
+    assert granted(sources) == expected
+    assert tuple(one for source in sources for one in source.unread) == unread
+
+
+def test_a_role_in_a_module_is_found_by_its_name_and_by_its_address(read: Read) -> None:
+    inner = {
+        "address": 'module.shop["eu"]',
+        "resources": [
+            resource('module.shop["eu"].aws_iam_role.orders', {"name": "orders"}),
+            resource('module.shop["eu"].aws_iam_role_policy.a', {"policy": TEXT}),
+        ],
+    }
+    written = {
+        "address": "aws_iam_role_policy.a",
+        "expressions": {"role": {"references": ["aws_iam_role.orders"]}},
+    }
+    value = {
+        "format_version": "1.2",
+        "planned_values": {"root_module": {"child_modules": [inner]}},
+        "configuration": {"root_module": {"module_calls": {"shop": {"module": {"resources": [written]}}}}},
+    }
+    (source,) = read(value)
+    assert granted([source]) == [ITEM]
+    line = source.place(0, "Action", 0).line
+    assert '"policy": ' in Path("t.json").read_text().splitlines()[line - 1]
+    context = TemplateContext("another")
+    assert granted(read(value, mark='#module.shop["eu"].aws_iam_role.orders', context=context)) == [ITEM]
+
+
+# --- CloudFormation --------------------------------------------------------------------------------
+
+TABLE = {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "orders"}}
+
+
+def role(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "orders"} | properties}
+
+
+def policy(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "Properties": {"PolicyDocument": document()} | properties}
+
+
+def inline(on: Any = ARN) -> dict[str, Any]:
+    return role(Policies=[{"PolicyName": "p", "PolicyDocument": document(on=on)}])
+
+
+CLOUDFORMATION: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
+    "an inline policy": ({"R": inline()}, [ITEM], ()),
+    "the ARN of a table with a name": (
+        {"T": TABLE, "R": inline({"Fn::GetAtt": ["T", "Arn"]})},
+        [ITEM],
+        (),
+    ),
+    "a text with variables": (
+        {"T": TABLE, "R": inline({"Fn::Sub": "${T.Arn}/index/*"})},
+        [f"dynamodb:GetItem {ARN}/index/*"],
+        (),
+    ),
+    "pseudo parameters, defaults, and a variable of IAM": (
+        {
+            "R": inline(
+                {"Fn::Sub": "arn:${AWS::Partition}:s3:::${Stage}-${AWS::Region}-${AWS::AccountId}/${!aws:username}"}
+            )
+        },
+        ["dynamodb:GetItem arn:aws:s3:::prod-eu-west-1-111122223333/${aws:username}"],
+        (),
+    ),
+    "parts that are joined": (
+        {"R": inline({"Fn::Join": ["", ["arn:aws:s3:::", {"Ref": "Stage"}]]})},
+        ["dynamodb:GetItem arn:aws:s3:::prod"],
+        (),
+    ),
+    "a policy that names the role": (
+        {"R": role(), "P": policy("AWS::IAM::Policy", Roles=[{"Ref": "R"}])},
+        [ITEM],
+        (),
+    ),
+    "a policy of a role that is elsewhere": (
+        {"P": policy("AWS::IAM::RolePolicy", RoleName="orders")},
+        [ITEM],
+        (),
+    ),
+    "attached policies": (
+        {
+            "R": role(
+                ManagedPolicyArns=[
+                    {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/ReadOnly"},
+                    "arn:aws:iam::aws:policy/Unknown",
+                ]
+            )
+        },
+        ["s3:ListBucket *"],
+        ("arn:aws:iam::aws:policy/Unknown",),
+    ),
+    "a role without any policy": ({"R": role()}, [], ()),
+    "another role's policy is not taken": (
+        {"R": inline(), "O": role(RoleName="other", Policies=[{"PolicyDocument": document("iam:*", "*")}])},
+        [ITEM],
+        (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize("name", CLOUDFORMATION)
+def test_the_policies_of_a_role_are_found_in_a_template(name: str, suffix: str, read: Read) -> None:
+    resources, expected, unread = CLOUDFORMATION[name]
+    sources = read({"Parameters": {"Stage": {"Default": "prod"}}, "Resources": resources}, f"t.{suffix}")
+    assert granted(sources) == expected
+    assert tuple(one for source in sources for one in source.unread) == unread
+
+
+SAM = """\
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Shop:
+    Type: AWS::Serverless::Function
+    Properties:
+      Policies:
+        - ReadOnly
+        - S3ReadPolicy:
+            BucketName: !Ref Bucket
+        - Version: 2012-10-17
+          Statement:
+            - Effect: Allow
+              Action: dynamodb:GetItem
+              Resource: !GetAtt Table.Arn
+            - Effect: Allow
+              Action: [sqs:SendMessage]
+              Resource: !Sub arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:q
+  Table:
+    Type: AWS::Serverless::SimpleTable
+    Properties: {TableName: orders}
+"""
+
+
+@pytest.mark.parametrize(("mark", "name"), [("#ShopRole", "orders"), ("", "shop-ShopRole-1A2B3C")])
+def test_a_function_of_sam_has_a_role_whose_name_a_deployment_makes(mark: str, name: str, read: Read) -> None:
+    context = TemplateContext(name, "111122223333", "aws", "eu-west-1", KNOWN)
+    sources = read(SAM, "t.yaml", mark, context)
+    assert granted(sources) == [
+        ITEM,
+        "s3:ListBucket *",
+        "sqs:SendMessage arn:aws:sqs:eu-west-1:111122223333:q",
+    ]
+    assert sources[-1].unread == ("SAM policy template S3ReadPolicy",)
+    assert sources[0].place(0, "Action", 0) == (13, 23)
+    assert sources[0].place(1, "Action", 0) == (16, 24)
+
+
+def test_a_template_without_the_role_names_those_it_has(read: Read) -> None:
+    with pytest.raises(UsageError, match=r"t\.yaml has no policies of the role 'orders'") as caught:
+        read(SAM, "t.yaml")
+    assert caught.value.hints == ("it has roles: ShopRole; name one of them: t.yaml#ShopRole",)
+    with pytest.raises(UsageError) as caught:
+        read(terraform(OTHER))
+    assert caught.value.hints == ("it has roles: other; name one of them: t.json#other",)
+
+
+UNTOLD: dict[str, tuple[Any, str]] = {
+    "an import": (
+        {"Resources": {"R": inline({"Fn::ImportValue": "x"})}},
+        "R cannot be checked: the template does not tell Fn::ImportValue",
+    ),
+    "the ARN of what has no name": (
+        {"Resources": {"T": {"Type": "AWS::DynamoDB::Table"}, "R": inline({"Fn::GetAtt": ["T", "Arn"]})}},
+        "R cannot be checked: the template does not tell T.Arn",
+    ),
+    "a parameter without a default": (
+        {"Resources": {"R": inline({"Ref": "Stage"})}},
+        "R cannot be checked: the template does not tell Stage",
+    ),
+    "a policy that is known only after apply": (
+        terraform(resource("aws_iam_role_policy.a", {"role": "orders"})),
+        "aws_iam_role_policy.a cannot be checked: its policy is known only after apply",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNTOLD)
+def test_what_a_template_does_not_tell_is_an_error_and_no_guess(name: str, read: Read) -> None:
+    value, message = UNTOLD[name]
+    with pytest.raises(UsageError) as caught:
+        read(value)
+    assert (caught.value.message, caught.value.code) == (f"t.json: {message}", "PG-E251")
+
+
+@pytest.mark.parametrize("text", ["[", "a: b\n c", "&a [*a]", "- " * 300, "x: !!python/object:os.system {}"])
+def test_yaml_that_is_no_template_is_refused(text: str, read: Read) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(text, "t.yaml")
+    assert caught.value.code == "PG-E219"
+
+
+def test_without_pyyaml_the_install_line_is_named(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UsageError) as caught:
+        read(SAM, "t.yaml")
+    assert (caught.value.code, caught.value.hints[0]) == ("PG-E252", "pip install 'policygen[yaml]'")

@@ -108,6 +108,9 @@ def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from _logs(plan, layout)
     if others := list(_others(plan)):
         yield from layout.joined("Also    ", others)
+    for note in plan.notes[:LISTED]:
+        yield from layout.wrapped("Note    ", note)
+    yield from more(len(plan.notes), LISTED)
 
 
 def _sum(plan: Plan) -> str:

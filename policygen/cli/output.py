@@ -110,6 +110,7 @@ def summary_file() -> Path:
             f"--summary: {STEP} is not set",
             "a step of GitHub Actions has it; elsewhere --export FILE.md or -f markdown gives the same text",
             code="PG-E282",
+            instead=("--summary", ""),
         )
     check_writable(Path(name))
     return Path(name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from policygen.errors import UsageError
+from policygen.cli.commands import COMMANDS
+from policygen.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
     from policygen.errors import PolicygenError
@@ -29,13 +31,22 @@ def from_parser(error: Exception, words: Sequence[str]) -> UsageError:
     message = _problem(error, words).split(" (Possible")[0].split(" Did you mean")[0]
     wrong, known = str(getattr(error, "option_name", "")), tuple(getattr(error, "possibilities", None) or ())
     context = getattr(error, "ctx", None)
+    if extra := re.search(r"unexpected extra arguments? *(?:\(s\))? *\((\S+?)[ )]", message):
+        flags = [name for param in context.command.params for name in param.opts] if context else []
+        flag = f"--{extra[1]}"
+        return UsageError(
+            f"one argument too many: {extra[1]}",
+            *([f"did you mean {flag}?"] if flag in flags else []),
+            code="PG-E237",
+            instead=(extra[1], flag if flag in flags else ""),
+        )
     commands = tuple(getattr(context and context.command, "commands", ()))
     if commands and not wrong:
         wrong = next((word for word in words if not word.startswith("-")), "")
         known = tuple(difflib.get_close_matches(wrong, commands, 1))
     close = next(iter(difflib.get_close_matches(wrong, known, 1, 0.0)), "")
     return UsageError(
-        message[:1].lower() + message[1:].rstrip("."),
+        (message[:1].lower() + message[1:] if message[1:2].islower() else message).rstrip("."),
         *([f"did you mean {close}?"] if close else []),
         *([f"there are: {', '.join(commands)}"] if commands and not close else []),
         code="PG-E237",
@@ -70,19 +81,17 @@ def next_command(error: PolicygenError, words: Sequence[str]) -> str:
     """
     if error.instead and (corrected := _replaced(words, *error.instead)):
         return shlex.join(["policygen", *corrected])
-    if any("policygen " in hint or hint.startswith(("aws ", "pip ")) for hint in error.hints):
+    if any(hint.startswith("policygen ") for hint in error.hints):
+        return ""
+    if error.code in _NO_ROLE and (inputs := _inputs(words)):
+        return shlex.join(["policygen", "roles", *inputs])
+    if error.exit_code not in {UsageError.exit_code, NothingFoundError.exit_code}:
         return ""
     name = next((word for word in words if not word.startswith("-")), "")
-    if error.code in _NO_ROLE:
-        return shlex.join(["policygen", "roles", *_inputs(words)])
-    if error.exit_code != UsageError.exit_code:
-        return ""
-    from policygen.cli.app import COMMANDS
-
     return shlex.join(["policygen", *([name] if name in COMMANDS else []), "--help"])
 
 
-_NO_ROLE = frozenset({"PG-E310", "PG-E311"})
+_NO_ROLE = frozenset({"PG-E236", "PG-E310", "PG-E311", "PG-E312", "PG-E313"})
 """Errors after which a list of the roles helps."""
 
 _INPUTS = ("--logs", "-l", "--snapshot", "-s", "--profile")
@@ -95,7 +104,9 @@ def _inputs(words: Sequence[str]) -> list[str]:
 
 
 def _replaced(words: Sequence[str], wrong: str, right: str) -> list[str]:
-    """Return a command line with one word replaced, or left out; [] where that word is not there exactly once."""
+    """Return a command line with one word replaced, left out or added; [] where it is not there exactly once."""
+    if not wrong:
+        return [*words, right]
     places = [i for i, word in enumerate(words) if word == wrong or _value(word) == wrong]
     if len(places) != 1:
         return []

@@ -23,6 +23,8 @@ class PolicyChange(NamedTuple):
     """The document of today; None where the role does not have the policy."""
     after: Mapping[str, Any] | None
     """The proposed document; None where the policy is taken away."""
+    proposed: bool = False
+    """Whether the policy is one of the proposal: a managed one is then created, and deleted by the undo."""
 
     def undone(self) -> PolicyChange:
         """Return the change that takes this one back."""
@@ -36,6 +38,8 @@ class ApplyList(NamedTuple):
     """What has to be taken away first, because IAM's quotas have no room for the new policies beside it."""
     on: tuple[PolicyChange, ...] = ()
     """The new policies, and those that replace one of the same name."""
+    in_place: tuple[PolicyChange, ...] = ()
+    """Proposed policies that the role has already, as they are proposed."""
     off: tuple[PolicyChange, ...] = ()
     """What is taken away when the new policies are in place."""
     unread: tuple[str, ...] = ()
@@ -47,7 +51,7 @@ class ApplyList(NamedTuple):
 
     @property
     def changes(self) -> tuple[PolicyChange, ...]:
-        """All changes, in order."""
+        """All changes, in order: the new comes before the old goes, as far as there is room."""
         return (*self.first_off, *self.on, *self.off)
 
     @property
@@ -71,14 +75,16 @@ def apply_list_of(plan: Plan) -> ApplyList:
     on = [one for one in new if one.before != one.after]
     stays = {(one.name, one.arn) for one in new}
     off = [one for key, one in today.items() if key not in stays]
+    off.sort(key=lambda one: not one.arn)  # managed ones first, as the steps name them
     attached = len(plan.today_unread) + sum(1 for one in today.values() if one.arn)
     first = _without_room(on, off, attached)
     return ApplyList(
-        tuple(first),
-        tuple(on),
-        tuple(one for one in off if one not in first),
-        plan.today_unread,
-        tuple(one.name for one in plan.today if not one.kind),
+        first_off=tuple(first),
+        on=tuple(on),
+        in_place=tuple(one for one in new if one.before == one.after),
+        off=tuple(one for one in off if one not in first),
+        unread=plan.today_unread,
+        unplaced=tuple(one.name for one in plan.today if not one.kind),
     )
 
 
@@ -93,7 +99,7 @@ def _proposed(plan: Plan) -> Iterator[PolicyChange]:
     account = f"arn:{partition}:iam::{plan.role.account}:policy/"
     for policy in plan.policies:
         arn = "" if len(plan.policies) == 1 else f"{account}{policy.name}"
-        yield PolicyChange(policy.name, arn, policy.size, None, policy.document)
+        yield PolicyChange(policy.name, arn, policy.size, None, policy.document, proposed=True)
 
 
 def _without_room(

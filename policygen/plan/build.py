@@ -24,6 +24,7 @@ from policygen.plan.build_evidence import (
     window_part,
 )
 from policygen.plan.fast_json import digest
+from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
 from policygen.plan.model import Plan
 from policygen.rightsize.analysis import Analysis
@@ -123,6 +124,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
+        "gate": gate_part(suggestion),
         "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
         **({"traces": traces_part(observed.traces)} if observed.traces else {}),

@@ -89,6 +89,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     kind: str
     why: str
     not_resource: tuple[str, ...] = ()
+    condition: dict[str, dict[str, list[str]]] = {}
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -297,6 +298,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     """The options with which `suggest` made it, without those of its output; None where that is not known."""
     today_unread: tuple[str, ...] = ()
     """ARNs of attached policies whose documents were not read. Older plans have none."""
+    gate: dict[str, Any] | None = None
+    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""

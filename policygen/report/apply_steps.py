@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 from policygen.plan.apply_list import ApplyList, PolicyChange
-from policygen.plan.model import Plan
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_LIMIT
 from policygen.text import escape_controls
 
 
 def apply_steps(
-    plan: Plan, *, name: Callable[[str], str] = escape_controls, limit: int | None = None
+    apply: ApplyList, *, name: Callable[[str], str] = escape_controls, limit: int | None = None
 ) -> list[str]:
     """Return the steps in order, each a clause without a full stop; they are numbered where they are shown.
 
     Args:
-        plan: the plan.
+        apply: a plan's list.
         name: writes a policy's name in the language of the output.
         limit: most names of one kind in a step; None for all.
     """
@@ -26,7 +26,23 @@ def apply_steps(
         more = "" if limit is None or len(found) <= limit else f" + {len(found) - limit} more"
         return ", ".join(map(name, found[:limit])) + more
 
-    return list(_steps(plan.apply_list, names))
+    return list(_steps(apply, names))
+
+
+def numbered_lines(steps: Sequence[str], width: int, indent: str = "") -> list[str]:
+    """Return steps as lines of a width, each step with its number; names are not broken."""
+    lines: list[str] = []
+    for number, step in enumerate(steps, 1):
+        lead = f"{indent}{number}. "
+        lines += textwrap.wrap(
+            step,
+            width,
+            initial_indent=lead,
+            subsequent_indent=" " * len(lead),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines
 
 
 def _steps(apply: ApplyList, names: Callable[[Sequence[PolicyChange] | Sequence[str]], str]) -> Iterator[str]:
@@ -41,7 +57,7 @@ def _steps(apply: ApplyList, names: Callable[[Sequence[PolicyChange] | Sequence[
         yield f"detach or delete {names(apply.unplaced)}: this plan is older and does not say which is inline"
     if not apply.today_known:
         yield "detach what else the role has: its policies of today are not known"
-    if not apply.changes and not apply.unplaced:
+    elif not apply.changes and not apply.unplaced:
         yield "nothing to do: today's policies are what the evidence asks for"
     if apply.unread:
         yield f"leave {names(apply.unread)} attached until you have read it: its document is not known"

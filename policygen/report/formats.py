@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, no_such
 from policygen.report.terminal.layout import WIDTH
 from policygen.text import escape_controls
 
@@ -70,6 +69,7 @@ FORMATS: Mapping[str, Format] = {
         Format("cdk-ts", f"{_IAC}.cdk_ts:render", (".ts",)),
         Format("cdk-py", f"{_IAC}.cdk_py:render", (".py",)),
         Format("serverless", f"{_IAC}.serverless:render", ("serverless.yml",)),
+        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",)),
         Format("html", "policygen.report.html.role_page:render", (".html",), options=("indexed",)),
         Format("markdown", "policygen.report.markdown.comment:render", (".md",)),
         Format("csv", "policygen.report.data.csv:render", (".csv",), many=True),
@@ -96,15 +96,7 @@ def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
     found = ALIASES.get(name, name)
     if found in formats:
         return found
-    known = [*formats, *(alias for alias, of in ALIASES.items() if of in formats)]
-    close = difflib.get_close_matches(name.lower(), known, 1)
-    raise UsageError(
-        f"no format {escape_controls(name)!r}",
-        *([f"did you mean {close[0]}?"] if close else []),
-        f"there are: {', '.join(sorted(formats))}",
-        code="PG-E207",
-        instead=(name, close[0]) if close else None,
-    )
+    raise no_such(f"no format {escape_controls(name)!r}", name, sorted(formats), code="PG-E207")
 
 
 def render(

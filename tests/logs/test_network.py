@@ -152,6 +152,8 @@ ON_FILES: dict[str, tuple[str, ...]] = {
     "map": (TRAIL, "-q"),
     "services": (),
     "data": (),
+    "roles": LOGS,
+    "config": (),
     "cache": ("--clear",),
     "diff": ("a.json", "b.json"),
     "permissions": (),

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from policygen.plan.apply_list import PolicyChange
-from policygen.plan.io import parse_plan
-from policygen.plan.model import Plan
 from policygen.report.apply_steps import apply_steps
 from policygen.report.terminal.apply_list import apply_lines
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_COUNT
 from tests.support.reviews import plan
+from tests.support.role_policies import (
+    ACCOUNT,
+    EVERY_PLAN,
+    State,
+    changed,
+    document,
+    new,
+    old,
+    proposed,
+    state,
+)
 from tests.support.samples import EVERY_SAMPLE
-
-ACCOUNT = "arn:aws:iam::111122223333:policy"
-State = dict[tuple[str, str], Mapping[str, Any]]
-"""(name, ARN) of each policy of a role -> its document."""
-
-
-def document(word: str) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": f"s3:{word}", "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def old(name: str, size: int = 100, *, managed: bool = False, **more: Any) -> dict[str, Any]:
-    kind = {"kind": "managed", "arn": f"{ACCOUNT}/{name}"} if managed else {"kind": "inline", "arn": ""}
-    return {"name": name, "document": document(name), "size": size, **kind, **more}
-
-
-def new(name: str, size: int = 100) -> dict[str, Any]:
-    return {"name": name, "document": document("New"), "size": size}
-
-
-def changed(policies: list[dict[str, Any]], today: list[dict[str, Any]] | None, **more: Any) -> Plan:
-    """A plan of a sample with other policies."""
-    made = json.loads(json.dumps(plan("orders-api").document))
-    return parse_plan(made | {"policies": policies, "today": today} | more)
-
-
-def state(made: Plan) -> State:
-    """What the role has today."""
-    return {(one.name, one.arn): one.document for one in made.today or ()}
 
 
 def applied(before: State, changes: tuple[PolicyChange, ...]) -> list[State]:
@@ -59,32 +37,7 @@ def applied(before: State, changes: tuple[PolicyChange, ...]) -> list[State]:
     return states
 
 
-def proposed(made: Plan) -> State:
-    arn = "" if len(made.policies) == 1 else f"{ACCOUNT}/"
-    return {(one.name, f"{arn}{one.name}" if arn else ""): one.document for one in made.policies}
-
-
-PLANS = {
-    "a first policy": ([new("policygen")], []),
-    "one of each kind goes": ([new("policygen")], [old("a"), old("b", managed=True)]),
-    "a policy of the same name is replaced": ([new("policygen")], [old("policygen"), old("a")]),
-    "managed ones": ([new("p-1"), new("p-2")], [old("policygen"), old("b", managed=True)]),
-    "a managed one is replaced": (
-        [new("p-1"), new("p-2")],
-        [old("p-1", managed=True), old("c", managed=True)],
-    ),
-    "no room for two inline ones": (
-        [new("policygen", 6_000)],
-        [old("a", 2_000), old("b", 3_000), old("c", 10)],
-    ),
-    "no room for more managed ones": (
-        [new("p-1"), new("p-2"), new("p-3")],
-        [old(f"m{number}", managed=True) for number in range(19)],
-    ),
-}
-
-
-@pytest.mark.parametrize(("policies", "today"), PLANS.values(), ids=PLANS)
+@EVERY_PLAN
 def test_the_role_ends_with_the_proposal_and_its_undo_with_what_it_had(
     policies: list[dict[str, Any]], today: list[dict[str, Any]]
 ) -> None:
@@ -99,7 +52,7 @@ def test_the_role_ends_with_the_proposal_and_its_undo_with_what_it_had(
         assert sum(1 for _, arn in one if arn) <= MANAGED_COUNT
 
 
-@pytest.mark.parametrize(("policies", "today"), PLANS.values(), ids=PLANS)
+@EVERY_PLAN
 def test_nothing_is_taken_away_before_the_new_is_there_but_for_want_of_room(
     policies: list[dict[str, Any]], today: list[dict[str, Any]]
 ) -> None:
@@ -131,20 +84,20 @@ def test_a_policy_that_is_already_as_proposed_is_left_alone() -> None:
     same = new("policygen") | {"kind": "inline", "arn": ""}
     made = changed([new("policygen")], [same, old("a")])
     assert [one.name for one in made.apply_list.changes] == ["a"]
-    assert apply_steps(made) == ["delete the inline policy a"]
+    assert apply_steps(made.apply_list) == ["delete the inline policy a"]
 
 
 def test_nothing_is_to_do_where_no_permission_changes() -> None:
     changes = [one | {"now": one["proposed"]} for one in plan("orders-api").document["changes"]]
     made = changed([new("policygen")], [old("a")], changes=changes)
     assert made.apply_list.changes == ()
-    assert apply_steps(made) == ["nothing to do: today's policies are what the evidence asks for"]
+    assert apply_steps(made.apply_list) == ["nothing to do: today's policies are what the evidence asks for"]
 
 
 def test_a_policy_that_was_not_read_stays_and_an_older_plan_says_what_it_does_not_know() -> None:
     bare = {"name": "b", "document": document("b")}
     made = changed([new("policygen")], [bare], today_unread=[f"{ACCOUNT}/secret"])
-    assert apply_steps(made) == [
+    assert apply_steps(made.apply_list) == [
         "attach the inline policy policygen (100 of 10,240 characters)",
         "detach or delete b: this plan is older and does not say which is inline",
         f"leave {ACCOUNT}/secret attached until you have read it: its document is not known",
@@ -154,17 +107,17 @@ def test_a_policy_that_was_not_read_stays_and_an_older_plan_says_what_it_does_no
 
 def test_steps_say_what_replaces_what_and_where_the_role_goes_without() -> None:
     replaced = changed([new("p-1", 6_000), new("p-2")], [old("p-1", managed=True), old("x")])
-    assert apply_steps(replaced) == [
+    assert apply_steps(replaced.apply_list) == [
         "create and attach the managed policy p-2 (100 of 6,144 characters)",
         "write a new version of the managed policy p-1 (6,000 of 6,144 characters)",
         "delete the inline policy x",
     ]
     crowded = changed([new("policygen", 9_000)], [old("a", 2_000)])
-    assert apply_steps(crowded)[0] == (
+    assert apply_steps(crowded.apply_list)[0] == (
         "delete the inline policy a: IAM's quota has no room for both, "
         "so the role lacks them until the next step is done"
     )
-    assert apply_steps(changed([new("policygen")], None))[-1] == (
+    assert apply_steps(changed([new("policygen")], None).apply_list)[-1] == (
         "detach what else the role has: its policies of today are not known"
     )
 

@@ -332,6 +332,7 @@ def test_the_screen_of_the_sample_is_as_it_was_agreed(name: str) -> None:
         ("a.csv", "csv"),
         ("a.sarif", "sarif"),
         ("a.junit.xml", "junit"),
+        ("a.sh", "aws-cli"),
     ],
 )
 def test_the_suffix_says_the_format(name: str, kind: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
 from policygen.cli.option_groups import AccountInput, DigestInput, LogInput, ReadInput, with_option_groups
 from policygen.cli.options import PlansOption, QuietOption
@@ -28,23 +29,41 @@ _LONGEST = 3650
 def command(
     *,
     role: Annotated[
-        str, typer.Argument(help="The role's name, of which a plan is saved; or the plan's file.")
+        str,
+        typer.Argument(
+            metavar="ROLE",
+            help="Name of a role with a saved plan, or the plan's file.",
+            autocompletion=complete_role,
+        ),
     ],
     days: Annotated[
         int,
-        typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1, max=_LONGEST),
+        typer.Option(
+            "--days",
+            "-d",
+            metavar="DAYS",
+            help="Days after which the denial ends by itself.",
+            min=1,
+            max=_LONGEST,
+        ),
     ] = 30,
     form: Annotated[
         str,
         typer.Option(
-            "--as", help="boundary, or deny: policies to attach.", show_default="boundary, if it fits"
+            "--as",
+            metavar="boundary|deny",
+            help="Permissions boundary, or policies to attach.",
+            show_default="boundary, if it fits",
         ),
     ] = "",
     read_outcome: Annotated[
-        bool, typer.Option("--read", help="Read afterwards what was asked for since --since.")
+        bool, typer.Option("--read", help="Afterwards: read what was requested since --since.")
     ] = False,
     since: Annotated[
-        str, typer.Option("--since", help="With --read: the day on which the probation began, as 2026-11-28.")
+        str,
+        typer.Option(
+            "--since", metavar="DATE", help="With --read: first day of the probation, such as 2026-11-28."
+        ),
     ] = "",
     logs: LogInput,
     account: AccountInput,
@@ -53,11 +72,13 @@ def command(
     plans: PlansOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Deny a role's unverified permissions for some days, to see whether anything asks for them; change nothing in AWS.
+    """Deny unverified permissions for a while, to test the need.
+
+    Prints the policy and the commands that apply it; nothing in AWS is changed.
 
     policygen probation orders-api --days 30 > probation.json
 
-    policygen probation orders-api --read --since 2026-11-28 --snapshot later.json -l ./trail >> policygen.toml
+    policygen probation orders-api --read --since 2026-11-28 -s later.json
     """
     from policygen.cli.output import write_stdout
     from policygen.cli.plans import find_plan
@@ -95,13 +116,11 @@ def _form(text: str) -> Form | None:
     Raises:
         UsageError: PG-E372, there is no such form.
     """
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.text import escape_controls
 
     if text not in ("", "boundary", "deny"):
-        raise UsageError(
-            f"--as is {escape_controls(text)[:40]!r}", "there are: boundary, deny", code="PG-E372"
-        )
+        raise no_such(f"--as is {escape_controls(text)[:40]!r}", text, ("boundary", "deny"), code="PG-E372")
     return cast("Form", text) if text else None
 
 

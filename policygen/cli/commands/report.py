@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink
 from policygen.cli.option_groups import PlanOutput, with_option_groups
-from policygen.cli.options import PlansOption, QuietOption
+from policygen.cli.options import DetailsOption, PlansOption, QuietOption
 from policygen.cli.screen import Color, ColorOption
 
 
@@ -16,17 +17,20 @@ from policygen.cli.screen import Color, ColorOption
 def command(
     *,
     saved: Annotated[
-        list[str], typer.Argument(metavar="ROLE...", help="Roles by name, plans, or folders of plans.")
+        list[str],
+        typer.Argument(
+            metavar="ROLE",
+            help="Names of roles with a saved plan, plan files, or folders of plans.",
+            autocompletion=complete_role,
+        ),
     ],
     output: PlanOutput,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List everything on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     plans: PlansOption = None,
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Render saved plans again, in any format.
+    """Print saved plans in any format, without logs or AWS.
 
     policygen report orders-api -f terraform > orders-api.tf
 

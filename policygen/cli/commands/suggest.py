@@ -17,6 +17,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -32,6 +33,7 @@ from policygen.cli.option_groups import (
 )
 from policygen.cli.options import (
     AlthoughUsedOption,
+    DetailsOption,
     IncompleteOption,
     PlansOption,
     QuietOption,
@@ -46,7 +48,9 @@ class SuggestGrantInput(GrantInput):
 
     opened: Annotated[
         list[str] | None,
-        typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
+        typer.Option(
+            "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
+        ),
     ] = None
 
 
@@ -72,21 +76,21 @@ def command(
     grants: SuggestGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List everything on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
     plans: PlansOption = None,
-    no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
+    no_plan: Annotated[
+        bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")
+    ] = False,
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Suggest the smallest policy for one role, prove it, and compare it with today's.
+    """Suggest a least-privilege policy for one role, with proof.
 
-    policygen suggest --role orders-api --days 30 --logs ./trail --snapshot account.json
+    policygen suggest orders-api --logs ./trail --snapshot account.json
 
-    policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
+    policygen suggest orders-api -f terraform > orders-api.tf
     """
     from policygen.cli.output import (
         add_to_summary,
@@ -116,8 +120,14 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(
-            source, wanted, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+        analysis = for_role(
+            wanted,
+            current,
+            source,
+            options,
+            lambda name: analyse(
+                source, name, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+            ),
         )
     if not quiet:
         summarise(analysis.observed)

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from policygen.plan.model import Plan
-from policygen.report.apply_steps import apply_steps
+from policygen.report.apply_steps import apply_steps, numbered_lines
 
-_LEAD = "Apply   "
+_LEAD = "Apply"
+_INDENT = " " * 8
 _NAMED = 4
 """Most names of one kind in a step."""
 
 
 def apply_lines(plan: Plan, width: int, *, show_all: bool = False) -> list[str]:
-    """Return the numbered steps, below the word "Apply".
+    """Return the numbered steps, beside the word "Apply".
 
     Args:
         plan: the plan.
         width: columns of the screen.
         show_all: name every policy; else the first few of each kind, and how many there are more.
     """
-    steps = apply_steps(plan, limit=None if show_all else _NAMED)
-    lines: list[str] = []
-    for number, step in enumerate(steps, 1):
-        lead = _LEAD if number == 1 else " " * len(_LEAD)
-        mark = f"{number}. " if len(steps) > 1 else ""
-        lines += textwrap.wrap(
-            step,
-            width,
-            initial_indent=f"{lead}{mark}",
-            subsequent_indent=" " * len(f"{lead}{mark}"),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    return lines
+    first, *others = numbered_lines(
+        apply_steps(plan.apply_list, limit=None if show_all else _NAMED), width, _INDENT
+    )
+    return [f"{_LEAD}{first[len(_LEAD) :]}", *others]

@@ -19,7 +19,10 @@ _STYLES: Mapping[str, tuple[str, str]] = {
         r"(?<= )policygen [a-z]+ .*|^ {10,}--?[a-z].*|(?<= )--(?:accept|unverified|open|keep|drop) \S+",
     ),
     "spark": ("34", r"[▁▂▃▄▅▆▇█]+"),
-    "head": ("1", r"^[A-Z][a-z]+(?: [a-z]+)*(?=  | \(|$)|^[\w+=,@.-]+(?= · account )"),
+    "head": (
+        "1",
+        r"^[A-Z][a-z]+(?: [a-z]+)*(?=  | \(|$)|^[\w+=,@.-]+(?= · account )|^[a-z][\w-]*:\w+(?= for )",
+    ),
 }
 """Name -> SGR code, and what gets it in a line; where two fit, the first."""
 

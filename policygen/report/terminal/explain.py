@@ -111,7 +111,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
             f"{pluralize(seen.count, 'call')} on {short(denied.resource)}{policy}: no evidence of need",
         )
     if anomalous := explanation.anomalous:
-        calls = pluralize(anomalous.count, "suspicious call")
+        calls = pluralize(anomalous.count, "call")
         yield "suspicious", f"{calls} left out, last {minute(anomalous.last)}"
     if explanation.granted_by is None:
         yield "granted by", "not known: no account snapshot was given"

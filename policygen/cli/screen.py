@@ -24,8 +24,9 @@ ColorOption = Annotated[
     Color,
     typer.Option(
         "--color",
-        metavar="WHEN",
-        help="Color the screen: auto (on a terminal), always or never. NO_COLOR and FORCE_COLOR count for auto.",
+        metavar="auto|always|never",
+        help="Color the screen. auto: on a terminal, unless NO_COLOR is set; or where FORCE_COLOR is set.",
+        rich_help_panel="Output",
     ),
 ]
 

@@ -11,7 +11,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.figures import grouped
 from policygen.report.suspects import SuspectGroup, suspects_by_sign
-from policygen.report.terminal.layout import Layout
+from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.wording import counted, day, denied_by, fitted, list_resources
 from policygen.text import pluralize
 
@@ -37,7 +37,11 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
     for number, notice in enumerate(notices, 1):
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
         for name, text in notice.details:
-            yield from layout.wrapped(f"       {name:<15} ", text, " " * (23 if len(name) < 16 else 9))
+            lead = f"       {name:<15} "
+            if text.startswith("--") and "(" not in text:
+                yield from layout.joined(lead, option_words(text), " ")
+            else:
+                yield from layout.wrapped(lead, text, " " * (23 if len(name) < 16 else 9))
 
 
 def _failing(plan: Plan) -> Notice | None:

@@ -24,6 +24,7 @@ from policygen.plan.build_evidence import (
     window_part,
 )
 from policygen.plan.fast_json import digest
+from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
 from policygen.plan.model import Plan
 from policygen.rightsize.analysis import Analysis
@@ -40,9 +41,15 @@ from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
-def plan_from_analysis(analysis: Analysis) -> Plan:
-    """Return the plan of an analysis."""
-    return parse_plan(build_plan_document(analysis))
+def plan_from_analysis(analysis: Analysis, inputs: Sequence[Sequence[str]] | None = None) -> Plan:
+    """Return the plan of an analysis.
+
+    Args:
+        analysis: what the plan is made of.
+        inputs: the options of the command line that made it, each with its value; None where there was none.
+    """
+    given = {} if inputs is None else {"inputs": [list(words) for words in inputs]}
+    return parse_plan(build_plan_document(analysis) | given)
 
 
 def build_plan_document(analysis: Analysis) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
             for grant, requests in suggestion.grants.items()
         ],
         "keeps": [_keep(suggestion, keep) for keep in suggestion.keeps],
-        **_current_access(suggestion.today),
+        **_current_access(suggestion.today, observed.role),
         "trust": _trust(observed.role),
         "calendar": calendar_part(usage.window, observed.split.workload),
         "questions": [_question(one) for one in suggestion.questions],
@@ -117,6 +124,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
+        "gate": gate_part(suggestion),
         "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
         **({"traces": traces_part(observed.traces)} if observed.traces else {}),
@@ -172,11 +180,26 @@ def _visible(suggestion: Suggestion, keep: Keep) -> bool:
     return suggestion.coverage.observability(keep.grant.action, keep.grant.resource, reads).visible
 
 
-def _current_access(policies: Sequence[Policy] | None) -> dict[str, Any]:
+def _current_access(policies: Sequence[Policy] | None, role: Role | None) -> dict[str, Any]:
     if policies is None:
-        return {"today": None, "today_digest": None}
+        return {"today": None, "today_digest": None, "today_unread": []}
     documents = [_policy(policy) for policy in policies]
-    return {"today": documents, "today_digest": digest(documents)}
+    return {
+        "today": [
+            document | origin | {"size": policy.size}
+            for document, origin, policy in zip(documents, _origins(policies, role), policies, strict=True)
+        ],
+        "today_digest": digest(documents),
+        "today_unread": [one.arn for one in role.attached if one.policy is None] if role else [],
+    }
+
+
+def _origins(policies: Sequence[Policy], role: Role | None) -> list[dict[str, str]]:
+    """Return what each policy is to the role: inline or managed; not known where they are not the role's own."""
+    if role is None or tuple(policies) != role.identity_policies:
+        return [{"kind": "", "arn": ""}] * len(policies)
+    managed = [{"kind": "managed", "arn": one.arn} for one in role.attached if one.policy is not None]
+    return [{"kind": "inline", "arn": ""}] * len(role.policies) + managed
 
 
 def _trust(role: Role | None) -> dict[str, Any] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from policygen.iam.arn import service_of
+from policygen.plan.apply_list import ApplyList, apply_list_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
 from policygen.plan.model_evidence import (
     Calendar,
@@ -23,7 +26,7 @@ from policygen.plan.model_evidence import (
     Seen,
 )
 from policygen.rightsize.assess.risk import Family
-from policygen.rightsize.assess.tightness import Tightness, tightness_of
+from policygen.rightsize.assess.tightness import Support, Tightness, support_of
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -59,6 +62,17 @@ class ProposedPolicy(Document, frozen=True):
     """Characters that count against the quota."""
 
 
+class CurrentPolicy(Document, frozen=True):
+    """A policy that the role has today."""
+
+    kind: Literal["inline", "managed", ""] = ""
+    """"" in older plans, which do not say it."""
+    arn: str = ""
+    """Of a managed policy."""
+    size: int = 0
+    """Characters that count against the quota; 0 in older plans."""
+
+
 class PlanGrant(msgspec.Struct, frozen=True):
     """One action on one resource pattern."""
 
@@ -75,6 +89,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     kind: str
     why: str
     not_resource: tuple[str, ...] = ()
+    condition: dict[str, dict[str, list[str]]] = {}
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -249,7 +264,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     policies: tuple[ProposedPolicy, ...]
     grants: tuple[PlanGrant, ...]
     keeps: tuple[PlanKeep, ...]
-    today: tuple[Document, ...] | None
+    today: tuple[CurrentPolicy, ...] | None
     changes: tuple[PlanChange, ...]
     missing: tuple[PlanNotAllowed, ...]
     wanted_but_denied: tuple[PlanDenied, ...]
@@ -279,9 +294,17 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options with which `suggest` made it, without those of its output; None where that is not known."""
+    today_unread: tuple[str, ...] = ()
+    """ARNs of attached policies whose documents were not read. Older plans have none."""
+    gate: dict[str, Any] | None = None
+    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
-    """Where it is saved, as it was named; "" for nowhere."""
+    """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""
+    unsaved: bool = False
+    """Whether it is saved nowhere, so that commands must make it again."""
 
     @property
     def verdict(self) -> str:
@@ -299,18 +322,28 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         return group_changes(self.changes)
 
     @cached_property
+    def apply_list(self) -> ApplyList:
+        """What applying the plan changes at the role, in order."""
+        return apply_list_of(self)
+
+    @cached_property
     def actions_now(self) -> int | None:
         """Actions that today's policies allow; None where they are not known."""
         return None if self.today is None else sum([1 for change in self.changes if change.now])
 
     @cached_property
-    def tightness(self) -> Tightness:
-        """The actions of the proposal, by what speaks for them."""
-        return tightness_of(
+    def support(self) -> Mapping[str, Support]:
+        """What speaks for each action of the proposal, in lower case."""
+        return support_of(
             (grant.action for grant in self.grants),
             (one.action for one in self.evidence.granted),
             ((keep.action, keep.kind) for keep in self.keeps),
         )
+
+    @property
+    def tightness(self) -> Tightness:
+        """The actions of the proposal, by what speaks for them."""
+        return Tightness(**Counter[str](self.support.values()))
 
     @cached_property
     def actions_proposed(self) -> int:

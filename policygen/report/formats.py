@@ -7,14 +7,15 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, no_such
+from policygen.report.terminal.layout import WIDTH
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
 
-Option = Literal["show_all", "ascii_only", "indexed"]
+Option = Literal["show_all", "ascii_only", "indexed", "width"]
 
 
 class Format(NamedTuple):
@@ -32,7 +33,7 @@ class Format(NamedTuple):
     options: tuple[Option, ...] = ()
     """The options of `render` that the function takes, as keywords."""
 
-    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool) -> str:
+    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool | int) -> str:
         """Return the text of some plans, or of some reports of findings; it ends with a line break."""
         function = cast("Callable[..., str]", _load(self.function))
         if self.many:
@@ -54,7 +55,10 @@ FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
         Format(
-            "text", "policygen.report.terminal.screen:render", (".txt",), options=("show_all", "ascii_only")
+            "text",
+            "policygen.report.terminal.screen:render",
+            (".txt",),
+            options=("show_all", "ascii_only", "width"),
         ),
         Format("json", "policygen.plan.io:plan_to_json", (".json",)),
         Format("policy", "policygen.plan.io:policies_to_json", (".policy.json",)),
@@ -65,6 +69,7 @@ FORMATS: Mapping[str, Format] = {
         Format("cdk-ts", f"{_IAC}.cdk_ts:render", (".ts",)),
         Format("cdk-py", f"{_IAC}.cdk_py:render", (".py",)),
         Format("serverless", f"{_IAC}.serverless:render", ("serverless.yml",)),
+        Format("aws-cli", f"{_IAC}.aws_cli:render", (".sh",)),
         Format("html", "policygen.report.html.role_page:render", (".html",), options=("indexed",)),
         Format("markdown", "policygen.report.markdown.comment:render", (".md",)),
         Format("csv", "policygen.report.data.csv:render", (".csv",), many=True),
@@ -75,32 +80,40 @@ FORMATS: Mapping[str, Format] = {
 }
 """Name -> format, in the order in which help lists them."""
 
+ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
+"""Another name -> the format's name."""
+
 SUFFIXES: Mapping[str, str] = {suffix: one.name for one in FORMATS.values() for suffix in one.suffixes}
 """Ending of an exported file's name -> the format's name; the longest ending that fits wins."""
 
 
 def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
-    """Return the name of a format, if there is one.
+    """Return the name of a format, given its name or an alias.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    if name not in formats:
-        raise UsageError(
-            f"no format {escape_controls(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
-        )
-    return name
+    found = ALIASES.get(name, name)
+    if found in formats:
+        return found
+    raise no_such(f"no format {escape_controls(name)!r}", name, sorted(formats), code="PG-E207")
 
 
 def render(
-    name: str, plan: Plan, *, show_all: bool = False, ascii_only: bool = False, indexed: bool = False
+    name: str,
+    plan: Plan,
+    *,
+    show_all: bool = False,
+    ascii_only: bool = False,
+    indexed: bool = False,
+    width: int = WIDTH,
 ) -> str:
     """Return a plan in the named format; arguments as for `render_all`.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return render_all(name, [plan], show_all=show_all, ascii_only=ascii_only, indexed=indexed)
+    return render_all(name, [plan], show_all=show_all, ascii_only=ascii_only, indexed=indexed, width=width)
 
 
 def render_all(
@@ -110,6 +123,7 @@ def render_all(
     show_all: bool = False,
     ascii_only: bool = False,
     indexed: bool = False,
+    width: int = WIDTH,
 ) -> str:
     """Return plans in the named format: one document where the format can hold several, else one after the other.
 
@@ -119,13 +133,19 @@ def render_all(
         show_all: list everything on the screen; else long lists are cut, with their number.
         ascii_only: for terminals without Unicode.
         indexed: link a page to the index of roles in the folder above.
+        width: columns of the screen.
 
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
     """
     format_ = FORMATS[require_format(name)]
-    values: Mapping[Option, bool] = {"show_all": show_all, "ascii_only": ascii_only, "indexed": indexed}
-    options: dict[str, bool] = {option: values[option] for option in format_.options}
+    values: Mapping[Option, bool | int] = {
+        "show_all": show_all,
+        "ascii_only": ascii_only,
+        "indexed": indexed,
+        "width": width,
+    }
+    options: dict[str, bool | int] = {option: values[option] for option in format_.options}
     if format_.findings:
         findings_of = cast("Callable[[Plan], FindingsReport]", _load(_FROM_PLAN))
         return format_.render([findings_of(plan) for plan in plans], **options)

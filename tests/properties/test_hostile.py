@@ -71,7 +71,7 @@ def outputs(analysis: Analysis) -> dict[str, str]:
         "ascii": render("text", analysis, ascii_only=True),
         "json": render("json", analysis),
         "policy": render("policy", analysis),
-        **{name: render(name, analysis) for name in ("markdown", "sarif", "junit", "github")},
+        **{name: render(name, analysis) for name in ("aws-cli", "markdown", "sarif", "junit", "github")},
         "csv": render("csv", analysis).replace("\r\n", "\n"),
     }
 

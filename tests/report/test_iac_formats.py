@@ -24,6 +24,7 @@ from tests.judges.iac_engines.meaning import meaning
 from tests.judges.iac_engines.plans import HOSTILE, SAMPLES, TEXTS, VARIABLES, Plan, halves, of, plan, sample
 from tests.support import ROOT
 from tests.support.effort import MORE, examples
+from tests.support.role_policies import ACCOUNT, changed, document, new, old
 
 FORMATS = ("terraform", "terraform_data", "cloudformation", "sam", "cdk_ts", "cdk_py", "serverless")
 
@@ -231,8 +232,60 @@ def test_the_head_names_role_window_and_policygen_and_stays_a_comment(format_: s
     assert "the role a\\x0aresource {}\\x0d\\u2028*/ \\x1b[2J of account 111122223333" in lines[0]
     assert lines[1] == f"{mark} as seen from 2026-10-26 to 2026-11-24 UTC."
     assert lines[2] == f"{mark} 23 needed + 60 unverified permissions."
-    assert lines[3].startswith(f"{mark} It ")
+    assert lines[3].startswith((f"{mark} To apply it", f"{mark} For a role that the stack makes"))
     assert not any("resource {}" in line for line in lines[1:] if not re.search(r'["\']a\\', line))
+
+
+STEPS_OF_CODE = ("terraform", "terraform_data", "cloudformation", "cdk_ts", "cdk_py")
+
+
+@pytest.mark.parametrize("format_", STEPS_OF_CODE)
+def test_the_head_of_code_for_an_existing_role_has_the_steps_that_apply_it(format_: str) -> None:
+    mark = "//" if format_ == "cdk_ts" else "#"
+    text = render(format_, sample("orders-api"))
+    head = [line.removeprefix(mark) for line in text.splitlines() if line.startswith(mark)]
+    words = " ".join(" ".join(head).split())
+    assert "1. attach the inline policy policygen (" in words
+    assert "2. detach AWSLambdaBasicExecutionRole, " in words
+    assert "delete the inline policy orders-api-inline" in words
+    assert max(map(len, text.splitlines()[:12])) <= 110
+
+
+@pytest.mark.parametrize("format_", ["sam", "serverless"])
+def test_the_head_of_code_for_a_role_of_the_stack_names_what_it_replaces(format_: str) -> None:
+    head = " ".join(line.removeprefix("# ") for line in render(format_, sample("bastion")).splitlines()[:7])
+    assert "It replaces what the role has today, so take that out: AmazonSSMManagedInstanceCore" in head
+
+
+@pytest.mark.parametrize("format_", ["terraform", "terraform_data"])
+def test_terraform_takes_over_what_has_the_name_of_a_new_policy_and_shows_how_the_rest_goes(
+    format_: str,
+) -> None:
+    text = render(format_, changed([new("policygen")], [old("policygen"), old("a", managed=True)]))
+    assert 'import {\n  to = aws_iam_role_policy.orders_api\n  id = "orders-api:policygen"\n}\n' in text
+    assert f"# removed {{ # {ACCOUNT}/a\n#   from = aws_iam_role_policy_attachment.NAME\n" in text
+    several = render(format_, changed([new("p-1"), new("p-2")], [old("p-1", managed=True), old("b")]))
+    for kind, id_ in (
+        ("aws_iam_policy", f"{ACCOUNT}/p-1"),
+        ("aws_iam_role_policy_attachment", f"orders-api/{ACCOUNT}/p-1"),
+    ):
+        assert f'import {{\n  to = {kind}.orders_api_1\n  id = "{id_}"\n}}\n' in several
+    assert several.count("import {") == 2
+    assert "# removed { # b\n#   from = aws_iam_role_policy.NAME\n" in several
+    unchanged = old("policygen", document=document("New"))
+    assert render(format_, changed([new("policygen")], [unchanged])).count("import {") == 1
+
+
+@SYSTEM
+@TERRAFORM
+@pytest.mark.parametrize("format_", ["terraform", "terraform_data"])
+def test_terraform_reads_the_blocks_that_take_over_and_away(format_: str) -> None:
+    text = render(format_, changed([new("policygen")], [old("policygen"), old("a", managed=True)]))
+    assert terraform.unformatted(text) == ""
+    start = text.index("# removed {")
+    pasted = text[:start] + text[start:].replace("# ", "").replace("{ " + ACCOUNT, "{ # " + ACCOUNT)
+    assert "\nremoved {" in pasted
+    assert terraform.unformatted(pasted) == ""
 
 
 ODD_ROLES = ["orders-api", "Orders.API", 'a"b\\c', "${x}", "#{Token[TOKEN.1]}", "yes", "1e3", "x" * 64]

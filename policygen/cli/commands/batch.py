@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from policygen.cli.completion import complete_format
 from policygen.cli.inputs import (
     message_sink,
     open_account,
@@ -31,7 +34,7 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption
+from policygen.cli.options import AlthoughUsedOption, DetailsOption, IncompleteOption, QuietOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -44,28 +47,37 @@ if TYPE_CHECKING:
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
-    from policygen.rightsize.questions import RoleTopic
 
 
 @dataclass(frozen=True)
 class RoleFilterInput:
     """Which roles to right-size; without an option, all of them."""
 
+    PANEL: ClassVar[str] = "Roles"
+
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="Only roles whose names fit a glob; repeatable.")
+        list[str] | None,
+        typer.Option("--name", metavar="GLOB", help="Only roles with a matching name. Repeatable."),
     ] = None
     paths: Annotated[
-        list[str] | None, typer.Option("--path", help="Only roles under an IAM path; repeatable.")
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="Only roles under an IAM path. Repeatable."),
     ] = None
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", help="Only roles with a tag, KEY or KEY=VALUE; repeatable.")
+        list[str] | None,
+        typer.Option("--tag", metavar="KEY[=VALUE]", help="Only roles with a tag. Repeatable."),
     ] = None
     trusts: Annotated[
         list[str] | None,
-        typer.Option("--trust", help="Only roles that a service may assume, as lambda; repeatable."),
+        typer.Option(
+            "--trust",
+            metavar="SERVICE",
+            help="Only roles that a service can assume, such as lambda. Repeatable.",
+        ),
     ] = None
     accounts: Annotated[
-        list[str] | None, typer.Option("--account", help="Only roles of an account; repeatable.")
+        list[str] | None,
+        typer.Option("--account", metavar="ID", help="Only roles of an account. Repeatable."),
     ] = None
 
     @property
@@ -83,7 +95,12 @@ class BatchGrantInput(GrantInput):
     """How the policies grant what was observed."""
 
     resources: Annotated[
-        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
+        str,
+        typer.Option(
+            "--resources",
+            metavar="exact|pattern|type",
+            help="Resources as seen, as patterns by declared rules, or whole types.",
+        ),
     ] = "pattern"
 
 
@@ -91,7 +108,14 @@ class BatchGrantInput(GrantInput):
 def command(
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder for pages, tables, plans and policies.",
+            rich_help_panel="Output",
+        ),
     ] = Path("out"),
     logs: LogInput,
     window: WindowInput,
@@ -99,40 +123,57 @@ def command(
     witnesses: WitnessInput,
     roles: RoleFilterInput,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Only roles that failed in the last batch of this folder.",
+            rich_help_panel="Roles",
+        ),
     ] = False,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="The form of the policies: policy, terraform, …")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="Format of the policies: policy, terraform, cloudformation and others.",
+            rich_help_panel="Output",
+            autocompletion=complete_format,
+        ),
     ] = "policy",
     allow_incomplete: IncompleteOption = False,
     grants: BatchGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List every role on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     read: ReadInput,
     digests: DigestInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Right-size every role of an account: one pass over the logs, a plan, a page and a policy for each role.
+    """Right-size every role of an account in one pass over the logs.
+
+    Each role gets a plan, a page and a policy.
 
     policygen batch --logs ./trail --snapshot account.json --out out
 
-    policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
+    policygen batch -l ./trail -s account.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import account_questions, topics_of_plan
+    from policygen.batch.questions import account_questions
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
+    from policygen.batch.unchanged import kept_message, shared_digest
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
+    from policygen.plan.batch_table import since_last
     from policygen.report.formats import require_format
 
-    require_format(format_)
+    format_ = require_format(format_)
     folder = Folder(out, format_)
-    last = _last_table(folder, retry_failed=retry_failed)
+    before = folder.last()
+    last = _last_table(folder, before, retry_failed=retry_failed)
+    made = folder.made()
     folder.check()
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
@@ -153,9 +194,7 @@ def command(
         if last:
             _check_same(last, period, current)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
-        topics: dict[str, Sequence[RoleTopic]] = {
-            row.plan: topics_of_plan(folder.plan(row.plan)) for row in rows if row.plan
-        }
+        results = folder.kept(rows)
         settings = BatchSettings(
             read_report=evidence.read_report,
             counts=evidence.counts,
@@ -164,34 +203,41 @@ def command(
             limit=evidence.limit,
             account=current,
             formats=folder.formats,
+            made={name: (one.inputs, one.row) for name, one in made.items()},
         )
+        settings = replace(settings, shared=shared_digest(settings))
         folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
-    topics |= {one.row.plan: one.topics for one in done if one.row.plan}
-    asked = account_questions(topics)
+    results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]
-    table = batch_table(evidence, period, rows, account=current, format_=format_, questions=asked)
-    folder.end(table)
+    asked = account_questions({one.row.plan: one.topics for one in results.values() if one.row.plan})
+    since = last.since if last else since_last(before, rows, period.start, period.end)
+    table = batch_table(
+        evidence, period, rows, account=current, format_=format_, questions=asked, since=since
+    )
+    folder.end(table, results)
+    if kept := sum(one.kept for one in done):
+        notify(kept_message(kept, len(done)))
     _show(table, out, show_all=show_all)
     check_failed(table, allow_incomplete=allow_incomplete)
     check_losses(table, although_used=although_used)
 
 
-def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
+def _last_table(folder: Folder, last: BatchTable | None, *, retry_failed: bool) -> BatchTable | None:
     """Return the table of the last batch in the folder if its failed roles are to be retried, else None.
 
     Raises:
-        UsageError: PG-E275, the folder has no batch; PG-E276, its table cannot be read.
+        UsageError: PG-E275, the folder has no batch.
     """
     from policygen.errors import UsageError
     from policygen.text import escape_controls
 
-    last = folder.last()
     if retry_failed and last is None:
         raise UsageError(
             f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
             "run it without",
             code="PG-E275",
+            instead=("--retry-failed", ""),
         )
     return last if retry_failed else None
 
@@ -283,7 +329,7 @@ def _right_size(
 ) -> list[Result]:
     """Right-size the roles, write their files and show the progress; return the result of each without its texts."""
     from policygen.batch.run import right_size_all
-    from policygen.cli.console import ProgressBar
+    from policygen.cli.progress import ProgressBar
 
     finished = []
     bar = ProgressBar()
@@ -326,5 +372,18 @@ def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
     from policygen.report.terminal.batch import render_batch
     from policygen.report.terminal.layout import in_ascii
 
-    text = render_batch(table, str(out), show_all=show_all)
+    text = render_batch(table, str(out), list(_next_commands(table, out)), show_all=show_all)
     write_stdout(in_ascii(text) if ascii_only() else text)
+
+
+def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:
+    """Yield commands that go on from here: the failed roles again, and the first role that can be applied."""
+    from policygen.plan.batch_table import sorted_rows
+
+    if any(row.verdict == "failed" for row in table.rows):
+        words = [word for word in sys.argv[1:] if word != "--retry-failed"]
+        yield shlex.join(["policygen", *words, "--retry-failed"])
+    first = next((row.plan for row in sorted_rows(table.rows) if row.plan), "")
+    for plan in [path for path in (out / "plans").iterdir() if path.name.partition(".json")[0] == first]:
+        yield f"policygen report {shlex.quote(str(plan))}"
+        yield f"policygen report {shlex.quote(str(plan))} -f aws-cli"

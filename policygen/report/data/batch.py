@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import msgspec
 
 from policygen.plan.batch_table import BatchRow, sorted_rows
 from policygen.report.data.cells import Cell, csv_table
-
-SHOWN = 6
-"""Roles on the screen; the files have all."""
-
 
 COLUMNS = (*BatchRow.__struct_fields__, "cut_percent")
 _NUMBERS = {
@@ -25,9 +22,17 @@ _NUMBERS = {
 def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
     """Return each row as plain values, in the order of the table."""
     return [
-        msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
+        {name: _cell(value) for name, value in msgspec.to_builtins(row).items()}
+        | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
         for row in sorted_rows(rows)
     ]
+
+
+def _cell(value: Any) -> Cell:
+    """Return lists and mappings as text: ``a, b`` and ``key=value, key=value``."""
+    if isinstance(value, Mapping):
+        value = [f"{key}={one}" for key, one in value.items()]
+    return ", ".join(value) if isinstance(value, list | tuple) else value
 
 
 def batch_tables(rows: Sequence[BatchRow]) -> dict[str, str | bytes]:

@@ -29,6 +29,9 @@ _LISTS = {
     "NotResource": "not_resources",
 }
 
+OLD_LINES = "If your stack attached them, delete these lines from it."
+"""A line of the header comment, where policies of today go."""
+
 Properties = Sequence[tuple[str, str]]
 """Names in snake case, each with an expression."""
 

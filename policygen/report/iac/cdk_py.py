@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policygen.report.iac.cdk import (
+    OLD_LINES,
     Language,
     Properties,
     cdk_string,
@@ -11,7 +12,7 @@ from policygen.report.iac.cdk import (
     classes,
     constructs,
 )
-from policygen.report.iac.common import ATTACHED, Planned, header_comment, quoted
+from policygen.report.iac.common import Planned, apply_comment, header_comment, quoted
 from policygen.report.iac.layout import block
 
 _STEP = "    "
@@ -29,7 +30,7 @@ def render(plan: Planned) -> str:
     method = f"def __init__(self, scope: Construct, construct_id: str) -> None:\n{_nested(body)}"
     class_ = f"class {name}(Construct):\n{_nested(method)}"
     imports = f"from aws_cdk import {classes(body)}\nfrom constructs import Construct\n"
-    return f"{header_comment(plan, '#', ATTACHED)}{imports}\n\n{class_}\n"
+    return f"{header_comment(plan, '#', *apply_comment(plan, OLD_LINES))}{imports}\n\n{class_}\n"
 
 
 def _nested(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 
 from policygen.report.iac.cdk import (
+    OLD_LINES,
     Language,
     Properties,
     cdk_string,
@@ -14,7 +15,7 @@ from policygen.report.iac.cdk import (
     classes,
     constructs,
 )
-from policygen.report.iac.common import ATTACHED, Planned, header_comment
+from policygen.report.iac.common import Planned, apply_comment, header_comment
 from policygen.report.iac.layout import block
 
 _STEP = "  "
@@ -32,7 +33,7 @@ def render(plan: Planned) -> str:
     constructor = block("constructor(scope: Construct, id: string) {", [body], "}", _STEP)
     class_ = block(f"export class {name} extends Construct {{", [constructor], "}", _STEP)
     imports = f'import {{ {classes(body)} }} from "aws-cdk-lib";\nimport {{ Construct }} from "constructs";\n'
-    return f"{header_comment(plan, '//', ATTACHED)}{imports}\n{class_}\n"
+    return f"{header_comment(plan, '//', *apply_comment(plan, OLD_LINES))}{imports}\n{class_}\n"
 
 
 def _object(properties: Properties) -> str:

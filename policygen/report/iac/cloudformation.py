@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids
-from policygen.report.iac.common import ATTACHED, NamedDocument, Planned, header_comment
+from policygen.report.iac.common import NamedDocument, Planned, apply_comment, header_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.yaml import dump
+
+_OLD = "If a template made the role, take them out of its ManagedPolicyArns and Policies."
 
 
 def render(plan: Planned) -> str:
@@ -20,7 +22,7 @@ def render(plan: Planned) -> str:
     make = _inline if len(plan.policies) == 1 else _managed
     resources = [make(plan.role.name, policy) for policy in plan.policies]
     template = VERSION | {"Resources": dict(zip(policy_ids(plan), resources, strict=True))}
-    return header_comment(plan, "#", ATTACHED) + dump(template)
+    return header_comment(plan, "#", *apply_comment(plan, _OLD)) + dump(template)
 
 
 def _inline(role: str, policy: NamedDocument) -> dict[str, Any]:

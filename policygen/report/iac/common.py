@@ -6,9 +6,12 @@ nothing in a name can hide, reorder or end a line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from policygen.plan.apply_list import ApplyList
+from policygen.report.apply_steps import apply_steps, numbered_lines
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
@@ -95,6 +98,10 @@ class Planned(Protocol):
     def unverified(self) -> ChosenUnverified:
         """What became of unverified permissions."""
 
+    @property
+    def apply_list(self) -> ApplyList:
+        """What applying them changes at the role."""
+
 
 def header_comment(plan: Planned, mark: str, *more: str) -> str:
     """Return the comment at the head of a file, each line after the language's `mark`; it ends with a line break."""
@@ -106,7 +113,12 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         *_chosen(plan),
         *more,
     )
-    return "".join(f"{mark} {_visible(line)}\n" for line in lines)
+    return as_comment(map(visible, lines), mark)
+
+
+def as_comment(lines: Iterable[str], mark: str) -> str:
+    """Return lines of printable ASCII as a comment, each after the language's `mark`; it ends with a line break."""
+    return "".join(f"{mark} {line}".rstrip() + "\n" for line in lines)
 
 
 def _chosen(plan: Planned) -> list[str]:
@@ -126,14 +138,45 @@ def _chosen(plan: Planned) -> list[str]:
     ]
 
 
-ATTACHED = "It adds to what the role has: its other policies stay until they are taken away."
-"""A line of the header comment where the code changes an existing role."""
-
-MOVED = "It is for a role that the stack makes; an existing one is not changed."
-"""A line of the header comment where the code cannot change an existing role."""
+_WIDTH = 100
+"""Columns of a line of a comment."""
 
 
-def _visible(text: str) -> str:
+def apply_comment(plan: Planned, *more: str) -> list[str]:
+    """Return lines of the header comment for code that changes an existing role: the steps that apply it.
+
+    Args:
+        plan: the plan.
+        more: where the language has the policies that go.
+    """
+    return [
+        "To apply it, in this order (this file does no more than attach):",
+        *numbered_lines(apply_steps(plan.apply_list), _WIDTH, "  "),
+        *(more if plan.apply_list.off or plan.apply_list.first_off else ()),
+        "The same as AWS CLI commands, with their undo: -f aws-cli",
+    ]
+
+
+def moved_comment(plan: Planned, where: str) -> list[str]:
+    """Return lines of the header comment for code that cannot change an existing role.
+
+    Args:
+        plan: the plan.
+        where: the part of the file that the user moves, and the file that it goes to.
+    """
+    apply = plan.apply_list
+    gone = ", ".join(one.name for one in (*apply.first_off, *apply.off))
+    return [
+        f"For a role that the stack makes: move {where}; the rest only makes the file valid.",
+        *textwrap.wrap(
+            f"It replaces what the role has today, so take that out: {gone}" if gone else "", _WIDTH
+        ),
+        "A role that exists already is not changed by this file: -f aws-cli has the commands for that.",
+    ]
+
+
+def visible(text: str) -> str:
+    """Return a text as one line of printable ASCII, for comments."""
     return escape_controls(text).encode("ascii", "backslashreplace").decode()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import VERSION, policy_ids, unattached
-from policygen.report.iac.common import MOVED, Planned, header_comment
+from policygen.report.iac.common import Planned, header_comment, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references
 from policygen.report.iac.names import pascal
 from policygen.report.iac.yaml import dump
@@ -33,6 +33,4 @@ def render(plan: Planned) -> str:
         "Parameters": {"ImageUri": {"Type": "String", "Description": "Image of the function, in Amazon ECR"}},
         "Resources": {f"{pascal(plan.role.name)}Function": function} | (unattached(plan) if several else {}),
     }
-    return header_comment(
-        plan, "#", MOVED, "Move Policies into your own function; the rest makes the template valid."
-    ) + (dump(template))
+    return header_comment(plan, "#", *moved_comment(plan, "Policies into your own function")) + dump(template)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policygen.report.iac.cloudformation_common import policy_ids, unattached
-from policygen.report.iac.common import MOVED, Planned, header_comment, listed
+from policygen.report.iac.common import Planned, header_comment, listed, moved_comment
 from policygen.report.iac.limits import check_documents, reject_cfn_references, reject_js_builtins
 from policygen.report.iac.names import kebab
 from policygen.report.iac.yaml import dump
@@ -38,9 +38,7 @@ def render(plan: Planned) -> str:
         "service": f"{kebab(plan.role.name)}-service",
         "provider": {"name": "aws", "iam": {"role": role}},
     }
-    return header_comment(
-        plan, "#", MOVED, "Move iam into your own service; the rest makes the file valid."
-    ) + (dump(service | more))
+    return header_comment(plan, "#", *moved_comment(plan, "iam into your own service")) + dump(service | more)
 
 
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policygen.report.iac.common import ATTACHED, Planned, header_comment
+from policygen.report.iac.common import Planned, apply_comment, as_comment, header_comment, visible
 from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
 from policygen.report.iac.limits import check_documents, require_nfc
@@ -19,7 +19,14 @@ def render(plan: Planned) -> str:
     """
     check_documents(plan, "Terraform", require_nfc)
     documents = [f"jsonencode({expression(policy.document)})" for policy in plan.policies]
-    return "\n".join([header_comment(plan, "#", ATTACHED), *resources(plan, documents)])
+    return "\n".join([head(plan), *resources(plan, documents)])
+
+
+def head(plan: Planned) -> str:
+    """Return the comment at the head of a file."""
+    return header_comment(
+        plan, "#", *apply_comment(plan, "How Terraform takes the old ones away stands at the end.")
+    )
 
 
 def labels(plan: Planned) -> list[str]:
@@ -28,7 +35,7 @@ def labels(plan: Planned) -> list[str]:
 
 
 def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
-    """Yield the blocks of the policies, each ending with a line break.
+    """Yield the blocks of the policies, then how those of today are taken over and away; each ends with a line break.
 
     Args:
         documents: an expression for each policy's JSON text.
@@ -39,12 +46,56 @@ def resources(plan: Planned, documents: list[str]) -> Iterator[str]:
             [("name", hcl_string(plan.policies[0].name)), ("role", role)],
             ("policy", documents[0]),
         )
-        yield resource("aws_iam_role_policy", labels(plan)[0], *named, document)
+        yield resource(_INLINE, labels(plan)[0], *named, document)
+    else:
+        for label, policy, document_ in zip(labels(plan), plan.policies, documents, strict=True):
+            yield resource(_MANAGED, label, ("name", hcl_string(policy.name)), ("policy", document_))
+            arn = f"{_MANAGED}.{label}.arn"
+            yield resource(_ATTACHMENT, label, ("role", role), ("policy_arn", arn))
+    yield from _imports(plan)
+    yield from _removals(plan)
+
+
+_INLINE, _MANAGED, _ATTACHMENT = (
+    "aws_iam_role_policy",
+    "aws_iam_policy",
+    "aws_iam_role_policy_attachment",
+)
+
+
+def _imports(plan: Planned) -> Iterator[str]:
+    """Yield blocks that take over policies of today with the name of a new one: AWS would refuse to create them."""
+    label_of = {policy.name: label for label, policy in zip(labels(plan), plan.policies, strict=True)}
+    role = plan.role.name
+    for one in (*plan.apply_list.on, *plan.apply_list.in_place):
+        if one.before is None:
+            continue
+        ids = [(_MANAGED, one.arn), (_ATTACHMENT, f"{role}/{one.arn}")] if one.arn else []
+        for kind, id_ in ids or [(_INLINE, f"{role}:{one.name}")]:
+            pairs = [("to", f"{kind}.{label_of[one.name]}"), ("id", hcl_string(id_))]
+            yield block("import {", attributes(pairs), "}") + "\n"
+
+
+_REMOVALS = """\
+When the policies above are in place, these go. If your Terraform has them, delete their blocks and put
+their names here in place of NAME (Terraform 1.7 or later); else detach them with -f aws-cli."""
+
+
+def _removals(plan: Planned) -> Iterator[str]:
+    """Yield, as a comment, the blocks that take away policies of today; only the user knows their names there."""
+    off = (*plan.apply_list.first_off, *plan.apply_list.off)
+    if not off:
         return
-    for label, policy, document_ in zip(labels(plan), plan.policies, documents, strict=True):
-        yield resource("aws_iam_policy", label, ("name", hcl_string(policy.name)), ("policy", document_))
-        arn = f"aws_iam_policy.{label}.arn"
-        yield resource("aws_iam_role_policy_attachment", label, ("role", role), ("policy_arn", arn))
+    destroy = block("lifecycle {", ["destroy = true"], "}")
+    blocks = (
+        block(
+            f"removed {{ # {visible(one.arn or one.name)}",
+            [f"from = {_ATTACHMENT if one.arn else _INLINE}.NAME", destroy],
+            "}",
+        )
+        for one in off
+    )
+    yield as_comment("\n".join([_REMOVALS, *blocks]).split("\n"), "#")
 
 
 def resource(kind: str, label: str, *pairs: tuple[str, str]) -> str:

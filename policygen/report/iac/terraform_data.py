@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policygen.report.iac.common import ATTACHED, Planned, header_comment, listed
+from policygen.report.iac.common import Planned, listed
 from policygen.report.iac.hcl import attributes, expression, hcl_string
 from policygen.report.iac.layout import block
 from policygen.report.iac.limits import check_documents, require_nfc
-from policygen.report.iac.terraform import labels, resources
+from policygen.report.iac.terraform import head, labels, resources
 
 _LISTS = {
     "Action": "actions",
@@ -34,7 +34,7 @@ def render(plan: Planned) -> str:
         _source(label, policy.document) for label, policy in zip(labels(plan), plan.policies, strict=True)
     ]
     documents = [f"data.aws_iam_policy_document.{label}.json" for label in labels(plan)]
-    return "\n".join([header_comment(plan, "#", ATTACHED), *sources, *resources(plan, documents)])
+    return "\n".join([head(plan), *sources, *resources(plan, documents)])
 
 
 def _variable(value: str, _: bool) -> str:

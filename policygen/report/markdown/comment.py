@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
+from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
 from policygen.report.wording import answer_of, denied_by, drop_options, how_tight, minute, where
@@ -27,6 +28,7 @@ def render(plan: Plan) -> str:
     """Return the comment, of at most `escape.LIMIT` bytes."""
     parts = (
         _dropped,
+        _apply,
         _changes,
         _risks,
         _questions,
@@ -42,9 +44,7 @@ def render(plan: Plan) -> str:
 
 def _command_for(plan: Plan, kind: str) -> str:
     """Return the command that prints what a comment has no room for."""
-    if plan.file:
-        return code(f"policygen report {shlex.quote(plan.file)} -f {kind}")
-    return code(f"policygen suggest -r {shlex.quote(plan.role.name)} … -f {kind}")
+    return code(f"policygen report {shlex.quote(plan.file or plan.role.name)} -f {kind}")
 
 
 def _head(plan: Plan) -> str:
@@ -89,6 +89,20 @@ def _dropped(plan: Plan) -> Iterator[Section]:
         [f"- {code(one.action)} on {code(one.resource)}, by {code(one.rule)}" for one in losses],
         noun="permission",
         rest=_command_for(plan, "json"),
+    )
+
+
+def _apply(plan: Plan) -> Iterator[Section]:
+    """List the steps that apply the plan, and the command for the same as a script."""
+    apply = plan.apply_list
+    script = f"As AWS CLI commands, with their undo: {_command_for(plan, 'aws-cli')}"
+    yield from fitted_section(
+        "To apply it, in this order",
+        [f"- {step}" for step in apply_steps(apply, name=code)],
+        noun="step",
+        rest=_command_for(plan, "json"),
+        end=script if apply.changes and not apply.unplaced else "",
+        folded=False,
     )
 
 

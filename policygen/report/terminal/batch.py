@@ -1,67 +1,133 @@
-"""Renders the screen of a batch."""
+"""Renders the screen of a batch: what can be done first, then the roles that need a look, then the questions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from policygen.plan.batch_table import (
     VERDICT_MEANINGS,
+    BatchQuestion,
     BatchRow,
     BatchTable,
+    Verdict,
     VerdictTotals,
     sorted_rows,
     totals_by_verdict,
 )
-from policygen.report.data.batch import SHOWN
-from policygen.report.terminal.layout import WIDTH, wrapped
 from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize
 
-_NAME = 20
+_TITLES: Mapping[Verdict, str] = {
+    "ready": "Do first",
+    "review": "Look first",
+    "wait": "Not yet",
+    "failed": "Failed",
+    "unchanged": "Nothing to do",
+    "unused": "Unused",
+    "fixed": "Fixed",
+}
+"""Verdict -> the title of its roles, in the order of the screen: what takes least work first."""
 
+_LISTED: Mapping[Verdict, int] = {"ready": 8, "review": 4, "wait": 2, "failed": 4}
+"""Verdict -> most of its roles on the screen; others are only counted."""
 
-_COLUMNS = f"{'last call':>9}{'now':>7}{'needed':>8}{'unverif':>8}{'ask':>4}{'escal':>6}  safe to apply?"
 _QUESTIONS = 5
 """Most questions on the screen."""
 
+_NARROWEST = 16
+"""Columns that a role's name has at least: other columns go before it is shorter."""
 
-def render_batch(batch: BatchTable, out: str, *, show_all: bool = False) -> str:
+
+class _Column(NamedTuple):
+    """A column of figures, right-aligned."""
+
+    title: str
+    cell: Callable[[BatchRow, str], str]
+    """Takes a row and the end of the window."""
+
+
+_COLUMNS = (
+    _Column("last call", lambda row, end: age(row.last_call, end)),
+    _Column("today", lambda row, _: _figure(row.actions_now)),
+    _Column("needed", lambda row, _: _figure(row.needed)),
+    _Column("unverified", lambda row, _: _figure(row.unverified)),
+    _Column("escal", lambda row, _: _figure(row.escalations_closed)),
+    _Column("questions", lambda row, _: f"{row.questions:,}" if row.questions else ""),
+)
+_FIRST_TO_GO = ("questions", "last call", "today")
+"""Columns that narrow screens leave out, in this order."""
+
+
+def render_batch(
+    batch: BatchTable, out: str, commands: Sequence[str] = (), *, show_all: bool = False, width: int = 80
+) -> str:
     """Return the screen of `batch`.
 
     Args:
         batch: the table, with all rows.
         out: the folder that the batch wrote.
-        show_all: list every role; else the first few.
+        commands: what to run next.
+        show_all: list every role and every question; else the first few.
+        width: columns of the screen.
     """
-    ordered = sorted_rows(batch.rows)
-    shown = ordered if show_all else ordered[:SHOWN]
-    lines = [*wrapped("", _head(batch)), *_warnings(batch), "", f"{'role':<{_NAME}}{_COLUMNS}"]
-    lines += [_line(row, batch.end_time) for row in shown]
-    if len(shown) < len(ordered):
-        lines.append(f"{len(ordered) - len(shown):,} more: {out}/roles.csv (--details lists them)")
-    lines += [*wrapped("", f"report: {out}/index.html   plans: {out}/plans   policies: {out}/policies"), ""]
-    for total in totals_by_verdict(ordered):
-        lines += wrapped(f"{answer_of(total.verdict):<11}{total.roles:>5,}  ", _sum(total))
-    lines += [*_questions(batch, limit=None if show_all else _QUESTIONS), "", *_next(ordered, out)]
+    rows = sorted_rows(batch.rows)
+    lines = [
+        *_wrapped(_head(batch), width),
+        *_warnings(batch, width),
+        "",
+        "Safe to apply?",
+        *_totals(rows, width),
+        *_roles(rows, batch.end_time, width, show_all=show_all),
+        *_hidden(rows, out, show_all=show_all),
+        *_questions(batch, out, width, limit=None if show_all else _QUESTIONS),
+        "",
+        *(("Next", *(f"  {command}" for command in commands)) if commands else ()),
+        "Nothing in AWS was changed.",
+    ]
     return "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        escape_controls(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )
 
 
 def _head(batch: BatchTable) -> str:
     accounts = sorted({row.account for row in batch.rows})
     where = f"account {accounts[0]}" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return (
-        f"{where}  {pluralize(len(batch.rows), 'role')}, {pluralize(batch.days, 'day')} to {batch.end[:10]}, "
+        f"{where} · {pluralize(len(batch.rows), 'role')} · {pluralize(batch.days, 'day')} to {batch.end[:10]} · "
         f"{pluralize(batch.records, 'record')} in {pluralize(batch.files, 'file')}"
     )
 
 
-def _warnings(batch: BatchTable) -> Iterator[str]:
+def _warnings(batch: BatchTable, width: int) -> Iterator[str]:
     if not batch.account:
-        yield "Today's policies are not known: this is the evidence alone (--snapshot, --live)"
+        yield from _wrapped(
+            "Today's policies are not known, so this rests on the logs alone: add --snapshot FILE or --live",
+            width,
+        )
     if batch.incomplete:
-        yield from wrapped(
-            "", f"{pluralize(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}", "  "
+        gaps = f"{pluralize(len(batch.incomplete), 'gap')} in the evidence, as {batch.incomplete[0]}"
+        yield from _wrapped(gaps, width)
+
+
+def _totals(rows: Sequence[BatchRow], width: int) -> Iterator[str]:
+    """Count the roles of each verdict, and what their policies would change."""
+    totals = totals_by_verdict(rows)
+    digits = max((len(f"{one.roles:,}") for one in totals), default=1)
+    for one in totals:
+        lead = f"  {answer_of(one.verdict):<11}{one.roles:>{digits},} {'role' if one.roles == 1 else 'roles':<5}  "
+        yield from textwrap.wrap(
+            _sum(one), width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
         )
 
 
@@ -69,47 +135,93 @@ def _sum(total: VerdictTotals) -> str:
     if not total.actions_now:
         return VERDICT_MEANINGS[total.verdict]
     cut = 100 * (total.actions_now - total.actions_proposed) / total.actions_now
-    paths = (
-        f", {pluralize(total.escalations_closed, 'escalation path')} closed"
-        if total.escalations_closed
-        else ""
-    )
+    closed = total.escalations_closed
+    paths = f", {pluralize(closed, 'escalation path')} closed" if closed else ""
     return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
-def _questions(batch: BatchTable, *, limit: int | None) -> Iterator[str]:
-    """Render the questions about unverified permissions, each once for all roles that it concerns."""
+def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) -> Iterator[str]:
+    """List the roles of each verdict; those that are not safe to apply with the reason."""
+    groups = [
+        (title, own, own if show_all else own[: _LISTED.get(verdict, 0)])
+        for verdict, title in _TITLES.items()
+        if (own := [row for row in rows if row.verdict == verdict])
+    ]
+    shown = [row for _, _, some in groups for row in some]
+    columns = _fitting(shown, end, width)
+    room = width - sum(columns.values())
+    longest = max((len(row.role) + 1 for row in shown), default=0)
+    name_width = min(room, max(_NARROWEST, longest))
+    for title, own, some in groups:
+        if not some:
+            continue
+        head = "".join(f"{column.title:>{size}}" for column, size in columns.items())
+        yield ""
+        yield f"{f'{title} ({len(own):,})':<{name_width}}{head}"
+        for row in some:
+            cells = "".join(f"{column.cell(row, end):>{size}}" for column, size in columns.items())
+            yield f"{_cut(row.role, name_width - 1):<{name_width}}{cells}"
+            if row.verdict != "ready":
+                yield from _wrapped(row.reason, width, "    ")
+
+
+def _fitting(rows: Sequence[BatchRow], end: str, width: int) -> dict[_Column, int]:
+    """Return the columns that have room beside the names, and the width of each with the space before it."""
+    sizes = {
+        column: 2 + max(len(column.title), *(len(column.cell(row, end)) for row in rows), 0)
+        for column in _COLUMNS
+    }
+    for title in _FIRST_TO_GO:
+        if sum(sizes.values()) + _NARROWEST <= width:
+            break
+        sizes = {column: size for column, size in sizes.items() if column.title != title}
+    return sizes
+
+
+def _hidden(rows: Sequence[BatchRow], out: str, *, show_all: bool) -> Iterator[str]:
+    """Count the roles that are not on the screen, and name the files that have them."""
+    yield ""
+    if not show_all:
+        hidden = sum(
+            max(0, sum(1 for row in rows if row.verdict == verdict) - _LISTED.get(verdict, 0))
+            for verdict in _TITLES
+        )
+        if hidden:
+            yield f"{pluralize(hidden, 'more role')}: --details"
+    yield f"Files   {out}/index.html, roles.csv, plans/, policies/"
+
+
+def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) -> Iterator[str]:
+    """Render the questions about unverified permissions, one line each: those that most roles share come first."""
     if not batch.questions:
         return
     unverified = sum(row.unverified or 0 for row in batch.rows)
+    asked = batch.questions[:limit]
+    digits = max(len(f"{len(one.roles):,}") for one in asked)
     yield ""
-    yield f"Questions ({len(batch.questions)}): {pluralize(unverified, 'unverified permission')} kept as today"
-    for one in batch.questions[:limit]:
-        yield from wrapped("  ? ", one.asks, "    ")
-        yield from wrapped("      ", f"{one.why}; {one.answer}")
-        if one.command:
-            yield from wrapped("      ", one.command if len(one.command) <= WIDTH - 6 else "policygen doctor")
-    if limit is not None and len(batch.questions) > limit:
-        yield f"  {len(batch.questions) - limit} more: batch.json has all, with rules for policygen.toml"
-
-
-def _next(rows: Sequence[BatchRow], out: str) -> Iterator[str]:
-    yield "Next"
-    if any(row.verdict == "failed" for row in rows):
-        yield f"  policygen batch … --out {out} --retry-failed    only what failed"
-    if named := next((row for row in rows if row.plan), None):
-        yield f"  policygen report {out}/plans/{named.plan}.json"
-    yield "Nothing in AWS was changed."
-
-
-def _line(row: BatchRow, end: str) -> str:
-    name = row.role if len(row.role) <= _NAME - 1 else f"{row.role[: _NAME - 2]}…"
-    ask = f"{row.questions:,}" if row.questions else ""
-    figures = (
-        f"{age(row.last_call, end):>9}{_figure(row.actions_now):>7}{_figure(row.needed):>8}"
-        f"{_figure(row.unverified):>8}{ask:>4}{_figure(row.escalations_closed):>6}"
+    yield from _wrapped(
+        f"Questions ({len(batch.questions):,}) about {pluralize(unverified, 'unverified permission')}, "
+        "which the policies keep",
+        width,
     )
-    return f"{name:<{_NAME}}{figures}  {answer_of(row.verdict)}"[:WIDTH]
+    for one in asked:
+        yield _cut(f"  {_roles_asked(one, digits)}  {_subject(one)}", width)
+    if len(asked) < len(batch.questions):
+        yield f"  {pluralize(len(batch.questions) - len(asked), 'more question')}: {out}/index.html"
+
+
+def _roles_asked(one: BatchQuestion, digits: int) -> str:
+    return f"{len(one.roles):>{digits},} {'role' if len(one.roles) == 1 else 'roles':<5}"
+
+
+def _subject(one: BatchQuestion) -> str:
+    """Return what a question is about, without the number of roles at its end."""
+    return one.asks.rpartition(": ")[0] or one.asks
+
+
+def _cut(text: str, width: int) -> str:
+    shown = escape_controls(text)
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
 
 
 def _figure(number: int | None) -> str:

@@ -8,10 +8,14 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-import policygen
+from policygen.account.snapshot import load_snapshot
+from policygen.evidence.observe import ObserveOptions
 from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
+from policygen.plan.apply_list import ApplyList
+from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import PlanUnverified
+from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
 from tests.support import ROOT
@@ -41,6 +45,7 @@ class Plan:
     window: Window
     tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
+    apply_list: ApplyList = field(default_factory=lambda: ApplyList(today_known=False))
 
     @property
     def documents(self) -> list[Document]:
@@ -55,10 +60,15 @@ def plan(*documents: Document, role: str = "orders-api", names: Sequence[str] = 
 
 @cache
 def sample(role: str) -> Plan:
-    made = policygen.suggest(role, ROOT / "samples/trail", snapshot=ROOT / "samples/account.json")
-    policies = [Named(policy.name, policy.to_dict()) for policy in made.policies]
+    snapshot = load_snapshot(ROOT / "samples/account.json")
+    analysis = analyse([ROOT / "samples/trail"], role, account=snapshot, observe=ObserveOptions(days=30))
+    made, suggestion = plan_from_analysis(analysis), analysis.suggestion
     return Plan(
-        Role(made.role.name, made.role.account, made.role.arn), policies, made.usage.window, made.tightness
+        Role(made.role.name, made.role.account, made.role.arn),
+        [Named(policy.name, policy.document) for policy in made.policies],
+        suggestion.usage.window,
+        made.tightness,
+        apply_list=made.apply_list,
     )
 
 

@@ -1,0 +1,25 @@
+"""Renders the steps that apply a plan, for the screen."""
+
+from __future__ import annotations
+
+from policygen.plan.model import Plan
+from policygen.report.apply_steps import apply_steps, numbered_lines
+
+_LEAD = "Apply"
+_INDENT = " " * 8
+_NAMED = 4
+"""Most names of one kind in a step."""
+
+
+def apply_lines(plan: Plan, width: int, *, show_all: bool = False) -> list[str]:
+    """Return the numbered steps, beside the word "Apply".
+
+    Args:
+        plan: the plan.
+        width: columns of the screen.
+        show_all: name every policy; else the first few of each kind, and how many there are more.
+    """
+    first, *others = numbered_lines(
+        apply_steps(plan.apply_list, limit=None if show_all else _NAMED), width, _INDENT
+    )
+    return [f"{_LEAD}{first[len(_LEAD) :]}", *others]

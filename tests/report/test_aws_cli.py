@@ -1,0 +1,179 @@
+"""The script of AWS CLI commands, run against a role that is kept in a dictionary."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.errors import UsageError
+from policygen.plan.model import Plan
+from policygen.report.formats import render
+from tests.support.reviews import plan
+from tests.support.role_policies import (
+    ACCOUNT,
+    EVERY_PLAN,
+    State,
+    changed,
+    document,
+    new,
+    old,
+    proposed,
+    state,
+)
+from tests.support.samples import EVERY_SAMPLE
+
+BASH = shutil.which("bash") or ""
+pytestmark = pytest.mark.skipif(not BASH, reason="there is no bash")
+
+# It notes each call, its words ended by NUL and the call by a line break after them.
+AWS = """#!/bin/sh
+[ "$1" = sts ] && echo "$ACCOUNT" && exit 0
+printf '%s\\0' "$@" >> "$CALLS"
+printf '\\n\\0' >> "$CALLS"
+"""
+
+
+def called(
+    folder: Path, script: str, *args: str, account: str = "111122223333"
+) -> tuple[int, list[list[str]]]:
+    """The exit code of a script, and the calls of ``aws`` that it made."""
+    for name, text in (("aws", AWS), ("sleep", "#!/bin/sh\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    calls = folder / "calls"
+    calls.write_text("")
+    environment = {
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "CALLS": str(calls),
+        "ACCOUNT": account,
+    }
+    (folder / "script.sh").write_text(script, "utf-8")
+    done = subprocess.run(
+        [BASH, "script.sh", *args], cwd=folder, env=environment, capture_output=True, check=False, timeout=60
+    )
+    words = calls.read_bytes().decode().split("\n\0")[:-1]
+    return done.returncode, [call.split("\0")[:-1] for call in words]
+
+
+class FakeIam:
+    """What calls of the AWS CLI do to the policies of one role, with IAM's refusals."""
+
+    def __init__(self, before: State) -> None:
+        self.role = dict(before)
+        self.managed = {arn: content for (_, arn), content in before.items() if arn}
+
+    def take(self, call: Sequence[str]) -> None:
+        service, operation, *rest = call
+        assert service == "iam"
+        if operation == "create-policy-version":
+            assert rest.pop() == "--set-as-default"
+        options = dict(zip(rest[::2], rest[1::2], strict=True))
+        assert options.pop("--role-name", "orders-api") == "orders-api"
+        name, arn = options.get("--policy-name", ""), options.get("--policy-arn", "")
+        content = json.loads(options.get("--policy-document", "null"))
+        getattr(self, operation.replace("-", "_"))(name, arn, content)
+
+    def put_role_policy(self, name: str, arn: str, content: Any) -> None:
+        self.role[name, arn] = content
+
+    def delete_role_policy(self, name: str, arn: str, _: Any) -> None:
+        del self.role[name, arn]
+
+    def create_policy(self, name: str, _: str, content: Any) -> None:
+        assert f"{ACCOUNT}/{name}" not in self.managed
+        self.managed[f"{ACCOUNT}/{name}"] = content
+
+    def create_policy_version(self, _: str, arn: str, content: Any) -> None:
+        self.managed[arn] = self.role[arn.rpartition("/")[2], arn] = content
+
+    def attach_role_policy(self, _: str, arn: str, __: Any) -> None:
+        self.role[arn.rpartition("/")[2], arn] = self.managed[arn]
+
+    def detach_role_policy(self, _: str, arn: str, __: Any) -> None:
+        del self.role[arn.rpartition("/")[2], arn]
+
+    def delete_policy(self, _: str, arn: str, __: Any) -> None:
+        assert (arn.rpartition("/")[2], arn) not in self.role
+        del self.managed[arn]
+
+
+def replayed(folder: Path, made: Plan) -> None:
+    """Run the script of a plan and its undo; the role must have the proposal, and then what it had."""
+    script = render("aws-cli", made)
+    iam = FakeIam(state(made))
+    managed = dict(iam.managed)
+    for word, after in (("apply", proposed(made)), ("undo", state(made))):
+        code, calls = called(folder, script, word)
+        assert code == 0
+        for call in calls:
+            iam.take(call)
+        assert iam.role == after
+    assert iam.managed == managed
+
+
+@EVERY_PLAN
+def test_the_script_gives_the_role_the_proposal_and_its_undo_what_it_had(
+    policies: list[dict[str, Any]], today: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    replayed(tmp_path, changed(policies, today))
+
+
+@EVERY_SAMPLE
+def test_a_sample_s_script_is_read_by_bash_and_says_whether_it_is_safe(
+    role: str, today: bool, tmp_path: Path
+) -> None:
+    made = plan(role, today)
+    script = render("aws-cli", made)
+    checked = subprocess.run(
+        [BASH, "-n"], input=script.encode(), capture_output=True, check=False, timeout=60
+    )
+    assert (checked.returncode, checked.stderr) == (0, b"")
+    assert "# Safe to apply? " in script
+    assert ("Today's policies are not known" in script) == (not today)
+    if role == "orders-api" and today:
+        replayed(tmp_path, made)
+
+
+def test_the_script_changes_nothing_without_a_word_or_in_another_account(tmp_path: Path) -> None:
+    script = render("aws-cli", plan("orders-api"))
+    assert called(tmp_path, script) == (2, [])
+    assert called(tmp_path, script, "aply") == (2, [])
+    assert called(tmp_path, script, "apply", account="999988887777") == (1, [])
+
+
+def test_the_new_policies_have_time_to_reach_iam_before_the_old_ones_go() -> None:
+    waits = [
+        render("aws-cli", changed([new("policygen")], today)).count("sleep ") for today in ([], [old("a")])
+    ]
+    assert waits == [0, 1]
+
+
+def test_texts_of_a_document_reach_aws_as_they_are(tmp_path: Path) -> None:
+    odd = 'it\'s "quoted" $(touch x) `y` \\ ${aws:username} é \u202e\x1b\n'
+    names = [new("policygen") | {"document": document(odd)}]
+    script = render("aws-cli", changed(names, [old("a", document=document("'; rm -rf / #"))]))
+    assert not {"\x1b", "\u202e"} & {*script}
+    code, calls = called(tmp_path, script, "apply")
+    put = dict(zip(calls[0][2::2], calls[0][3::2], strict=True))
+    assert (code, json.loads(put["--policy-document"])) == (0, document(odd))
+
+
+@pytest.mark.parametrize("name", ["a b", "$(id)", "file://x", "a'b", "x" * 129, "", "é"])
+def test_a_name_that_iam_does_not_allow_is_refused(name: str) -> None:
+    for made in (changed([new(name)], []), changed([new("policygen")], [old(name)])):
+        with pytest.raises(UsageError, match="IAM has no such name") as caught:
+            render("aws-cli", made)
+        assert caught.value.code == "PG-E241"
+
+
+def test_a_plan_that_does_not_say_what_is_inline_is_refused() -> None:
+    with pytest.raises(UsageError, match="which of today's policies are inline") as caught:
+        render("aws-cli", changed([new("policygen")], [{"name": "a", "document": document("a")}]))
+    assert caught.value.code == "PG-E235"

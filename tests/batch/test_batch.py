@@ -190,7 +190,7 @@ def test_without_pyarrow_there_is_no_parquet_and_an_older_one_is_removed(
     shutil.copytree(made, out)
     folder = Folder(out, table(made).format)
     folder.begin([])
-    folder.end(table(made))
+    folder.end(table(made), {})
     assert not (out / "roles.parquet").exists()
     assert (out / "roles.csv").read_bytes() == (made / "roles.csv").read_bytes()
 
@@ -321,7 +321,7 @@ def test_without_an_account_paths_and_tags_are_not_known(tmp_path: Path) -> None
 def test_without_an_account_all_rests_on_the_evidence_alone_and_says_so(tmp_path: Path) -> None:
     done = batch(tmp_path / "out", account=None)
     assert done.code == 0
-    assert "Today's policies are not known: this is the evidence alone" in done.stdout
+    assert "Today's policies are not known, so this rests on" in done.stdout
     rows = table(tmp_path / "out").rows
     assert all(row.actions_now is None for row in rows)
     assert {row.verdict for row in rows} == {"review", "fixed"}
@@ -472,7 +472,7 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
     plan = saved_plan(few, "bastion")
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan | {"notes": ["ready\x1b[2J"]}), "utf-8")
-    assert "Note      ready\\x1b[2J\n" in run_in_root("report", path).stdout
+    assert "Note      ready\\x1b[2J\n" in run_in_root("report", path, "--details").stdout
     path.write_text(json.dumps(plan | {"policies": [{"name": "a", "size": "9x", "document": {}}]}), "utf-8")
     for form in ("html", "markdown", "serverless"):
         done = run_in_root("report", path, "-f", form)

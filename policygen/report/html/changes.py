@@ -159,7 +159,7 @@ def shorten_pattern(pattern: str, account: str) -> str:
 def _used(plan: Plan, change: PlanChange, requests: Sequence[Request]) -> ChangeLine:
     whys = [] if change.why == "observed" else [change.why]
     if requests and all(request.grade == "optional" for request in requests):
-        whys.append("the records do not tell whether AWS asked for it")
+        whys.append("possibly checked by the same calls; CloudTrail does not say")
     if plan.strength:
         whys += [f"seen {one.sentence}" for one in plan.strength.rhythms if one.action == change.action]
         whys += ["seen on one day only"] if change.action in plan.strength.once else []

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.output import ascii_only, write_stdout
-
 
 class Color(StrEnum):
     """When screens are coloured."""
@@ -62,6 +60,8 @@ def write_formatted(text: str, format_: str, color: Color) -> None:
     Raises:
         UsageError: PG-E220, stdout does not take it.
     """
+    from policygen.cli.output import write_stdout
+
     if format_ == "text":
         write_screen(text, color)
     else:
@@ -74,6 +74,7 @@ def write_screen(screen: str, color: Color) -> None:
     Raises:
         UsageError: PG-E220, stdout does not take it.
     """
+    from policygen.cli.output import ascii_only, write_stdout
     from policygen.report.terminal.colour import coloured
     from policygen.report.terminal.layout import in_ascii
 

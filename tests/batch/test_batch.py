@@ -190,7 +190,7 @@ def test_without_pyarrow_there_is_no_parquet_and_an_older_one_is_removed(
     shutil.copytree(made, out)
     folder = Folder(out, table(made).format)
     folder.begin([])
-    folder.end(table(made))
+    folder.end(table(made), {})
     assert not (out / "roles.parquet").exists()
     assert (out / "roles.csv").read_bytes() == (made / "roles.csv").read_bytes()
 

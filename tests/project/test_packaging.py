@@ -23,7 +23,6 @@ BROUGHT = {
     "jmespath": "boto3",
     "urllib3": "boto3",
     "markupsafe": "jinja2",
-    "rich": "typer",
 }
 """Module -> the distribution that brings it; any other is brought by the one of its name."""
 

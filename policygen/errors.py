@@ -7,7 +7,8 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from functools import partial
 
 
@@ -18,19 +19,22 @@ class PolicygenError(Exception):
         message: what happened, with the value that caused it; one line.
         hints: what to do next; one line each.
         code: the stable id of this failure, ``PG-Ennn``.
+        instead: a word of the command line that is wrong, and the word that may be meant, "" to leave it out; or "",
+            and a word to add. The command line prints the whole command with it.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *hints: str, code: str) -> None:
+    def __init__(self, message: str, *hints: str, code: str, instead: tuple[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hints = hints
         self.code = code
+        self.instead = instead
 
     def __reduce__(self) -> tuple[Callable[[], PolicygenError], tuple[()]]:
         # A worker may raise it: pickle would call the class with `args` alone, without hints and code.
-        return partial(type(self), self.message, *self.hints, code=self.code), ()
+        return partial(type(self), self.message, *self.hints, code=self.code, instead=self.instead), ()
 
 
 class GateError(PolicygenError):
@@ -43,6 +47,23 @@ class UsageError(PolicygenError):
     """The arguments are wrong, or an input file has the wrong content."""
 
     exit_code = 2
+
+
+def no_such(message: str, value: str, known: Iterable[str], *hints: str, code: str) -> UsageError:
+    """Return the error for a value that is none of those that there are, with the nearest of them.
+
+    Args:
+        message: what happened, with the value.
+        value: what the user wrote.
+        known: what there is.
+        hints: more hints, which come last.
+        code: the stable id of this failure.
+    """
+    names = list(known)
+    close = difflib.get_close_matches(value, names, 1)
+    meant = [f"did you mean {close[0]}?"] if close else []
+    instead = (value, close[0]) if close else None
+    return UsageError(message, *meant, f"there are: {', '.join(names)}", *hints, code=code, instead=instead)
 
 
 class IncompleteError(PolicygenError):

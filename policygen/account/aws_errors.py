@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 from policygen.errors import AwsError
 from policygen.text import sanitize
 
-PERMISSIONS_HINT = "policygen permissions prints the read-only policy that policygen needs"
+PERMISSIONS_HINT = "what policygen needs is read-only, and printed by: policygen permissions"
 _OFFLINE_HINT = "no AWS needed on files: --logs DIR --snapshot FILE"
 
 _Kind = Literal[

@@ -30,4 +30,5 @@ def role_not_found(
         *counted,
         *hints,
         code="PG-E310",
+        instead=(asked, near[0]) if near else None,
     )

@@ -57,7 +57,7 @@ from policygen.text import escape_controls, sanitize
 VERSION = 1
 """The value of ``policygen_snapshot`` in files that this release reads and writes."""
 
-_MAKE_ONE = "aws iam get-account-authorization-details > account.json makes a file that is read"
+_MAKE_ONE = "make one: policygen snapshot, or: aws iam get-account-authorization-details > account.json"
 
 T = TypeVar("T")
 

@@ -18,7 +18,10 @@ from typing import NoReturn
 
 import typer
 
+from policygen.cli.commands import COMMANDS
 from policygen.cli.console import LINE, log_line, report_error, silence, unwritable_stdout
+from policygen.cli.help import PanelCommand, PanelGroup
+from policygen.cli.usage import PARSER_ERROR, from_parser
 from policygen.errors import PolicygenError
 from policygen.version import VERSION
 
@@ -27,34 +30,17 @@ EPILOG = (
     "5 AWS refused or unreachable, 70 bug, 130 Ctrl-C."
 )
 
+ABOUT = "Turn CloudTrail logs into a least-privilege IAM policy, with evidence for every permission kept or removed."
+
 app = typer.Typer(
+    cls=PanelGroup,
     name="policygen",
-    help="The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof.",
+    help=ABOUT,
     epilog=EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-COMMANDS = (
-    "suggest",
-    "batch",
-    "report",
-    "explain",
-    "probation",
-    "check",
-    "diff",
-    "doctor",
-    "map",
-    "snapshot",
-    "permissions",
-    "services",
-    "schema",
-    "data",
-    "cache",
-    "athena",
 )
 
 
@@ -70,7 +56,7 @@ def root(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """The smallest IAM policy that lets a role go on doing what CloudTrail saw it do, with a proof."""
+    """Take the options that come before a command."""
 
 
 def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
@@ -99,8 +85,10 @@ def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-for _name in COMMANDS:
-    app.command(name=_name)(_with_exit_codes(import_module(f"policygen.cli.commands.{_name}").command))
+for _name, _panel in COMMANDS.items():
+    app.command(name=_name, cls=PanelCommand, rich_help_panel=_panel)(
+        _with_exit_codes(import_module(f"policygen.cli.commands.{_name}").command)
+    )
 
 
 def main() -> None:
@@ -108,7 +96,12 @@ def main() -> None:
     gc.set_threshold(1_000_000, 50, 100)  # reading a trail makes millions of objects and few cycles
     _fill_closed_streams()
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except PARSER_ERROR as error:
+        if "Help" in type(error).__name__:  # no argument at all
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        sys.exit(report_error(from_parser(error, sys.argv[1:])))
     except PolicygenError as error:
         sys.exit(report_error(error))
     except OSError as error:

@@ -42,9 +42,12 @@ def unwritable_stdout(reason: str) -> UsageError:
 
 
 def report_error(error: PolicygenError) -> int:
-    """Print an expected failure and its hints; return its exit code."""
+    """Print an expected failure, its hints and the command to try next; return its exit code."""
+    from policygen.cli.usage import next_command
+
     log_line(f"error: {error.message}  {error.code}, exit {error.exit_code}")
-    for hint in error.hints:
+    command = next_command(error, sys.argv[1:])
+    for hint in (*error.hints, *([command] if command else [])):
         log_line(f"  hint: {hint}")
     return error.exit_code
 

@@ -251,8 +251,15 @@ def open_account(
     """
     from policygen.errors import UsageError
 
+    if account.region:  # every client of this process, those of log sources too
+        os.environ["AWS_REGION"] = account.region
     if account.snapshot and account.live:
-        raise UsageError("--snapshot and --live exclude each other", "give one of them", code="PG-E208")
+        raise UsageError(
+            "--snapshot and --live exclude each other",
+            "give one of them",
+            code="PG-E208",
+            instead=("--live", ""),
+        )
     if account.snapshot:
         from policygen.account.snapshot import load_snapshot
 
@@ -289,20 +296,24 @@ def open_account(
 
 
 def open_decisions(decisions: DecisionInput) -> Decisions:
-    """Read the file of decisions, by default ``policygen.toml`` in this folder, and add those of the command line.
+    """Read the file of decisions, by default the configuration file, and add those of the command line.
 
     A file that was found and not asked for is named even to whoever wants no progress, because it changes the answer.
 
     Raises:
         UsageError: PG-E360 to PG-E366, they cannot be read or contradict each other.
     """
+    from policygen.cli.configuration import read_configuration
     from policygen.cli.console import log_line
-    from policygen.rightsize.decisions.load import load_decisions, with_flags
-    from policygen.rightsize.decisions.model import FILE, Decisions
+    from policygen.rightsize.decisions.load import decisions_of, load_decisions, with_flags
+    from policygen.rightsize.decisions.model import Decisions
 
-    path = decisions.decisions or (Path(FILE) if os.path.lexists(FILE) else None)
-    found = load_decisions(path) if path else Decisions()
-    if path and not decisions.decisions:
+    configured, found = read_configuration(), Decisions()
+    if decisions.decisions:
+        found = load_decisions(decisions.decisions)
+        found = replace(found, unverified=found.unverified or configured.settings.get("unverified"))
+    elif configured.decides:
+        found = decisions_of(configured.table, str(configured.path))
         log_line(found.note)
     return with_flags(found, decisions.keep or (), decisions.drop or ())
 

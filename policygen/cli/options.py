@@ -2,21 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-RoleOption = Annotated[str, typer.Option("--role", "-r", help="The role's name or ARN.")]
+from policygen.cli.completion import complete_role
+
+RoleOption = Annotated[
+    str,
+    typer.Option(
+        "--role",
+        "-r",
+        metavar="ROLE",
+        help="Name or ARN of the role, or of a Lambda function that runs as it.",
+        rich_help_panel="Input",
+        autocompletion=complete_role,
+    ),
+]
 IncompleteOption = Annotated[
     bool,
-    typer.Option("--allow-incomplete", help="Go on where files are damaged, or parts unknown or unproved."),
+    typer.Option(
+        "--allow-incomplete",
+        help="Continue when log files are damaged or missing; the result says so.",
+        rich_help_panel="Input",
+    ),
 ]
 SummaryOption = Annotated[
     bool,
-    typer.Option("--summary", help="Also add the markdown to $GITHUB_STEP_SUMMARY, in GitHub Actions."),
+    typer.Option(
+        "--summary",
+        help="In GitHub Actions: also add the result to the job summary.",
+        rich_help_panel="Output",
+    ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+PlansOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plans",
+        metavar="DIR",
+        envvar="POLICYGEN_PLANS",
+        help="Folder of saved plans.",
+        show_default="policygen's own",
+        rich_help_panel="Output",
+    ),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress on stderr.", rich_help_panel="Output")
+]
+DetailsOption = Annotated[
+    bool,
+    typer.Option(
+        "--details", "--all", help="List everything; nothing is shortened.", rich_help_panel="Output"
+    ),
+]
 AlthoughUsedOption = Annotated[
     bool,
-    typer.Option("--although-used", help="Exit 0 although --drop takes permissions that the role needs."),
+    typer.Option(
+        "--although-used",
+        help="Exit 0 although --drop removes permissions that the role needs.",
+        rich_help_panel="Decisions",
+    ),
 ]
+
+
+def format_option(*names: str) -> Any:
+    """Return the option ``--format`` of a command that has only some formats."""
+    shown = "|".join(names) if len(names) < 4 else "FORMAT"
+    text = "Print as" if len(names) < 4 else f"Print as {', '.join(names)}"
+    return typer.Option(
+        "--format",
+        "-f",
+        metavar=shown,
+        help=f"{text}.".replace("as.", "in this format."),
+        rich_help_panel="Output",
+    )

@@ -11,32 +11,34 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from policygen.cli.console import LINE, silence, unwritable_stdout
 from policygen.errors import UsageError
-from policygen.files import check_writable, unwritable, write_file
-from policygen.text import escape_controls, file_name
+from policygen.files import check_writable, unwritable
 
 if TYPE_CHECKING:
     from policygen.cli.option_groups import PlanOutput
     from policygen.evidence.observe import RoleEvidence
-    from policygen.plan.model import Plan, PlanDroppedInUse
+    from policygen.plan.model import PlanDroppedInUse
 
 
 class PlanTargets(NamedTuple):
     """Where a plan goes, checked before the work begins."""
 
     format_: str
-    """Format of stdout."""
+    """Format of stdout; "" where stdout gets nothing."""
     exports: tuple[tuple[Path, str], ...]
     """Files to write, and the format of each."""
     step: Path | None
     """The file of a GitHub step's summary, if the plan goes there too."""
 
 
-def plan_targets(output: PlanOutput, inputs: Sequence[str | Path | None] = ()) -> PlanTargets:
+def plan_targets(
+    output: PlanOutput, inputs: Sequence[str | Path | None] = (), *, quiet: bool = False
+) -> PlanTargets:
     """Check that the formats exist and that the files can be written.
 
     Args:
         output: what the user asked for.
         inputs: what the command reads, which no export may replace.
+        quiet: whether the screen is left out where files are exported; a format that was asked for is printed.
 
     Raises:
         UsageError: PG-E207, there is no such format; PG-E220, a file cannot be written; PG-E282, this is no step of
@@ -49,55 +51,10 @@ def plan_targets(output: PlanOutput, inputs: Sequence[str | Path | None] = ()) -
         check_writable(path)
         if path.exists() and any(one and Path(one).exists() and path.samefile(one) for one in inputs):
             raise unwritable(path, "this command reads it")
-    require_format(output.format_)
-    return PlanTargets(output.format_, exports, summary_file() if output.summary else None)
-
-
-def plan_file(folder: Path, plan: Plan) -> Path:
-    """Return the path of a saved plan in a folder: the name of its role."""
-    return folder / f"{file_name(plan.role.name)}.json"
-
-
-def save_plan(folder: Path, plan: Plan) -> str:
-    """Save a plan under its role's name, for the owner alone; return the message.
-
-    A plan has names, addresses and sessions of all callers of the role. A failure is a warning and no error, because
-    the result on stdout matters more.
-    """
-    from policygen.plan.fast_json import to_bytes
-
-    path = plan_file(folder, plan)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_file(path, to_bytes(plan.document), private=True)
-    except (OSError, UsageError) as error:
-        return f"warning: the plan was not saved: {error}"
-    return f"Plan saved: {path}"
-
-
-def read_plans(paths: Sequence[Path]) -> list[Plan]:
-    """Read saved plans; a folder means all the plans in it.
-
-    Raises:
-        UsageError: PG-E270, a file is not a plan; PG-E272, a file cannot be read, or a folder has no plan.
-    """
-    from policygen.plan.io import read_plan
-
-    plans: list[Plan] = []
-    for path in paths:
-        # The folder of a batch has its plans in a folder of their own.
-        folder = path / "plans" if (path / "plans").is_dir() else path
-        files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
-        if not files:
-            raise _unreadable(path, "the folder holds no .json file")
-        for file in files:
-            try:
-                data = file.read_bytes()
-            except OSError as error:
-                raise _unreadable(file, error.strerror or str(error)) from None
-            plans.append(read_plan(data, str(file)))
-    return plans
+    shown = output.format_ or ("" if quiet and exports else "text")
+    return PlanTargets(
+        require_format(shown) if shown else "", exports, summary_file() if output.summary else None
+    )
 
 
 def write_stdout(text: str, *, utf8: bool = False) -> None:
@@ -153,6 +110,7 @@ def summary_file() -> Path:
             f"--summary: {STEP} is not set",
             "a step of GitHub Actions has it; elsewhere --export FILE.md or -f markdown gives the same text",
             code="PG-E282",
+            instead=("--summary", ""),
         )
     check_writable(Path(name))
     return Path(name)
@@ -268,11 +226,3 @@ def ascii_only() -> bool:
     except (UnicodeEncodeError, LookupError):
         return True
     return False
-
-
-def _unreadable(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
-        "plans are what suggest and batch save: plans/ROLE.json",
-        code="PG-E272",
-    )

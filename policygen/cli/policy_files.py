@@ -63,6 +63,6 @@ def _unreadable(name: str, reason: str) -> Exception:
 
     return UsageError(
         f"cannot read {escape_controls(name)!r}: {reason}",
-        "give a policy document in JSON: policygen suggest … -f policy > FILE makes one",
+        "give a policy document in JSON; suggest -f policy prints one",
         code="PG-E219",
     )

@@ -11,7 +11,7 @@ from policygen.account.current import CurrentAccess, current_access
 from policygen.account.model import Account, Role
 from policygen.catalog.knowledge import Knowledge
 from policygen.days import days_between
-from policygen.errors import NothingFoundError, UsageError
+from policygen.errors import NothingFoundError, no_such
 from policygen.evidence.anomalies import ANOMALY_RULES, AnomalyRule, SplitCalls, split_anomalies
 from policygen.evidence.coverage.coverage import Coverage, coverage_of
 from policygen.evidence.coverage.role_report import recent_attempts
@@ -316,11 +316,8 @@ def _trail_changes(counts: CallCounts) -> list[TrailChange]:
 def _check_accepted(accepted: Collection[str]) -> None:
     for name in accepted:
         if name not in ANOMALY_RULES:
-            raise UsageError(
-                f"no sign {escape_controls(name)[:60]!r}",
-                f"there are: {', '.join(ANOMALY_RULES)}",
-                code="PG-E216",
-            )
+            shown = escape_controls(name)[:60]
+            raise no_such(f"no kind of suspicious call {shown!r}", name, ANOMALY_RULES, code="PG-E216")
 
 
 class NoCallsInWindowError(NothingFoundError):
@@ -386,4 +383,5 @@ def _no_events(
         f"no call by {role.name} in {window.days} days, {window.start} to {window.last_day}",
         *hints,
         code="PG-E301",
+        instead=("", f"--days={needed}") if last else None,
     )

@@ -154,10 +154,12 @@ def resolve_role(
     found = {role: calls for role, calls in counts.calls.items() if wanted.matches(role)}
     accounts = sorted({role.account for role in found} | ({current.account} if current else set()))
     if len(accounts) > 1:
+        arns = [_arn_of(found, account, wanted.name) for account in accounts]
         raise UsageError(
             f"role {wanted.name!r} is in {len(accounts)} accounts: {', '.join(accounts)}",
-            *(f"--role {_arn_of(found, account, wanted.name)}" for account in accounts),
+            f"give its ARN: {', '.join(arns)}",
             code="PG-E204",
+            instead=(wanted.name, arns[0]),
         )
     if not found and current and may_be_unseen:
         return ResolvedRole(current, {}, ())
@@ -242,7 +244,10 @@ def _no_role(counts: CallCounts, wanted: RoleSelector) -> NothingFoundError:
         hints.append(f"read {_records(counts)}, none of them by a role")
     hints.append("no policy was written: an empty one would be a guess, not a finding")
     return NothingFoundError(
-        f"no call by a role named {wanted.name!r}{where} in the logs", *hints, code="PG-E310"
+        f"no call by a role named {wanted.name!r}{where} in the logs",
+        *hints,
+        code="PG-E310",
+        instead=(wanted.arn or wanted.name, close[0]) if close else None,
     )
 
 

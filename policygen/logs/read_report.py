@@ -110,6 +110,7 @@ def require_complete(read_report: ReadReport, *, allow_incomplete: bool) -> None
         "a policy made without them could be too small: fetch them again",
         "or accept the gap with --allow-incomplete",
         code="PG-W311",
+        instead=("", "--allow-incomplete"),
     )
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from policygen.errors import UsageError
+from policygen.errors import UsageError, no_such
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -76,21 +76,23 @@ FORMATS: Mapping[str, Format] = {
 }
 """Name -> format, in the order in which help lists them."""
 
+ALIASES: Mapping[str, str] = {"tf": "terraform", "cfn": "cloudformation"}
+"""Another name -> the format's name."""
+
 SUFFIXES: Mapping[str, str] = {suffix: one.name for one in FORMATS.values() for suffix in one.suffixes}
 """Ending of an exported file's name -> the format's name; the longest ending that fits wins."""
 
 
 def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
-    """Return the name of a format, if there is one.
+    """Return the name of a format, given its name or an alias.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    if name not in formats:
-        raise UsageError(
-            f"no format {escape_controls(name)!r}", f"there are: {', '.join(sorted(formats))}", code="PG-E207"
-        )
-    return name
+    found = ALIASES.get(name, name)
+    if found in formats:
+        return found
+    raise no_such(f"no format {escape_controls(name)!r}", name, sorted(formats), code="PG-E207")
 
 
 def render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -97,9 +98,13 @@ def _check_opened(opened: Collection[str]) -> None:
         prefix, _, kind = name.partition(":")
         known = reference.service(prefix)
         if known is None or kind not in known.types:
+            types = [f"{prefix}:{one}" for one in known.types] if known else []
+            close = difflib.get_close_matches(name, types, 1)
             raise UsageError(
                 f"no resource type {escape_controls(name)[:60]!r}",
-                "give a service and one of its types, as the screen names them: --open ec2:image",
+                *([f"did you mean {close[0]}?"] if close else []),
+                "give a service and one of its types: --open ec2:image",
                 *([f"types of {prefix}: {', '.join(sorted(known.types)[:12])}"] if known else []),
                 code="PG-E214",
+                instead=(name, close[0]) if close else None,
             )

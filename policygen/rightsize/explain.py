@@ -162,6 +162,7 @@ def _spelling(suggestion: Suggestion, action: str) -> str:
         *([f"did you mean {' or '.join(near)}?"] if near else []),
         "an action is service:Name, for example s3:GetObject",
         code="PG-E217",
+        instead=(action, near[0]) if near else None,
     )
 
 

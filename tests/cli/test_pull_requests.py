@@ -74,7 +74,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with logs and a saved plan."""
     at = tmp_path_factory.mktemp("plan")
     write_logs(at / "logs", [READ])
-    assert run(at, *SUGGEST, "logs", "-q").code == 0
+    assert run(at, *SUGGEST, "logs", "-q", "--plans", "plans").code == 0
     return at
 
 

@@ -101,7 +101,7 @@ def modes(*paths: Path) -> list[str]:
 
 def test_a_plan_and_the_folder_made_for_it_are_for_the_owner_alone(world: Path) -> None:
     known = ("suggest", "-r", ROLE, "-l", "logs", "-q")
-    assert run(world, *known).code == 0
+    assert run(world, *known, "--plans", "plans").code == 0
     assert modes(world / "plans", world / "plans" / f"{ROLE}.json") == ["0o700", "0o600"]
     (world / "mine").mkdir(mode=0o755)
     assert run(world, *known, "--plans", "mine").code == 0

@@ -144,7 +144,7 @@ def test_others_are_not_taken_for_them(host: str) -> None:
 ON_FILES: dict[str, tuple[str, ...]] = {
     "suggest": ("-r", "orders-api", *LOGS),
     "batch": (*LOGS, "-o", "out", "--jobs", "1"),
-    "report": ("plans/orders-api.json", "-q"),
+    "report": ("orders-api", "-q"),
     "schema": (),
     "explain": ("dynamodb:GetItem", "-r", "orders-api", *LOGS),
     "check": ("-", "-r", "orders-api", *LOGS),
@@ -152,6 +152,8 @@ ON_FILES: dict[str, tuple[str, ...]] = {
     "map": (TRAIL, "-q"),
     "services": (),
     "data": (),
+    "roles": LOGS,
+    "config": (),
     "cache": ("--clear",),
     "diff": ("a.json", "b.json"),
     "permissions": (),

@@ -255,8 +255,8 @@ def test_the_lines_are_decisions_that_policygen_reads(tmp_path: Path) -> None:
 
 def saved(folder: Path) -> Path:
     """The plan of the case as a file; its logs are in the folder."""
-    plan = folder / "plans" / "orders.json"
-    plan.parent.mkdir()
+    plan = folder / ".cache" / "policygen" / "plans" / "orders.json"
+    plan.parent.mkdir(parents=True)
     (folder / "log").mkdir()
     plan.write_text(json.dumps(plan_from_analysis(run(CASE, folder / "log")).document), "utf-8")
     return plan

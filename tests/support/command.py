@@ -10,11 +10,12 @@ import contextlib
 import gc
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -29,7 +30,7 @@ LONG = 300
 
 READ = {"source": "dynamodb", "name": "GetItem", "params": {"tableName": "carts"}}
 SUGGEST = ("suggest", "-r", ROLE, "-l")
-MAKE_ONE = "aws iam get-account-authorization-details > account.json makes a file that is read"
+MAKE_ONE = "make one: policygen snapshot, or: aws iam get-account-authorization-details > account.json"
 
 
 class Done(NamedTuple):
@@ -95,6 +96,17 @@ def run(folder: Path, *args: object, text: bytes = b"", **more: str) -> Done:
         sys.stdout.flush()
         sys.stderr.flush()
         return Done(out.getvalue().decode(), err.getvalue().decode(), code)
+
+
+def with_next(stderr: str, args: Sequence[object]) -> str:
+    """The error as a user sees it: wrong usage ends with the command's help where no hint is a command."""
+    hints = [line.removeprefix("  hint: ") for line in stderr.splitlines()[1:]]
+    told = any(hint.startswith("policygen ") for hint in hints)
+    return (
+        stderr
+        if told or not re.search("exit [24]\n", stderr)
+        else f"{stderr}  hint: policygen {args[0]} --help\n"
+    )
 
 
 _CACHE = tempfile.TemporaryDirectory()

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from policygen.cli.completion import complete_format
 from policygen.cli.inputs import (
     message_sink,
     open_account,
@@ -33,7 +34,7 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption
+from policygen.cli.options import AlthoughUsedOption, DetailsOption, IncompleteOption, QuietOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,21 +54,31 @@ if TYPE_CHECKING:
 class RoleFilterInput:
     """Which roles to right-size; without an option, all of them."""
 
+    PANEL: ClassVar[str] = "Roles"
+
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="Only roles whose names fit a glob; repeatable.")
+        list[str] | None,
+        typer.Option("--name", metavar="GLOB", help="Only roles with a matching name. Repeatable."),
     ] = None
     paths: Annotated[
-        list[str] | None, typer.Option("--path", help="Only roles under an IAM path; repeatable.")
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="Only roles under an IAM path. Repeatable."),
     ] = None
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", help="Only roles with a tag, KEY or KEY=VALUE; repeatable.")
+        list[str] | None,
+        typer.Option("--tag", metavar="KEY[=VALUE]", help="Only roles with a tag. Repeatable."),
     ] = None
     trusts: Annotated[
         list[str] | None,
-        typer.Option("--trust", help="Only roles that a service may assume, as lambda; repeatable."),
+        typer.Option(
+            "--trust",
+            metavar="SERVICE",
+            help="Only roles that a service can assume, such as lambda. Repeatable.",
+        ),
     ] = None
     accounts: Annotated[
-        list[str] | None, typer.Option("--account", help="Only roles of an account; repeatable.")
+        list[str] | None,
+        typer.Option("--account", metavar="ID", help="Only roles of an account. Repeatable."),
     ] = None
 
     @property
@@ -85,7 +96,12 @@ class BatchGrantInput(GrantInput):
     """How the policies grant what was observed."""
 
     resources: Annotated[
-        str, typer.Option("--resources", help="How names are written: exact, pattern, type.")
+        str,
+        typer.Option(
+            "--resources",
+            metavar="exact|pattern|type",
+            help="Resources as seen, as patterns by declared rules, or whole types.",
+        ),
     ] = "pattern"
 
 
@@ -93,7 +109,14 @@ class BatchGrantInput(GrantInput):
 def command(
     *,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the pages, tables, plans and policies.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder for pages, tables, plans and policies.",
+            rich_help_panel="Output",
+        ),
     ] = Path("out"),
     logs: LogInput,
     window: WindowInput,
@@ -101,27 +124,40 @@ def command(
     witnesses: WitnessInput,
     roles: RoleFilterInput,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Only the roles that failed the last time in this folder.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Only roles that failed in the last batch of this folder.",
+            rich_help_panel="Roles",
+        ),
     ] = False,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="The form of the policies: policy, terraform, …")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="Format of the policies: policy, terraform, cloudformation and others.",
+            rich_help_panel="Output",
+            autocompletion=complete_format,
+        ),
     ] = "policy",
     allow_incomplete: IncompleteOption = False,
     grants: BatchGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List every role on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     read: ReadInput,
     digests: DigestInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Right-size every role of an account: one pass over the logs, a plan, a page and a policy for each role.
+    """Right-size every role of an account in one pass over the logs.
+
+    Each role gets a plan, a page and a policy.
 
     policygen batch --logs ./trail --snapshot account.json --out out
 
-    policygen batch -l ./trail -s account.json -o out --name 'orders-*' --trust lambda
+    policygen batch -l ./trail -s account.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
     from policygen.batch.questions import account_questions, topics_of_plan
@@ -132,7 +168,7 @@ def command(
     from policygen.logs.window import window_of
     from policygen.report.formats import require_format
 
-    require_format(format_)
+    format_ = require_format(format_)
     folder = Folder(out, format_)
     last = _last_table(folder, retry_failed=retry_failed)
     folder.check()
@@ -194,6 +230,7 @@ def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
             f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
             "run it without",
             code="PG-E275",
+            instead=("--retry-failed", ""),
         )
     return last if retry_failed else None
 

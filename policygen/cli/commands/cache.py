@@ -8,11 +8,11 @@ import typer
 
 
 def command(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all that is kept.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the counts; saved plans stay.")] = False,
 ) -> None:
-    """Say what is kept of the logs that were read, or remove it.
+    """Show or clear what is cached of the logs.
 
-    What is kept are sums, no records: which calls were made, how often, when, and by whose sessions.
+    The cache holds counts, not records: which calls were made, how often, when and by which sessions.
 
     policygen cache
 

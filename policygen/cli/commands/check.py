@@ -19,6 +19,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -29,7 +30,7 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption, format_option
 from policygen.cli.policy_files import policies_of
 from policygen.report.findings.report import FORMATS
 
@@ -51,7 +52,8 @@ class CheckDecisionInput(DecisionInput):
 def command(
     *,
     policies: Annotated[
-        list[Path], typer.Argument(help="Policy documents, which hold together; - is standard input.")
+        list[Path],
+        typer.Argument(metavar="POLICY", help="Policy files that apply together; - reads standard input."),
     ],
     role: RoleOption,
     logs: LogInput,
@@ -59,11 +61,15 @@ def command(
     account: AccountInput,
     witnesses: WitnessInput,
     fail_on: Annotated[
-        str, typer.Option("--fail-on", help="error, warning, note, or never: what fails the gate.")
+        str,
+        typer.Option(
+            "--fail-on",
+            metavar="error|warning|note|never",
+            help="Lowest level that fails the gate.",
+            rich_help_panel="Output",
+        ),
     ] = "error",
-    format_: Annotated[
-        str, typer.Option("--format", "-f", help=f"What stdout gets: {', '.join(FORMATS)}.")
-    ] = "text",
+    format_: Annotated[str, format_option(*FORMATS)] = "text",
     summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
     decisions: CheckDecisionInput,
@@ -71,9 +77,11 @@ def command(
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Check policies against what the role did: what would break, what is spare, what nobody can know.
+    """Check policies against what the role did; fail on findings.
 
-    policygen check iam/orders.json -r orders-api -l ./trail -s account.json --fail-on warning
+    Findings are: calls that would be denied, permissions that are not needed, and what the logs can't tell.
+
+    policygen check orders.json -r orders-api -l ./trail -s account.json
     """
     from policygen.cli.output import add_to_summary, summarise, summary_file
     from policygen.evidence.observe import collect_evidence
@@ -94,7 +102,13 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        evidence = collect_evidence(source, role, observe, account=current, read=options)
+        evidence = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: collect_evidence(source, name, observe, account=current, read=options),
+        )
     findings = check(sources, check_basis(evidence, decided, datetime.now(UTC).date()))
     report = _report(evidence, findings, sources, level)
     if not quiet:
@@ -112,16 +126,13 @@ def _level(fail_on: str) -> Level | None:
     Raises:
         UsageError: PG-E218, there is no such level.
     """
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.rightsize.check.findings import LEVELS
     from policygen.text import escape_controls
 
     if fail_on not in {*LEVELS, "never"}:
-        raise UsageError(
-            f"--fail-on is {escape_controls(fail_on)[:40]!r}",
-            "there are: error, warning, note, never",
-            code="PG-E218",
-        )
+        known = ("error", "warning", "note", "never")
+        raise no_such(f"--fail-on is {escape_controls(fail_on)[:40]!r}", fail_on, known, code="PG-E218")
     return None if fail_on == "never" else cast("Level", fail_on)
 
 

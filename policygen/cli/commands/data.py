@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from policygen.cli.options import format_option
 
 
 def command(
-    format_: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    format_: Annotated[str, format_option("text", "json")] = "text",
 ) -> None:
-    """Print the versions and the age of the data that the answers rest on. Nothing is fetched.
+    """Print the versions and the age of the AWS data in use.
+
+    Nothing is downloaded.
 
     policygen data
 

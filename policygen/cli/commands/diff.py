@@ -7,22 +7,32 @@ from typing import Annotated
 
 import typer
 
+from policygen.cli.options import DetailsOption, format_option
 from policygen.cli.policy_files import policies_of
 
 
 def command(
-    old: Annotated[Path, typer.Argument(help="A policy document, or a folder of them that hold together.")],
-    new: Annotated[Path, typer.Argument(help="What is to replace it; - is standard input.")],
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
+    old: Annotated[
+        Path,
+        typer.Argument(metavar="OLD", help="A policy file, or a folder of policies that apply together."),
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="The policy that replaces it; - reads standard input.")
+    ],
+    format_: Annotated[str, format_option("text", "json")] = "text",
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 1 when they do not allow the same.")
+        bool,
+        typer.Option("--exit-code", help="Exit 1 if they do not allow the same.", rich_help_panel="Output"),
     ] = False,
     never_wider: Annotated[
-        bool, typer.Option("--never-wider", help="Exit 1 when the new one may allow more.")
+        bool,
+        typer.Option("--never-wider", help="Exit 1 if the new one may allow more.", rich_help_panel="Output"),
     ] = False,
-    show_all: Annotated[bool, typer.Option("--details", "--all", help="List every witness.")] = False,
+    show_all: DetailsOption = False,
 ) -> None:
-    """Compare two policies by meaning; each difference comes with a request that shows it.
+    """Compare two policies by what they allow, not by their text.
+
+    Each difference comes with a request that shows it.
 
     policygen diff iam/orders.json orders-api.json --never-wider
     """

@@ -13,19 +13,18 @@ from policygen.cli.option_groups import (
     DigestInput,
     LogInput,
     ReadInput,
+    RoleInput,
     WindowInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption
+from policygen.cli.options import DetailsOption, IncompleteOption, QuietOption, format_option
 
 
 @dataclass(frozen=True)
 class DoctorAccountInput(AccountInput):
     """The account as it is today, read from AWS only with ``--live``, and then without what says nothing of trails."""
 
-    live: Annotated[
-        bool, typer.Option("--live", help="Ask AWS for the account's trails and roles (read-only).")
-    ] = False
+    live: Annotated[bool, typer.Option("--live", help="Read trails and roles from AWS (read-only).")] = False
     last_accessed: bool = field(default=False, init=False)
     inventory: bool = field(default=False, init=False)
 
@@ -33,43 +32,53 @@ class DoctorAccountInput(AccountInput):
 @with_option_groups
 def command(
     *,
+    role: RoleInput,
     logs: LogInput,
     window: WindowInput,
     account: DoctorAccountInput,
-    role: Annotated[
-        str, typer.Option("--role", "-r", help="Judge by this role: trails may leave its sessions out.")
-    ] = "",
     services: Annotated[
-        list[str] | None, typer.Option("--service", help="Only data events of this service; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="SERVICE",
+            help="Only data events of a service. Repeatable.",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
+    format_: Annotated[str, format_option("text", "json")] = "text",
     allow_incomplete: IncompleteOption = False,
-    show_all: Annotated[bool, typer.Option("--details", "--all", help="List every data event type.")] = False,
+    show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what the logs of an account can show, and which command would let them show more.
+    """Show what the logs can confirm, and how to make them show more.
 
     policygen doctor -l ./trail -s account.json --service s3 --service dynamodb
     """
     from policygen.account.current import current_access
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.evidence.coverage.table import coverage_rows
+    from policygen.evidence.function_role import role_of_function
     from policygen.evidence.observe import collect_coverage
     from policygen.report.formats import require_format
     from policygen.report.terminal.doctor import Health, render_doctor_json, render_doctor_text
 
     require_format(format_, ("json", "text"))
+    wanted = role.name
     observe = window.observe(allow_incomplete=allow_incomplete)
     notify = message_sink(quiet=quiet)
     current = open_account(account, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        report, counts, coverage = collect_coverage(source, observe, account=current, role=role, read=options)
+        if current and wanted:
+            wanted = role_of_function(current, wanted) or wanted
+        report, counts, coverage = collect_coverage(
+            source, observe, account=current, role=wanted, read=options
+        )
     listed = set(services or ())
-    if current and role and not listed:
-        listed = current_access(current.role(role), current, allow_incomplete=True).services()
+    if current and wanted and not listed:
+        listed = current_access(current.role(wanted), current, allow_incomplete=True).services()
     rows = coverage_rows(coverage, listed)
     health = Health(report, counts, coverage, current, rows, listed=bool(listed))
     if format_ == "json":

@@ -16,6 +16,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -26,27 +27,29 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption
+from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option
 
 
 @with_option_groups
 def command(
     *,
-    actions: Annotated[list[str], typer.Argument(help="Actions, as s3:GetObject.")],
+    actions: Annotated[list[str], typer.Argument(metavar="ACTION", help="Actions, such as s3:GetObject.")],
     role: RoleOption,
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
     witnesses: WitnessInput,
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, json.")] = "text",
-    events: Annotated[bool, typer.Option("--events", help="List the calls, with their eventIDs.")] = False,
+    format_: Annotated[str, format_option("text", "json")] = "text",
+    events: Annotated[
+        bool, typer.Option("--events", help="List the calls with their event IDs.", rich_help_panel="Output")
+    ] = False,
     allow_incomplete: IncompleteOption = False,
     decisions: DecisionInput,
     digests: DigestInput,
     read: ReadInput,
     quiet: QuietOption = False,
 ) -> None:
-    """Say why an action of a role is kept, removed, in doubt, or not granted at all.
+    """Explain why an action is kept, removed or unverified.
 
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
@@ -69,7 +72,15 @@ def command(
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(source, role, observe=observe, suggest=suggest, account=current, read=options)
+        analysis = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: analyse(
+                source, name, observe=observe, suggest=suggest, account=current, read=options
+            ),
+        )
     explanations = [explain(analysis.suggestion, action) for action in actions]
     if not quiet:
         summarise(analysis.observed)

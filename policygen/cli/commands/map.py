@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from policygen.cli.console import LINE
+from policygen.cli.options import IncompleteOption, QuietOption, format_option
 
 if TYPE_CHECKING:
     from policygen.evidence.record_mapping import MappedRecord
@@ -17,19 +18,26 @@ if TYPE_CHECKING:
 
 
 def command(
-    logs: Annotated[list[Path], typer.Argument(help="Files and folders of CloudTrail logs.")],
-    role: Annotated[str, typer.Option("--role", "-r", help="Only this role's records are mapped.")] = "",
-    format_: Annotated[str, typer.Option("--format", "-f", help="jsonl or text.")] = "jsonl",
+    logs: Annotated[list[Path], typer.Argument(metavar="LOGS", help="Files and folders of CloudTrail logs.")],
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", "-r", metavar="ROLE", help="Only the records of a role.", rich_help_panel="Input"
+        ),
+    ] = "",
+    format_: Annotated[str, format_option("jsonl", "text")] = "jsonl",
     why: Annotated[
         bool,
-        typer.Option("--why", help="Say which rule and which step gave each request, with file and line."),
+        typer.Option(
+            "--why", help="Print the rule behind each request, with file and line.", rich_help_panel="Output"
+        ),
     ] = False,
-    allow_incomplete: Annotated[
-        bool, typer.Option("--allow-incomplete", help="Exit 0 although files are damaged.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary on stderr.")] = False,
+    allow_incomplete: IncompleteOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Print the access requests behind each record, one JSON object a line.
+    """Print the permissions behind each record of a log.
+
+    One JSON object per record.
 
     policygen map ./trail --format jsonl
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from policygen.cli.options import format_option
+
 if TYPE_CHECKING:
     from policygen.account.required_permissions import RequiredPermission
 
@@ -16,27 +18,29 @@ if TYPE_CHECKING:
 def command(
     name: Annotated[
         str,
-        typer.Argument(help="A command, as the list names it: suggest, snapshot, doctor; all if not given."),
+        typer.Argument(metavar="COMMAND", help="A command, such as suggest or snapshot; all if not given."),
     ] = "",
     account: Annotated[
-        str, typer.Option("--account", help="12 digits, to name this account's resources.")
+        str, typer.Option("--account", metavar="ID", help="Name the resources of this account, 12 digits.")
     ] = "*",
-    partition: Annotated[str, typer.Option("--partition", help="aws, aws-cn, aws-us-gov …")] = "aws",
+    partition: Annotated[
+        str, typer.Option("--partition", metavar="NAME", help="aws, aws-cn, aws-us-gov or another.")
+    ] = "aws",
     required: Annotated[
         bool,
-        typer.Option("--required", help="Leave out what the command can do without, at a loss it names."),
+        typer.Option("--required", help="Leave out optional permissions."),
     ] = False,
-    format_: Annotated[str, typer.Option("--format", "-f", help="What stdout gets: text, policy.")] = "text",
+    format_: Annotated[str, format_option("text", "policy")] = "text",
 ) -> None:
-    """Print the permissions that policygen needs; all of them only read, but that queries write results.
+    """Print the IAM permissions that policygen needs.
 
-    Work on files needs none.
+    They are read-only, except that Athena writes query results. Work on files needs none.
 
-    policygen permissions suggest -f policy --account 123456789012
+    policygen permissions suggest -f policy
     """
     from policygen.account.required_permissions import NEEDS
     from policygen.cli.output import write_stdout
-    from policygen.errors import UsageError
+    from policygen.errors import UsageError, no_such
     from policygen.report.formats import require_format
     from policygen.text import escape_controls
 
@@ -57,9 +61,12 @@ def command(
         if not name or key == name or key.split(" ")[0] == name
     }
     if not chosen:
-        raise UsageError(
-            f"no command {escape_controls(name)[:40]!r} that asks AWS",
-            f"there are: {', '.join(NEEDS)}; all others work on files",
+        known = dict.fromkeys(key.split(" ")[0] for key in NEEDS)
+        raise no_such(
+            f"no command {escape_controls(name)[:40]!r} that calls AWS",
+            name,
+            known,
+            "all others work on files",
             code="PG-E222",
         )
     if format_ == "policy":

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
 from policygen.cli.option_groups import AccountInput, DigestInput, LogInput, ReadInput, with_option_groups
-from policygen.cli.options import QuietOption
+from policygen.cli.options import PlansOption, QuietOption
 
 if TYPE_CHECKING:
     from policygen.account.model import Account
@@ -29,44 +29,65 @@ _LONGEST = 3650
 def command(
     *,
     role: Annotated[
-        str, typer.Argument(help="The role's name, of which a plan is saved; or the plan's file.")
+        str,
+        typer.Argument(
+            metavar="ROLE",
+            help="Name of a role with a saved plan, or the plan's file.",
+            autocompletion=complete_role,
+        ),
     ],
     days: Annotated[
         int,
-        typer.Option("--days", "-d", help="Days after which the denial ends by itself.", min=1, max=_LONGEST),
+        typer.Option(
+            "--days",
+            "-d",
+            metavar="DAYS",
+            help="Days after which the denial ends by itself.",
+            min=1,
+            max=_LONGEST,
+        ),
     ] = 30,
     form: Annotated[
         str,
         typer.Option(
-            "--as", help="boundary, or deny: policies to attach.", show_default="boundary, if it fits"
+            "--as",
+            metavar="boundary|deny",
+            help="Permissions boundary, or policies to attach.",
+            show_default="boundary, if it fits",
         ),
     ] = "",
     read_outcome: Annotated[
-        bool, typer.Option("--read", help="Read afterwards what was asked for since --since.")
+        bool, typer.Option("--read", help="Afterwards: read what was requested since --since.")
     ] = False,
     since: Annotated[
-        str, typer.Option("--since", help="With --read: the day on which the probation began, as 2026-11-28.")
+        str,
+        typer.Option(
+            "--since", metavar="DATE", help="With --read: first day of the probation, such as 2026-11-28."
+        ),
     ] = "",
     logs: LogInput,
     account: AccountInput,
     digests: DigestInput,
     read: ReadInput,
-    plans: Annotated[Path, typer.Option("--plans", help="Folder of saved plans.")] = Path("plans"),
+    plans: PlansOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Deny a role's unverified permissions for some days, to see whether anything asks for them; change nothing in AWS.
+    """Deny unverified permissions for a while, to test the need.
+
+    Prints the policy and the commands that apply it; nothing in AWS is changed.
 
     policygen probation orders-api --days 30 > probation.json
 
-    policygen probation orders-api --read --since 2026-11-28 --snapshot later.json -l ./trail >> policygen.toml
+    policygen probation orders-api --read --since 2026-11-28 -s later.json
     """
     from policygen.cli.output import write_stdout
+    from policygen.cli.plans import find_plan
     from policygen.plan.fast_json import indented
     from policygen.plan.probation import documents, on_probation, probation_of
     from policygen.plan.probation_outcome import outcomes, toml_lines
     from policygen.text import visible_json
 
-    plan = _plan_of(role, plans)
+    plan = find_plan(role, plans)[0]
     notify = message_sink(quiet=quiet)
     if read_outcome:
         begun = _day(since)
@@ -89,32 +110,17 @@ def command(
     write_stdout(visible_json(indented(document)) + "\n", utf8=True)
 
 
-def _plan_of(role: str, folder: Path) -> Plan:
-    """Return the saved plan of a role, or the plan in a file.
-
-    Raises:
-        UsageError: PG-E270, it is no plan; PG-E272, there is none.
-    """
-    from policygen.cli.output import read_plans
-    from policygen.text import file_name
-
-    path = Path(role)
-    return read_plans([path if path.suffix == ".json" else folder / f"{file_name(role)}.json"])[0]
-
-
 def _form(text: str) -> Form | None:
     """Return what the option asks for.
 
     Raises:
         UsageError: PG-E372, there is no such form.
     """
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.text import escape_controls
 
     if text not in ("", "boundary", "deny"):
-        raise UsageError(
-            f"--as is {escape_controls(text)[:40]!r}", "there are: boundary, deny", code="PG-E372"
-        )
+        raise no_such(f"--as is {escape_controls(text)[:40]!r}", text, ("boundary", "deny"), code="PG-E372")
     return cast("Form", text) if text else None
 
 

@@ -2,64 +2,68 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink
 from policygen.cli.option_groups import PlanOutput, with_option_groups
-from policygen.cli.options import QuietOption
+from policygen.cli.options import DetailsOption, PlansOption, QuietOption
 
 
 @with_option_groups
 def command(
     *,
-    plans: Annotated[list[Path], typer.Argument(help="Plans that suggest or batch saved.")],
+    saved: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ROLE",
+            help="Names of roles with a saved plan, plan files, or folders of plans.",
+            autocompletion=complete_role,
+        ),
+    ],
     output: PlanOutput,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List everything on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
+    plans: PlansOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Render saved plans again, in any format.
+    """Print saved plans in any format, without logs or AWS.
 
-    policygen report plans/orders-api.json
+    policygen report orders-api -f terraform > orders-api.tf
 
-    policygen report plans/orders-api.json -f policy > orders-api.json
-
-    policygen report plans/ -f sarif > policygen.sarif
+    policygen report out/plans -f sarif > policygen.sarif
     """
     from policygen.cli.output import (
         add_to_summary,
         ascii_only,
         plan_targets,
-        read_plans,
         report_losses,
         write_stdout,
     )
+    from policygen.cli.plans import find_plan
     from policygen.errors import UsageError
     from policygen.files import write_file
     from policygen.report.formats import render, render_all
     from policygen.text import escape_controls
 
-    targets = plan_targets(output)
-    saved = read_plans(plans)
-    if targets.exports and len(saved) > 1:
+    targets = plan_targets(output, quiet=quiet)
+    found = [plan for text in saved for plan in find_plan(text, plans)]
+    if targets.exports and len(found) > 1:
         raise UsageError(
-            f"--export takes one plan, and {len(saved)} are given",
+            f"--export takes one plan, and {len(found)} are given",
             "give one plan a time, or read stdout",
             code="PG-E271",
         )
     options = {"show_all": show_all, "ascii_only": ascii_only()}
     notify = message_sink(quiet=quiet)
     try:
-        files = [(path, kind, render(kind, saved[0], **options)) for path, kind in targets.exports]
-        pages = [render("markdown", one) for one in saved] if targets.step else []
-        text = render_all(targets.format_, saved, **options)
+        files = [(path, kind, render(kind, found[0], **options)) for path, kind in targets.exports]
+        pages = [render("markdown", one) for one in found] if targets.step else []
+        text = render_all(targets.format_, found, **options) if targets.format_ else ""
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         # A plan that policygen saved raises none of these; an edited one may raise any.
-        names = ", ".join(escape_controls(str(path)) for path in plans[:3])
+        names = ", ".join(escape_controls(text) for text in saved[:3])
         raise UsageError(
             f"a plan cannot be rendered: {names}: {escape_controls(str(error))[:80]} ({type(error).__name__})",
             "it is not as suggest or batch saved it: make it again",
@@ -70,6 +74,7 @@ def command(
         notify(f"wrote {path} ({kind})")
     if targets.step:
         notify(add_to_summary(targets.step, pages))
-    write_stdout(text, utf8=targets.format_ != "text")
-    losses = [(plan.role.name, one) for plan in saved for one in plan.decisions.losses]
+    if targets.format_:
+        write_stdout(text, utf8=targets.format_ != "text")
+    losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know

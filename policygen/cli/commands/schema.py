@@ -8,7 +8,12 @@ import typer
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="plan; without a name all are listed.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="plan or batch; without a name all are listed.", show_default=False
+        ),
+    ] = "",
 ) -> None:
     """Print the JSON Schema of a file that policygen writes.
 
@@ -19,7 +24,7 @@ def command(
     from importlib.resources import files
 
     from policygen.cli.output import write_stdout
-    from policygen.errors import UsageError
+    from policygen.errors import no_such
     from policygen.plan.io import SCHEMAS
     from policygen.text import escape_controls
 
@@ -27,10 +32,6 @@ def command(
         write_stdout("".join(f"{one:<10}{what}\n" for one, (_, _, what) in sorted(SCHEMAS.items())))
         return
     if name not in SCHEMAS:
-        raise UsageError(
-            f"no schema {escape_controls(name)[:40]!r}",
-            f"there are: {', '.join(sorted(SCHEMAS))}",
-            code="PG-E273",
-        )
+        raise no_such(f"no schema {escape_controls(name)[:40]!r}", name, sorted(SCHEMAS), code="PG-E273")
     package, file, _ = SCHEMAS[name]
     write_stdout((files(package) / file).read_text("utf-8"), utf8=True)

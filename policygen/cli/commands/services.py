@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="IAM prefix or event source; all services with a file if not given.")
+        str,
+        typer.Argument(
+            metavar="SERVICE", help="IAM prefix or event source; all if not given.", show_default=False
+        ),
     ] = "",
 ) -> None:
-    """Print what the catalog knows of AWS's services: rules, names left open, what CloudTrail shows.
+    """Print what policygen knows about an AWS service.
 
     policygen services
 
@@ -63,7 +66,7 @@ def _service(name: str) -> Iterator[str]:
         raise NothingFoundError(
             f"IAM knows no service {escape_controls(name)[:60]!r}",
             "give the prefix of its actions (s3) or its event source (monitoring.amazonaws.com)",
-            "policygen services lists those that have a file",
+            "policygen services",
             code="PG-E305",
         )
     yield f"{facts.prefix}  {facts.title}"

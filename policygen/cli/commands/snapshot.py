@@ -8,34 +8,62 @@ from typing import Annotated
 import typer
 
 from policygen.cli.inputs import message_sink, report_options
+from policygen.cli.options import QuietOption
 
 
 def command(
-    output: Annotated[Path, typer.Option("--output", help="The file to write.")] = Path("account.json"),
-    profile: Annotated[str, typer.Option("--profile", help="AWS profile.")] = "",
+    output: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="File to write.", rich_help_panel="Output")
+    ] = Path("account.json"),
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            envvar="POLICYGEN_PROFILE",
+            help="AWS profile to read with.",
+            rich_help_panel="AWS",
+        ),
+    ] = "",
     region: Annotated[
-        list[str] | None, typer.Option("--region", help="Regions whose functions are read; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--region",
+            metavar="REGION",
+            envvar="POLICYGEN_REGION",
+            help="Region of functions and trails. Repeatable.",
+            show_default="AWS_REGION, or the profile's",
+            rich_help_panel="AWS",
+        ),
     ] = None,
     last_accessed: Annotated[
         bool,
         typer.Option(
-            "--last-accessed/--no-last-accessed", help="IAM's own record of what each role used last."
+            "--last-accessed/--no-last-accessed",
+            help="Also read IAM's last-accessed reports.",
+            rich_help_panel="AWS",
         ),
     ] = True,
     inventory: Annotated[
         bool,
         typer.Option(
-            "--inventory/--no-inventory", help="What exists of data planes, in every enabled region."
+            "--inventory/--no-inventory",
+            help="Also list the resources of every region.",
+            rich_help_panel="AWS",
         ),
     ] = True,
     organization: Annotated[
-        bool, typer.Option("--organization", help="Also the service and resource control policies above.")
+        bool,
+        typer.Option(
+            "--organization", help="Also read the organization's control policies.", rich_help_panel="AWS"
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Write one file with the account as it is: roles, functions, trails, reports, resources (read-only calls).
+    """Save roles, policies, functions and trails to a file.
 
-    Reports are kept one by one: after Ctrl-C, the same command goes on where it was.
+    All calls to AWS are read-only.
+    After Ctrl-C, the same command continues where it stopped.
 
     policygen snapshot --profile prod --region eu-west-1 --output account.json
     """

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ from policygen.cli.inputs import (
     read_options,
     with_witnesses,
 )
+from policygen.cli.named_role import for_role
 from policygen.cli.option_groups import (
     AccountInput,
     DecisionInput,
@@ -26,17 +26,18 @@ from policygen.cli.option_groups import (
     LogInput,
     PlanOutput,
     ReadInput,
+    RoleInput,
     WindowInput,
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import AlthoughUsedOption, IncompleteOption, QuietOption, RoleOption
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from policygen.cli.output import PlanTargets
-    from policygen.plan.model import Plan
+from policygen.cli.options import (
+    AlthoughUsedOption,
+    DetailsOption,
+    IncompleteOption,
+    PlansOption,
+    QuietOption,
+)
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,16 @@ class SuggestGrantInput(GrantInput):
 
     opened: Annotated[
         list[str] | None,
-        typer.Option("--open", help="Write a resource type whole, as ec2:image; repeatable."),
+        typer.Option(
+            "--open", metavar="TYPE", help="Grant all resources of a type, such as ec2:image. Repeatable."
+        ),
     ] = None
 
 
 @with_option_groups
 def command(
     *,
-    role: RoleOption,
+    role: RoleInput,
     logs: LogInput,
     window: WindowInput,
     account: AccountInput,
@@ -62,26 +65,38 @@ def command(
     grants: SuggestGrantInput,
     decisions: DecisionInput,
     although_used: AlthoughUsedOption = False,
-    show_all: Annotated[
-        bool, typer.Option("--details", "--all", help="List everything on the screen.")
-    ] = False,
+    show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
-    plans: Annotated[Path, typer.Option("--plans", help="Folder where the plan is saved.")] = Path("plans"),
-    no_plan: Annotated[bool, typer.Option("--no-plan", help="Save no plan.")] = False,
+    plans: PlansOption = None,
+    no_plan: Annotated[
+        bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Suggest the smallest policy for one role, prove it, and compare it with today's.
+    """Suggest a least-privilege policy for one role, with proof.
 
-    policygen suggest --role orders-api --days 30 --logs ./trail --snapshot account.json
+    policygen suggest orders-api --logs ./trail --snapshot account.json
 
-    policygen suggest -r orders-api -l ./trail -s account.json -f policy > orders-api.json
+    policygen suggest orders-api -f terraform > orders-api.tf
     """
-    from policygen.cli.output import plan_targets, report_losses, summarise
+    from policygen.cli.output import (
+        add_to_summary,
+        ascii_only,
+        plan_targets,
+        report_losses,
+        summarise,
+        write_stdout,
+    )
+    from policygen.cli.plans import plan_file, save_plan
+    from policygen.files import write_file
     from policygen.plan.build import plan_from_analysis
+    from policygen.report.formats import render
     from policygen.rightsize.analysis import analyse
 
-    targets = plan_targets(output, [*(logs.logs or ()), account.snapshot, decisions.decisions])
+    wanted = role.required
+    inputs = [*(logs.logs or ()), account.snapshot, decisions.decisions]
+    targets = plan_targets(output, inputs, quiet=quiet)
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
     observe = window.observe(
@@ -89,38 +104,34 @@ def command(
     )
     notify = message_sink(quiet=quiet)
     suggest = grants.suggest(open_decisions(decisions), on, grants.opened or ())
-    current = open_account(account.live_by_default(logs), notify, role)
+    current = open_account(account.live_by_default(logs), notify, wanted)
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
-        analysis = analyse(
-            source, role, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+        analysis = for_role(
+            wanted,
+            current,
+            source,
+            options,
+            lambda name: analyse(
+                source, name, observe=observe, suggest=suggest, account=current, read=options, to_edit=True
+            ),
         )
     if not quiet:
         summarise(analysis.observed)
         if analysis.suggestion.unverified.note:
             notify(analysis.suggestion.unverified.note)
     plan = plan_from_analysis(analysis)
-    _write(plan, targets, None if no_plan else plans, notify, show_all=show_all)
-    report_losses([(plan.role.name, one) for one in plan.decisions.losses], although_used=although_used)
-
-
-def _write(
-    plan: Plan, targets: PlanTargets, folder: Path | None, notify: Callable[[str], None], *, show_all: bool
-) -> None:
-    """Write the exports, the saved plan, the summary of the step and stdout, in this order."""
-    from policygen.cli.output import add_to_summary, ascii_only, plan_file, save_plan, write_stdout
-    from policygen.files import write_file
-    from policygen.report.formats import render
-
-    options = {"show_all": show_all, "ascii_only": ascii_only()}
-    if folder:
-        plan.file = str(plan_file(folder, plan))
-    for path, format_ in targets.exports:
-        write_file(path, render(format_, plan, **options))
-        notify(f"wrote {path} ({format_})")
-    if folder:
-        notify(save_plan(folder, plan))
+    folder = None if no_plan else plans
+    plan.file = str(plan_file(folder, plan)) if folder else ""
+    texts = {"show_all": show_all, "ascii_only": ascii_only()}
+    for path, kind in targets.exports:
+        write_file(path, render(kind, plan, **texts))
+        notify(f"wrote {path} ({kind})")
+    if not no_plan:
+        save_plan(plan, folder, notify)
     if targets.step:
         notify(add_to_summary(targets.step, [render("markdown", plan)]))
-    write_stdout(render(targets.format_, plan, **options), utf8=targets.format_ != "text")
+    if targets.format_:
+        write_stdout(render(targets.format_, plan, **texts), utf8=targets.format_ != "text")
+    report_losses([(plan.role.name, one) for one in plan.decisions.losses], although_used=although_used)

@@ -27,10 +27,15 @@ def open_files(specs: Sequence[str]) -> FileSource:
         UsageError: one of them does not exist (PG-E201).
     """
     paths = tuple(Path(spec.removeprefix("file://")) for spec in specs)
-    for path in paths:
+    for spec, path in zip(specs, paths, strict=True):
         if not os.path.lexists(path):
+            near = _near(path)
             raise UsageError(
-                f"no file or folder {escape_controls(str(path))!r}", *_hints(path), code="PG-E201"
+                f"no file or folder {escape_controls(str(path))!r}",
+                *([f"did you mean {escape_controls(near)!r}?"] if near else []),
+                "name a file or a folder of CloudTrail logs",
+                code="PG-E201",
+                instead=(spec, near) if near else None,
             )
     return FileSource(paths)
 
@@ -64,14 +69,13 @@ class FileSource(LogSource):
         )
 
 
-def _hints(path: Path) -> Iterator[str]:
+def _near(path: Path) -> str:
+    """Return the path beside it whose name is nearest; "" for none."""
     try:
         beside = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         beside = []
-    for name in difflib.get_close_matches(path.name, beside, n=1):
-        yield f"did you mean {escape_controls(str(path.parent / name))!r}?"
-    yield "name a file or a folder of CloudTrail logs"
+    return next((str(path.parent / name) for name in difflib.get_close_matches(path.name, beside, n=1)), "")
 
 
 def _passed_over_summary(passed: Counter[str]) -> str:

@@ -25,6 +25,12 @@ from policygen.rightsize.decisions.model import (
 from policygen.text import escape_controls
 
 FLAG_REASON = "asked for on the command line"
+DECISIONS = ("keep", "drop", "protect", "evidence", "unverified")
+KEYS = (
+    *DECISIONS, "logs", "snapshot", "days", "profile", "region", "format", "plans", "decisions", "role"
+)  # fmt: skip
+"""Keys at the top of the file: decisions, settings of the command line, and the roles that ``check`` knows."""
+
 _HELP = "docs/decisions.md has the file's reference and an example"
 
 
@@ -34,13 +40,7 @@ def load_decisions(path: Path) -> Decisions:
     Raises:
         UsageError: PG-E360, PG-E361, PG-E362.
     """
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-        shown = escape_controls(str(path))
-        raise UsageError(f"{shown} cannot be read: {why}", "check the path", code="PG-E360") from error
-    return replace(parse_decisions(text, str(path)), file=escape_controls(str(path)))
+    return decisions_of(parse_toml(path), str(path))
 
 
 def parse_decisions(text: str, name: str = FILE) -> Decisions:
@@ -50,8 +50,45 @@ def parse_decisions(text: str, name: str = FILE) -> Decisions:
         UsageError: PG-E360, not TOML; PG-E361, a key or a type that is not as it should be; PG-E362, a value
             that means nothing.
     """
+    return _DecisionsReader(name).decisions(_parsed(text, name))
+
+
+def decisions_of(table: Mapping[str, Any], name: str) -> Decisions:
+    """Return the decisions among the keys of a file.
+
+    Raises:
+        UsageError: PG-E361, PG-E362.
+    """
+    return replace(_DecisionsReader(name).decisions(table), file=escape_controls(name))
+
+
+def parse_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        UsageError: PG-E360.
+    """
     try:
-        table = tomllib.loads(text)
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+        shown = escape_controls(str(path))
+        raise UsageError(f"{shown} cannot be read: {why}", "check the path", code="PG-E360") from error
+    return _parsed(text, str(path))
+
+
+def check_keys(table: Mapping[str, Any], name: str) -> None:
+    """Check that a file has no key at its top but those that there are.
+
+    Raises:
+        UsageError: PG-E361.
+    """
+    _DecisionsReader(name).known(table, KEYS, "")
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{escape_controls(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
     except RecursionError:
@@ -60,7 +97,6 @@ def parse_decisions(text: str, name: str = FILE) -> Decisions:
             _HELP,
             code="PG-E360",
         ) from None
-    return _DecisionsReader(name).decisions(table)
 
 
 _ROLE = re.compile(r"[\w+=,.@*?-]{1,64}", re.ASCII)  # IAM User Guide, reference_iam-quotas, and the wildcards
@@ -77,7 +113,7 @@ class _DecisionsReader:
         return UsageError(f"{self.name}: {path} {problem}", *hints, _HELP, code="PG-E361")
 
     def decisions(self, table: Mapping[str, Any]) -> Decisions:
-        self.known(table, ("keep", "drop", "protect", "evidence", "unverified"), "")
+        self.known(table, KEYS, "")
         evidence = self.table(table.get("evidence", {}), "evidence")
         self.known(evidence, ("min_days", "quiet_days"), "evidence.")
         return Decisions(
@@ -137,7 +173,7 @@ class _DecisionsReader:
         for key, problem in (("action", _action_problem(rule)), ("resource", _resource_problem(rule))):
             if problem:
                 what, *hints = problem
-                raise UsageError(f"{self.name}: {path}.{key} {what}", *hints, _HELP, code="PG-E362")
+                raise UsageError(f"{self.name}: {path}.{key}: {what}", *hints, _HELP, code="PG-E362")
         return rule
 
     def protection(self, table: Mapping[str, Any], path: str) -> Protection:
@@ -234,25 +270,30 @@ def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
     rule = DecisionRule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
     for problem in (_action_problem(rule), _resource_problem(rule)):
         if problem:
-            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362")
+            meant = [hint[len(_MEANT) : -1] for hint in problem[1:] if hint.startswith(_MEANT)]
+            instead = (text, text.replace(words[0], meant[0])) if meant else None
+            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362", instead=instead)
     return rule
+
+
+_MEANT = "did you mean "
 
 
 def _action_problem(rule: DecisionRule) -> tuple[str, ...]:
     """Return what is wrong with a rule's action, and hints; () where it is right."""
     service, colon, name = rule.action.partition(":")
     if not colon or not name or set("*?") & set(service):
-        problem = f"{rule.action!r} is no action: service:Name, with * and ? in the name"
-        return problem, "as s3:DeleteObject or s3:Delete*"
+        problem = f"{rule.action!r} is not an action. Use service:Action"
+        return problem, "wildcards are allowed in the action: s3:Delete*"
     known = reference.action_names(service.lower())
     if not known:
         close = difflib.get_close_matches(service.lower(), reference.prefixes(), 1)
         hints = (f"did you mean {close[0]}:{name}?",) if close else ()
-        return f"{rule.action!r} is of a service that IAM does not know", *hints
+        return f"IAM has no service {service!r}", *hints
     if not any(arn.action_matches(rule.action, action) for action in known):
         close = difflib.get_close_matches(rule.action, known, 1)
         hints = (f"did you mean {close[0]}?",) if close else ()
-        return f"{rule.action!r} is no action that IAM knows", *hints
+        return f"IAM has no action {rule.action!r}", *hints
     return ()
 
 

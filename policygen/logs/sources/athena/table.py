@@ -15,7 +15,7 @@ from policygen.text import escape_controls
 LATE_DAYS = 2
 """Days after its own on which an event may be delivered; partitions are by day of delivery (2.1.2)."""
 
-DDL_HINT = "policygen athena ddl prints the statement that makes one"
+DDL_HINT = "the statement that makes one is printed by: policygen athena ddl --help"
 
 _REQUIRED_COLUMNS = (
     "eventtime", "eventsource", "eventname", "eventid", "awsregion", "requestparameters", "errorcode",

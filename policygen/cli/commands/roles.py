@@ -1,0 +1,50 @@
+"""policygen roles: lists the roles that the logs and the account have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from policygen.cli.inputs import message_sink, open_account, open_logs, read_options
+from policygen.cli.option_groups import (
+    AccountInput,
+    DigestInput,
+    LogInput,
+    ReadInput,
+    WindowInput,
+    with_option_groups,
+)
+from policygen.cli.options import IncompleteOption, QuietOption, format_option
+
+
+@with_option_groups
+def command(
+    *,
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    format_: Annotated[str, format_option("text", "json")] = "text",
+    allow_incomplete: IncompleteOption = False,
+    digests: DigestInput,
+    read: ReadInput,
+    quiet: QuietOption = False,
+) -> None:
+    """List the roles of the logs and the account, with their calls.
+
+    policygen roles --logs ./trail --snapshot account.json
+    """
+    from policygen.cli.output import write_stdout
+    from policygen.evidence.observe import collect_coverage
+    from policygen.report.formats import require_format
+    from policygen.report.terminal.roles import render_roles_json, render_roles_text, role_rows
+
+    require_format(format_, ("json", "text"))
+    observe = window.observe(allow_incomplete=allow_incomplete)
+    notify = message_sink(quiet=quiet)
+    current = open_account(account.live_by_default(logs), notify, quiet=quiet)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        _, counts, _ = collect_coverage(source, observe, account=current, read=options)
+    rows = role_rows(counts.totals.roles, current)
+    write_stdout(
+        render_roles_json(rows) if format_ == "json" else render_roles_text(rows), utf8=format_ == "json"
+    )

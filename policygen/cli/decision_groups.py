@@ -1,0 +1,162 @@
+"""Groups of options that say what is decided about the role, and what is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
+
+import typer
+
+from policygen.cli.completion import complete_format
+from policygen.cli.options import SummaryOption
+from policygen.report.formats import ALIASES, FORMATS, SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
+    from policygen.evidence.anomalies import AnomalyRule
+    from policygen.rightsize.decisions.model import Decisions, Unverified
+    from policygen.rightsize.generate.generalise import Mode
+    from policygen.rightsize.suggestion import SuggestOptions
+
+
+@dataclass(frozen=True)
+class DecisionInput:
+    """What a person decided about the role's calls and permissions."""
+
+    PANEL: ClassVar[str] = "Decisions"
+
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept",
+            metavar="KIND",
+            help="Treat this kind of suspicious call as legitimate. Repeatable.",
+        ),
+    ] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="ACTION",
+            help="Keep a current permission: an action, or 'ACTION on ARN'. Repeatable.",
+        ),
+    ] = None
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop", metavar="ACTION", help="Drop a permission: an action, or 'ACTION on ARN'. Repeatable."
+        ),
+    ] = None
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            "--decisions",
+            metavar="FILE",
+            envvar="POLICYGEN_DECISIONS",
+            help="File with decisions (keep, drop, protect).",
+            show_default="the configuration file",
+        ),
+    ] = None
+
+    @property
+    def accepted(self) -> tuple[AnomalyRule, ...]:
+        """The anomaly rules to accept; `evidence.observe` checks that they exist."""
+        return tuple(cast("list[AnomalyRule]", self.accept or []))
+
+
+@dataclass(frozen=True)
+class GrantInput:
+    """How the policy grants what was observed."""
+
+    PANEL: ClassVar[str] = "Decisions"
+
+    add_observed: Annotated[
+        bool,
+        typer.Option(
+            "--add-observed", help="Also grant calls that were seen but are not allowed by current policies."
+        ),
+    ] = False
+    resources: Annotated[
+        str,
+        typer.Option(
+            "--resources",
+            metavar="exact|pattern|type",
+            help="Resources as seen, as patterns by declared rules, or whole types.",
+        ),
+    ] = "pattern"
+    unverified: Annotated[
+        str,
+        typer.Option(
+            "--unverified",
+            metavar="keep|drop|split",
+            envvar="POLICYGEN_UNVERIFIED",
+            help="Permissions that the logs can't confirm: keep, drop, or split into their own policy.",
+            show_default="keep",
+        ),
+    ] = ""
+
+    def suggest(self, decisions: Decisions, on: date, opened: Collection[str] = ()) -> SuggestOptions:
+        """Return how to write the policy; arguments as `SuggestOptions` has them.
+
+        Raises:
+            UsageError: PG-E215, there is no such way to write names, or to treat what is unverified.
+        """
+        from policygen.errors import no_such
+        from policygen.rightsize.decisions.model import UNVERIFIED
+        from policygen.rightsize.suggestion import SuggestOptions
+        from policygen.text import escape_controls
+
+        if self.resources not in {"exact", "pattern", "type"}:
+            raise no_such(
+                f"--resources is {escape_controls(self.resources)[:40]!r}",
+                self.resources,
+                ("exact", "pattern", "type"),
+                code="PG-E215",
+            )
+        if self.unverified not in ("", *UNVERIFIED):
+            raise no_such(
+                f"--unverified is {escape_controls(self.unverified)[:40]!r}",
+                self.unverified,
+                UNVERIFIED,
+                code="PG-E215",
+            )
+        return SuggestOptions(
+            add_observed=self.add_observed,
+            resources=cast("Mode", self.resources),
+            opened=opened,
+            decisions=decisions,
+            on=on,
+            unverified=cast("Unverified", self.unverified) if self.unverified else None,
+        )
+
+
+@dataclass(frozen=True)
+class PlanOutput:
+    """The formats of a plan, and the files that they go to."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            envvar="POLICYGEN_FORMAT",
+            help=f"Print as {', '.join(FORMATS)}; also {', '.join(ALIASES)}.",
+            show_default="text",
+            autocompletion=complete_format,
+        ),
+    ] = ""
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help=f"Also write a file, in the format of its suffix: {', '.join(SUFFIXES)}. Repeatable.",
+        ),
+    ] = None
+    summary: SummaryOption = False

@@ -1,0 +1,99 @@
+"""How help is printed: options and commands in panels, examples as they can be pasted, no text cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from policygen.cli.configuration import defaults_of, read_configuration
+from policygen.cli.console import log_line
+
+PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
+"""Panels in the order of the help; others follow, in the order of their options."""
+
+
+class PanelCommand(TyperCommand):
+    """A command whose help has a panel for each group of options."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Parse the command line; what it and the environment leave open, the configuration file says."""
+        if any(param.envvar for param in self.params) and not {"-h", "--help"} & {*args}:
+            extra["default_map"] = defaults_of(self.params, read_configuration())
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Name the settings that the configuration file decides, and run the command."""
+        decided = [
+            f"{param.opts[0].lstrip('-')} {_shown(ctx.params[param.name])}"
+            for param in self.params
+            if getattr(ctx.get_parameter_source(param.name), "name", "") == "DEFAULT_MAP"
+        ]
+        if decided:
+            log_line(f"settings of {read_configuration().name} apply: {', '.join(decided)}")
+        return super().invoke(ctx)
+
+    def format_help_text(self, _: Any, formatter: Any) -> None:
+        """Write the paragraphs of the help; examples, which begin with the program's name, stay whole."""
+        _write_text(self.help or "", formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and options, panel by panel."""
+        _write_panels(_records(self.get_params(ctx), ctx), formatter)
+
+
+class PanelGroup(TyperGroup):
+    """The program: its commands in panels, each with its whole first sentence."""
+
+    def format_help_text(self, _: Any, formatter: Any) -> None:
+        """Write the paragraphs of the help."""
+        _write_text(self.help or "", formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, panel by panel, and then the options."""
+        commands: Iterable[tuple[str, Any]] = self.commands.items()
+        rows = [
+            (command.rich_help_panel, (name, command.help.split("\n\n")[0].strip()))
+            for name, command in commands
+        ]
+        _write_panels(rows, formatter)
+        _write_panels(_records(self.get_params(ctx), ctx), formatter)
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _records(params: Iterable[Any], ctx: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the panel of each argument and option, with its name and its text."""
+    for param in params:
+        record = param.get_help_record(ctx)
+        if record and param.param_type_name == "argument":
+            yield "Arguments", (param.metavar, record[1])  # typer would add braces and a type to the word
+        elif record:
+            yield param.rich_help_panel or "Options", record
+
+
+def _write_panels(rows: Iterable[tuple[str, tuple[str, str]]], formatter: Any) -> None:
+    panels: dict[str, list[tuple[str, str]]] = {}
+    for panel, row in rows:
+        panels.setdefault(panel, []).append(row)
+    known = [panel for panel in PANELS if panel in panels]
+    for panel in [*known, *(panel for panel in panels if panel not in known)]:
+        with formatter.section(panel):
+            formatter.write_dl(panels[panel])
+
+
+def _write_text(text: str, formatter: Any) -> None:
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    examples = [part for part in paragraphs if part.startswith("policygen ")]
+    for part in paragraphs:
+        if part not in examples:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(part)
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"  {example}\n")

@@ -1,0 +1,160 @@
+"""Saved plans: where they are written, and how one is found by its role's name.
+
+The last plan of each role is in policygen's own folder, beside the cache, so that ``policygen report ROLE`` works after
+every ``suggest``. A folder that the user names, or that the configuration names, gets it too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from policygen.errors import UsageError
+from policygen.files import write_file
+from policygen.text import escape_controls, file_name, sanitize
+
+if TYPE_CHECKING:
+    from policygen.plan.model import Plan
+
+
+def own_folder() -> Path:
+    """Return policygen's own folder of plans."""
+    from policygen.logs.cache import cache_folder
+
+    return cache_folder() / "plans"
+
+
+def plan_file(folder: Path, plan: Plan) -> Path:
+    """Return the path of a saved plan in a folder: the name of its role."""
+    return folder / f"{file_name(plan.role.name)}.json"
+
+
+def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) -> None:
+    """Save a plan under its role's name, for the owner alone: in policygen's own folder, and in another one.
+
+    A plan has names, addresses and sessions of all callers of the role. A failure is a warning and no error, because
+    the result on stdout matters more. A plan of another window or account is replaced, and that is always said.
+
+    Args:
+        plan: what to save.
+        folder: the folder that the user wants it in; None for none.
+        notify: takes the message.
+    """
+    from policygen.cli.console import log_line
+    from policygen.plan.fast_json import to_bytes
+
+    content = to_bytes(plan.document)
+    for place in (own_folder(), *([folder] if folder else [])):
+        path = plan_file(place, plan)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir(mode=0o700, exist_ok=True)
+            before = _other_window(path, plan) if place == folder else ""
+            write_file(path, content, private=True)
+        except (OSError, UsageError) as error:
+            log_line(f"warning: the plan was not saved: {error}")
+            return
+        if before:
+            log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")
+    role = sanitize(plan.role.name)
+    notify(f"Plan saved: {path}" if folder else f"Plan saved; to print it: policygen report {role}")
+
+
+class _PlanHead(msgspec.Struct):
+    """What tells two plans of a role apart."""
+
+    role: _PlanOwner
+    window: _PlanDays
+
+
+class _PlanOwner(msgspec.Struct):
+    account: str
+
+
+class _PlanDays(msgspec.Struct):
+    start: str
+    end: str
+
+
+def _other_window(path: Path, plan: Plan) -> str:
+    """Return the days and account of the plan in a file, where they differ from those of `plan`; else ""."""
+    try:
+        head = msgspec.json.decode(path.read_bytes(), type=_PlanHead)
+    except (OSError, ValueError):  # none, or no plan: there is nothing to compare
+        return ""
+    theirs = (head.role.account, head.window.start[:10], head.window.end[:10])
+    if theirs == (plan.role.account, plan.window.start[:10], plan.window.end[:10]):
+        return ""
+    account, start, end = map(sanitize, theirs)
+    return f"of {start} to {end} in account {account or 'not known'}"
+
+
+def find_plan(text: str, folder: Path | None) -> list[Plan]:
+    """Return the saved plans that a word on the command line names.
+
+    Args:
+        text: a role's name or ARN, a plan's file, or a folder of plans.
+        folder: where plans are looked for by name; None for policygen's own folder.
+
+    Raises:
+        UsageError: PG-E270, a file is not a plan; PG-E272, there is no such plan, or it cannot be read.
+    """
+    name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
+    place = folder or own_folder()
+    saved = place / f"{file_name(name)}.json"
+    if "/" not in name and not name.endswith(".json") and saved.is_file():
+        plans = read_plans([saved])
+        if folder is None:
+            plans[0].file = ""  # no place to show anybody: `report ROLE` is how it is found
+        return plans
+    if os.path.lexists(text) or name.endswith(".json") or os.sep in name:
+        return read_plans([Path(text)])
+    known = sorted(path.stem for path in place.glob("*.json"))
+    close = difflib.get_close_matches(name, known, 1)
+    hint = "there is no plan yet: suggest makes one"
+    if known:
+        hint = f"did you mean {close[0]}?" if close else f"there are plans for: {', '.join(known[:8])}"
+    shown = f"in {escape_controls(str(folder))!r}" if folder else "of an earlier policygen suggest"
+    raise UsageError(
+        f"no saved plan {shown} for role {escape_controls(name)[:80]!r}",
+        hint,
+        code="PG-E272",
+        instead=(text, close[0]) if close else None,
+    )
+
+
+def read_plans(paths: Sequence[Path]) -> list[Plan]:
+    """Read saved plans; a folder means all the plans in it.
+
+    Raises:
+        UsageError: PG-E270, a file is not a plan; PG-E272, a file cannot be read, or a folder has no plan.
+    """
+    from policygen.plan.io import read_plan
+
+    plans: list[Plan] = []
+    for path in paths:
+        # The folder of a batch has its plans in a folder of their own.
+        folder = path / "plans" if (path / "plans").is_dir() else path
+        files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
+        if not files:
+            raise _unreadable(path, "the folder holds no .json file")
+        for file in files:
+            try:
+                data = file.read_bytes()
+            except OSError as error:
+                raise _unreadable(file, error.strerror or str(error)) from None
+            plans.append(read_plan(data, str(file)))
+    return plans
+
+
+def _unreadable(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
+        "plans are what suggest --plans DIR and batch save: DIR/ROLE.json",
+        code="PG-E272",
+    )

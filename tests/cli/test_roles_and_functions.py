@@ -1,0 +1,81 @@
+"""`policygen roles`, and functions in place of their roles: by the snapshot, or by the logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import READ, Done, run, run_in_root
+from tests.support.records import ACCOUNT, write_logs
+
+LOGS, KNOWN = ("-l", "samples/trail"), ("-s", "samples/account.json")
+ARN = "arn:aws:lambda:eu-west-1:111122223333:function"
+
+
+def test_roles_lists_those_of_the_logs_and_of_the_account() -> None:
+    done = run_in_root("roles", *LOGS, *KNOWN)
+    lines = done.stdout.splitlines()
+    assert (done.stderr, done.code) == ("", 0)
+    assert [line.split()[0] for line in lines[1:4]] == ["orders-api", "stock-sync", "image-resizer"]
+    assert lines[3].endswith("2026-11-24  image-resizer, thumbnail-index")
+    assert lines[-1].startswith("12 roles, 11 with calls in the logs that were read")
+    rows = json.loads(run_in_root("roles", *LOGS, *KNOWN, "-f", "json").stdout)
+    assert len(rows) == 12
+    assert [row["name"] for row in rows if not row["events"]] == ["audit-reader"]
+    assert {row["account"] for row in rows} == {"111122223333", "444455556666"}
+    alone = json.loads(run_in_root("roles", *LOGS, "-f", "json").stdout)
+    assert {row["name"]: row["events"] for row in alone}["orders-api"] == rows[0]["events"]
+
+
+@pytest.mark.parametrize("asked", ["thumbnail-index", f"{ARN}:thumbnail-index", f"{ARN}:thumbnail-index:7"])
+@pytest.mark.parametrize("known", [KNOWN, ()])
+def test_a_function_does_in_place_of_its_role(asked: str, known: Sequence[str]) -> None:
+    done = run_in_root("suggest", asked, *LOGS, *known, "-q", "-f", "json")
+    assert done.code == 0, done.stderr
+    role = "arn:aws:iam::111122223333:role/image-resizer"
+    assert done.stderr.splitlines()[0] == f"function {asked} runs as role {role}"
+    assert json.loads(done.stdout)["role"]["arn"] == role
+
+
+def test_other_commands_take_a_function_too() -> None:
+    for words in (("explain", "s3:GetObject", "-r", "thumbnail-index"), ("doctor", "thumbnail-index")):
+        assert run_in_root(*words, *LOGS, *KNOWN, "-q").code == 0
+
+
+def test_a_role_comes_before_a_function_of_its_name() -> None:
+    done = run_in_root("suggest", "image-resizer", *LOGS, *KNOWN, "-q", "-f", "policy")
+    assert (done.stderr, done.code) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((f"{ARN}:nope", *KNOWN), f"no function '{ARN}:nope' in account 111122223333  PG-E313, exit 4"),
+        ((f"{ARN}:nope",), f"no call of function '{ARN}:nope' in the logs  PG-E313, exit 4"),
+        (("nope", *KNOWN), "no role named 'nope' in account 111122223333  PG-E310, exit 4"),
+        (("nope",), "no call by a role named 'nope' in the logs  PG-E310, exit 4"),
+    ],
+)
+def test_what_is_neither_is_said(words: Sequence[str], says: str) -> None:
+    done = run_in_root("suggest", *words, *LOGS, "-q")
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {says}\n")
+    assert "  hint: policygen roles " in done.stderr
+
+
+def test_a_function_of_several_roles_is_a_question(tmp_path: Path) -> None:
+    agent = "Boto3/1.40 exec-env/AWS_Lambda_python3.13"
+    records = [READ | {"role": role, "session": "worker", "agent": agent} for role in ("old", "new")]
+    write_logs(tmp_path / "logs", records)
+    done = run(tmp_path, "suggest", "worker", "-l", "logs")
+    roles = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("new", "old")]
+    assert done == Done(
+        "",
+        "error: function 'worker' runs as 2 roles  PG-E239, exit 2\n"
+        f"  hint: give one of them: {', '.join(roles)}\n"
+        f"  hint: policygen suggest {roles[0]} -l logs\n",
+        2,
+    )

@@ -1,0 +1,69 @@
+"""Wrong usages: each says what is wrong with the value, and ends with a command that can be pasted, and that runs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.accounts import snapshot
+from tests.support.command import READ, run
+from tests.support.records import ACCOUNT, write_logs
+
+CASES: list[dict[str, Any]] = json.loads((ROOT / "tests/cases/usage/wrong.json").read_text("utf-8"))
+"""words: the command line; exit: its code; error: the first line; next: the last hint."""
+
+WIDE = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "sqs:*"], "Resource": "*"}],
+}
+SPARE = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with logs and files of every kind of mishap, and a plan of one role."""
+    at = tmp_path_factory.mktemp("usage")
+    (at / ".git").mkdir()
+    log = write_logs(at / "logs", [READ, READ | {"role": "payments"}])
+    write_logs(at / "two", [READ, READ | {"account": "210987654321"}])
+    write_logs(at / "old", [READ | {"time": "2026-01-03T00:00:00Z"}, READ | {"role": "other"}])
+    write_logs(at / "damaged", [READ])
+    (at / "damaged" / "b.json.gz").write_bytes(gzip.compress(log.read_bytes(), mtime=0)[:200])
+    for folder in ("empty", "notes"):
+        (at / folder).mkdir()
+    (at / "notes" / "readme.txt").write_text("not a log")
+    (at / "account.json").write_text(json.dumps(snapshot({"account": ACCOUNT, "policies": [WIDE]})))
+    (at / "list.json").write_text("[]")
+    (at / "cut.json").write_bytes(log.read_bytes()[:400])
+    (at / "policy.json").write_text(json.dumps(SPARE))
+    (at / "typo.toml").write_text('[[kep]]\naction = "s3:GetObject"\n')
+    assert run(at, "suggest", "orders", "-l", "logs", "-s", "account.json", "-q").code == 0
+    return at
+
+
+def test_there_are_enough() -> None:
+    assert len(CASES) >= 80
+    assert len({case["words"] for case in CASES}) == len(CASES)
+    assert len({case["words"].split()[0] for case in CASES}) >= 15
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["words"] for case in CASES])
+def test_a_wrong_usage_says_what_and_what_next(case: dict[str, Any], world: Path) -> None:
+    done = run(world, *shlex.split(case["words"]))
+    lines = done.stderr.splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert (done.stdout, done.code, errors) == ("", case["exit"], [f"error: {case['error']}"])
+    assert lines[-1] == f"  hint: {case['next']}"
+    assert re.fullmatch(r".+  PG-[EW]\d{3}, exit [1-5]", errors[0])
+    assert "…" not in done.stderr
+    assert run(world, *shlex.split(case["next"])[1:]).code == 0

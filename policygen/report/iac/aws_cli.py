@@ -144,7 +144,7 @@ def _check(plan: Plan) -> None:
     if apply.unplaced:
         raise UsageError(
             "this plan is older: it does not say which of today's policies are inline and which are managed",
-            "make the plan again with policygen suggest, then -f aws-cli",
+            f"policygen suggest {shlex.quote(plan.role.name)} -f aws-cli",
             code="PG-E235",
         )
     names = [(_NAME, plan.role.name), (_ACCOUNT, plan.role.account)]

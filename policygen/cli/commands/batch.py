@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -365,8 +366,18 @@ def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
     from policygen.report.terminal.batch import render_batch
     from policygen.report.terminal.layout import in_ascii
 
-    text = render_batch(table, str(out), list(_next_commands(table, out)), show_all=show_all)
+    text = render_batch(
+        table, str(out), list(_next_commands(table, out)), show_all=show_all, width=_terminal_width()
+    )
     write_stdout(in_ascii(text) if ascii_only() else text)
+
+
+def _terminal_width() -> int:
+    """Return the columns of the terminal behind stdout, within what a screen can use; 80 where stdout is none."""
+    try:
+        return min(160, max(60, os.get_terminal_size(sys.stdout.fileno()).columns))
+    except (OSError, ValueError):
+        return 80
 
 
 def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:

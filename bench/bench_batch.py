@@ -3,13 +3,15 @@
     python bench/bench_batch.py [EVENTS] [ROLES] [REPEATS] [--corpus FOLDER]
 
 Makes the corpus of one account (or uses the one in FOLDER) and its snapshot. Then it reads the log for the busiest role
-and runs `policygen batch`, in alternation, REPEATS times. Both are fresh processes; batch uses all cores.
+and runs `policygen batch` twice into an empty folder, in alternation, REPEATS times. All are fresh processes; a batch
+uses all cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -45,8 +47,8 @@ def write_snapshot(corpus: Corpus, path: Path) -> None:
     path.write_text(json.dumps(bench_account.snapshot(shape, ACCOUNT)), "utf-8")
 
 
-def report(one: Sequence[Run], every: Sequence[Run], out: Path) -> str:
-    """Return the medians, and the time of a batch beyond three passes over the log, divided by the number of plans."""
+def report(one: Sequence[Run], every: Sequence[Run], again: Sequence[Run], out: Path) -> str:
+    """Return the medians, the time of a batch beyond three passes over the log for each plan, and the folder's size."""
     counts, pages = every[0].output, [page.stat().st_size for page in (out / "roles").glob("*.html")]
     beyond = (_median(every) - 3 * _median(one)) / counts["plans"]
     return "\n".join(
@@ -54,6 +56,8 @@ def report(one: Sequence[Run], every: Sequence[Run], out: Path) -> str:
             f"the log for one role: {_seconds(one)}",
             f"batch of {counts['roles']:,} roles, {counts['plans']:,} plans: {_seconds(every)}",
             f"beyond 3 x the log for one role: {1000 * beyond:.1f} ms a plan",
+            f"the same batch again: {_seconds(again)}, {100 * _median(again) / _median(every):.0f} % of the first",
+            f"folder: {sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.0f} MB",
             f"computing: {statistics.median(run.cpu for run in every):.1f} s",
             f"largest process: {max(run.peak for run in every):.0f} MB",
             f"index: {(out / 'index.html').stat().st_size / 1e3:.0f} kB, largest page: {max(pages) / 1e3:.0f} kB",
@@ -86,14 +90,17 @@ def main() -> None:
         write_snapshot(corpus, snapshot)
         for file in corpus.logs.rglob("*.json.gz"):
             file.read_bytes()  # into the page cache, so that no run waits for the disk
-        one, every = list[Run](), list[Run]()
+        one, every, again = list[Run](), list[Run](), list[Run]()
+        batch = [sys.executable, "-c", _BATCH, str(corpus.logs), str(snapshot), str(out)]
         for number in range(options.repeats):
             words = {"{logs}": str(corpus.logs), "{role}": corpus.about["hot_role"]}
             one.append(run([words.get(word, word) for word in OURS["one role"]]))
-            every.append(run([sys.executable, "-c", _BATCH, str(corpus.logs), str(snapshot), str(out)]))
-            seconds = f"one role {one[-1].seconds:.2f} s, batch {every[-1].seconds:.2f} s"
-            log_line(f"{number + 1}/{options.repeats} {seconds}")
-        print(report(one, every, out))
+            shutil.rmtree(out, ignore_errors=True)
+            every.append(run(batch))
+            again.append(run(batch))
+            seconds = [f"{runs[-1].seconds:.2f} s" for runs in (one, every, again)]
+            log_line(f"{number + 1}/{options.repeats} one role, batch, batch again: {', '.join(seconds)}")
+        print(report(one, every, again, out))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -90,6 +91,7 @@ def page(setting: Setting, measured: Sequence[Measured]) -> str:
         files=f"{corpus['files']:,}",
         packed=f"{setting.packed / 1e6:,.0f} MB",
         unpacked=f"{corpus['json_bytes'] / 1e6:,.0f} MB",
+        day=datetime.now(UTC).date(),
         cores=setting.cores,
         machine=f"{platform.machine()}, {platform.system()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -101,18 +103,18 @@ def page(setting: Setting, measured: Sequence[Measured]) -> str:
 
 _PAGE = """# Performance
 
-How long it takes to turn a month of CloudTrail files into what each role did, beside other ways to do the same.
+How long it takes to turn a month of CloudTrail files into what each role did, compared with other ways to do the same.
 
 ```sh
 {command}
 ```
 
 makes the logs, measures, and writes this page. It needs the `dev` extra; the other tools are used where they are
-installed and are no dependency of policygen.
+installed; policygen does not depend on them.
 
 ## What is read
 
-{events} invented events of {roles} roles, in {files} files as an organisation's trail delivers them:
+{events} invented events of {roles} roles, in {files} files as an organization's trail delivers them:
 {packed} packed, {unpacked} of JSON. Accounts: {accounts}; three regions, thirty days. The busiest role makes 6 % of
 the events, and there is a long tail of roles and of operations; 16 % are data events, 5 % failed, 8 % are of
 no role; some records are delivered twice, some are another account's copy of a call. `bench/corpora/trail.py` says
@@ -121,8 +123,8 @@ this, most of all in the number of files: what counts here are the ratios.
 
 ## What is done
 
-- **Unpack every file**: the floor. Nobody can know what is in the logs in less time with the same library.
-- **One role, cold**: what the busiest role did, nothing known before. The busiest is the hardest.
+- **Unpack every file**: the floor. Nothing can read the logs in less time with the same library.
+- **One role, cold**: what the busiest role did, with an empty cache. The busiest role is the hardest.
 - **All roles, cold**: what every role did.
 - **One role, one new day of 30**: a second run. The first, not timed, has read the other 29 days.
 
@@ -141,6 +143,7 @@ event source, event name, region, error, service between, day, identifying param
 
 | | |
 |---|---|
+| measured on | {day} |
 | machine | {cores} cores, {machine} |
 | Python | {python} |
 | runs | {repeats} of each, in alternation, each a fresh process on the same one core |

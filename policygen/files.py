@@ -10,7 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from policygen.errors import UsageError
 from policygen.text import escape_controls, format_bytes
@@ -117,16 +117,33 @@ def json_documents(path: Path, largest: int = LARGEST) -> Iterator[Any]:
 _SPACE = re.compile(r"\s*")
 
 
-def _text_of(path: Path, largest: int) -> str:
+def unpacked(stored: BinaryIO, largest: int = LARGEST) -> bytes:
+    """Return the bytes of a file, packed with gzip or not.
+
+    Args:
+        stored: the file, at its start; it can be sought in.
+        largest: bytes that it may have, or unpack to.
+
+    Raises:
+        UnreadableJson: it cannot be unpacked, or is too large.
+    """
     try:
-        with path.open("rb") as stored:
-            packed = stored.read(len(_GZIP)) == _GZIP
-            stored.seek(0)
-            data = (gzip.GzipFile(fileobj=stored) if packed else stored).read(largest + 1)
+        packed = stored.read(len(_GZIP)) == _GZIP
+        stored.seek(0)
+        data = (gzip.GzipFile(fileobj=stored) if packed else stored).read(largest + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableJson(getattr(error, "strerror", None) or str(error)) from None
     if len(data) > largest:
         raise UnreadableJson(f"it has more than {format_bytes(largest)}")
+    return data
+
+
+def _text_of(path: Path, largest: int) -> str:
+    try:
+        with path.open("rb") as stored:
+            data = unpacked(stored, largest)
+    except OSError as error:
+        raise UnreadableJson(error.strerror or str(error)) from None
     try:
         return data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:

@@ -1,3 +1,6 @@
-"""The version of this package; the build reads it from here."""
+"""The version of this package, which the build reads from here, and its home."""
 
 VERSION = "0.1.0"
+
+HOME = "https://github.com/policygen/policygen"
+"""As `project.urls` of pyproject.toml has it."""

@@ -82,7 +82,7 @@ _SNAPSHOT_NEEDS = (*_ACCOUNT_NEEDS, *_LAST_ACCESSED_NEEDS, *_RESOURCE_NEEDS)
 
 _ORGANIZATION_NEEDS = (
     RequiredPermission(
-        "organizations:DescribeOrganization", "*", "which account manages the organisation", True
+        "organizations:DescribeOrganization", "*", "which account manages the organization", True
     ),
     RequiredPermission("organizations:ListRoots", "*", "which kinds of policies are enabled", True),
     RequiredPermission("organizations:ListParents", "*", "the units that the account is in", True),
@@ -187,7 +187,7 @@ _LAKE_NEEDS = (
         "cloudtrail:GetEventDataStore", _STORE, "which events the store holds, and since when"
     ),
     RequiredPermission(
-        "cloudtrail:StartQuery", _STORE, "the three queries, or four of an organisation's store"
+        "cloudtrail:StartQuery", _STORE, "the three queries, or four of an organization's store"
     ),
     RequiredPermission("cloudtrail:DescribeQuery", _STORE, "whether they are done, and what they read"),
     RequiredPermission("cloudtrail:GetQueryResults", _STORE, "what they found"),

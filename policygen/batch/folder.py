@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from policygen.batch.manifest import TABLES, is_of_batch, read_manifest, refuse_foreign, write_manifest
+from policygen.batch.unchanged import MadeRole, files_digest, read_made, write_made
 from policygen.errors import UsageError
 from policygen.files import write_file
-from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchTable, sorted_rows
+from policygen.plan.batch_table import BatchQuestion, BatchRow, BatchSince, BatchTable, sorted_rows
 from policygen.plan.fast_json import to_bytes
-from policygen.plan.io import SCHEMA_VERSION, read_plan
+from policygen.plan.io import SCHEMA_VERSION
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from policygen.batch.read import BatchEvidence
     from policygen.batch.rightsize_role import Result
     from policygen.logs.window import Window
-    from policygen.plan.model import Plan
 
 TABLE = "batch.json"
 _LOCK = ".batch-lock"
@@ -48,7 +48,7 @@ class Folder:
         self.path = path
         self.format = format_
         self.formats = {"plans": "plan", "roles": "html", "policies": format_}
-        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
+        self.suffixes = {"plans": ".json.gz", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
 
     def last(self) -> BatchTable | None:
@@ -69,24 +69,34 @@ class Folder:
                 code="PG-E276",
             ) from None
 
-    def plan(self, name: str) -> Plan:
-        """Read the plan of a role that an earlier batch right-sized.
+    def made(self) -> dict[str, MadeRole]:
+        """Return what the last batch made of each role, where its files are still as it wrote them."""
+        return {
+            name: one
+            for name, one in read_made(self.path).items()
+            if one.row.verdict != "failed" and one.files == self._files_digest(one.row)
+        }
 
-        Args:
-            name: the name of the role's files.
+    def kept(self, rows: Iterable[BatchRow]) -> dict[str, Result]:
+        """Return what the last batch made of roles that are left as they are, by the name of their files.
 
         Raises:
-            UsageError: PG-E276, it cannot be read; PG-E270, it is no plan.
+            UsageError: PG-E276, it is not known any more.
         """
-        path = self.path / "plans" / f"{name}.json"
-        try:
-            return read_plan(path.read_bytes(), str(path))
-        except OSError as error:
-            raise UsageError(
-                f"cannot read {escape_controls(str(path))!r}: {error.strerror or error}",
-                "run the batch without --retry-failed",
-                code="PG-E276",
-            ) from None
+        from policygen.batch.rightsize_role import Result
+
+        made = {(one.row.role, one.row.account): (name, one) for name, one in read_made(self.path).items()}
+        found = {}
+        for row in rows:
+            name, one = made.get((row.role, row.account), ("", None))
+            if one is None or one.row != row:
+                raise UsageError(
+                    f"cannot tell how the last batch in {escape_controls(str(self.path))!r} came to its answers",
+                    "run the batch without --retry-failed",
+                    code="PG-E276",
+                )
+            found[name] = Result(row, topics=one.topics, file=name, inputs=one.inputs, kept=True)
+        return found
 
     def check(self) -> None:
         """Check that what a batch always writes replaces nothing of anybody else, before the logs are read.
@@ -151,25 +161,37 @@ class Folder:
         """A picklable function that writes one role's files."""
         return partial(_write_result, self.path, self.suffixes)
 
-    def end(self, batch: BatchTable) -> None:
-        """Write the tables and the index, and remove the files that earlier batches left."""
-        from policygen.report.data.batch import batch_to_csv, batch_to_parquet
+    def end(self, batch: BatchTable, results: Mapping[str, Result]) -> None:
+        """Write the tables, the index and what was made of each role, and remove the files that earlier batches left.
+
+        Args:
+            batch: the table.
+            results: what was made of each role, by the name of its files.
+        """
+        from policygen.report.data.batch import batch_tables
         from policygen.report.html.batch_index import render_index
 
         pages = render_index(batch)
-        written = {*TABLES, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
+        tables = batch_tables(batch.rows) | {TABLE: to_bytes(msgspec.to_builtins(batch))}
+        written = {*tables, *pages, *_files((row.plan for row in batch.rows), self.suffixes)}
         refuse_foreign(self.path, pages, self._old | set(TABLES))
         write_manifest(self.path, written | self._old)
-        write_file(self.path / "roles.csv", batch_to_csv(batch.rows))
-        write_file(self.path / "roles.parquet", batch_to_parquet(batch.rows))
-        write_file(self.path / TABLE, to_bytes(msgspec.to_builtins(batch)))
-        for name, page in pages.items():
-            write_file(self.path / name, page)
+        for name, content in (tables | pages).items():
+            write_file(self.path / name, content)
         for file in self._old - written:
             if (self.path / file).is_file() or (self.path / file).is_symlink():
                 (self.path / file).unlink()
         write_manifest(self.path, written)
+        made = {
+            name: MadeRole(one.inputs, self._files_digest(one.row), one.row, tuple(one.topics))
+            for name, one in results.items()
+        }
+        write_made(self.path, made)
         (self.path / _LOCK).unlink(missing_ok=True)
+
+    def _files_digest(self, row: BatchRow) -> str:
+        """Return a digest of a role's files."""
+        return files_digest(self.path / file for file in sorted(_files([row.plan], self.suffixes)))
 
     def _earlier_files(self) -> set[str]:
         """Return the files that earlier batches wrote here: those of the manifest.
@@ -186,6 +208,7 @@ class Folder:
         if last.format in FORMATS:
             suffixes = self.suffixes | {"policies": suffix_of(last.format)}
             files |= _files((row.plan for row in last.rows), suffixes)
+            files |= _files((row.plan for row in last.rows), {"plans": ".json"})  # they were not packed then
         return set(filter(is_of_batch, files))
 
 
@@ -208,6 +231,7 @@ def batch_table(
     account: Account | None,
     format_: str,
     questions: tuple[BatchQuestion, ...] = (),
+    since: BatchSince | None = None,
 ) -> BatchTable:
     """Return the table of a batch.
 
@@ -218,6 +242,7 @@ def batch_table(
         account: the account whose policies are known; None without one.
         format_: format of the policies.
         questions: those of all roles.
+        since: the difference to the batch before.
     """
     from policygen.iam.reference import data_version
     from policygen.version import VERSION
@@ -236,4 +261,5 @@ def batch_table(
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),
         questions=questions,
+        since=since,
     )

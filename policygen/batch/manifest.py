@@ -21,7 +21,7 @@ from policygen.text import escape_controls
 
 NAME = ".batch-files.json"
 TABLES = ("batch.json", "index.html", "roles.csv", "roles.parquet")
-"""What a batch writes besides the files of roles; more pages of the index have a number."""
+"""What a batch may write besides the files of roles; more pages of the index have a number."""
 FOLDERS = ("plans", "policies", "roles")
 
 _TOP = re.compile(r"index-[0-9]{1,4}\.html")

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
-from policygen.iam.grants import Grant
 from policygen.plan.batch_table import BatchQuestion
-from policygen.plan.model import Plan
 from policygen.rightsize.assess.action_risk import risk_rank, riskiest
-from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.question_rules import drop_patterns, rule_text
-from policygen.rightsize.questions import (
-    RoleTopic,
-    Topic,
-    topics_of_role,
-    what_about,
-)
+from policygen.rightsize.questions import RoleTopic, Topic, what_about
 from policygen.text import pluralize
 
 
@@ -33,23 +24,6 @@ def account_questions(topics: Mapping[str, Sequence[RoleTopic]]) -> tuple[BatchQ
             asked.setdefault(one.topic, {})[name] = one
     found = [_question(topic, roles) for topic, roles in asked.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.roles), min(map(risk_rank, one.actions)), one.id)))
-
-
-def topics_of_plan(plan: Plan) -> tuple[RoleTopic, ...]:
-    """Return what a saved plan asks about, as the suggestion that it was made from did."""
-    keeps = [
-        Keep(
-            Grant(one.action, one.resource, excluded=one.not_resource),
-            "unknown" if one.kind == "unknown" else "decision" if one.kind == "decision" else "platform",
-            one.why,
-            BlindSpot(one.blind_spot, one.action, one.why, one.remedy, command=one.command)
-            if one.blind_spot
-            else None,
-        )
-        for one in plan.keeps
-    ]
-    used = {one.action for one in plan.evidence.granted}
-    return topics_of_role(keeps, plan.role.name, plan.needs or (), used)
 
 
 def _question(topic: Topic, roles: Mapping[str, RoleTopic]) -> BatchQuestion:

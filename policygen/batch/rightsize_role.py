@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -10,6 +12,7 @@ from policygen.account.current import current_access
 from policygen.account.fixed_roles import fixed_role
 from policygen.account.model import Account
 from policygen.batch.select import RoleTarget
+from policygen.batch.unchanged import inputs_digest
 from policygen.catalog.knowledge import Knowledge
 from policygen.errors import GateError, PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
@@ -26,6 +29,7 @@ from policygen.evidence.observe import (
 )
 from policygen.evidence.role import RoleSelector
 from policygen.evidence.traced import TraceOwners
+from policygen.iam.arn import service_of
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.call import Calls
 from policygen.logs.calls.counts import CallCounts
@@ -34,7 +38,7 @@ from policygen.logs.window import window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.fast_json import to_bytes
+from policygen.plan.io import plan_to_gzip
 from policygen.plan.model import Plan, PlanRisk
 from policygen.report.formats import render
 from policygen.rightsize.analysis import Analysis, conclude
@@ -63,6 +67,10 @@ class BatchSettings:
     """(account, whether the role is known) -> the coverage of the first such role; others reuse what holds for them."""
     knowledge: dict[tuple[str, bool], Knowledge] = field(default_factory=dict, repr=False, compare=False)
     """Likewise what the logs and the account tell of names; without an account for a role that is not in it."""
+    shared: str = ""
+    """The digest of all this; "" to right-size every role, whatever was made before."""
+    made: Mapping[str, tuple[str, BatchRow]] = field(default_factory=dict, repr=False, compare=False)
+    """Name of a role's files -> the digest of what the last batch made them from, and the row."""
 
 
 class Result(NamedTuple):
@@ -73,6 +81,12 @@ class Result(NamedTuple):
     """Folder -> the text to write there, or its UTF-8 bytes; empty where there is no plan."""
     topics: Sequence[RoleTopic] = ()
     """What the role asks about its unverified permissions."""
+    file: str = ""
+    """The name of the role's files, without a suffix."""
+    inputs: str = ""
+    """The digest of all that this rests on; "" where it is not known."""
+    kept: bool = False
+    """Whether the last batch made it from the same: the row is that row, and the files are left alone."""
 
 
 class RowDecision(NamedTuple):
@@ -85,7 +99,9 @@ class RowDecision(NamedTuple):
 
 
 def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
-    """Make the row and the plan of one role; an expected failure with one role is a row, never an exception.
+    """Make the row and the plan of one role, or leave it alone where the last batch made it from the same.
+
+    An expected failure with one role is a row, never an exception.
 
     Args:
         settings: what all roles have in common.
@@ -93,6 +109,14 @@ def right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey,
         calls: the calls of all roles of that name.
     """
     own = {role: its_calls for role, its_calls in calls.items() if role.account == target.account}
+    inputs = inputs_digest(settings.shared, settings, target, own) if settings.shared else ""
+    before, row = settings.made.get(target.file, ("", None))
+    if row and before == inputs:
+        return Result(row, file=target.file, inputs=inputs, kept=True)
+    return _right_size(settings, target, own)._replace(file=target.file, inputs=inputs)
+
+
+def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, Calls]) -> Result:
     fixed = _decide_if_fixed(settings.suggest.decisions, target)
     if fixed:
         return Result(row_of(target, fixed, **_call_figures(own)))
@@ -171,7 +195,7 @@ def _conclude(settings: BatchSettings, evidence: RoleEvidence) -> tuple[Analysis
 
 
 def _content(format_: str, plan: Plan) -> str | bytes:
-    return to_bytes(plan.document) if format_ == "plan" else render(format_, plan, indexed=True)
+    return plan_to_gzip(plan) if format_ == "plan" else render(format_, plan, indexed=True)
 
 
 # --- The verdict -----------------------------------------------------------------------------------
@@ -264,11 +288,15 @@ def _decide_on_plan(suggestion: Suggestion, plan: Plan) -> RowDecision:
 
 def row_of(target: RoleTarget, decision: RowDecision, *, arn: str = "", **figures: Any) -> BatchRow:
     """Return the row of a role; `figures` are further fields of the row."""
+    current = target.current
     return BatchRow(
         role=target.name,
         account=target.account,
         arn=target.arn or arn,
-        path=target.current.path if target.current else "",
+        path=current.path if current else "",
+        owner=owner_of(current.tags) if current else "",
+        tags=dict(sorted(current.tags.items())) if current else {},
+        trusts=current.trusted_services if current else (),
         verdict=decision.verdict,
         reason=decision.reason,
         code=decision.code,
@@ -298,8 +326,34 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "unverified": plan.tightness.unverified,
         "questions": len(plan.questions),
         "losses": len(plan.decisions.losses),
+        "risks_closed": {} if plan.today is None else _by_family(plan.risks.removed),
+        "risks_left": _by_family(plan.risks.left),
+        **_services(plan),
     }
 
 
 def _escalations(risks: Sequence[PlanRisk]) -> int:
-    return sum(1 for risk in risks if risk.family == "escalation")
+    return _by_family(risks).get("escalation", 0)
+
+
+def _by_family(risks: Sequence[PlanRisk]) -> dict[str, int]:
+    return dict(sorted(Counter[str](risk.family for risk in risks).items()))
+
+
+def _services(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the services of the needed actions, and those that today's policies allow and the proposal does not."""
+    unverified = {keep.action for keep in plan.keeps if keep.kind == "unknown"}
+    needed = {service_of(grant.action) for grant in plan.grants if grant.action not in unverified}
+    now = {change.service for change in plan.changes if change.now}
+    proposed = {change.service for change in plan.changes if change.proposed}
+    return {"services": tuple(sorted(needed)), "services_unused": tuple(sorted(now - proposed))}
+
+
+_OWNER_TAGS = ("owner", "team", "squad", "contact", "maintainer")
+"""Names of tags that say who answers for a role, the plainest first; a prefix before ``:`` or ``/`` does not count."""
+
+
+def owner_of(tags: Mapping[str, str]) -> str:
+    """Return the value of the tag that names a role's owner; "" without one."""
+    plain = {re.split("[:/]", key)[-1].lower(): value for key, value in sorted(tags.items(), reverse=True)}
+    return next((plain[name] for name in _OWNER_TAGS if plain.get(name)), "")

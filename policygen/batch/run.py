@@ -48,7 +48,7 @@ def _right_size_in_worker(target: RoleTarget, packed: PackedCalls) -> Result:
     settings, write_result = _worker
     result = _right_size(settings, target, unpack_calls(packed))
     write_result(result)
-    return Result(result.row, topics=result.topics)
+    return result._replace(texts={})
 
 
 def _right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey, Calls]) -> Result:
@@ -57,7 +57,7 @@ def _right_size(settings: BatchSettings, target: RoleTarget, calls: dict[RoleKey
             return right_size(settings, target, calls)
     except Exception as error:  # a bug with one role stops no other; log content must not be shown
         why = f"policygen has a bug: {type(error).__name__}; suggest -r {target.arn or target.name} shows it"
-        return Result(row_of(target, RowDecision("failed", why, "PG-E999")))
+        return Result(row_of(target, RowDecision("failed", why, "PG-E999")), file=target.file)
 
 
 def right_size_all(

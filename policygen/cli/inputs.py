@@ -110,24 +110,26 @@ PATIENCE = 1.0
 
 @contextmanager
 def process_pool(workers: int, initializer: Callable[..., None], *initargs: object) -> Iterator[Executor]:
-    """Start processes; when the context ends, cancel the work that still waits; a second Ctrl-C kills them.
+    """Yield a pool that starts when it gets work; when the context ends, cancel the work that still waits.
+
+    A second Ctrl-C kills the processes.
 
     Args:
         workers: how many.
         initializer: called once in each process.
         initargs: arguments of the initializer; they must be picklable.
     """
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from threading import Timer
+    from policygen.cli.late_pool import LatePool
 
-    from policygen.cli.console import log_line
-    from policygen.cli.deaf_processes import DeafContext
-
-    pool = ProcessPoolExecutor(workers, mp_context=DeafContext(), initializer=initializer, initargs=initargs)
+    pool = LatePool(workers, initializer, initargs)
     try:
         yield pool
     except BaseException as error:
+        import multiprocessing
+        from threading import Timer
+
+        from policygen.cli.console import log_line
+
         # Work that has begun is finished, so that it leaves no temporary file. Who presses Ctrl-C again does not want
         # to wait for it; at the end of the process Python would wait all the same, so the workers have to go.
         waiting = "stopping when the work that has begun is done; Ctrl-C again stops at once"

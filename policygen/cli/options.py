@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,3 +78,25 @@ def format_option(*names: str) -> Any:
         help=f"{text}.".replace("as.", "in this format."),
         rich_help_panel="Output",
     )
+
+
+def given_options(context: typer.Context, *, but: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the options that stand on the command line: each with its value, those that are repeated several times.
+
+    Args:
+        context: the command's.
+        but: names of parameters that are left out.
+    """
+    found: list[tuple[str, ...]] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name in but or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        if isinstance(value, bool):
+            found.append(((parameter.opts if value else parameter.secondary_opts)[0],))
+        else:
+            values = value if isinstance(value, (list, tuple)) else [value]
+            found += [(parameter.opts[0], str(one)) for one in values]
+    return tuple(found)

@@ -72,6 +72,10 @@ class _PlanHead(msgspec.Struct):
     window: _PlanDays
 
 
+_SUFFIXES = (".json", ".json.gz")
+"""How the files of plans end: those of a batch are packed."""
+
+
 class _PlanOwner(msgspec.Struct):
     account: str
 
@@ -106,15 +110,15 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
     """
     name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
     place = folder or own_folder()
-    saved = place / f"{file_name(name)}.json"
-    if "/" not in name and not name.endswith(".json") and saved.is_file():
+    saved = next((p for p in (place / f"{file_name(name)}{end}" for end in _SUFFIXES) if p.is_file()), None)
+    if "/" not in name and not name.endswith(_SUFFIXES) and saved:
         plans = read_plans([saved])
         if folder is None:
             plans[0].file = ""  # no place to show anybody: `report ROLE` is how it is found
         return plans
-    if os.path.lexists(text) or name.endswith(".json") or os.sep in name:
+    if os.path.lexists(text) or name.endswith(_SUFFIXES) or os.sep in name:
         return read_plans([Path(text)])
-    known = sorted(path.stem for path in place.glob("*.json"))
+    known = sorted(path.name.removesuffix(".gz").removesuffix(".json") for path in _plans_in(place))
     close = difflib.get_close_matches(name, known, 1)
     hint = "there is no plan yet: suggest makes one"
     if known:
@@ -140,7 +144,7 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
     for path in paths:
         # The folder of a batch has its plans in a folder of their own.
         folder = path / "plans" if (path / "plans").is_dir() else path
-        files = sorted(folder.glob("*.json")) if path.is_dir() else [path]
+        files = _plans_in(folder) if path.is_dir() else [path]
         if not files:
             raise _unreadable(path, "the folder holds no .json file")
         for file in files:
@@ -150,6 +154,10 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
                 raise _unreadable(file, error.strerror or str(error)) from None
             plans.append(read_plan(data, str(file)))
     return plans
+
+
+def _plans_in(folder: Path) -> list[Path]:
+    return sorted(path for end in _SUFFIXES for path in folder.glob(f"*{end}"))
 
 
 def _unreadable(path: Path, reason: str) -> UsageError:

@@ -27,7 +27,7 @@ ANOMALY_RULES: Mapping[AnomalyRule, str] = {
     "interactive-agent": "a function's credentials in a command line, console or browser",
     "not-the-host": "a task's or an instance's credentials on a personal computer, or in a command line elsewhere",
     "not-the-function": "a session that was not issued to a function, of a role that functions use",
-    "foreign-agent": "an agent without Lambda's environment, of a function that otherwise always names it",
+    "foreign-agent": "user agent lacks the Lambda runtime tag that this function always sends",
     "after-quiet": "a first call of its kind after weeks without a new one, on one day, with no deployment",
 }
 

@@ -37,6 +37,8 @@ class Counterexample(NamedTuple):
     """The evaluator's reason for the side that allows it."""
     refused: str
     """Its reason for the side that does not."""
+    grants: tuple[Grant, ...] = ()
+    """The grants of the side that allows it for which it is the counterexample: one or more."""
 
 
 class UndecidedGrant(NamedTuple):
@@ -111,7 +113,8 @@ def _allowed_only_by(
                 where = f"everything but {', '.join(grant.excluded)}" if grant.excluded else grant.resource
                 unsure.add(UndecidedGrant(side, f"{grant.action} on {where}"))
             else:
-                counterexamples.setdefault(found.request, found)
+                before = counterexamples.get(found.request, found)
+                counterexamples[found.request] = before._replace(grants=(*before.grants, grant))
     return tuple(sorted(counterexamples.values())), tuple(sorted(unsure))
 
 

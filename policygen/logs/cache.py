@@ -1,18 +1,18 @@
 """The cache: what chunks of log objects gave, in the user's cache folder, so that no object is read twice.
 
-A *pack* is a folder of chunks: their calls as Parquet, all else that was counted as JSON. Its name is a hash of its
-content, and a pack that does not match its name is removed. A pack is written to a temporary folder beside the others
-and then renamed. A chunk is valid for objects with the same locators and versions, and for the same code and catalog.
+A *pack* is a file of chunks: MessagePack, compressed with zlib. Its name is a hash of its content, and a pack that does
+not match its name is removed. A pack is written to a temporary file beside the others and then renamed. A chunk is
+valid for objects with the same locators and versions, and for the same code and catalog.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -24,9 +24,11 @@ from typing import NamedTuple
 import msgspec
 
 from policygen.iam import reference
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.call import CallBucket
 from policygen.logs.calls.counts import CallCounts, Select
 from policygen.logs.calls.dedup import CrossAccountCopies
-from policygen.logs.calls.parquet import calls_to_parquet, from_row, rows_in, to_rows
+from policygen.logs.calls.evidence import Evidence
 from policygen.logs.calls.totals import Totals
 from policygen.logs.read_report import ReadReport
 from policygen.logs.source import LogObject
@@ -34,13 +36,13 @@ from policygen.logs.source import LogObject
 ObjectVersion = tuple[str, str]
 """Locator and version of an object."""
 
-_FORM = "7"
+_FORM = "8"
 """Version of the form of a pack."""
 
 _MANY = 16
 """Packs of one request that are merged into one."""
 
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zlib.error)
+_DAMAGED = (OSError, ValueError, zlib.error)
 
 
 class CachedChunk(NamedTuple):
@@ -56,12 +58,14 @@ class CachedChunk(NamedTuple):
 
 
 class _SavedChunk(msgspec.Struct):
-    """A chunk as it is written, without its calls."""
+    """A chunk as it is written."""
 
     versions: tuple[ObjectVersion, ...]
-    totals: msgspec.Raw
+    calls: list[tuple[RoleKey, list[tuple[CallBucket, Evidence]]]]
+    totals: bytes
     """As `Totals.to_json` writes them."""
-    copies: CrossAccountCopies
+    copies: bytes
+    """JSON, as the parameters of their events are."""
     files: int
     logs: int
     kinds: dict[str, int]
@@ -72,13 +76,10 @@ class _SavedChunk(msgspec.Struct):
     skipped: list[str]
 
 
-class _Pack(msgspec.Struct):
-    calls: str
-    """Hash of the file of calls."""
-    chunks: list[_SavedChunk]
-
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode = msgspec.msgpack.Decoder(list[_SavedChunk]).decode
+_copies_to_json = msgspec.json.Encoder(order="deterministic").encode
+_copies_from_json = msgspec.json.Decoder(CrossAccountCopies).decode
 
 
 @cache
@@ -179,25 +180,29 @@ class Cache:
             return
         for pack in packs:
             if pack != whole:
-                shutil.rmtree(pack, ignore_errors=True)
+                _remove(pack)
 
     def _all(self) -> Iterator[CachedChunk]:
         for pack in _packs(self.folder):
             try:
                 chunks = _read(pack, self.select)
             except _DAMAGED:
-                shutil.rmtree(pack, ignore_errors=True)
+                _remove(pack)
                 continue
             yield from chunks
 
 
 def _packs(folder: Path) -> list[Path]:
+    """Return the packs of a request, or the requests of the cache."""
     try:
-        return sorted(
-            entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-        )
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError:
         return []
+
+
+def _remove(pack: Path) -> None:
+    with suppress(OSError):
+        pack.unlink()
 
 
 def _hash(data: bytes) -> str:
@@ -205,45 +210,35 @@ def _hash(data: bytes) -> str:
 
 
 def _write(folder: Path, chunks: Sequence[CachedChunk]) -> Path:
-    """Write chunks as a pack and return its folder."""
-    calls = calls_to_parquet([row for i, one in enumerate(chunks) for row in to_rows(i, one.counts.calls)])
-    sums = _encode(_Pack(_hash(calls), [_to_saved(one) for one in chunks]))
-    packed = gzip.compress(sums, 5, mtime=0)
+    """Write chunks as a pack and return its path."""
+    data = zlib.compress(_encode([_to_saved(one) for one in chunks]), 5)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pack = folder / _hash(packed)
-    unnamed = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+    pack = folder / _hash(data)
+    handle, unnamed = tempfile.mkstemp(prefix=".", dir=folder)
     try:
-        (unnamed / "calls.parquet").write_bytes(calls)
-        (unnamed / "sums.json.gz").write_bytes(packed)
-        if not pack.exists():
-            unnamed.rename(pack)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(unnamed).replace(pack)
     finally:
-        shutil.rmtree(unnamed, ignore_errors=True)
+        Path(unnamed).unlink(missing_ok=True)
     return pack
 
 
 def _read(pack: Path, select: Select) -> list[CachedChunk]:
     """Return the chunks of a pack; raises what is in `_DAMAGED` where it is not as it was written."""
-    packed = (pack / "sums.json.gz").read_bytes()
-    calls = (pack / "calls.parquet").read_bytes()
-    if _hash(packed) != pack.name:
+    data = pack.read_bytes()
+    if _hash(data) != pack.name:
         raise ValueError(pack.name)
-    saved = msgspec.json.decode(gzip.decompress(packed), type=_Pack)
-    if _hash(calls) != saved.calls:
-        raise ValueError(pack.name)
-    chunks = [_from_saved(one, select) for one in saved.chunks]
-    for row in rows_in(calls):
-        role, bucket, evidence = from_row(row)
-        chunks[row.chunk].counts.calls.setdefault(role, {})[bucket] = evidence
-    return chunks
+    return [_from_saved(one, select) for one in _decode(zlib.decompress(data))]
 
 
 def _to_saved(chunk: CachedChunk) -> _SavedChunk:
     counts, read_report = chunk.counts, chunk.read_report
     return _SavedChunk(
         versions=chunk.versions,
-        totals=msgspec.Raw(counts.totals.to_json()),
-        copies=counts.copies,
+        calls=[(role, list(counts.calls[role].items())) for role in sorted(counts.calls)],
+        totals=counts.totals.to_json(),
+        copies=_copies_to_json(counts.copies),
         files=read_report.files,
         logs=read_report.logs,
         kinds=dict(read_report.kinds),
@@ -256,7 +251,9 @@ def _to_saved(chunk: CachedChunk) -> _SavedChunk:
 
 
 def _from_saved(saved: _SavedChunk, select: Select) -> CachedChunk:
-    counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=saved.copies)
+    copies = _copies_from_json(saved.copies)
+    counts = CallCounts(select, totals=Totals.from_json(saved.totals), copies=copies)
+    counts.calls.update((role, dict(calls)) for role, calls in saved.calls)
     read_report = ReadReport(files=saved.files, logs=saved.logs, items=saved.items, others=saved.others)
     read_report.kinds.update(saved.kinds)
     read_report.passed_over.update(saved.passed_over)
@@ -278,8 +275,8 @@ def size_of(root: Path) -> CacheSize:
     """Return how much a cache folder holds."""
     requests = _packs(root / "calls")
     packs = [pack for request in requests for pack in _packs(request)]
-    sizes = [file.stat().st_size for pack in packs for file in pack.iterdir()]
-    return CacheSize(len(requests), len(packs), sum(sizes))
+    files = [file for request in requests for file in request.rglob("*") if file.is_file()]
+    return CacheSize(len(requests), len(packs), sum(file.stat().st_size for file in files))
 
 
 def clear(root: Path) -> CacheSize:

@@ -54,6 +54,20 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """Permissions that the role needs and a decision drops: calls of the role will fail."""
     plan: str = ""
     """The name of the role's files, without a suffix; "" where there is no plan."""
+    owner: str = ""
+    """The value of a tag that names the owner; "" without one."""
+    tags: dict[str, str] = {}
+    """The role's tags, where the account is known."""
+    trusts: tuple[str, ...] = ()
+    """The services that may assume the role: ``lambda.amazonaws.com``."""
+    services: tuple[str, ...] = ()
+    """The services of the needed actions."""
+    services_unused: tuple[str, ...] = ()
+    """The services of which today's policies allow actions, and the proposal none."""
+    risks_closed: dict[str, int] = {}
+    """``escalation``, ``exfiltration`` and ``exposure`` -> named risks that the proposal closes."""
+    risks_left: dict[str, int] = {}
+    """Likewise those that it leaves."""
 
     @property
     def cut(self) -> float | None:
@@ -84,6 +98,31 @@ class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A rule for policygen.toml that keeps the permissions of all roles."""
     drop: str
     """A rule for policygen.toml that drops them, and nothing that a role needs."""
+
+
+class BatchChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A role that is not as it was in the batch before. None: it was not in that batch, or is not in this one."""
+
+    role: str
+    account: str
+    plan: str = ""
+    """As `BatchRow.plan`, today."""
+    before: Verdict | None = None
+    after: Verdict | None = None
+    actions_before: int | None = None
+    """Actions that the role's policies allowed then."""
+    actions_after: int | None = None
+
+
+class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
+    """The last batch in the same folder that gave other answers or had another window, and what changed since."""
+
+    start: str
+    end: str
+    roles: int
+    unverified: int
+    """Unverified actions of all its roles."""
+    changes: tuple[BatchChange, ...] = ()
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
@@ -120,6 +159,8 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[BatchRow, ...]
     questions: tuple[BatchQuestion, ...] = ()
     """The questions of all roles, first those that concern most of them. Older tables have none."""
+    since: BatchSince | None = None
+    """The difference to the batch before; None for the first one in its folder."""
 
     @property
     def end_time(self) -> str:
@@ -153,3 +194,38 @@ def totals_by_verdict(rows: Iterable[BatchRow]) -> list[VerdictTotals]:
         for verdict, members in groups.items()
         if members
     ]
+
+
+def since_last(last: BatchTable | None, rows: Iterable[BatchRow], start: str, end: str) -> BatchSince | None:
+    """Return the difference of rows to the last table in their folder; that table's own where they are the same.
+
+    Args:
+        last: the last table; None for none.
+        rows: the new rows.
+        start: first day of their window.
+        end: end of their window.
+    """
+    if last is None:
+        return None
+    found = tuple(sorted_rows(rows))
+    if (last.start, last.end, last.rows) == (start, end, found):
+        return last.since
+    before, after = ({(row.role, row.account): row for row in some} for some in (last.rows, found))
+    changes = [
+        BatchChange(
+            role=name,
+            account=account,
+            plan=new.plan if new else "",
+            before=old.verdict if old else None,
+            after=new.verdict if new else None,
+            actions_before=old.actions_now if old else None,
+            actions_after=new.actions_now if new else None,
+        )
+        for (name, account) in sorted(before | after)
+        for old, new in [(before.get((name, account)), after.get((name, account)))]
+        if old is None or new is None or (old.verdict, old.actions_now) != (new.verdict, new.actions_now)
+    ]
+    unverified = sum(row.unverified or 0 for row in last.rows)
+    return BatchSince(
+        start=last.start, end=last.end, roles=len(last.rows), unverified=unverified, changes=tuple(changes)
+    )

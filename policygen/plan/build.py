@@ -24,6 +24,7 @@ from policygen.plan.build_evidence import (
     window_part,
 )
 from policygen.plan.fast_json import digest
+from policygen.plan.gate import gate_part
 from policygen.plan.io import SCHEMA_VERSION, parse_plan
 from policygen.plan.model import Plan
 from policygen.rightsize.analysis import Analysis
@@ -40,9 +41,15 @@ from policygen.rightsize.suggestion import Suggestion
 from policygen.version import VERSION
 
 
-def plan_from_analysis(analysis: Analysis) -> Plan:
-    """Return the plan of an analysis."""
-    return parse_plan(build_plan_document(analysis))
+def plan_from_analysis(analysis: Analysis, inputs: Sequence[Sequence[str]] | None = None) -> Plan:
+    """Return the plan of an analysis.
+
+    Args:
+        analysis: what the plan is made of.
+        inputs: the options of the command line that made it, each with its value; None where there was none.
+    """
+    given = {} if inputs is None else {"inputs": [list(words) for words in inputs]}
+    return parse_plan(build_plan_document(analysis) | given)
 
 
 def build_plan_document(analysis: Analysis) -> dict[str, Any]:
@@ -117,6 +124,7 @@ def build_plan_document(analysis: Analysis) -> dict[str, Any]:
         ],
         "proof": [_check(check) for check in suggestion.proof.checks],
         "coverage": coverage_part(suggestion),
+        "gate": gate_part(suggestion),
         "reading": reading_part(analysis.read_report, analysis.counts.totals, observed.audit),
         "notes": [*suggestion.notes, *([observed.traces.of_role] if observed.traces else ())],
         **({"traces": traces_part(observed.traces)} if observed.traces else {}),

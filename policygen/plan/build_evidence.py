@@ -53,11 +53,7 @@ _NO_EVENTS: Mapping[str, Any] = {
 def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> dict[str, Any]:
     written = suggestion.written.get(request)
     return {
-        **request_name(request),
-        "type": request.resource_type,
-        "context": _context(request),
-        "grade": request.grade,
-        "pattern": request.wild,
+        **_as_asked(request),
         "written_as": written.pattern if written else None,
         "rule": written.rule if written else None,
         "why": list(suggestion.usage.reasons.get(request, ())),
@@ -66,6 +62,20 @@ def _request(suggestion: Suggestion, request: AccessRequest, seen: Evidence) -> 
         "user_agents": sorted(seen.agents),
         **evidence_counts(seen),
         **({"in_traces": traced.count} if (traced := suggestion.usage.traced.get(request)) else {}),
+    }
+
+
+def suspicious_part(request: AccessRequest, seen: Evidence) -> dict[str, Any]:
+    """Return a request behind calls that do not look like the workload."""
+    return _as_asked(request) | evidence_counts(seen)
+
+
+def _as_asked(request: AccessRequest) -> dict[str, Any]:
+    return request_name(request) | {
+        "type": request.resource_type,
+        "context": _context(request),
+        "grade": request.grade,
+        "pattern": request.wild,
     }
 
 

@@ -18,10 +18,15 @@ _PLAIN = bytes(range(0x20, 0x7F))
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def to_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a file: sorted keys, two spaces, nothing raw that a terminal obeys."""
+def to_bytes(document: Mapping[str, Any], *, indent: int = 2) -> bytes:
+    """Return the bytes of a file: sorted keys, nothing raw that a terminal obeys.
+
+    Args:
+        document: its values.
+        indent: spaces of each level; negative for one line.
+    """
     data = _encode(document)
-    text = msgspec.json.format(data, indent=2) + b"\n"
+    text = msgspec.json.format(data, indent=indent) + b"\n"
     unusual = data.translate(None, _PLAIN).decode()  # most of a plan need not be looked at
     return text if visible_json(unusual) == unusual else visible_json(text.decode()).encode()
 

@@ -7,6 +7,8 @@ tomorrow: `SCHEMA_VERSION` stays the same, and readers treat a missing field as 
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import msgspec
 
 from policygen.errors import UsageError
+from policygen.files import UnreadableJson, unpacked
 from policygen.plan.fast_json import indented, to_bytes
 from policygen.plan.model import Plan
 from policygen.text import escape_controls, visible_json
@@ -94,27 +97,27 @@ def read_plan(data: bytes, name: str) -> Plan:
     """Return a saved plan.
 
     Args:
-        data: the file's bytes.
+        data: the file's bytes, packed with gzip or not.
         name: the file's name, as it was given.
 
     Raises:
         UsageError: PG-E270, it is no plan, or one of a later version.
     """
     try:
-        document = json.loads(data)
+        document = json.loads(unpacked(io.BytesIO(data)))
         if not isinstance(document, dict) or "schema_version" not in document:
             raise _no_plan(name, "it has no schema_version")
         if document["schema_version"] != SCHEMA_VERSION:
             version = escape_controls(str(document["schema_version"]))[:20]
             raise _no_plan(name, f"its schema_version is {version}, this policygen reads {SCHEMA_VERSION}")
         return parse_plan(document, name)
-    except (ValueError, RecursionError) as error:  # msgspec's errors among them
+    except (ValueError, RecursionError, UnreadableJson) as error:  # msgspec's errors among them
         raise _no_plan(name, escape_controls(str(error))[:120]) from None
 
 
 def _no_plan(name: str, reason: str) -> UsageError:
     return UsageError(
-        f"{escape_controls(name)!r} is no plan: {reason}",
+        f"{escape_controls(name)!r} is not a plan: {reason}",
         "plans are what suggest and batch save: plans/ROLE.json",
         code="PG-E270",
     )
@@ -123,6 +126,11 @@ def _no_plan(name: str, reason: str) -> UsageError:
 def plan_to_json(plan: Plan) -> str:
     """Return a plan as one JSON object with sorted keys: the text of its file."""
     return to_bytes(plan.document).decode()
+
+
+def plan_to_gzip(plan: Plan) -> bytes:
+    """Return a plan as a batch saves it: the same JSON without line breaks, packed: a twentieth of the size."""
+    return gzip.compress(to_bytes(plan.document, indent=-1), 9, mtime=0)
 
 
 def policies_to_json(plan: Plan) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -24,7 +26,7 @@ from policygen.plan.model_evidence import (
     Seen,
 )
 from policygen.rightsize.assess.risk import Family
-from policygen.rightsize.assess.tightness import Tightness, tightness_of
+from policygen.rightsize.assess.tightness import Support, Tightness, support_of
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class PlanKeep(msgspec.Struct, frozen=True):
     kind: str
     why: str
     not_resource: tuple[str, ...] = ()
+    condition: dict[str, dict[str, list[str]]] = {}
     blind_spot: str | None = None
     remedy: str = ""
     command: str = ""
@@ -291,11 +294,17 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     calendar: Calendar = Calendar()
     trust: Trust | None = None
     today_digest: str | None = None
+    inputs: tuple[tuple[str, ...], ...] | None = None
+    """The options with which `suggest` made it, without those of its output; None where that is not known."""
     today_unread: tuple[str, ...] = ()
     """ARNs of attached policies whose documents were not read. Older plans have none."""
+    gate: dict[str, Any] | None = None
+    """What only `policygen check` reads (`plan.gate`). Older plans have none."""
     document: dict[str, Any] = {}
     file: str = ""
-    """Where it is saved, as it was named; "" for nowhere."""
+    """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""
+    unsaved: bool = False
+    """Whether it is saved nowhere, so that commands must make it again."""
 
     @property
     def verdict(self) -> str:
@@ -323,13 +332,18 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
         return None if self.today is None else sum([1 for change in self.changes if change.now])
 
     @cached_property
-    def tightness(self) -> Tightness:
-        """The actions of the proposal, by what speaks for them."""
-        return tightness_of(
+    def support(self) -> Mapping[str, Support]:
+        """What speaks for each action of the proposal, in lower case."""
+        return support_of(
             (grant.action for grant in self.grants),
             (one.action for one in self.evidence.granted),
             ((keep.action, keep.kind) for keep in self.keeps),
         )
+
+    @property
+    def tightness(self) -> Tightness:
+        """The actions of the proposal, by what speaks for them."""
+        return Tightness(**Counter[str](self.support.values()))
 
     @cached_property
     def actions_proposed(self) -> int:

@@ -24,7 +24,11 @@ class Request(Seen, frozen=True, kw_only=True):
     action: str
     resource: str
     type: str = ""
+    context: dict[str, str | list[str]] = {}
+    """Condition key -> its value, or its values."""
     grade: str = "required"
+    pattern: bool = False
+    """Whether the record does not have the whole name, so that `resource` is a pattern."""
     written_as: str | None = None
     rule: str | None = None
     why: tuple[str, ...] = ()

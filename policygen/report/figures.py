@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from policygen.iam.arn import service_of
 from policygen.plan.change_groups import ChangeGroup, PlanChange, group_changes
-from policygen.plan.model import Document, Plan
+from policygen.plan.model import Document, Plan, PlanGrant
+from policygen.rightsize.assess.tightness import Support
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -65,6 +67,67 @@ def _listed(value: Any) -> list[Any]:
 def document_size(policy: Document) -> int:
     """Count the characters of a minified policy document, which count against IAM's quotas."""
     return len(json.dumps(policy.document, separators=(",", ":"), ensure_ascii=False))
+
+
+class ServiceNeed(NamedTuple):
+    """What the proposal needs of one service, beside what today's policies allow."""
+
+    service: str
+    today: int
+    """Actions that today's policies allow."""
+    needed: Mapping[str, Support]
+    """Action in lower case -> what speaks for it; without the unverified ones."""
+    unverified: int
+    resources: tuple[str, ...]
+    """Where the needed actions are allowed; ``!`` before what a NotResource leaves out."""
+    unchanged: bool
+    """Whether the policies of today allow exactly the same."""
+    calls: int
+    """Calls of the role to the service."""
+    last: str
+    """The day of the last of them, ISO 8601; "" for none."""
+
+
+def service_needs(plan: Plan) -> tuple[ServiceNeed, ...]:
+    """Return a row for each service that is allowed today, proposed or was called, by name; the columns add up."""
+    changes = grouped((service_of(one.action), one) for one in plan.changes)
+    grants = grouped((service_of(one.action), one) for one in plan.grants)
+    support = grouped((service_of(action), (action, why)) for action, why in plan.support.items())
+    calls = {row.service: row.events for row in plan.calendar.rows}
+    return tuple(
+        _service_need(
+            service,
+            changes.get(service, ()),
+            grants.get(service, ()),
+            dict(support.get(service, ())),
+            dict(zip(plan.calendar.days, calls.get(service, ()), strict=False)),
+        )
+        for service in sorted({*changes, *grants, *calls})
+    )
+
+
+def _service_need(
+    service: str,
+    changes: Sequence[PlanChange],
+    grants: Sequence[PlanGrant],
+    support: Mapping[str, Support],
+    calls: Mapping[str, int],
+) -> ServiceNeed:
+    needed = {action: why for action, why in support.items() if why != "unverified"}
+    return ServiceNeed(
+        service,
+        sum(1 for one in changes if one.now),
+        needed,
+        len(support) - len(needed),
+        tuple(sorted({place for one in grants if one.action.lower() in needed for place in _places(one)})),
+        bool(changes) and all(one.now == one.proposed for one in changes),
+        sum(calls.values()),
+        max((day for day, number in calls.items() if number), default=""),
+    )
+
+
+def _places(grant: PlanGrant) -> Iterable[str]:
+    return [f"!{one}" for one in grant.not_resource] or [grant.resource]
 
 
 def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:

@@ -8,13 +8,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from policygen.errors import UsageError, no_such
+from policygen.report.terminal.layout import WIDTH
 from policygen.text import escape_controls
 
 if TYPE_CHECKING:
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
 
-Option = Literal["show_all", "ascii_only", "indexed"]
+Option = Literal["show_all", "ascii_only", "indexed", "width"]
 
 
 class Format(NamedTuple):
@@ -32,7 +33,7 @@ class Format(NamedTuple):
     options: tuple[Option, ...] = ()
     """The options of `render` that the function takes, as keywords."""
 
-    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool) -> str:
+    def render(self, items: Sequence[Plan] | Sequence[FindingsReport], **options: bool | int) -> str:
         """Return the text of some plans, or of some reports of findings; it ends with a line break."""
         function = cast("Callable[..., str]", _load(self.function))
         if self.many:
@@ -54,7 +55,10 @@ FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
         Format(
-            "text", "policygen.report.terminal.screen:render", (".txt",), options=("show_all", "ascii_only")
+            "text",
+            "policygen.report.terminal.screen:render",
+            (".txt",),
+            options=("show_all", "ascii_only", "width"),
         ),
         Format("json", "policygen.plan.io:plan_to_json", (".json",)),
         Format("policy", "policygen.plan.io:policies_to_json", (".policy.json",)),
@@ -96,14 +100,20 @@ def require_format(name: str, formats: Collection[str] = FORMATS) -> str:
 
 
 def render(
-    name: str, plan: Plan, *, show_all: bool = False, ascii_only: bool = False, indexed: bool = False
+    name: str,
+    plan: Plan,
+    *,
+    show_all: bool = False,
+    ascii_only: bool = False,
+    indexed: bool = False,
+    width: int = WIDTH,
 ) -> str:
     """Return a plan in the named format; arguments as for `render_all`.
 
     Raises:
         UsageError: PG-E207, no such format.
     """
-    return render_all(name, [plan], show_all=show_all, ascii_only=ascii_only, indexed=indexed)
+    return render_all(name, [plan], show_all=show_all, ascii_only=ascii_only, indexed=indexed, width=width)
 
 
 def render_all(
@@ -113,6 +123,7 @@ def render_all(
     show_all: bool = False,
     ascii_only: bool = False,
     indexed: bool = False,
+    width: int = WIDTH,
 ) -> str:
     """Return plans in the named format: one document where the format can hold several, else one after the other.
 
@@ -122,13 +133,19 @@ def render_all(
         show_all: list everything on the screen; else long lists are cut, with their number.
         ascii_only: for terminals without Unicode.
         indexed: link a page to the index of roles in the folder above.
+        width: columns of the screen.
 
     Raises:
         UsageError: PG-E207, no such format; PG-E281, more plans than the format can hold.
     """
     format_ = FORMATS[require_format(name)]
-    values: Mapping[Option, bool] = {"show_all": show_all, "ascii_only": ascii_only, "indexed": indexed}
-    options: dict[str, bool] = {option: values[option] for option in format_.options}
+    values: Mapping[Option, bool | int] = {
+        "show_all": show_all,
+        "ascii_only": ascii_only,
+        "indexed": indexed,
+        "width": width,
+    }
+    options: dict[str, bool | int] = {option: values[option] for option in format_.options}
     if format_.findings:
         findings_of = cast("Callable[[Plan], FindingsReport]", _load(_FROM_PLAN))
         return format_.render([findings_of(plan) for plan in plans], **options)

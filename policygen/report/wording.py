@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
@@ -77,6 +79,61 @@ def short(pattern: str) -> str:
     """Return the resource part of an ARN pattern."""
     pieces = pattern.split(":", 5)
     return pieces[5] if len(pieces) == 6 else pattern
+
+
+def places(patterns: Iterable[str], room: int, account: str = "") -> str:
+    """Name as many resources as there is room for, and count the others: ``table customers, orders +1``.
+
+    Args:
+        patterns: ARN patterns; ``!`` before what a NotResource leaves out.
+        room: columns.
+        account: the role's account, which names need not repeat.
+    """
+    names = sorted({_place(one, account) for one in patterns})
+    kind = _KIND.match(names[0]) if len(names) > 1 else None
+    if kind and all(name.startswith(kind.group()) for name in names):
+        names = [name[kind.end() :] for name in names]
+        names[0] = f"{kind.group()[:-1]} {names[0]}"
+    for shown in range(len(names), 1, -1):
+        text = ", ".join(names[:shown]) + _others(len(names) - shown)
+        if len(text) <= room:
+            return text
+    others = _others(len(names) - 1)
+    return fitted(names[0], room - len(others)) + others if names else ""
+
+
+_KIND = re.compile(r"[a-zA-Z-]+[/:]")
+
+
+def _place(pattern: str, account: str) -> str:
+    name = short(pattern.removeprefix("!"))
+    name = name.replace(account, "…") if account else name
+    return f"all but {name}" if pattern.startswith("!") else name
+
+
+def _others(number: int) -> str:
+    return f" +{number}" if number else ""
+
+
+def fitted(text: str, room: int) -> str:
+    """Return a text, cut to so many columns."""
+    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
+
+
+def counted(services: Iterable[str]) -> str:
+    """Count names, the most frequent first: ``sqs 4, xray 2``."""
+    counts = Counter(services)
+    return ", ".join(
+        f"{name} {counts[name]:,}" for name in sorted(counts, key=lambda one: (-counts[one], one))
+    )
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def day(time: str) -> str:
+    """Return the day of an ISO time as ``Nov 24``; "" for none."""
+    return f"{_MONTHS[int(time[5:7]) - 1]} {int(time[8:10])}" if time else ""
 
 
 def minute(time: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policygen.account.current import CurrentAccess
-from policygen.evidence.usage import Usage
 from policygen.iam.evaluate import IDENTITY, Decision
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence
@@ -34,7 +34,7 @@ class NotCurrentlyAllowed:
 
 
 def split_by_current_access(
-    usage: Usage, current: CurrentAccess | None
+    observed: Mapping[AccessRequest, Evidence], current: CurrentAccess | None
 ) -> tuple[dict[AccessRequest, Evidence], list[NotCurrentlyAllowed]]:
     """Split observed requests into those that the current access allows, and those that something else allowed.
 
@@ -44,11 +44,11 @@ def split_by_current_access(
     One of which the record leaves alternatives open is not missing where the current access allows one of these.
     """
     if current is None:
-        return dict(usage.requests), []
+        return dict(observed), []
     evaluator = current.evaluator()
     allowed: dict[AccessRequest, Evidence] = {}
     missing: list[NotCurrentlyAllowed] = []
-    for request, evidence in usage.requests.items():
+    for request, evidence in observed.items():
         refused = evaluator.refusal(request)
         if refused is None:
             for part in current_parts(request, current.policies):

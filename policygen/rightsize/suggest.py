@@ -118,7 +118,7 @@ def suggest(
         observed.carried_over,
         rules=rules,
         anomalous_usage=anomalous_usage,
-        min_days=days_asked(decisions.min_days, usage.window.days),
+        min_days=(min_days := days_asked(decisions.min_days, usage.window.days)),
     )
     if not observed.written and not kept.keeps:
         raise nothing_to_grant(usage)
@@ -133,7 +133,6 @@ def suggest(
     proposal, kept = chosen.proposal, chosen.kept
     if not proposal.policies or not proposal.grants:
         raise all_unverified(usage, chosen.choice.permissions)
-    counts = {request: demand.requests[request].count for request in observed.written}
     tightness = tightness_of(
         (grant.action for grant in proposal.grants),
         (request.action for request in observed.written),
@@ -141,7 +140,7 @@ def suggest(
     )
     proof = prove(
         chosen.sufficient.policies,
-        counts,
+        {request: demand.requests[request].count for request in observed.written},
         observed.written,
         chosen.keeps,
         tightness,
@@ -190,6 +189,8 @@ def suggest(
         risks_left=remaining_risks,
         split=split or SplitCalls({}, {}, {}),
         apart=anomalous_usage,
+        guardrails=current.guardrails if current else (),
+        min_days=min_days,
     )
     return replace(suggestion, strength=_readiness(suggestion, current, decisions))
 
@@ -219,7 +220,7 @@ class _Demand(NamedTuple):
 def _demand(
     usage: Usage, current: CurrentAccess | None, options: SuggestOptions, rules: Sequence[DecisionRule]
 ) -> _Demand:
-    requests, missing = split_by_current_access(usage, current)
+    requests, missing = split_by_current_access(usage.requests, current)
     added: tuple[Policy, ...] = ()
     if options.add_observed and current and missing:
         addable, missing = _split_addable(missing, current)

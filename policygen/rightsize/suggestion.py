@@ -85,6 +85,10 @@ class Suggestion:
     predecessors: tuple[Predecessor, ...] = ()
     notes: tuple[str, ...] = ()
     boundary: Policy | None = None
+    guardrails: tuple[tuple[Policy, ...], ...] = ()
+    """Levels of SCPs, and RCPs as one level, as `CurrentAccess` has them."""
+    min_days: int = 0
+    """Days for which a permission must have been visible before its absence means anything."""
     split: SplitCalls = field(default_factory=lambda: SplitCalls({}, {}, {}))
     """The role's calls, split into those of the workload and anomalous ones."""
     apart: Usage | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 import shutil
@@ -24,6 +25,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 import policygen.batch.run
 from policygen.account.snapshot import load_snapshot
+from policygen.batch.folder import Folder
 from policygen.batch.read import read_logs
 from policygen.batch.rightsize_role import BatchSettings, Result, right_size
 from policygen.batch.select import RoleFilter, RoleTarget, targets
@@ -80,6 +82,11 @@ def verdicts(out: Path) -> dict[tuple[str, str], str]:
     return {(row.role, row.account): row.verdict for row in table(out).rows}
 
 
+def saved_plan(out: Path, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress((out / "plans" / f"{name}.json.gz").read_bytes()))
+    return found
+
+
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
@@ -127,7 +134,7 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
     (row,) = (one for one in table(made).rows if (one.role, one.account) == role)
     known = ("--snapshot", ACCOUNT) if row.account == PRODUCTION else ()
     alone = run_in_root("suggest", "-r", row.arn, "-l", LOGS, *known, "-f", "json", "-q", "--no-plan")
-    plan = json.loads((made / "plans" / f"{row.plan}.json").read_text("utf-8"))
+    plan = saved_plan(made, row.plan)
     assert plan == json.loads(alone.stdout)
     policies = json.loads((made / "policies" / f"{row.plan}.policy.json").read_text("utf-8"))
     (first, *more) = [{"name": one["name"], "document": one["document"]} for one in plan["policies"]]
@@ -137,7 +144,7 @@ def test_each_role_gets_the_policy_that_suggest_gives_it_alone(role: tuple[str, 
 def test_a_role_without_a_suggestion_has_no_files(made: Path) -> None:
     planned = {row.plan for row in table(made).rows if row.plan}
     assert len(planned) == 12
-    for place, suffix in (("plans", ".json"), ("policies", ".policy.json"), ("roles", ".html")):
+    for place, suffix in (("plans", ".json.gz"), ("policies", ".policy.json"), ("roles", ".html")):
         assert {path.name.removesuffix(suffix) for path in (made / place).iterdir()} == planned
 
 
@@ -151,8 +158,8 @@ def test_the_same_inputs_give_the_same_bytes_with_any_number_of_processes(made: 
     assert bytes_of(tmp_path / "out") == bytes_of(made)
 
 
-PUBLIC = re.compile("Batch(Row|Question)|(?<=Batch)Table")
-"""Our class names BatchRow, BatchQuestion and BatchTable; in the published schema they are Row, Question and Batch."""
+PUBLIC = re.compile("Batch(Row|Question|Since|Change)|(?<=Batch)Table")
+"""Our class names BatchRow, BatchQuestion and BatchTable; in the published schema they have no Batch before them."""
 
 
 def test_the_table_has_the_shape_that_its_schema_tells(made: Path) -> None:
@@ -173,6 +180,19 @@ def test_csv_and_parquet_hold_the_same_rows(made: Path) -> None:
     assert [
         {name: "" if value is None else str(value) for name, value in one.items()} for one in stored
     ] == written
+
+
+def test_without_pyarrow_there_is_no_parquet_and_an_older_one_is_removed(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    folder = Folder(out, table(made).format)
+    folder.begin([])
+    folder.end(table(made))
+    assert not (out / "roles.parquet").exists()
+    assert (out / "roles.csv").read_bytes() == (made / "roles.csv").read_bytes()
 
 
 # --- killed, stopped, repeated ---------------------------------------------------------------------------
@@ -244,7 +264,7 @@ def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(few: Path, tm
     assert batch(out, "--name", "orders-*", "-f", "json").code == 0
     assert verdicts(out) == {("orders-api", PRODUCTION): "review"}
     assert sorted(one.name for one in (out / "policies").iterdir()) == ["orders-api.json", "orders-api.md"]
-    assert sorted(one.name for one in (out / "plans").iterdir()) == ["mine.json", "orders-api.json"]
+    assert sorted(one.name for one in (out / "plans").iterdir()) == ["mine.json", "orders-api.json.gz"]
     assert [one.name for one in (out / "roles").iterdir()] == ["orders-api.html"]
 
 
@@ -450,7 +470,7 @@ def test_two_batches_do_not_write_into_one_folder(tmp_path: Path) -> None:
 def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
     few: Path, tmp_path: Path
 ) -> None:
-    plan = json.loads((few / "plans" / "bastion.json").read_text("utf-8"))
+    plan = saved_plan(few, "bastion")
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan | {"notes": ["ready\x1b[2J"]}), "utf-8")
     assert "Note      ready\\x1b[2J\n" in run_in_root("report", path).stdout
@@ -458,6 +478,19 @@ def test_a_plan_that_somebody_edited_is_refused_and_cannot_drive_the_terminal(
     for form in ("html", "markdown", "serverless"):
         done = run_in_root("report", path, "-f", form)
         assert ("PG-E270, exit 2" in done.stderr or done.code == 0, done.code in {0, 2}) == (True, True)
+
+
+def test_a_packed_plan_is_the_plan_and_a_damaged_one_is_refused(few: Path, tmp_path: Path) -> None:
+    packed = few / "plans" / "bastion.json.gz"
+    plain = tmp_path / "bastion.json"
+    plain.write_bytes(gzip.decompress(packed.read_bytes()))
+    said = [run_in_root("report", path, "-f", "json", "-q").stdout for path in (packed, plain)]
+    assert said[0] == said[1] != ""
+    assert packed.stat().st_mode & 0o077 == 0
+    cut = tmp_path / "cut.json.gz"
+    cut.write_bytes(packed.read_bytes()[:-200])
+    done = run_in_root("report", cut)
+    assert ("PG-E270, exit 2" in done.stderr, done.code) == (True, 2)
 
 
 def sizing_of_the_samples(spill: SpillStore) -> tuple[BatchSettings, list[RoleTarget]]:
@@ -588,7 +621,7 @@ def test_a_role_without_events_that_iam_saw_used_is_judged_by_what_iam_saw(tmp_p
     assert batch(tmp_path / "out", "--name", "audit-*", account=path).code == 0
     row = row_of(tmp_path / "out", "audit-reader")
     assert (row.verdict, row.reason, row.events) == ("review", "no permission was seen in use", 0)
-    plan = json.loads((tmp_path / "out" / "plans" / "audit-reader.json").read_text("utf-8"))
+    plan = saved_plan(tmp_path / "out", "audit-reader")
     stays = {keep["action"].partition(":")[0] for keep in plan["keeps"]}
     assert "cloudtrail" in stays
     assert not [keep for keep in plan["keeps"] if keep["action"] == "iam:ListUsers"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from policygen.batch.manifest import NAME, is_of_batch, read_manifest
+from policygen.batch.unchanged import NAME as MADE
 from tests.support.accounts import snapshot, trails_of
 from tests.support.command import READ, Done, run
 from tests.support.records import crowd, write_logs
@@ -57,7 +58,7 @@ def files(world: Path) -> set[str]:
         "index.html",
         "roles.csv",
         "roles.parquet",
-        "plans/orders.json",
+        "plans/orders.json.gz",
         "policies/orders.policy.json",
         "roles/orders.html",
     ],
@@ -88,7 +89,7 @@ def test_other_files_of_the_folder_stay(world: Path) -> None:
 )
 def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> None:
     assert batch(world).code == 0
-    assert {"plans/gone.json", "policies/gone.policy.json", "roles/gone.html"} <= files(world)
+    assert {"plans/gone.json.gz", "policies/gone.policy.json", "roles/gone.html"} <= files(world)
     if how == "of an older version":
         (world / "out" / NAME).unlink()
     if how == "interrupted":
@@ -99,11 +100,12 @@ def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> Non
     suffix = ".tf" if how == "with another form" else ".policy.json"
     assert files(world) == {
         NAME,
+        MADE,
         "batch.json",
         "index.html",
         "roles.csv",
         "roles.parquet",
-        "plans/orders.json",
+        "plans/orders.json.gz",
         "roles/orders.html",
         f"policies/orders{suffix}",
     }

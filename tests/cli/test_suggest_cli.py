@@ -413,7 +413,11 @@ def test_a_saved_plan_gives_every_format_again(world: Path, tmp_path: Path) -> N
     assert done.stderr.endswith(f"Plan saved: {plan}\n")
     for kind in ("text", "json", "policy"):
         again = run(world, "report", plan, "-f", kind)
-        assert again == Done(run(world, *SUGGEST, "logs", "-q", "--no-plan", "-f", kind).stdout, "", 0)
+        made = run(world, *SUGGEST, "logs", "-q", "--no-plan", "-f", kind).stdout
+        # What to do next depends on whether there is a plan.
+        assert again._replace(stdout=again.stdout.split("\nNext ")[0]) == Done(
+            made.split("\nNext ")[0], "", 0
+        )
     assert run(world, "report", plan.parent).stdout == done.stdout
     exported = run(world, "report", plan, "--export", tmp_path / "o.policy.json", "-q")
     assert exported == Done("", "", 0)
@@ -431,7 +435,7 @@ def test_a_plan_that_cannot_be_saved_costs_no_answer(world: Path, tmp_path: Path
     ("text", "says"),
     [
         (None, "no such file or directory  PG-E272, exit 2"),
-        ("{", "is no plan: "),
+        ("{", "is not a plan: "),
         ("[]", "it has no schema_version  PG-E270, exit 2"),
         ('{"schema_version": 2}', "its schema_version is 2, this policygen reads 1  PG-E270, exit 2"),
         ('{"schema_version": 1}', "PG-E270, exit 2"),
@@ -602,14 +606,15 @@ def test_help_imports_nothing_heavy(words: Sequence[str], tmp_path: Path) -> Non
     assert sorted(m for m in loaded if m.startswith(heavy)) == []
 
 
-def test_a_suggestion_from_files_imports_neither_boto3_nor_pandas(world: Path) -> None:
+def test_a_suggestion_from_files_imports_nothing_that_takes_long_to_load(world: Path) -> None:
     made = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "policygen", *SUGGEST, "logs", "-q"],
         cwd=world, env=environment(world), capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = {line.rsplit("|", 1)[1].strip() for line in made.stderr.splitlines() if "|" in line}
     assert "policygen.rightsize.analysis" in loaded
-    assert sorted(m for m in loaded if m.startswith(("boto3", "botocore", "pandas", "numpy"))) == []
+    slow = ("boto3", "botocore", "jinja2", "multiprocessing", "numpy", "pandas", "pyarrow", "rich")
+    assert sorted(module for module in loaded if module.split(".")[0] in slow) == []
 
 
 def test_the_version_is_the_package_s(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -269,6 +270,17 @@ def test_a_refusal_by_the_system_is_damage(tmp_path: Path, monkeypatch: pytest.M
         Damage(None, "permission denied"),
         Damage(None, "no such file or directory"),
     ]
+
+
+def test_parquet_without_pyarrow_stops_and_names_the_file_and_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.parquet").write_bytes(parquet([{"eventname": "GetObject"}]))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(UsageError, match=r"'a\.parquet' .*pyarrow is not installed") as caught:
+        batches(tmp_path)
+    assert caught.value.code == "PG-E257"
+    assert caught.value.hints[0] == "pip install 'policygen[parquet]'"
 
 
 PASSED: dict[str, tuple[bytes, str]] = {

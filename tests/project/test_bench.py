@@ -140,6 +140,7 @@ def test_a_batch_is_measured_beside_the_log_for_one_role(
     assert found
     assert int(found[1]) >= 5
     assert float(found[2]) > 0
+    assert re.search(r"the same batch again: [\d.]+ s .*, \d+ % of the first\nfolder: \d+ MB", printed)
     assert re.search(r"index: \d+ kB, largest page: [1-9]\d* kB", printed)
 
 

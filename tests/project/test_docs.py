@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import operator
 import os
 import pkgutil
 import re
 import shlex
 import subprocess
-import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 import policygen
+from docs.make import PYTHON_PAGE, build, prepare, python_page
 from policygen import errors
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.resource_reader import list_actions
@@ -28,26 +29,42 @@ from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.rightsize.check.findings import RULES
 from tests.cli.test_pull_requests import PAGE, bash, settled
 from tests.support import ROOT
-from tests.support.command import run_in_root
+from tests.support.command import run, run_in_root
 
 README = ROOT / "README.md"
-SCREEN = re.compile(r"<!-- screen: policygen (?P<words>.+?) -->\n```text\n(?P<shown>.*?)```\n", re.S)
+SCREEN = re.compile(
+    r"<!-- screen(?:, first (?P<lines>\d+) lines)?: policygen (?P<words>.+?) -->\n"
+    r"```(?P<language>\w+)\n(?P<shown>.*?)```\n",
+    re.S,
+)
+"""What a page shows of what a command prints: all of it, or the first lines."""
 CODE = re.compile(r"PG-[EW]\d{3}")
 CODES = ROOT / "docs" / "reference" / "exit-codes.md"
 SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
 
 
-def test_the_screen_in_the_readme_is_real() -> None:
-    text = README.read_text("utf-8")
-    found = SCREEN.search(text)
-    assert found
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if SCREEN.search(page.read_text("utf-8"))], ids=str)
+def test_the_screens_in_a_page_are_real(page: Path) -> None:
+    text = page.read_text("utf-8")
+    shown = SCREEN.sub(made_anew, text)
+    if os.environ.get("POLICYGEN_UPDATE"):
+        page.write_text(shown, "utf-8")
+    else:
+        assert text == shown
+
+
+def made_anew(found: re.Match[str]) -> str:
+    """A shown screen as the command prints it now."""
     made = run_in_root(*shlex.split(found["words"]))
     assert made.code == 0, made.stderr
-    if os.environ.get("POLICYGEN_UPDATE"):
-        block = f"<!-- screen: policygen {found['words']} -->\n```text\n{made.stdout}```\n"
-        README.write_text(text.replace(found.group(), block, 1), "utf-8")
-    else:
-        assert made.stdout == found["shown"]
+    lines = made.stdout.splitlines(keepends=True)
+    kept = int(found["lines"] or len(lines))
+    assert kept <= len(lines)
+    head = found.group().split("\n", 1)[0]
+    return f"{head}\n```{found['language']}\n{''.join(lines[:kept])}```\n"
 
 
 def test_the_first_two_commands_of_the_readme_set_everything_up() -> None:
@@ -67,14 +84,42 @@ def test_the_first_two_commands_of_the_readme_set_everything_up() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_in_the_readme_and_has_help_with_an_example(command: str) -> None:
-    assert f"`policygen {command}" in README.read_text("utf-8")
+def test_every_command_is_listed_and_has_help_with_an_example(command: str) -> None:
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
+    assert f"| `policygen {command}` |" in text
+    assert f"<!-- screen: policygen {command} --help -->" in text
     made = run_in_root(command, "--help")
     assert made.code == 0
-    assert f"policygen {command} " in made.stdout.split("Options:")[0].split("\n", 3)[-1]
+    assert re.search(rf"policygen {command}\s", made.stdout.split("Options:")[0].split("\n", 3)[-1])
 
 
-GUIDES = ("guides/first-role.md", "guides/batch.md", "reference/report.md")
+def test_the_readme_is_short() -> None:
+    assert README.read_text("utf-8").count("\n") <= 140
+
+
+def test_the_statements_in_the_readme_are_those_of_the_samples() -> None:
+    text = README.read_text("utf-8")
+    before = re.findall(r"<!-- before -->\n```json\n(.+?)```", text, re.S)
+    services, after = re.findall(r"<!-- after: (.+?) -->\n```json\n(.+?)```", text, re.S)[0]
+    account = json.loads((ROOT / "samples" / "account.json").read_text("utf-8"))
+    role = next(one for one in account["authorization"]["RoleDetailList"] if one["RoleName"] == "orders-api")
+    today = [one for policy in role["RolePolicyList"] for one in policy["PolicyDocument"]["Statement"]]
+    assert json.loads(before[0]) in today
+    assert set(services.split()) == {action.split(":")[0] for action in json.loads(before[0])["Action"]}
+    made = run_in_root(*shlex.split(SCREEN.search(text)["words"]), "-q", "-f", "policy")  # type: ignore[index]
+    new = json.loads(made.stdout)["Statement"]
+    shown = [json.loads(one) for one in re.split(r"\n(?=\{)", after)]
+    prefixes = tuple(f"{service}:" for service in services.split())
+    key = operator.itemgetter("Sid")
+    assert sorted(shown, key=key) == sorted(
+        (one for one in new if one["Action"][0].startswith(prefixes)), key=key
+    )
+
+
+GUIDES = (
+    "guides/first-role.md", "guides/batch.md", "guides/analyst.md", "guides/read-only.md", "reference/report.md",
+    "sources/files.md",
+)  # fmt: skip
 
 
 @pytest.mark.system
@@ -82,14 +127,11 @@ def test_every_command_of_the_guides_runs_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     done = []
     for page in GUIDES:
-        for block in re.findall(r"^```\n(.*?)\n```", (ROOT / "docs" / page).read_text("utf-8"), re.S | re.M):
-            for line in block.splitlines():
-                made = subprocess.run(
-                    [sys.executable, "-m", *shlex.split(line)], cwd=tmp_path, capture_output=True, text=True,
-                    check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                )  # fmt: skip
-                assert (line, made.returncode, made.stderr if made.returncode else "") == (line, 0, "")
-                done.append(line)
+        fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "docs" / page).read_text("utf-8"), re.S | re.M)
+        for line in "".join(block for language, block in fenced if not language).splitlines():
+            made = run(tmp_path, *shlex.split(line)[1:])
+            assert (line, made.code, made.stderr if made.code else "") == (line, 0, "")
+            done.append(line)
     assert len(done) >= 12
     assert (tmp_path / "out" / "index.html").exists()
 
@@ -117,26 +159,53 @@ def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path)
     )
 
 
-def test_the_python_of_the_readme_runs(
+def test_the_python_that_a_page_shows_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.S)
+    (block, *_) = re.findall(r"```python\n(.*?)```", PYTHON_PAGE.read_text("utf-8"), re.S)
     monkeypatch.chdir(ROOT)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(block, PYTHON_PAGE.name, "exec"), {})
     assert '"Statement"' in capsys.readouterr().out
 
 
-def test_the_readme_names_exactly_the_public_api() -> None:
-    text = README.read_text("utf-8")
-    sentence = text.split("are the public names")[0].rsplit("\n\n", 1)[-1]
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(policygen.__all__)
-    assert all(getattr(policygen, name) for name in policygen.__all__)
+def test_the_page_on_python_has_the_docstrings_of_all_public_names() -> None:
+    if os.environ.get("POLICYGEN_UPDATE"):
+        PYTHON_PAGE.write_text(python_page(), "utf-8")
+    text = PYTHON_PAGE.read_text("utf-8")
+    assert text == python_page()
+    assert set(re.findall(r"^## (\w+)$", text, re.M)) == set(policygen.__all__)
 
 
-def test_the_readme_names_every_permission_that_reading_the_account_needs() -> None:
-    section = README.read_text("utf-8").split("policygen snapshot --profile")[1].split("\n## ")[0]
-    named = set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", section))
-    # The lists of what exists are many: the README says which command prints them.
+@pytest.mark.system
+def test_the_site_builds_without_a_link_that_leads_nowhere() -> None:
+    pytest.importorskip("zensical")
+    assert build() == 0
+    page = (ROOT / "build" / "site" / "index.html").read_text("utf-8")
+    fetched = re.findall(
+        r"<(?:script|img|iframe)[^>]*\ssrc=\"?([^\s\">]+)|<link[^>]*\shref=\"?([^\s\">]+)", page
+    )
+    assert fetched
+    assert [one for pair in fetched for one in pair if "//" in one] == []
+
+
+def test_a_link_out_of_the_pages_leads_to_the_repository(tmp_path: Path) -> None:
+    prepare(tmp_path / "docs")
+    text = (tmp_path / "docs" / "reference" / "reasons.md").read_text("utf-8")
+    assert "/blob/main/CONTRIBUTING.md#add-an-aws-service)" in text
+    assert "](decisions.md)" in text
+
+
+def test_every_code_has_a_way_out() -> None:
+    text = (ROOT / "docs" / "reference" / "troubleshooting.md").read_text("utf-8")
+    rows = re.findall(r"^\| (PG-[EW]\d{3}) \| [^|]+ \| [^|]+ \|$", text, re.M)
+    assert rows == sorted(set(rows))
+    assert set(raised() | BUG) - set(rows) == set()
+
+
+def test_the_page_for_readers_names_every_permission_that_reading_the_account_needs() -> None:
+    text = (ROOT / "docs" / "guides" / "read-only.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", text))
+    # The lists of what exists are many: the page says which command prints them.
     assert named == {*SNAPSHOT_ACTIONS, *ROLE_ACTIONS} - set(list_actions())
 
 
@@ -190,10 +259,8 @@ def test_no_docstring_names_a_code_that_nothing_raises() -> None:
 def test_the_exit_codes_are_the_same_in_the_errors_the_help_and_the_documents() -> None:
     table = {int(n) for n in re.findall(r"^\| (\d+) \| ", CODES.read_text("utf-8"), re.M)}
     told = re.compile(r"\b(\d+) (?=[A-Za-z])")
-    readme = README.read_text("utf-8").split("## Exit codes\n")[1].split("\n## ")[0]
     ours = {0, 70, 130, *EXITS.values()}
     assert {int(n) for n in told.findall(EPILOG)} == ours
-    assert {int(n) for n in told.findall(readme)} == ours
     assert table == ours | {141}  # a closed pipe, which nobody is left to read about
 
 
@@ -237,7 +304,6 @@ def test_no_file_names_a_machine_or_a_package_registry() -> None:
     assert {name: words for name, words in found.items() if words} == {}
 
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "samples").glob("*.md")])
 TREE = re.compile(r"`((?:policygen|tests|docs|bench|samples)/[\w./*-]*)`")
 DOTTED = re.compile(r"`(policygen(?:\.\w+)+)`")
 
@@ -322,5 +388,5 @@ def test_every_page_that_the_program_names_exists() -> None:
 )
 def test_a_page_lists_what_the_program_knows(page: str, rows: list[tuple[str, ...]]) -> None:
     lines = (ROOT / "docs" / page).read_text("utf-8").splitlines()
-    table = [line for line in lines if line.startswith("| ") and not line.startswith(("| sign", "| rule"))]
+    table = [line for line in lines if line.startswith("| ") and not line.startswith(("| kind", "| rule"))]
     assert table == [f"| {' | '.join(row)} |" for row in rows]

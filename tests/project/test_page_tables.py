@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import get_args
 
@@ -15,8 +16,8 @@ from policygen.evidence.coverage.cost import data_event_price
 from policygen.iam import reference
 from policygen.rightsize import questions
 from policygen.rightsize.keep.witnesses import existence
-from tests.project.test_docs import SCREEN
 from tests.support import ROOT
+from tests.support.command import run_in_root
 
 DOCS = ROOT / "docs"
 CONCEPTS = DOCS / "concepts"
@@ -33,12 +34,13 @@ def section(text: str, heading: str) -> str:
     return text.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
-def test_the_promises_of_the_readme_are_those_that_the_screen_proves() -> None:
+def test_the_promises_of_the_readme_are_those_that_are_proved() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
-    found = SCREEN.search(text)
-    assert found
-    proved = re.findall(r"^  ✔ ([a-z ]+):", found["shown"], re.M)
-    rows = re.findall(r"^\| ([a-z ]+) \| .+ \|$", section(text, "The promises"), re.M)
+    files = ("-l", "samples/trail", "-s", "samples/account.json")
+    made = run_in_root("suggest", "-r", "orders-api", *files, "-q", "--no-plan", "-f", "json")
+    proved = [check["promise"] for check in json.loads(made.stdout)["proof"]]
+    (table,) = re.findall(r"^\| promise \|.+?\n\n", section(text, "Why trust it"), re.M | re.S)
+    rows = re.findall(r"^\| ([a-z ]+) \| .+ \|$", table, re.M)
     assert rows == ["promise", *proved, "honest"]
     assert len(proved) == 4
 
@@ -61,6 +63,8 @@ def test_the_page_on_the_answers_lists_every_reason() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \|", (CONCEPTS / "evidence.md").read_text("utf-8"), re.M)
     assert sorted(rows) == sorted(given)
     assert len(rows) > 15
+    entries = re.findall(r"^### `([a-z-]+)`$", (DOCS / "reference" / "reasons.md").read_text("utf-8"), re.M)
+    assert entries == rows
 
 
 def test_the_page_on_questions_lists_every_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import ROOT
-from tests.support.pages import PAGES, SECTIONS, page, plan
+from tests.support.pages import PAGES, SECTIONS, first_index, index, page, plan
 
 pytestmark = pytest.mark.system
 PICTURES = ROOT / "build" / "pages"
@@ -145,6 +146,71 @@ def test_the_tables_are_filtered_and_sorted_with_the_keyboard_alone(chromium: An
         keys.press("Enter")
         assert visible(visit, "role-table")[0].split()[0] == "payments-stream-consumer-0"
         assert visit.wrong == []
+
+
+def test_the_address_keeps_the_filters_of_the_index(chromium: Any, folder: Path) -> None:
+    with Visit(chromium, folder, "index") as visit:
+        tables = lambda: len(visible(visit, "role-table"))  # noqa: E731
+        assert "#" not in visit.page.url
+        visit.page.get_by_label("Tag").select_option(label="team=orders")
+        assert tables() == 13
+        visit.page.get_by_label("Used by").select_option(label="lambda")
+        visit.page.get_by_label("Find").fill("consumer-1")
+        left = visible(visit, "role-table")
+        assert [row.split()[0][-2:] for row in left] == ["10", "16"]
+        assert visit.page.url.endswith("index.html#find=consumer-1&tag=team%3Dorders&runs=lambda")
+        link = visit.page.url
+        visit.page.goto("about:blank")
+        visit.page.goto(link)
+        assert visible(visit, "role-table") == left
+        assert visit.page.get_by_label("Tag").input_value() != ""
+        visit.page.get_by_role("button", name="Show all").click()
+        assert tables() == 40
+        visit.page.goto(f"{visit.address}#tag=nobody")
+        assert tables() == 40  # a link of another batch filters by nothing that is not there
+        visit.page.goto(f"{visit.address}#answer=look+first")
+        assert {row.split("\t")[1] for row in visible(visit, "role-table")} == {"look first"}
+        assert visit.wrong == []
+
+
+def test_what_is_filtered_is_saved_as_csv(chromium: Any, folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "index.html"
+    bad = index(1, role="=HYPERLINK(1)", reason='so "that"; =1', path="/", owner="", plan="")
+    place.write_text(first_index([*index(12), *bad]), "utf-8")
+    with Visit(chromium, tmp_path, "index", accept_downloads=True) as visit:
+        with visit.page.expect_download() as download:
+            visit.page.get_by_role("button", name="Save as CSV").click()
+        assert download.value.suggested_filename == "roles.csv"
+        with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+            head, *lines = csv.reader(file)
+        assert head == ["Role", "Where", "Safe to apply?", "Last call", "Now", "Needed", "Unverified", "Questions",
+                        "Paths", "Days", "Why"]  # fmt: skip
+        assert lines[1][:6] == ["payments-stream-consumer-1", "/service-role/ orders", "look first",
+                                "2026-11-24 22:36", "9413", "18"]  # fmt: skip
+        assert (lines[-1][0], lines[-1][1], lines[-1][-1]) == ("'=HYPERLINK(1)", "", 'so "that";\' =1')
+        visit.page.get_by_label("Owner").select_option(label="orders")
+        with visit.page.expect_download() as download:
+            visit.page.get_by_role("button", name="Save as CSV").click()
+        shown = Path(download.value.path()).read_text("utf-8").splitlines()
+        assert len(shown) == 1 + len(visible(visit, "role-table")) == 5
+        assert visit.wrong == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_head_of_the_index_stays_in_sight(chromium: Any, folder: Path, width: int) -> None:
+    screen = {"viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"}
+    with Visit(chromium, folder, "index", **screen) as visit:
+        # On a narrow screen the table scrolls in a box of its own, which is lower than the screen.
+        scrolled = "document.querySelector('.stuck').scrollTop = 600" if width < 1000 else "scrollBy(0, 600)"
+        visit.page.evaluate(f"document.querySelector('.stuck').scrollIntoView(); {scrolled}")
+        first, head = (
+            visit.page.locator(f"#role-table {part}").first.bounding_box()
+            for part in ("tbody tr", "thead th")
+        )
+        assert first is not None
+        assert head is not None
+        assert first["y"] < -100
+        assert 0 <= head["y"] < 200
 
 
 def test_a_cell_of_the_heat_map_says_its_number_when_it_is_pointed_at(chromium: Any, folder: Path) -> None:

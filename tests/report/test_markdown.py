@@ -213,7 +213,11 @@ def test_a_comment_has_room_and_the_figures_of_the_screen(role: str, today: bool
     for parser in PARSERS.values():
         assert_dead(Page(parser(text)))
     for one in figures(made):
-        (line,) = [line for line in render("text", made).splitlines() if line.startswith(f"  {one.name} ")]
+        (line,) = [
+            line
+            for line in render("text", made, show_all=True).splitlines()
+            if line.startswith(f"  {one.name} ")
+        ]
         shown = [
             int(number.replace(",", "")) for number in line[len(one.name) + 2 :].split()[: 2 if today else 1]
         ]

@@ -107,6 +107,7 @@ def check_screen(*, ascii_only: bool) -> str:
         days=seen.usage.window.days,
         days_with_events=seen.coverage.days_with_events,
         last=seen.usage.events.last if seen.usage.events else "",
+        notes=False,
     )
     screen = findings.render("text", report)
     return in_ascii(screen) if ascii_only else screen

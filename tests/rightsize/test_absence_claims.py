@@ -140,7 +140,7 @@ def test_a_permission_that_was_set_apart_is_not_called_unseen(tmp_path: Path) ->
 
 def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:
     odd = GET | {"agent": "aws-cli/2.15.0", "on": ["2026-11-10", "2026-11-10", 2]}
-    with pytest.raises(NothingFoundError, match="2 calls set apart") as caught:
+    with pytest.raises(NothingFoundError, match="2 suspicious calls left out") as caught:
         suggested(tmp_path, [odd], "s3:GetObject")
     assert caught.value.code == "PG-E301"
     assert any("--accept interactive-agent" in hint for hint in caught.value.hints)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from policygen.batch.questions import account_questions, topics_of_plan
+from policygen.batch.questions import account_questions
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
 from policygen.iam.grants import Grant
@@ -176,13 +176,6 @@ def test_the_same_question_of_many_roles_is_asked_once() -> None:
     assert found[1].asks == "writes of sqs: 3 roles"
     assert found[1].command == "log sqs"
     assert parse_decisions(found[1].drop).rules[0].role == "*"
-
-
-def test_a_saved_plan_asks_the_account_what_its_suggestion_asked(golden: Golden) -> None:
-    suggestion = golden.analysis.suggestion
-    used = {request.action for request in suggestion.written}
-    asked = topics_of_role(suggestion.keeps, suggestion.role.name, suggestion.needed, used)
-    assert topics_of_plan(plan_from_analysis(golden.analysis)) == asked
 
 
 # --- The rules answer the questions ----------------------------------------------------------------

@@ -75,6 +75,6 @@ def decisions_of(case: Case) -> Decisions:
     return with_flags(found, case.get("keep", ()), case.get("drop", ()))
 
 
-def rendered(name: str, analysis: Analysis, **options: bool) -> str:
+def rendered(name: str, analysis: Analysis, **options: bool | int) -> str:
     """What an analysis looks like in a format."""
     return report.render(name, plan_from_analysis(analysis), **options)

@@ -8,7 +8,7 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchChange, BatchRow, BatchSince, BatchTable
 from policygen.plan.build import plan_from_analysis as plan_of_analysis
 from policygen.plan.io import parse_plan
 from policygen.plan.model import Plan
@@ -164,6 +164,13 @@ def index(count: int, **changes: Any) -> list[BatchRow]:
                 "days": 30,
                 "questions": i % 3,
                 "plan": f"payments-stream-consumer-{i}",
+                "owner": ("payments", "orders", "")[i % 3],
+                "tags": {"team": ("payments", "orders")[i % 3], "stage": "prod"} if i % 3 < 2 else {},
+                "trusts": (("lambda", "ecs-tasks")[i % 2] + ".amazonaws.com",),
+                "services": ("dynamodb", "kms", "s3")[: 1 + i % 3],
+                "services_unused": ("ec2", "iam", "sqs")[i % 2 :],
+                "risks_closed": {"escalation": 14, "exfiltration": 2},
+                "risks_left": {"escalation": i % 2, "exposure": 1},
                 **changes,
             }
         )
@@ -190,6 +197,28 @@ def batch(found: list[BatchRow], **changes: Any) -> BatchTable:
     )
 
 
+def since() -> BatchSince:
+    """The difference to an earlier batch, with everything that can differ."""
+    role = {
+        "role": "payments-stream-consumer-0",
+        "account": "111122223333",
+        "plan": "payments-stream-consumer-0",
+    }
+    return BatchSince(
+        start="2026-10-19",
+        end="2026-11-17",
+        roles=39,
+        unverified=160,
+        changes=(
+            BatchChange(**role, before="review", after="ready", actions_before=9_512, actions_after=9_412),
+            BatchChange(role="consumer-new", account="111122223333", after="wait", actions_after=12),
+            BatchChange(role="consumer-old", account="111122223333", before="unused"),
+            BatchChange(role="consumer-wide", account="111122223333", before="ready", after="ready",
+                        actions_before=9, actions_after=30),
+        ),
+    )  # fmt: skip
+
+
 def first_index(found: list[BatchRow], **changes: Any) -> str:
     return render_index(batch(found, **changes))["index.html"]
 
@@ -199,7 +228,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "administrator": lambda: render("html", plan("deploy-ci")),
     "evidence alone": lambda: render("html", plan("orders-api", False)),
     "everything": lambda: render("html", everything()),
-    "index": lambda: first_index(index(40)),
+    "index": lambda: first_index(index(40), since=since()),
     "empty index": lambda: first_index([]),
     "index without today": lambda: first_index(
         index(4, actions_now=None, account=""), account="", incomplete=("a", "b")

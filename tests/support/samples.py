@@ -70,9 +70,9 @@ ONE_WORD = re.compile(r"\s*(?:[!?x+~=-] |why\s+|rule\s+[a-z ]+: )?(?:[A-Za-z0-9-
 """A line that is one name which cannot be broken, after its lead."""
 
 
-def too_wide(screen: str) -> list[str]:
+def too_wide(screen: str, width: int = WIDTH) -> list[str]:
     return [
         line
         for line in screen.splitlines()
-        if len(line) > WIDTH and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > WIDTH - 16)
+        if len(line) > width and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > width - 24)
     ]

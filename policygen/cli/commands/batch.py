@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -36,6 +35,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import AlthoughUsedOption, DetailsOption, IncompleteOption, QuietOption
+from policygen.cli.screen import Color, ColorOption, screen_width, write_screen
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import Window
     from policygen.plan.batch_table import BatchRow, BatchTable
-    from policygen.rightsize.questions import RoleTopic
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,7 @@ def command(
     show_all: DetailsOption = False,
     read: ReadInput,
     digests: DigestInput,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Right-size every role of an account in one pass over the logs.
@@ -161,17 +161,21 @@ def command(
     policygen batch -l ./trail -s account.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import account_questions, topics_of_plan
+    from policygen.batch.questions import account_questions
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
+    from policygen.batch.unchanged import kept_message, shared_digest
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
+    from policygen.plan.batch_table import since_last
     from policygen.report.formats import require_format
 
     format_ = require_format(format_)
     folder = Folder(out, format_)
-    last = _last_table(folder, retry_failed=retry_failed)
+    before = folder.last()
+    last = _last_table(folder, before, retry_failed=retry_failed)
+    made = folder.made()
     folder.check()
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
@@ -192,9 +196,7 @@ def command(
         if last:
             _check_same(last, period, current)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
-        topics: dict[str, Sequence[RoleTopic]] = {
-            row.plan: topics_of_plan(folder.plan(row.plan)) for row in rows if row.plan
-        }
+        results = folder.kept(rows)
         settings = BatchSettings(
             read_report=evidence.read_report,
             counts=evidence.counts,
@@ -203,29 +205,35 @@ def command(
             limit=evidence.limit,
             account=current,
             formats=folder.formats,
+            made={name: (one.inputs, one.row) for name, one in made.items()},
         )
+        settings = replace(settings, shared=shared_digest(settings))
         folder.begin([*(target.file for target in chosen), *(row.plan for row in rows if row.plan)])
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
-    topics |= {one.row.plan: one.topics for one in done if one.row.plan}
-    asked = account_questions(topics)
+    results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]
-    table = batch_table(evidence, period, rows, account=current, format_=format_, questions=asked)
-    folder.end(table)
-    _show(table, out, show_all=show_all)
+    asked = account_questions({one.row.plan: one.topics for one in results.values() if one.row.plan})
+    since = last.since if last else since_last(before, rows, period.start, period.end)
+    table = batch_table(
+        evidence, period, rows, account=current, format_=format_, questions=asked, since=since
+    )
+    folder.end(table, results)
+    if kept := sum(one.kept for one in done):
+        notify(kept_message(kept, len(done)))
+    _show(table, out, color, show_all=show_all)
     check_failed(table, allow_incomplete=allow_incomplete)
     check_losses(table, although_used=although_used)
 
 
-def _last_table(folder: Folder, *, retry_failed: bool) -> BatchTable | None:
+def _last_table(folder: Folder, last: BatchTable | None, *, retry_failed: bool) -> BatchTable | None:
     """Return the table of the last batch in the folder if its failed roles are to be retried, else None.
 
     Raises:
-        UsageError: PG-E275, the folder has no batch; PG-E276, its table cannot be read.
+        UsageError: PG-E275, the folder has no batch.
     """
     from policygen.errors import UsageError
     from policygen.text import escape_controls
 
-    last = folder.last()
     if retry_failed and last is None:
         raise UsageError(
             f"--retry-failed: no batch was made in {escape_controls(str(folder.path))!r}",
@@ -360,24 +368,13 @@ def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
     init_worker(settings, write_result)
 
 
-def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
+def _show(table: BatchTable, out: Path, color: Color, *, show_all: bool) -> None:
     """Write the screen to stdout."""
-    from policygen.cli.output import ascii_only, write_stdout
     from policygen.report.terminal.batch import render_batch
-    from policygen.report.terminal.layout import in_ascii
 
-    text = render_batch(
-        table, str(out), list(_next_commands(table, out)), show_all=show_all, width=_terminal_width()
-    )
-    write_stdout(in_ascii(text) if ascii_only() else text)
-
-
-def _terminal_width() -> int:
-    """Return the columns of the terminal behind stdout, within what a screen can use; 80 where stdout is none."""
-    try:
-        return min(160, max(60, os.get_terminal_size(sys.stdout.fileno()).columns))
-    except (OSError, ValueError):
-        return 80
+    commands = list(_next_commands(table, out))
+    screen = render_batch(table, str(out), commands, show_all=show_all, width=screen_width())
+    write_screen(screen, color)
 
 
 def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 import typer
 
@@ -30,14 +31,20 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, SummaryOption, format_option
-from policygen.cli.policy_files import policies_of
+from policygen.cli.options import (
+    IncompleteOption,
+    PlansOption,
+    QuietOption,
+    RoleOption,
+    SummaryOption,
+    format_option,
+)
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.evidence.observe import RoleEvidence
+    from policygen.cli.gate import GateOptions, GateSubject
     from policygen.report.findings.report import FindingsReport
-    from policygen.rightsize.check.findings import Finding, Level, PolicySource
+    from policygen.rightsize.check.findings import Level
 
 
 @dataclass(frozen=True)
@@ -48,28 +55,80 @@ class CheckDecisionInput(DecisionInput):
     drop: list[str] | None = field(default=None, init=False)
 
 
-@with_option_groups
-def command(
-    *,
-    policies: Annotated[
-        list[Path],
-        typer.Argument(metavar="POLICY", help="Policy files that apply together; - reads standard input."),
-    ],
-    role: RoleOption,
-    logs: LogInput,
-    window: WindowInput,
-    account: AccountInput,
-    witnesses: WitnessInput,
+@dataclass(frozen=True)
+class GateInput:
+    """What the policies are compared with where no logs are read, and what fails the gate."""
+
+    PANEL: ClassVar[str] = "Output"
+
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help="Check without logs, by a saved plan: its file, or the role's name.",
+            rich_help_panel="Input",
+        ),
+    ] = ""
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Check each [[role]] of policygen.toml without logs, by its saved plan.",
+            rich_help_panel="Input",
+        ),
+    ] = False
+    plans: PlansOption = None
     fail_on: Annotated[
         str,
         typer.Option(
             "--fail-on",
             metavar="error|warning|note|never",
             help="Lowest level that fails the gate.",
+            show_default="error; warning with --baseline",
+        ),
+    ] = ""
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
+    ] = None
+    write_baseline: Annotated[
+        Path | None,
+        typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
+    ] = None
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show notes too, and what the suggestion also has.")
+    ] = False
+
+
+@with_option_groups
+def command(
+    *,
+    ctx: typer.Context,
+    policies: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="POLICY",
+            help="Policy files that apply together; - reads standard input.",
+            show_default="those of policygen.toml",
+        ),
+    ] = None,
+    role: RoleOption = "",
+    gate: GateInput,
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    witnesses: WitnessInput,
+    format_: Annotated[str, format_option(*FORMATS)] = "text",
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help="Also write FILE: .md, .sarif, .xml or .json. Repeatable.",
             rich_help_panel="Output",
         ),
-    ] = "error",
-    format_: Annotated[str, format_option(*FORMATS)] = "text",
+    ] = None,
     summary: SummaryOption = False,
     allow_incomplete: IncompleteOption = False,
     decisions: CheckDecisionInput,
@@ -81,43 +140,71 @@ def command(
 
     Findings are: calls that would be denied, permissions that are not needed, and what the logs can't tell.
 
+    policygen check orders.json --plan orders-api
+
     policygen check orders.json -r orders-api -l ./trail -s account.json
     """
-    from policygen.cli.output import add_to_summary, summarise, summary_file
-    from policygen.evidence.observe import collect_evidence
+    from policygen.cli.gate import report_of
+    from policygen.cli.output import add_to_summary, summary_file
+    from policygen.files import check_writable, write_file
     from policygen.report.findings.report import render
-    from policygen.report.formats import require_format
-    from policygen.rightsize.check.basis import check_basis
-    from policygen.rightsize.check.check import check
+    from policygen.report.formats import format_of, require_format
 
-    level = _level(fail_on)
+    options = _options(gate)
     require_format(format_, FORMATS)
+    exports = [(path, require_format(format_of(str(path)), FORMATS)) for path in export or ()]
+    for path, _ in exports:
+        check_writable(path)
     step = summary_file() if summary else None
-    sources = [source for path in policies for source in policies_of(path)]
-    traces = open_traces(witnesses)
-    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     notify = message_sink(quiet=quiet)
-    decided = open_decisions(decisions)
-    current = open_account(account.live_by_default(logs), notify, role)
-    current = with_witnesses(current, witnesses, traces, notify)
-    source = open_logs(logs, account.profile, read, digests, notify)
-    with read_options(read, quiet=quiet) as options:
-        evidence = for_role(
-            role,
-            current,
-            source,
-            options,
-            lambda name: collect_evidence(source, name, observe, account=current, read=options),
-        )
-    findings = check(sources, check_basis(evidence, decided, datetime.now(UTC).date()))
-    report = _report(evidence, findings, sources, level)
-    if not quiet:
-        summarise(evidence)
+    _refuse_mixed(gate, role, policies or [], _given(ctx))
+
+    def subjects() -> Iterator[GateSubject]:
+        if gate.plan or gate.every:
+            yield from _from_plans(policies or [], role, gate)
+        else:
+            yield _from_logs(
+                policies or [], role, logs, window, account, witnesses, decisions, digests, read,
+                allow_incomplete=allow_incomplete, quiet=quiet,
+            )  # fmt: skip
+
+    if gate.write_baseline:
+        notify(_write_baseline(gate.write_baseline, list(subjects())))
+        return
+    reports = [report_of(subject, options) for subject in subjects()]
+    for path, kind in exports:
+        write_file(path, render(kind, *reports))
+        notify(f"wrote {path} ({kind})")
     if step:
-        notify(add_to_summary(step, [render("markdown", report)]))
-    _write(report, format_)
-    if report.failed:
+        notify(add_to_summary(step, [render("markdown", *reports)]))
+    _write(reports, format_)
+    if any(report.failed for report in reports):
         raise typer.Exit(1)
+
+
+def _options(gate: GateInput) -> GateOptions:
+    """Return what fails the gate, and read the baseline.
+
+    Raises:
+        UsageError: PG-E218, there is no such level; PG-E246, the baseline cannot be read.
+    """
+    from policygen.cli.gate import GateOptions
+
+    level = _level(gate.fail_on or ("warning" if gate.baseline else "error"))
+    pages = os.environ.get("POLICYGEN_RULES_URL", "").rstrip("/")
+    if not gate.baseline:
+        return GateOptions(level, gate.notes, rules_url=pages)
+    from policygen.rightsize.check.baseline import no_baseline, parse_baseline
+    from policygen.text import escape_controls
+
+    name = str(gate.baseline)
+    try:
+        text = gate.baseline.read_text("utf-8-sig")
+    except OSError as error:
+        raise no_baseline(name, error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise no_baseline(name, "it is not UTF-8") from None
+    return GateOptions(level, gate.notes, parse_baseline(text, name), escape_controls(name), pages)
 
 
 def _level(fail_on: str) -> Level | None:
@@ -136,32 +223,134 @@ def _level(fail_on: str) -> Level | None:
     return None if fail_on == "never" else cast("Level", fail_on)
 
 
-def _report(
-    evidence: RoleEvidence, findings: Sequence[Finding], sources: list[PolicySource], level: Level | None
-) -> FindingsReport:
-    from policygen.report.findings.report import FindingsReport
-    from policygen.rightsize.check.check import failing
-
-    return FindingsReport(
-        role=evidence.usage.role.name,
-        account=evidence.usage.role.account,
-        findings=findings,
-        files=list(dict.fromkeys(source.name for source in sources)),
-        fail_on=level,
-        failed=len(failing(findings, level)) if level else 0,
-        days=evidence.usage.window.days,
-        days_with_events=evidence.coverage.days_with_events,
-        last=evidence.usage.events.last if evidence.usage.events else "",
-    )
+_OF_LOGS = ("logs", "snapshot", "live", "traces", "code", "accept")
+"""Options that say how a plan is made."""
 
 
-def _write(report: FindingsReport, format_: str) -> None:
-    """Write the report to stdout."""
+def _given(ctx: typer.Context) -> list[str]:
+    """Name the options of `_OF_LOGS` that stand on the command line; what is configured is no contradiction."""
+    sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in _OF_LOGS}
+    return [f"--{name}" for name, source in sources.items() if source == "COMMANDLINE"]
+
+
+def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Sequence[str]) -> None:
+    """Refuse options that exclude each other, or of which one is missing.
+
+    Raises:
+        UsageError: PG-E248.
+    """
+    from policygen.errors import UsageError
+
+    offline = "--plan" if gate.plan else "--all" if gate.every else ""
+    if offline and given:
+        raise UsageError(
+            f"{offline} and {given[0]} exclude each other: a plan holds what was read and decided",
+            f"leave {given[0]} out to check by the plan, or {offline} to read the logs",
+            code="PG-E248",
+        )
+    if gate.every and (role or gate.plan or policies):
+        other = "--role" if role else "--plan" if gate.plan else "POLICY"
+        raise UsageError(
+            f"--all and {other} exclude each other",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+            code="PG-E248",
+        )
+    if not (offline or role):
+        raise UsageError(
+            "no role given",
+            "check by a saved plan: policygen check POLICY --plan ROLE",
+            "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
+            code="PG-E248",
+        )
+
+
+def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject]:
+    """Yield the role of the plan, or every role of the configuration.
+
+    Raises:
+        UsageError: PG-E247, the configuration names no role.
+    """
+    from policygen.cli.gate import of_plan, plan_of, policies_of_role
+    from policygen.cli.role_map import read_role_map, wrong_role_map
+
+    if not gate.every:
+        plan = plan_of(gate.plan, gate.plans, role)
+        mapped = {} if policies else read_role_map()
+        yield of_plan(plan, policies_of_role(policies, plan.role.name, mapped))
+        return
+    mapped = read_role_map()
+    if not mapped:
+        raise wrong_role_map("", "there is no [[role]]")
+    for name, files in mapped.items():
+        yield of_plan(plan_of(name, gate.plans), policies_of_role(files, name, {}))
+
+
+def _from_logs(
+    policies: Sequence[Path],
+    role: str,
+    logs: LogInput,
+    window: WindowInput,
+    account: AccountInput,
+    witnesses: WitnessInput,
+    decisions: DecisionInput,
+    digests: DigestInput,
+    read: ReadInput,
+    *,
+    allow_incomplete: bool,
+    quiet: bool,
+) -> GateSubject:
+    """Read the logs and the account."""
+    from policygen.cli.gate import of_evidence, policies_of_role
+    from policygen.cli.output import summarise
+    from policygen.cli.role_map import read_role_map
+    from policygen.evidence.observe import collect_evidence
+    from policygen.rightsize.check.basis import check_basis
+
+    notify = message_sink(quiet=quiet)
+    sources = policies_of_role(policies, role, {} if policies else read_role_map())
+    traces = open_traces(witnesses)
+    observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
+    decided = open_decisions(decisions)
+    current = open_account(account.live_by_default(logs), notify, role)
+    current = with_witnesses(current, witnesses, traces, notify)
+    source = open_logs(logs, account.profile, read, digests, notify)
+    with read_options(read, quiet=quiet) as options:
+        evidence = for_role(
+            role,
+            current,
+            source,
+            options,
+            lambda name: collect_evidence(source, name, observe, account=current, read=options),
+        )
+    if not quiet:
+        summarise(evidence)
+    return of_evidence(evidence, sources, check_basis(evidence, decided, datetime.now(UTC).date()))
+
+
+def _write_baseline(path: Path, subjects: Sequence[GateSubject]) -> str:
+    """Write a file that accepts all that is found today; return the message.
+
+    Raises:
+        UsageError: PG-E220, it cannot be written.
+    """
+    from policygen.files import check_writable, write_file
+    from policygen.rightsize.check.baseline import baseline_text
+    from policygen.text import escape_controls, pluralize
+
+    check_writable(path)
+    found = {subject.role: subject.findings() for subject in subjects}
+    write_file(path, baseline_text(found))
+    findings = pluralize(sum(map(len, found.values())), "finding")
+    return f"{escape_controls(str(path))} accepts {findings} of {pluralize(len(found), 'role')}"
+
+
+def _write(reports: Sequence[FindingsReport], format_: str) -> None:
+    """Write the reports to stdout."""
     from policygen.cli.output import ascii_only, write_stdout
     from policygen.report.findings.report import render
     from policygen.report.terminal.layout import in_ascii
 
-    text = render(format_, report)
+    text = render(format_, *reports)
     if format_ == "text" and ascii_only():
         text = in_ascii(text)
     write_stdout(text, utf8=format_ != "text")

@@ -10,6 +10,7 @@ from policygen.cli.completion import complete_role
 from policygen.cli.inputs import message_sink
 from policygen.cli.option_groups import PlanOutput, with_option_groups
 from policygen.cli.options import DetailsOption, PlansOption, QuietOption
+from policygen.cli.screen import Color, ColorOption
 
 
 @with_option_groups
@@ -26,6 +27,7 @@ def command(
     output: PlanOutput,
     show_all: DetailsOption = False,
     plans: PlansOption = None,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Print saved plans in any format, without logs or AWS.
@@ -39,9 +41,9 @@ def command(
         ascii_only,
         plan_targets,
         report_losses,
-        write_stdout,
     )
     from policygen.cli.plans import find_plan
+    from policygen.cli.screen import screen_width, write_formatted
     from policygen.errors import UsageError
     from policygen.files import write_file
     from policygen.report.formats import render, render_all
@@ -60,7 +62,9 @@ def command(
     try:
         files = [(path, kind, render(kind, found[0], **options)) for path, kind in targets.exports]
         pages = [render("markdown", one) for one in found] if targets.step else []
-        text = render_all(targets.format_, found, **options) if targets.format_ else ""
+        text = ""
+        if targets.format_:
+            text = render_all(targets.format_, found, show_all=show_all, width=screen_width())
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         # A plan that policygen saved raises none of these; an edited one may raise any.
         names = ", ".join(escape_controls(text) for text in saved[:3])
@@ -75,6 +79,6 @@ def command(
     if targets.step:
         notify(add_to_summary(targets.step, pages))
     if targets.format_:
-        write_stdout(text, utf8=targets.format_ != "text")
+        write_formatted(text, targets.format_, color)
     losses = [(plan.role.name, one) for plan in found for one in plan.decisions.losses]
     report_losses(losses, although_used=True)  # the plan was made like this; whoever renders it has to know

@@ -37,7 +37,9 @@ from policygen.cli.options import (
     IncompleteOption,
     PlansOption,
     QuietOption,
+    given_options,
 )
+from policygen.cli.screen import Color, ColorOption
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,18 @@ class SuggestGrantInput(GrantInput):
     ] = None
 
 
+_LEFT_OUT = frozenset(
+    {
+        "role_given", "role_option", "format_", "export", "summary", "show_all", "color", "plans", "no_plan", "quiet",
+    }
+)  # fmt: skip
+"""Options that say nothing of what a plan is made from, and the role, which has a form of its own."""
+
+
 @with_option_groups
 def command(
     *,
+    context: typer.Context,
     role: RoleInput,
     logs: LogInput,
     window: WindowInput,
@@ -72,6 +83,7 @@ def command(
     no_plan: Annotated[
         bool, typer.Option("--no-plan", help="Save no plan.", rich_help_panel="Output")
     ] = False,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Suggest a least-privilege policy for one role, with proof.
@@ -86,9 +98,9 @@ def command(
         plan_targets,
         report_losses,
         summarise,
-        write_stdout,
     )
     from policygen.cli.plans import plan_file, save_plan
+    from policygen.cli.screen import screen_width, write_formatted
     from policygen.files import write_file
     from policygen.plan.build import plan_from_analysis
     from policygen.report.formats import render
@@ -121,7 +133,8 @@ def command(
         summarise(analysis.observed)
         if analysis.suggestion.unverified.note:
             notify(analysis.suggestion.unverified.note)
-    plan = plan_from_analysis(analysis)
+    plan = plan_from_analysis(analysis, [("--role", wanted), *given_options(context, but=_LEFT_OUT)])
+    plan.unsaved = no_plan
     folder = None if no_plan else plans
     plan.file = str(plan_file(folder, plan)) if folder else ""
     texts = {"show_all": show_all, "ascii_only": ascii_only()}
@@ -133,5 +146,7 @@ def command(
     if targets.step:
         notify(add_to_summary(targets.step, [render("markdown", plan)]))
     if targets.format_:
-        write_stdout(render(targets.format_, plan, **texts), utf8=targets.format_ != "text")
+        write_formatted(
+            render(targets.format_, plan, show_all=show_all, width=screen_width()), targets.format_, color
+        )
     report_losses([(plan.role.name, one) for one in plan.decisions.losses], although_used=although_used)

@@ -11,6 +11,7 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from policygen.errors import UsageError
 from policygen.logs.decode.compression import UnpackBudget
 from policygen.logs.decode.envelope import Item, items_of, to_record
 from policygen.logs.decode.json_window import MEMORY, WINDOW, BadRecord
@@ -18,7 +19,7 @@ from policygen.logs.decode.rows import record_of_row
 from policygen.logs.decode.trail_file import invalid_utf8_offset
 from policygen.logs.decode.wrappings import key_word, refusal_of, text_holds_record
 from policygen.logs.source import Damage
-from policygen.text import sanitize
+from policygen.text import escape_controls, sanitize
 
 _PARQUET = b"PAR1"
 _HEAD = 1 << 16
@@ -40,14 +41,19 @@ def looks_like_table(head: bytes) -> bool:
     return head.startswith(_PARQUET) or _csv_header(head) is not None
 
 
-def table_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
+def table_items(name: str, data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:
     """Return everything in a table of CloudTrail's events; None where the bytes are no such table.
 
     Args:
+        name: of the file, for the error.
         data: the file, unpacked.
         budget: what its columns of whole records may unpack to.
+
+    Raises:
+        UsageError: PG-E257, it is a Parquet file, and the package pyarrow is not installed.
     """
     if data.startswith(_PARQUET):
+        _require_pyarrow(name)
         return _parquet_items(data, budget)
     header = _csv_header(data)
     if header is None or (b"eventSource" not in data and not _has_fields(header.columns)):
@@ -125,6 +131,18 @@ def _csv_items(data: bytes, header: _Header, budget: UnpackBudget) -> Iterator[I
 
 
 # ---- Parquet --------------------------------------------------------------------------------------------
+
+
+def _require_pyarrow(name: str) -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"the Parquet file {escape_controls(name)!r} cannot be read: the package pyarrow is not installed",
+            "pip install 'policygen[parquet]'",
+            "or name a folder without it, if it holds no CloudTrail events",
+            code="PG-E257",
+        ) from error
 
 
 def _parquet_items(data: bytes, budget: UnpackBudget) -> Iterator[Item] | None:

@@ -184,7 +184,7 @@ def _read_text(
             yield Batch(escape_controls(file.name), records, size=size)
             return
     text = without_bom(data)
-    rows = table_items(text, budget)
+    rows = table_items(file.name, text, budget)
     reason = non_json_reason(text)
     if rows is not None:
         yield from _read_items(file, _until_noise(rows, len(data)), size, damage, expects_log=True)

@@ -107,7 +107,7 @@ def verify(
     if not any(hour.digest for hour in report.hours):
         raise IncompleteError(
             f"no digest vouches for any of {pluralize(len(logs), 'log file')}",
-            "digests lie in CloudTrail-Digest/, beside CloudTrail/: copy both",
+            "digests are in CloudTrail-Digest/, next to CloudTrail/: copy both",
             "to have them from now on: aws cloudtrail update-trail --name NAME --enable-log-file-validation",
             "without --verify-digests the logs are read as they are",
             code="PG-E331",

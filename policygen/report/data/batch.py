@@ -1,9 +1,11 @@
-"""Writes the rows of a batch as CSV and as Parquet."""
+"""Writes the rows of a batch as CSV, and as Parquet where the extra ``parquet`` is installed."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
 
 import msgspec
 
@@ -20,9 +22,25 @@ _NUMBERS = {
 def records(rows: Sequence[BatchRow]) -> list[dict[str, Cell]]:
     """Return each row as plain values, in the order of the table."""
     return [
-        msgspec.to_builtins(row) | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
+        {name: _cell(value) for name, value in msgspec.to_builtins(row).items()}
+        | {"cut_percent": None if row.cut is None else round(row.cut, 1)}
         for row in sorted_rows(rows)
     ]
+
+
+def _cell(value: Any) -> Cell:
+    """Return lists and mappings as text: ``a, b`` and ``key=value, key=value``."""
+    if isinstance(value, Mapping):
+        value = [f"{key}={one}" for key, one in value.items()]
+    return ", ".join(value) if isinstance(value, list | tuple) else value
+
+
+def batch_tables(rows: Sequence[BatchRow]) -> dict[str, str | bytes]:
+    """Return the tables that can be written here: file name -> content."""
+    tables: dict[str, str | bytes] = {"roles.csv": batch_to_csv(rows)}
+    if find_spec("pyarrow"):
+        tables["roles.parquet"] = batch_to_parquet(rows)
+    return tables
 
 
 def batch_to_csv(rows: Sequence[BatchRow]) -> str:

@@ -28,9 +28,10 @@ _CATEGORIES = (
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
     """Return one row for each distinct call, day and user of the role's credentials.
 
-    Columns: day (datetime64, UTC), role, region, event_source, event_name, outcome, error, via (categories),
-    vpce, user (what the credentials were issued to), manner, params (JSON text of the identifying parameters), n,
-    first, last (datetime64, UTC).
+    Columns: ``day`` (datetime64, UTC), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome``, ``error``,
+    ``via`` (categories), ``vpce``, ``user`` (what the credentials were issued to), ``manner`` (SDK, command line,
+    console or service), ``params`` (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64,
+    UTC).
     """
     name = suggestion.role.name
     rows = [
@@ -78,11 +79,11 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
 
     Args:
         suggestion: the suggestion of one role.
-        asides: include requests that are not granted for their own sake: grades ``hint`` and ``indirect``. They come
+        asides: include requests that are not granted for their own sake, of the ``grade`` hint or indirect. They come
             from the same events as other rows, so counts must not be added up.
 
-    Columns: service, action (categories), resource, resource_type, grade, written_as, rule, granted (bool), n, days,
-    first, last (datetime64, UTC), event_ids (list of str).
+    Columns: ``service``, ``action`` (categories), ``resource``, ``resource_type``, ``grade``, ``written_as``, ``rule``,
+    ``granted`` (bool), ``n``, ``days``, ``first``, ``last`` (datetime64, UTC), ``event_ids`` (list of str).
     """
     rows = []
     tables = (
@@ -128,8 +129,8 @@ def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFr
 def changes_frame(suggestion: Suggestion) -> pd.DataFrame:
     """Return one row for each action that is allowed today or in the proposal.
 
-    Columns: service, action, kind (categories: narrowed, unchanged, kept, unknown, removed, added), now, proposed
-    (lists of patterns), why. Empty where today's policies are not known.
+    Columns: ``service``, ``action``, ``kind`` (categories: narrowed, unchanged, kept, unknown, removed, added),
+    ``now``, ``proposed`` (lists of patterns), ``why``. Empty where today's policies are not known.
     """
     rows = [
         {

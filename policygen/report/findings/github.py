@@ -21,9 +21,12 @@ def render(report: FindingsReport) -> str:
 
 
 def _lines(report: FindingsReport) -> Iterator[str]:
-    yield from map(_line, report.findings)
+    yield from map(_line, report.shown)
     # In a plain line the runner looks for commands of an older kind, at any position.
-    yield f"policygen {escape_controls(report.role)}: {report.verdict}".replace("##[", "# #[")
+    told = "; ".join(
+        filter(None, (report.verdict, report.accepted, f"not shown: {report.hidden}" * bool(report.hidden)))
+    )
+    yield f"policygen {escape_controls(report.role)}: {escape_controls(told)}".replace("##[", "# #[")
 
 
 def _line(finding: Finding) -> str:

@@ -1,16 +1,24 @@
-"""Renders findings as one JSON object."""
+"""Renders findings as JSON."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from policygen.report.findings.report import FindingsReport
 from policygen.text import visible_json
 
 
-def render(report: FindingsReport) -> str:
-    """Return one object with sorted keys."""
-    document = {
+def render(reports: Sequence[FindingsReport]) -> str:
+    """Return an object for one role, or ``{"reports": [...]}`` for several; keys are sorted."""
+    documents = [_object(report) for report in reports]
+    document = documents[0] if len(documents) == 1 else {"reports": documents}
+    return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
+
+
+def _object(report: FindingsReport) -> dict[str, Any]:
+    return {
         "role": report.role,
         "account": report.account,
         "files": list(report.files),
@@ -19,6 +27,7 @@ def render(report: FindingsReport) -> str:
         "days": report.days,
         "days_with_events": report.days_with_events,
         "last": report.last,
+        "baseline": {"file": report.baseline, "accepted": report.known, "gone": report.gone},
         "findings": [
             {
                 "rule": finding.rule.id,
@@ -36,4 +45,3 @@ def render(report: FindingsReport) -> str:
             for finding in report.findings
         ],
     }
-    return visible_json(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"

@@ -2,40 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from policygen.report.findings.report import FindingsReport
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
 from policygen.report.wording import minute
 from policygen.rightsize.check.findings import Finding
+from policygen.text import pluralize
 
 
-def render(report: FindingsReport) -> str:
-    """Return the verdict, then a table of findings, the worst first, cut at the limit of a comment."""
+def render(reports: Sequence[FindingsReport]) -> str:
+    """Return one comment, cut at its limit: the verdict of each role, then its findings, the worst first."""
+    if len(reports) == 1:
+        return comment([Section("\n\n".join([_marker(reports[0]), *_head(reports[0])])), *_table(reports[0])])
+    overview = [_marker(*reports), *_overview(reports)]
+    parts = [
+        section
+        for report in reports
+        if report.shown
+        for section in (Section("\n\n".join(_head(report))), *_table(report))
+    ]
+    return comment([Section("\n\n".join(overview)), *parts])
+
+
+def _marker(*reports: FindingsReport) -> str:
+    """Return the line by which a bot finds the comment: of the role, or of all roles of a command."""
+    first = reports[0]
+    return marker(first.command, first.account, first.role if len(reports) == 1 else "*")
+
+
+def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
+    failed = sum(1 for report in reports if report.failed)
+    verdict = f"**failed** for {failed:,} of" if failed else "**passed** for"
+    yield f"### policygen: gate {verdict} {pluralize(len(reports), 'role')}"
+    rows = [
+        row(
+            code(report.role),
+            "**failed**" if report.failed else "passed",
+            prose(report.verdict),
+            prose(report.hidden),
+        )
+        for report in reports
+    ]
+    yield "\n".join([row("role", "gate", "against the policy", "not shown"), row(*[":--"] * 4), *rows])
+
+
+def _head(report: FindingsReport) -> Iterator[str]:
     verdict = "failed" if report.failed else "passed"
     files = ", ".join(map(code, report.files[:6])) + (
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
     )
-    head = [
-        marker(report.command, report.account, report.role),
-        f"### policygen: {code(report.role)} in {code(report.account)}: gate **{verdict}**",
-        f"{report.verdict}, in {files}.",
-        f"Evidence: {report.days_with_events} of {report.days} days, last call {prose(minute(report.last))}.",
-    ]
+    yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{verdict}**"
+    yield f"{prose(report.verdict)}, in {files}."
+    days = f"{report.days_with_events} of {report.days} days"
+    yield f"Evidence on {days}, last call {prose(minute(report.last))}."
+    if report.accepted:
+        yield f"Baseline: {prose(report.accepted)}."
+    if report.hidden:
+        yield f"Not shown: {prose(report.hidden)}."
+
+
+def _table(report: FindingsReport) -> Iterator[Section]:
     columns = [row("level", "rule", "finding", "where", "what", "fix"), row(*[":--"] * 6)]
-    table = fitted_section(
+    return fitted_section(
         "Findings",
-        [_row(finding) for finding in report.findings],
+        [_row(finding, report.rules_url) for finding in report.shown],
         opening="\n".join(columns),
         noun="finding",
-        rest=f"{code('policygen check … -f json')} prints all",
+        rest=f"{code('policygen check -f json')} prints all",
         folded=False,
     )
-    return comment([Section("\n\n".join(head)), *table])
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, pages: str) -> str:
     return row(
         finding.level,
-        finding.rule.id,
+        f"[{finding.rule.id}]({pages}/{finding.rule.id}.md)",
         f"{prose(finding.rule.title)}: {code(finding.subject)}",
         code(f"{finding.file}:{finding.place.line}:{finding.place.column}"),
         prose(finding.message),

@@ -51,7 +51,7 @@ def _run(report: FindingsReport) -> dict[str, Any]:
             "driver": {
                 "name": "policygen",
                 "semanticVersion": VERSION,
-                "rules": [_rule(rule) for rule in RULES.values()],
+                "rules": [_rule(rule, report.rules_url) for rule in RULES.values()],
             }
         },
         "automationDetails": {"id": f"policygen/{whose}{report.account}/{report.role}/"},
@@ -63,13 +63,14 @@ def _run(report: FindingsReport) -> dict[str, Any]:
     return run
 
 
-def _rule(rule: CheckRule) -> dict[str, Any]:
+def _rule(rule: CheckRule, pages: str) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.title.replace(",", "").replace("'", "").split()),
         "shortDescription": {"text": rule.title[0].upper() + rule.title[1:] + "."},
         "fullDescription": {"text": f"{rule.title[0].upper()}{rule.title[1:]}. {rule.help}"},
         "help": {"text": rule.help},
+        "helpUri": f"{pages}/{rule.id}.md",
         "defaultConfiguration": {"level": rule.level},
         "properties": {"tags": ["security", "iam"], "security-severity": _SEVERITY[rule.level]},
     }

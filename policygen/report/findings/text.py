@@ -1,45 +1,81 @@
-"""Renders findings for a terminal, 80 columns."""
+"""Renders findings for a terminal, 80 columns: first whether the gate passed, then equal findings together."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
 from policygen.report.terminal.layout import wrapped
 from policygen.report.wording import minute
-from policygen.rightsize.check.findings import LEVELS, Finding
+from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
 
-
-def render(report: FindingsReport) -> str:
-    """Return each finding in a few lines, then the verdict."""
-    lines = [line for finding in report.findings for line in (*_finding(finding), "")]
-    return "\n".join(escape_controls(line) for line in (*lines, *_verdict(report))) + "\n"
+_LISTED = 20
+"""Subjects with the same message that are listed; the rest is counted."""
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield from wrapped("", f"{finding.level} {finding.rule.id} {finding.rule.title}: {finding.subject}", "  ")
-    yield f"  --> {finding.file}:{finding.place.line}:{finding.place.column}"
-    yield from wrapped("  ", finding.message)
-    if not finding.against:
-        yield from wrapped("  ", "not against the policy: the suggestion for this role has it too")
-    yield from wrapped("  fix: ", finding.fix)
+def render(reports: Sequence[FindingsReport]) -> str:
+    """Return the verdict of each role, then its findings; where there are several roles, first how many failed."""
+    lines = [*_overview(reports)] if len(reports) > 1 else []
+    for report in reports:
+        lines += [""] * bool(lines)
+        lines += [*_head(report), *_findings(report)]
+    if any(report.shown for report in reports):
+        lines += ["", f"Rules: {reports[0].rules_url}"]
+    return "\n".join(escape_controls(line) for line in lines) + "\n"
 
 
-def _verdict(report: FindingsReport) -> Iterator[str]:
-    counts = Counter(finding.level for finding in report.findings)
-    by_level = ", ".join(pluralize(counts[level], level) for level in reversed(LEVELS) if counts[level])
-    yield from wrapped(
-        "",
-        f"{pluralize(len(report.findings), 'finding')} in {pluralize(len(report.files), 'file')}"
-        f"{f': {by_level}' if by_level else ''}; evidence {report.days_with_events}/{report.days} days, "
-        f"last call {minute(report.last)}",
-        "  ",
-    )
-    if report.fail_on is None:
-        yield "gate passed: no finding fails it (--fail-on never)"
-    elif report.failed:
-        yield f"gate failed: {report.failed:,} at or above --fail-on {report.fail_on} (exit 1)"
+def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
+    failed = [report.role for report in reports if report.failed]
+    roles = pluralize(len(reports), "role")
+    if failed:
+        yield from wrapped("", f"gate failed for {len(failed):,} of {roles}: {', '.join(failed)}", "  ")
     else:
-        yield f"gate passed: none at or above --fail-on {report.fail_on}"
+        yield f"gate passed for {roles}"
+
+
+def _head(report: FindingsReport) -> Iterator[str]:
+    never = " (--fail-on never)" if report.fail_on is None else ""
+    outcome = "failed" if report.failed else "passed"
+    yield from wrapped("", f"gate {outcome}  {report.role}: {report.verdict}{never}", "  ")
+    yield from wrapped(
+        "  ",
+        f"{pluralize(len(report.files), 'file')}, evidence on {report.days_with_events} of "
+        f"{pluralize(report.days, 'day')}, last call {minute(report.last)}",
+    )
+    if report.accepted:
+        yield from wrapped("  ", report.accepted)
+    if report.hidden:
+        yield from wrapped("  ", f"not shown: {report.hidden} (--notes shows them)")
+
+
+def _findings(report: FindingsReport) -> Iterator[str]:
+    for members in grouped(((one.rule.id, one.against), one) for one in report.shown).values():
+        yield ""
+        yield from _group(members)
+
+
+def _group(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the findings of one rule: an equal message once, and a fix once where it is that of all."""
+    first = findings[0]
+    count = f" ({len(findings):,})" if len(findings) > 1 else ""
+    yield from wrapped("", f"{first.level} {first.rule.id} {first.rule.title}{count}", "  ")
+    width = min(max(len(_place(one)) for one in findings), 40)
+    one_fix = len({one.fix for one in findings}) == 1
+    for (message, fix), members in grouped(((one.message, one.fix), one) for one in findings).items():
+        for one in members[:_LISTED]:
+            yield from wrapped(f"  {_place(one):<{width}}  ", one.subject, " " * 6)
+        if len(members) > _LISTED:
+            yield f"  and {len(members) - _LISTED:,} more (-f json lists them)"
+        yield from wrapped("      ", message)
+        if not one_fix:
+            yield from wrapped("      fix: ", fix)
+    if not first.against:
+        yield from wrapped("  ", "not against the policy: the suggestion for this role has it too")
+    if one_fix:
+        yield from wrapped("  fix: ", first.fix)
+
+
+def _place(finding: Finding) -> str:
+    return f"{escape_controls(finding.file)}:{finding.place.line}:{finding.place.column}"

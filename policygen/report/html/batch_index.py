@@ -1,16 +1,21 @@
-"""Renders the index of a batch: totals, a table that sorts and filters, and a link to each role's page."""
+"""Renders the index of a batch: a sentence, charts, and a table that sorts, filters and leads to each role's page."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from policygen.plan.batch_table import VERDICT_MEANINGS, BatchRow, BatchTable, totals_by_verdict
+from policygen.report.html import charts
+from policygen.report.html.facets import facets_of, tokens_of
 from policygen.report.html.templating import fill_template
-from policygen.report.wording import answer_of
 from policygen.text import pluralize
 
 PAGE = 2_000
 """Most rows of one page, so that a browser filters them without delay."""
+_SERVICES = 12
+"""Most services in the chart."""
 
 
 def render_index(batch: BatchTable) -> dict[str, str]:
@@ -26,21 +31,30 @@ def render_index(batch: BatchTable) -> dict[str, str]:
     parts = [rows[i : i + PAGE] for i in range(0, max(1, len(rows)), PAGE)]
     names = ["index.html", *(f"index-{i}.html" for i in range(2, len(parts) + 1))]
     accounts = sorted({row.account for row in rows if row.account})
-    groups = totals_by_verdict(rows)
+    groups, facets, sums = totals_by_verdict(rows), facets_of(rows), _sums(rows)
+    most = max((group.roles for group in groups), default=0)
+    shared: dict[str, Any] = {
+        "batch": batch,
+        "pages": names if len(names) > 1 else [],
+        "facets": facets,
+        "account": accounts[0] if len(accounts) == 1 else "",
+        "where": f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
+        "groups": [(group, charts.stack([("used", group.roles)], most)) for group in groups],
+        "says": VERDICT_MEANINGS,
+        "risks": _risks(rows),
+        "unused": _unused(rows),
+        "changes": _changes(batch),
+        **_sentences(rows, sums),
+        **sums,
+    }
     return {
         name: fill_template(
             "index.html.j2",
-            batch=batch,
-            rows=part,
+            assets=("page", "index"),
+            rows=[(row, tokens_of(row, facets)) for row in part],
             first=number * PAGE + 1,
-            pages=names if len(names) > 1 else [],
             here=name,
-            account=accounts[0] if len(accounts) == 1 else "",
-            where=f"account {accounts[0]}" if len(accounts) == 1 else pluralize(len(accounts), "account"),
-            groups=groups,
-            says=VERDICT_MEANINGS,
-            kinds=[(group.verdict, answer_of(group.verdict)) for group in groups],
-            **_sums(rows),
+            **shared,
         )
         for number, (name, part) in enumerate(zip(names, parts, strict=True))
     }
@@ -61,4 +75,91 @@ def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
         "left": sum(row.escalations_left or 0 for row in rows if row.escalations_closed is not None),
         "needed": sum(row.needed or 0 for row in rows),
         "unverified": sum(row.unverified or 0 for row in rows),
+    }
+
+
+def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]:
+    """Say in two sentences what the batch is worth, for who reads nothing else."""
+    now, proposed, compared = sums["now"], sums["proposed"], sums["compared"]
+    if now > proposed:
+        headline = (
+            f"{pluralize(compared, 'IAM role')} can do without {100 * (now - proposed) // now} % of "
+            f"{'its' if compared == 1 else 'their'} permissions"
+        )
+    else:
+        headline = f"{pluralize(len(rows), 'IAM role')}, right-sized"
+    answers = (
+        f"{sums['ready']:,} of {pluralize(len(rows), 'role')} can be changed now, {sums['review']:,} after a look, and "
+        f"{sums['wait']:,} once there are more days of logs."
+    )
+    known = [row for row in rows if row.actions_now is not None]
+    closed, left = (
+        sum(sum(risks.values()) for risks in some)
+        for some in ([row.risks_closed for row in known], [row.risks_left for row in known])
+    )
+    risks = (
+        f" The new policies close {closed:,} of {closed + left:,} known ways to escalate privileges, exfiltrate data, "
+        "or expose resources."
+    )
+    return {"headline": headline, "sentence": answers + (risks if closed else "")}
+
+
+_CLASSES = {
+    "escalation": "escalate privileges",
+    "exfiltration": "exfiltrate data",
+    "exposure": "expose resources",
+}
+"""Family of risks -> its name on the page."""
+
+
+def _risks(rows: Sequence[BatchRow]) -> list[tuple[str, int, int, Any]]:
+    """Return (class, closed, left, bar) of the roles whose current policies are known."""
+    known = [row for row in rows if row.actions_now is not None]
+    sums = [
+        (
+            words,
+            sum(row.risks_closed.get(name, 0) for row in known),
+            sum(row.risks_left.get(name, 0) for row in known),
+        )
+        for name, words in _CLASSES.items()
+    ]
+    top = max((closed + left for _, closed, left in sums), default=0)
+    return [
+        (words, closed, left, charts.stack([("used", closed), ("left", left)], top))
+        for words, closed, left in sums
+        if closed + left
+    ]
+
+
+def _unused(rows: Sequence[BatchRow]) -> list[tuple[str, int, int, Any]]:
+    """Return (service, roles that need none of it, roles that use it, bar), first what most roles do not use."""
+    idle = Counter(service for row in rows for service in row.services_unused)
+    users = Counter(service for row in rows for service in row.services)
+    most = sorted(idle, key=lambda service: (-idle[service], -users[service], service))[:_SERVICES]
+    top = max((idle[service] + users[service] for service in most), default=0)
+    return [
+        (
+            service,
+            idle[service],
+            users[service],
+            charts.stack([("now", idle[service]), ("used", users[service])], top),
+        )
+        for service in most
+    ]
+
+
+def _changes(batch: BatchTable) -> dict[str, int]:
+    """Count what changed since the batch before."""
+    changes = batch.since.changes if batch.since else ()
+    fewer = [
+        one.actions_before - one.actions_after
+        for one in changes
+        if one.actions_before is not None and one.actions_after is not None
+    ]
+    return {
+        "new": sum(one.before is None for one in changes),
+        "gone": sum(one.after is None for one in changes),
+        "narrower": sum(number > 0 for number in fewer),
+        "fewer": sum(number for number in fewer if number > 0),
+        "wider": sum(number < 0 for number in fewer),
     }

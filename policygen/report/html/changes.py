@@ -29,7 +29,7 @@ WORDS: Mapping[str, str] = {
 }
 """Kind of change -> its name on the page, in the page's order."""
 
-ROWS, NAMES, PATTERNS, EVENT_IDS = 150, 900, 140, 140
+ROWS, NAMES, PATTERNS, EVENT_IDS = 40, 300, 140, 100
 """Most rows, names of services and permissions, resource patterns with evidence, and eventIDs of these."""
 _SAMPLES = 3
 """Most eventIDs of one pattern."""

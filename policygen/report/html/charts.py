@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 CELL, BAR, CURVE, ABOVE = 20, 9, 120, 18
-"""Heights in pixels; the room above the curve is for its numbers."""
+"""Heights in pixels, as in the style; the room above the curve is for its numbers."""
 _LABELS = 5
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
@@ -65,14 +65,14 @@ def strip(row: HeatRow, columns: Sequence[str], edges: Sequence[int]) -> Markup:
         if isinstance(state := cells[start], int):
             levels.setdefault(state, []).append(f"M{start} 0h{length}")
     # Hatching must keep its size, so it stays outside the part that is stretched.
-    ground = [] if all(row.blind) else ['<rect class="z" width="100%" height="100%"/>']
+    ground = [] if all(row.blind) else ['<rect class="z"/>']
     for start, length in _runs(row.blind):
         if row.blind[start]:
-            place = f'x="{_part(start, len(columns))}" width="{_part(length, len(columns))}" height="100%"'
-            ground.append(f'<rect class="x" {place}/>')
+            place = f' x="{_part(start, len(columns))}" width="{_part(length, len(columns))}"'
+            ground.append(f'<rect class="x"{"" if length == len(columns) else place}/>')
     paths = "".join(f'<path class="h{level}" d="{"".join(d)}"/>' for level, d in sorted(levels.items()))
     used = [_stretched(f"0 -.5 {len(columns)} 1", paths)] if paths else []
-    return _svg("strip", [*ground, *used, '<rect class="gaps" width="100%" height="100%"/>'])
+    return _svg("strip", [*ground, *used, '<rect class="gaps"/>'])
 
 
 def axis(columns: Sequence[str]) -> Markup:
@@ -124,14 +124,30 @@ def swatch(state: State) -> Markup:
 
 def bars(bar: ChartBar, top: int) -> Markup:
     """Draw a service's permissions today above those proposed; `top` fills the width."""
-    parts = [f'<rect class="now" width="{_part(bar.now, top)}" height="{BAR}"/>'] if bar.now else []
+    parts = [f'<rect class="now" width="{_part(bar.now, top)}"/>'] if bar.now else []
     start = 0
     for name, number in (("used", bar.used), ("kept", bar.kept), ("x", bar.unknown)):
         if number:
-            place = f'x="{_part(start, top)}" width="{_part(number, top)}" y="{BAR + 2}" height="{BAR}"'
-            parts.append(f'<rect class="{name}" {place}/>')
+            left = f' x="{_part(start, top)}"' if start else ""
+            parts.append(f'<rect class="{name}"{left} width="{_part(number, top)}" y="{BAR + 2}"/>')
             start += number
     return _svg("bars", parts)
+
+
+def stack(parts: Sequence[tuple[str, int]], top: int) -> Markup:
+    """Draw numbers beside each other in one bar.
+
+    Args:
+        parts: (class of the style, number).
+        top: the sum that fills the width.
+    """
+    rects, start = [], 0
+    for name, number in parts:
+        if number:
+            left = f' x="{_part(start, top)}"' if start else ""
+            rects.append(f'<rect class="{name}"{left} width="{_part(number, top)}"/>')
+            start += number
+    return _svg("stack", rects)
 
 
 def curve(numbers: Sequence[int]) -> Markup:

@@ -22,21 +22,21 @@ from policygen.text import pluralize
 
 LIMITS = {
     "questions": 12,
-    "rule": 4_000,
-    "services": 24,
+    "rule": 800,
+    "services": 16,
     "once": 40,
     "blind": 40,
     "commands": 8,
     "findings": 25,
-    "risks": 30,
+    "risks": 20,
     "user_names": 60,
 }
 """Most entries of each table; omitted ones are counted, with their key in the plan's JSON."""
-_DENSE = 20_000
+_DENSE = 8_000
 """Characters of the proposal above which each statement stands on one line."""
 _DOCUMENTS, _TODAY = 90_000, 40_000
 """Characters of documents that are shown, the proposed ones first; and of today's documents."""
-_BLIND_NAMES = 500
+_BLIND_NAMES = 300
 
 _ANCHORS = {
     "suspects": "suspects",

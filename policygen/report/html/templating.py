@@ -11,7 +11,8 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -29,9 +30,15 @@ LONGEST = 600
 """Characters of a name that are shown; a longer one is cut, with its length."""
 
 
-def fill_template(template: str, **values: Any) -> str:
-    """Return a page from a template of this folder."""
-    return _environment().get_template(template).render(values)
+def fill_template(template: str, *, assets: Sequence[str] = ("page",), **values: Any) -> str:
+    """Return a page from a template of this folder.
+
+    Args:
+        template: its file.
+        assets: names of the styles and of the scripts that the page carries.
+        values: what the template shows.
+    """
+    return _environment().get_template(template).render(values | _assets(tuple(assets)))
 
 
 def display_text(text: str) -> str:
@@ -83,7 +90,6 @@ def _dense(value: object) -> str:
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("policygen.report.html"),
@@ -94,16 +100,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=lambda value: display_text(value) if type(value) is str else value,
     )
-    style, script = _asset("page.css"), _asset("page.js")
-    environment.globals |= {
-        "style": Markup(style),  # noqa: S704 ours
-        "script": Markup(script),  # noqa: S704 ours
-        "security": (
-            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
-            "base-uri 'none'; form-action 'none'"
-        ),
-        "version": VERSION,
-    }
+    environment.globals["version"] = VERSION
     environment.filters |= {
         "answer": answer_of,
         "n": _number,
@@ -117,8 +114,26 @@ def _environment() -> Environment:
     return environment
 
 
+@cache
+def _assets(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the style and the script of a page, and the security policy that allows these alone."""
+    from markupsafe import Markup
+
+    style, script = ("".join(_asset(f"{name}.{kind}") for name in names) for kind in ("css", "js"))
+    return {
+        "style": Markup(style),  # noqa: S704 ours
+        "script": Markup(script),  # noqa: S704 ours
+        "security": (
+            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+    }
+
+
 def _asset(name: str) -> str:
-    return (files("policygen.report.html") / "templates" / name).read_text("utf-8")
+    """Return a style or a script without its indentation: hundreds of pages carry it."""
+    text = (files("policygen.report.html") / "templates" / name).read_text("utf-8")
+    return re.sub(r"\s*([{};])\s*", r"\1", text) if name.endswith(".css") else re.sub(r"\n\s+", "\n", text)
 
 
 def _hash(text: str) -> str:

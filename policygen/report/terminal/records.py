@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policygen.plan.model import Plan
-from policygen.report.terminal.layout import wrapped
+from policygen.report.terminal.layout import Layout
 from policygen.text import escape_controls
 
 
-def render_records(plan: Plan) -> Iterator[str]:
+def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
     """Yield the sum of the records that were read; nothing for an older plan, which lacks it."""
     audit = (plan.document.get("reading") or {}).get("audit")
     if not audit:
@@ -20,4 +20,4 @@ def render_records(plan: Plan) -> Iterator[str]:
     if audit["remainder"]:
         yield f"  {audit['remainder']:>12,}  in no class"
     for sentence in audit["unknown"]:
-        yield from wrapped("  ? ", sentence, "    ")
+        yield from layout.wrapped("  ? ", sentence, "    ")

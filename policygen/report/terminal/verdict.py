@@ -1,4 +1,4 @@
-"""Renders the parts of the screen that judge: the two answers, risks, decisions, narrowed grants, bounds."""
+"""Renders the answer: how much stays, whether it is safe to apply and why; and what the answer rests on."""
 
 from __future__ import annotations
 
@@ -6,117 +6,159 @@ from collections import Counter
 from collections.abc import Iterator
 
 from policygen.days import days_between
-from policygen.plan.model import Plan, PlanDroppedInUse
-from policygen.report.terminal.layout import LISTED, WIDTH, entries, more, sparks, wrapped
-from policygen.report.wording import answer_of, how_tight, short
-from policygen.text import escape_controls, pluralize
+from policygen.plan.model import Plan, PlanReason
+from policygen.report.terminal.layout import LISTED, Layout, more, sparks
+from policygen.text import pluralize
+
+_ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘ NOT YET"}
+_LEAD = 19
+"""Columns before a verdict's reasons."""
+
+_BRIEF = {
+    "losses": "failing permission",
+    "suspects": "suspicious call",
+    "unusual": "unusual call",
+    "missing": "permission not allowed today",
+    "open-names": "type of new names",
+    "unmapped": "unknown call",
+    "narrowed": "narrower permission",
+    "expired": "expired decision",
+    "unverified-dropped": "dropped permission",
+}
+"""Reasons of which a notice has the details -> what their number counts."""
 
 
-def render_answers(plan: Plan) -> Iterator[str]:
-    """Render the two answers: whether it is safe to apply, with the first reasons, and how tight it is."""
-    readiness = plan.strength
-    if readiness:
-        first, *others = readiness.reasons
-        yield from wrapped("Safe to apply?  ", f"{answer_of(readiness.verdict)}: {first.sentence}")
-        for reason in others[:LISTED]:
-            answer = "" if reason.verdict == readiness.verdict else f"{answer_of(reason.verdict)}: "
-            yield from wrapped(" " * 16, f"{answer}{reason.sentence}")
-        yield from more(len(others), LISTED)
-    yield from wrapped("How tight?      ", how_tight(plan))
+def render_head(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render whose calls were read: role, account, window and number."""
+    window, calls = plan.window, pluralize(plan.evidence.count, "call")
+    days = f"{pluralize(window.days, 'day')} to {window.end[:10]}"
+    yield from layout.wrapped("", f"{plan.role.name} · account {plan.role.account} · {days} · {calls}", "  ")
 
 
-def render_learning(plan: Plan) -> Iterator[str]:
-    """Render the learning curve, and schedules."""
+def render_verdict(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render how much stays, whether it is safe to apply, and the reasons."""
+    yield from _how_much(plan, layout)
     readiness = plan.strength
     if readiness is None:
         return
-    if readiness.last_new and readiness.curve and readiness.days > 1:
-        quiet = days_between(readiness.last_new, plan.window.end[:10])
-        lead = f"Learning  last new permission {pluralize(quiet, 'day')} before end  "
-        curve = readiness.curve
-        step = -(-len(curve) // (WIDTH - len(lead)))
-        # Every step-th day, counted back from the last one.
-        yield lead + sparks(curve[(len(curve) - 1) % step :: step], curve[-1])
-    for rhythm in readiness.rhythms[:3]:
-        yield from wrapped("Rhythm    ", f"{rhythm.action} {rhythm.sentence}")
-    if readiness.once:
-        names = ", ".join(readiness.once[:3]) + (
-            f" and {len(readiness.once) - 3} more" if len(readiness.once) > 3 else ""
-        )
-        yield from wrapped(
-            "One day   ", f"{pluralize(len(readiness.once), 'permission')} seen on one day only: {names}"
-        )
-
-
-_FAMILIES = {
-    "escalation": ("escalation path", ""),
-    "exfiltration": ("way", " to data"),
-    "exposure": ("way", " to expose"),
-}
-
-
-def render_risk(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """Render the risks that the proposal closes and those that it leaves."""
-    if not plan.risks.removed and not plan.risks.left:
+    answer = f"  {_ANSWERS.get(readiness.verdict, readiness.verdict)}"
+    if readiness.verdict == "ready":
+        yield from layout.wrapped(f"{answer:<{_LEAD}}", f"{_proved(plan)} (proved)")
         return
-    yield ""
-    gone = Counter(risk.family for risk in plan.risks.removed)
-    closed = ", ".join(
-        f"{pluralize(n, _FAMILIES[kind][0])}{_FAMILIES[kind][1]}" for kind, n in sorted(gone.items())
-    )
-    yield f"Risk ({len(plan.risks.left)} left)"
-    if closed:
-        yield from wrapped("  - ", f"closed: {closed}", "    ")
-    for risk in plan.risks.left[:limit]:
-        where = ", ".join(map(short, risk.resources[:2])) + (" …" if len(risk.resources) > 2 else "")
-        yield from wrapped("  ! ", f"{risk.rule} {risk.title}", "    ")
-        yield from wrapped("      by    ", f"{', '.join(risk.actions)} on {where}")
-    yield from more(len(plan.risks.left), limit)
+    lines = _reasons(readiness.reasons)
+    for i, line in enumerate(lines[:LISTED]):
+        yield from layout.wrapped(f"{'' if i else answer:<{_LEAD}}", line)
+    yield from more(len(lines), LISTED)
+    if any(check.promise == "sufficient" and check.held for check in plan.proof):
+        yield from layout.wrapped(f"{'  ✔ PROVED':<{_LEAD}}", _proved(plan))
 
 
-def render_decisions(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """Render what the decisions did to observed requests, and which of them did nothing."""
-    decided = plan.decisions
-    yield from entries(
-        f"Dropped although needed ({len(decided.losses)}): these calls will fail",
-        "x",
-        [(_loss(loss), "") for loss in decided.losses],
-        limit,
-    )
-    notes = [
-        f"{one.rule} does not drop {one.action}: {one.why or 'it was seen in use'}" for one in decided.spared
+def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
+    tight, now = plan.tightness, plan.actions_now
+    unverified = f" + {tight.unverified:,} unverified = {plan.actions_proposed:,}" if tight.unverified else ""
+    stay = f"{tight.needed:,} needed{unverified}"
+    if now is None:
+        yield from layout.wrapped("  ", f"{stay}; today's policies are not known (--snapshot, --live)")
+        return
+    less = _percent(now, plan.actions_proposed)
+    if tight.unverified and less:
+        less += f", up to {_percent(now, tight.needed)}" if tight.unverified else ""
+    line = layout.right(f"  {pluralize(now, 'action')} today → {stay}", less)
+    yield from [line] if len(line) <= layout.width else [line[: -len(less)].rstrip(), layout.right("", less)]
+
+
+def _percent(before: int, after: int) -> str:
+    """Return by how much a number fell; with a decimal where a whole number would say that nothing is left."""
+    if not before or after > before:
+        return ""
+    share = 100 * (before - after) / before
+    return f"−{share:.1f} %" if 99 <= share < 100 else f"−{share:.0f} %"
+
+
+def _reasons(reasons: tuple[PlanReason, ...]) -> list[str]:
+    """Return the reasons, a line each; those that notices explain as numbers in one line."""
+    brief = [_BRIEF[one.id] and _counted(one) for one in reasons if one.id in _BRIEF]
+    return [
+        *([" · ".join(brief)] if brief else []),
+        *(one.sentence for one in reasons if one.id not in _BRIEF),
     ]
-    notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
-    notes += [f"{rule} is about nothing this role has or does" for rule in decided.unused]
-    yield from entries(f"Decisions without effect ({len(notes)})", "?", [(note, "") for note in notes], limit)
 
 
-def _loss(loss: PlanDroppedInUse) -> str:
-    if loss.why:
-        return f"{loss.action} on {escape_controls(loss.resource)}: {loss.why}; it will be denied"
-    calls = "calls"
-    if loss.count:
-        calls = f"{pluralize(loss.count, 'call')} of {', '.join(loss.events) or 'unknown events'}"
-    return f"{loss.action} on {escape_controls(loss.resource)}: {calls} would have failed"
+def _counted(reason: PlanReason) -> str:
+    number = reason.sentence.partition(" ")[0].replace(",", "")
+    return pluralize(int(number), _BRIEF[reason.id]) if number.isdecimal() else reason.sentence
 
 
-def _expired(rule: str, reason: str) -> str:
-    return f"{rule} has expired and does not apply{f': {reason}' if reason else ''}"
+def _proved(plan: Plan) -> str:
+    days = pluralize(plan.window.days, "day")
+    but = f", except {len(plan.missing):,} that today's policies lack" if plan.missing else ""
+    return f"no call of the workload in {days} would be denied{but}"
 
 
-def render_losses(plan: Plan, *, limit: int | None) -> Iterator[str]:
-    """Render grants that are narrower than they might be, and actions that today's bounds never allow."""
-    yield from entries(
-        f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly",
-        "!",
-        [
-            (f"{loss.action} on {loss.resource}", f"statement {loss.statement}: {loss.why}")
-            for loss in plan.losses
-        ],
-        limit,
+def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render what the answer rests on: the proof, the risks, the logs, and what else was counted."""
+    lead = "Proof   "
+    for broken in (check for check in plan.proof if not check.held):
+        yield from layout.wrapped(f"{lead}✘ ", f"{broken.promise}: {broken.finding}")
+        lead = " " * len(lead)
+    tail = {"accounted for": f": {_sum(plan)}", "never wider": " than today" if plan.today else ""}
+    held = [f"✔ {one.promise}{tail.get(one.promise, '')}" for one in plan.proof if one.held]
+    yield from layout.joined(lead, sorted(held, key=lambda one: "=" in one), "  ")
+    yield from _risk(plan, layout)
+    yield from _logs(plan, layout)
+    if others := list(_others(plan)):
+        yield from layout.joined("Also    ", others)
+
+
+def _sum(plan: Plan) -> str:
+    """Add up what speaks for the actions: ``19 seen + 5 required + 16 unverified = 40``."""
+    return f"{plan.tightness.words.replace(', ', ' + ')} = {plan.actions_proposed:,}"
+
+
+_FAMILIES = {"escalation": "escalation", "exfiltration": "data", "exposure": "exposure"}
+
+
+def _risk(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render how many risks the proposal closes, by family, and the first of those that it leaves."""
+    closed, left = plan.risks.removed, plan.risks.left
+    if not closed and not left:
+        return
+    families = Counter(_FAMILIES.get(risk.family, risk.family) for risk in closed)
+    parts = ", ".join(f"{number} {family}" for family, number in sorted(families.items()))
+    named = f": {left[0].title}{f' +{len(left) - 1}' if len(left) > 1 else ''}" if left else ""
+    yield from layout.joined(
+        "Risk    ", [f"{len(closed)} closed{f': {parts}' if parts else ''}", f"{len(left)} left{named}"]
     )
-    for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
-        yield from wrapped(
-            "Barred    ",
-            f"{pluralize(number, 'action')} that today's policies grant and {bound} never allows: not kept",
+
+
+def _logs(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render how much of the window the logs cover, and since when the role has done nothing new."""
+    coverage, readiness = plan.coverage, plan.strength
+    trails = (
+        "trail not known" if coverage.trails is None else ", ".join(coverage.trails) or "no trail that logs"
+    )
+    parts = [trails, f"{coverage.days_with_events}/{coverage.days} days with events"]
+    if coverage.incomplete:
+        parts.append(pluralize(len(coverage.incomplete), "gap"))
+    if readiness and readiness.last_new:
+        quiet = days_between(readiness.last_new, plan.window.end[:10])
+        parts.append(f"nothing new for {pluralize(quiet, 'day')}")
+        step = -(-len(readiness.curve) // 12)
+        parts[-1] += "  " + sparks(
+            readiness.curve[(len(readiness.curve) - 1) % step :: step], readiness.curve[-1]
         )
+    yield from layout.joined("Logs    ", parts)
+
+
+def _others(plan: Plan) -> Iterator[str]:
+    """Count what the details list and no notice is about."""
+    for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
+        yield f"{pluralize(number, 'action')} that {bound} never allows"
+    for before in plan.predecessors:
+        yield f"{pluralize(before.events, 'call')} of a deleted role of the same name left out"
+    if plan.evidence.weak:
+        yield f"{pluralize(plan.evidence.weak, 'call')} throttled or invalid"
+    if plan.unauthenticated:
+        yield f"{pluralize(plan.unauthenticated.count, 'call')} with bad credentials left out"
+    if plan.asides:
+        yield f"{pluralize(len(plan.asides), 'related permission')} not added"

@@ -6,8 +6,12 @@ number of needed actions never hides one that nobody can answer for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Support = Literal["seen", "required", "declared", "unverified"]
+"""What speaks for an action of a policy."""
 
 
 class Tightness(NamedTuple):
@@ -45,19 +49,22 @@ def tightness_of(
         observed: actions of the observed requests that it is for.
         kept: (action, kind of `Keep`) of what it keeps without evidence.
     """
+    return Tightness(**Counter[str](support_of(actions, observed, kept).values()))
+
+
+def support_of(
+    actions: Iterable[str], observed: Iterable[str], kept: Iterable[tuple[str, str]]
+) -> dict[str, Support]:
+    """Return what speaks for each action of a policy, in lower case; arguments as for `tightness_of`."""
     kinds: dict[str, set[str]] = {}
     for action, kind in kept:
         kinds.setdefault(action.lower(), set()).add(kind)
     seen = {action.lower() for action in observed}
-    numbers = {"seen": 0, "required": 0, "declared": 0, "unverified": 0}
-    for folded in {action.lower() for action in actions}:
-        reasons = kinds.get(folded, set())
+
+    def support(action: str) -> Support:
+        reasons = kinds.get(action, set())
         if "unknown" in reasons:
-            numbers["unverified"] += 1
-        elif folded in seen:
-            numbers["seen"] += 1
-        elif "platform" in reasons:
-            numbers["required"] += 1
-        else:
-            numbers["declared"] += 1
-    return Tightness(**numbers)
+            return "unverified"
+        return "seen" if action in seen else "required" if "platform" in reasons else "declared"
+
+    return {action: support(action) for action in {action.lower() for action in actions}}

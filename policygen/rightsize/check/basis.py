@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,7 +11,6 @@ from policygen.account.current import CurrentAccess
 from policygen.errors import PolicygenError
 from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.observe import RoleEvidence
-from policygen.evidence.usage import Usage
 from policygen.iam.document import Policy
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
@@ -29,7 +28,8 @@ from policygen.rightsize.suggestion import SuggestOptions
 class CheckBasis:
     """What the findings rest on."""
 
-    usage: Usage
+    observed: Collection[AccessRequest]
+    """Every request that was observed, as it was observed."""
     coverage: Coverage
     min_days: int = 0
     """Days for which a permission must have been visible before its absence means anything."""
@@ -39,7 +39,7 @@ class CheckBasis:
     """Observed requests that the current policies do not allow."""
     keeps: Sequence[Keep] = ()
     """What stays without evidence: platform needs, people's decisions, and what the logs cannot show."""
-    anomalous_usage: Usage | None = None
+    suspicious: Mapping[AccessRequest, Evidence] = field(default_factory=dict)
     """The requests behind calls that do not look like the workload."""
     current: CurrentAccess | None = None
     """The role's policies and bounds; None where they are not known."""
@@ -83,19 +83,19 @@ def check_basis(
         anomalous_usage=evidence.anomalous_usage,
         min_days=min_days,
     )
-    requests, missing = split_by_current_access(usage, current)
+    requests, missing = split_by_current_access(usage.requests, current)
     with suppress(
         PolicygenError
     ):  # there is not always something to propose, and policies can be checked all the same
         proposed = conclude(evidence, SuggestOptions(decisions=decisions, on=day)).suggestion.policies
     return CheckBasis(
-        usage=usage,
+        observed=usage.requests,
         coverage=evidence.coverage,
         min_days=min_days,
         requests=requests,
         missing=missing,
         keeps=kept.keeps,
-        anomalous_usage=evidence.anomalous_usage,
+        suspicious=evidence.anomalous_usage.requests if evidence.anomalous_usage else {},
         current=current,
         barred=effective.blocked if effective else {},
         suggested=proposed,

@@ -7,7 +7,7 @@ does not need is an error, even if the current policies have it too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from policygen.rightsize.check.basis import CheckBasis
@@ -48,12 +48,10 @@ def check(sources: Sequence[PolicySource], basis: CheckBasis) -> tuple[Finding, 
     if not _is_suggested(sources, basis):  # the suggestion was proved to be no wider when it was made
         found += wider(sources, basis)
     own = [PolicySource(policy.name, "", policy) for policy in basis.suggested]
-    shared = {_identity(finding) for finding in _findings(own, basis)} if own and found else set()
+    shared = _points(_findings(own, basis)) if own and found else frozenset()
     if own and any(finding.rule.id == "PG105" for finding in found):
-        shared |= {_identity(finding) for finding in wider(own, basis)}
-    found = [
-        replace(finding, against=False) if _identity(finding) in shared else finding for finding in found
-    ]
+        shared |= _points(wider(own, basis))
+    found = [replace(finding, against=False) if finding.points <= shared else finding for finding in found]
     order = {level: -i for i, level in enumerate(LEVELS)}
     found.sort(key=lambda f: (order[f.level], f.file, f.place, f.rule.id, f.subject, f.resource))
     return tuple(found)
@@ -74,8 +72,8 @@ def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
     yield from unused_permissions(sources, basis)
 
 
-def _identity(finding: Finding) -> tuple[str, str, str]:
-    return finding.rule.id, finding.subject.lower(), finding.resource
+def _points(findings: Iterable[Finding]) -> frozenset[tuple[str, str, str]]:
+    return frozenset(point for finding in findings for point in finding.points)
 
 
 def failing(findings: Sequence[Finding], fail_on: Level) -> list[Finding]:

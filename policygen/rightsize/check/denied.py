@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from policygen.iam import arn
 from policygen.iam.compare import compare_policies
-from policygen.iam.document import Policy, allow_statements
+from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
+from policygen.iam.grants import Grant
 from policygen.iam.locations import Location
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, scopes
 from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
 
@@ -40,7 +42,9 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         resources = sorted({request.resource for request, _ in members})
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
         source, place = nearest(sources, action)
-        yield Finding(rule, action, f"{calls} on {on}; {reason}", _FIXES[rule.id], source.name, place, on)
+        about = tuple((action, resource) for resource in resources)
+        message = f"{calls} on {on}; {reason}"
+        yield Finding(rule, action, message, _FIXES[rule.id], source.name, place, on, about=about)
 
 
 _FIXES = {
@@ -150,7 +154,9 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
     """Find what the policies allow and the current ones do not: a dropped Deny widens as an added Allow does."""
     if basis.current is None:
         return
-    found = compare_policies(basis.current.policies, [source.policy for source in sources])
+    policies = [source.policy for source in sources]
+    found = compare_policies(basis.current.policies, policies)
+    denies = "".join(sorted(f" but {json.dumps(one.to_dict())}" for one in deny_statements(policies)))
     for gain in found.gained:
         source, place = nearest(sources, gain.request.action)
         yield Finding(
@@ -161,6 +167,9 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             source.name,
             place,
             gain.request.resource,
+            about=tuple(
+                (grant.action, where + denies) for grant in gain.grants for where in _scopes_of(grant)
+            ),
         )
     for undecided in found.unsure:
         if undecided.side == "new":
@@ -174,18 +183,23 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             )
 
 
+def _scopes_of(grant: Grant) -> list[str]:
+    return scopes([grant.resource], grant.excluded, grant.conditions)
+
+
 def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find calls that do not look like the workload and that the policies would deny: a person should look at them."""
     evaluator = _evaluator(sources, basis)
-    denied_calls: dict[str, list[Evidence]] = {}
-    requests = basis.anomalous_usage.requests if basis.anomalous_usage else {}
-    for request, evidence in requests.items():
+    denied_calls: dict[str, list[tuple[str, Evidence]]] = {}
+    for request, evidence in basis.suspicious.items():
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
-            denied_calls.setdefault(request.action, []).append(evidence)
+            denied_calls.setdefault(request.action, []).append((request.resource, evidence))
     for action, members in denied_calls.items():
         source, place = nearest(sources, action)
-        fix = "look at who made them; --accept counts them as the workload's"
-        yield Finding(RULES["PG203"], action, _calls(members), fix, source.name, place)
+        fix = "usually what you want; if they are legitimate, make the plan with --accept"
+        calls = _calls([evidence for _, evidence in members])
+        about = tuple((action, resource) for resource, _ in members)
+        yield Finding(RULES["PG203"], action, calls, fix, source.name, place, about=about)
 
 
 def _evaluator(sources: Sequence[PolicySource], basis: CheckBasis) -> Evaluator:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from policygen.iam.document import Policy
+from policygen.iam.document import Conditions, Policy
 from policygen.iam.locations import Location, Path, locations
 
 Level = Literal["error", "warning", "note"]
@@ -25,18 +26,14 @@ class CheckRule(NamedTuple):
 RULES: Mapping[str, CheckRule] = {
     rule.id: rule
     for rule in (
+        CheckRule("PG101", "warning", "granted, never used", "Remove it, or keep it with a reason."),
+        CheckRule("PG102", "warning", "granted on more than was used", "Name the resources that were used."),
+        CheckRule("PG103", "warning", "used by suspicious calls only", "Look at who made these calls."),
         CheckRule(
-            "PG101",
+            "PG104",
             "warning",
-            "granted, visible, never used",
-            "Remove it, or list it under keep with a reason.",
-        ),
-        CheckRule("PG102", "warning", "reaches beyond what was seen", "Name the resources that were used."),
-        CheckRule(
-            "PG103", "warning", "used only in a way unlike the workload", "Look at who made these calls."
-        ),
-        CheckRule(
-            "PG104", "warning", "allowed under a condition only", "The logs do not tell the keys it asks for."
+            "allowed under a condition only",
+            "The logs don't show the keys that it tests.",
         ),
         CheckRule(
             "PG105", "error", "wider than today's policies", "A right-sized policy grants nothing new."
@@ -44,8 +41,8 @@ RULES: Mapping[str, CheckRule] = {
         CheckRule(
             "PG106",
             "warning",
-            "granted, and given up for a stated reason",
-            "The logs alone do not say so: IAM's own record does, or a person, or the service was not used at all.",
+            "removed for a reason other than the logs",
+            "IAM's own report, a decision, or a service that was not used at all is the reason.",
         ),
         CheckRule(
             "PG107",
@@ -53,23 +50,24 @@ RULES: Mapping[str, CheckRule] = {
             "opens an escalation path that nothing needs",
             "Remove one of its actions, or narrow it to the resources that were used.",
         ),
-        CheckRule(
-            "PG201", "error", "observed call would be denied", "Allow it, or deploy and break the role."
-        ),
+        CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",
             "error",
-            "the platform's need would be denied",
-            "CloudTrail never shows it; configuration does.",
+            "what AWS's own service needs would be denied",
+            "CloudTrail never shows it; the configuration does.",
         ),
         CheckRule(
-            "PG203", "warning", "calls that were set apart would be denied", "Look at who made these calls."
+            "PG203",
+            "warning",
+            "suspicious calls would be denied",
+            "Usually what you want. Look at who made these calls.",
         ),
         CheckRule(
             "PG301",
             "note",
-            "no evidence possible",
-            "Decide by hand; a note does not fail the gate by default.",
+            "the logs can't tell whether it is used",
+            "No action needed. Remove it if you know it is unused.",
         ),
         CheckRule(
             "PG302",
@@ -80,8 +78,8 @@ RULES: Mapping[str, CheckRule] = {
         CheckRule(
             "PG303",
             "warning",
-            "the answer rests on less than it should",
-            "Give what is missing and make the plan again: green must not mean that nothing was known.",
+            "the evidence is incomplete",
+            "Give what is missing and make the plan again: a pass must not mean that nothing was known.",
         ),
         CheckRule(
             "PG401",
@@ -89,8 +87,15 @@ RULES: Mapping[str, CheckRule] = {
             "escalation path",
             "Whoever gets hold of the role can take more rights than it has.",
         ),
-        CheckRule("PG402", "warning", "way to data", "Whoever gets hold of the role can carry data away."),
-        CheckRule("PG403", "warning", "way to expose", "Whoever gets hold of the role can open a resource."),
+        CheckRule(
+            "PG402", "warning", "way to exfiltrate data", "Whoever gets hold of the role can carry data away."
+        ),
+        CheckRule(
+            "PG403",
+            "warning",
+            "way to expose resources",
+            "Whoever gets hold of the role can open a resource.",
+        ),
     )
 }
 """All rules by id. PG106 and PG303 are findings of a plan about the current policies, never of `check`."""
@@ -120,6 +125,18 @@ def policy_source(name: str, text: str, policy: Policy) -> PolicySource:
     return PolicySource(name, text, policy, locations(text))
 
 
+def scopes(resources: Sequence[str], excluded: Sequence[str], conditions: Conditions) -> list[str]:
+    """Return where an action is granted, a text for each resource. Fewer conditions are another text: more is granted.
+
+    Args:
+        resources: patterns; all but `excluded` where there are any of these.
+        excluded: the patterns of a NotResource.
+        conditions: of the statement.
+    """
+    when = f" if {json.dumps(conditions)}" if conditions else ""
+    return [f"all but {', '.join(excluded)}{when}"] if excluded else [f"{one}{when}" for one in resources]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding, its place in the file, and how to fix it."""
@@ -135,8 +152,16 @@ class Finding:
     resource: str = ""
     key: str = ""
     """A text that is the same in the next run, for a subject that is not, as "3 actions"; else ""."""
+    about: tuple[tuple[str, str], ...] = ()
+    """All that it is about, each a subject and where it holds; () for its own subject and resource."""
     against: bool = True
     """Whether it speaks against the policy. If not, the suggestion for the role has it too, and it fails no gate."""
+
+    @property
+    def points(self) -> frozenset[tuple[str, str, str]]:
+        """Rule, subject and where it holds, for all that it is about: what two findings have in common."""
+        about = self.about or ((self.key or self.subject, self.resource),)
+        return frozenset((self.rule.id, subject.lower(), where) for subject, where in about)
 
     @property
     def level(self) -> Level:

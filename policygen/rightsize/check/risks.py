@@ -26,7 +26,10 @@ def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator
             )
         elif risk.family == "escalation":
             yield _finding(
-                "PG401", risk, "no action needed: the role needs these, or nothing shows that not", sources
+                "PG401",
+                risk,
+                "no action needed: the role uses these permissions, or the logs can't tell",
+                sources,
             )
 
 
@@ -52,4 +55,5 @@ def _finding(rule: str, risk: Risk, fix: str, sources: Sequence[PolicySource]) -
         source.name,
         place,
         key=risk.rule,
+        about=tuple((f"{risk.rule} {one}", on) for one in risk.actions for on in risk.resources),
     )

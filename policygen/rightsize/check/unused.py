@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from policygen.evidence.coverage.blind_spot import BlindSpot
-from policygen.evidence.usage import Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, GrantIndex
 from policygen.iam.locations import Location
+from policygen.iam.request import AccessRequest
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, scopes
 from policygen.rightsize.generate.generalise import generalise
 from policygen.rightsize.keep.model import Keep
 from policygen.text import pluralize
@@ -46,6 +46,13 @@ class _Granted(NamedTuple):
     """The known actions that it grants."""
     place: Location
 
+    @property
+    def scopes(self) -> list[str]:
+        """Where it grants them, a text for each resource."""
+        resources = self.statement.resources
+        excluded = resources if self.statement.not_resources else ()
+        return scopes(resources, excluded, self.statement.conditions)
+
 
 def _granted(source: PolicySource, number: int, statement: Statement) -> Iterator[_Granted]:
     if statement.not_actions:
@@ -68,10 +75,8 @@ class _UnusedFinder:
 
     def __init__(self, basis: CheckBasis) -> None:
         self._basis = basis
-        self._anomalous = (
-            {request.action for request in basis.anomalous_usage.requests} if basis.anomalous_usage else set()
-        )
-        self._used = _patterns(basis.usage)
+        self._anomalous = {request.action for request in basis.suspicious}
+        self._used = _patterns(basis.observed)
         self._kept = GrantIndex([keep.grant for keep in basis.keeps])
         self._needed: dict[str, list[str]] = {}
         for keep in basis.keeps:
@@ -94,9 +99,12 @@ class _UnusedFinder:
             groups.setdefault((rule, why, kept), []).append(action)
         for (rule, why, kept), members in groups.items():
             subject = members[0] if len(members) == 1 else f"{len(members)} actions of {granted.text}"
-            fix = rule.help[0].lower() + rule.help[1:].rstrip(".")
+            fix = _as_clause(rule)
             message = f"{why}{some(members)}"
-            yield Finding(rule, subject, message, fix, granted.source.name, granted.place, against=not kept)
+            about = tuple((action, where) for action in members for where in granted.scopes)
+            yield Finding(
+                rule, subject, message, fix, granted.source.name, granted.place, about=about, against=not kept
+            )
 
     def _is_kept(self, action: str, statement: Statement) -> bool:
         """Return whether all that a statement grants of an action stays in the suggestion, unverified."""
@@ -109,9 +117,9 @@ class _UnusedFinder:
     def _why_unused(self, action: str, statement: Statement) -> tuple[CheckRule, str]:
         """Return the rule and the reason of an action without a call on a statement's resources."""
         if action in self._anomalous:
-            return RULES["PG103"], "calls were set apart"
+            return RULES["PG103"], "only suspicious calls used it"
         if bound := self._basis.barred.get(action):
-            return RULES["PG101"], f"{bound} bars it"
+            return RULES["PG101"], f"{bound} blocks it"
         reads = reference.reads_only(action)
         resources = ("*",) if statement.not_resources else statement.resources
         answers = [self._basis.coverage.observability(action, resource, reads) for resource in resources]
@@ -141,10 +149,14 @@ class _UnusedFinder:
                     f"on {resource}: {doubt.why}" if doubt else f"on {resource}, granted by {granted.text}"
                 )
                 better = ", ".join(inside[:3]) + (" …" if len(inside) > 3 else "")
-                fix = (
-                    "decide by hand; a note does not fail the gate by default" if doubt else f"name {better}"
-                )
-                yield Finding(rule, action, message, fix, granted.source.name, place, resource)
+                fix = _as_clause(rule) if doubt else f"name {better}"
+                (where,) = scopes([resource], (), granted.statement.conditions)
+                about = ((action, where),)
+                yield Finding(rule, action, message, fix, granted.source.name, place, resource, about=about)
+
+
+def _as_clause(rule: CheckRule) -> str:
+    return rule.help[0].lower() + rule.help[1:].rstrip(".")
 
 
 class _Doubts:
@@ -162,10 +174,10 @@ class _Doubts:
         return next((keep.blind_spot for keep in keeps if _meet(statement, keep.grant.resource)), None)
 
 
-def _patterns(usage: Usage) -> Mapping[str, Sequence[str]]:
+def _patterns(observed: Iterable[AccessRequest]) -> Mapping[str, Sequence[str]]:
     """Action -> the patterns that the declared rules write for what was observed."""
     found: dict[str, list[str]] = {}
-    for request, written in generalise(list(usage.requests)).items():
+    for request, written in generalise(list(observed)).items():
         found.setdefault(request.action.lower(), []).append(written.pattern)
     return found
 

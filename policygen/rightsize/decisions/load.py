@@ -93,7 +93,7 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
         raise UsageError(f"{escape_controls(name)} is not TOML: {error}", _HELP, code="PG-E360") from error
     except RecursionError:
         raise UsageError(
-            f"{escape_controls(name)} is no file of decisions: its values are nested too deeply",
+            f"{escape_controls(name)} is not a file of decisions: its values are nested too deeply",
             _HELP,
             code="PG-E360",
         ) from None

@@ -127,7 +127,7 @@ def ddl(
     prefix = prefix.strip("/")
     if bool(account) == bool(organization):
         raise UsageError(
-            "a trail is either an account's or an organisation's",
+            "a trail is either an account's or an organization's",
             "give one of --account 111122223333 and --organization o-a1b2c3d4e5",
             code="PG-E525",
         )
@@ -135,7 +135,7 @@ def ddl(
         (_BUCKET, "bucket", [bucket]),
         (_REGION, "region", regions),
         (_ACCOUNT, "account id", [*filter(None, [account]), *accounts]),
-        (_ORGANIZATION, "organisation id", filter(None, [organization])),
+        (_ORGANIZATION, "organization id", filter(None, [organization])),
         (_PREFIX, "prefix", filter(None, [prefix])),
         (_DAY, "day", [first]),
         (_NAME, "name of a database", [database]),

@@ -148,7 +148,7 @@ class S3Source(LogSource):
         if kind := prefix and kind_of_name(prefix):
             raise NothingFoundError(
                 f"{escape_controls(str(location))} holds no log of calls ({kind})",
-                "name the folder CloudTrail beside it, or the bucket",
+                "name the folder CloudTrail next to it, or the bucket",
                 code="PG-E302",
             )
         folders = lister.folders(bucket, found.failures)
@@ -177,7 +177,7 @@ class S3Source(LogSource):
                 f"no logs of account {escape_controls(account)} under "
                 + ", ".join(escape_controls(str(location)) for location in self.locations),
                 f"there are logs of {', '.join(accounts[:10])}{more}",
-                "an organisation's trail has a folder for each account; the role's own is needed",
+                "an organization's trail has a folder for each account; the role's own is needed",
                 code="PG-E302",
             )
         return wanted

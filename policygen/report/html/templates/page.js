@@ -5,19 +5,19 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 for (const box of all("[data-filter]")) {
   const rows = all(`#${box.dataset.filter} > tbody > tr`);
   const text = rows.map((row) => row.textContent.toLowerCase());
-  const [find, kind, status] = ["input", "select", "[role=status]"].map((one) => box.querySelector(one));
-  const apply = () => {
+  const kinds = rows.map((row) => (row.dataset.kind ?? "").split(" "));
+  const [find, status] = ["input", "[role=status]"].map((one) => box.querySelector(one));
+  box.addEventListener("input", () => {
     const words = find.value.toLowerCase().split(/\s+/);
+    const chosen = all("select", box).map((one) => one.value).filter(Boolean);
     let shown = 0;
     rows.forEach((row, i) => {
-      const fits = (!kind.value || row.dataset.kind === kind.value) && words.every((word) => text[i].includes(word));
+      const fits = chosen.every((one) => kinds[i].includes(one)) && words.every((word) => text[i].includes(word));
       row.hidden = !fits;
       shown += fits;
     });
     status.textContent = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
-  };
-  find.addEventListener("input", apply);
-  kind.addEventListener("change", apply);
+  });
   box.hidden = false;
 }
 

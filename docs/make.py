@@ -1,0 +1,136 @@
+"""Make the pages that come from the code, and the site.
+
+``python -m docs.make`` writes ``docs/reference/python.md`` and builds the site into ``build/site`` with zensical; it
+needs no network. A link that leads nowhere is an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import policygen
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PYTHON_PAGE = DOCS / "reference" / "python.md"
+CONFIG = ROOT / "zensical.toml"
+
+_INTRODUCTION = """\
+# Python
+
+`import policygen` has these names; everything else is private and may change. This page is made from the docstrings.
+
+```python
+import policygen as pg
+
+found = pg.suggest("orders-api", "samples/trail", days=30, snapshot="samples/account.json")
+print(found.policy.to_json(2))
+pg.requests_frame(found).groupby("action")["n"].sum()
+```
+"""
+_SECTION = re.compile(r"^(Args|Raises|Returns|Columns):(.*)$")
+_ITEM = re.compile(r"^    (\w[\w, ]*): (.*)$")
+_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
+
+
+def python_page() -> str:
+    """Return the page of the public names, functions first."""
+    names = sorted(policygen.__all__, key=lambda name: (inspect.isclass(getattr(policygen, name)), name))
+    return "\n".join([_INTRODUCTION, *(_entry(name, getattr(policygen, name)) for name in names)])
+
+
+def _entry(name: str, thing: object) -> str:
+    text = _markdown(inspect.getdoc(thing) or "")
+    if not inspect.isclass(thing):
+        return f"## {name}\n\n```python\n{_signature(name, thing)}\n```\n\n{text}"
+    members = [
+        f"- `{member}`: {_first_sentence(value)}"
+        for member, value in sorted(vars(thing).items())
+        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+    ]
+    fields = ", ".join(
+        f"`{field}`" for field in getattr(thing, "__annotations__", {}) if not field.startswith("_")
+    )
+    parts = [text, f"Fields: {fields}.\n" if fields else "", "\n".join(members) + "\n" if members else ""]
+    return f"## {name}\n\n" + "\n".join(part for part in parts if part)
+
+
+def _signature(name: str, function: object) -> str:
+    """Return a function's signature, a parameter a line where it is long."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    found = list(signature.parameters.values())
+    parameters = [
+        f"{one.name}: {one.annotation}" + ("" if one.default is one.empty else f" = {one.default!r}")
+        for one in found
+    ]
+    keyword_only = [one.kind is one.KEYWORD_ONLY for one in found]
+    if True in keyword_only:
+        parameters.insert(keyword_only.index(True), "*")
+    short = f"{name}({', '.join(parameters)}) -> {signature.return_annotation}"
+    separator = ",\n    "
+    return (
+        short
+        if len(short) <= 100
+        else (f"{name}(\n    {separator.join(parameters)},\n) -> {signature.return_annotation}")
+    )
+
+
+def _first_sentence(value: object) -> str:
+    return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split()).replace("``", "`")
+
+
+def _markdown(docstring: str) -> str:
+    """Turn a docstring's sections into lists; a line that continues an item is joined to it."""
+    lines: list[str] = []
+    within = ""
+    for line in docstring.replace("``", "`").splitlines():
+        if section := _SECTION.match(line):
+            within = section[1]
+            lines += [f"**{within}**:{section[2]}", ""] if not section[2] else [f"**{within}**:{section[2]}"]
+        elif within and (item := _ITEM.match(line)):
+            lines.append(f"- `{item[1]}`: {item[2]}")
+        elif within and line.startswith("     "):
+            lines[-1] += " " + line.strip()
+        else:
+            within = within if line else ""
+            lines.append(line.strip())
+    return "\n".join(lines) + "\n"
+
+
+def prepare(target: Path) -> None:
+    """Copy the pages into a folder for the site. A link out of ``docs/`` becomes one to the repository."""
+    repository = tomllib.loads(CONFIG.read_text("utf-8"))["project"]["repo_url"]
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(DOCS, target, ignore=shutil.ignore_patterns("*.py", "__pycache__", "examples"))
+    for page in target.rglob("*.md"):
+        original = DOCS / page.relative_to(target)
+
+        def outside(link: re.Match[str], original: Path = original) -> str:
+            linked = Path(os.path.normpath(original.parent / link[1]))
+            copied = target / linked.relative_to(DOCS) if linked.is_relative_to(DOCS) else None
+            return (
+                link[1]
+                if copied and copied.exists()
+                else f"{repository}/blob/main/{linked.relative_to(ROOT)}"
+            )
+
+        page.write_text(_LINK.sub(outside, page.read_text("utf-8")), "utf-8")
+
+
+def build() -> int:
+    """Build the site; the exit code of zensical, 0 if every link leads somewhere."""
+    prepare(ROOT / "build" / "docs")
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(CONFIG)]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    PYTHON_PAGE.write_text(python_page(), "utf-8")
+    sys.exit(build())

@@ -1,0 +1,145 @@
+"""What an earlier batch made of a role, and a digest of all that it rests on: from the same, the same is made again.
+
+So a role whose digest is as it was, and whose files are as they were written, is left alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
+from dataclasses import fields, is_dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from policygen.files import write_file
+from policygen.iam.reference import data_version
+from policygen.plan.batch_table import BatchRow
+from policygen.rightsize.questions import RoleTopic
+from policygen.text import pluralize
+from policygen.version import VERSION
+
+if TYPE_CHECKING:
+    from policygen.batch.rightsize_role import BatchSettings
+    from policygen.batch.select import RoleTarget
+    from policygen.iam.request import RoleKey
+    from policygen.logs.calls.call import Calls
+
+NAME = ".batch-made.json.gz"
+
+
+class MadeRole(msgspec.Struct, frozen=True, array_like=True):
+    """What a batch made of one role."""
+
+    inputs: str
+    """The digest of all that it rests on, as `inputs_digest` gives it."""
+    files: str
+    """The digest of the files that were written; "" where there are none."""
+    row: BatchRow
+    topics: tuple[RoleTopic, ...] = ()
+    """What the role asks about its unverified permissions."""
+
+
+def read_made(folder: Path) -> dict[str, MadeRole]:
+    """Return what the last batch made, by the name of the role's files; nothing where that cannot be read."""
+    with suppress(OSError, EOFError, ValueError, msgspec.DecodeError):
+        return msgspec.json.decode(gzip.decompress((folder / NAME).read_bytes()), type=dict[str, MadeRole])
+    return {}
+
+
+def write_made(folder: Path, made: Mapping[str, MadeRole]) -> None:
+    """Write what a batch made, for the next one.
+
+    Raises:
+        UsageError: PG-E220, it cannot be written.
+    """
+    write_file(folder / NAME, gzip.compress(msgspec.json.encode(dict(sorted(made.items()))), 6, mtime=0))
+
+
+def kept_message(kept: int, roles: int) -> str:
+    """Say how many roles were left alone."""
+    return (
+        f"{kept:,} of {pluralize(roles, 'role')} did not change since the last batch in this folder: "
+        "same calls, policies, window and options; their files were kept"
+    )
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Return a digest of files; "" where one of them is not there."""
+    total = blake2b(digest_size=16)
+    try:
+        for path in paths:
+            total.update(blake2b(path.read_bytes()).digest())
+    except OSError:
+        return ""
+    return total.hexdigest()
+
+
+def shared_digest(settings: BatchSettings) -> str:
+    """Return a digest of what the results of all roles rest on: the reading, the options, what the account is like.
+
+    Of the other roles of the account, a result depends on their names and on who may assume them alone; of today's
+    date, on which decisions have expired.
+    """
+    account = settings.account
+    suggest, rules = settings.suggest, settings.suggest.decisions.rules if settings.suggest.decisions else ()
+    common = replace(account, roles=(), last_accessed=None, generated_at="") if account else None
+    others = [(role.key, role.trusted_services) for role in account.roles] if account else []
+    return _digest(
+        VERSION,
+        data_version(),
+        settings.formats,
+        settings.read_report,
+        settings.counts.totals,
+        replace(settings.observe, on=None),  # `limit` is what came of it
+        settings.limit,
+        replace(suggest, on=None),
+        [rule.expired(suggest.on) for rule in rules if suggest.on],
+        common,
+        others,
+    )
+
+
+def inputs_digest(
+    shared: str, settings: BatchSettings, target: RoleTarget, calls: Mapping[RoleKey, Calls]
+) -> str:
+    """Return a digest of all that a role's result rests on.
+
+    Args:
+        shared: what `shared_digest` gives.
+        settings: what all roles have in common.
+        target: the role, as it is in the account.
+        calls: its calls, and those of roles that had its name before.
+    """
+    account, role = settings.account, target.current
+    report = account.last_accessed_of(role) if account and role else None
+    return _digest(shared, target, report, calls)
+
+
+def _digest(*values: object) -> str:
+    return blake2b(b"".join(map(_canonical, values)), digest_size=16).hexdigest()
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def _canonical(value: Any) -> bytes:
+    """Return bytes that are the same for equal values, whatever the order of their sets and mappings."""
+    try:
+        return _encode(value)
+    except TypeError:  # somewhere in it is a mapping whose keys are not texts
+        pass
+    if isinstance(value, Mapping):
+        return _encode(sorted((_canonical(key), _canonical(one)) for key, one in value.items()))
+    if isinstance(value, Set):
+        return _encode(sorted(map(_canonical, value)))
+    if is_dataclass(value):
+        value = [getattr(value, one.name) for one in fields(value)]
+    elif isinstance(value, msgspec.Struct):
+        value = [getattr(value, name) for name in value.__struct_fields__]
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"a {type(value).__name__} has no digest")
+    return _encode([*map(_canonical, value)])

@@ -1,0 +1,166 @@
+"""What `policygen check` compares: policies, and what is known of the role, from logs or from a saved plan."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from policygen.errors import NothingFoundError, UsageError
+from policygen.text import escape_controls, file_name, pluralize
+
+if TYPE_CHECKING:
+    from policygen.evidence.observe import RoleEvidence
+    from policygen.plan.model import Plan
+    from policygen.report.findings.report import FindingsReport
+    from policygen.rightsize.check.baseline import Baseline
+    from policygen.rightsize.check.basis import CheckBasis
+    from policygen.rightsize.check.findings import Finding, Level, PolicySource
+
+
+class GateSubject(NamedTuple):
+    """One role: the policies under check, and what is known of the role."""
+
+    role: str
+    account: str
+    sources: Sequence[PolicySource]
+    basis: CheckBasis
+    days: int
+    days_with_events: int
+    last: str
+    """The time of the role's last event, ISO 8601 in UTC."""
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return all findings, the worst first."""
+        from policygen.rightsize.check.check import check
+
+        return check(self.sources, self.basis)
+
+
+class GateOptions(NamedTuple):
+    """What fails the gate, and what people see."""
+
+    fail_on: Level | None
+    notes: bool
+    baseline: Baseline | None = None
+    baseline_file: str = ""
+    rules_url: str = ""
+
+
+def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: CheckBasis) -> GateSubject:
+    """Return a role whose logs were read."""
+    usage = evidence.usage
+    last = usage.events.last if usage.events else ""
+    return GateSubject(
+        usage.role.name,
+        usage.role.account,
+        sources,
+        basis,
+        usage.window.days,
+        evidence.coverage.days_with_events,
+        last,
+    )
+
+
+def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
+    """Return a role of which a plan was saved.
+
+    Raises:
+        UsageError: PG-E245, the plan does not hold what the gate needs.
+    """
+    from policygen.plan.gate import basis_from_plan
+
+    role, seen = plan.role, plan.coverage
+    return GateSubject(
+        role.name,
+        role.account,
+        sources,
+        basis_from_plan(plan),
+        seen.days,
+        seen.days_with_events,
+        plan.evidence.last,
+    )
+
+
+def report_of(subject: GateSubject, options: GateOptions) -> FindingsReport:
+    """Check a role's policies."""
+    from policygen.report.findings.report import RULES_URL, FindingsReport
+    from policygen.rightsize.check.baseline import AgainstBaseline
+    from policygen.rightsize.check.check import failing
+
+    found = AgainstBaseline(subject.findings(), 0, 0)
+    if options.baseline:
+        found = options.baseline.against(subject.role, found.new)
+    return FindingsReport(
+        role=subject.role,
+        account=subject.account,
+        findings=found.new,
+        files=list(dict.fromkeys(source.name for source in subject.sources)),
+        fail_on=options.fail_on,
+        failed=len(failing(found.new, options.fail_on)) if options.fail_on else 0,
+        days=subject.days,
+        days_with_events=subject.days_with_events,
+        last=subject.last,
+        notes=options.notes,
+        baseline=options.baseline_file,
+        known=found.known,
+        gone=found.gone,
+        rules_url=options.rules_url or RULES_URL,
+    )
+
+
+def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
+    """Read the plan of a role.
+
+    Args:
+        text: a plan, a folder of plans, or the name of a role that has a saved plan.
+        folder: where plans are looked for by name; None for policygen's own folder.
+        role: the name or ARN of the role where `text` is a folder of several; "" for the only one.
+
+    Raises:
+        NothingFoundError: PG-E349, there is no plan of the role.
+        UsageError: PG-E249, there are several; PG-E270 and PG-E272, as `find_plan`.
+    """
+    from policygen.cli.plans import find_plan
+
+    found = find_plan(text, folder)
+    fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
+    shown = escape_controls(text)
+    if not fitting:
+        known = ", ".join(sorted(one.role.name for one in found)[:6])
+        raise NothingFoundError(
+            f"{shown} has no plan of the role {escape_controls(role)[:80]!r}",
+            f"it has {pluralize(len(found), 'plan')}: {known}",
+            f"to make one: policygen suggest {shlex.join([escape_controls(role), '--plans', shown])}",
+            code="PG-E349",
+        )
+    if len(fitting) > 1:
+        raise UsageError(
+            f"{shown} has {len(fitting):,} plans, and --role does not say which",
+            f"--role {escape_controls(fitting[0].role.arn or fitting[0].role.name)}",
+            "or --all, for all roles of policygen.toml",
+            code="PG-E249",
+        )
+    return fitting[0]
+
+
+def policies_of_role(
+    files: Sequence[Path], role: str, mapped: Mapping[str, Sequence[Path]]
+) -> list[PolicySource]:
+    """Read the policies under check: those of the command line, or else those that policygen.toml names for the role.
+
+    Raises:
+        UsageError: PG-E248, there are none; PG-E210 and PG-E219, as `policies_of`.
+    """
+    from policygen.cli.policy_files import policies_of
+
+    paths = files or mapped.get(role, ())
+    if not paths:
+        raise UsageError(
+            f"no policy to check for {escape_controls(role)}",
+            f"name its file: policygen check iam/{file_name(role)}.json",
+            f'or write it into policygen.toml: [[role]], name = "{escape_controls(role)}", policy = "FILE"',
+            code="PG-E248",
+        )
+    return [source for path in paths for source in policies_of(path)]

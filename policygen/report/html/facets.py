@@ -1,0 +1,66 @@
+"""The choices by which the rows of an index are filtered: a token of each row for each value that it has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+
+from policygen.plan.batch_table import BatchRow
+from policygen.report.wording import answer_of
+
+MOST = 150
+"""Most values of one choice: those that most rows have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One choice: its name, and its values in the order in which they are offered."""
+
+    name: str
+    label: str
+    tokens: Mapping[str, str]
+    """Value -> the token that its rows carry."""
+    omitted: int = 0
+    """Values that are not offered."""
+
+
+def _service(principal: str) -> str:
+    return principal.removesuffix(".cn").removesuffix(".amazonaws.com")
+
+
+_VALUES: Mapping[str, tuple[str, Callable[[BatchRow], Iterable[str]]]] = {
+    "answer": ("Safe to apply?", lambda row: [answer_of(row.verdict)]),
+    "owner": ("Owner", lambda row: filter(None, [row.owner])),
+    "tag": ("Tag", lambda row: [f"{key}={value}" for key, value in row.tags.items()]),
+    "service": ("Uses", lambda row: row.services),
+    "runs": ("Used by", lambda row: map(_service, row.trusts)),
+    "path": ("Path", lambda row: filter(None, [row.path])),
+    "account": ("Account", lambda row: filter(None, [row.account])),
+}
+"""Name of a choice in addresses -> what the page calls it, and the values of a row."""
+
+
+def facets_of(rows: Sequence[BatchRow]) -> tuple[Facet, ...]:
+    """Return the choices that tell some of the rows from others; the answers always."""
+    found = []
+    for letter, (name, (label, values)) in zip(ascii_lowercase, _VALUES.items(), strict=False):
+        numbers = Counter(value for row in rows for value in dict.fromkeys(values(row)))
+        if name == "answer" or any(number < len(rows) for number in numbers.values()):
+            most = [value for value, _ in numbers.most_common(MOST)]
+            # Answers stand as the rows do, with the best first.
+            order = list(numbers) if name == "answer" else sorted(most, key=str.casefold)
+            tokens = {value: f"{letter}{i}" for i, value in enumerate(order)}
+            found.append(Facet(name, label, tokens, len(numbers) - len(order)))
+    return tuple(found)
+
+
+def tokens_of(row: BatchRow, facets: Iterable[Facet]) -> str:
+    """Return the tokens of a row, with spaces between."""
+    return " ".join(
+        facet.tokens[value]
+        for facet in facets
+        for value in dict.fromkeys(_VALUES[facet.name][1](row))
+        if value in facet.tokens
+    )

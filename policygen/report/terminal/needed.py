@@ -1,0 +1,77 @@
+"""Renders what is needed of each service as a table: its columns add up to the figures above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from policygen.plan.model import Plan
+from policygen.report.figures import ServiceNeed, service_needs
+from policygen.report.terminal.layout import WIDTH, Layout
+from policygen.report.wording import day, fitted, places
+from policygen.text import pluralize
+
+SERVICES = 12
+"""Services that have a row of their own."""
+_NAME = 21
+"""Columns of the name of a service with its mark, where the names are not longer."""
+_NUMBERS = 8 + 5 + 2 + 8
+"""Columns of the numbers and the gap before the resources."""
+_LAST = 10
+"""Columns of the last use; a screen that is narrower than `WIDTH` has none."""
+_ROOM = 64
+"""Columns that resources get at most."""
+
+
+class _Row(NamedTuple):
+    mark: str
+    name: str
+    services: Sequence[ServiceNeed]
+    on: str = ""
+    """What stands in the place of the resources; "" for these."""
+
+
+def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render a row for each service that was used, one for what AWS itself requires, one for all others."""
+    tight = plan.tightness
+    rows = list(_rows(service_needs(plan)))
+    last_use = _LAST if layout.width >= WIDTH else 0
+    name = min(2 * layout.width // 5, max([_NAME, *(len(row.name) + 5 for row in rows)]))
+    room = min(_ROOM, layout.width - name - _NUMBERS - last_use)
+    known = plan.today is not None
+
+    def line(lead: str, today: str, new: str, on: str, calls: str, last: str) -> str:
+        now = today if known else ""
+        tail = f"{last:>{last_use}}" if last_use else ""
+        return f"{fitted(lead, name):<{name}}{now:>8}{new:>5}  {fitted(on, room):<{room}}{calls:>8}{tail}"
+
+    yield line(f"Needed ({tight.needed:,})", "today", "new", "on", "calls", "last use")
+    for row in rows:
+        patterns = {pattern for one in row.services for pattern in one.resources}
+        calls = sum(one.calls for one in row.services)
+        yield line(
+            f"  {row.mark} {row.name}",
+            f"{sum(one.today for one in row.services):,}",
+            f"{sum(len(one.needed) for one in row.services):,}",
+            row.on or places(patterns, room, plan.role.account),
+            f"{calls:,}" if calls else "",
+            day(max(one.last for one in row.services)),
+        )
+
+
+def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:
+    used = [one for one in services if "seen" in one.needed.values()]
+    used.sort(key=lambda one: (-one.calls, one.service))
+    yield from (_Row(_mark(one), one.service, [one]) for one in used[:SERVICES])
+    if more := used[SERVICES:]:
+        yield _Row("~", pluralize(len(more), "more service"), more, "see --details")
+    unused = [one for one in services if one.needed and one not in used]
+    for words, declared in (("required by AWS", False), ("kept by your decision", True)):
+        if some := [one for one in unused if ("declared" in one.needed.values()) is declared]:
+            yield _Row("=", ", ".join(one.service for one in some), some, words)
+    if rest := [one for one in services if not one.needed]:
+        yield _Row("-", pluralize(len(rest), "more service"), rest, "nothing needed")
+
+
+def _mark(one: ServiceNeed) -> str:
+    return "+" if not one.today else "=" if one.unchanged else "~"

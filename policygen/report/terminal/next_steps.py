@@ -1,0 +1,56 @@
+"""Renders the next commands: each is whole, and runs as it is pasted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Container, Iterator
+
+from policygen.plan.model import Plan
+from policygen.report.terminal.layout import Layout
+
+
+def render_next(plan: Plan, layout: Layout, *, show_all: bool) -> Iterator[str]:
+    """Render how to get the policy, why an action stays and, below the short screen, how to get the details."""
+    for i, (purpose, command) in enumerate(next_commands(plan, show_all=show_all)):
+        yield from layout.command(f"{'' if i else 'Next':<8}{purpose:<9}", command)
+
+
+def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield purposes, and for each a command that can be pasted into the shell in which the plan was made."""
+    show = (
+        f"suggest{_of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
+    )
+    yield "code", f"policygen {show} -f terraform"
+    if plan.inputs is not None and (action := _puzzling(plan)):
+        yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
+    if not show_all:
+        yield "details", f"policygen {show} --details"
+
+
+def doctor_command(plan: Plan) -> str:
+    """Return the command that says what would let the logs show more of what the role uses."""
+    return f"policygen doctor{_of_role(plan, DOCTOR)}"
+
+
+DOCTOR = frozenset({"--logs", "--days", "--until", "--snapshot", "--live", "--profile", "--allow-incomplete"})
+"""The options of `suggest` that `doctor` has too."""
+
+EXPLAIN = DOCTOR | {
+    "--traces", "--code", "--no-last-accessed", "--no-inventory", "--accept", "--keep", "--drop", "--decisions",
+}  # fmt: skip
+"""The options of `suggest` that `explain` has too."""
+
+
+def _of_role(plan: Plan, options: Container[str] | None = None) -> str:
+    """Return the role as it was given, which may be an ARN where a name is not enough, and the options given."""
+    inputs = plan.inputs or ()
+    role = next((words[1] for words in inputs if words[0] == "--role"), plan.role.name)
+    given = [words for words in inputs if words[0] != "--role" and (options is None or words[0] in options)]
+    return "".join(f" {shlex.quote(word)}" for words in (("-r", role), *given) for word in words)
+
+
+def _puzzling(plan: Plan) -> str:
+    """Return the action that a reader may ask about first: the riskiest unverified one, else the most used; or ""."""
+    if risky := [action for question in plan.questions for action in question.riskiest]:
+        return risky[0]
+    return max(plan.evidence.granted, key=lambda one: one.count).action if plan.evidence.granted else ""

@@ -1,0 +1,249 @@
+"""Renders what a person should look at before the policy is applied: numbered, each in a few lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from policygen.catalog.service_names import label, service_prefix
+from policygen.iam.arn import service_of
+from policygen.plan.model import Plan, PlanQuestion
+from policygen.report.figures import grouped
+from policygen.report.suspects import SuspectGroup, suspects_by_sign
+from policygen.report.terminal.layout import Layout
+from policygen.report.wording import counted, day, denied_by, fitted, list_resources
+from policygen.text import pluralize
+
+_SHOWN = 3
+"""Lines of details of one kind; `--details` has all of them."""
+
+
+class Notice(NamedTuple):
+    """Something to look at: a mark, what it is, a sentence, and lines of details with what each is about."""
+
+    mark: str
+    name: str
+    sentence: str
+    details: Sequence[tuple[str, str]] = ()
+
+
+def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Render all notices of a plan; nothing where there is none."""
+    notices = [notice for make in _NOTICES if (notice := make(plan))]
+    if not notices:
+        return
+    yield from ("", "Before you merge")
+    for number, notice in enumerate(notices, 1):
+        yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
+        for name, text in notice.details:
+            yield from layout.wrapped(f"       {name:<15} ", text, " " * (23 if len(name) < 16 else 9))
+
+
+def _failing(plan: Plan) -> Notice | None:
+    losses = plan.decisions.losses
+    what = f"{pluralize(len(losses), 'needed permission')} dropped by a decision: calls will be denied"
+    entries = [
+        (one.action, f"{one.why or pluralize(one.count, 'call')}, dropped by {one.rule}") for one in losses
+    ]
+    return _notice("✘", "Will fail", what, entries)
+
+
+def _suspicious(plan: Plan) -> Notice | None:
+    groups = [group for group in suspects_by_sign(plan) if not group.kept]
+    groups.sort(key=lambda group: -sum(one.count for one in group.members))
+    if not groups:
+        return None
+    found = [one for group in groups for one in group.members]
+    days = sorted({day(one.last) for one in found}, key=[day(one.last) for one in found].index)
+    when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
+    calls = pluralize(sum(one.count for one in found), "call")
+    options = " ".join(f"--accept {group.sign}" for group in groups)
+    details = [(_addresses(group), f"{group.rule}: {_calls(group)}") for group in groups]
+    return Notice(
+        "!", "Suspicious", f"{calls} {when}, left out of the policy", [*details, ("If legitimate:", options)]
+    )
+
+
+def _unusual(plan: Plan) -> Notice | None:
+    groups = [group for group in suspects_by_sign(plan) if group.kept]
+    calls = sum(one.count for group in groups for one in group.members)
+    details = [(_addresses(group), f"{group.rule}: {_calls(group)}") for group in groups]
+    return _notice("!", "Unusual", f"{pluralize(calls, 'call')}, in the policy", details)
+
+
+def _addresses(group: SuspectGroup) -> str:
+    found = sorted({address for one in group.members for address in one.addresses})
+    return fitted(found[0], 15) + (f" +{len(found) - 1}" if len(found) > 1 else "") if found else "-"
+
+
+def _calls(group: SuspectGroup) -> str:
+    """Name the first calls: ``s3:GetObject ×2, dynamodb:Scan +3``."""
+    names = Counter[str]()
+    for one in group.members:
+        source, _, event = one.event.partition(" ")
+        names[f"{service_prefix(source) or label(source)}:{event}"] += one.count
+    shown = [f"{name} ×{number:,}" if number > 1 else name for name, number in names.most_common(_SHOWN)]
+    return ", ".join(shown) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
+
+
+def _not_allowed(plan: Plan) -> Notice | None:
+    count = pluralize(len(plan.missing), "permission")
+    groups = grouped(((one.action, one.cause), one) for one in plan.missing)
+    entries = [
+        (action, f"{_calls_on(sum(one.count for one in some), (one.resource for one in some))}: {cause}")
+        for (action, cause), some in groups.items()
+    ]
+    return _notice("!", "Not allowed", f"{count} used, but today's policies lack them: not added", entries)
+
+
+def _denied(plan: Plan) -> Notice | None:
+    count = pluralize(len(plan.wanted_but_denied), "permission")
+    entries = [
+        (
+            one.action or one.event.partition(" ")[2],
+            f"{_calls_on(one.count, [one.resource])}: {denied_by(one.policy_type, explicit=one.explicit)}",
+        )
+        for one in plan.wanted_but_denied
+    ]
+    return _notice("!", "Denied", f"{count} tried and denied by AWS: not added", entries)
+
+
+def _calls_on(number: int, resources: Iterable[str]) -> str:
+    calls, names = pluralize(number, "call"), [one for one in resources if one]
+    return f"{calls} on {list_resources([names])}" if names else calls
+
+
+def _unmapped(plan: Plan) -> Notice | None:
+    count = pluralize(len(plan.unmapped), "kind")
+    entries = [
+        (one.event.partition(" ")[2], f"{pluralize(one.count, 'call')}: {one.why}") for one in plan.unmapped
+    ]
+    return _notice(
+        "?", "Unknown", f"{count} of calls whose permissions are not known: add them by hand", entries
+    )
+
+
+def _new_names(plan: Plan) -> Notice | None:
+    types = pluralize(len(plan.open_names), "resource type")
+    options = " ".join(f"--open {one.type}" for one in plan.open_names)
+    entries = [
+        (one.type, f"{pluralize(one.names, 'name')} seen; {one.reason}") for one in plan.open_names[:_SHOWN]
+    ]
+    return _notice(
+        "?", "New names", f"{types} may have other names next time", entries, ("Allow any:", options)
+    )
+
+
+def _unverified(plan: Plan) -> Notice | None:
+    number = plan.tightness.unverified
+    if not number:
+        return None
+    left = {action for action, support in plan.support.items() if support == "unverified"}
+    causes: dict[str, list[str]] = {}
+    for question in plan.questions:
+        actions = [one for one in question.actions if one.lower() in left]
+        left.difference_update(one.lower() for one in actions)
+        causes.setdefault(_cause(question), []).extend(map(service_of, actions))
+    details = [(f"{len(services):>2} {cause}", counted(services)) for cause, services in causes.items()]
+    riskiest = [action for question in plan.questions for action in question.riskiest[:1]][:2]
+    tried = [one for one in plan.unverified.tried if plan.support.get(one.lower()) == "unverified"]
+    sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
+    lines = [
+        ("Riskiest", ", ".join(riskiest)),
+        ("Perhaps used", f"{counted(map(service_of, tried))}: IAM saw attempts" if tried else ""),
+        ("Drop them:", _how_to_drop(plan, tried=bool(tried))),
+    ]
+    return Notice("?", "Unverified", sentence, [*details, *((name, text) for name, text in lines if text)])
+
+
+def _how_to_drop(plan: Plan, *, tried: bool) -> str:
+    if plan.unverified.mode != "keep":
+        return ""
+    return "--unverified drop" + (" (all but those that IAM saw in use)" if tried else "")
+
+
+_CAUSES = {
+    "data-events": "not logged",
+    "older-logs": "seen earlier",
+    "logs": "logs missing",
+    "protocol": "never logged",
+    "no-sdk": "no API call",
+    "not-known": "maybe logged",
+    "with-others": "side effect",
+    "used": "names unclear",
+}
+"""What answers a question -> why nothing does now, in 13 columns; docs/concepts/questions.md explains them."""
+
+
+def _cause(question: PlanQuestion) -> str:
+    answers = {topic.partition(":")[0] for topic in question.topics}
+    return _CAUSES.get(answers.pop(), "others") if len(answers) == 1 else "others"
+
+
+def _dropped(plan: Plan) -> Notice | None:
+    dropped = sorted({one.action for one in plan.unverified.dropped})
+    what = f"{pluralize(len(dropped), 'unverified action')} dropped by your choice"
+    return _notice("!", "Dropped", what, [("", counted(map(service_of, dropped)))] if dropped else [])
+
+
+def _decisions(plan: Plan) -> Notice | None:
+    decided = plan.decisions
+    entries = [
+        *(
+            (one.rule, f"does not drop {one.action}: {one.why or 'it was seen in use'}")
+            for one in decided.spared
+        ),
+        *((rule, f"has expired: {decided.reasons.get(rule, '')}".rstrip(": ")) for rule in decided.expired),
+        *((rule, "matches nothing that this role has or does") for rule in decided.unused),
+    ]
+    return _notice("?", "No effect", f"{pluralize(len(entries), 'decision')} did nothing", entries)
+
+
+def _narrowed(plan: Plan) -> Notice | None:
+    what = f"{pluralize(len(plan.losses), 'permission')} narrower than today and the calls might allow"
+    return _notice("!", "Narrower", what, [(one.action, one.why) for one in plan.losses])
+
+
+def _shared(plan: Plan) -> Notice | None:
+    names = [user.function.rsplit(":function:", 1)[-1] for user in plan.users if user.function]
+    if len(names) < 2:
+        return None
+    return Notice(
+        "?", "Shared", f"{len(names)} functions use this role; each could have its own: {_few(names)}"
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
+
+
+def _notice(
+    mark: str,
+    name: str,
+    sentence: str,
+    entries: Sequence[tuple[str, str]],
+    last: tuple[str, str] | None = None,
+) -> Notice | None:
+    """Return a notice with its first entries, and the number of the others; None where there is no entry."""
+    if not entries:
+        return None
+    rest = [("", f"and {len(entries) - _SHOWN:,} more (--details)")] if len(entries) > _SHOWN else []
+    return Notice(mark, name, sentence, [*entries[:_SHOWN], *rest, *([last] if last else [])])
+
+
+_NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
+    _failing,
+    _suspicious,
+    _unusual,
+    _not_allowed,
+    _denied,
+    _unmapped,
+    _new_names,
+    _unverified,
+    _dropped,
+    _narrowed,
+    _decisions,
+    _shared,
+)
+"""The most serious first."""

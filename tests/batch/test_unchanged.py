@@ -1,0 +1,205 @@
+"""A second batch makes only what rests on something else, and the folder is the one that a first batch would write."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import policygen.batch.rightsize_role
+from policygen.account.snapshot import load_snapshot
+from policygen.batch.rightsize_role import BatchSettings
+from policygen.batch.select import RoleFilter, targets
+from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest
+from policygen.evidence.observe import ObserveOptions
+from policygen.iam.request import RoleKey
+from policygen.logs.calls.counts import CallCounts, no_role
+from policygen.logs.read_report import ReadReport
+from policygen.rightsize.decisions.model import DecisionRule, Decisions
+from policygen.rightsize.suggestion import SuggestOptions
+from tests.batch.test_batch import (
+    ACCOUNT,
+    FEW,
+    LOGS,
+    PRODUCTION,
+    account,
+    batch,
+    bytes_of,
+    changed,
+    unknown_policy,
+)
+from tests.support.command import run_in_root
+
+ROLES = {"bastion", "orders-api"}
+MORE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:*", "Resource": "*"}]}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("first") / "out"
+    assert batch(out, *FEW).code == 0
+    return out
+
+
+@pytest.fixture
+def out(first: Path, tmp_path: Path) -> Path:
+    """A copy of the folder of a first batch."""
+    shutil.copytree(first, tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the roles that were right-sized, not left alone."""
+    names: list[str] = []
+    inner = policygen.batch.rightsize_role._right_size
+
+    def noted(settings: Any, target: Any, own: Any) -> Any:
+        names.append(target.name)
+        return inner(settings, target, own)
+
+    monkeypatch.setattr(policygen.batch.rightsize_role, "_right_size", noted)
+    return names
+
+
+def test_a_second_batch_leaves_alone_what_did_not_change_and_says_so(out: Path, made: list[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (out / "plans").iterdir()}
+    done = batch(out, *FEW)
+    assert (done.code, made) == (0, [])
+    assert {path: path.stat().st_mtime_ns for path in (out / "plans").iterdir()} == before
+    aloud = run_in_root("batch", "--logs", LOGS, "--snapshot", ACCOUNT, "--out", out, "-j", 1, *FEW)
+    assert "2 of 2 roles did not change since the last batch in this folder: same calls" in aloud.stderr
+
+
+def test_only_a_role_whose_policies_changed_is_made_again(out: Path, made: list[str], tmp_path: Path) -> None:
+    other = changed(tmp_path, "bastion", RolePolicyList=[{"PolicyName": "more", "PolicyDocument": MORE}])
+    assert batch(out, *FEW, account=other).code == 0
+    assert made == ["bastion"]
+    assert batch(tmp_path / "fresh", *FEW, account=other).code == 0
+    assert without_history(out) == without_history(tmp_path / "fresh")
+
+
+def without_history(out: Path) -> dict[str, bytes]:
+    """The files of roles: the index also tells what changed since the last batch."""
+    return {name: data for name, data in bytes_of(out).items() if "/" in name}
+
+
+@pytest.mark.parametrize("folder", ["plans", "roles", "policies"])
+def test_a_role_whose_file_was_edited_or_lost_is_made_again(
+    folder: str, out: Path, first: Path, made: list[str]
+) -> None:
+    (file,) = (out / folder).glob("bastion.*")
+    file.unlink() if folder == "roles" else file.write_bytes(b"{}")
+    assert batch(out, *FEW).code == 0
+    assert made == ["bastion"]
+    assert bytes_of(out) == bytes_of(first)
+
+
+@pytest.mark.parametrize(
+    "options", [("--days", "20"), ("--keep", "sqs:*"), ("--unverified", "drop"), ("-f", "json")], ids=" ".join
+)
+def test_other_options_make_every_role_again(options: tuple[str, ...], out: Path, made: list[str]) -> None:
+    assert batch(out, *FEW, *options).code == 0
+    assert set(made) == ROLES
+
+
+def test_a_role_that_failed_is_tried_again(tmp_path: Path, made: list[str]) -> None:
+    broken = unknown_policy(tmp_path)
+    for _ in range(2):
+        assert batch(tmp_path / "out", *FEW, account=broken).code == 3
+    assert sorted(made) == ["bastion", "bastion", "orders-api"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"\x1f\x8b\x08", None], ids=["empty", "not packed", "cut", "gone"]
+)
+def test_without_the_memory_of_the_last_batch_every_role_is_made_again(
+    data: bytes | None, out: Path, first: Path, made: list[str]
+) -> None:
+    (out / NAME).unlink() if data is None else (out / NAME).write_bytes(data)
+    assert batch(out, *FEW).code == 0
+    assert set(made) == ROLES
+    assert bytes_of(out) == bytes_of(first)
+
+
+def test_a_retry_without_the_memory_of_the_last_batch_says_what_to_do(out: Path) -> None:
+    (out / NAME).unlink()
+    done = batch(out, *FEW, "--retry-failed")
+    assert ("PG-E276, exit 2" in done.stderr, "without --retry-failed" in done.stderr) == (True, True)
+
+
+def test_what_was_made_is_noted_for_every_role(first: Path) -> None:
+    noted = read_made(first)
+    assert {one.row.role for one in noted.values()} == ROLES
+    assert all(one.inputs and one.files and one.topics for one in noted.values())
+    assert len({one.inputs for one in noted.values()}) == 2
+
+
+# --- the digest ------------------------------------------------------------------------------------------
+
+
+def settings(**fields: Any) -> BatchSettings:
+    known = load_snapshot(ACCOUNT)
+    plain = BatchSettings(
+        ReadReport(), CallCounts(no_role), ObserveOptions(), SuggestOptions(), account=known, formats={"plans": "plan"}
+    )  # fmt: skip
+    return replace(plain, **fields)
+
+
+def test_the_digest_does_not_depend_on_the_order_of_counters_and_sets() -> None:
+    counts, reverse = CallCounts(no_role), CallCounts(no_role)
+    roles = [RoleKey(PRODUCTION, f"AROA{i}", "", f"role-{i}") for i in range(9)]
+    counts.totals.roles = Counter(dict.fromkeys(roles, 1))
+    reverse.totals.roles = Counter(dict.fromkeys(reversed(roles), 1))
+    assert shared_digest(settings(counts=counts)) == shared_digest(settings(counts=reverse))
+    reverse.totals.roles[roles[0]] += 1
+    assert shared_digest(settings(counts=counts)) != shared_digest(settings(counts=reverse))
+
+
+def test_today_s_date_counts_only_where_a_decision_expires() -> None:
+    def on(day: date) -> str:
+        rule = DecisionRule("keep", "sqs:*", "so", expires=date(2026, 12, 1))
+        return shared_digest(settings(suggest=SuggestOptions(on=day, decisions=Decisions((rule,)))))
+
+    assert on(date(2026, 11, 28)) == on(date(2026, 11, 29))
+    assert on(date(2026, 12, 1)) != on(date(2026, 12, 2))
+
+
+@pytest.mark.parametrize("field", ["trails", "functions", "scps", "entities"])
+def test_what_the_account_is_like_counts(field: str) -> None:
+    plain = settings()
+    assert plain.account is not None
+    other = replace(plain, account=replace(plain.account, **{field: ()}))
+    assert shared_digest(plain) != shared_digest(other)
+
+
+def test_a_newer_snapshot_of_the_same_is_the_same() -> None:
+    plain = settings()
+    assert plain.account is not None
+    later = replace(plain, account=replace(plain.account, generated_at="2027-01-01T00:00:00Z"))
+    assert shared_digest(plain) == shared_digest(later)
+
+
+def test_iam_s_report_of_a_role_counts_for_that_role() -> None:
+    plain = settings()
+    assert plain.account is not None
+    chosen = targets((), plain.account, RoleFilter(["orders-api", "bastion"]))
+    reports = dict(plain.account.last_accessed or {})
+    del reports[next(one.arn for one in chosen if one.name == "bastion")]
+    other = replace(plain, account=replace(plain.account, last_accessed=reports))
+    same = {
+        one.name: inputs_digest("x", plain, one, {}) == inputs_digest("x", other, one, {}) for one in chosen
+    }
+    assert same == {"orders-api": True, "bastion": False}
+
+
+def test_files_that_are_not_there_have_no_digest(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(json.dumps(account()), "utf-8")
+    assert files_digest([tmp_path / "a"])
+    assert files_digest([tmp_path / "a", tmp_path / "b"]) == ""

@@ -1,0 +1,275 @@
+"""The action and the workflows around it: each step as a runner runs it, and the programs that judge such files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+import yaml
+
+from tests.support import ROOT
+from tests.support.command import LONG, Done
+from tests.support.shell import bash, settled, stand_in
+
+ACTION = ROOT / "action.yml"
+WORKFLOWS = {name: ROOT / "docs" / "examples" / f"{name}.yml" for name in ("nightly", "pull-request")}
+
+Step = dict[str, Any]
+
+
+def loaded(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def steps() -> dict[str, Step]:
+    return {step["name"]: step for step in loaded(ACTION)["runs"]["steps"]}
+
+
+INPUTS = {name: one.get("default", "") for name, one in loaded(ACTION)["inputs"].items()}
+NIGHT = {
+    "roles": "orders-api\nimage-resizer\n",
+    "logs": "samples/trail\n\n",
+    "snapshot": "samples/account.json",
+}
+EXPRESSION = re.compile(r"\$\{\{ *([\w.-]+) *\}\}")
+SCRIPTS = [name for name, one in steps().items() if "run" in one]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A checkout on a runner, with policygen where the action installs it."""
+    settled(tmp_path)
+    stand_in(tmp_path, "python", f'exec {shlex.quote(sys.executable)} "$@"')
+    (tmp_path / "runner" / "policygen").mkdir(parents=True)
+    (tmp_path / "runner" / "policygen" / "bin").symlink_to(tmp_path / "bin")
+    return tmp_path
+
+
+def step(place: Path, name: str, **inputs: str) -> Done:
+    """A step of the action with inputs; what it puts out is there for the next one."""
+    output = place / "output"
+    told = (
+        dict(line.split("=", 1) for line in output.read_text("utf-8").splitlines()) if output.exists() else {}
+    )
+    given = {f"inputs.{key.replace('_', '-')}": value for key, value in (INPUTS | inputs).items()}
+    given |= {"github.event.pull_request.number": "7"}
+    given |= {f"steps.check.outputs.{key}": value for key, value in told.items()}
+    found = steps()[name]
+    variables = {
+        key: EXPRESSION.sub(lambda m: given[m[1]], text) for key, text in found.get("env", {}).items()
+    }
+    runner = {"GITHUB_STEP_SUMMARY": "summary.md", "GITHUB_OUTPUT": "output", "RUNNER_TEMP": "runner"}
+    runner = {key: str(place / value) for key, value in runner.items()} | {"GITHUB_REPOSITORY": "o/r"}
+    return bash(place, found["run"], **runner, **variables)
+
+
+# --- What is written -------------------------------------------------------------------------------
+
+
+def test_the_action_is_a_composite_one_whose_inputs_are_all_used_and_all_told() -> None:
+    found = loaded(ACTION)
+    assert found["runs"]["using"] == "composite"
+    assert all(one["description"] for one in (*found["inputs"].values(), *found["outputs"].values()))
+    assert all(one["shell"] == "bash" for one in steps().values() if "run" in one)
+    used = {name.removeprefix("inputs.") for name in re.findall(r"inputs\.[\w-]+", ACTION.read_text("utf-8"))}
+    assert used == set(INPUTS)
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    assert len(SCRIPTS) == 5
+    assert [name for name in SCRIPTS if "${{" in steps()[name]["run"]] == []
+
+
+def test_what_others_made_is_pinned_to_a_commit() -> None:
+    jobs = [job for path in WORKFLOWS.values() for job in loaded(path)["jobs"].values()]
+    parts = [*steps().values(), *(one for job in jobs for one in job["steps"])]
+    uses = [one["uses"] for one in parts if "uses" in one]
+    assert len(uses) == 10
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one) for one in uses)
+
+
+def test_the_workflows_give_the_action_what_it_takes_and_ask_for_no_more_rights_than_it_needs() -> None:
+    rights = {
+        "nightly": {"contents", "id-token"},
+        "pull-request": {"contents", "pull-requests", "security-events"},
+    }
+    for name, path in WORKFLOWS.items():
+        (job,) = loaded(path)["jobs"].values()
+        assert loaded(path)["permissions"] == {}
+        assert set(job["permissions"]) == rights[name]
+        (used,) = [one for one in job["steps"] if one.get("uses", "").startswith("policygen/policygen@")]
+        assert set(used["with"]) <= set(INPUTS)
+        named = set(re.findall(r"steps\.policygen\.outputs\.(\w+)", path.read_text("utf-8")))
+        assert named <= set(loaded(ACTION)["outputs"])
+
+
+def judge(name: str, *words: str, text: str | None = None) -> None:
+    """Let a program judge, if it is installed: it finds nothing."""
+    program = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if not program:
+        pytest.skip(f"{name} is not installed")
+    done = subprocess.run(
+        [program, *words], input=text, capture_output=True, timeout=LONG, check=False, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_finds_nothing() -> None:
+    judge(
+        "zizmor", "--offline", "--persona=auditor", "--no-progress", *map(str, (ACTION, *WORKFLOWS.values()))
+    )
+
+
+def test_actionlint_finds_nothing() -> None:
+    judge("actionlint", *map(str, WORKFLOWS.values()))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shellcheck_finds_nothing(name: str) -> None:
+    judge("shellcheck", "--shell=bash", "-", text=steps()[name]["run"])
+
+
+# --- What the steps do -----------------------------------------------------------------------------
+
+
+def test_the_action_installs_the_commit_it_belongs_to(place: Path) -> None:
+    stand_in(place, "python", 'printf "%s\\n" "$@" >> pip.txt')
+    done = bash(
+        place, steps()["Install"]["run"], GITHUB_ACTION_PATH=str(ROOT), RUNNER_TEMP=str(place / "runner")
+    )
+    assert done.code == 0
+    words = (place / "pip.txt").read_text("utf-8").splitlines()
+    assert words[:2] == ["-m", "venv"]
+    assert words[3:6] == ["-m", "pip", "install"]
+    assert (Path(words[7]) / "pyproject.toml").is_file()
+    assert Path(words[9]).samefile(ROOT / "constraints.txt")
+
+
+def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: Path) -> None:
+    night = step(place, "Plan", **NIGHT)
+    assert night.code == 0, night.stderr
+    first, *screen, last = night.stdout.splitlines()
+    stop = re.fullmatch("::stop-commands::([0-9a-f]{32})", first)
+    assert stop
+    assert last == f"::{stop[1]}::"
+    assert screen
+    assert {path.stem for path in (place / "policygen-plans").iterdir()} == {"orders-api", "image-resizer"}
+
+    (place / "samples").unlink()  # a pull request has neither logs nor an account
+    (place / "summary.md").unlink()
+    policy = json.loads((place / "policygen-plans" / "orders-api.json").read_text("utf-8"))["policies"][0][
+        "document"
+    ]
+    file = place / "-policy.json"  # a name that could be an option
+    file.write_text(json.dumps(policy), "utf-8")
+    asked = {"roles": "orders-api", "policy": f"{file.name}\n"}
+    assert step(place, "Check", **asked).stdout == (
+        "policygen orders-api: nothing against the policy; "
+        "not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
+    )
+    assert step(place, "Gate").code == 0
+    policy["Statement"].append({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"})
+    file.write_text(json.dumps(policy), "utf-8")
+    for level, code in {"": 0, "warning": 1}.items():
+        (place / "output").unlink()
+        done = step(place, "Check", **asked, fail_on=level)
+        assert (done.stderr, done.code) == ("", 0)
+        assert done.stdout.startswith("::warning file=-policy.json,line=1,")
+        assert step(place, "Gate").code == code
+    outputs = {
+        key: EXPRESSION.sub(lambda m: INPUTS[m[1].removeprefix("inputs.")], one["value"])
+        for key, one in loaded(ACTION)["outputs"].items()
+    }
+    assert json.loads((place / outputs["sarif"]).read_text("utf-8"))["version"] == "2.1.0"
+    assert Xml.parse(place / outputs["junit"]).getroot().tag == "testsuites"
+    comment = (place / outputs["comment"]).read_text("utf-8")
+    assert comment.startswith("<!-- policygen:check:111122223333:orders-api -->\n")
+    assert "gate **failed**" in comment
+    assert (place / "summary.md").read_text("utf-8").endswith(comment + "\n")
+
+
+def test_every_role_of_the_file_is_checked_where_no_policy_is_named(place: Path) -> None:
+    assert step(place, "Plan", **NIGHT).code == 0
+    plans = place / "policygen-plans"
+    for role in ("orders-api", "image-resizer"):
+        document = json.loads((plans / f"{role}.json").read_text("utf-8"))["policies"][0]["document"]
+        (place / f"{role}.json").write_text(json.dumps(document), "utf-8")
+    tables = (f'[[role]]\nname = "{role.stem}"\npolicy = "{role.name}"\n' for role in place.glob("*.json"))
+    (place / "policygen.toml").write_text("".join(tables), "utf-8")
+    done = step(place, "Check")
+    assert done.code == 0, done.stderr
+    assert (place / "policygen-out" / "comment.md").read_text("utf-8").count("passed") == 3
+
+
+def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
+    (place / "p.json").write_text("{}", "utf-8")
+    done = step(place, "Check", roles="orders-api", policy="p.json")
+    assert done.code == 2
+    assert "policygen-plans" in done.stderr
+
+
+HOSTILE = {
+    "a command in quotes": 'x"; touch pwned; "',
+    "a substitution": "$(touch pwned)`touch pwned`",
+    "an option": "--help",
+    "a line break": "x\ntouch pwned",
+    "a redirection": "x > pwned",
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["roles", "logs", "snapshot", "days", "policy", "baseline", "fail_on", "plans", "out"]
+)
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: Path) -> None:
+    """The commands are replaced by one that notes its arguments: what reaches it is what counts."""
+    stand_in(place, "policygen", 'printf "%s\\0" "$@" >> said')
+    stand_in(place, "python", "echo 0123")
+    for one in ("Plan", "Check"):
+        step(place, one, **({"roles": "x"} | {name: value}))
+    said = (place / "said").read_bytes().decode().split("\0")
+    assert not list(place.rglob("pwned"))
+    assert "--help" not in said[: said.index("--")]
+    lines = value.split("\n") if name in {"logs", "policy"} else [value]
+    for line in lines:
+        assert [word for word in said if line in word]
+
+
+GH = """\
+printf '%s\\0' "$@" >> said
+case "$*" in *--paginate*) [ -z "$EXISTING" ] || echo "$EXISTING"; printf '%s' "$MARKER" > marker;; esac
+exit "${REFUSED:-0}"
+"""
+
+
+@pytest.mark.parametrize("existing", ["", "77\n78"], ids=["no comment yet", "a comment"])
+def test_one_comment_is_written_and_then_updated(existing: str, place: Path) -> None:
+    stand_in(place, "gh", f"EXISTING={shlex.quote(existing)}\n{GH}")
+    (place / "policygen-out").mkdir()
+    (place / "policygen-out" / "comment.md").write_text("<!-- policygen:check:1:x -->\n\nrest\n", "utf-8")
+    assert step(place, "Comment") == Done("", "", 0)
+    assert (place / "marker").read_text("utf-8") == "<!-- policygen:check:1:x -->"
+    said = (place / "said").read_bytes().decode().split("\0")
+    assert said[-2] == "body=@policygen-out/comment.md"
+    assert said[:3] == ["api", "--paginate", "repos/o/r/issues/7/comments"]
+    expected = (
+        ["PATCH", "repos/o/r/issues/comments/78"] if existing else ["POST", "repos/o/r/issues/7/comments"]
+    )
+    assert said[said.index("--method") + 1 :][:2] == expected
+
+
+def test_a_token_that_may_not_write_comments_is_a_warning_and_not_the_gate(place: Path) -> None:
+    stand_in(place, "gh", f"EXISTING=\nREFUSED=1\n{GH}")
+    (place / "policygen-out").mkdir()
+    (place / "policygen-out" / "comment.md").write_text("<!-- policygen:check:1:x -->\n", "utf-8")
+    done = step(place, "Comment")
+    assert (done.code, done.stdout[:41]) == (0, "::warning::the comment was not written: t")

@@ -1,0 +1,349 @@
+"""The gate without logs: by a plan, for the roles of policygen.toml, and against a baseline."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policygen.plan.io import read_plan
+from policygen.rightsize.check.baseline import baseline_text, parse_baseline
+from policygen.rightsize.check.findings import LEVELS, RULES, Finding
+from tests.support import ROOT
+from tests.support.command import run
+from tests.support.samples import SAMPLES
+
+ROLES = ("orders-api", "image-resizer")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the suggested policies of two roles, their plans, and the file that maps them."""
+    at = tmp_path_factory.mktemp("gate")
+    (at / "iam").mkdir()
+    for role in ROLES:
+        logs = ("-l", SAMPLES / "trail", "-s", SAMPLES / "account.json", "--plans", at / "plans")
+        done = run(at, "suggest", "-r", role, *logs, "-q", "-f", "policy")
+        assert done.code == 0
+        (at / "iam" / f"{role}.json").write_text(done.stdout, "utf-8")
+    (at / "policygen.toml").write_text(
+        "".join(f'[[role]]\nname = "{role}"\npolicy = "iam/{role}.json"\n' for role in ROLES), "utf-8"
+    )
+    return at
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path) -> Path:
+    """The same, to change."""
+    for name in ("plans", "policygen.toml"):
+        (tmp_path / name).symlink_to(made / name)
+    (tmp_path / "iam").mkdir()
+    for role in ROLES:
+        (tmp_path / "iam" / f"{role}.json").write_text((made / "iam" / f"{role}.json").read_text("utf-8"))
+    return tmp_path
+
+
+def allow(place: Path, role: str, *actions: str, on: str = "*", **more: Any) -> None:
+    """Add a statement to a role's policy."""
+    file = place / "iam" / f"{role}.json"
+    document = json.loads(file.read_text("utf-8"))
+    document["Statement"].append({"Effect": "Allow", "Action": list(actions), "Resource": on, **more})
+    file.write_text(json.dumps(document, indent=2), "utf-8")
+
+
+OWN = ("check", "iam/orders-api.json", "--plan", "plans/orders-api.json", "-q")
+ALL = ("check", "--all", "--plans", "plans", "-q")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("command", [OWN, ALL], ids=["one role", "all roles"])
+def test_what_the_tool_suggests_passes_every_level(command: Sequence[str], level: str, made: Path) -> None:
+    assert run(made, *command, "--fail-on", level).code == 0
+
+
+def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(made: Path) -> None:
+    done = run(made, *OWN)
+    assert done.stdout == (
+        "gate passed  orders-api: nothing against the policy\n"
+        "  1 file, evidence on 30 of 30 days, last call 2026-11-24 22:36\n"
+        "  not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
+        "  (--notes shows them)\n"
+    )
+    shown = run(made, *OWN, "--notes").stdout
+    assert "note PG301 the logs can't tell whether it is used (15)\n" in shown
+    assert "not shown" not in shown
+    assert run(made, *OWN, "-f", "json").stdout == run(made, *OWN, "-f", "json", "--notes").stdout
+
+
+def test_the_findings_that_people_see_and_do_not_see_are_all(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole", "sns:Publish", "ec2:RunInstances")
+    found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
+    first, _, *rest = run(place, *OWN).stdout.splitlines()
+    against = [one for one in found if one["against"] and one["level"] != "note"]
+    assert len(against) == sum(int(word) for word in first.split(": ")[1].split(" at or")[0].split()[::2][:2])
+    notes = sum(one["level"] == "note" for one in found)
+    assert f"not shown: {notes} notes and {len(found) - notes - len(against)} findings" in rest[0]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_passing_every_role_fails_against_the_baseline(role: str, place: Path) -> None:
+    assert run(place, *ALL, "--write-baseline", "known.json").code == 0
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+    allow(place, role, "iam:PassRole")
+    done = run(place, *ALL, "--baseline", "known.json")
+    assert done.code == 1
+    assert done.stdout.startswith(f"gate failed for 1 of 2 roles: {role}\n")
+    assert f"iam/{role}.json" in done.stdout
+    assert "iam:PassRole" in done.stdout
+
+
+def test_a_baseline_accepts_what_is_there_and_nothing_more(place: Path) -> None:
+    allow(place, "orders-api", "s3:DeleteObject", on="arn:aws:s3:::one/*")
+    assert run(place, *OWN, "--fail-on", "warning").code == 1
+    done = run(place, *OWN[:-1], "--write-baseline", "known.json")
+    assert (done.stdout, done.code) == ("", 0)
+    assert done.stderr.startswith("known.json accepts ")
+    assert run(place, *OWN, "--baseline", "known.json").code == 0
+    allow(place, "orders-api", "s3:DeleteObject", on="arn:aws:s3:::other/*")
+    again = run(place, *OWN, "--baseline", "known.json")
+    assert again.code == 1
+    assert "accepted by known.json" in again.stdout
+
+
+# What is accepted first, and what is more than that.
+WIDER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a condition that goes": (
+        {"Action": ["ec2:StopInstances"], "Condition": {"StringEquals": {"aws:RequestTag/a": "b"}}},
+        {"Action": ["ec2:StopInstances"]},
+    ),
+    "another action of as many": ({"Action": ["sqs:Tag*"]}, {"Action": ["sqs:Untag*"]}),
+    "a wildcard that matches more": ({"Action": ["s3:DeleteObj*Tagging"]}, {"Action": ["s3:DeleteObj*"]}),
+    "a wider resource": (
+        {"Action": ["sns:Subscribe"], "Resource": "arn:aws:sns:eu-west-1:111122223333:a"},
+        {"Action": ["sns:Subscribe"], "Resource": "arn:aws:sns:eu-west-1:111122223333:*"},
+    ),
+    "fewer resources left out": (
+        {"Action": ["sns:Subscribe"], "NotResource": ["arn:aws:sns:*:*:a", "arn:aws:sns:*:*:b"]},
+        {"Action": ["sns:Subscribe"], "NotResource": ["arn:aws:sns:*:*:a"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WIDER)
+def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
+    file = place / "iam" / "orders-api.json"
+    document = json.loads(file.read_text("utf-8"))
+
+    def write(statement: dict[str, Any]) -> None:
+        on = {} if "NotResource" in statement else {"Resource": "*"}
+        added = [*document["Statement"], {"Effect": "Allow", **on, **statement}]
+        file.write_text(json.dumps(document | {"Statement": added}), "utf-8")
+
+    accepted, wider = WIDER[name]
+    write(accepted)
+    assert run(place, *OWN, "--write-baseline", "known.json").code == 0
+    assert run(place, *OWN, "--baseline", "known.json").code == 0
+    write(wider)
+    assert run(place, *OWN, "--baseline", "known.json").code == 1
+
+
+def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    run(place, *OWN, "--write-baseline", "known.json")
+    (place / "iam" / "orders-api.json").write_text((ROOT / "tests/cases/check/orders-api.json").read_text())
+    plan = read_plan((place / "plans" / "orders-api.json").read_bytes(), "p")
+    (place / "iam" / "orders-api.json").write_text(json.dumps(plan.policies[0].document))
+    assert "; 1 of its entries no longer found" in run(place, *OWN, "--baseline", "known.json").stdout
+
+
+def test_a_baseline_is_read_as_it_was_written() -> None:
+    from policygen.iam.locations import Location
+
+    found = [
+        Finding(rule, 'x"\x1b\u202e', "", "", "p.json", Location(1, 1), "é\ud800") for rule in RULES.values()
+    ]
+    text = baseline_text({"a\x1b": found})
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    baseline = parse_baseline(text, "known.json")
+    assert baseline.against("a\x1b", found) == ((), len(found), 0)
+    assert baseline.against("b", found).new == tuple(found)
+
+
+# Files beside the repository's own, arguments -> exit code, the error and its hints.
+NO_ROLES = "policygen.toml does not say which policy a role has"
+A_ROW = "accepted[0] needs a role, a rule, where it holds, and subjects"
+NO_MAP = 'write into it, for each role: [[role]], name = "orders-api", policy = "iam/orders-api.json"'
+WRITE_ONE = "write one of what is found today: policygen check, with --write-baseline FILE"
+ROLE_OR_PLAN = (
+    "no role given  PG-E248, exit 2",
+    "check by a saved plan: policygen check POLICY --plan ROLE",
+    "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
+)
+WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
+    "neither a role nor a plan": ({}, ("check", "iam/orders-api.json"), ROLE_OR_PLAN),
+    "a plan and logs": (
+        {},
+        (*OWN, "-l", "logs"),
+        (
+            "--plan and --logs exclude each other: a plan holds what was read and decided  PG-E248, exit 2",
+            "leave --logs out to check by the plan, or --plan to read the logs",
+        ),
+    ),
+    "all roles and a policy": (
+        {},
+        (*ALL, "iam/orders-api.json"),
+        (
+            "--all and POLICY exclude each other  PG-E248, exit 2",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+        ),
+    ),
+    "all roles and a plan": (
+        {},
+        (*ALL, "--plan", "orders-api"),
+        (
+            "--all and --plan exclude each other  PG-E248, exit 2",
+            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+        ),
+    ),
+    "a role of the file without a plan": (
+        {"policygen.toml": '[[role]]\nname = "orders-apj"\npolicy = "iam/orders-api.json"\n'},
+        ALL,
+        ("no saved plan in 'plans' for role 'orders-apj'  PG-E272, exit 2", "did you mean orders-api?"),
+    ),
+    "several plans and no role": (
+        {},
+        ("check", "iam/orders-api.json", "--plan", "plans/"),
+        (
+            "plans/ has 2 plans, and --role does not say which  PG-E249, exit 2",
+            "--role arn:aws:iam::111122223333:role/image-resizer",
+            "or --all, for all roles of policygen.toml",
+        ),
+    ),
+    "a role without a plan": (
+        {},
+        ("check", "iam/orders-api.json", "--plan", "plans/", "-r", "nobody"),
+        (
+            "plans/ has no plan of the role 'nobody'  PG-E349, exit 4",
+            "it has 2 plans: image-resizer, orders-api",
+            "to make one: policygen suggest nobody --plans plans/",
+        ),
+    ),
+    "a role without a policy": (
+        {"policygen.toml": '[[role]]\nname = "other"\npolicy = "x.json"\n'},
+        ("check", "--plan", "plans/orders-api.json"),
+        (
+            "no policy to check for orders-api  PG-E248, exit 2",
+            "name its file: policygen check iam/orders-api.json",
+            'or write it into policygen.toml: [[role]], name = "orders-api", policy = "FILE"',
+        ),
+    ),
+    "a file without roles": (
+        {"policygen.toml": "unverified = 'keep'\n"},
+        ALL,
+        (
+            f"{NO_ROLES}: there is no [[role]]  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role with a key too many": (
+        {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\npath = "c"\n'},
+        ALL,
+        (
+            f"{NO_ROLES}: role[0] needs a name and a policy, and nothing else  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a role that is there twice": (
+        {"policygen.toml": '[[role]]\nname = "a"\npolicy = "b"\n' * 2},
+        ALL,
+        (
+            f"{NO_ROLES}: role[1].name 'a' is there twice  PG-E247, exit 2",
+            NO_MAP,
+        ),
+    ),
+    "a baseline that is not there": (
+        {},
+        (*OWN, "--baseline", "nothing.json"),
+        ("'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2", WRITE_ONE),
+    ),
+    "a policy as a baseline": (
+        {},
+        (*OWN, "--baseline", "iam/orders-api.json"),
+        (
+            "'iam/orders-api.json' is no baseline: it does not begin with \"policygen_baseline\": 1  PG-E246, exit 2",
+            WRITE_ONE,
+        ),
+    ),
+    "a baseline with a rule that there is not": (
+        {
+            "b.json": '{"policygen_baseline": 1, "accepted": [{"role": "a", "rule": "X", "where": "", "subjects": []}]}'
+        },
+        (*OWN, "--baseline", "b.json"),
+        (
+            f"'b.json' is no baseline: {A_ROW}  PG-E246, exit 2",
+            WRITE_ONE,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_says_what_and_what_next(name: str, place: Path) -> None:
+    files, args, (error, *hints) = WRONG[name]
+    for file, text in files.items():
+        (place / file).unlink(missing_ok=True)
+        (place / file).write_text(text, "utf-8")
+    done = run(place, *args)
+    assert done.stdout == ""
+    last = () if any("policygen " in hint.split(":")[-1] for hint in hints) else ("policygen check --help",)
+    assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in (*hints, *last))
+    assert done.code == int(error.rsplit(maxsplit=1)[1])
+
+
+def test_the_hint_for_several_plans_runs(made: Path) -> None:
+    wrong = run(made, "check", "iam/image-resizer.json", "--plan", "plans/")
+    option = shlex.split(wrong.stderr.splitlines()[1].removeprefix("  hint: "))
+    assert run(made, "check", "iam/image-resizer.json", "--plan", "plans/", *option).code == 0
+
+
+@pytest.mark.parametrize("kind", ["json", "markdown", "sarif", "junit", "github", "text"])
+def test_every_format_takes_several_roles(kind: str, made: Path) -> None:
+    done = run(made, *ALL, "-f", kind)
+    assert (done.stderr, done.code) == ("", 0)
+    assert all(role in done.stdout for role in ROLES) or kind == "text"
+    if kind == "json":
+        assert [one["role"] for one in json.loads(done.stdout)["reports"]] == list(ROLES)
+    if kind == "markdown":
+        assert done.stdout.startswith("<!-- policygen:check:111122223333:%2A -->\n")
+        assert done.stdout.count("<!--") == 1
+
+
+# --- The rules' pages ------------------------------------------------------------------------------
+
+PAGES = ROOT / "docs" / "reference" / "rules"
+
+
+def test_every_rule_has_a_page_and_every_page_a_rule() -> None:
+    assert {path.stem for path in PAGES.glob("PG*.md")} == set(RULES)
+    index = (PAGES / "README.md").read_text("utf-8")
+    for rule in RULES.values():
+        text = (PAGES / f"{rule.id}.md").read_text("utf-8")
+        assert text.startswith(f"# {rule.id}: {rule.title}\n\nLevel: **{rule.level}**.")
+        assert f"| [{rule.id}]({rule.id}.md) | {rule.level} | {rule.title} |" in index
+
+
+def test_sarif_links_to_the_pages_or_where_they_were_put(made: Path) -> None:
+    def links(**more: str) -> list[str]:
+        (run_,) = json.loads(run(made, *OWN, "-f", "sarif", **more).stdout)["runs"]
+        return [rule["helpUri"] for rule in run_["tool"]["driver"]["rules"]]
+
+    home = "https://github.com/policygen/policygen/blob/main/"
+    assert all((ROOT / link.removeprefix(home)).is_file() for link in links())
+    assert links(POLICYGEN_RULES_URL="https://docs.example.org/rules/")[0] == (
+        "https://docs.example.org/rules/PG101.md"
+    )

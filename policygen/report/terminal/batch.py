@@ -125,7 +125,7 @@ def _totals(rows: Sequence[BatchRow], width: int) -> Iterator[str]:
     totals = totals_by_verdict(rows)
     digits = max((len(f"{one.roles:,}") for one in totals), default=1)
     for one in totals:
-        lead = f"  {answer_of(one.verdict):<12}{one.roles:>{digits},} {'role' if one.roles == 1 else 'roles':<5}  "
+        lead = f"  {answer_of(one.verdict):<11}{one.roles:>{digits},} {'role' if one.roles == 1 else 'roles':<5}  "
         yield from textwrap.wrap(
             _sum(one), width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
         )

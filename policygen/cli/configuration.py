@@ -74,18 +74,25 @@ def read_configuration() -> Configuration:
         UsageError: PG-E360, it cannot be read, or is not TOML; PG-E361, a key that does not exist; PG-E238, a setting
             of the wrong kind.
     """
-    from policygen.rightsize.decisions.load import check_keys, parse_toml
-
     for folder in _folders():
         for name in (OWN, SHARED):
             if not os.path.lexists(folder / name):
                 continue
             path = Path(os.path.relpath(folder / name))
-            table = parse_toml(path) if name == OWN else _shared(path)
-            if table is not None:
-                check_keys(table, str(path))
-                return Configuration(path, table, dict(_settings(table, path)))
+            shared = None if name == OWN else _shared(path)
+            if name == OWN or shared is not None:
+                return _configuration(path, shared)
     return Configuration()
+
+
+def _configuration(path: Path, shared: Mapping[str, Any] | None) -> Configuration:
+    """Return the configuration of a file; `shared` is its table where it is a pyproject.toml."""
+    # Imported late: most runs have no file, and a terminal waits for its first line.
+    from policygen.rightsize.decisions.load import check_keys, parse_toml
+
+    table = parse_toml(path) if shared is None else shared
+    check_keys(table, str(path))
+    return Configuration(path, table, dict(_settings(table, path)))
 
 
 def _folders() -> list[Path]:

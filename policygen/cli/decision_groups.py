@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast
@@ -67,6 +68,11 @@ class DecisionInput:
         return tuple(cast("list[AnomalyRule]", self.accept or []))
 
 
+_LONGEST_NAME = 48
+"""Characters of a policy's name: IAM allows 128, and a role's name, a word and a number may follow."""
+_NOT_IN_NAMES = "[^A-Za-z0-9_+=,.@-]"
+
+
 @dataclass(frozen=True)
 class GrantInput:
     """How the policy grants what was observed."""
@@ -97,14 +103,23 @@ class GrantInput:
             show_default="keep",
         ),
     ] = ""
+    policy_name: Annotated[
+        str,
+        typer.Option(
+            "--policy-name",
+            metavar="NAME",
+            help="Name the new policy. Managed policies get the role's name and a number as well.",
+        ),
+    ] = "policygen"
 
     def suggest(self, decisions: Decisions, on: date, opened: Collection[str] = ()) -> SuggestOptions:
         """Return how to write the policy; arguments as `SuggestOptions` has them.
 
         Raises:
-            UsageError: PG-E215, there is no such way to write names, or to treat what is unverified.
+            UsageError: PG-E215, there is no such way to write names, or to treat what is unverified; or IAM does not
+                allow the policy's name.
         """
-        from policygen.errors import no_such
+        from policygen.errors import UsageError, no_such
         from policygen.rightsize.decisions.model import UNVERIFIED
         from policygen.rightsize.suggestion import SuggestOptions
         from policygen.text import escape_controls
@@ -123,7 +138,16 @@ class GrantInput:
                 UNVERIFIED,
                 code="PG-E215",
             )
+        allowed = re.sub(_NOT_IN_NAMES, "-", self.policy_name)[:_LONGEST_NAME]
+        if not allowed or allowed != self.policy_name:
+            raise UsageError(
+                f"--policy-name is {escape_controls(self.policy_name)[:60]!r}",
+                f"use at most {_LONGEST_NAME} letters, digits and signs of _+=,.@-",
+                code="PG-E215",
+                instead=(self.policy_name, allowed or "policygen"),
+            )
         return SuggestOptions(
+            name=self.policy_name,
             add_observed=self.add_observed,
             resources=cast("Mode", self.resources),
             opened=opened,

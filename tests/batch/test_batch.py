@@ -302,6 +302,7 @@ def test_roles_are_chosen(asked: tuple[str, ...], roles: set[tuple[str, str]], t
         (("--verify-digests",), "PG-W312, exit 3"),  # the samples' digest is not signed, and vouches for few
         (("--public-keys", "keys"), "PG-E234, exit 2"),
         (("--resources", "some"), "--resources is 'some'  PG-E215, exit 2"),
+        (("--policy-name", "a b"), "--policy-name is 'a b'  PG-E215, exit 2"),
         (("-f", "xml"), "no format 'xml'  PG-E207, exit 2"),
     ],
 )

@@ -252,10 +252,13 @@ def test_roles_have_a_rate_and_a_time_left() -> None:
 
 def test_reports_and_roles_are_shown_as_they_come_in(patience: None) -> None:
     with terminal() as seen:
-        for shown in (ProgressBar().reports, ProgressBar().roles):
-            shown(2, 3)
+        for count in (ProgressBar.reports, ProgressBar.roles):
+            bar = ProgressBar()
+            count(bar, 2, 3)
             assert shown_in_time(seen, "of 3 roles")
+            bar.close()
             seen.truncate(0)
+    assert LINE.say_above is None
 
 
 def test_a_line_that_changes_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from policygen.plan.apply_list import PolicyChange
 from policygen.report.apply_steps import apply_steps
 from policygen.report.terminal.apply_list import apply_lines
 from policygen.rightsize.generate.pack import INLINE_LIMIT, MANAGED_COUNT
+from tests.support.command import run_in_root
 from tests.support.reviews import plan
 from tests.support.role_policies import (
     ACCOUNT,
@@ -22,7 +23,7 @@ from tests.support.role_policies import (
     proposed,
     state,
 )
-from tests.support.samples import EVERY_SAMPLE
+from tests.support.samples import EVERY_SAMPLE, SAMPLES
 
 
 def applied(before: State, changes: tuple[PolicyChange, ...]) -> list[State]:
@@ -135,3 +136,12 @@ def test_the_screen_s_lines_fit_and_hidden_names_are_counted(width: int) -> None
 def test_a_hostile_name_is_one_visible_line() -> None:
     made = changed([new("policygen")], [old("a\x1b[2J\nb")])
     assert [line for line in apply_lines(made, 80) if not line.isprintable()] == []
+
+
+def test_the_policy_has_the_name_that_the_user_gives_it() -> None:
+    read = ("-r", "bastion", "-l", SAMPLES / "trail", "-s", SAMPLES / "account.json", "-q", "--no-plan")
+    done = run_in_root("suggest", *read, "-f", "aws-cli", "--policy-name", "shop+1")
+    assert 'put-role-policy --role-name "$role" --policy-name shop+1 ' in done.stdout
+    for name in ("", "a b", "é", "x" * 49):
+        refused = run_in_root("suggest", *read, "--policy-name", name)
+        assert (refused.code, refused.stdout, "PG-E215" in refused.stderr) == (2, "", True)

@@ -41,10 +41,10 @@ printf '\\n\\0' >> "$CALLS"
 
 
 def called(
-    folder: Path, script: str, *args: str, account: str = "111122223333"
+    folder: Path, script: str, *args: str, account: str = "111122223333", aws: str = AWS
 ) -> tuple[int, list[list[str]]]:
     """The exit code of a script, and the calls of ``aws`` that it made."""
-    for name, text in (("aws", AWS), ("sleep", "#!/bin/sh\n")):
+    for name, text in (("aws", aws), ("sleep", "#!/bin/sh\n")):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     calls = folder / "calls"
@@ -58,6 +58,7 @@ def called(
     done = subprocess.run(
         [BASH, "script.sh", *args], cwd=folder, env=environment, capture_output=True, check=False, timeout=60
     )
+    (folder / "stderr").write_bytes(done.stderr)
     words = calls.read_bytes().decode().split("\n\0")[:-1]
     return done.returncode, [call.split("\0")[:-1] for call in words]
 
@@ -146,6 +147,20 @@ def test_the_script_changes_nothing_without_a_word_or_in_another_account(tmp_pat
     assert called(tmp_path, script) == (2, [])
     assert called(tmp_path, script, "aply") == (2, [])
     assert called(tmp_path, script, "apply", account="999988887777") == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "calls"), [("NoSuchEntity", 0, 3), ("AccessDenied", 1, 2)], ids=["gone", "denied"]
+)
+def test_what_is_gone_already_does_not_stop_the_script_and_a_refusal_does(
+    said: str, code: int, calls: int, tmp_path: Path
+) -> None:
+    made = changed([new("policygen")], [old("a", managed=True), old("b", managed=True)])
+    refusing = f'[ "$2" = detach-role-policy ] && echo "An error occurred ({said})" >&2 && exit 254\n'
+    with_refusal = f"{AWS}{refusing}exit 0\n"
+    done, made_calls = called(tmp_path, render("aws-cli", made), "apply", aws=with_refusal)
+    assert (done, len(made_calls)) == (code, calls)
+    assert (said in (tmp_path / "stderr").read_text()) == (code == 1)
 
 
 def test_the_new_policies_have_time_to_reach_iam_before_the_old_ones_go() -> None:

@@ -25,6 +25,12 @@ export AWS_PAGER=''
 
 account={account}
 role={role}
+
+# What is gone already is gone: so a run that was stopped can be repeated, and undone.
+off() {{
+  local said
+  said=$("$@" 2>&1) || [[ $said == *NoSuchEntity* ]] || {{ echo "$said" >&2; return 1; }}
+}}
 """
 
 _END = """\
@@ -33,8 +39,14 @@ if [ "$(aws sts get-caller-identity --query Account --output text)" != "$account
   exit 1
 fi
 case "${1:-}" in
-  apply) apply ;;
-  undo) undo ;;
+  apply)
+    apply
+    echo "applied; to go back: bash $0 undo"
+    ;;
+  undo)
+    undo
+    echo "undone: the role has the policies that it had"
+    ;;
   *)
     echo "usage: bash $0 apply|undo" >&2
     exit 2
@@ -116,7 +128,7 @@ def _commands(changes: Iterable[PolicyChange], documents: _Documents) -> Iterato
 def _inline(change: PolicyChange, documents: _Documents) -> Iterator[str]:
     policy = f'--role-name "$role" --policy-name {shlex.quote(change.name)}'
     if change.after is None:
-        yield f"aws iam delete-role-policy {policy}"
+        yield f"off aws iam delete-role-policy {policy}"
     else:
         yield f"aws iam put-role-policy {policy} --policy-document {documents.variable(change.after)}"
 
@@ -133,9 +145,9 @@ def _managed(change: PolicyChange, documents: _Documents) -> Iterator[str]:
             yield f"aws iam create-policy --policy-name {shlex.quote(change.name)} --policy-document {document}"
         yield f'aws iam attach-role-policy --role-name "$role" {arn}'
     else:
-        yield f'aws iam detach-role-policy --role-name "$role" {arn}'
+        yield f'off aws iam detach-role-policy --role-name "$role" {arn}'
         if change.proposed:
-            yield f"aws iam delete-policy {arn}"
+            yield f"off aws iam delete-policy {arn}"
 
 
 def _check(plan: Plan) -> None:
@@ -144,7 +156,7 @@ def _check(plan: Plan) -> None:
     if apply.unplaced:
         raise UsageError(
             "this plan is older: it does not say which of today's policies are inline and which are managed",
-            "make the plan again with policygen suggest, then -f aws-cli",
+            f"policygen suggest {shlex.quote(plan.role.name)} -f aws-cli",
             code="PG-E235",
         )
     names = [(_NAME, plan.role.name), (_ACCOUNT, plan.role.account)]

@@ -213,6 +213,16 @@ def test_every_next_command_runs_as_it_is_pasted(role: str, shop: Path) -> None:
             assert made.stdout
 
 
+def test_every_command_of_the_details_runs(shop: Path) -> None:
+    for role, expected in (("orders-api", "doctor"), ("bastion", "probation")):
+        done = run(shop, "suggest", "-r", role, *LOGS, "-q", "--details")
+        lines = re.findall(r"^ {15}(policygen .*)$", done.stdout.replace("\\\n", " "), re.M)
+        assert {line.split()[1] for line in lines} == {expected}
+        for line in set(lines):
+            made = run(shop, *shlex.split(line)[1:])
+            assert made.code == 0, (line, made.stderr)
+
+
 def test_a_role_is_asked_for_as_it_was_given(shop: Path) -> None:
     """A name that two accounts have would not do."""
     arn = next(role for role in ROLES if role.startswith("arn:"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.terminal.layout import Layout
-from policygen.report.terminal.next_steps import doctor_command
+from policygen.report.terminal.next_steps import answering_command
 from policygen.report.wording import drop_options
 from policygen.text import pluralize
 
@@ -27,8 +27,7 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
     yield from layout.wrapped("     why       ", question.why)
     yield from layout.wrapped("     answer    ", question.answer)
     if question.command:
-        short = len(question.command) <= layout.width - 15 and "policygen doctor" not in question.command
-        yield from layout.command("               ", question.command if short else doctor_command(plan))
+        yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
         yield from layout.wrapped("     drop      ", option)
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):

@@ -138,6 +138,15 @@ def test_the_screen_fits_the_terminal(role: str, today: bool, width: int) -> Non
 
 
 @WIDTHS
+@KNOWN
+def test_the_details_fit_the_terminal_but_for_rules_to_paste(role: str, width: int) -> None:
+    text = rendered("text", sample(role, today=True), show_all=True, width=width)
+    assert [
+        line for line in too_wide(text, width) if not line.startswith(("       ", "Role      arn:"))
+    ] == []
+
+
+@WIDTHS
 def test_numbers_are_whole_at_every_width(width: int) -> None:
     assert rows(screen("orders-api")) == rows(screen("orders-api", width=WIDEST))
     assert [row[:2] for row in _narrow(width)] == [row[:2] for row in rows(screen("orders-api"))]

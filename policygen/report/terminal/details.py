@@ -203,7 +203,7 @@ def _informational(plan: Plan, layout: Layout) -> Iterator[str]:
             if one.grade == grade
         )
         if groups:
-            yield from ("", f"{title} ({sum(map(len, groups.values()))})")
+            yield from ("", *layout.wrapped("", f"{title} ({sum(map(len, groups.values()))})", "  "))
         for (allowed, action, parent), members in sorted(groups.items()):
             place = members[0].resource if len(members) == 1 else f"{len(members)} names of {parent}"
             yield from layout.wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {place}", "    ")

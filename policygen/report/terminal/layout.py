@@ -82,7 +82,7 @@ class Layout(NamedTuple):
         """
         if not items:
             return
-        yield from ("", title)
+        yield from ("", *self.wrapped("", title, "  "))
         for what, why in items[:limit]:
             yield from self.wrapped(f"  {mark} ", what, "    ")
             yield from self.wrapped("      why   ", why)

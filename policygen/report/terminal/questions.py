@@ -15,7 +15,8 @@ def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render the questions, each with its permissions, what answers it, and its rules for policygen.toml."""
     if plan.questions:
         unverified = pluralize(plan.tightness.unverified, "unverified permission")
-        yield from ("", f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell")
+        title = f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell"
+        yield from ("", *layout.wrapped("", title, "  "))
         for number, question in enumerate(plan.questions, 1):
             yield from layout.wrapped(f" {number} ? ", question.asks, "     ")
             yield from _question(plan, question, layout)

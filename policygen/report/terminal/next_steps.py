@@ -21,7 +21,8 @@ def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, 
         f"suggest{_of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
     )
     yield "code", f"policygen {show} -f terraform"
-    yield "script", f"policygen {show} -f aws-cli"
+    if not plan.unsaved:
+        yield "script", f"policygen {show} -f aws-cli"
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
     if not show_all:

@@ -275,13 +275,13 @@ def _question(group: _Group, role: str, spared: Collection[str], whole: Collecti
 
 _ABOUT: dict[Answer, str] = {
     "protocol": "uses of {services} that no log shows",
-    "no-sdk": "what no program can call by an SDK, of {services}",
-    "not-known": "calls of {services} of which it is not known whether CloudTrail logs them",
-    "older-logs": "{verbs} of {services}{place}, which IAM saw at another time",
+    "no-sdk": "{services} actions that no SDK can call",
+    "not-known": "calls of {services} that CloudTrail may not log",
+    "older-logs": "{verbs} of {services}{place} that IAM saw at another time",
     "data-events": "{verbs} of {services}{place}",
-    "logs": "{verbs} of {services}{place}, which the logs that were read do not cover",
-    "with-others": "what may come along with other calls, of {services}",
-    "used": "what was used of {services}, on names that today's statements cannot be narrowed to",
+    "logs": "{verbs} of {services}{place} that the logs do not cover",
+    "with-others": "{services} actions that other calls may include",
+    "used": "{services} actions used on names that today's statements cannot be narrowed to",
 }
 
 
@@ -340,7 +340,7 @@ def _called(group: _Group) -> list[str]:
     return sorted({keep.note for keep in group.keeps if keep.note.startswith(CALLED)})
 
 
-_PERSON = "the role's owner, or a month without them"
+_PERSON = "ask the role's owner, or try a month without them"
 
 
 def _answer(group: _Group, role: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, t
 LINES = 50
 KNOWN = pytest.mark.parametrize("role", [role for role, known in ROLES.items() if known])
 WIDTHS = pytest.mark.parametrize("width", [NARROWEST, WIDTH, WIDEST])
-LOGS = ("--logs", "samples/trail", "--snapshot", "samples/account.json")
+LOGS = ("--days", "30", "--logs", "samples/trail", "--snapshot", "samples/account.json")
 
 
 def screen(role: str, today: bool = True, width: int = WIDTH) -> str:
@@ -138,6 +138,15 @@ def test_the_screen_fits_the_terminal(role: str, today: bool, width: int) -> Non
 
 
 @WIDTHS
+@KNOWN
+def test_the_details_fit_the_terminal_but_for_rules_to_paste(role: str, width: int) -> None:
+    text = rendered("text", sample(role, today=True), show_all=True, width=width)
+    assert [
+        line for line in too_wide(text, width) if not line.startswith(("       ", "Role      arn:"))
+    ] == []
+
+
+@WIDTHS
 def test_numbers_are_whole_at_every_width(width: int) -> None:
     assert rows(screen("orders-api")) == rows(screen("orders-api", width=WIDEST))
     assert [row[:2] for row in _narrow(width)] == [row[:2] for row in rows(screen("orders-api"))]
@@ -206,11 +215,24 @@ def test_every_next_command_runs_as_it_is_pasted(role: str, shop: Path) -> None:
         done = run(shop, "suggest", "-r", role, *LOGS, "-q", *options)
         assert done.code == 0
         commands = next_commands(done.stdout)
-        assert len(commands) == 4
+        assert [words[-1] for words in commands if words[1] != "explain"] == (
+            ["terraform", "--details"] if options else ["terraform", "aws-cli", "--details"]
+        )
+        assert len(done.stdout.splitlines()) <= LINES
         for words in commands:
             made = run(shop, *words[1:], "-q")
             assert (made.code, made.stderr) == (0, ""), words
             assert made.stdout
+
+
+def test_every_command_of_the_details_runs(shop: Path) -> None:
+    for role, expected in (("orders-api", "doctor"), ("bastion", "probation")):
+        done = run(shop, "suggest", "-r", role, *LOGS, "-q", "--details")
+        lines = re.findall(r"^ {15}(policygen .*)$", done.stdout.replace("\\\n", " "), re.M)
+        assert {line.split()[1] for line in lines} == {expected}
+        for line in set(lines):
+            made = run(shop, *shlex.split(line)[1:])
+            assert made.code == 0, (line, made.stderr)
 
 
 def test_a_role_is_asked_for_as_it_was_given(shop: Path) -> None:

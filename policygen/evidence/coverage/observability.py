@@ -295,7 +295,7 @@ def _days_with_events(since: str, end: str, gaps: tuple[str, ...]) -> int:
 _NEVER: Mapping[str, tuple[str, str]] = {
     "never": ("never in CloudTrail", "keep it, or drop it by hand"),
     "unknown": ("it is not known whether CloudTrail shows it", "decide by hand"),
-    "no-event": ("no operation is known that asks for it, so no event either", "decide by hand"),
+    "no-event": ("no known API call uses this action, so CloudTrail cannot show it", "decide by hand"),
 }
 _IDS = {"never": "never-logged", "unknown": "no-event-known", "no-event": "no-event"}
 

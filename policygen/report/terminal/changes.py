@@ -63,7 +63,9 @@ def _grants(section: _Section) -> Iterator[str]:
 
 def _changes(section: _Section) -> Iterator[str]:
     """Render each service: first those that stay, last those that go."""
-    yield "Changes  ~ narrowed  - removed  = kept without evidence  ? unverified"
+    yield from section.layout.wrapped(
+        "Changes  ", "~ narrowed  - removed  = kept without evidence  ? unverified"
+    )
     services = grouped((group.service, group) for group in section.plan.change_groups)
     removed: dict[str, list[ChangeGroup]] = {}
     for service, groups in services.items():
@@ -143,12 +145,20 @@ def _kept_actions(
 def _evidence_lines(section: _Section, service: str, used: Sequence[PlanChange]) -> Iterator[str]:
     names = {change.action for change in used}
     requests = [request for request in section.requests.get(service, ()) if request.action in names]
-    tail = section.calls(service, requests)
-    words = textwrap.wrap(" ".join(c.action.split(":", 1)[1] for c in used), 36)
-    for i, line in enumerate(words):
-        yield section.layout.right(f"      {'keep' if i == 0 else '    '}  {line}", tail if i == 0 else "")
+    yield from _used_names(section, [one.action for one in used], section.calls(service, requests))
     yield from _uncertain(section, requests)
     yield from _generalisations(section, requests)
+
+
+def _used_names(section: _Section, actions: Sequence[str], tail: str) -> Iterator[str]:
+    """Render the names of actions, with a tail at the right of the first line, or below it where there is no room."""
+    layout, names = section.layout, " ".join(action.split(":", 1)[1] for action in actions)
+    for i, line in enumerate(textwrap.wrap(names, max(24, layout.width - 44))):
+        left = f"      {'    ' if i else 'keep'}  {line}"
+        if i or len(left) + 2 + len(tail) <= layout.width:
+            yield layout.right(left, "" if i else tail)
+        else:
+            yield from (left, layout.right("", tail))
 
 
 def _uncertain(section: _Section, requests: Sequence[Request]) -> Iterator[str]:
@@ -196,11 +206,7 @@ def _granted_service(section: _Section, service: str, requests: Sequence[Request
         f"{pluralize(len(actions), 'action')} on {list_resources([tuple(sorted(patterns))])}",
         "      ",
     )
-    words = textwrap.wrap(" ".join(action.split(":", 1)[1] for action in actions), 36)
-    for i, line in enumerate(words):
-        yield section.layout.right(
-            f"      {'    ' if i else 'keep'}  {line}", "" if i else section.calls(service, requests)
-        )
+    yield from _used_names(section, actions, section.calls(service, requests))
     yield from _uncertain(section, requests)
     yield from _generalisations(section, requests)
 

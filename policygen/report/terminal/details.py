@@ -123,7 +123,7 @@ def _unmapped(plan: Plan, layout: Layout) -> Iterator[str]:
 def _refused(plan: Plan, layout: Layout) -> Iterator[str]:
     """List what today's policies do not allow, and what AWS denied: neither is granted."""
     yield from layout.entries(
-        f"Observed, but not allowed by today's policies ({len(plan.missing)}): not granted",
+        f"Used, but not allowed by today's policies ({len(plan.missing)}): not granted",
         "!",
         [
             (f"{one.action} on {one.resource}", f"{one.cause} ({pluralize(one.count, 'call')})")
@@ -131,7 +131,7 @@ def _refused(plan: Plan, layout: Layout) -> Iterator[str]:
         ],
     )
     yield from layout.entries(
-        f"Wanted but denied ({len(plan.wanted_but_denied)}): not granted",
+        f"Tried, and denied by AWS ({len(plan.wanted_but_denied)}): not granted",
         "x",
         [(_request(one), _reason(one)) for one in plan.wanted_but_denied],
     )
@@ -153,7 +153,7 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
         fate = "accepted" if group.accepted else "in the policy" if group.kept else "left out of the policy"
         calls = pluralize(sum(one.count for one in suspects), "call")
         yield ""
-        yield from layout.wrapped("", f"Does not look like the workload ({calls}): {fate}", "  ")
+        yield from layout.wrapped("", f"Suspicious ({calls}): {fate}", "  ")
         yield from layout.wrapped(f"  {'=' if group.kept else '!'} {sign}  ", group.rule, "      ")
         yield from layout.wrapped("      from  ", _origin(suspects))
         for one in suspects:
@@ -163,7 +163,7 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
                 "      call  ", f"{call}, {pluralize(one.count, 'time')}, {minute(one.last)}"
             )
         if not group.kept:
-            yield from layout.wrapped("      if it is the workload's:  ", f"--accept {sign}")
+            yield from layout.wrapped("      if legitimate:  ", f"--accept {sign}")
 
 
 def _origin(suspects: Sequence[PlanAnomaly]) -> str:
@@ -203,7 +203,7 @@ def _informational(plan: Plan, layout: Layout) -> Iterator[str]:
             if one.grade == grade
         )
         if groups:
-            yield from ("", f"{title} ({sum(map(len, groups.values()))})")
+            yield from ("", *layout.wrapped("", f"{title} ({sum(map(len, groups.values()))})", "  "))
         for (allowed, action, parent), members in sorted(groups.items()):
             place = members[0].resource if len(members) == 1 else f"{len(members)} names of {parent}"
             yield from layout.wrapped(f"  {'=' if allowed else '!'} ", f"{action} on {place}", "    ")
@@ -219,18 +219,18 @@ def _not_counted(plan: Plan, layout: Layout) -> Iterator[str]:
         yield ""
         yield from layout.wrapped(
             "Left out  ",
-            f"{pluralize(before.events, 'event')} of a deleted role of the same name ({before.role_id}), "
+            f"{pluralize(before.events, 'call')} of a deleted role of the same name ({before.role_id}), "
             f"last {minute(before.last)}",
         )
     if plan.evidence.weak:
         yield from layout.wrapped(
             "Weak      ",
-            f"{pluralize(plan.evidence.weak, 'event')} throttled or invalid: they may precede the permission check",
+            f"{pluralize(plan.evidence.weak, 'call')} throttled or invalid: the permission may not have been needed",
         )
     if plan.unauthenticated:
         yield from layout.wrapped(
             "Refused   ",
-            f"{pluralize(plan.unauthenticated.count, 'event')} with expired or wrong credentials: no evidence",
+            f"{pluralize(plan.unauthenticated.count, 'call')} with expired or wrong credentials, not counted",
         )
 
 
@@ -259,8 +259,8 @@ def _learning(plan: Plan, layout: Layout) -> Iterator[str]:
 
 _FAMILIES = {
     "escalation": ("escalation path", ""),
-    "exfiltration": ("way", " to data"),
-    "exposure": ("way", " to expose"),
+    "exfiltration": ("way", " to take data"),
+    "exposure": ("way", " to expose resources"),
 }
 
 
@@ -286,7 +286,7 @@ def _decisions(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render what the decisions did to observed requests, and which of them did nothing."""
     decided = plan.decisions
     yield from layout.entries(
-        f"Dropped although needed ({len(decided.losses)}): these calls will fail",
+        f"Will fail ({len(decided.losses)}): needed permissions that a decision drops",
         "x",
         [(_loss(loss), "") for loss in decided.losses],
     )
@@ -294,8 +294,10 @@ def _decisions(plan: Plan, layout: Layout) -> Iterator[str]:
         f"{one.rule} does not drop {one.action}: {one.why or 'it was seen in use'}" for one in decided.spared
     ]
     notes += [_expired(rule, decided.reasons.get(rule, "")) for rule in decided.expired]
-    notes += [f"{rule} is about nothing this role has or does" for rule in decided.unused]
-    yield from layout.entries(f"Decisions without effect ({len(notes)})", "?", [(note, "") for note in notes])
+    notes += [f"{rule} matches nothing that this role has or does" for rule in decided.unused]
+    yield from layout.entries(
+        f"Decisions that did nothing ({len(notes)})", "?", [(note, "") for note in notes]
+    )
 
 
 def _loss(loss: PlanDroppedInUse) -> str:
@@ -314,7 +316,7 @@ def _expired(rule: str, reason: str) -> str:
 def _losses(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render grants that are narrower than they might be, and actions that today's bounds never allow."""
     yield from layout.entries(
-        f"Narrower than it might be ({len(plan.losses)}): the two could not be met exactly",
+        f"Narrower than today and the calls allow ({len(plan.losses)}): no exact pattern exists",
         "!",
         [
             (f"{loss.action} on {loss.resource}", f"statement {loss.statement}: {loss.why}")
@@ -323,6 +325,6 @@ def _losses(plan: Plan, layout: Layout) -> Iterator[str]:
     )
     for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
         yield from layout.wrapped(
-            "Barred    ",
-            f"{pluralize(number, 'action')} that today's policies grant and {bound} never allows: not kept",
+            "Never     ",
+            f"{pluralize(number, 'action')} that today's policies grant and {bound} never allows: removed",
         )

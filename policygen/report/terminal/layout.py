@@ -69,28 +69,24 @@ class Layout(NamedTuple):
         first, *others = [f"{line} \\" for line in lines[:-1]] + lines[-1:]
         return [lead + first, *(" " * len(lead) + line for line in others)]
 
-    def entries(
-        self, title: str, mark: str, items: Sequence[tuple[str, str]], limit: int | None = None
-    ) -> Iterator[str]:
+    def entries(self, title: str, mark: str, items: Sequence[tuple[str, str]]) -> Iterator[str]:
         """Yield a part of the screen, if there is anything in it: a title, and for each item what it is and why.
 
         Args:
             title: its first line.
             mark: the sign before each item.
             items: (what, why); "" for no reason.
-            limit: how many are shown; None for all.
         """
         if not items:
             return
-        yield from ("", title)
-        for what, why in items[:limit]:
+        yield from ("", *self.wrapped("", title, "  "))
+        for what, why in items:
             yield from self.wrapped(f"  {mark} ", what, "    ")
             yield from self.wrapped("      why   ", why)
-        yield from more(len(items), limit)
 
 
-right, wrapped = Layout().right, Layout().wrapped
-"""Those of a screen of 80 columns."""
+wrapped = Layout().wrapped
+"""That of a screen of 80 columns."""
 
 
 def option_words(command: str) -> list[str]:

@@ -21,16 +21,25 @@ def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, 
         f"suggest{_of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
     )
     yield "code", f"policygen {show} -f terraform"
-    yield "script", f"policygen {show} -f aws-cli"
+    if not plan.unsaved:
+        yield "script", f"policygen {show} -f aws-cli"
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
     if not show_all:
         yield "details", f"policygen {show} --details"
 
 
-def doctor_command(plan: Plan) -> str:
-    """Return the command that says what would let the logs show more of what the role uses."""
-    return f"policygen doctor{_of_role(plan, DOCTOR)}"
+def answering_command(plan: Plan, command: str) -> str:
+    """Return the command that answers a question, whole: with the options that were given.
+
+    A command of AWS changes what a trail logs, and is long; `doctor` prints one for all questions.
+    """
+    if command.startswith("policygen suggest "):
+        _, _, days = command.partition(" --days ")
+        return f"policygen suggest{_of_role(plan, EXPLAIN - {'--days'})} --days {days}"
+    return (
+        command if command.startswith("policygen probation ") else f"policygen doctor{_of_role(plan, DOCTOR)}"
+    )
 
 
 DOCTOR = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.terminal.layout import Layout
-from policygen.report.terminal.next_steps import doctor_command
+from policygen.report.terminal.next_steps import answering_command
 from policygen.report.wording import drop_options
 from policygen.text import pluralize
 
@@ -15,7 +15,8 @@ def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
     """Render the questions, each with its permissions, what answers it, and its rules for policygen.toml."""
     if plan.questions:
         unverified = pluralize(plan.tightness.unverified, "unverified permission")
-        yield from ("", f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell")
+        title = f"Questions ({len(plan.questions)}): {unverified} kept as today; the logs can't tell"
+        yield from ("", *layout.wrapped("", title, "  "))
         for number, question in enumerate(plan.questions, 1):
             yield from layout.wrapped(f" {number} ? ", question.asks, "     ")
             yield from _question(plan, question, layout)
@@ -27,8 +28,7 @@ def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[st
     yield from layout.wrapped("     why       ", question.why)
     yield from layout.wrapped("     answer    ", question.answer)
     if question.command:
-        short = len(question.command) <= layout.width - 15 and "policygen doctor" not in question.command
-        yield from layout.command("               ", question.command if short else doctor_command(plan))
+        yield from layout.command("               ", answering_command(plan, question.command))
     if option := drop_options(question):
         yield from layout.wrapped("     drop      ", option)
     for name, rule in (("to drop", question.drop), ("to keep", question.keep)):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from policygen.plan.model import Plan
 from policygen.report.terminal.layout import Layout
-from policygen.text import escape_controls
 
 
 def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
@@ -16,7 +15,7 @@ def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
         return
     yield from ("", f"Records read: {audit['read']:,}, each in one of these classes")
     for one in audit["classes"]:
-        yield f"  {one['records']:>12,}  {escape_controls(one['name'])}"
+        yield from layout.wrapped(f"  {one['records']:>12,}  ", one["name"])
     if audit["remainder"]:
         yield f"  {audit['remainder']:>12,}  in no class"
     for sentence in audit["unknown"]:

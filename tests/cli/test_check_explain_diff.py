@@ -352,7 +352,8 @@ def test_a_failure_says_what_where_and_what_next(name: str, world: Path) -> None
 
 def test_standard_input_is_read_once_and_only_as_utf_8(world: Path) -> None:
     done = process(world, "check", "-", *ON, text=b'{"Sid": "\xe9"}')
-    assert done == Done("", said("cannot read 'standard input': it is not UTF-8  PG-E219, exit 2", GIVE), 2)
+    error = "cannot read 'standard input': it is not UTF-8  PG-E219, exit 2"
+    assert done == Done("", said(error, GIVE, "policygen check --help"), 2)
 
 
 # --- check ---------------------------------------------------------------------------------------

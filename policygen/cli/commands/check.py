@@ -201,7 +201,8 @@ def _options(gate: GateInput) -> GateOptions:
     try:
         text = gate.baseline.read_text("utf-8-sig")
     except OSError as error:
-        raise no_baseline(name, error.strerror or str(error)) from None
+        missing = isinstance(error, FileNotFoundError)
+        raise no_baseline(name, error.strerror or str(error), missing=missing) from None
     except UnicodeDecodeError:
         raise no_baseline(name, "it is not UTF-8") from None
     return GateOptions(level, gate.notes, parse_baseline(text, name), escape_controls(name), pages)
@@ -252,14 +253,15 @@ def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: S
         other = "--role" if role else "--plan" if gate.plan else "POLICY"
         raise UsageError(
             f"--all and {other} exclude each other",
-            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+            "--all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
+            instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
         )
     if not (offline or role):
         raise UsageError(
             "no role given",
-            "check by a saved plan: policygen check POLICY --plan ROLE",
-            "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
+            "a saved plan needs no logs: --plan ROLE",
+            "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
             code="PG-E248",
         )
 

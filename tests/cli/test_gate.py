@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from policygen.plan.io import read_plan
 from policygen.rightsize.check.baseline import baseline_text, parse_baseline
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding
 from tests.support import ROOT
-from tests.support.command import run
+from tests.support.command import environment, run
 from tests.support.samples import SAMPLES
 
 ROLES = ("orders-api", "image-resizer")
@@ -63,6 +65,28 @@ ALL = ("check", "--all", "--plans", "plans", "-q")
 @pytest.mark.parametrize("command", [OWN, ALL], ids=["one role", "all roles"])
 def test_what_the_tool_suggests_passes_every_level(command: Sequence[str], level: str, made: Path) -> None:
     assert run(made, *command, "--fail-on", level).code == 0
+
+
+def test_a_check_by_a_plan_starts_without_what_reads_logs(made: Path) -> None:
+    words = ["policygen", "check", "iam/orders-api.json", "--plan", "plans/orders-api.json"]
+    script = (
+        f"import sys; sys.argv = {words!r}\n"
+        "from policygen.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=made,
+        env=environment(made),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    loaded = set(done.stdout.splitlines())
+    assert "policygen.plan.gate" in loaded
+    slow = {"boto3", "botocore", "pandas", "jinja2", "policygen.logs.reader", "policygen.rightsize.suggest"}
+    assert loaded.isdisjoint(slow)
 
 
 def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(made: Path) -> None:

@@ -307,7 +307,7 @@ def _from_logs(
     from policygen.cli.output import summarise
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
-    from policygen.rightsize.check.basis import check_basis
+    from policygen.rightsize.check.from_logs import check_basis
     from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)

@@ -84,7 +84,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
     )
 
 
-def report_of(subject: GateSubject, options: GateOptions) -> FindingsReport:
+def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
     """Check a role's policies."""
     from policygen.report.findings.report import RULES_URL, FindingsReport
     from policygen.rightsize.check.baseline import AgainstBaseline

@@ -144,7 +144,7 @@ def command(
 
     policygen check orders.json -r orders-api -l ./trail -s account.json
     """
-    from policygen.cli.gate import report_of
+    from policygen.cli.gate import gate_report
     from policygen.cli.output import add_to_summary, summary_file
     from policygen.files import check_writable, write_file
     from policygen.report.findings.report import render
@@ -171,7 +171,7 @@ def command(
     if gate.write_baseline:
         notify(_write_baseline(gate.write_baseline, list(subjects())))
         return
-    reports = [report_of(subject, options) for subject in subjects()]
+    reports = [gate_report(subject, options) for subject in subjects()]
     for path, kind in exports:
         write_file(path, render(kind, *reports))
         notify(f"wrote {path} ({kind})")

@@ -70,7 +70,7 @@ def read_logs(
     """
     if isinstance(source, QuerySource):
         raise UsageError(
-            "batch reads records, and this source is asked for the calls of one role at a time",
+            "batch needs the records of all roles, and this source is queried one role at a time",
             "give files, s3://, auto or lookup:",
             code="PG-E202",
         )

@@ -87,7 +87,7 @@ def targets(seen: Iterable[RoleKey], account: Account | None, choice: RoleFilter
     """
     if account is None and (choice.paths or choice.tags or choice.trusts):
         raise UsageError(
-            "--path, --tag and --trust ask for what only the account tells",
+            "--path, --tag and --trust need the account",
             "give it: --snapshot account.json, or --live",
             code="PG-E274",
         )

@@ -9,7 +9,6 @@ declared with ``envvar="POLICYGEN_NAME"``.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +101,8 @@ def _folders() -> list[Path]:
 
 def _shared(path: Path) -> Mapping[str, Any] | None:
     """Return the table ``[tool.policygen]`` of a pyproject.toml; None without one, or where the file is damaged."""
+    import tomllib
+
     try:
         tools = tomllib.loads(path.read_text("utf-8")).get("tool", {})
     except (OSError, ValueError, RecursionError):

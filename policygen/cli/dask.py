@@ -60,7 +60,7 @@ def cluster_at(address: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError as error:
         raise UsageError(
-            "a Dask cluster cannot be asked: the package distributed is not installed",
+            "a Dask cluster cannot be used: the package distributed is not installed",
             "pip install 'policygen[dask]'",
             code="PG-E225",
         ) from error

@@ -90,7 +90,7 @@ def _workers(jobs: int, dask: str) -> Iterator[tuple[Executor | None, int]]:
     from policygen.errors import UsageError
 
     if dask and jobs:
-        raise UsageError("--jobs and --dask exclude each other", "give one of them", code="PG-E208")
+        raise UsageError("--jobs and --dask cannot be used together", "give one of them", code="PG-E208")
     if dask:
         from policygen.cli.dask import cluster_at
 
@@ -258,7 +258,7 @@ def open_account(
         os.environ["AWS_REGION"] = account.region
     if account.snapshot and account.live:
         raise UsageError(
-            "--snapshot and --live exclude each other",
+            "--snapshot and --live cannot be used together",
             "give one of them",
             code="PG-E208",
             instead=("--live", ""),
@@ -371,7 +371,7 @@ def _with_code(account: Account | None, witnesses: WitnessInput) -> Account | No
     code = read_code(witnesses.code)
     if account is None:
         raise UsageError(
-            "--code needs the account, which tells whose the functions are",
+            "--code needs the account, to know the role of each function",
             "add --snapshot FILE, or --live",
             code="PG-E266",
         )

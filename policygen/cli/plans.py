@@ -104,13 +104,22 @@ def find_plan(text: str, folder: Path | None) -> list[Plan]:
         folder: where plans are looked for by name; None for policygen's own folder.
 
     Raises:
-        UsageError: PG-E270, a file is not a plan; PG-E272, there is no such plan, or it cannot be read.
+        UsageError: PG-E270, a file is not a plan; PG-E272, there is no such plan, it cannot be read, or it is of
+            another account than the ARN.
     """
     name = text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
     place = folder or own_folder()
     saved = next((p for p in (place / f"{file_name(name)}{end}" for end in _SUFFIXES) if p.is_file()), None)
     if "/" not in name and not name.endswith(_SUFFIXES) and saved:
         plans = read_plans([saved])
+        account = plans[0].role.account
+        if name != text and account and f":{account}:" not in text:
+            raise UsageError(
+                f"the saved plan of role {escape_controls(name)[:80]!r} is of account {account}, not of "
+                f"{escape_controls(text)[:120]}",
+                "make one for that account with suggest",
+                code="PG-E272",
+            )
         if folder is None:
             plans[0].file = ""  # no place to show anybody: `report ROLE` is how it is found
         return plans
@@ -161,6 +170,6 @@ def _plans_in(folder: Path) -> list[Path]:
 def _unreadable(path: Path, reason: str) -> UsageError:
     return UsageError(
         f"cannot read the plan {escape_controls(str(path))!r}: {reason}",
-        "plans are what suggest --plans DIR and batch save: DIR/ROLE.json",
+        "give a plan that suggest or batch saved",
         code="PG-E272",
     )

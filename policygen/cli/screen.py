@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from policygen.cli.output import ascii_only, write_stdout
-
 
 class Color(StrEnum):
     """When screens are coloured."""
@@ -25,6 +23,7 @@ ColorOption = Annotated[
     typer.Option(
         "--color",
         metavar="WHEN",
+        rich_help_panel="Output",
         help="Color the screen: auto (on a terminal), always or never. NO_COLOR and FORCE_COLOR count for auto.",
     ),
 ]
@@ -61,6 +60,8 @@ def write_formatted(text: str, format_: str, color: Color) -> None:
     Raises:
         UsageError: PG-E220, stdout does not take it.
     """
+    from policygen.cli.output import write_stdout
+
     if format_ == "text":
         write_screen(text, color)
     else:
@@ -73,6 +74,7 @@ def write_screen(screen: str, color: Color) -> None:
     Raises:
         UsageError: PG-E220, stdout does not take it.
     """
+    from policygen.cli.output import ascii_only, write_stdout
     from policygen.report.terminal.colour import coloured
     from policygen.report.terminal.layout import in_ascii
 

@@ -67,9 +67,9 @@ def _problem(error: Any, words: Sequence[str]) -> str:
         value, where = os.environ.get(variable, ""), variable
     if not value or not error.message:
         return str(error.format_message())
-    problem = str(error.message).removeprefix("Input should be ").split(", unable")[0]
-    needed = problem if problem == error.message else f"it must be {problem}"
-    return f"{where} is {value!r}: {needed}"
+    problem = str(error.message).split(", unable")[0].replace("Input should be", "it must be")
+    problem = re.sub("^Value error, .* is not one of ", "it must be one of ", problem)
+    return f"{where} is {value!r}: {problem}"
 
 
 def next_command(error: PolicygenError, words: Sequence[str]) -> str:

@@ -363,7 +363,7 @@ def _no_events(
         calls = sum(split.anomalous[key].count for key in apart)
         return NothingFoundError(
             f"no call by {resolved.role.name} looks like the workload: {pluralize(calls, 'suspicious call')} left out",
-            *(f"{sign}: {ANOMALY_RULES[sign]}; if it is the workload's: --accept {sign}" for sign in signs),
+            *(f"{sign}: {ANOMALY_RULES[sign]}; if legitimate: --accept {sign}" for sign in signs),
             "no policy was written: an empty one would be a guess, not a finding",
             code="PG-E301",
         )

@@ -112,7 +112,7 @@ def parse_role(text: str) -> RoleSelector:
     if not re.fullmatch(r"[\w+=,.@-]{1,64}", name, re.ASCII):
         raise UsageError(
             f"not a role's name or ARN: {escape_controls(text)[:120]!r}",
-            "for example --role orders-api, or --role arn:aws:iam::111122223333:role/service-role/orders-api",
+            "for example orders-api, or arn:aws:iam::111122223333:role/service-role/orders-api",
             code="PG-E203",
         )
     return RoleSelector(name)

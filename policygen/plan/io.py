@@ -118,7 +118,7 @@ def read_plan(data: bytes, name: str) -> Plan:
 def _no_plan(name: str, reason: str) -> UsageError:
     return UsageError(
         f"{escape_controls(name)!r} is not a plan: {reason}",
-        "plans are what suggest and batch save: plans/ROLE.json",
+        "give a plan that suggest or batch saved",
         code="PG-E270",
     )
 

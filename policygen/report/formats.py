@@ -163,7 +163,7 @@ def format_of(path: str) -> str:
         if name.endswith(suffix):
             return SUFFIXES[suffix]
     raise UsageError(
-        f"the name {escape_controls(path)!r} says no format",
+        f"no format has the suffix of {escape_controls(path)!r}",
         f"suffixes: {', '.join(f'{suffix} ({kind})' for suffix, kind in sorted(SUFFIXES.items()))}",
         code="PG-E207",
     )

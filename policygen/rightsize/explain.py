@@ -158,7 +158,7 @@ def _spelling(suggestion: Suggestion, action: str) -> str:
     prefix = action.partition(":")[0].lower()
     near = _near(action, prefix)
     raise UsageError(
-        f"IAM knows no action {escape_controls(action)[:80]!r}",
+        f"IAM has no action {escape_controls(action)[:80]!r}",
         *([f"did you mean {' or '.join(near)}?"] if near else []),
         "an action is service:Name, for example s3:GetObject",
         code="PG-E217",

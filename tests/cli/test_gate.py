@@ -215,7 +215,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {},
         (*OWN, "-l", "logs"),
         (
-            "--plan and --logs exclude each other: a plan holds what was read and decided  PG-E248, exit 2",
+            "--plan and --logs cannot be used together: a plan holds what was read and decided  PG-E248, exit 2",
             "leave --logs out to check by the plan, or --plan to read the logs",
         ),
     ),
@@ -223,7 +223,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {},
         (*ALL, "iam/orders-api.json"),
         (
-            "--all and POLICY exclude each other  PG-E248, exit 2",
+            "--all and POLICY cannot be used together  PG-E248, exit 2",
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
             "policygen check --all --plans plans -q",
         ),
@@ -232,7 +232,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         {},
         (*ALL, "--plan", "orders-api"),
         (
-            "--all and --plan exclude each other  PG-E248, exit 2",
+            "--all and --plan cannot be used together  PG-E248, exit 2",
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
         ),
     ),

@@ -30,6 +30,9 @@ def test_a_suggestion_leaves_nothing_in_the_folder_and_is_printed_again_by_name(
     assert made.stderr.endswith("Plan saved; to print it: policygen report orders\n")
     assert run(world, "report", "orders").stdout == made.stdout
     assert run(world, "report", "arn:aws:iam::123456789012:role/orders").stdout == made.stdout
+    other = run(world, "report", "arn:aws:iam::210987654321:role/orders")
+    assert (other.stdout, other.code) == ("", 2)
+    assert "is of account 123456789012, not of arn:aws:iam::210987654321:role/orders" in other.stderr
 
 
 def test_a_folder_gets_the_plan_where_it_is_asked_for(world: Path) -> None:

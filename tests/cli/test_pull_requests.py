@@ -55,7 +55,7 @@ def test_every_format_goes_to_stdout_and_to_a_file_by_its_suffix(
     done = run(plan, "report", "plans/orders.json", "--export", file, "-f", kind)
     assert (done.stderr, done.code) == (f"wrote {file} ({kind})\n", 0)
     assert file.read_bytes().decode() == done.stdout != ""
-    again = run(plan, *SUGGEST, "logs", "-q", "-f", kind)
+    again = run(plan, *SUGGEST, "logs", "-q", "-f", kind, "--plans", "plans")
     assert again == Done(done.stdout, "", 0)
 
 
@@ -63,10 +63,10 @@ def test_help_lists_every_format_and_every_suffix(tmp_path: Path) -> None:
     for name in ("suggest", "report"):
         words = run(tmp_path, name, "--help").stdout.split()
         text = " ".join(words)
-        assert f"What stdout gets: {', '.join(FORMATS)}." in text
-        assert f"Also write a file; {', '.join(SUFFIXES)}; repeatable." in text
+        assert f"Print as {', '.join(FORMATS)}; also tf, cfn." in text
+        assert f"in the format of its suffix: {', '.join(SUFFIXES)}. Repeatable." in text
     words = run(tmp_path, "check", "--help").stdout.split()
-    assert "What stdout gets: text, json, markdown, sarif, junit, github." in " ".join(words)
+    assert "Print as text, json, markdown, sarif, junit, github." in " ".join(words)
 
 
 WITH_SUMMARY = ((*SUGGEST, "logs"), ("report", "plans"), ("check", "p.json", "-r", ROLE, "-l", "logs"))
@@ -82,7 +82,8 @@ def test_a_summary_without_a_step_stops_before_the_work(
     assert done == Done(
         "",
         "error: --summary: GITHUB_STEP_SUMMARY is not set  PG-E282, exit 2\n"
-        "  hint: a step of GitHub Actions has it; elsewhere --export FILE.md or -f markdown gives the same text\n",
+        "  hint: a step of GitHub Actions has it; elsewhere --export FILE.md or -f markdown gives the same text\n"
+        f"  hint: {shlex.join(['policygen', *args])}\n",
         2,
     )
 
@@ -98,7 +99,7 @@ def test_summaries_are_added_one_behind_the_other(plan: Path, tmp_path: Path) ->
     policy = tmp_path / "policy.json"
     policy.write_text(run(plan, *SUGGEST, "logs", "-q", "-f", "policy", "--no-plan").stdout, "utf-8")
     said = "added 1 of 1 to the summary of the step\n"
-    for args in ((*SUGGEST, "logs", "-f", "policy"), ("report", "plans", "-f", "csv"),
+    for args in ((*SUGGEST, "logs", "-f", "policy", "--plans", "plans"), ("report", "plans", "-f", "csv"),
                  ("check", policy, "-r", ROLE, "-l", "logs")):  # fmt: skip
         done = run(plan, *args, "--summary", GITHUB_STEP_SUMMARY=str(step))
         assert (done.stderr.endswith(said), done.code) == (True, 0)

@@ -124,7 +124,7 @@ error: no call by a role named 'orders' in account {ACCOUNT} in the logs  PG-E31
         2,
         """\
 error: not a role's name or ARN: 'a b'  PG-E203, exit 2
-  hint: for example --role orders-api, or --role arn:aws:iam::111122223333:role/service-role/orders-api
+  hint: for example orders-api, or arn:aws:iam::111122223333:role/service-role/orders-api
 """,
     ),
     "an empty folder": (
@@ -241,7 +241,7 @@ error: cannot write 'list.json/x.json': there is no folder 'list.json'  PG-E220,
         (*SUGGEST, "logs", "--export", "x.docx"),
         2,
         f"""\
-error: the name 'x.docx' says no format  PG-E207, exit 2
+error: no format has the suffix of 'x.docx'  PG-E207, exit 2
   hint: suffixes: {", ".join(f"{suffix} ({kind})" for suffix, kind in sorted(SUFFIXES.items()))}
 """,
     ),
@@ -305,7 +305,7 @@ error: a log source is an empty text  PG-E202, exit 2
         (*SUGGEST, "logs", "-s", "other.json", "--live"),
         2,
         (
-            "error: --snapshot and --live exclude each other  PG-E208, exit 2\n  hint: give one of them\n"
+            "error: --snapshot and --live cannot be used together  PG-E208, exit 2\n  hint: give one of them\n"
             "  hint: policygen suggest -r orders -l logs -s other.json\n"
         ),
     ),

@@ -728,7 +728,7 @@ def test_a_hash_of_another_kind_vouches_for_nothing(trail: Trail) -> None:
 
 
 def test_logs_without_any_digest_are_an_error() -> None:
-    with pytest.raises(IncompleteError, match="no digest vouches for any of 2 log files") as caught:
+    with pytest.raises(IncompleteError, match="no digest covers any of 2 log files") as caught:
         verify(Trail().run(8, 1).objects(), [], None, DAY)
     assert caught.value.code == "PG-E331"
 

@@ -350,7 +350,7 @@ def test_without_one_digest_the_flag_is_an_error_and_what_to_do_is_said(
     for more in ([], ["--allow-incomplete"]):
         done = policygen_(*SUGGEST, *folder.words, *more)
         assert (done.code, done.stdout) == (3, "")
-        assert "no digest vouches for any of 8 log files  PG-E331" in done.stderr
+        assert "no digest covers any of 8 log files  PG-E331" in done.stderr
 
 
 def test_a_stretch_for_which_another_trail_vouches_is_proved(tmp_path: Path, policygen_: Run) -> None:

@@ -217,6 +217,7 @@ def test_the_service_file_in_contributing_is_one() -> None:
 
 
 EXITS = {name: kind.exit_code for name, kind in vars(errors).items() if hasattr(kind, "exit_code")}
+EXITS["no_such"] = errors.UsageError.exit_code  # a function that makes one
 BUG = {"PG-E999": {70}}
 """Not raised, but said by the last line of defence in the command line."""
 

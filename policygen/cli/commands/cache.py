@@ -31,7 +31,7 @@ def command(
     except OSError as error:
         raise UsageError(
             f"the cache in {escape_controls(str(root))!r} cannot be {'removed' if clear else 'read'}: {error.strerror}",
-            "whose folder is it? $POLICYGEN_CACHE names another",
+            "check who owns it, or set POLICYGEN_CACHE to another folder",
             code="PG-E223",
         ) from error
     contents = (

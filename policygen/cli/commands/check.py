@@ -235,7 +235,7 @@ def _given(ctx: typer.Context) -> list[str]:
 
 
 def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: Sequence[str]) -> None:
-    """Refuse options that exclude each other, or of which one is missing.
+    """Refuse options that cannot be used together, or of which one is missing.
 
     Raises:
         UsageError: PG-E248.
@@ -245,14 +245,14 @@ def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: S
     offline = "--plan" if gate.plan else "--all" if gate.every else ""
     if offline and given:
         raise UsageError(
-            f"{offline} and {given[0]} exclude each other: a plan holds what was read and decided",
+            f"{offline} and {given[0]} cannot be used together: a plan holds what was read and decided",
             f"leave {given[0]} out to check by the plan, or {offline} to read the logs",
             code="PG-E248",
         )
     if gate.every and (role or gate.plan or policies):
         other = "--role" if role else "--plan" if gate.plan else "POLICY"
         raise UsageError(
-            f"--all and {other} exclude each other",
+            f"--all and {other} cannot be used together",
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
             instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,

@@ -60,7 +60,7 @@ def command(
     source = open_source([str(path) for path in logs])
     if isinstance(source, QuerySource):
         raise UsageError(
-            "map shows record by record, and this source gives sums",
+            "map needs single records, and this source returns counts",
             "give files, s3:// or lookup:",
             code="PG-E202",
         )

@@ -54,7 +54,7 @@ def command(
     if targets.exports and len(found) > 1:
         raise UsageError(
             f"--export takes one plan, and {len(found)} are given",
-            "give one plan a time, or read stdout",
+            "give one plan at a time, or read stdout",
             code="PG-E271",
         )
     options = {"show_all": show_all, "ascii_only": ascii_only()}
@@ -70,7 +70,7 @@ def command(
         names = ", ".join(escape_controls(text) for text in saved[:3])
         raise UsageError(
             f"a plan cannot be rendered: {names}: {escape_controls(str(error))[:80]} ({type(error).__name__})",
-            "it is not as suggest or batch saved it: make it again",
+            "it was changed after suggest or batch saved it: make it again",
             code="PG-E270",
         ) from None
     for path, kind, written in files:

@@ -64,7 +64,7 @@ def _service(name: str) -> Iterator[str]:
     facts = service_facts(name)
     if facts is None:
         raise NothingFoundError(
-            f"IAM knows no service {escape_controls(name)[:60]!r}",
+            f"IAM has no service {escape_controls(name)[:60]!r}",
             "give the prefix of its actions (s3) or its event source (monitoring.amazonaws.com)",
             "policygen services",
             code="PG-E305",

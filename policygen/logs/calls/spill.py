@@ -84,7 +84,7 @@ class SpillStore:
                 file.write(data)
         except OSError as error:
             raise UsageError(
-                f"calls cannot wait in {escape_controls(self._folder.name)!r}: {error.strerror or error}",
+                f"no temporary file in {escape_controls(self._folder.name)!r}: {error.strerror or error}",
                 "name a folder with room for temporary files in TMPDIR",
                 code="PG-E278",
             ) from None

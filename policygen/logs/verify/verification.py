@@ -106,7 +106,7 @@ def verify(
     report = check_digests(digests, keys, digest_window(scope))
     if not any(hour.digest for hour in report.hours):
         raise IncompleteError(
-            f"no digest vouches for any of {pluralize(len(logs), 'log file')}",
+            f"no digest covers any of {pluralize(len(logs), 'log file')}",
             "digests are in CloudTrail-Digest/, next to CloudTrail/: copy both",
             "to have them from now on: aws cloudtrail update-trail --name NAME --enable-log-file-validation",
             "without --verify-digests the logs are read as they are",

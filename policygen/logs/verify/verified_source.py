@@ -65,7 +65,7 @@ def verify_source(source: Source, keys: Path | None, on_message: Callable[[str],
         return VerifiedSource(source, partial(verify_files, keys=public_keys, places=places), on_message)
     if not isinstance(source, S3Source):
         raise UsageError(
-            "digests vouch for what a trail delivers to S3, and this log source reads something else",
+            "digests cover what a trail delivers to S3, and this log source reads something else",
             "--verify-digests goes with s3://BUCKET, with auto, and with files that were copied from there",
             code="PG-E234",
         )

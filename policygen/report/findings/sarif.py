@@ -35,7 +35,7 @@ def render(reports: Sequence[FindingsReport]) -> str:
     if len(reports) > RUNS:
         raise UsageError(
             f"SARIF of {len(reports)} plans: GitHub refuses a file of more than {RUNS} runs",
-            f"give {RUNS} plans a time, and upload each file",
+            f"give {RUNS} plans at a time, and upload each file",
             code="PG-E281",
         )
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}

@@ -185,7 +185,7 @@ class _DecisionsReader:
         value = self.string(table, "role", path, default)
         if not _ROLE.fullmatch(value):
             raise UsageError(
-                f"{self.name}: {path}.role {value!r} is no name of a role, with * and ? as wildcards",
+                f"{self.name}: {path}.role {value!r} is not a role name, with * and ? as wildcards",
                 "the name alone, without path and ARN: orders-*",
                 _HELP,
                 code="PG-E362",

@@ -144,7 +144,7 @@ class AthenaClient:
             settings["ResultConfiguration"] = {"OutputLocation": location.output}
         elif group is not None and not location.output and not _stores_results(group):
             raise UsageError(
-                f"workgroup {escape_controls(settings['WorkGroup'])!r} says no place for results",
+                f"workgroup {escape_controls(settings['WorkGroup'])!r} has no location for results",
                 f"name one: {_FORM}",
                 code="PG-E524",
             )

@@ -117,7 +117,7 @@ class Table:
             return f"{quote_identifier(key.name)} = {_value(key, account)}"
         if key.projection == "injected":
             raise UsageError(
-                f"table {escape_controls(self.name)!r} can be asked for one account at a time only",
+                f"table {escape_controls(self.name)!r} can be queried for one account at a time only",
                 "give the role's ARN, which names its account: --role arn:aws:iam::111122223333:role/NAME",
                 code="PG-E523",
             )
@@ -163,7 +163,7 @@ def read_table(database: str, described: Mapping[str, Any]) -> Table:
     missing = [path for path in _REQUIRED_COLUMNS if path not in columns]
     if missing:
         raise UsageError(
-            f"table {escape_controls(name)!r} is no table of CloudTrail's logs: it has no {', '.join(missing[:3])}",
+            f"table {escape_controls(name)!r} is not a table of CloudTrail logs: it has no {', '.join(missing[:3])}",
             DDL_HINT,
             code="PG-E523",
         )

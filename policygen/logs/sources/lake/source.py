@@ -51,7 +51,7 @@ def open_lake(specs: Sequence[str], *, profile: str = "", max_scan: int | None =
     store = parse_store(specs[0])
     if max_scan is not None:
         raise UsageError(
-            "--max-scan and lake: exclude each other: CloudTrail Lake tells what a query read when it is done",
+            "--max-scan and lake: cannot be used together: CloudTrail Lake tells what a query read when it is done",
             "leave it out; fewer --days read less",
             code="PG-E208",
         )

@@ -55,7 +55,7 @@ def open_auto(
     for spec in specs:
         if spec.lower().rstrip(":") != "auto":
             raise UsageError(
-                f"{escape_controls(spec)!r}: auto takes nothing more", "write auto", code="PG-E202"
+                f"{escape_controls(spec)!r}: auto takes no argument", "write auto", code="PG-E202"
             )
     aws = Aws.identify(open_session(profile or None, region or None))
     access = S3Access(profile, region)

@@ -5,6 +5,9 @@ Examples are not timed: timings are benchmarks, and a busy machine is no counter
 
 from __future__ import annotations
 
+from functools import cache
+
+import botocore.loaders
 import pytest
 from hypothesis import settings
 
@@ -14,6 +17,9 @@ from tests.support.golden import CASES, Golden, run
 settings.register_profile("thorough", deadline=None, max_examples=examples(100))
 settings.register_profile("fast", deadline=None, max_examples=examples(100), derandomize=True)
 settings.load_profile("thorough" if THOROUGH else "fast")
+
+botocore.loaders.create_loader = cache(botocore.loaders.create_loader)
+"""AWS's API models are read once, not by each session of each test."""
 
 
 @pytest.hookimpl(tryfirst=True)

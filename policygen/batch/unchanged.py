@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from policygen.files import write_file
+from policygen.files import UnreadableJson, unpacked, write_file
 from policygen.iam.reference import data_version
 from policygen.plan.batch_table import BatchRow
 from policygen.rightsize.questions import RoleTopic
@@ -44,9 +44,13 @@ class MadeRole(msgspec.Struct, frozen=True, array_like=True):
 
 
 def read_made(folder: Path) -> dict[str, MadeRole]:
-    """Return what the last batch made, by the name of the role's files; nothing where that cannot be read."""
-    with suppress(OSError, EOFError, ValueError, msgspec.DecodeError):
-        return msgspec.json.decode(gzip.decompress((folder / NAME).read_bytes()), type=dict[str, MadeRole])
+    """Return what the last batch made, by the name of the role's files; nothing where that cannot be read.
+
+    Anybody may have written the file, so a row that names the files of another role is left out.
+    """
+    with suppress(OSError, UnreadableJson, msgspec.DecodeError), (folder / NAME).open("rb") as stored:
+        made = msgspec.json.decode(unpacked(stored), type=dict[str, MadeRole])
+        return {name: one for name, one in made.items() if one.row.plan in ("", name)}
     return {}
 
 

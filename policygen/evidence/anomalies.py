@@ -33,7 +33,7 @@ ANOMALY_RULES: Mapping[AnomalyRule, str] = {
 
 SHOWN_ONLY: frozenset[AnomalyRule] = frozenset({"after-quiet"})
 """Rules whose calls are shown but stay in the policy: a job that runs once a month looks like them."""
-SET_APART = "seen only in calls that were set apart"
+SET_APART = "used only in suspicious calls"
 """The reason of a removal where only anomalous calls used the permission."""
 HABIT_DAYS = 5
 """Days with one kind of user agent and the same function that make it a habit of the workload …"""

@@ -42,7 +42,7 @@ def audit_role(
     classes = {
         COUNTED: _events(within) - refused,
         "of the role, with expired or wrong credentials": refused,
-        "of the role, set apart": _events(apart),
+        "of the role, suspicious": _events(apart),
         "of the role, outside the window": _outside(split.workload, window)
         + _outside(split.anomalous, window),
         "of deleted roles of the same name": sum(before.events for before in resolved.predecessors),

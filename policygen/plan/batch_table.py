@@ -207,8 +207,8 @@ def since_last(last: BatchTable | None, rows: Iterable[BatchRow], start: str, en
     """
     if last is None:
         return None
-    found = tuple(sorted_rows(rows))
-    if (last.start, last.end, last.rows) == (start, end, found):
+    found = sorted_rows(rows)
+    if (last.start, last.end, sorted_rows(last.rows)) == (start, end, found):
         return last.since
     before, after = ({(row.role, row.account): row for row in some} for some in (last.rows, found))
     changes = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections import Counter
@@ -10,17 +11,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import policygen.batch.rightsize_role
 from policygen.account.snapshot import load_snapshot
-from policygen.batch.rightsize_role import BatchSettings
+from policygen.batch.rightsize_role import BatchSettings, owner_of
 from policygen.batch.select import RoleFilter, targets
-from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest
+from policygen.batch.unchanged import NAME, files_digest, inputs_digest, read_made, shared_digest, write_made
 from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.read_report import ReadReport
+from policygen.plan.batch_table import BatchRow, BatchSince, BatchTable, since_last
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.batch.test_batch import (
@@ -35,6 +38,7 @@ from tests.batch.test_batch import (
     unknown_policy,
 )
 from tests.support.command import run_in_root
+from tests.support.pages import batch as batch_table
 
 ROLES = {"bastion", "orders-api"}
 MORE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sns:*", "Resource": "*"}]}
@@ -128,6 +132,13 @@ def test_without_the_memory_of_the_last_batch_every_role_is_made_again(
     assert bytes_of(out) == bytes_of(first)
 
 
+def test_a_row_that_names_files_of_another_role_is_not_believed(out: Path) -> None:
+    noted = read_made(out)
+    wrong = msgspec.structs.replace(noted["bastion"].row, plan="../../etc/passwd")
+    write_made(out, noted | {"bastion": msgspec.structs.replace(noted["bastion"], row=wrong)})
+    assert set(read_made(out)) == {"orders-api"}
+
+
 def test_a_retry_without_the_memory_of_the_last_batch_says_what_to_do(out: Path) -> None:
     (out / NAME).unlink()
     done = batch(out, *FEW, "--retry-failed")
@@ -203,3 +214,86 @@ def test_files_that_are_not_there_have_no_digest(tmp_path: Path) -> None:
     (tmp_path / "a").write_text(json.dumps(account()), "utf-8")
     assert files_digest([tmp_path / "a"])
     assert files_digest([tmp_path / "a", tmp_path / "b"]) == ""
+
+
+# --- what changed since the last batch ---------------------------------------------------------------
+
+
+def table_of(out: Path) -> BatchTable:
+    return msgspec.json.decode((out / "batch.json").read_bytes(), type=BatchTable)
+
+
+def test_the_table_says_what_changed_since_the_last_batch_until_something_else_does(
+    out: Path, tmp_path: Path
+) -> None:
+    assert table_of(out).since is None
+    other = changed(tmp_path, "bastion", RolePolicyList=[{"PolicyName": "more", "PolicyDocument": MORE}])
+    assert batch(out, *FEW, account=other).code == 0
+    since = table_of(out).since
+    assert since is not None
+    (one,) = since.changes
+    assert (one.role, one.plan, since.roles) == ("bastion", "bastion", 2)
+    assert (one.actions_before or 0) > 0
+    assert one.actions_before != one.actions_after
+    before = bytes_of(out)
+    assert batch(out, *FEW, account=other).code == 0
+    assert bytes_of(out) == before
+    assert batch(out, "--name", "orders-*", account=other).code == 0
+    (gone,) = table_of(out).since.changes  # type: ignore[union-attr]
+    assert (gone.role, gone.before is None, gone.after) == ("bastion", False, None)
+
+
+def row(role: str, **fields: Any) -> BatchRow:
+    return BatchRow(**{"role": role, "account": PRODUCTION, "verdict": "ready", "reason": "so", **fields})
+
+
+def test_the_difference_has_roles_that_came_went_or_changed_and_no_others() -> None:
+    last = batch_table(
+        [row("same"), row("gone", actions_now=3), row("other", verdict="wait", unverified=7)],
+        end="2026-11-24",
+    )
+    rows = [row("same", reason="another sentence"), row("other", verdict="review"), row("new", actions_now=9)]
+    since = since_last(last, rows, "2026-10-27", "2026-11-25")
+    assert since is not None
+    assert (since.start, since.end, since.roles, since.unverified) == ("2026-10-26", "2026-11-24", 3, 7)
+    assert [
+        (one.role, one.before, one.after, one.actions_before, one.actions_after) for one in since.changes
+    ] == [
+        ("gone", "ready", None, 3, None),
+        ("new", None, "ready", None, 9),
+        ("other", "wait", "review", None, None),
+    ]
+    assert since_last(None, rows, "2026-10-27", "2026-11-25") is None
+    again = msgspec.structs.replace(batch_table(rows), start="2026-10-27", end="2026-11-25", since=since)
+    assert since_last(again, rows, "2026-10-27", "2026-11-25") is since
+    assert since_last(again, rows, "2026-10-28", "2026-11-26") == BatchSince(
+        start="2026-10-27", end="2026-11-25", roles=3, unverified=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "owner"),
+    [
+        ({}, ""),
+        ({"Name": "orders"}, ""),
+        ({"Team": "shop", "Owner": "ana"}, "ana"),
+        ({"acme:team": "shop", "contact": "ana@example.com"}, "shop"),
+        ({"cost/owner": "shop", "owner": ""}, "shop"),
+    ],
+)
+def test_the_owner_is_the_plainest_of_the_tags_that_name_one(tags: dict[str, str], owner: str) -> None:
+    assert owner_of(tags) == owner
+
+
+def test_a_row_says_which_services_a_role_needs_and_which_it_loses(first: Path) -> None:
+    (orders,) = (one for one in table_of(first).rows if one.role == "orders-api")
+    assert {"dynamodb", "s3", "kms", "states"} <= {*orders.services}
+    assert orders.services_unused
+    assert not {*orders.services} & {*orders.services_unused}
+    assert orders.trusts == ("lambda.amazonaws.com",)
+    assert orders.risks_closed["escalation"] == orders.escalations_closed
+    assert orders.risks_left.get("escalation", 0) == orders.escalations_left
+    lines = csv.DictReader((first / "roles.csv").read_text("utf-8").splitlines())
+    (line,) = (one for one in lines if one["role"] == "orders-api")
+    assert line["services"] == ", ".join(orders.services)
+    assert line["risks_closed"].startswith(f"escalation={orders.escalations_closed}, ")

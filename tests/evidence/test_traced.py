@@ -111,7 +111,7 @@ def test_a_traced_call_is_a_use_and_what_else_it_is_used_on_stays_as_today(tmp_p
 
 def test_screen_and_explanation_say_that_a_trace_shows_it(tmp_path: Path) -> None:
     found = suggested(tmp_path, [call()])
-    assert "seen in a trace" in rendered("text", found)
+    assert "seen in a trace" in rendered("text", found, show_all=True)
     assert "traces show 1 call of it in the window" in rendered("text", found)
     told = explain(found.suggestion, "dynamodb:GetItem")
     assert told.verdict == "kept"

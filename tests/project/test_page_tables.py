@@ -14,6 +14,7 @@ from policygen.catalog.action_classes import ClassName, class_of
 from policygen.catalog.action_events import event_names
 from policygen.evidence.coverage.cost import data_event_price
 from policygen.iam import reference
+from policygen.logs import registry
 from policygen.rightsize import questions
 from policygen.rightsize.keep.witnesses import existence
 from tests.support import ROOT
@@ -128,3 +129,10 @@ def test_the_price_of_data_events_is_the_tables() -> None:
     price = data_event_price()
     told = f"${price.dollars:.2f} per {price.events:,} for each trail, which is ${price.of(1e6):.2f} for a million"
     assert told in page("concepts/blind-spots.md")
+
+
+def test_every_kind_of_log_source_has_a_recipe() -> None:
+    recipes = "\n".join(path.read_text("utf-8") for path in (DOCS / "sources").glob("*.md"))
+    schemes = sorted(registry.SCHEMES)
+    assert len(schemes) > 4
+    assert [one for one in schemes if one != "file" and not re.search(rf"--logs '?{one}\b", recipes)] == []

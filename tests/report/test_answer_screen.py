@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from policygen.cli.app import app
+from policygen.evidence.anomalies import ANOMALY_RULES
 from policygen.plan.build import plan_from_analysis
 from policygen.plan.model import Plan
 from policygen.report.terminal.colour import coloured
 from policygen.report.terminal.layout import NARROWEST, WIDEST
+from policygen.report.terminal.next_steps import DOCTOR, EXPLAIN
+from policygen.report.terminal.notices import SIGNS
 from tests.support.command import run
 from tests.support.golden import rendered
 from tests.support.samples import EVERY_SAMPLE, ROLES, SAMPLES, WIDTH, sample, too_wide
@@ -200,7 +206,7 @@ def test_every_next_command_runs_as_it_is_pasted(role: str, shop: Path) -> None:
         done = run(shop, "suggest", "-r", role, *LOGS, "-q", *options)
         assert done.code == 0
         commands = next_commands(done.stdout)
-        assert len(commands) == 3
+        assert len(commands) == 4
         for words in commands:
             made = run(shop, *words[1:], "-q")
             assert (made.code, made.stderr) == (0, ""), words
@@ -223,3 +229,31 @@ def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
         done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *offer.split())
         assert done.code == 0
         assert offer.strip() not in done.stdout.split("\nNext ")[0]
+
+
+@pytest.mark.parametrize(("name", "options"), [("doctor", DOCTOR), ("explain", EXPLAIN)])
+def test_a_command_gets_what_it_takes_of_what_was_given(name: str, options: frozenset[str]) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    own, ours = ({opt for one in commands[of].params for opt in _words(one)} for of in (name, "suggest"))
+    assert options <= own & ours
+    left = {
+        "--role",
+        "--format",
+        "--details",
+        "--color",
+        "--quiet",
+        "--max-scan",
+        "--jobs",
+        "--dask",
+        "--no-cache",
+    }
+    assert (own & ours) - options <= left | {"--last-accessed", "--inventory"}
+
+
+def _words(option: Any) -> list[str]:
+    """The words that the options of a command line begin with, long ones."""
+    return [word for word in (*option.opts[:1], *option.secondary_opts[:1]) if word.startswith("--")]
+
+
+def test_every_sign_has_a_few_words() -> None:
+    assert set(SIGNS) == set(ANOMALY_RULES)

@@ -211,6 +211,7 @@ def test_the_screen_of_an_edited_plan_says_what_the_plan_says() -> None:
     after = screen_of(plan) + screen_of(plan, show_all=True)
     for words in (
         "Note      a note of mine",
+        "\nNote    a note of mine\n",
         "Coverage  7/45 days with events",
         "· 7/45 days with events",
         "! LOOK FIRST     somebody has to look",

@@ -210,9 +210,9 @@ def test_the_samples_show_every_verdict_that_explain_has() -> None:
     for name, verdict in (
         ("explain.kept", "kept"),
         ("explain.removed", "removed"),
-        ("explain.cannot-tell", "cannot tell"),
-        ("explain.never-granted", "never granted"),
-        ("explain.set-apart", "set apart"),
+        ("explain.cannot-tell", "unverified, kept as today"),
+        ("explain.never-granted", "not granted today"),
+        ("explain.set-apart", "removed: used only in suspicious"),
     ):
         heads = [line for line in SCREEN[name](ascii_only=True).splitlines() if f" for {ORDERS}: " in line]
         assert heads

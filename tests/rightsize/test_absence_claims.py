@@ -135,7 +135,7 @@ def test_a_permission_that_was_set_apart_is_not_called_unseen(tmp_path: Path) ->
     browser = GET | {"name": "PutObject", "agent": "[Mozilla/5.0]", "on": ["2026-11-10", "2026-11-10", 2]}
     made = suggested(tmp_path, [GET, browser], "s3:GetObject", "s3:PutObject")
     whys = {change.action: change.why for change in made.changes}
-    assert whys["s3:PutObject"] == "seen only in calls that were set apart"
+    assert whys["s3:PutObject"] == "used only in suspicious calls"
 
 
 def test_a_role_of_which_all_is_set_apart_is_told_so(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ HOSTILE = {
     "long": "n" * 1_000,
 }
 SECTIONS = ["proof", "call", "activity", "services", "learning", "changes", "blind", "denied", "missing", "unmapped",
-            "suspects", "others", "risks", "users", "policies", "trust", "method"]  # fmt: skip
+            "suspects", "others", "risks", "users", "apply", "policies", "trust", "method"]  # fmt: skip
 """The parts of a role's page, in their order."""
 
 

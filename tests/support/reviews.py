@@ -45,7 +45,7 @@ def everything() -> str:
     found["changes"] += [one | {"kind": kind, "proposed": []} for kind in ("removed", "missing")]
     found["changes"] += [one | {"action": "s3:Idle", "why": "IAM saw no attempt at s3 from 2025-10-20"}]
     found["changes"] += [one | {"action": "s3:GetObject", "why": "used, and dropped by drop[0]"}]
-    found["changes"] += [one | {"action": "s3:Scan", "why": "seen only in calls that were set apart"}]
+    found["changes"] += [one | {"action": "s3:Scan", "why": "used only in suspicious calls"}]
     risk = found["risks"]["removed"][0]
     found["risks"]["left"] = [risk | {"family": kind} for kind in ("escalation", "exfiltration", "exposure")]
     found["missing"] = [seen(action="s3:GetObject", resource="arn:aws:s3:::b/k", cause="a resource policy")]

@@ -35,6 +35,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import AlthoughUsedOption, DetailsOption, IncompleteOption, QuietOption
+from policygen.cli.screen import Color, ColorOption
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -148,6 +149,7 @@ def command(
     show_all: DetailsOption = False,
     read: ReadInput,
     digests: DigestInput,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Right-size every role of an account in one pass over the logs.
@@ -218,7 +220,7 @@ def command(
     folder.end(table, results)
     if kept := sum(one.kept for one in done):
         notify(kept_message(kept, len(done)))
-    _show(table, out, show_all=show_all)
+    _show(table, out, show_all=show_all, color=color)
     check_failed(table, allow_incomplete=allow_incomplete)
     check_losses(table, although_used=although_used)
 
@@ -366,14 +368,13 @@ def _begin(settings: BatchSettings, write_result: WriteResult) -> None:
     init_worker(settings, write_result)
 
 
-def _show(table: BatchTable, out: Path, *, show_all: bool) -> None:
+def _show(table: BatchTable, out: Path, *, show_all: bool, color: Color) -> None:
     """Write the screen to stdout."""
-    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.cli.screen import screen_width, write_screen
     from policygen.report.terminal.batch import render_batch
-    from policygen.report.terminal.layout import in_ascii
 
-    text = render_batch(table, str(out), list(_next_commands(table, out)), show_all=show_all)
-    write_stdout(in_ascii(text) if ascii_only() else text)
+    commands = list(_next_commands(table, out))
+    write_screen(render_batch(table, str(out), commands, show_all=show_all, width=screen_width()), color)
 
 
 def _next_commands(table: BatchTable, out: Path) -> Iterator[str]:

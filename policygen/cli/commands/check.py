@@ -39,6 +39,7 @@ from policygen.cli.options import (
     SummaryOption,
     format_option,
 )
+from policygen.cli.screen import Color, ColorOption
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def command(
     decisions: CheckDecisionInput,
     digests: DigestInput,
     read: ReadInput,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Check policies against what the role did; fail on findings.
@@ -177,7 +179,7 @@ def command(
         notify(f"wrote {path} ({kind})")
     if step:
         notify(add_to_summary(step, [render("markdown", *reports)]))
-    _write(reports, format_)
+    _write(reports, format_, color)
     if any(report.failed for report in reports):
         raise typer.Exit(1)
 
@@ -349,13 +351,9 @@ def _write_baseline(path: Path, subjects: Sequence[GateSubject]) -> str:
     return f"{escape_controls(str(path))} accepts {findings} of {pluralize(len(found), 'role')}"
 
 
-def _write(reports: Sequence[FindingsReport], format_: str) -> None:
+def _write(reports: Sequence[FindingsReport], format_: str, color: Color) -> None:
     """Write the reports to stdout."""
-    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.cli.screen import write_formatted
     from policygen.report.findings.report import render
-    from policygen.report.terminal.layout import in_ascii
 
-    text = render(format_, *reports)
-    if format_ == "text" and ascii_only():
-        text = in_ascii(text)
-    write_stdout(text, utf8=format_ != "text")
+    write_formatted(render(format_, *reports), format_, color)

@@ -9,6 +9,7 @@ import typer
 
 from policygen.cli.options import DetailsOption, format_option
 from policygen.cli.policy_files import policies_of
+from policygen.cli.screen import Color, ColorOption
 
 
 def command(
@@ -29,6 +30,7 @@ def command(
         typer.Option("--never-wider", help="Exit 1 if the new one may allow more.", rich_help_panel="Output"),
     ] = False,
     show_all: DetailsOption = False,
+    color: ColorOption = Color.AUTO,
 ) -> None:
     """Compare two policies by what they allow, not by their text.
 
@@ -36,7 +38,8 @@ def command(
 
     policygen diff iam/orders.json orders-api.json --never-wider
     """
-    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.cli.output import write_stdout
+    from policygen.cli.screen import write_screen
     from policygen.iam.compare import compare_policies
     from policygen.report.formats import require_format
     from policygen.report.terminal.diff import render_diff_json, render_diff_text
@@ -47,7 +50,7 @@ def command(
     if format_ == "json":
         write_stdout(render_diff_json(comparison), utf8=True)
     else:
-        write_stdout(render_diff_text(comparison, show_all=show_all, ascii_only=ascii_only()))
+        write_screen(render_diff_text(comparison, show_all=show_all), color)
     wider = comparison.gained or any(grant.side == "new" for grant in comparison.unsure)
     if (exit_code and comparison.verdict != "equal") or (never_wider and wider):
         raise typer.Exit(1)

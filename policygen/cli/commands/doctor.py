@@ -18,6 +18,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import DetailsOption, IncompleteOption, QuietOption, format_option
+from policygen.cli.screen import Color, ColorOption
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def command(
     show_all: DetailsOption = False,
     digests: DigestInput,
     read: ReadInput,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Show what the logs can confirm, and how to make them show more.
@@ -57,7 +59,8 @@ def command(
     policygen doctor -l ./trail -s account.json --service s3 --service dynamodb
     """
     from policygen.account.current import current_access
-    from policygen.cli.output import ascii_only, write_stdout
+    from policygen.cli.output import write_stdout
+    from policygen.cli.screen import screen_width, write_screen
     from policygen.evidence.coverage.table import coverage_rows
     from policygen.evidence.function_role import role_of_function
     from policygen.evidence.observe import collect_coverage
@@ -84,4 +87,4 @@ def command(
     if format_ == "json":
         write_stdout(render_doctor_json(health), utf8=True)
     else:
-        write_stdout(render_doctor_text(health, show_all=show_all, ascii_only=ascii_only()))
+        write_screen(render_doctor_text(health, show_all=show_all, width=screen_width()), color)

@@ -28,6 +28,7 @@ from policygen.cli.option_groups import (
     with_option_groups,
 )
 from policygen.cli.options import IncompleteOption, QuietOption, RoleOption, format_option
+from policygen.cli.screen import Color, ColorOption
 
 
 @with_option_groups
@@ -47,13 +48,15 @@ def command(
     decisions: DecisionInput,
     digests: DigestInput,
     read: ReadInput,
+    color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
     """Explain why an action is kept, removed or unverified.
 
     policygen explain s3:GetObject -r orders-api -l ./trail -s account.json
     """
-    from policygen.cli.output import ascii_only, summarise, write_stdout
+    from policygen.cli.output import summarise, write_stdout
+    from policygen.cli.screen import screen_width, write_screen
     from policygen.report.formats import require_format
     from policygen.report.terminal.explain import render_explanation_json, render_explanation_text
     from policygen.rightsize.analysis import analyse
@@ -87,7 +90,6 @@ def command(
     if format_ == "json":
         write_stdout("".join(map(render_explanation_json, explanations)), utf8=True)
         return
-    flat = ascii_only()
-    write_stdout(
-        "\n".join(render_explanation_text(one, show_events=events, ascii_only=flat) for one in explanations)
-    )
+    width = screen_width()
+    screens = [render_explanation_text(one, show_events=events, width=width) for one in explanations]
+    write_screen("\n".join(screens), color)

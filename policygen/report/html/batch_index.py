@@ -88,10 +88,12 @@ def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]
         )
     else:
         headline = f"{pluralize(len(rows), 'IAM role')}, right-sized"
-    answers = (
-        f"{sums['ready']:,} of {pluralize(len(rows), 'role')} can be changed now, {sums['review']:,} after a look, and "
-        f"{sums['wait']:,} once there are more days of logs."
-    )
+    parts = [
+        f"{sums['ready']:,} of {pluralize(len(rows), 'role')} can be changed now",
+        *([f"{sums['review']:,} after a look"] if sums["review"] else []),
+        *([f"{sums['wait']:,} once there are more days of logs"] if sums["wait"] else []),
+    ]
+    answers = f"{' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]]))}."
     known = [row for row in rows if row.actions_now is not None]
     closed, left = (
         sum(sum(risks.values()) for risks in some)

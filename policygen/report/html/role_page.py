@@ -9,6 +9,7 @@ from typing import Any
 
 from policygen.plan.keep_groups import keep_groups
 from policygen.plan.model import Plan, PlanRisk
+from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import document_size
 from policygen.report.html import charts
 from policygen.report.html.changes import WORDS, bars_of, changes_of
@@ -80,6 +81,10 @@ def render(plan: Plan, *, indexed: bool = False) -> str:
         others=others,
         functions=functions,
         families=_families,
+        steps=[
+            step[:1].upper() + step[1:]
+            for step in apply_steps(plan.apply_list, name=str, limit=LIMITS["once"])
+        ],
         refused=lambda one: denied_by(one.policy_type, explicit=one.explicit),
         **_cards(plan),
         **_activity(plan),
@@ -107,19 +112,20 @@ def _sections(
         ("denied", "Wanted but denied", bool(plan.wanted_but_denied)),
         ("missing", "Observed, not allowed today", bool(plan.missing)),
         ("unmapped", "Calls not mapped", bool(plan.unmapped)),
-        ("suspects", "Unlike the workload", suspects),
+        ("suspects", "Suspicious calls", suspects),
         ("others", "Also found", others),
         ("risks", "Risks", True),
         ("users", "Who uses the role", users),
+        ("apply", "Apply", True),
         ("policies", "Policies", True),
         ("trust", "Who may assume it", True),
         ("method", "Method and limits", True),
     ]
     looked_for = {
-        "denied": "calls that were wanted and denied",
-        "missing": "calls that today's policies do not allow",
-        "unmapped": "calls that no rule maps",
-        "suspects": "calls that do not look like the workload",
+        "denied": "denied calls",
+        "missing": "calls that the current policies do not allow",
+        "unmapped": "calls that could not be mapped",
+        "suspects": "suspicious calls",
     }
     if plan.today is None:
         del looked_for["missing"]
@@ -130,16 +136,16 @@ def _sections(
 def _cards(plan: Plan) -> dict[str, Any]:
     now, proposed = plan.actions_now, plan.actions_proposed
     if now is None:
-        cut = "in the proposal; today's policies were not given"
+        cut = "in the proposal; the current policies were not given"
     elif now:
         change = 100 * (now - proposed) / now
-        cut = f"{'−' if change >= 0 else '+'}{abs(change):.1f} %, from today's policies to the proposal"
+        cut = f"{'−' if change >= 0 else '+'}{abs(change):.1f} %, from the current policies to the proposal"
     else:
-        cut = "today's policies allow nothing"
+        cut = "the current policies allow nothing"
     closed, left = _escalations(plan.risks.removed), _escalations(plan.risks.left)
     more_closed, more_left = len(plan.risks.removed) - closed, len(plan.risks.left) - left
     if plan.today is None:
-        risk = f"in the proposal, beside {pluralize(more_left, 'other risk')}; today's are not known"
+        risk = f"in the proposal, and {pluralize(more_left, 'other risk')}; current ones are not known"
     else:
         risk = f"{closed:,} closed, {left:,} left; other risks: {more_closed:,} closed, {more_left:,} left"
     tight, asked = plan.tightness, len(plan.questions)
@@ -158,8 +164,8 @@ def _cards(plan: Plan) -> dict[str, Any]:
 
 _FAMILIES = {
     "escalation": ("escalation path", "escalation paths"),
-    "exfiltration": ("way to data", "ways to data"),
-    "exposure": ("way to expose", "ways to expose"),
+    "exfiltration": ("way to exfiltrate data", "ways to exfiltrate data"),
+    "exposure": ("way to expose resources", "ways to expose resources"),
 }
 
 
@@ -271,20 +277,24 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     decisions = plan.decisions
     if decisions.losses:
         lines = [f"{one.action} on {one.resource}, by {one.rule}" for one in decisions.losses]
-        yield "Dropped although needed: these calls will fail", lines, "decisions.losses"
+        yield "Needed, but dropped by a decision: these calls will fail", lines, "decisions.losses"
     idle = [
         f"{one.action} on {one.resource}: {one.why or 'it was seen in use'}; {one.rule} does not drop it"
         for one in decisions.spared
     ]
-    idle += [f"{rule} has expired and does not apply" for rule in decisions.expired]
-    idle += [f"{rule} is about nothing this role has or does" for rule in decisions.unused]
+    idle += [f"{rule} has expired and no longer applies" for rule in decisions.expired]
+    idle += [f"{rule} matches nothing that this role has or does" for rule in decisions.unused]
     if idle:
         yield "Decisions without effect", idle, "decisions"
     if plan.losses:
         lines = [
             f"{one.action} on {one.resource}: statement {one.statement}, {one.why}" for one in plan.losses
         ]
-        yield "Narrower than it might be: the two could not be met exactly", lines, "losses"
+        yield (
+            "Granted more narrowly than requested: the current statement and the request overlap only in part",
+            lines,
+            "losses",
+        )
     for grade, title in INFORMATIONAL_GRADES.items():
         lines = [
             f"{one.action} on {one.resource}, {pluralize(one.count, 'call')}: the proposal "
@@ -297,7 +307,7 @@ def _others(plan: Plan) -> Iterator[tuple[str, list[str], str]]:
     if plan.barred:
         bounds = Counter(one.by for one in plan.barred)
         lines = [
-            f"{pluralize(number, 'action')} that {bound} never allows"
+            f"{pluralize(number, 'action')} that {bound} does not allow"
             for bound, number in sorted(bounds.items())
         ]
-        yield "Granted today, and barred in any case: not kept", lines, "barred"
+        yield "Granted today, but never effective: removed", lines, "barred"

@@ -9,6 +9,9 @@ _STYLES: Mapping[str, tuple[str, str]] = {
     "good": ("1;32", r"(?<=^  )✔ [A-Z ]+(?=  )"),
     "look": ("1;33", r"(?<=^  )! [A-Z ]+(?=  )"),
     "stop": ("1;31", r"(?<=^  )✘ [A-Z ]+(?=  )"),
+    "error": ("1;31", r"^error(?= PG)"),
+    "warning": ("1;33", r"^warning(?= PG)"),
+    "note": ("1;34", r"^note(?= PG)"),
     "tick": ("32", r"✔"),
     "cross": ("31", r"✘"),
     "mark": ("33", r"(?<=^ \d )[!?]|(?<=^\d\d )[!?]|(?<=^  )[!?~]"),
@@ -16,10 +19,13 @@ _STYLES: Mapping[str, tuple[str, str]] = {
     "more": ("32", r"(?<=^  )[+=](?= )"),
     "command": (
         "36",
-        r"(?<=^  )policygen .*|(?<= )policygen [a-z]+ .*|(?<= )--(?:accept|unverified|open|keep|drop) \S+",
+        r"(?<= )policygen [a-z]+ .*|^ {10,}--?[a-z].*|(?<= )--(?:accept|unverified|open|keep|drop) \S+",
     ),
     "spark": ("34", r"[▁▂▃▄▅▆▇█]+"),
-    "head": ("1", r"^[A-Z][a-z]+(?: [a-z]+)*|^[\w+=,@.-]+(?= · account )"),
+    "head": (
+        "1",
+        r"^[A-Z][a-z]+(?: [a-z]+)*(?=  | \(|$)|^[\w+=,@.-]+(?= · account )|^[a-z][\w-]*:\w+(?= for )",
+    ),
 }
 """Name -> SGR code, and what gets it in a line; where two fit, the first."""
 

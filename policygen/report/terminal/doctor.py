@@ -13,9 +13,9 @@ from policygen.evidence.coverage.coverage import Coverage
 from policygen.evidence.coverage.table import CoverageRow, one_command
 from policygen.logs.calls.counts import CallCounts
 from policygen.logs.read_report import ReadReport
-from policygen.report.terminal.layout import LISTED, in_ascii, more, right, wrapped
+from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, more
 from policygen.report.wording import minute
-from policygen.text import escape_controls, pluralize, visible_json
+from policygen.text import pluralize, visible_json
 
 _SIGNS = {"on": "✔", "partly": "~", "off": "✘", "unknown": "?"}
 
@@ -33,49 +33,51 @@ class Health:
     """Whether the lines are of the services that the user named."""
 
 
-def render_doctor_text(health: Health, *, show_all: bool = False, ascii_only: bool = False) -> str:
+def render_doctor_text(
+    health: Health, *, show_all: bool = False, ascii_only: bool = False, width: int = WIDTH
+) -> str:
     """Return the screen; with `show_all` it lists all data event types."""
+    layout = Layout(width)
     lines = [
-        *_logs(health),
-        *_trails(health),
+        *_logs(health, layout),
+        *_trails(health, layout),
         "",
-        *_table(health, show_all=show_all),
-        *_costs(health),
-        *_remedies(health),
-        *_refused(health),
+        *_table(health, layout, show_all=show_all),
+        *_costs(health, layout),
+        *_remedies(health, layout),
+        *_refused(health, layout),
     ]
-    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
-    return in_ascii(text) if ascii_only else text
+    return finished(lines, ascii_only=ascii_only)
 
 
-def _logs(health: Health) -> Iterator[str]:
+def _logs(health: Health, layout: Layout) -> Iterator[str]:
     totals, window = health.counts.totals, health.coverage.window
-    yield from wrapped(
+    yield from layout.wrapped(
         "Logs      ",
         f"{pluralize(totals.records, 'record')} in {pluralize(health.read_report.files, 'file')}, "
         f"{minute(totals.first)} to {minute(totals.last)} UTC, {pluralize(len(totals.regions), 'region')}, "
         f"{pluralize(len(totals.roles), 'role')}",
     )
-    yield from wrapped(
+    yield from layout.wrapped(
         "Window    ",
         f"{pluralize(window.days, 'day')}, {window.start} to {window.last_day}; "
         f"{health.coverage.days_with_events} with events",
     )
     if health.coverage.gaps:
-        yield from wrapped("          ", f"without an event of anyone: {_few(health.coverage.gaps)}")
+        yield from layout.wrapped("          ", f"no event by anyone on {_few(health.coverage.gaps)}")
     for gap in health.read_report.gaps[:LISTED]:
-        yield from wrapped("          ", gap)
+        yield from layout.wrapped("          ", gap)
     yield from more(len(health.read_report.gaps), LISTED)
 
 
-def _trails(health: Health) -> Iterator[str]:
+def _trails(health: Health, layout: Layout) -> Iterator[str]:
     if health.account is None:
-        yield from wrapped(
-            "Trails    ", "not known: give --snapshot FILE or --live, or data events count as not logged"
+        yield from layout.wrapped(
+            "Trails    ", "not known, so data events count as not logged: give --snapshot FILE or --live"
         )
         return
     date = f", as of {health.account.generated_at}" if health.account.generated_at else ""
-    yield from wrapped(
+    yield from layout.wrapped(
         "Account   ", f"{health.account.account_id}, {pluralize(len(health.account.roles), 'role')}{date}"
     )
     if health.account.trails is None:
@@ -83,9 +85,9 @@ def _trails(health: Health) -> Iterator[str]:
     elif not health.account.trails:
         yield "Trails    none"
     for trail in health.account.trails or ():
-        yield from wrapped("Trail     ", _trail(trail))
+        yield from layout.wrapped("Trail     ", _trail(trail))
     for gap in health.coverage.stopped:
-        yield from wrapped(
+        yield from layout.wrapped(
             "          ", f"{gap.trail} did not log from {minute(gap.start)} to {minute(gap.end)}"
         )
 
@@ -103,7 +105,7 @@ def _trail(trail: Trail) -> str:
     return ", ".join(parts)
 
 
-def _table(health: Health, *, show_all: bool) -> Iterator[str]:
+def _table(health: Health, layout: Layout, *, show_all: bool) -> Iterator[str]:
     yield "What the logs can show"
     lines = list(health.lines)
     whole = show_all or health.listed
@@ -117,18 +119,18 @@ def _table(health: Health, *, show_all: bool) -> Iterator[str]:
         seen = f"{pluralize(line.events, 'event')} read" if line.events else ""
         name = f"{line.kind} {line.name}" if line.kind != "regions" else line.name
         state = f"{line.state}{f', {since}' if since else ''}{f', {seen}' if seen else ''}"
-        yield right(f"  {_SIGNS[line.state]} {name}", state)
+        yield layout.right(f"  {_SIGNS[line.state]} {name}", state)
     if hidden := [line.name for line in lines if line not in shown]:
         known = health.coverage.trails is not None
         state = "not logged, or in part" if known else "not known whether logged"
-        yield from wrapped(
+        yield from layout.wrapped(
             f"  {'✘' if known else '?'} ",
             f"data events of {pluralize(len(hidden), 'type')}: {state}: {_few(hidden)} (--details lists them)",
             "    ",
         )
 
 
-def _costs(health: Health) -> Iterator[str]:
+def _costs(health: Health, layout: Layout) -> Iterator[str]:
     """Say what data events cost a month, as they were read, and what decides it where they are off."""
     price, costs = data_event_price(), monthly_costs(health.coverage, health.lines)
     off = [line for line in health.lines if line.kind == "data" and line.state == "off"]
@@ -137,19 +139,23 @@ def _costs(health: Health) -> Iterator[str]:
     yield ""
     yield f"What data events cost: {dollars(price.dollars)} per {price.events:,}, for each trail"
     for one in costs:
-        yield right(f"  {one.data_type}", f"{pluralize(one.events, 'event')} a month: {dollars(one.dollars)}")
+        yield layout.right(
+            f"  {one.data_type}", f"{pluralize(one.events, 'event')} a month: {dollars(one.dollars)}"
+        )
     if costs:
         days = min(one.days for one in costs)
-        measured = f"measured on {pluralize(days, 'day')} of the log"
-        yield from wrapped("  ", f"{measured}, of all callers; storage in S3 comes on top")
+        measured = f"counted over {pluralize(days, 'day')} of the log"
+        yield from layout.wrapped("  ", f"{measured}, all callers; S3 storage not included")
     for line in off if health.listed else ():
         if metric := metric_of(line.name):
-            text = f"{line.name} is off: CloudWatch counts its calls, as {metric}"
-            yield from wrapped("  ", text, "    ")
+            text = f"{line.name} is off; CloudWatch counts its calls as {metric}"
+            yield from layout.wrapped("  ", text, "    ")
     if off:
-        million = f"what is off would cost {dollars(price.of(1_000_000))} for each million calls a month"
-        more = "" if health.listed else "; --service NAME tells what counts them"
-        yield from wrapped("  ", million + more)
+        million = (
+            f"data events that are off would cost {dollars(price.of(1_000_000))} per million calls a month"
+        )
+        more = "" if health.listed else "; --service NAME says how to count them"
+        yield from layout.wrapped("  ", million + more)
     yield f"  {price.source}"
 
 
@@ -162,36 +168,36 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
-def _remedies(health: Health) -> Iterator[str]:
+def _remedies(health: Health, layout: Layout) -> Iterator[str]:
     """Print one command that turns on what is off and was asked for; it changes the account's trail."""
     lines = [line for line in health.lines if line.kind != "data" or health.listed]
     command = one_command(health.coverage, lines)
     wider = next((line.command for line in health.lines if line.kind == "regions" and line.command), "")
     if command or wider:
         yield ""
-        yield from wrapped(
-            "", "To see more; it changes what the trail logs, and data events cost money:", "  "
+        yield from layout.wrapped(
+            "", "To see more, run this. It changes what the trail logs, and data events cost money:", "  "
         )
         yield from (f"  {line}" for line in (wider, command) if line)
     elif not health.listed and any(line.command for line in health.lines):
         yield ""
-        yield from wrapped(
-            "", "--service NAME, or --role NAME, prints the command that turns data events on", "  "
+        yield from layout.wrapped(
+            "", "Add --service NAME or --role NAME to get the command that turns data events on.", "  "
         )
 
 
-def _refused(health: Health) -> Iterator[str]:
+def _refused(health: Health, layout: Layout) -> Iterator[str]:
     errors = health.account.errors if health.account else ()
     if not errors:
         return
     yield ""
-    yield f"What AWS did not let policygen read ({len(errors)})"
+    yield f"AWS denied policygen ({len(errors)})"
     for error in errors[:LISTED]:
-        yield from wrapped(
+        yield from layout.wrapped(
             "  ✘ ", f"{error.operation} {error.region}: {error.code}".replace("  ", " "), "    "
         )
     yield from more(len(errors), LISTED)
-    yield "  policygen permissions prints the policy that it needs"
+    yield "  policygen permissions prints the policy that policygen needs"
 
 
 def render_doctor_json(health: Health) -> str:

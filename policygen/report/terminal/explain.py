@@ -1,127 +1,149 @@
-"""Renders an explanation of one action of one role: as a screen of 80 columns and as JSON."""
+"""Renders an explanation of one action of one role: as a screen and as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policygen.report.terminal.layout import LISTED, in_ascii, more, sparks, wrapped
+from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import list_resources, minute, short
-from policygen.rightsize.explain import Explanation, StatementRef
-from policygen.text import escape_controls, pluralize, visible_json
+from policygen.rightsize.explain import Explanation, StatementRef, Verdict
+from policygen.text import pluralize, visible_json
 
 _LEAD = "             "
 
+Field = tuple[str, str]
+"""What a line is about, "" for the same as before, and its text."""
+
+_VERDICTS: Mapping[Verdict, str] = {
+    "cannot tell": "unverified, kept as today",
+    "set apart": "removed: used only in suspicious calls",
+    "not allowed today": "used, but not allowed today: not added",
+    "never granted": "not granted today, and not used",
+}
+"""A verdict -> the screen's words for it, where they are others."""
+
 
 def render_explanation_text(
-    explanation: Explanation, *, show_events: bool = False, ascii_only: bool = False
+    explanation: Explanation, *, show_events: bool = False, ascii_only: bool = False, width: int = WIDTH
 ) -> str:
     """Return the screen; with `show_events` it lists each call, without values of parameters."""
-    lines = [*_head(explanation), *_seen(explanation), *_reasons(explanation)]
+    layout = Layout(width)
+    lines = [*_head(explanation, layout)]
+    for name, text in (*_seen(explanation), *_reasons(explanation)):
+        lines += layout.wrapped(f"  {name:<11}", text, _LEAD)
+    lines += _how_to_see(explanation)
     if show_events:
-        lines += _calls(explanation)
+        lines += _calls(explanation, layout)
     elif explanation.use.calls:
-        lines.append("--events prints the calls; values of parameters are left out")
-    text = "\n".join(escape_controls(line).rstrip() for line in lines) + "\n"
-    return in_ascii(text) if ascii_only else text
+        lines.append("Add --events to list the calls; the values of parameters are left out.")
+    return finished(lines, ascii_only=ascii_only)
 
 
-def _field(name: str, text: str) -> Iterator[str]:
-    yield from wrapped(f"  {name:<11}", text, _LEAD)
-
-
-def _head(explanation: Explanation) -> Iterator[str]:
-    where = f" in {'statement' if len(explanation.kept_in) == 1 else 'statements'} {', '.join(explanation.kept_in)}"
-    verdict = f"{explanation.verdict}{where if explanation.kept_in and explanation.verdict == 'kept' else ''}"
-    yield from wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
+def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
+    verdict = _VERDICTS.get(explanation.verdict, explanation.verdict)
+    if explanation.verdict == "kept" and explanation.kept_in:
+        statements = "statement" if len(explanation.kept_in) == 1 else "statements"
+        verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
+    yield from layout.wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
     if explanation.does:
-        yield from _field("does", explanation.does)
+        yield from layout.wrapped(f"  {'does':<11}", explanation.does, _LEAD)
 
 
-def _traced(explanation: Explanation) -> Iterator[str]:
+def _listed(name: str, texts: Sequence[str]) -> Iterator[Field]:
+    """Yield the first of some texts under one name, and how many more there are."""
+    for i, text in enumerate(texts[:LISTED]):
+        yield "" if i else name, text
+    if len(texts) > LISTED:
+        yield "", f"and {len(texts) - LISTED:,} more (-f json has all)"
+
+
+def _traced(explanation: Explanation) -> Iterator[Field]:
     """Say what traces show; nothing where they show nothing."""
-    for i, (request, seen) in enumerate(list(explanation.traced.items())[:LISTED]):
+    texts = []
+    for request, seen in explanation.traced.items():
         dated = f", first {minute(seen.first)}, last {minute(seen.last)} UTC" if seen.days else ""
-        calls = f"{pluralize(seen.count, 'call')} on {short(request.resource)}{dated}"
-        yield from _field("in traces" if i == 0 else "", calls)
-    yield from more(len(explanation.traced), LISTED)
+        texts.append(f"{pluralize(seen.count, 'call')} on {short(request.resource)}{dated}")
+    yield from _listed("in traces", texts)
 
 
-def _seen(explanation: Explanation) -> Iterator[str]:
+def _seen(explanation: Explanation) -> Iterator[Field]:
     yield from _traced(explanation)
     if explanation.use.evidence is None:
         blind_spot, since = explanation.observability.blind_spot, explanation.observability.since
-        visible = f"no: {blind_spot.why}" if blind_spot else f"yes: it would have been seen since {since}"
-        yield from _field("visible", visible)
-        yield from _field("seen", "0 calls, which proves nothing" if blind_spot else "0 calls")
-        if explanation.last_accessed:
-            yield from _field("IAM says", explanation.last_accessed.removeprefix("IAM "))
-        return
-    seen = explanation.use.evidence
-    yield from _field(
-        "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {len(explanation.use.per_day)} days"
-    )
-    yield from _field("", f"first {minute(seen.first)}, last {minute(seen.last)} UTC")
-    if len(explanation.use.per_day) > 1:
-        yield from _field(
-            "", f"{sparks(explanation.use.per_day)}  a day, at most {max(explanation.use.per_day):,}"
+        visible = (
+            f"no: {blind_spot.why}" if blind_spot else f"yes: a call would have been logged since {since}"
         )
-    for i, (request, evidence) in enumerate(list(explanation.use.resources.items())[:LISTED]):
-        yield from _field("on" if i == 0 else "", f"{evidence.count:>7,}  {short(request.resource)}")
-    yield from more(len(explanation.use.resources), LISTED)
+        yield "visible", visible
+        yield "seen", "0 calls, which proves nothing" if blind_spot else "0 calls"
+        if explanation.last_accessed:
+            yield "IAM says", explanation.last_accessed.removeprefix("IAM ")
+        return
+    seen, per_day = explanation.use.evidence, explanation.use.per_day
+    yield "seen", f"{pluralize(seen.count, 'call')} on {len(seen.days)} of {pluralize(len(per_day), 'day')}"
+    yield "", f"first {minute(seen.first)}, last {minute(seen.last)} UTC"
+    if len(per_day) > 1:
+        yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
+    uses = explanation.use.resources.items()
+    yield from _listed(
+        "on", [f"{evidence.count:>7,}  {short(request.resource)}" for request, evidence in uses]
+    )
     for i, (event, rules) in enumerate(explanation.use.events.items()):
-        yield from _field("event" if i == 0 else "", f"{event} → {explanation.action}")
-        for rule in rules[:LISTED]:
-            yield from _field("", f"map: {rule}")
+        yield "" if i else "event", f"{event} → {explanation.action}"
+        yield from (("", f"map: {rule}") for rule in rules[:LISTED])
     origin = [", ".join(sorted(seen.addresses)), ", ".join(sorted(seen.agents))]
     if seen.sessions:
         origin.append(f"session {', '.join(sorted(seen.sessions))}")
-    yield from _field("from", "; ".join(part for part in origin if part))
+    yield "from", "; ".join(part for part in origin if part)
     if explanation.use.errors:
         failed = ", ".join(f"{n:,} {code}" for code, n in explanation.use.errors.items())
-        yield from _field("errors", f"{failed}: they count, the permission was checked before")
+        yield "errors", f"{failed}: these count, because AWS checked the permission first"
 
 
-def _reasons(explanation: Explanation) -> Iterator[str]:
+def _reasons(explanation: Explanation) -> Iterator[Field]:
     for denied, seen in explanation.denied.items():
         policy = f" by {'an explicit deny of ' if denied.explicit else ''}{denied.policy_type}" * bool(
             denied.policy_type
         )
-        yield from _field(
+        yield (
             "denied",
             f"{pluralize(seen.count, 'call')} on {short(denied.resource)}{policy}: no evidence of need",
         )
     if anomalous := explanation.anomalous:
         calls = pluralize(anomalous.count, "call")
-        yield from _field("set apart", f"{calls} unlike the workload, last {minute(anomalous.last)}")
+        yield "suspicious", f"{calls} left out, last {minute(anomalous.last)}"
     if explanation.granted_by is None:
-        yield from _field("granted by", "not known: no account snapshot was given")
+        yield "granted by", "not known: no account snapshot was given"
     for place in explanation.granted_by or ():
-        yield from _field("granted by" if place.effect == "Allow" else "denied by", _statement(place))
+        yield "granted by" if place.effect == "Allow" else "denied by", _statement(place)
     if explanation.granted_by == ():
-        yield from _field("granted by", "no policy of today")
+        yield "granted by", "no current policy"
     for rule in explanation.rules:
-        yield from _field("ARN", f"written by rule: {rule}")
+        yield "ARN", f"written by rule: {rule}"
     for keep in explanation.keeps[:LISTED]:
         grant = keep.grant
         where = (
             f"everything but {list_resources([grant.excluded])}" if grant.excluded else short(grant.resource)
         )
-        yield from _field("kept", f"on {where}: {keep.why}{f'; {keep.note}' if keep.note else ''}")
+        yield "kept", f"on {where}: {keep.why}{f'; {keep.note}' if keep.note else ''}"
+    if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
+        yield "why", explanation.why_removed
+    if decided := explanation.decided_by:
+        source = f", {decided.source}" if decided.source else ""
+        yield "decided by", f"{decided.rule}, confidence {decided.confidence}{source}"
+    if explanation.verdict == "removed":
+        yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
+
+
+def _how_to_see(explanation: Explanation) -> Iterator[str]:
+    """Say what would let the logs show the action, with the command, which stays on one line."""
     blind_spot = explanation.observability.blind_spot
     unseen = explanation.use.evidence is None and not explanation.traced
     if blind_spot and unseen and explanation.decided_by is None:
-        yield from _field("to know", blind_spot.remedy)
+        yield f"  {'find out':<11}{blind_spot.remedy}"
         if blind_spot.command:
-            yield f"             {blind_spot.command}"
-    if explanation.why_removed and explanation.why_removed != "visible, 0 calls":
-        yield from _field("goes", explanation.why_removed)
-    if decided := explanation.decided_by:
-        source = f", {decided.source}" if decided.source else ""
-        yield from _field("decided by", f"{decided.rule}, confidence {decided.confidence}{source}")
-    if explanation.verdict == "removed":
-        yield from _field("keep it", f"--keep {explanation.action}, or keep in policygen.toml")
+            yield f"{_LEAD}{blind_spot.command}"
 
 
 def _statement(place: StatementRef) -> str:
@@ -131,13 +153,13 @@ def _statement(place: StatementRef) -> str:
     return f"{policy}statement {place.statement}: {actions} on {resources}"
 
 
-def _calls(explanation: Explanation) -> Iterator[str]:
+def _calls(explanation: Explanation, layout: Layout) -> Iterator[str]:
     yield ""
     for _, call, seen in explanation.use.calls:
         error = f" {call.error}" if call.error else ""
-        yield from wrapped(
+        yield from layout.wrapped(
             f"{minute(seen.first)}  ",
-            f"{pluralize(seen.count, 'time')}  {call.source} {call.name} {call.region}{error}  "
+            f"{pluralize(seen.count, 'call')}  {call.source} {call.name} {call.region}{error}  "
             f"{', '.join(seen.event_ids)}",
         )
 

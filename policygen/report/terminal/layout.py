@@ -61,7 +61,7 @@ class Layout(NamedTuple):
         """Return a shell command after `lead`; where it is too long, lines end with ``\\``, as a shell takes it."""
         room = self.width - len(lead) - len(" \\")
         lines = [""]
-        for word in _option_words(command):
+        for word in option_words(command):
             if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
                 lines.append(f"  {word}")
             else:
@@ -93,7 +93,7 @@ right, wrapped = Layout().right, Layout().wrapped
 """Those of a screen of 80 columns."""
 
 
-def _option_words(command: str) -> list[str]:
+def option_words(command: str) -> list[str]:
     """Split a command where a line may end: before an option, and never inside quotes."""
     words: list[str] = []
     for word in shlex.split(command):

@@ -21,6 +21,7 @@ def next_commands(plan: Plan, *, show_all: bool = False) -> Iterator[tuple[str, 
         f"suggest{_of_role(plan)}" if plan.unsaved else f"report {shlex.quote(plan.file or plan.role.name)}"
     )
     yield "code", f"policygen {show} -f terraform"
+    yield "script", f"policygen {show} -f aws-cli"
     if plan.inputs is not None and (action := _puzzling(plan)):
         yield "why", f"policygen explain {action}{_of_role(plan, EXPLAIN)}"
     if not show_all:
@@ -32,7 +33,12 @@ def doctor_command(plan: Plan) -> str:
     return f"policygen doctor{_of_role(plan, DOCTOR)}"
 
 
-DOCTOR = frozenset({"--logs", "--days", "--until", "--snapshot", "--live", "--profile", "--allow-incomplete"})
+DOCTOR = frozenset(
+    {
+        "--logs", "--days", "--until", "--snapshot", "--live", "--profile", "--region", "--allow-incomplete",
+        "--verify-digests", "--public-keys",
+    }
+)  # fmt: skip
 """The options of `suggest` that `doctor` has too."""
 
 EXPLAIN = DOCTOR | {

@@ -11,7 +11,7 @@ from policygen.iam.arn import service_of
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.figures import grouped
 from policygen.report.suspects import SuspectGroup, suspects_by_sign
-from policygen.report.terminal.layout import Layout
+from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.wording import counted, day, denied_by, fitted, list_resources
 from policygen.text import pluralize
 
@@ -37,7 +37,11 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
     for number, notice in enumerate(notices, 1):
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
         for name, text in notice.details:
-            yield from layout.wrapped(f"       {name:<15} ", text, " " * (23 if len(name) < 16 else 9))
+            lead = f"       {name:<15} "
+            if text.startswith("--") and "(" not in text:
+                yield from layout.joined(lead, option_words(text), " ")
+            else:
+                yield from layout.wrapped(lead, text, " " * (23 if len(name) < 16 else 9))
 
 
 def _failing(plan: Plan) -> Notice | None:
@@ -59,7 +63,9 @@ def _suspicious(plan: Plan) -> Notice | None:
     when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
     calls = pluralize(sum(one.count for one in found), "call")
     options = " ".join(f"--accept {group.sign}" for group in groups)
-    details = [(_addresses(group), f"{group.rule}: {_calls(group)}") for group in groups]
+    details = [
+        (_addresses(group), f"{SIGNS.get(group.sign, group.sign)}: {_calls(group)}") for group in groups
+    ]
     return Notice(
         "!", "Suspicious", f"{calls} {when}, left out of the policy", [*details, ("If legitimate:", options)]
     )
@@ -68,8 +74,20 @@ def _suspicious(plan: Plan) -> Notice | None:
 def _unusual(plan: Plan) -> Notice | None:
     groups = [group for group in suspects_by_sign(plan) if group.kept]
     calls = sum(one.count for group in groups for one in group.members)
-    details = [(_addresses(group), f"{group.rule}: {_calls(group)}") for group in groups]
+    details = [
+        (_addresses(group), f"{SIGNS.get(group.sign, group.sign)}: {_calls(group)}") for group in groups
+    ]
     return _notice("!", "Unusual", f"{pluralize(calls, 'call')}, in the policy", details)
+
+
+SIGNS = {
+    "interactive-agent": "used by hand",
+    "not-the-host": "not the workload's machine",
+    "not-the-function": "not a function's session",
+    "foreign-agent": "not the Lambda runtime",
+    "after-quiet": "new after weeks without a new call",
+}
+"""Sign of a suspicious call -> what it means, in few words; the details have a sentence."""
 
 
 def _addresses(group: SuspectGroup) -> str:
@@ -83,8 +101,8 @@ def _calls(group: SuspectGroup) -> str:
     for one in group.members:
         source, _, event = one.event.partition(" ")
         names[f"{service_prefix(source) or label(source)}:{event}"] += one.count
-    shown = [f"{name} ×{number:,}" if number > 1 else name for name, number in names.most_common(_SHOWN)]
-    return ", ".join(shown) + (f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else "")
+    shown = [f"{name} ×{number:,}" if number > 1 else name for name, number in names.most_common(2)]
+    return ", ".join(shown) + (f" +{len(names) - 2}" if len(names) > 2 else "")
 
 
 def _not_allowed(plan: Plan) -> Notice | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from policygen.days import days_between
 from policygen.plan.model import Plan, PlanReason
-from policygen.report.terminal.layout import LISTED, Layout, more, sparks
+from policygen.report.terminal.layout import LISTED, WIDTH, Layout, more, sparks
 from policygen.text import pluralize
 
 _ANSWERS = {"ready": "✔ SAFE TO APPLY", "review": "! LOOK FIRST", "wait": "✘ NOT YET"}
@@ -63,8 +63,9 @@ def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
     less = _percent(now, plan.actions_proposed)
     if tight.unverified and less:
         less += f", up to {_percent(now, tight.needed)}" if tight.unverified else ""
-    line = layout.right(f"  {pluralize(now, 'action')} today → {stay}", less)
-    yield from [line] if len(line) <= layout.width else [line[: -len(less)].rstrip(), layout.right("", less)]
+    table = Layout(min(layout.width, WIDTH))
+    line = table.right(f"  {pluralize(now, 'action')} today → {stay}", less)
+    yield from [line] if len(line) <= layout.width else [line[: -len(less)].rstrip(), table.right("", less)]
 
 
 def _percent(before: int, after: int) -> str:
@@ -108,6 +109,9 @@ def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from _logs(plan, layout)
     if others := list(_others(plan)):
         yield from layout.joined("Also    ", others)
+    for note in plan.notes[:LISTED]:
+        yield from layout.wrapped("Note    ", note)
+    yield from more(len(plan.notes), LISTED)
 
 
 def _sum(plan: Plan) -> str:

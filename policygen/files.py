@@ -16,6 +16,15 @@ from policygen.errors import UsageError
 from policygen.text import escape_controls, format_bytes
 
 
+def cache_folder() -> Path:
+    """Return the folder of the cache: ``$POLICYGEN_CACHE``, else one in the user's cache folder."""
+    own = os.environ.get("POLICYGEN_CACHE")
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "policygen"
+
+
 def check_writable(path: Path) -> None:
     """Check that a file can be written, before the work and not after it.
 

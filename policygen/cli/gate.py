@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from policygen.errors import NothingFoundError, UsageError
-from policygen.text import escape_controls, file_name, pluralize
+from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
     from policygen.evidence.observe import RoleEvidence
@@ -84,7 +84,7 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
     )
 
 
-def report_of(subject: GateSubject, options: GateOptions) -> FindingsReport:
+def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
     """Check a role's policies."""
     from policygen.report.findings.report import RULES_URL, FindingsReport
     from policygen.rightsize.check.baseline import AgainstBaseline
@@ -130,19 +130,20 @@ def plan_of(text: str, folder: Path | None, role: str = "") -> Plan:
     fitting = [one for one in found if not role or role in (one.role.name, one.role.arn)]
     shown = escape_controls(text)
     if not fitting:
-        known = ", ".join(sorted(one.role.name for one in found)[:6])
+        names = sorted(one.role.name for one in found)
+        close = difflib.get_close_matches(role, names, 1)
         raise NothingFoundError(
             f"{shown} has no plan of the role {escape_controls(role)[:80]!r}",
-            f"it has {pluralize(len(found), 'plan')}: {known}",
-            f"to make one: policygen suggest {shlex.join([escape_controls(role), '--plans', shown])}",
+            f"it has {pluralize(len(found), 'plan')}: {', '.join(names[:6])}",
             code="PG-E349",
+            instead=(role, close[0]) if close else None,
         )
     if len(fitting) > 1:
         raise UsageError(
             f"{shown} has {len(fitting):,} plans, and --role does not say which",
-            f"--role {escape_controls(fitting[0].role.arn or fitting[0].role.name)}",
-            "or --all, for all roles of policygen.toml",
+            "--all checks all roles of policygen.toml",
             code="PG-E249",
+            instead=("", f"--role={escape_controls(fitting[0].role.arn or fitting[0].role.name)}"),
         )
     return fitting[0]
 
@@ -177,7 +178,7 @@ def policies_of_role(
     if not paths:
         raise UsageError(
             f"no policy to check for {escape_controls(role)}",
-            f"name its file: policygen check iam/{file_name(role)}.json",
+            "name its file after the command",
             f'or write it into policygen.toml: [[role]], name = "{escape_controls(role)}", policy = "FILE"',
             code="PG-E248",
         )

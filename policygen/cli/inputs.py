@@ -69,7 +69,8 @@ def read_options(read: ReadInput, *, quiet: bool) -> Iterator[ReadOptions]:
 
     def cache_of(request: ReadRequest) -> Cache | None:
         from policygen.cli.console import log_line
-        from policygen.logs.cache import Cache, cache_folder
+        from policygen.files import cache_folder
+        from policygen.logs.cache import Cache
 
         if read.no_cache:
             return None
@@ -285,7 +286,7 @@ def open_account(
         )
     from policygen.account.live import take_snapshot
     from policygen.account.snapshot import to_account
-    from policygen.logs.cache import cache_folder
+    from policygen.files import cache_folder
     from policygen.text import file_name
 
     journal = cache_folder() / "reports" / f"{file_name(account.profile or 'default')}.jsonl"

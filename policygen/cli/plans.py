@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from policygen.errors import UsageError
-from policygen.files import write_file
+from policygen.files import cache_folder, write_file
 from policygen.text import escape_controls, file_name, sanitize
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 def own_folder() -> Path:
     """Return policygen's own folder of plans."""
-    from policygen.logs.cache import cache_folder
-
     return cache_folder() / "plans"
 
 

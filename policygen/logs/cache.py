@@ -109,15 +109,6 @@ def _sources(
             yield name, entry.read_bytes()
 
 
-def cache_folder() -> Path:
-    """Return the folder of the cache: ``$POLICYGEN_CACHE``, else one in the user's cache folder."""
-    own = os.environ.get("POLICYGEN_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "policygen"
-
-
 @dataclass(slots=True)
 class Cache:
     """The cached chunks of one request."""

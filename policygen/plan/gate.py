@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -23,14 +23,15 @@ from policygen.iam.document import Policy, conditions_of, parse_policy
 from policygen.iam.grants import Grant
 from policygen.iam.request import AccessRequest, Grade
 from policygen.logs.calls.evidence import Evidence
-from policygen.plan.build_evidence import suspicious_part
 from policygen.plan.model import Document, Plan, PlanKeep
 from policygen.plan.model_evidence import Request
 from policygen.rightsize.check.basis import CheckBasis
 from policygen.rightsize.current_access import split_by_current_access
 from policygen.rightsize.keep.model import Keep
-from policygen.rightsize.suggestion import Suggestion
 from policygen.text import escape_controls
+
+if TYPE_CHECKING:
+    from policygen.rightsize.suggestion import Suggestion
 
 _UNUSED = ("created", "region_days")
 """What only the suggestion asks of the coverage. It is large: a text for each region and day."""
@@ -49,6 +50,8 @@ class _GatePart:
 
 def gate_part(suggestion: Suggestion) -> dict[str, Any]:
     """Return what the gate needs and the rest of a plan does not hold."""
+    from policygen.plan.build_evidence import suspicious_part  # heavy, and reading a plan needs none of it
+
     rules = _compact(suggestion.coverage)
     part = _GatePart(rules, suggestion.boundary, suggestion.guardrails, suggestion.min_days)
     values: dict[str, Any] = msgspec.to_builtins(part, order="sorted")

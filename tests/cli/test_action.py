@@ -210,6 +210,12 @@ def test_every_role_of_the_file_is_checked_where_no_policy_is_named(place: Path)
     assert (place / "policygen-out" / "comment.md").read_text("utf-8").count("passed") == 3
 
 
+def test_a_night_without_a_list_of_roles_plans_the_whole_account(place: Path) -> None:
+    assert step(place, "Plan", **NIGHT | {"roles": "\n"}).code == 0
+    kept = {path.name.partition(".")[0] for path in (place / "policygen-plans").iterdir()}
+    assert {"orders-api", "image-resizer", "report-monthly"} <= kept
+
+
 def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
     (place / "p.json").write_text("{}", "utf-8")
     done = step(place, "Check", roles="orders-api", policy="p.json")

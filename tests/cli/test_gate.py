@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from policygen.plan.io import read_plan
 from policygen.rightsize.check.baseline import baseline_text, parse_baseline
 from policygen.rightsize.check.findings import LEVELS, RULES, Finding
 from tests.support import ROOT
-from tests.support.command import run
+from tests.support.command import environment, run
 from tests.support.samples import SAMPLES
 
 ROLES = ("orders-api", "image-resizer")
@@ -63,6 +65,28 @@ ALL = ("check", "--all", "--plans", "plans", "-q")
 @pytest.mark.parametrize("command", [OWN, ALL], ids=["one role", "all roles"])
 def test_what_the_tool_suggests_passes_every_level(command: Sequence[str], level: str, made: Path) -> None:
     assert run(made, *command, "--fail-on", level).code == 0
+
+
+def test_a_check_by_a_plan_starts_without_what_reads_logs(made: Path) -> None:
+    words = ["policygen", "check", "iam/orders-api.json", "--plan", "plans/orders-api.json"]
+    script = (
+        f"import sys; sys.argv = {words!r}\n"
+        "from policygen.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=made,
+        env=environment(made),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    loaded = set(done.stdout.splitlines())
+    assert "policygen.plan.gate" in loaded
+    slow = {"boto3", "botocore", "pandas", "jinja2", "policygen.logs.reader", "policygen.rightsize.suggest"}
+    assert loaded.isdisjoint(slow)
 
 
 def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(made: Path) -> None:
@@ -175,14 +199,15 @@ def test_a_baseline_is_read_as_it_was_written() -> None:
 
 
 # Files beside the repository's own, arguments -> exit code, the error and its hints.
+IMAGES = "arn:aws:iam::111122223333:role/image-resizer"
 NO_ROLES = "policygen.toml does not say which policy a role has"
 A_ROW = "accepted[0] needs a role, a rule, where it holds, and subjects"
 NO_MAP = 'write into it, for each role: [[role]], name = "orders-api", policy = "iam/orders-api.json"'
-WRITE_ONE = "write one of what is found today: policygen check, with --write-baseline FILE"
+WRITE_ONE = "--write-baseline FILE writes one of what is found today"
 ROLE_OR_PLAN = (
     "no role given  PG-E248, exit 2",
-    "check by a saved plan: policygen check POLICY --plan ROLE",
-    "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
+    "a saved plan needs no logs: --plan ROLE",
+    "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
 )
 WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "neither a role nor a plan": ({}, ("check", "iam/orders-api.json"), ROLE_OR_PLAN),
@@ -199,7 +224,8 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (*ALL, "iam/orders-api.json"),
         (
             "--all and POLICY cannot be used together  PG-E248, exit 2",
-            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+            "--all takes every role of policygen.toml, and its plan from --plans DIR",
+            "policygen check --all --plans plans -q",
         ),
     ),
     "all roles and a plan": (
@@ -207,7 +233,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (*ALL, "--plan", "orders-api"),
         (
             "--all and --plan cannot be used together  PG-E248, exit 2",
-            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+            "--all takes every role of policygen.toml, and its plan from --plans DIR",
         ),
     ),
     "a role of the file without a plan": (
@@ -220,8 +246,8 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         ("check", "iam/orders-api.json", "--plan", "plans/"),
         (
             "plans/ has 2 plans, and --role does not say which  PG-E249, exit 2",
-            "--role arn:aws:iam::111122223333:role/image-resizer",
-            "or --all, for all roles of policygen.toml",
+            "--all checks all roles of policygen.toml",
+            f"policygen check iam/orders-api.json --plan plans/ --role={IMAGES}",
         ),
     ),
     "a role without a plan": (
@@ -230,7 +256,6 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (
             "plans/ has no plan of the role 'nobody'  PG-E349, exit 4",
             "it has 2 plans: image-resizer, orders-api",
-            "to make one: policygen suggest nobody --plans plans/",
         ),
     ),
     "a role without a policy": (
@@ -238,7 +263,7 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         ("check", "--plan", "plans/orders-api.json"),
         (
             "no policy to check for orders-api  PG-E248, exit 2",
-            "name its file: policygen check iam/orders-api.json",
+            "name its file after the command",
             'or write it into policygen.toml: [[role]], name = "orders-api", policy = "FILE"',
         ),
     ),
@@ -269,7 +294,11 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
     "a baseline that is not there": (
         {},
         (*OWN, "--baseline", "nothing.json"),
-        ("'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2", WRITE_ONE),
+        (
+            "'nothing.json' is no baseline: No such file or directory  PG-E246, exit 2",
+            WRITE_ONE,
+            "policygen check iam/orders-api.json --plan plans/orders-api.json -q --write-baseline nothing.json",
+        ),
     ),
     "a policy as a baseline": (
         {},
@@ -300,15 +329,23 @@ def test_wrong_usage_says_what_and_what_next(name: str, place: Path) -> None:
         (place / file).write_text(text, "utf-8")
     done = run(place, *args)
     assert done.stdout == ""
-    last = () if any(hint.startswith("policygen ") for hint in hints) else ("policygen check --help",)
-    assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in (*hints, *last))
+    if not hints[-1].startswith("policygen "):
+        hints.append("policygen check --help")
+    assert done.stderr == f"error: {error}\n" + "".join(f"  hint: {hint}\n" for hint in hints)
     assert done.code == int(error.rsplit(maxsplit=1)[1])
 
 
-def test_the_hint_for_several_plans_runs(made: Path) -> None:
-    wrong = run(made, "check", "iam/image-resizer.json", "--plan", "plans/")
-    option = shlex.split(wrong.stderr.splitlines()[1].removeprefix("  hint: "))
-    assert run(made, "check", "iam/image-resizer.json", "--plan", "plans/", *option).code == 0
+def test_the_command_after_an_error_runs(place: Path) -> None:
+    for args in (
+        ("check", "iam/image-resizer.json", "--plan", "plans/"),
+        ("check", "iam/image-resizer.json", "--plan", "plans/", "--role", "image-resize"),
+        (*OWN, "--baseline", "nothing.json"),
+        (*ALL, "iam/orders-api.json"),
+    ):
+        wrong = run(place, *args)
+        assert wrong.code in {2, 4}
+        _, *words = shlex.split(wrong.stderr.splitlines()[-1].removeprefix("  hint: "))
+        assert run(place, *words).code == 0
 
 
 @pytest.mark.parametrize("kind", ["json", "markdown", "sarif", "junit", "github", "text"])

@@ -18,9 +18,9 @@ from policygen.plan.gate import basis_from_plan
 from policygen.plan.io import read_plan
 from policygen.plan.model import Plan
 from policygen.rightsize.analysis import Analysis, conclude
-from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check, failing
 from policygen.rightsize.check.findings import PolicySource, policy_source
+from policygen.rightsize.check.from_logs import check_basis
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.support import ROOT

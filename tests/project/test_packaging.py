@@ -17,12 +17,13 @@ from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_USERS = ("dask", "fast", "parquet", "verify")
+FOR_USERS = ("dask", "fast", "parquet", "verify", "yaml")
 BROUGHT = {
     "botocore": "boto3",
     "jmespath": "boto3",
     "urllib3": "boto3",
     "markupsafe": "jinja2",
+    "yaml": "pyyaml",
 }
 """Module -> the distribution that brings it; any other is brought by the one of its name."""
 

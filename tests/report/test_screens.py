@@ -26,8 +26,8 @@ from policygen.report.terminal import doctor as doctored
 from policygen.report.terminal import explain as explained
 from policygen.report.terminal.layout import in_ascii
 from policygen.rightsize.analysis import Analysis, analyse
-from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check, failing
+from policygen.rightsize.check.from_logs import check_basis
 from policygen.rightsize.decisions.load import parse_decisions, with_flags
 from policygen.rightsize.decisions.model import Decisions
 from policygen.rightsize.explain import explain

@@ -17,9 +17,9 @@ from policygen.evidence.observe import collect_evidence
 from policygen.iam.document import parse_policy
 from policygen.iam.locations import Location, locations
 from policygen.report.findings.report import FORMATS, FindingsReport, render
-from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check, failing
 from policygen.rightsize.check.findings import RULES, Finding, policy_source
+from policygen.rightsize.check.from_logs import check_basis
 from policygen.rightsize.decisions.load import parse_decisions
 from tests.support import ROOT
 from tests.support.accounts import ALL_DATA_EVENTS, snapshot

@@ -9,9 +9,9 @@ import pytest
 
 from policygen.errors import PolicygenError
 from policygen.iam.document import Conditions, parse_policy
-from policygen.rightsize.check.basis import check_basis
 from policygen.rightsize.check.check import check, failing
 from policygen.rightsize.check.findings import policy_source
+from policygen.rightsize.check.from_logs import check_basis
 from tests.support.golden import EVERY, REFUSED, Case, Golden, decisions_of, run
 
 

@@ -20,8 +20,9 @@ def command(
     """
     from policygen.cli.output import write_stdout
     from policygen.errors import UsageError
-    from policygen.logs.cache import cache_folder, size_of
+    from policygen.files import cache_folder
     from policygen.logs.cache import clear as remove
+    from policygen.logs.cache import size_of
     from policygen.text import escape_controls, pluralize
 
     root = cache_folder()

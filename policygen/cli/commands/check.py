@@ -146,7 +146,7 @@ def command(
 
     policygen check orders.json -r orders-api -l ./trail -s account.json
     """
-    from policygen.cli.gate import report_of
+    from policygen.cli.gate import gate_report
     from policygen.cli.output import add_to_summary, summary_file
     from policygen.files import check_writable, write_file
     from policygen.report.findings.report import render
@@ -173,7 +173,7 @@ def command(
     if gate.write_baseline:
         notify(_write_baseline(gate.write_baseline, list(subjects())))
         return
-    reports = [report_of(subject, options) for subject in subjects()]
+    reports = [gate_report(subject, options) for subject in subjects()]
     for path, kind in exports:
         write_file(path, render(kind, *reports))
         notify(f"wrote {path} ({kind})")
@@ -203,7 +203,8 @@ def _options(gate: GateInput) -> GateOptions:
     try:
         text = gate.baseline.read_text("utf-8-sig")
     except OSError as error:
-        raise no_baseline(name, error.strerror or str(error)) from None
+        missing = isinstance(error, FileNotFoundError)
+        raise no_baseline(name, error.strerror or str(error), missing=missing) from None
     except UnicodeDecodeError:
         raise no_baseline(name, "it is not UTF-8") from None
     return GateOptions(level, gate.notes, parse_baseline(text, name), escape_controls(name), pages)
@@ -254,14 +255,15 @@ def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: S
         other = "--role" if role else "--plan" if gate.plan else "POLICY"
         raise UsageError(
             f"--all and {other} cannot be used together",
-            "policygen check --all takes every role of policygen.toml, and its plan from --plans DIR",
+            "--all takes every role of policygen.toml, and its plan from --plans DIR",
             code="PG-E248",
+            instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
         )
     if not (offline or role):
         raise UsageError(
             "no role given",
-            "check by a saved plan: policygen check POLICY --plan ROLE",
-            "or by the logs: policygen check POLICY -r ROLE -l LOGS -s account.json",
+            "a saved plan needs no logs: --plan ROLE",
+            "or name the role and its logs: --role ROLE --logs LOGS --snapshot account.json",
             code="PG-E248",
         )
 
@@ -307,7 +309,7 @@ def _from_logs(
     from policygen.cli.output import summarise
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
-    from policygen.rightsize.check.basis import check_basis
+    from policygen.rightsize.check.from_logs import check_basis
     from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)

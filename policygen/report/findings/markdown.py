@@ -53,7 +53,7 @@ def _head(report: FindingsReport) -> Iterator[str]:
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
     )
     yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{verdict}**"
-    yield f"{prose(report.verdict)}, in {files}."
+    yield f"{prose(report.verdict[:1].upper() + report.verdict[1:])}, in {files}."
     days = f"{report.days_with_events} of {report.days} days"
     yield f"Evidence on {days}, last call {prose(minute(report.last))}."
     if report.accepted:

@@ -96,10 +96,11 @@ def _is_row(row: Any) -> bool:
     )
 
 
-def no_baseline(name: str, reason: str) -> UsageError:
-    """Return the error for a file that cannot be read as a baseline."""
+def no_baseline(name: str, reason: str, *, missing: bool = False) -> UsageError:
+    """Return the error for a file that cannot be read as a baseline; the next command writes one that is missing."""
     return UsageError(
         f"{escape_controls(name)!r} is no baseline: {reason}",
-        "write one of what is found today: policygen check, with --write-baseline FILE",
+        "--write-baseline FILE writes one of what is found today",
         code="PG-E246",
+        instead=("--baseline", "--write-baseline") if missing else None,
     )

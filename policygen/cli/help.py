@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +13,9 @@ from policygen.cli.console import log_line
 
 PANELS = ("Arguments", "Input", "Window", "AWS", "Decisions", "Output", "Performance")
 """Panels in the order of the help; others follow, in the order of their options."""
+
+_NAMES = 30
+"""The widest column of names: the text of a longer one begins on the next line."""
 
 
 class PanelCommand(TyperCommand):
@@ -82,7 +86,19 @@ def _write_panels(rows: Iterable[tuple[str, tuple[str, str]]], formatter: Any) -
     known = [panel for panel in PANELS if panel in panels]
     for panel in [*known, *(panel for panel in panels if panel not in known)]:
         with formatter.section(panel):
-            formatter.write_dl(panels[panel])
+            _write_rows(panels[panel], formatter)
+
+
+def _write_rows(rows: Sequence[tuple[str, str]], formatter: Any) -> None:
+    """Write names and texts in two columns. A word with a hyphen stays whole, so that it can be pasted: ``aws-cli``."""
+    indent = " " * formatter.current_indent
+    column = min(max(len(name) for name, _ in rows), _NAMES)
+    width = max(formatter.width - column - 4, 10)
+    for name, text in rows:
+        lines = textwrap.wrap(text, width, break_on_hyphens=False)
+        beside = lines.pop(0) if lines and len(name) <= column else ""
+        formatter.write(f"{indent}{name:<{column}}  {beside}".rstrip() + "\n")
+        formatter.write("".join(f"{indent}{'':{column}}  {line}\n" for line in lines))
 
 
 def _write_text(text: str, formatter: Any) -> None:

@@ -106,6 +106,38 @@ def test_split_writes_policies_that_suffice_without_the_unverified_ones(tmp_path
     assert [s.effect for policy in needed for s in policy.statements].count("Deny") == 1
 
 
+POLLED = {
+    "UUID": "5f0b1c7e-2d3a-4b8c-9e6f-7a1d2c3b4e5f",
+    "EventSourceArn": QUEUE,
+    "FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:orders",
+    "State": "Enabled",
+}
+FUNCTION = {
+    "FunctionName": "orders",
+    "FunctionArn": POLLED["FunctionArn"],
+    "Role": "arn:aws:iam::123456789012:role/orders",
+}
+
+
+@pytest.mark.parametrize("mode", ["keep", "drop", "split"])
+def test_what_lambda_needs_to_poll_a_queue_stays_where_more_of_it_was_unverified(
+    mode: str, tmp_path: Path
+) -> None:
+    everywhere = [{"Effect": "Allow", "Action": ["sqs:*", "ssm:*"], "Resource": "*"}]
+    today = CASE["today"] | {
+        "policies": [{"Statement": everywhere}],
+        "trust": ["lambda.amazonaws.com"],
+        "functions": [FUNCTION],
+        "event_source_mappings": [POLLED],
+    }
+    found = made(tmp_path, mode, today=today).suggestion
+    needed = tuple(policy for policy in found.policies if policy.name not in found.unverified.policies)
+    for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
+        assert allows(needed, AccessRequest(f"sqs:{action}", QUEUE)), action
+        assert allows(needed, AccessRequest(f"sqs:{action}", f"{QUEUE}-2")) is (mode == "keep"), action
+    assert found.proof.held
+
+
 @pytest.mark.parametrize("name", CODE)
 def test_each_file_says_which_policy_is_unverified(name: str, tmp_path: Path) -> None:
     text = render(name, plan_from_analysis(made(tmp_path, "split")))

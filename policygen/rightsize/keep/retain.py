@@ -229,9 +229,13 @@ def _drop(
 
 
 def _maximal_keeps(keeps: Sequence[Keep]) -> tuple[Keep, ...]:
-    """Return the keeps whose grant no other keep's grant contains; of equal grants the first. Sorted."""
+    """Return the keeps whose grant no other keep's grant contains; of equal grants the first. Sorted.
+
+    What is needed stays beside what is unverified on more: somebody may drop the latter.
+    """
     by_grant = {keep.grant: keep for keep in reversed(keeps)}
-    return tuple(by_grant[grant] for grant in sorted(set(maximal(by_grant))))
+    needed = set(maximal(grant for grant, keep in by_grant.items() if keep.kind != "unknown"))
+    return tuple(by_grant[grant] for grant in sorted(needed | set(maximal(by_grant))))
 
 
 def _unmapped_services(usage: Usage, current: CurrentAccess) -> frozenset[str]:

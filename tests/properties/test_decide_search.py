@@ -95,7 +95,7 @@ FAULTS: Mapping[Plant, str] = {
     _every_type_is_complete: "2",
     _nobody_made_anything: "48",
     _another_account_has_nothing: "102",
-    _nothing_is_public: "6",
+    _nothing_is_public: "184",
     _no_function_is_in_a_vpc: "4",
     _every_role_is_of_functions: "4",
     _no_role_works_where_only_others_are_seen: "464",

@@ -11,7 +11,9 @@ from policygen.errors import NothingFoundError, UsageError
 from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
+    from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
+    from policygen.iam.document import Policy
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
@@ -160,8 +162,21 @@ def context_of(plan: Plan) -> TemplateContext:
         plan.role.account,
         own.partition if own else "aws",
         regions[0] if len(regions) == 1 else "",
-        {one.name: parse_policy(one.document, one.name) for one in plan.today or ()},
+        {one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
     )
+
+
+def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
+    """Return the documents of the managed policies that a role has today, by ARN."""
+    from policygen.errors import PolicygenError
+
+    if account is None:
+        return {}
+    try:
+        attached = account.role(role).attached
+    except PolicygenError:  # a function's name, or an error that reading the logs will say
+        return {}
+    return {one.arn: one.policy for one in attached if one.policy}
 
 
 def policies_of_role(

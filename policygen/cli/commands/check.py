@@ -86,9 +86,8 @@ class GateInput:
             "--fail-on",
             metavar="error|warning|note|never",
             help="Lowest level that fails the gate.",
-            show_default="error; warning with --baseline",
         ),
-    ] = ""
+    ] = "warning"
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
@@ -192,7 +191,7 @@ def _options(gate: GateInput) -> GateOptions:
     """
     from policygen.cli.gate import GateOptions
 
-    level = _level(gate.fail_on or ("warning" if gate.baseline else "error"))
+    level = _level(gate.fail_on)
     pages = os.environ.get("POLICYGEN_RULES_URL", "").rstrip("/")
     if not gate.baseline:
         return GateOptions(level, gate.notes, rules_url=pages)
@@ -305,7 +304,7 @@ def _from_logs(
     quiet: bool,
 ) -> GateSubject:
     """Read the logs and the account."""
-    from policygen.cli.gate import of_evidence, policies_of_role
+    from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
     from policygen.cli.output import summarise
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
@@ -313,12 +312,12 @@ def _from_logs(
     from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)
-    context = TemplateContext(role.rpartition("/")[2])
-    sources = policies_of_role(policies, context, {} if policies else read_role_map())
     traces = open_traces(witnesses)
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     decided = open_decisions(decisions)
     current = open_account(account.live_by_default(logs), notify, role)
+    context = TemplateContext(role.rpartition("/")[2], known=attached_documents(current, role))
+    sources = policies_of_role(policies, context, {} if policies else read_role_map())
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:

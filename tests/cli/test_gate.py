@@ -94,6 +94,7 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
     assert done.stdout == (
         "gate passed  orders-api: nothing against the policy\n"
         "  1 file, evidence on 30 of 30 days, last call 2026-11-24 22:36\n"
+        "  plan of 2026-11-24\n"
         "  not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
         "  (--notes shows them)\n"
     )
@@ -106,7 +107,7 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
 def test_the_findings_that_people_see_and_do_not_see_are_all(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole", "sns:Publish", "ec2:RunInstances")
     found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
-    first, _, *rest = run(place, *OWN).stdout.splitlines()
+    first, _, _, *rest = run(place, *OWN).stdout.splitlines()
     against = [one for one in found if one["against"] and one["level"] != "note"]
     assert len(against) == sum(int(word) for word in first.split(": ")[1].split(" at or")[0].split()[::2][:2])
     notes = sum(one["level"] == "note" for one in found)
@@ -175,6 +176,37 @@ def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
     assert run(place, *OWN, "--baseline", "known.json").code == 1
 
 
+def test_a_baseline_of_one_role_leaves_what_it_accepts_of_others(place: Path) -> None:
+    for role in ROLES:
+        allow(place, role, "iam:PassRole")
+        file = ("check", f"iam/{role}.json", "--plan", f"plans/{role}.json")
+        done = run(place, *file, "--write-baseline", "known.json")
+    assert done.stderr.endswith("; what it accepts of other roles is as it was\n")
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+    other = (place / "policygen.toml").read_text("utf-8")
+    (place / "notes.json").write_text(json.dumps({"a": other}), "utf-8")
+    assert run(place, *file, "--write-baseline", "notes.json").code == 2
+    assert json.loads((place / "notes.json").read_text("utf-8")) == {"a": other}
+
+
+def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    text = (place / "policygen.toml").read_text("utf-8")
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n' + text, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert done.stdout.startswith("gate failed for 1 of 3 roles: orders-api\nnot checked: new\n")
+    assert "iam:PassRole" in done.stdout
+    assert "for role 'new'  PG-E272, exit 2" in done.stderr
+    for kind, shown in (
+        ("json", '"error": "no saved plan'),
+        ("junit", 'errors="1"'),
+        ("markdown", "**not checked**"),
+    ):
+        assert shown in run(place, *ALL, "-f", kind).stdout
+
+
 def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole")
     run(place, *OWN, "--write-baseline", "known.json")
@@ -234,6 +266,14 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (
             "--all and --plan cannot be used together  PG-E248, exit 2",
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
+        ),
+    ),
+    "several plans and a policy": (
+        {},
+        (*OWN, "--plan", "image-resizer"),
+        (
+            "several --plan and POLICY cannot be used together  PG-E248, exit 2",
+            "policygen.toml says which policy each role has: [[role]]",
         ),
     ),
     "a role of the file without a plan": (

@@ -28,11 +28,15 @@ def render(report: FindingsReport) -> str:
 
 def _lines(report: FindingsReport) -> Iterator[str]:
     failing = {id(one) for one in report.failing}
+    # A plan's findings all stand on its first line.
     groups = grouped(
-        ((id(one) in failing, one.rule.id, one.level, one.file, one.place.line), one) for one in report.shown
+        ((one.rule.id, one.file, one.place.line, id(one) in failing), one)
+        if report.command == "check"
+        else (id(one), one)
+        for one in report.shown
     )
-    for (fails, *_), members in groups.items():
-        yield _line(members, "error" if fails else _COMMANDS[members[0].level])
+    for members in groups.values():
+        yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
     if report.command == "check" and report.outcome != "passed":
         file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
         verdict = escape_controls(f"{report.role}: {report.verdict}")

@@ -268,6 +268,16 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
         ),
     ),
+    "an Effect that IAM refuses": (
+        {
+            "p.json": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow", "Action": "*", "Resource": "*"}]}'
+        },
+        ("check", "p.json", "--plan", "plans/orders-api.json"),
+        (
+            "policy 'p.json' cannot be read: Statement[0].Effect must be Allow or Deny, not 'allow'  PG-E210, exit 2",
+            "compare Statement[0].Effect with the IAM User Guide, IAM JSON policy elements reference",
+        ),
+    ),
     "several plans and a policy": (
         {},
         (*OWN, "--plan", "image-resizer"),

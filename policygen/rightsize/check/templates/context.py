@@ -59,7 +59,9 @@ def template_sources(
         UsageError: PG-E210, a document is not a policy.
     """
     sources = [
-        PolicySource(file, "", parse_policy(document, f"{file}, {name}"), _below(places, path), part=name)
+        PolicySource(
+            file, "", parse_policy(document, f"{file}, {name}", exact=True), _below(places, path), part=name
+        )
         for name, document, path in found.documents
     ]
     unread = []

@@ -524,6 +524,14 @@ def test_what_is_added_to_what_was_suggested_fails_at_its_line(
         assert run(place, *OWN, "--fail-on", "error").code == 1
 
 
+def test_an_action_that_there_is_not_is_a_warning(place: Path) -> None:
+    allow(place, "orders-api", "s3:GetObjct")
+    done = run(place, *OWN)
+    assert done.code == 1
+    assert "warning PG109 names an action that AWS does not list\n" in done.stdout
+    assert "s3:GetObjct\n      no action of this name is known\n" in done.stdout
+
+
 def test_a_not_action_is_one_finding_at_its_line(place: Path) -> None:
     file = place / "iam" / "orders-api.json"
     document = json.loads(file.read_text("utf-8"))

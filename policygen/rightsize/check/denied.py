@@ -152,7 +152,7 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
             spot,
             RULES["PG105"],
             f"{len(names):,} actions of a NotAction" if more else names[0],
-            f"on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
+            f"for example on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
             "grant what today's policies grant, or change them first",
             resource=gain.request.resource,
             key="NotAction" if more else "",

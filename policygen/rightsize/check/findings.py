@@ -56,6 +56,12 @@ RULES: Mapping[str, CheckRule] = {
             "attaches a policy that is not known",
             "What it grants was not checked: check its document too, or make the plan once it is attached.",
         ),
+        CheckRule(
+            "PG109",
+            "warning",
+            "names an action that AWS does not list",
+            "Correct the name, or accept it in a baseline if it is newer than the list.",
+        ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
             "PG202",

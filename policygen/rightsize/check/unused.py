@@ -113,6 +113,8 @@ class _UnusedFinder:
 
     def _why_unused(self, action: str, statement: Statement) -> tuple[CheckRule, str]:
         """Return the rule and the reason of an action without a call on a statement's resources."""
+        if reference.action(action) is None:
+            return RULES["PG109"], "no action of this name is known"
         if action in self._anomalous:
             return RULES["PG103"], "only suspicious calls used it"
         if bound := self._basis.barred.get(action):

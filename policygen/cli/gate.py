@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from policygen.errors import NothingFoundError, UsageError
+from policygen.errors import IncompleteError, NothingFoundError, PolicygenError, UsageError
 from policygen.text import escape_controls, pluralize
 
 if TYPE_CHECKING:
+    from policygen.account.model import Account
     from policygen.evidence.observe import RoleEvidence
+    from policygen.iam.document import Policy
     from policygen.plan.model import Plan
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.baseline import Baseline
@@ -31,12 +34,24 @@ class GateSubject(NamedTuple):
     days_with_events: int
     last: str
     """The time of the role's last event, ISO 8601 in UTC."""
+    plan: str = ""
+    """The last day that its plan knows of, ISO 8601; "" where the logs were read."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Return all findings, the worst first."""
         from policygen.rightsize.check.check import check
 
         return check(self.sources, self.basis)
+
+
+class Unchecked(NamedTuple):
+    """One role that cannot be checked, and why."""
+
+    role: str
+    account: str
+    """"" where its plan cannot be read."""
+    files: Sequence[str]
+    error: PolicygenError
 
 
 class GateOptions(NamedTuple):
@@ -47,6 +62,10 @@ class GateOptions(NamedTuple):
     baseline: Baseline | None = None
     baseline_file: str = ""
     rules_url: str = ""
+    today: date | None = None
+    """The day on which plans have their age; None for no age."""
+    max_plan_age: int | None = None
+    """Days after which a plan is too old to rest on; None for never."""
 
 
 def of_evidence(evidence: RoleEvidence, sources: Sequence[PolicySource], basis: CheckBasis) -> GateSubject:
@@ -81,7 +100,49 @@ def of_plan(plan: Plan, sources: Sequence[PolicySource]) -> GateSubject:
         seen.days,
         seen.days_with_events,
         plan.evidence.last,
+        plan.window.end[:10],
     )
+
+
+def by_plan(
+    text: str,
+    folder: Path | None,
+    role: str,
+    files: Sequence[Path],
+    mapped: Mapping[str, Sequence[Path]],
+) -> GateSubject | Unchecked:
+    """Read a plan and the policies of its role; what fails is kept, so that other roles are checked all the same."""
+    plan = None
+    try:
+        plan = plan_of(text, folder, role)
+        return of_plan(plan, policies_of_role(files, context_of(plan), mapped))
+    except PolicygenError as error:
+        name = plan.role.name if plan else role or Path(text).name.removesuffix(".json")
+        named = [escape_controls(str(one)) for one in files or mapped.get(name, ())]
+        return Unchecked(name, plan.role.account if plan else "", named, error)
+
+
+def too_old(report: FindingsReport, options: GateOptions) -> PolicygenError | None:
+    """Return the error for a plan that is older than allowed; None for any other."""
+    most = options.max_plan_age
+    if most is None or report.age is None or report.age <= most:
+        return None
+    role, age = escape_controls(report.role), pluralize(report.age, "day")
+    return IncompleteError(
+        f"the plan of {role} is {age} old, and --max-plan-age is {most}",
+        "make it again: policygen suggest, or policygen batch",
+        code="PG-E322",
+    )
+
+
+def unchecked_report(subject: Unchecked, options: GateOptions) -> FindingsReport:
+    """Return the report of a role that cannot be checked."""
+    from policygen.report.findings.report import RULES_URL, FindingsReport
+
+    return FindingsReport(
+        subject.role, subject.account, (), subject.files, options.fail_on, 0, 0, 0, "",
+        error=f"{subject.error}  {subject.error.code}", rules_url=options.rules_url or RULES_URL,
+    )  # fmt: skip
 
 
 def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
@@ -108,6 +169,10 @@ def gate_report(subject: GateSubject, options: GateOptions) -> FindingsReport:
         known=found.known,
         gone=found.gone,
         rules_url=options.rules_url or RULES_URL,
+        plan=subject.plan,
+        age=(options.today - date.fromisoformat(subject.plan)).days
+        if options.today and subject.plan
+        else None,
     )
 
 
@@ -160,8 +225,19 @@ def context_of(plan: Plan) -> TemplateContext:
         plan.role.account,
         own.partition if own else "aws",
         regions[0] if len(regions) == 1 else "",
-        {one.name: parse_policy(one.document, one.name) for one in plan.today or ()},
+        {one.arn: parse_policy(one.document, one.name) for one in plan.today or () if one.arn},
     )
+
+
+def attached_documents(account: Account | None, role: str) -> dict[str, Policy]:
+    """Return the documents of the managed policies that a role has today, by ARN."""
+    if account is None:
+        return {}
+    try:
+        attached = account.role(role).attached
+    except PolicygenError:  # a function's name, or an error that reading the logs will say
+        return {}
+    return {one.arn: one.policy for one in attached if one.policy}
 
 
 def policies_of_role(

@@ -73,7 +73,9 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
         members = content["policies"]
         documents = [one.get("document", one) if isinstance(one, dict) else one for one in members]
         return [
-            PolicySource(shown, "", parse_policy(json.dumps(document), f"{name}, policy {number}"))
+            PolicySource(
+                shown, "", parse_policy(json.dumps(document), f"{name}, policy {number}", exact=True)
+            )
             for number, document in enumerate(documents, 1)
         ]
     template = _of_template(shown, text, content, places, context) if isinstance(content, dict) else None
@@ -81,7 +83,7 @@ def _sources(name: str, text: str, context: TemplateContext | None) -> list[Poli
         return template
     if places is not None:
         raise _unreadable(name, "it is no template of CloudFormation or SAM")
-    return [policy_source(shown, text, parse_policy(text, name))]
+    return [policy_source(shown, text, parse_policy(text, name, exact=True))]
 
 
 def _of_template(

@@ -132,13 +132,16 @@ def conditions_of(block: Mapping[str, Mapping[str, Iterable[str]]]) -> Condition
     )
 
 
-def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity") -> Policy:
+def parse_policy(
+    document: Mapping[str, Any] | str, name: str = "", kind: PolicyKind = "identity", *, exact: bool = False
+) -> Policy:
     """Parse the document of an identity policy or a control policy, as AWS returns it or as people write it.
 
     Args:
         document: a JSON object, or its text, which may be URL-encoded (GetRolePolicy) or start with a BOM.
         name: what to call the policy in messages.
         kind: SCPs are written like identity policies. RCPs also name a principal, which is always ``*``.
+        exact: take no Effect in another case, which IAM refuses.
 
     Version 2008-10-17 (also the meaning of a missing Version) has no policy variables. The result is the policy of
     version 2012-10-17 with the same meaning.
@@ -148,6 +151,7 @@ def parse_policy(document: Mapping[str, Any] | str, name: str = "", kind: Policy
             not ``*``.
     """
     reader = _PolicyReader(name, kind)
+    reader.exact = exact
     element = reader.mapping(reader.load(document) if isinstance(document, str) else document, "document")
     reader.reject_unknown(element, _POLICY_ELEMENTS, "")
     version = element.get("Version", _OLD_VERSION)
@@ -189,6 +193,7 @@ class _PolicyReader:
         self.name = name
         self.kind = kind
         self.variables = True
+        self.exact = False
 
     def error(self, path: str, problem: str) -> UsageError:
         named, path = f"policy {sanitize(self.name)!r}" if self.name else "the policy", sanitize(path)
@@ -226,7 +231,7 @@ class _PolicyReader:
             element = self.without_principal(element, path)
         self.reject_unknown(element, _STATEMENT_ELEMENTS, path)
         effect = element.get("Effect")
-        if not isinstance(effect, str) or effect.lower() not in _EFFECTS:
+        if not isinstance(effect, str) or (effect if self.exact else effect.title()) not in _EFFECTS.values():
             raise self.error(f"{path}.Effect", f"must be Allow or Deny, not {_shown(effect)}")
         sid = element.get("Sid", "")
         if not isinstance(sid, str):

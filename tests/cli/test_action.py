@@ -150,7 +150,8 @@ def test_the_action_installs_the_commit_it_belongs_to(place: Path) -> None:
     words = (place / "pip.txt").read_text("utf-8").splitlines()
     assert words[:2] == ["-m", "venv"]
     assert words[3:6] == ["-m", "pip", "install"]
-    assert (Path(words[7]) / "pyproject.toml").is_file()
+    assert words[7].endswith("[yaml]")  # templates in YAML are checked as JSON ones are
+    assert (Path(words[7].removesuffix("[yaml]")) / "pyproject.toml").is_file()
     assert Path(words[9]).samefile(ROOT / "constraints.txt")
 
 
@@ -173,17 +174,22 @@ def test_a_night_keeps_plans_and_a_pull_request_is_checked_by_them_alone(place: 
     file.write_text(json.dumps(policy), "utf-8")
     asked = {"roles": "orders-api", "policy": f"{file.name}\n"}
     assert step(place, "Check", **asked).stdout == (
-        "policygen orders-api: nothing against the policy; "
+        "policygen orders-api: gate passed, nothing against the policy; plan of 2026-11-24; "
         "not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
     )
     assert step(place, "Gate").code == 0
     policy["Statement"].append({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"})
     file.write_text(json.dumps(policy), "utf-8")
-    for level, code in {"": 0, "warning": 1}.items():
+    for level, code, shown in (
+        ("error", 0, "warning"),
+        ("warning", 1, "error"),
+        (INPUTS["fail-on"], 1, "error"),
+    ):
         (place / "output").unlink()
         done = step(place, "Check", **asked, fail_on=level)
         assert (done.stderr, done.code) == ("", 0)
-        assert done.stdout.startswith("::warning file=-policy.json,line=1,")
+        assert done.stdout.startswith(f"::{shown} file=-policy.json,line=1,")
+        assert ("::error title=policygen gate failed::orders-api: 1 warning" in done.stdout) == bool(code)
         assert step(place, "Gate").code == code
     outputs = {
         key: EXPRESSION.sub(lambda m: INPUTS[m[1].removeprefix("inputs.")], one["value"])
@@ -219,8 +225,47 @@ def test_a_night_without_a_list_of_roles_plans_the_whole_account(place: Path) ->
 def test_without_plans_the_check_fails_and_says_so(place: Path) -> None:
     (place / "p.json").write_text("{}", "utf-8")
     done = step(place, "Check", roles="orders-api", policy="p.json")
-    assert done.code == 2
+    assert done.code == 0
     assert "policygen-plans" in done.stderr
+    assert done.stdout.startswith("::error file=p.json,line=1,title=policygen gate not checked::orders-api: ")
+    assert "gate **not checked**" in (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert step(place, "Gate").code == 2
+
+
+def test_a_policy_that_cannot_be_read_is_told_at_its_file_and_in_the_comment(place: Path) -> None:
+    assert step(place, "Plan", **NIGHT).code == 0
+    (place / "p.json").write_text('{"Statement": [}', "utf-8")
+    policies = "".join(
+        f'[[role]]\nname = "{role}"\npolicy = "p.json"\n' for role in ("orders-api", "image-resizer")
+    )
+    (place / "policygen.toml").write_text(policies, "utf-8")
+    done = step(place, "Check", roles=" orders-api\r\n\nimage-resizer \n")
+    assert done.stdout.count("::error file=p.json,line=1,title=policygen gate not checked::") == 2
+    comment = (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert comment.startswith("<!-- policygen:check:111122223333:%2A -->\n")
+    assert comment.count("**not checked**") >= 2
+    assert step(place, "Gate").code == 2
+
+
+def test_an_old_plan_does_not_pass_and_a_baseline_may_come_later(place: Path) -> None:
+    assert step(place, "Plan", **NIGHT).code == 0
+    plan = place / "policygen-plans" / "orders-api.json"
+    document = json.loads(plan.read_text("utf-8"))
+    (place / "p.json").write_text(json.dumps(document["policies"][0]["document"]), "utf-8")
+    asked = {"roles": "orders-api\n", "policy": "p.json", "baseline": "known.json"}
+    done = step(place, "Check", **asked)
+    assert done.stdout.startswith("::notice::there is no baseline yet")
+    assert step(place, "Gate").code == 0
+    document["window"]["end"] = "2026-10-18T00:00:00Z"
+    plan.write_text(json.dumps(document), "utf-8")
+    (place / "output").unlink()
+    assert "40 days old, and --max-plan-age is 14  PG-E322" in step(place, "Check", **asked).stderr
+    assert step(place, "Gate").code == 3
+    (place / "output").unlink()
+    told = step(place, "Check", **asked, max_plan_age="")
+    assert "warning: orders-api: plan of 2026-10-18, 40 days old" in told.stderr
+    assert "Plan of 2026-10-18, 40 days old." in (place / "policygen-out" / "comment.md").read_text("utf-8")
+    assert step(place, "Gate").code == 0
 
 
 HOSTILE = {
@@ -240,12 +285,14 @@ def test_no_input_becomes_a_command_or_an_option(name: str, value: str, place: P
     """The commands are replaced by one that notes its arguments: what reaches it is what counts."""
     stand_in(place, "policygen", 'printf "%s\\0" "$@" >> said')
     stand_in(place, "python", "echo 0123")
+    if name == "baseline":
+        (place / value).write_text("{}", "utf-8")
     for one in ("Plan", "Check"):
         step(place, one, **({"roles": "x"} | {name: value}))
     said = (place / "said").read_bytes().decode().split("\0")
     assert not list(place.rglob("pwned"))
     assert "--help" not in said[: said.index("--")]
-    lines = value.split("\n") if name in {"logs", "policy"} else [value]
+    lines = value.split("\n") if name in {"logs", "policy", "roles"} else [value]
     for line in lines:
         assert [word for word in said if line in word]
 

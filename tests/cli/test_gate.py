@@ -94,6 +94,7 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
     assert done.stdout == (
         "gate passed  orders-api: nothing against the policy\n"
         "  1 file, evidence on 30 of 30 days, last call 2026-11-24 22:36\n"
+        "  plan of 2026-11-24\n"
         "  not shown: 15 notes and 3 findings that the suggestion for the role has too\n"
         "  (--notes shows them)\n"
     )
@@ -106,7 +107,7 @@ def test_a_plan_needs_neither_a_role_nor_logs_and_says_what_it_does_not_show(mad
 def test_the_findings_that_people_see_and_do_not_see_are_all(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole", "sns:Publish", "ec2:RunInstances")
     found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
-    first, _, *rest = run(place, *OWN).stdout.splitlines()
+    first, _, _, *rest = run(place, *OWN).stdout.splitlines()
     against = [one for one in found if one["against"] and one["level"] != "note"]
     assert len(against) == sum(int(word) for word in first.split(": ")[1].split(" at or")[0].split()[::2][:2])
     notes = sum(one["level"] == "note" for one in found)
@@ -175,6 +176,37 @@ def test_nothing_wider_than_a_baseline_passes(name: str, place: Path) -> None:
     assert run(place, *OWN, "--baseline", "known.json").code == 1
 
 
+def test_a_baseline_of_one_role_leaves_what_it_accepts_of_others(place: Path) -> None:
+    for role in ROLES:
+        allow(place, role, "iam:PassRole")
+        file = ("check", f"iam/{role}.json", "--plan", f"plans/{role}.json")
+        done = run(place, *file, "--write-baseline", "known.json")
+    assert done.stderr.endswith("; what it accepts of other roles is as it was\n")
+    assert run(place, *ALL, "--baseline", "known.json").code == 0
+    other = (place / "policygen.toml").read_text("utf-8")
+    (place / "notes.json").write_text(json.dumps({"a": other}), "utf-8")
+    assert run(place, *file, "--write-baseline", "notes.json").code == 2
+    assert json.loads((place / "notes.json").read_text("utf-8")) == {"a": other}
+
+
+def test_a_role_that_cannot_be_checked_does_not_hide_the_others(place: Path) -> None:
+    allow(place, "orders-api", "iam:PassRole")
+    text = (place / "policygen.toml").read_text("utf-8")
+    (place / "policygen.toml").unlink()
+    (place / "policygen.toml").write_text('[[role]]\nname = "new"\npolicy = "new.json"\n' + text, "utf-8")
+    done = run(place, *ALL)
+    assert done.code == 2
+    assert done.stdout.startswith("gate failed for 1 of 3 roles: orders-api\nnot checked: new\n")
+    assert "iam:PassRole" in done.stdout
+    assert "for role 'new'  PG-E272, exit 2" in done.stderr
+    for kind, shown in (
+        ("json", '"error": "no saved plan'),
+        ("junit", 'errors="1"'),
+        ("markdown", "**not checked**"),
+    ):
+        assert shown in run(place, *ALL, "-f", kind).stdout
+
+
 def test_a_baseline_says_what_is_no_longer_found(place: Path) -> None:
     allow(place, "orders-api", "iam:PassRole")
     run(place, *OWN, "--write-baseline", "known.json")
@@ -234,6 +266,24 @@ WRONG: dict[str, tuple[dict[str, str], Sequence[str], tuple[str, ...]]] = {
         (
             "--all and --plan cannot be used together  PG-E248, exit 2",
             "--all takes every role of policygen.toml, and its plan from --plans DIR",
+        ),
+    ),
+    "an Effect that IAM refuses": (
+        {
+            "p.json": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow", "Action": "*", "Resource": "*"}]}'
+        },
+        ("check", "p.json", "--plan", "plans/orders-api.json"),
+        (
+            "policy 'p.json' cannot be read: Statement[0].Effect must be Allow or Deny, not 'allow'  PG-E210, exit 2",
+            "compare Statement[0].Effect with the IAM User Guide, IAM JSON policy elements reference",
+        ),
+    ),
+    "several plans and a policy": (
+        {},
+        (*OWN, "--plan", "image-resizer"),
+        (
+            "several --plan and POLICY cannot be used together  PG-E248, exit 2",
+            "policygen.toml says which policy each role has: [[role]]",
         ),
     ),
     "a role of the file without a plan": (
@@ -380,15 +430,119 @@ def test_what_the_tool_writes_as_a_template_passes_every_level(kind: str, file: 
     assert f"{name}:{line}:" in done.stdout
 
 
-def test_an_attached_policy_that_nobody_knows_is_a_warning(place: Path) -> None:
-    role = {"RoleName": "orders-api", "ManagedPolicyArns": ["arn:aws:iam::aws:policy/Elsewhere"]}
-    template = {"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": role}}}
-    (place / "t.json").write_text(json.dumps(template), "utf-8")
-    done = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-f", "json", "-q")
-    found = [one for one in json.loads(done.stdout)["findings"] if one["rule"] == "PG303"]
-    assert [(one["subject"], one["level"], one["against"]) for one in found] == [
-        ("arn:aws:iam::aws:policy/Elsewhere", "warning", True)
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+IN_TEMPLATES: dict[str, Any] = {
+    "cloudformation": {
+        "Resources": {
+            "R": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {"RoleName": "orders-api", "ManagedPolicyArns": [BASIC, ADMIN]},
+            }
+        }
+    },
+    "terraform": {
+        "format_version": "1.2",
+        "planned_values": {
+            "root_module": {
+                "resources": [
+                    {
+                        "address": f"aws_iam_role_policy_attachment.{name}",
+                        "type": "aws_iam_role_policy_attachment",
+                        "values": {"role": "orders-api", "policy_arn": arn},
+                    }
+                    for name, arn in (("basic", BASIC), ("admin", ADMIN))
+                ]
+            }
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("kind", IN_TEMPLATES)
+def test_an_attached_policy_that_nobody_knows_does_not_pass(kind: str, place: Path) -> None:
+    text = json.dumps(IN_TEMPLATES[kind], indent=1)
+    (place / "t.json").write_text(text, "utf-8")
+    own = ("check", "t.json", "--plan", "plans/orders-api.json", "-q")
+    done = run(place, *own, "-f", "json", "--fail-on", "error")
+    assert done.code == 1
+    (line,) = [number for number, one in enumerate(text.splitlines(), 1) if ADMIN in one]
+    found = [one for one in json.loads(done.stdout)["findings"] if one["rule"] == "PG108"]
+    assert [(one["subject"], one["level"], one["against"], one["line"]) for one in found] == [
+        (ADMIN, "error", True, line)
     ]
+    # What the role has today is known: its findings stand at its ARN, and name it.
+    (line,) = [number for number, one in enumerate(text.splitlines(), 1) if BASIC in one]
+    known = [one for one in json.loads(done.stdout)["findings"] if one["line"] == line]
+    assert known
+    assert all(one["message"].endswith(f"; in {BASIC}") for one in known)
+    run(place, *own, "--write-baseline", "known.json")
+    assert run(place, *own, "--baseline", "known.json").code == 0
+
+
+def test_a_policy_of_another_account_or_path_is_not_the_one_of_today(place: Path) -> None:
+    for arn in (BASIC.replace("service-role/", ""), BASIC.replace("::aws:", "::111122223333:")):
+        role = {"RoleName": "orders-api", "ManagedPolicyArns": [arn]}
+        template = {"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": role}}}
+        (place / "t.json").write_text(json.dumps(template), "utf-8")
+        done = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-q")
+        assert "PG108 attaches a policy that is not known\n  t.json:1:" in done.stdout
+        assert arn in done.stdout
+
+
+def test_a_statement_of_a_terraform_plan_is_named(place: Path) -> None:
+    address = "module.orders.aws_iam_role_policy.orders"
+    statement = {"Sid": "Pass", "Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}
+    values = {"role": "orders-api", "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+    resource = {"address": address, "type": "aws_iam_role_policy", "values": values}
+    module = {"child_modules": [{"address": "module.orders", "resources": [resource]}]}
+    (place / "t.json").write_text(
+        json.dumps({"format_version": "1.2", "planned_values": {"root_module": module}}), "utf-8"
+    )
+    done = run(place, "check", "t.json", "--plan", "plans/orders-api.json", "-q", "-f", "github", "--notes")
+    (line,) = [one for one in done.stdout.splitlines() if "::iam:PassRole: " in one]
+    assert f"; in {address}, statement Pass. Fix" in line
+
+
+@pytest.mark.parametrize(
+    ("actions", "subject"),
+    [(["iam:PassRole"], "iam:PassRole"), (["s3:*"], "EX-01"), (["lambda:*", "iam:PassRole"], "PE-")],
+)
+def test_what_is_added_to_what_was_suggested_fails_at_its_line(
+    actions: list[str], subject: str, place: Path
+) -> None:
+    allow(place, "orders-api", *actions)
+    done = run(place, *OWN, "-f", "json")
+    assert done.code == 1
+    report = json.loads(done.stdout)
+    text = (place / "iam" / "orders-api.json").read_text("utf-8").splitlines()
+    first = max(number for number, line in enumerate(text, 1) if '"Effect"' in line)
+    found = [one for one in report["findings"] if one["subject"].startswith(subject) and one["against"]]
+    assert found
+    assert all(one["line"] > first for one in found)
+    if subject != "iam:PassRole":
+        assert run(place, *OWN, "--fail-on", "error").code == 1
+
+
+def test_an_action_that_there_is_not_is_a_warning(place: Path) -> None:
+    allow(place, "orders-api", "s3:GetObjct")
+    done = run(place, *OWN)
+    assert done.code == 1
+    assert "warning PG109 names an action that AWS does not list\n" in done.stdout
+    assert "s3:GetObjct\n      no action of this name is known\n" in done.stdout
+
+
+def test_a_not_action_is_one_finding_at_its_line(place: Path) -> None:
+    file = place / "iam" / "orders-api.json"
+    document = json.loads(file.read_text("utf-8"))
+    document["Statement"].append({"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"})
+    file.write_text(json.dumps(document, indent=2), "utf-8")
+    found = json.loads(run(place, *OWN, "-f", "json").stdout)["findings"]
+    line = next(n for n, one in enumerate(file.read_text("utf-8").splitlines(), 1) if "NotAction" in one)
+    (wider,) = [one for one in found if one["rule"] == "PG105"]
+    assert wider["line"] == line + 1
+    assert wider["subject"].endswith(" actions of a NotAction")
+    assert {one["line"] for one in found if one["rule"] == "PG107"} == {line + 1}
 
 
 # --- The rules' pages ------------------------------------------------------------------------------

@@ -54,9 +54,17 @@ def test_the_gate_finds_exactly_what_it_should(case: dict[str, Any], tmp_path: P
             assert sorted({f"{f.level} {f.rule.id} {f.subject}" for f in failed}) == case["fails"]
 
 
-def test_every_rule_has_a_case_but_those_of_plans() -> None:
+def test_every_rule_has_a_case_but_those_of_plans_and_of_files() -> None:
+    """PG108 and PG109 are tested with the command, in tests/cli/test_gate.py."""
     named = json.dumps(CASES)
-    assert [rule for rule in RULES if rule not in named] == ["PG106", "PG303"]
+    assert [rule for rule in RULES if rule not in named] == [
+        "PG106",
+        "PG108",
+        "PG109",
+        "PG303",
+        "PG402",
+        "PG403",
+    ]
 
 
 def test_a_level_gates_itself_and_what_is_worse(tmp_path: Path) -> None:
@@ -140,13 +148,27 @@ def test_no_format_lets_a_hostile_name_out(name: str) -> None:
 
 def test_an_annotation_is_one_line_with_its_own_signs_escaped() -> None:
     lines = render("github", report(*EVERY)).splitlines()
-    assert len(lines) == len(EVERY) + 1
-    for line in lines[:-1]:
+    *shown, verdict, last = lines
+    assert len(shown) == len(EVERY)
+    assert verdict.startswith("::error title=policygen gate failed::orders: ")
+    assert last.startswith("policygen orders: gate failed, ")
+    for line in shown:
         command = re.fullmatch(
             r"::(error|warning|notice) file=([^,:]*),line=3,col=7,title=([^,:]*)::(.*)", line
         )
         assert command
         assert "%25" in command[4]
+
+
+def test_what_fails_is_an_annotation_of_an_error_and_a_rule_has_one_on_each_line() -> None:
+    many = [Finding(RULES["PG102"], f"s3:A{n}", "m", "f", "p.json", Location(3, 7)) for n in range(12)]
+    line, verdict, _ = render("github", report(*many, fail_on="warning")).splitlines()
+    assert line.startswith(
+        "::error file=p.json,line=3,col=7,title=PG102 granted on more than was used::s3:A0: m."
+    )
+    assert line.endswith("And 11 more here: " + ", ".join(f"s3:A{n}" for n in range(1, 9)) + " and 3 others.")
+    assert verdict == "::error title=policygen gate failed::orders: 12 warnings, 12 at or above warning"
+    assert render("github", report(*many)).startswith("::warning file=p.json,")
 
 
 def test_junit_can_be_read_and_counts_failures_and_what_nobody_can_know() -> None:

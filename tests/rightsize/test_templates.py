@@ -28,7 +28,7 @@ def document(action: str = "dynamodb:GetItem", on: Any = ARN) -> dict[str, Any]:
     }
 
 
-KNOWN = {"ReadOnly": parse_policy(document("s3:ListBucket", "*"), "ReadOnly")}
+KNOWN = {"arn:aws:iam::aws:policy/job/ReadOnly": parse_policy(document("s3:ListBucket", "*"), "ReadOnly")}
 CONTEXT = TemplateContext("orders", "111122223333", "aws", "eu-west-1", KNOWN)
 Read = Callable[..., list[PolicySource]]
 
@@ -118,7 +118,7 @@ TERRAFORM: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
         terraform(
             resource(
                 "aws_iam_role_policy_attachment.x",
-                {"role": "orders", "policy_arn": "arn:aws:iam::aws:policy/ReadOnly"},
+                {"role": "orders", "policy_arn": "arn:aws:iam::aws:policy/job/ReadOnly"},
             ),
             resource(
                 "aws_iam_role_policy_attachment.y",
@@ -152,7 +152,7 @@ def test_the_policies_of_a_role_are_found_in_what_terraform_shows(name: str, rea
     value, expected, unread = TERRAFORM[name]
     sources = read(value)
     assert granted(sources) == expected
-    assert tuple(one for source in sources for one in source.unread) == unread
+    assert tuple(name for source in sources for name, _ in source.unread) == unread
 
 
 def test_a_role_in_a_module_is_found_by_its_name_and_by_its_address(read: Read) -> None:
@@ -237,7 +237,7 @@ CLOUDFORMATION: dict[str, tuple[dict[str, Any], list[str], tuple[str, ...]]] = {
         {
             "R": role(
                 ManagedPolicyArns=[
-                    {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/ReadOnly"},
+                    {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/job/ReadOnly"},
                     "arn:aws:iam::aws:policy/Unknown",
                 ]
             )
@@ -260,7 +260,7 @@ def test_the_policies_of_a_role_are_found_in_a_template(name: str, suffix: str, 
     resources, expected, unread = CLOUDFORMATION[name]
     sources = read({"Parameters": {"Stage": {"Default": "prod"}}, "Resources": resources}, f"t.{suffix}")
     assert granted(sources) == expected
-    assert tuple(one for source in sources for one in source.unread) == unread
+    assert tuple(name for source in sources for name, _ in source.unread) == unread
 
 
 SAM = """\
@@ -296,7 +296,7 @@ def test_a_function_of_sam_has_a_role_whose_name_a_deployment_makes(mark: str, n
         "s3:ListBucket *",
         "sqs:SendMessage arn:aws:sqs:eu-west-1:111122223333:q",
     ]
-    assert sources[-1].unread == ("SAM policy template S3ReadPolicy",)
+    assert sources[-1].unread == (("SAM policy template S3ReadPolicy", (8, 11)),)
     assert sources[0].place(0, "Action", 0) == (13, 23)
     assert sources[0].place(1, "Action", 0) == (16, 24)
 

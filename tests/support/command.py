@@ -48,16 +48,20 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     """
     left_out = ("AWS_", "POLICYGEN", "PYTHONDONTWRITEBYTECODE")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
-    return kept | {
-        "HOME": str(home),
-        "AWS_CONFIG_FILE": str(home / "no-config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(home / "no-credentials"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONIOENCODING": "utf-8",
-        "COLUMNS": "80",
-        **more,
-    }
+    return (
+        kept
+        | {
+            "HOME": str(home),
+            "AWS_CONFIG_FILE": str(home / "no-config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(home / "no-credentials"),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+            "COLUMNS": "80",
+            "SOURCE_DATE_EPOCH": "1795737600",  # the day after the samples end, so that their plans do not grow old
+            **more,
+        }
+    )
 
 
 def heeding_ctrl_c() -> None:

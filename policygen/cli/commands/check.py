@@ -43,7 +43,7 @@ from policygen.cli.screen import Color, ColorOption
 from policygen.report.findings.report import FORMATS
 
 if TYPE_CHECKING:
-    from policygen.cli.gate import GateOptions, GateSubject
+    from policygen.cli.gate import GateOptions, GateSubject, Unchecked
     from policygen.report.findings.report import FindingsReport
     from policygen.rightsize.check.findings import Level
 
@@ -63,14 +63,14 @@ class GateInput:
     PANEL: ClassVar[str] = "Output"
 
     plan: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--plan",
             metavar="PLAN",
-            help="Check without logs, by a saved plan: its file, or the role's name.",
+            help="Check without logs, by a saved plan: its file, or the role's name. Repeatable.",
             rich_help_panel="Input",
         ),
-    ] = ""
+    ] = None
     every: Annotated[
         bool,
         typer.Option(
@@ -86,9 +86,8 @@ class GateInput:
             "--fail-on",
             metavar="error|warning|note|never",
             help="Lowest level that fails the gate.",
-            show_default="error; warning with --baseline",
         ),
-    ] = ""
+    ] = "warning"
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Report only what this file does not accept."),
@@ -96,6 +95,10 @@ class GateInput:
     write_baseline: Annotated[
         Path | None,
         typer.Option("--write-baseline", metavar="FILE", help="Write a baseline of all that is found today."),
+    ] = None
+    max_plan_age: Annotated[
+        int | None,
+        typer.Option("--max-plan-age", metavar="DAYS", min=0, help="Refuse a plan that is older (exit 3)."),
     ] = None
     notes: Annotated[
         bool, typer.Option("--notes", help="Show notes too, and what the suggestion also has.")
@@ -146,7 +149,8 @@ def command(
 
     policygen check orders.json -r orders-api -l ./trail -s account.json
     """
-    from policygen.cli.gate import gate_report
+    from policygen.cli.console import log_line
+    from policygen.cli.gate_run import gate_reports, write_baseline
     from policygen.cli.output import add_to_summary, summary_file
     from policygen.files import check_writable, write_file
     from policygen.report.findings.report import render
@@ -161,7 +165,7 @@ def command(
     notify = message_sink(quiet=quiet)
     _refuse_mixed(gate, role, policies or [], _given(ctx))
 
-    def subjects() -> Iterator[GateSubject]:
+    def subjects() -> Iterator[GateSubject | Unchecked]:
         if gate.plan or gate.every:
             yield from _from_plans(policies or [], role, gate)
         else:
@@ -171,15 +175,20 @@ def command(
             )  # fmt: skip
 
     if gate.write_baseline:
-        notify(_write_baseline(gate.write_baseline, list(subjects())))
+        notify(write_baseline(gate.write_baseline, list(subjects())))
         return
-    reports = [gate_report(subject, options) for subject in subjects()]
+    reports, errors = gate_reports(subjects(), options)
     for path, kind in exports:
         write_file(path, render(kind, *reports))
         notify(f"wrote {path} ({kind})")
     if step:
         notify(add_to_summary(step, [render("markdown", *reports)]))
-    _write(reports, format_, color)
+    if format_ == "github" or not all(report.error for report in reports):
+        _write(reports, format_, color)
+    for error in errors[1:]:
+        log_line(f"error: {error}  {error.code}")
+    if errors:
+        raise errors[0]
     if any(report.failed for report in reports):
         raise typer.Exit(1)
 
@@ -191,11 +200,12 @@ def _options(gate: GateInput) -> GateOptions:
         UsageError: PG-E218, there is no such level; PG-E246, the baseline cannot be read.
     """
     from policygen.cli.gate import GateOptions
+    from policygen.cli.gate_run import today
 
-    level = _level(gate.fail_on or ("warning" if gate.baseline else "error"))
+    level = _level(gate.fail_on)
     pages = os.environ.get("POLICYGEN_RULES_URL", "").rstrip("/")
     if not gate.baseline:
-        return GateOptions(level, gate.notes, rules_url=pages)
+        return GateOptions(level, gate.notes, rules_url=pages, today=today(), max_plan_age=gate.max_plan_age)
     from policygen.rightsize.check.baseline import no_baseline, parse_baseline
     from policygen.text import escape_controls
 
@@ -207,7 +217,8 @@ def _options(gate: GateInput) -> GateOptions:
         raise no_baseline(name, error.strerror or str(error), missing=missing) from None
     except UnicodeDecodeError:
         raise no_baseline(name, "it is not UTF-8") from None
-    return GateOptions(level, gate.notes, parse_baseline(text, name), escape_controls(name), pages)
+    known = parse_baseline(text, name)
+    return GateOptions(level, gate.notes, known, escape_controls(name), pages, today(), gate.max_plan_age)
 
 
 def _level(fail_on: str) -> Level | None:
@@ -259,6 +270,12 @@ def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: S
             code="PG-E248",
             instead=(str(policies[0]), "") if len(policies) == 1 and other == "POLICY" else None,
         )
+    if len(gate.plan or ()) > 1 and (role or policies):
+        raise UsageError(
+            f"several --plan and {'--role' if role else 'POLICY'} cannot be used together",
+            "policygen.toml says which policy each role has: [[role]]",
+            code="PG-E248",
+        )
     if not (offline or role):
         raise UsageError(
             "no role given",
@@ -268,26 +285,25 @@ def _refuse_mixed(gate: GateInput, role: str, policies: Sequence[Path], given: S
         )
 
 
-def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject]:
-    """Yield the role of the plan, or every role of the configuration.
+def _from_plans(policies: Sequence[Path], role: str, gate: GateInput) -> Iterator[GateSubject | Unchecked]:
+    """Yield the roles of the plans, or every role of the configuration.
 
     Raises:
         UsageError: PG-E247, the configuration names no role.
     """
-    from policygen.cli.gate import context_of, of_plan, plan_of, policies_of_role
+    from policygen.cli.gate import by_plan
     from policygen.cli.role_map import read_role_map, wrong_role_map
 
     if not gate.every:
-        plan = plan_of(gate.plan, gate.plans, role)
         mapped = {} if policies else read_role_map()
-        yield of_plan(plan, policies_of_role(policies, context_of(plan), mapped))
+        for text in gate.plan or ():
+            yield by_plan(text, gate.plans, role, policies, mapped)
         return
     mapped = read_role_map()
     if not mapped:
         raise wrong_role_map("", "there is no [[role]]")
     for name, files in mapped.items():
-        plan = plan_of(name, gate.plans)
-        yield of_plan(plan, policies_of_role(files, context_of(plan), {}))
+        yield by_plan(name, gate.plans, "", files, {})
 
 
 def _from_logs(
@@ -305,7 +321,7 @@ def _from_logs(
     quiet: bool,
 ) -> GateSubject:
     """Read the logs and the account."""
-    from policygen.cli.gate import of_evidence, policies_of_role
+    from policygen.cli.gate import attached_documents, of_evidence, policies_of_role
     from policygen.cli.output import summarise
     from policygen.cli.role_map import read_role_map
     from policygen.evidence.observe import collect_evidence
@@ -313,12 +329,12 @@ def _from_logs(
     from policygen.rightsize.check.templates.context import TemplateContext
 
     notify = message_sink(quiet=quiet)
-    context = TemplateContext(role.rpartition("/")[2])
-    sources = policies_of_role(policies, context, {} if policies else read_role_map())
     traces = open_traces(witnesses)
     observe = window.observe(allow_incomplete=allow_incomplete, accepted=decisions.accepted, traces=traces)
     decided = open_decisions(decisions)
     current = open_account(account.live_by_default(logs), notify, role)
+    context = TemplateContext(role.rpartition("/")[2], known=attached_documents(current, role))
+    sources = policies_of_role(policies, context, {} if policies else read_role_map())
     current = with_witnesses(current, witnesses, traces, notify)
     source = open_logs(logs, account.profile, read, digests, notify)
     with read_options(read, quiet=quiet) as options:
@@ -332,23 +348,6 @@ def _from_logs(
     if not quiet:
         summarise(evidence)
     return of_evidence(evidence, sources, check_basis(evidence, decided, datetime.now(UTC).date()))
-
-
-def _write_baseline(path: Path, subjects: Sequence[GateSubject]) -> str:
-    """Write a file that accepts all that is found today; return the message.
-
-    Raises:
-        UsageError: PG-E220, it cannot be written.
-    """
-    from policygen.files import check_writable, write_file
-    from policygen.rightsize.check.baseline import baseline_text
-    from policygen.text import escape_controls, pluralize
-
-    check_writable(path)
-    found = {subject.role: subject.findings() for subject in subjects}
-    write_file(path, baseline_text(found))
-    findings = pluralize(sum(map(len, found.values())), "finding")
-    return f"{escape_controls(str(path))} accepts {findings} of {pluralize(len(found), 'role')}"
 
 
 def _write(reports: Sequence[FindingsReport], format_: str, color: Color) -> None:

@@ -6,35 +6,57 @@ https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+_NAMED = 8
+"""Further findings of a rule on a line that an annotation names."""
 
 
 def render(report: FindingsReport) -> str:
-    """Return a line for each finding, the worst first, then the verdict; GitHub shows ten of a level and step."""
+    """Return a line for each place and rule, the worst first, then the verdict; GitHub shows ten of a level and step.
+
+    What fails the gate is an error there, whatever its own level.
+    """
     return "".join(f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: FindingsReport) -> Iterator[str]:
-    yield from map(_line, report.shown)
-    # In a plain line the runner looks for commands of an older kind, at any position.
-    told = "; ".join(
-        filter(None, (report.verdict, report.accepted, f"not shown: {report.hidden}" * bool(report.hidden)))
+    failing = {id(one) for one in report.failing}
+    # A plan's findings all stand on its first line.
+    groups = grouped(
+        ((one.rule.id, one.file, one.place.line, id(one) in failing), one)
+        if report.command == "check"
+        else (id(one), one)
+        for one in report.shown
     )
-    yield f"policygen {escape_controls(report.role)}: {escape_controls(told)}".replace("##[", "# #[")
+    for members in groups.values():
+        yield _line(members, "error" if id(members[0]) in failing else _COMMANDS[members[0].level])
+    if report.command == "check" and report.outcome != "passed":
+        file = f"file={_property(report.files[0])},line=1," if report.error and report.files else ""
+        verdict = escape_controls(f"{report.role}: {report.verdict}")
+        yield f"::error {file}title=policygen gate {report.outcome}::{_data(verdict)}"
+    # In a plain line the runner looks for commands of an older kind, at any position.
+    hidden = f"not shown: {report.hidden}" * bool(report.hidden)
+    told = "; ".join(filter(None, (report.verdict, report.plan_text, report.accepted, hidden)))
+    outcome = f"gate {report.outcome}, " if report.command == "check" else ""
+    yield f"policygen {escape_controls(report.role)}: {outcome}{escape_controls(told)}".replace("##[", "# #[")
 
 
-def _line(finding: Finding) -> str:
-    place = f"file={_property(finding.file)},line={finding.place.line},col={finding.place.column}"
-    title = _property(f"{finding.rule.id} {finding.rule.title}")
+def _line(members: Sequence[Finding], command: str) -> str:
+    first, *rest = members
+    place = f"file={_property(first.file)},line={first.place.line},col={first.place.column}"
+    title = _property(f"{first.rule.id} {first.rule.title}")
+    more = f" And {len(rest):,} more here: {', '.join(one.subject for one in rest[:_NAMED])}" if rest else ""
+    more += f" and {len(rest) - _NAMED:,} others." if len(rest) > _NAMED else "." * bool(rest)
     return (
-        f"::{_COMMANDS[finding.level]} {place},title={title}::"
-        f"{_data(escape_controls(f'{finding.subject}: {finding.message}. Fix: {finding.fix}.'))}"
+        f"::{command} {place},title={title}::"
+        f"{_data(escape_controls(f'{first.subject}: {first.message}. Fix: {first.fix}.{more}'))}"
     )
 
 

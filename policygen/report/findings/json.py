@@ -27,6 +27,8 @@ def _object(report: FindingsReport) -> dict[str, Any]:
         "days": report.days,
         "days_with_events": report.days_with_events,
         "last": report.last,
+        "plan": report.plan,
+        "error": report.error,
         "baseline": {"file": report.baseline, "accepted": report.known, "gone": report.gone},
         "findings": [
             {

@@ -26,6 +26,12 @@ def _suite(report: FindingsReport) -> Xml.Element:
 
     failed = {id(finding) for finding in (failing(report.findings, report.fail_on) if report.fail_on else ())}
     suite = Xml.Element("testsuite", name=_text(f"policygen {report.role}"))
+    if report.plan:
+        about = Xml.SubElement(suite, "properties")
+        Xml.SubElement(about, "property", name="plan", value=_text(report.plan))
+    if report.error:
+        case = Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: checked"))
+        Xml.SubElement(case, "error", message=_text(report.error))
     skipped = 0
     for finding in report.findings:
         case = Xml.SubElement(
@@ -47,12 +53,12 @@ def _suite(report: FindingsReport) -> Xml.Element:
             skipped += 1
         else:
             Xml.SubElement(case, "system-out").text = text
-    if not report.findings:
+    if not (report.findings or report.error):
         Xml.SubElement(suite, "testcase", classname="policygen", name=_text(f"{report.role}: nothing found"))
     for key, value in (
-        ("tests", len(suite)),
+        ("tests", len(suite.findall("testcase"))),
         ("failures", len(failed)),
-        ("errors", 0),
+        ("errors", int(bool(report.error))),
         ("skipped", skipped),
     ):
         suite.set(key, str(value))

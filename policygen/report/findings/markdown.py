@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from policygen.report.findings.report import FindingsReport
 from policygen.report.markdown.escape import Section, code, comment, fitted_section, marker, prose, row
-from policygen.report.wording import minute
 from policygen.rightsize.check.findings import Finding
 from policygen.text import pluralize
 
@@ -27,18 +26,18 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 def _marker(*reports: FindingsReport) -> str:
     """Return the line by which a bot finds the comment: of the role, or of all roles of a command."""
-    first = reports[0]
+    first = next((one for one in reports if one.account), reports[0])
     return marker(first.command, first.account, first.role if len(reports) == 1 else "*")
 
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
-    failed = sum(1 for report in reports if report.failed)
+    failed = sum(1 for report in reports if report.failed or report.error)
     verdict = f"**failed** for {failed:,} of" if failed else "**passed** for"
     yield f"### policygen: gate {verdict} {pluralize(len(reports), 'role')}"
     rows = [
         row(
             code(report.role),
-            "**failed**" if report.failed else "passed",
+            report.outcome if report.outcome == "passed" else f"**{report.outcome}**",
             prose(report.verdict),
             prose(report.hidden),
         )
@@ -48,14 +47,14 @@ def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
 
 
 def _head(report: FindingsReport) -> Iterator[str]:
-    verdict = "failed" if report.failed else "passed"
     files = ", ".join(map(code, report.files[:6])) + (
         f" and {len(report.files) - 6:,} more" if report.files[6:] else ""
     )
-    yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{verdict}**"
+    yield f"### policygen: {code(report.role)} in {code(report.account)}: gate **{report.outcome}**"
     yield f"{prose(report.verdict[:1].upper() + report.verdict[1:])}, in {files}."
-    days = f"{report.days_with_events} of {report.days} days"
-    yield f"Evidence on {days}, last call {prose(minute(report.last))}."
+    if report.last:
+        plan = f" {prose(report.plan_text[:1].upper() + report.plan_text[1:])}." if report.plan else ""
+        yield f"{prose(report.evidence[:1].upper() + report.evidence[1:])}.{plan}"
     if report.accepted:
         yield f"Baseline: {prose(report.accepted)}."
     if report.hidden:

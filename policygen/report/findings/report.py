@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from policygen.report.formats import FORMATS as PLAN_FORMATS
 from policygen.report.formats import Format, require_format
+from policygen.report.wording import minute
 from policygen.text import pluralize
 from policygen.version import HOME
 
@@ -25,6 +26,9 @@ FORMATS: Mapping[str, Format] = {
     )
 }
 """Name -> format of a report, in the order in which help lists them; a plan has other modules for the first three."""
+
+OLD_AFTER = 7
+"""Days after which people are told the age of a plan."""
 
 RULES_URL = f"{HOME}/blob/main/docs/reference/rules"
 
@@ -55,8 +59,35 @@ class FindingsReport:
     """Findings that the baseline accepts."""
     gone: int = 0
     """Entries of the baseline of which nothing was found."""
+    error: str = ""
+    """Why the role was not checked, or not by what it should be; "" where it was."""
+    plan: str = ""
+    """The last day that the plan knows of by which it was checked, ISO 8601; "" where the logs were read."""
+    age: int | None = None
+    """Days from then to today; None where nobody asked."""
     rules_url: str = RULES_URL
     """Where the pages of the rules are, ``PG101.md`` and so on."""
+
+    @property
+    def outcome(self) -> str:
+        """What the gate said, in words."""
+        return "not checked" if self.error else "failed" if self.failed else "passed"
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the plan is so old that people should know it."""
+        return self.age is not None and self.age > OLD_AFTER
+
+    @property
+    def plan_text(self) -> str:
+        """Of when the plan is, in words; "" where the logs were read."""
+        age = f", {pluralize(self.age or 0, 'day')} old" if self.is_old else ""
+        return f"plan of {self.plan}{age}" if self.plan else ""
+
+    @property
+    def evidence(self) -> str:
+        """What was seen, in words."""
+        return f"evidence on {self.days_with_events} of {pluralize(self.days, 'day')}, last call {minute(self.last)}"
 
     @property
     def shown(self) -> list[Finding]:
@@ -66,8 +97,17 @@ class FindingsReport:
         return [one for one in self.findings if one.against and one.level != "note"]
 
     @property
+    def failing(self) -> list[Finding]:
+        """The findings that fail the gate; none for a plan, which has no gate."""
+        from policygen.rightsize.check.check import failing
+
+        return failing(self.findings, self.fail_on) if self.fail_on and self.command == "check" else []
+
+    @property
     def verdict(self) -> str:
         """How many of the findings that people see are against the policy, by level, and how many fail the gate."""
+        if self.error:
+            return self.error
         counted = by_level([one for one in self.shown if one.against])
         counted = counted or "nothing against the policy"
         return f"{counted}, {self.failed:,} at or above {self.fail_on}" if self.failed else counted

@@ -29,6 +29,8 @@ RUNS = 20
 def render(reports: Sequence[FindingsReport]) -> str:
     """Return a run for each report; paths are as they were given: in a repository, relative to its root.
 
+    A role that was not checked has no run: one without results would close its alerts.
+
     Raises:
         UsageError: PG-E281, more runs than GitHub takes.
     """
@@ -38,7 +40,11 @@ def render(reports: Sequence[FindingsReport]) -> str:
             f"give {RUNS} plans at a time, and upload each file",
             code="PG-E281",
         )
-    document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
+    document = {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [_run(one) for one in reports if not one.error],
+    }
     return visible_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
@@ -58,8 +64,11 @@ def _run(report: FindingsReport) -> dict[str, Any]:
         "columnKind": "unicodeCodePoints",
         "results": [_result(report, finding, names) for finding in report.findings[:LIMIT]],
     }
+    properties: dict[str, Any] = {"plan": report.plan} if report.plan else {}
     if len(report.findings) > LIMIT:
-        run["properties"] = {"omitted": len(report.findings) - LIMIT}
+        properties |= {"omitted": len(report.findings) - LIMIT}
+    if properties:
+        run["properties"] = properties
     return run
 
 

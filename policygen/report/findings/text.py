@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from policygen.report.figures import grouped
 from policygen.report.findings.report import FindingsReport
 from policygen.report.terminal.layout import wrapped
-from policygen.report.wording import minute
 from policygen.rightsize.check.findings import Finding
 from policygen.text import escape_controls, pluralize
 
@@ -28,22 +27,24 @@ def render(reports: Sequence[FindingsReport]) -> str:
 
 def _overview(reports: Sequence[FindingsReport]) -> Iterator[str]:
     failed = [report.role for report in reports if report.failed]
+    unchecked = [report.role for report in reports if report.error]
     roles = pluralize(len(reports), "role")
     if failed:
         yield from wrapped("", f"gate failed for {len(failed):,} of {roles}: {', '.join(failed)}", "  ")
-    else:
+    if unchecked:
+        yield from wrapped("", f"not checked: {', '.join(unchecked)}", "  ")
+    if not (failed or unchecked):
         yield f"gate passed for {roles}"
 
 
 def _head(report: FindingsReport) -> Iterator[str]:
     never = " (--fail-on never)" if report.fail_on is None else ""
-    outcome = "failed" if report.failed else "passed"
-    yield from wrapped("", f"gate {outcome}  {report.role}: {report.verdict}{never}", "  ")
-    yield from wrapped(
-        "  ",
-        f"{pluralize(len(report.files), 'file')}, evidence on {report.days_with_events} of "
-        f"{pluralize(report.days, 'day')}, last call {minute(report.last)}",
-    )
+    yield from wrapped("", f"gate {report.outcome}  {report.role}: {report.verdict}{never}", "  ")
+    if not report.last:
+        return
+    yield from wrapped("  ", f"{pluralize(len(report.files), 'file')}, {report.evidence}")
+    if report.plan:
+        yield f"  {report.plan_text}"
     if report.accepted:
         yield from wrapped("  ", report.accepted)
     if report.hidden:

@@ -48,12 +48,24 @@ class Baseline:
         return AgainstBaseline(new, len(found) - len(new), len(gone))
 
 
-def baseline_text(findings: Mapping[str, Sequence[Finding]]) -> str:
-    """Return the file that accepts findings, by role name: a line for each rule and place, for diffs."""
+def baseline_text(findings: Mapping[str, Sequence[Finding]], before: str = "", name: str = "") -> str:
+    """Return the file that accepts findings, by role name: a line for each rule and place, for diffs.
+
+    Args:
+        findings: of each role.
+        before: a baseline, whose rows about other roles stay as they are; "" for none.
+        name: its file, for messages.
+
+    Raises:
+        UsageError: PG-E246, `before` is no baseline.
+    """
     rows: dict[tuple[str, str, str], set[str]] = {}
     for role, found in findings.items():
         for rule, subject, where in (point for one in found for point in one.points):
             rows.setdefault((role, rule, where), set()).add(subject)
+    for row in _rows(before, name) if before else ():
+        if row["role"] not in findings:
+            rows[row["role"], row["rule"], row["where"]] = set(row["subjects"])
     lines = [
         json.dumps(
             {"role": role, "rule": rule, "where": where, "subjects": sorted(subjects)}, ensure_ascii=False
@@ -70,20 +82,31 @@ def parse_baseline(text: str, name: str) -> Baseline:
     Raises:
         UsageError: PG-E246, it is no baseline.
     """
+    accepted: dict[str, set[tuple[str, str, str]]] = {}
+    for row in _rows(text, name):
+        points = ((row["rule"], subject.lower(), row["where"]) for subject in row["subjects"])
+        accepted.setdefault(row["role"], set()).update(points)
+    return Baseline({role: frozenset(points) for role, points in accepted.items()})
+
+
+def _rows(text: str, name: str) -> list[Any]:
+    """Return the rows of a baseline, as they are written.
+
+    Raises:
+        UsageError: PG-E246, it is no baseline.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         raise no_baseline(name, "it is not JSON") from None
     if not isinstance(document, dict) or document.get(_KEY) != _VERSION:
         raise no_baseline(name, f'it does not begin with "{_KEY}": {_VERSION}')
-    accepted: dict[str, set[tuple[str, str, str]]] = {}
-    rows = document.get("accepted")
-    for number, row in enumerate(rows if isinstance(rows, list) else [None]):
+    found = document.get("accepted")
+    rows = found if isinstance(found, list) else [None]
+    for number, row in enumerate(rows):
         if not _is_row(row):
             raise no_baseline(name, f"accepted[{number}] needs a role, a rule, where it holds, and subjects")
-        points = ((row["rule"], subject.lower(), row["where"]) for subject in row["subjects"])
-        accepted.setdefault(row["role"], set()).update(points)
-    return Baseline({role: frozenset(points) for role, points in accepted.items()})
+    return rows
 
 
 def _is_row(row: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from policygen.account.current import CurrentAccess
 from policygen.evidence.coverage.coverage import Coverage
-from policygen.iam.document import Policy
+from policygen.iam.document import Policy, Statement
 from policygen.iam.evaluate import Evaluator
 from policygen.iam.request import AccessRequest
 from policygen.logs.calls.evidence import Evidence
@@ -38,6 +38,11 @@ class CheckBasis:
     """Action that the current policies grant and a bound never allows -> the bound's name."""
     suggested: tuple[Policy, ...] = ()
     """The policies that `suggest` proposes for the role; () where it proposes none."""
+
+    def known_statements(self) -> frozenset[Statement]:
+        """Return the statements that nobody added: those of today's policies, and of the suggestion."""
+        known = (*self.suggested, *(self.current.policies if self.current else ()))
+        return frozenset(statement for policy in known for statement in policy.statements)
 
     def evaluator(self, policies: Sequence[Policy]) -> Evaluator:
         """Return an evaluator of policies within the role's bounds, as far as these are known."""

@@ -22,6 +22,7 @@ from policygen.rightsize.check.findings import (
     policy_source,
 )
 from policygen.rightsize.check.risks import opened_risks
+from policygen.rightsize.check.templates.context import SAM_TEMPLATE
 from policygen.rightsize.check.unused import unused_permissions
 
 __all__ = [
@@ -74,12 +75,16 @@ def _findings(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
 
 
 def _unread(sources: Sequence[PolicySource]) -> Iterator[Finding]:
-    """Find attached policies whose documents are not known: what they grant was not checked."""
+    """Find attached policies whose documents are not known: they may grant everything."""
     for source in sources:
-        for name in source.unread:
-            message = "it is attached, and its document is neither in the template nor in the plan"
-            fix = "make the plan again with a snapshot that has it, or check it beside the template"
-            yield Finding(RULES["PG303"], name, message, fix, source.name, source.place(0, "Action", 0))
+        for name, place in source.unread:
+            if name.startswith(SAM_TEMPLATE):
+                message = "SAM makes its document at deployment, and it is not expanded here"
+                fix = "write its statements into the template, or accept it in a baseline"
+            else:
+                message = "it is attached, and the role does not have it today: what it grants is not known"
+                fix = "write its document into the template, or make the plan again once it is attached"
+            yield Finding(RULES["PG108"], name, message, fix, source.name, place)
 
 
 def _points(findings: Iterable[Finding]) -> frozenset[tuple[str, str, str]]:

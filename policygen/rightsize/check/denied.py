@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from policygen.iam import arn
-from policygen.iam.compare import compare_policies
+from policygen.iam.compare import Counterexample, compare_policies
 from policygen.iam.document import Policy, allow_statements, deny_statements
 from policygen.iam.evaluate import Decision, Evaluator
 from policygen.iam.grants import Grant
-from policygen.iam.locations import Location
 from policygen.iam.request import AccessRequest, without_path
 from policygen.logs.calls.evidence import Evidence, sum_evidence
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, scopes
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at, scopes
+from policygen.rightsize.check.nearest import nearest
+from policygen.rightsize.check.unused import some
 from policygen.rightsize.generate.intersect import statement_grants
 from policygen.text import pluralize
 
@@ -41,10 +41,10 @@ def denied(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findi
         calls = _calls([evidence for _, evidence in members])
         resources = sorted({request.resource for request, _ in members})
         on = resources[0] if len(resources) == 1 else f"{len(resources)} resources, as {resources[0]}"
-        source, place = nearest(sources, action)
         about = tuple((action, resource) for resource in resources)
         message = f"{calls} on {on}; {reason}"
-        yield Finding(rule, action, message, _FIXES[rule.id], source.name, place, on, about=about)
+        spot = nearest(sources, [action])
+        yield found_at(spot, rule, action, message, _FIXES[rule.id], resource=on, about=about)
 
 
 _FIXES = {
@@ -115,21 +115,6 @@ class _Replay:
         )
 
 
-def nearest(sources: Sequence[PolicySource], action: str) -> tuple[PolicySource, Location]:
-    """Return the place of the first Allow pattern that matches an action, else its service, else the first line."""
-    service = action.split(":", 1)[0] + ":"
-    for fits in (
-        lambda pattern: arn.action_matches(pattern, action),
-        lambda pattern: pattern.lower().startswith(service),
-    ):
-        for source in sources:
-            for number, statement in enumerate(source.policy.statements):
-                for item, pattern in enumerate(statement.actions):
-                    if statement.effect == "Allow" and not statement.not_actions and fits(pattern):
-                        return source, source.place(number, "Action", item)
-    return sources[0], Location(1, 1)
-
-
 def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
     """Find platform needs that the policies deny: AWS's own service needs them, by the configuration."""
     replay = _Replay(sources, basis)
@@ -138,15 +123,13 @@ def platform(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fin
             continue
         request = AccessRequest(keep.grant.action, keep.grant.resource, wild=True)
         if replay.denies(request):
-            source, place = nearest(sources, keep.grant.action)
-            yield Finding(
+            yield found_at(
+                nearest(sources, [keep.grant.action]),
                 RULES["PG202"],
                 keep.grant.action,
                 f"on {keep.grant.resource}: {keep.why}",
                 "allow it there",
-                source.name,
-                place,
-                keep.grant.resource,
+                resource=keep.grant.resource,
             )
 
 
@@ -157,29 +140,37 @@ def wider(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Findin
     policies = [source.policy for source in sources]
     found = compare_policies(basis.current.policies, policies)
     denies = "".join(sorted(f" but {json.dumps(one.to_dict())}" for one in deny_statements(policies)))
+    known = basis.known_statements()
+    gained: dict[tuple[Spot, str], list[Counterexample]] = {}
     for gain in found.gained:
-        source, place = nearest(sources, gain.request.action)
-        yield Finding(
+        spot = nearest(sources, [gain.request.action], [gain.request.resource], known)
+        # What a NotAction gains is one thing to mend, however many services it reaches.
+        gained.setdefault((spot, "" if spot.negated else str(gain.request)), []).append(gain)
+    for (spot, _), (gain, *more) in gained.items():
+        names = [one.request.action for one in (gain, *more)]
+        yield found_at(
+            spot,
             RULES["PG105"],
-            gain.request.action,
-            f"on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}",
+            f"{len(names):,} actions of a NotAction" if more else names[0],
+            f"for example on {gain.request.resource}: {gain.allowed_by}; of today's, {gain.refused}{some(names)}",
             "grant what today's policies grant, or change them first",
-            source.name,
-            place,
-            gain.request.resource,
+            resource=gain.request.resource,
+            key="NotAction" if more else "",
             about=tuple(
-                (grant.action, where + denies) for grant in gain.grants for where in _scopes_of(grant)
+                (grant.action, where + denies)
+                for one in (gain, *more)
+                for grant in one.grants
+                for where in _scopes_of(grant)
             ),
         )
     for undecided in found.unsure:
         if undecided.side == "new":
-            yield Finding(
+            yield found_at(
+                nearest(sources, [undecided.grant.partition(" ")[0]]),
                 RULES["PG105"],
                 undecided.grant,
                 "it is not proved that today's policies allow all of it",
                 "write it as today's policies do, or narrower",
-                sources[0].name,
-                Location(1, 1),
             )
 
 
@@ -195,11 +186,10 @@ def set_apart(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Fi
         if request.grade == "required" and evaluator.evaluate(request).outcome != "ALLOWED":
             denied_calls.setdefault(request.action, []).append((request.resource, evidence))
     for action, members in denied_calls.items():
-        source, place = nearest(sources, action)
         fix = "usually what you want; if they are legitimate, make the plan with --accept"
         calls = _calls([evidence for _, evidence in members])
         about = tuple((action, resource) for resource, _ in members)
-        yield Finding(RULES["PG203"], action, calls, fix, source.name, place, about=about)
+        yield found_at(nearest(sources, [action]), RULES["PG203"], action, calls, fix, about=about)
 
 
 def _evaluator(sources: Sequence[PolicySource], basis: CheckBasis) -> Evaluator:

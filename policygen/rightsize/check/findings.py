@@ -47,8 +47,20 @@ RULES: Mapping[str, CheckRule] = {
         CheckRule(
             "PG107",
             "error",
-            "opens an escalation path that nothing needs",
+            "opens a risk that nothing needs",
             "Remove one of its actions, or narrow it to the resources that were used.",
+        ),
+        CheckRule(
+            "PG108",
+            "error",
+            "attaches a policy that is not known",
+            "What it grants was not checked: check its document too, or make the plan once it is attached.",
+        ),
+        CheckRule(
+            "PG109",
+            "warning",
+            "names an action that AWS does not list",
+            "Correct the name, or accept it in a baseline if it is newer than the list.",
         ),
         CheckRule("PG201", "error", "observed calls would be denied", "Allow them, or the role breaks."),
         CheckRule(
@@ -98,7 +110,18 @@ RULES: Mapping[str, CheckRule] = {
         ),
     )
 }
-"""All rules by id. PG106 is a finding of a plan about the current policies, never of `check`."""
+"""All rules by id. PG106, PG303, PG402 and PG403 are findings of plans about today's policies, never of `check`."""
+
+
+class Spot(NamedTuple):
+    """Where a finding points."""
+
+    file: str
+    place: Location
+    within: str = ""
+    """The part of a template, and the statement: of what a tool has written no person knows the lines."""
+    negated: bool = False
+    """Whether it is a NotAction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +132,16 @@ class PolicySource:
     text: str
     policy: Policy
     places: Mapping[Path, Location] = field(default_factory=dict)
-    unread: tuple[str, ...] = ()
-    """Policies that are attached beside it, whose documents nobody gave."""
+    unread: tuple[tuple[str, Location], ...] = ()
+    """Policies that are attached beside it, whose documents nobody gave, and where they are attached."""
+    part: str = ""
+    """The part of a template that it is; "" for a file of its own."""
+
+    def spot(self, statement: int, element: str, item: int) -> Spot:
+        """Return where an item of a statement's element stands, with names for what a line alone does not say."""
+        sid = self.policy.statements[statement].sid if self.part else ""
+        within = ", ".join([self.part] * bool(self.part) + [f"statement {sid}"] * bool(sid))
+        return Spot(self.name, self.place(statement, element, item), within)
 
     def place(self, statement: int, element: str, item: int) -> Location:
         """Return the place of an item in a statement's element, or the nearest place that is known."""
@@ -169,3 +200,20 @@ class Finding:
     def level(self) -> Level:
         """error, warning or note."""
         return self.rule.level
+
+
+def found_at(
+    spot: Spot,
+    rule: CheckRule,
+    subject: str,
+    message: str,
+    fix: str,
+    *,
+    resource: str = "",
+    key: str = "",
+    about: tuple[tuple[str, str], ...] = (),
+    against: bool = True,
+) -> Finding:
+    """Return a finding that points at a spot."""
+    seen = f"{message}; in {spot.within}" if spot.within else message
+    return Finding(rule, subject, seen, fix, spot.file, spot.place, resource, key, about, against)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from policygen.iam.document import Policy
-from policygen.rightsize.assess.risk import Family, Risk, risks
+from policygen.iam.document import Policy, Statement
+from policygen.rightsize.assess.risk import Risk, risks
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.denied import nearest
-from policygen.rightsize.check.findings import RULES, Finding, PolicySource
-
-_RULES: Mapping[Family, str] = {"escalation": "PG107", "exfiltration": "PG402", "exposure": "PG403"}
+from policygen.rightsize.check.findings import RULES, Finding, PolicySource, found_at
+from policygen.rightsize.check.nearest import nearest
 
 
 def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator[Finding]:
@@ -19,17 +17,17 @@ def opened_risks(sources: Sequence[PolicySource], basis: CheckBasis) -> Iterator
     One that the suggestion has too is part of what the role needs: of these only escalation paths are shown.
     """
     needed = {risk.rule for risk in _within(basis.suggested, basis)} if basis.suggested else set()
+    known = basis.known_statements()
     for risk in _within([source.policy for source in sources], basis):
         if risk.rule not in needed:
-            yield _finding(
-                _RULES[risk.family], risk, "remove one of its actions, or name what was used", sources
-            )
+            yield _finding("PG107", risk, "remove one of its actions, or name what was used", sources, known)
         elif risk.family == "escalation":
             yield _finding(
                 "PG401",
                 risk,
                 "no action needed: the role uses these permissions, or the logs can't tell",
                 sources,
+                known,
             )
 
 
@@ -41,19 +39,20 @@ def _within(policies: Sequence[Policy], basis: CheckBasis) -> tuple[Risk, ...]:
     return risks(policies, current.boundary, current.guardrails, current.account)
 
 
-def _finding(rule: str, risk: Risk, fix: str, sources: Sequence[PolicySource]) -> Finding:
-    source, place = nearest(sources, risk.actions[-1])
+def _finding(
+    rule: str, risk: Risk, fix: str, sources: Sequence[PolicySource], known: Collection[Statement]
+) -> Finding:
+    spot = nearest(sources, risk.actions[::-1], risk.resources, known)
     names = ", ".join(risk.actions[:4]) + (
         f" and {len(risk.actions) - 4} more" if len(risk.actions) > 4 else ""
     )
     shown = ", ".join(risk.resources[:3]) + (" …" if len(risk.resources) > 3 else "")
-    return Finding(
+    return found_at(
+        spot,
         RULES[rule],
         f"{risk.rule} {risk.title}",
         f"by {names} on {shown}",
         fix,
-        source.name,
-        place,
         key=risk.rule,
         about=tuple((f"{risk.rule} {one}", on) for one in risk.actions for on in risk.resources),
     )

@@ -11,10 +11,9 @@ from policygen.iam import arn, reference
 from policygen.iam.actions import actions_matching
 from policygen.iam.document import Statement
 from policygen.iam.grants import Grant, GrantIndex
-from policygen.iam.locations import Location
 from policygen.iam.request import AccessRequest
 from policygen.rightsize.check.basis import CheckBasis
-from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, scopes
+from policygen.rightsize.check.findings import RULES, CheckRule, Finding, PolicySource, Spot, found_at, scopes
 from policygen.rightsize.generate.generalise import generalise
 from policygen.rightsize.keep.model import Keep
 from policygen.text import pluralize
@@ -44,7 +43,7 @@ class _Granted(NamedTuple):
     """The pattern, in words where it is a NotAction."""
     actions: Sequence[str]
     """The known actions that it grants."""
-    place: Location
+    spot: Spot
 
     @property
     def scopes(self) -> list[str]:
@@ -58,12 +57,12 @@ def _granted(source: PolicySource, number: int, statement: Statement) -> Iterato
     if statement.not_actions:
         text = f"everything but {', '.join(statement.actions[:3])}"
         yield _Granted(
-            source, number, statement, text, _actions("*", statement), source.place(number, "NotAction", 0)
+            source, number, statement, text, _actions("*", statement), source.spot(number, "NotAction", 0)
         )
         return
     for item, pattern in enumerate(statement.actions):
-        place = source.place(number, "Action", item)
-        yield _Granted(source, number, statement, pattern, _actions(pattern, statement), place)
+        spot = source.spot(number, "Action", item)
+        yield _Granted(source, number, statement, pattern, _actions(pattern, statement), spot)
 
 
 def _actions(pattern: str, statement: Statement) -> list[str]:
@@ -102,9 +101,7 @@ class _UnusedFinder:
             fix = _as_clause(rule)
             message = f"{why}{some(members)}"
             about = tuple((action, where) for action in members for where in granted.scopes)
-            yield Finding(
-                rule, subject, message, fix, granted.source.name, granted.place, about=about, against=not kept
-            )
+            yield found_at(granted.spot, rule, subject, message, fix, about=about, against=not kept)
 
     def _is_kept(self, action: str, statement: Statement) -> bool:
         """Return whether all that a statement grants of an action stays in the suggestion, unverified."""
@@ -116,6 +113,8 @@ class _UnusedFinder:
 
     def _why_unused(self, action: str, statement: Statement) -> tuple[CheckRule, str]:
         """Return the rule and the reason of an action without a call on a statement's resources."""
+        if reference.action(action) is None:
+            return RULES["PG109"], "no action of this name is known"
         if action in self._anomalous:
             return RULES["PG103"], "only suspicious calls used it"
         if bound := self._basis.barred.get(action):
@@ -137,7 +136,7 @@ class _UnusedFinder:
         for item, resource in enumerate(granted.statement.resources):
             if "${" in resource:
                 continue  # each session has one value for a variable, which names cannot replace
-            place = granted.source.place(granted.number, "Resource", item)
+            spot = granted.source.spot(granted.number, "Resource", item)
             for action in granted.actions:
                 touched = self._touched(action)
                 inside = sorted({pattern for pattern in touched if arn.overlaps(resource, pattern)})
@@ -152,7 +151,7 @@ class _UnusedFinder:
                 fix = _as_clause(rule) if doubt else f"name {better}"
                 (where,) = scopes([resource], (), granted.statement.conditions)
                 about = ((action, where),)
-                yield Finding(rule, action, message, fix, granted.source.name, place, resource, about=about)
+                yield found_at(spot, rule, action, message, fix, resource=resource, about=about)
 
 
 def _as_clause(rule: CheckRule) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from policygen.iam import reference
 from policygen.iam.locations import Path
 from policygen.rightsize.check.templates.context import (
+    SAM_TEMPLATE,
     RolePolicies,
     TemplateContext,
     no_such_role,
@@ -61,14 +62,13 @@ class _TemplateReader:
 
     def policies(self) -> RolePolicies:
         documents: list[tuple[str, Any, Path]] = []
-        attached: list[str] = []
+        attached: list[tuple[str, Path]] = []
         own = [name for name in self._roles() if self._is_ours(name)]
         for logical in own:
             path: Path = ("Resources", logical.removesuffix("Role"), "Properties", "Policies")
             if self._resources.get(logical, {}).get("Type") == _ROLE:
                 path = ("Resources", logical, "Properties", "Policies")
-                arns = _as_list(self._properties(logical).get("ManagedPolicyArns"))
-                attached += [self._text(f"{logical}.ManagedPolicyArns", one) for one in arns]
+                attached += self._attached_by(logical)
             for place, policy in self._listed(path):
                 self._add(logical, policy, place, documents, attached)
         for logical, one in self._resources.items():
@@ -79,6 +79,22 @@ class _TemplateReader:
         if not (documents or attached or own):
             raise no_such_role(self._file, self._context.role, self._roles())
         return RolePolicies(tuple(documents), tuple(attached))
+
+    def _attached_by(self, logical: str) -> Iterator[tuple[str, Path]]:
+        """Yield the managed policies that a role names, each with its place; those of this template have documents."""
+        value = self._properties(logical).get("ManagedPolicyArns")
+        path: Path = ("Resources", logical, "Properties", "ManagedPolicyArns")
+        for number, one in enumerate(_as_list(value)):
+            if self._managed_here(one):
+                continue
+            place = (*path, number) if isinstance(value, list) else path
+            yield self._text(f"{logical}.ManagedPolicyArns", one), place
+
+    def _managed_here(self, value: Any) -> str:
+        """Return the logical name of the managed policy of this template to which a value refers; "" for none."""
+        name = value.get("Ref") if isinstance(value, dict) else None
+        found = self._resources.get(name, {}) if isinstance(name, str) else {}
+        return str(name) if found.get("Type") == "AWS::IAM::ManagedPolicy" else ""
 
     def _listed(self, path: Path) -> Iterator[tuple[Path, Any]]:
         """Yield the policies of a role or a function, each with its place; a single one needs no list."""
@@ -94,7 +110,7 @@ class _TemplateReader:
         policy: Any,
         place: Path,
         documents: list[tuple[str, Any, Path]],
-        attached: list[str],
+        attached: list[tuple[str, Path]],
     ) -> None:
         """Add an inline policy, or the name of one that is attached."""
         if isinstance(policy, dict) and "PolicyDocument" in policy:
@@ -104,9 +120,9 @@ class _TemplateReader:
             document = {"Version": "2012-10-17"} | self._resolved(logical, policy)
             documents.append((logical, document, place))
         elif isinstance(policy, dict) and len(policy) == 1 and not _is_function(policy):
-            attached.append(f"SAM policy template {next(iter(policy))}")
+            attached.append((f"{SAM_TEMPLATE}{next(iter(policy))}", place))
         else:
-            attached.append(self._text(logical, policy))
+            attached.append((self._text(logical, policy), place))
 
     def _roles(self) -> list[str]:
         """Return the logical names of roles, and of those that SAM makes for functions."""
@@ -130,6 +146,10 @@ class _TemplateReader:
         return role == logical or f"-{logical}-" in role
 
     def _is_attached(self, logical: str, own: Sequence[str]) -> bool:
+        for role in own:
+            for one in _as_list(self._properties(role).get("ManagedPolicyArns")):
+                if self._managed_here(one) == logical:
+                    return True
         properties = self._properties(logical)
         listed = [*_as_list(properties.get("Roles")), *_as_list(properties.get("RoleName"))]
         for one in listed:

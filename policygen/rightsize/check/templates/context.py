@@ -24,7 +24,21 @@ class TemplateContext:
     region: str = ""
     """"" where it is not known, or the role works in several."""
     known: Mapping[str, Policy] = field(default_factory=dict)
-    """Name of an attached policy -> its document, of the account as it is."""
+    """ARN of a managed policy that the role has today -> its document."""
+
+    def document_of(self, attached: str) -> Policy | None:
+        """Return the document of a policy that the role has today, by its ARN; AWS's own also by its name, as in SAM.
+
+        A policy of the same name is not the same policy.
+        """
+        own = f"arn:{self.partition}:iam::aws:policy/"
+        for arn, policy in self.known.items():
+            if attached in {arn, arn.removeprefix(own).rpartition("/")[2] if arn.startswith(own) else arn}:
+                return policy
+        return None
+
+
+SAM_TEMPLATE = "SAM policy template "
 
 
 class RolePolicies(NamedTuple):
@@ -32,8 +46,8 @@ class RolePolicies(NamedTuple):
 
     documents: tuple[tuple[str, Any, Path], ...]
     """Name, document (an object or its text), and its place in the template."""
-    attached: tuple[str, ...]
-    """ARNs and names of policies that are elsewhere."""
+    attached: tuple[tuple[str, Path], ...]
+    """ARNs and names of policies that are elsewhere, and where the template attaches them."""
 
 
 def template_sources(
@@ -45,15 +59,27 @@ def template_sources(
         UsageError: PG-E210, a document is not a policy.
     """
     sources = [
-        PolicySource(file, "", parse_policy(document, f"{file}, {name}"), _below(places, path))
+        PolicySource(
+            file, "", parse_policy(document, f"{file}, {name}", exact=True), _below(places, path), part=name
+        )
         for name, document, path in found.documents
     ]
-    named = {one.rpartition("/")[2]: one for one in found.attached}
-    sources += [PolicySource(file, "", context.known[name]) for name in named if name in context.known]
-    unread = tuple(sorted(escape_controls(one) for name, one in named.items() if name not in context.known))
-    return (
-        sources if sources and not unread else [*sources, PolicySource(file, "", Policy(()), unread=unread)]
-    )
+    unread = []
+    for name, path in dict(found.attached).items():
+        policy, place = context.document_of(name), _place(places, path)
+        if policy:
+            sources.append(PolicySource(file, "", policy, {("Statement",): place}, part=name))
+        else:
+            unread.append((escape_controls(name), place))
+    if sources and not unread:
+        return sources
+    return [*sources, PolicySource(file, "", Policy(()), unread=tuple(sorted(unread)))]
+
+
+def _place(places: Mapping[Path, Location], path: Path) -> Location:
+    """Return the place of a value, or of the nearest one around it."""
+    around = (path[:size] for size in range(len(path), 0, -1))
+    return next((places[one] for one in around if one in places), Location(1, 1))
 
 
 def _below(places: Mapping[Path, Location], path: Path) -> Mapping[Path, Location]:

@@ -97,7 +97,7 @@ class _Reader:
 
     def policies(self) -> RolePolicies:
         documents: list[tuple[str, Any, Path]] = []
-        attached: list[str] = []
+        attached: list[tuple[str, Path]] = []
         roles = self._of_kind("aws_iam_role")
         own = [one for one in roles if self._context.role in (one.values.get("name"), one.address)]
         found = bool(own)
@@ -106,7 +106,8 @@ class _Reader:
                 if inline.get("name") or inline.get("policy"):
                     place = (*role.path, "inline_policy", number, "policy")
                     documents.append(self._document(f"{role.address}.inline_policy", inline, place))
-            attached += [str(arn) for arn in _list(role.values.get("managed_policy_arns"))]
+            arns = enumerate(_list(role.values.get("managed_policy_arns")))
+            attached += [(str(arn), (*role.path, "managed_policy_arns", number)) for number, arn in arns]
         for one in self._of_kind("aws_iam_role_policy"):
             if self._is_of(one, "role", own):
                 found = True
@@ -121,7 +122,7 @@ class _Reader:
                 if isinstance(policy, _Resource):
                     documents.append(self._document(policy.address, policy.values, (*policy.path, "policy")))
                 else:
-                    attached.append(policy)
+                    attached.append((policy, (*one.path, "policy_arn")))
         if not found:
             names = {str(one.values.get("name") or one.address) for one in roles}
             raise no_such_role(self._file, self._context.role, names)

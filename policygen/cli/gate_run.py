@@ -1,0 +1,77 @@
+"""Runs the gate for all roles of a command: one that cannot be checked does not hide the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from policygen.cli.console import log_line
+from policygen.cli.gate import (
+    GateOptions,
+    GateSubject,
+    Unchecked,
+    gate_report,
+    too_old,
+    unchecked_report,
+)
+from policygen.errors import PolicygenError
+from policygen.files import check_writable, write_file
+from policygen.report.findings.report import FindingsReport
+from policygen.rightsize.check.baseline import baseline_text
+from policygen.text import escape_controls, pluralize
+
+
+def gate_reports(
+    subjects: Iterable[GateSubject | Unchecked], options: GateOptions
+) -> tuple[list[FindingsReport], list[PolicygenError]]:
+    """Check all roles that can be checked; return the reports, and why others cannot, or rest on too old a plan."""
+    reports, errors = list[FindingsReport](), list[PolicygenError]()
+    error: PolicygenError | None
+    for subject in subjects:
+        if isinstance(subject, Unchecked):
+            report, error = unchecked_report(subject, options), subject.error
+        else:
+            report = gate_report(subject, options)
+            error = too_old(report, options)
+            if error:
+                report = replace(report, error=f"{error}  {error.code}")
+            elif report.is_old:
+                log_line(f"warning: {report.role}: {report.plan_text}")
+        reports.append(report)
+        if error:
+            errors.append(error)
+    return reports, errors
+
+
+def today() -> date:
+    """Return the day, or that of SOURCE_DATE_EPOCH, for outputs that are made again.
+
+    Source: https://reproducible-builds.org/specs/source-date-epoch/
+    """
+    told = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return (datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now(UTC)).date()
+
+
+def write_baseline(path: Path, subjects: Sequence[GateSubject | Unchecked]) -> str:
+    """Write a file that accepts all that is found today; what it accepts of other roles stays. Return the message.
+
+    Raises:
+        UsageError: PG-E220, it cannot be written; PG-E246, what is there is no baseline.
+        PolicygenError: a role cannot be checked.
+    """
+    check_writable(path)
+    found = {}
+    for subject in subjects:
+        if isinstance(subject, Unchecked):
+            raise subject.error
+        found[subject.role] = subject.findings()
+    before = path.read_text("utf-8-sig", "replace") if path.is_file() else ""
+    write_file(path, baseline_text(found, before, str(path)))
+    findings = pluralize(sum(map(len, found.values())), "finding")
+    return (
+        f"{escape_controls(str(path))} accepts {findings} of {pluralize(len(found), 'role')}, notes included"
+        + "; what it accepts of other roles is as it was" * bool(before)
+    )

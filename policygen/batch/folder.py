@@ -51,6 +51,10 @@ class Folder:
         self.suffixes = {"plans": ".json.gz", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
 
+    def plan_path(self, name: str) -> str:
+        """Return the path of a role's plan, by the name of its files."""
+        return str(self.path / "plans" / f"{name}{self.suffixes['plans']}")
+
     def last(self) -> BatchTable | None:
         """Read the table of the last batch in this folder; None where there was none.
 

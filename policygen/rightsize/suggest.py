@@ -182,6 +182,7 @@ def suggest(
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
+        ruled_out=kept.ruled_out,
         decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,
@@ -397,4 +398,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
         dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
+        ruled_out=len(suggestion.ruled_out),
     )

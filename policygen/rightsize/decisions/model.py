@@ -34,6 +34,8 @@ class DecisionRule:
     """Where the rule was written: ``keep[0]`` of the file, or ``--keep s3:DeleteObject``."""
     flag: bool = False
     """Whether the rule was given on the command line."""
+    shared: bool = False
+    """Whether its table names several roles."""
 
     @property
     def exact(self) -> bool:
@@ -42,8 +44,8 @@ class DecisionRule:
 
     @property
     def general(self) -> bool:
-        """Whether the rule was written for many roles: on the command line, or with a wildcard as the role."""
-        return self.flag or bool(set("*?") & set(self.role))
+        """Whether the rule was written for many roles: on the command line, by a wildcard or a list of roles."""
+        return self.flag or self.shared or bool(set("*?") & set(self.role))
 
     def for_role(self, name: str) -> bool:
         """Return whether the rule applies to the role of that name."""

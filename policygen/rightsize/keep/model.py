@@ -49,6 +49,8 @@ class KeepResult:
     """Actions that IAM itself saw the role ask for, one by one, though no event of it was read."""
     tried: frozenset[str] = frozenset()
     """These, and all actions of services at which IAM saw an attempt of which no event was read."""
+    ruled_out: frozenset[str] = frozenset()
+    """Unverified actions that a rule drops, on some resource."""
     dropped: DroppedNeeds = field(default_factory=DroppedNeeds)
     """What the drop rules did to needs of AWS's own services."""
 

@@ -116,6 +116,7 @@ def keep_without_evidence(
         keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
         removed={**removed, **dropped_reasons},
         needed=needed.actions,
+        ruled_out=frozenset(dropped_reasons),
         dropped=needed.dropped,
     )
 

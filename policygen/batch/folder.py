@@ -234,6 +234,7 @@ def batch_table(
     *,
     account: Account | None,
     format_: str,
+    data_events: str = "",
     questions: tuple[BatchQuestion, ...] = (),
     since: BatchSince | None = None,
 ) -> BatchTable:
@@ -245,6 +246,7 @@ def batch_table(
         rows: one for each role.
         account: the account whose policies are known; None without one.
         format_: format of the policies.
+        data_events: the command that prints what makes the trails log the data events of all questions.
         questions: those of all roles.
         since: the difference to the batch before.
     """
@@ -264,6 +266,7 @@ def batch_table(
         format=format_,
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),
+        data_events=data_events,
         questions=questions,
         since=since,
     )

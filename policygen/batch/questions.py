@@ -59,6 +59,17 @@ def account_questions(
     return tuple(sorted(found, key=lambda one: (-len(one.roles), min(map(risk_rank, one.actions)), one.id)))
 
 
+def data_events_command(questions: Iterable[BatchQuestion], parts: CommandParts) -> str:
+    """Return the command that prints what makes the trails log the data events of all questions; "" for none.
+
+    A command of AWS replaces all selectors of a trail, so only one for all of them does not undo another.
+    """
+    topics = [one.id.partition(":") for one in questions]
+    services = sorted({about for answer, _, about in topics if answer == "data-events"})
+    named = [word for service in services for word in ("--service", service)]
+    return parts.command("doctor", *named) if named else ""
+
+
 def _question(
     topic: Topic, asked: Sequence[_Asked], shared: frozenset[str], parts: CommandParts
 ) -> BatchQuestion:

@@ -150,7 +150,9 @@ def suggest(
     )
     if not proof.held:
         raise proof_failed(usage.role, proof)
-    decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
+    decided = decision_effects(
+        decisions, day, usage, current_actions, demand.dropped, kept.dropped, kept.ruled_out.values()
+    )
 
     removed_risks, remaining_risks = _risks(current, proposal.policies)
     suggestion = Suggestion(
@@ -182,7 +184,7 @@ def suggest(
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
-        ruled_out=kept.ruled_out,
+        ruled_out=frozenset(kept.ruled_out),
         decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,

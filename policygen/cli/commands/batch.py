@@ -168,14 +168,14 @@ def command(
     policygen batch -l ./trail -s account.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import CommandParts, account_questions
+    from policygen.batch.questions import CommandParts, account_questions, data_events_command
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
     from policygen.batch.unchanged import kept_message, shared_digest
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
-    from policygen.plan.batch_table import since_last
+    from policygen.plan.batch_table import since_last, since_retried
     from policygen.report.formats import require_format
     from policygen.report.terminal.next_steps import DOCTOR
 
@@ -205,6 +205,13 @@ def command(
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)
+        if current and suggest.decisions and not any(choice):
+            names = {
+                *(role.name for role in current.roles),
+                *(role.name for role in evidence.counts.totals.roles),
+            }
+            for sentence in suggest.decisions.about_none(sorted(names)):
+                notify(f"warning: {sentence}")
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
         results = folder.kept(rows)
         settings = BatchSettings(
@@ -225,9 +232,16 @@ def command(
     inputs = [words for words in given_options(context, but=()) if words[0] in DOCTOR]
     parts = CommandParts(inputs, folder.plan_path)
     asked = account_questions([(one.row, one.topics) for one in results.values()], parts)
-    since = last.since if last else since_last(before, rows, period.start, period.end)
+    since = since_retried(last, rows) if last else since_last(before, rows, period.start, period.end)
     table = batch_table(
-        evidence, period, rows, account=current, format_=format_, questions=asked, since=since
+        evidence,
+        period,
+        rows,
+        account=current,
+        format_=format_,
+        data_events=data_events_command(asked, parts),
+        questions=asked,
+        since=since,
     )
     folder.end(table, results)
     if kept := sum(one.kept for one in done):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import re
 import shutil
@@ -45,6 +44,7 @@ from tests.batch.test_batch import (
     batch,
     bytes_of,
     changed,
+    saved_plan,
     unknown_policy,
     without_role,
 )
@@ -275,7 +275,7 @@ def test_a_decision_that_changes_a_proposal_is_a_change_with_the_rule_and_the_re
     (one,) = since.changes
     assert (one.role, one.rules) == ("orders-api", ("drop[0].action[0]",))
     assert (one.proposed_before or 0) - (one.proposed_after or 0) == 1
-    plan = json.loads(gzip.decompress((out / "plans" / "orders-api.json.gz").read_bytes()))
+    plan = saved_plan(out, "orders-api")
     assert not plan["decisions"].get("unused")  # the table did something
 
 

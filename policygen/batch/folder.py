@@ -53,6 +53,10 @@ class Folder:
         self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
 
+    def plan_path(self, name: str) -> str:
+        """Return the path of a role's plan, by the name of its files."""
+        return str(self.path / "plans" / f"{name}{self.suffixes['plans']}")
+
     def expect(self, roles: int) -> None:
         """Choose how plans are saved: packed where there are many, since a plan may have megabytes."""
         if roles > PLAIN_PLANS:
@@ -237,6 +241,7 @@ def batch_table(
     *,
     account: Account | None,
     format_: str,
+    data_events: str = "",
     questions: tuple[BatchQuestion, ...] = (),
     since: BatchSince | None = None,
 ) -> BatchTable:
@@ -248,6 +253,7 @@ def batch_table(
         rows: one for each role.
         account: the account whose policies are known; None without one.
         format_: format of the policies.
+        data_events: the command that prints what makes the trails log the data events of all questions.
         questions: those of all roles.
         since: the difference to the batch before.
     """
@@ -267,6 +273,7 @@ def batch_table(
         format=format_,
         incomplete=evidence.read_report.gaps,
         rows=tuple(sorted_rows(rows)),
+        data_events=data_events,
         questions=questions,
         since=since,
     )

@@ -141,7 +141,7 @@ def _right_size(settings: BatchSettings, target: RoleTarget, own: dict[RoleKey, 
 
 def _topics(suggestion: Suggestion) -> tuple[RoleTopic, ...]:
     used = {request.action for request in suggestion.written}
-    return topics_of_role(suggestion.keeps, suggestion.role.name, suggestion.needed, used)
+    return topics_of_role(suggestion.keeps, suggestion.needed, used)
 
 
 def _is_judged_by_report(settings: BatchSettings, target: RoleTarget) -> bool:
@@ -328,11 +328,18 @@ def _plan_figures(plan: Plan) -> dict[str, Any]:
         "needed": plan.tightness.needed,
         "unverified": plan.tightness.unverified,
         "questions": len(plan.questions),
+        "rules": _rules(plan),
         "losses": len(plan.decisions.losses),
         "risks_closed": {} if plan.today is None else _by_family(plan.risks.removed),
         "risks_left": _by_family(plan.risks.left),
         **_services(plan),
     }
+
+
+def _rules(plan: Plan) -> tuple[str, ...]:
+    """Return the rules of people that drop some of today's permissions."""
+    by = [change.decided_by for change in plan.changes if change.decided_by]
+    return tuple(sorted({one.source for one in by if one.rule == "decision"}))
 
 
 def _escalations(risks: Sequence[PlanRisk]) -> int:

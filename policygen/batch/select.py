@@ -58,6 +58,27 @@ class RoleFilter(NamedTuple):
         return [role.name for role in account.roles if self.matches(_of_account(role))]
 
 
+def left_out(earlier: Iterable[tuple[str, str]], account: Account | None, choice: RoleFilter) -> list[str]:
+    """Return the names of roles of an earlier batch that still exist, as far as is known, and are not selected.
+
+    Args:
+        earlier: name and account of each role of that batch.
+        account: the account as it is today; None where it is not known.
+        choice: which roles are selected.
+    """
+    if choice == RoleFilter():
+        return []
+    roles = {(role.name, role.key.account): role for role in account.roles} if account else {}
+    own_accounts = {account_id for _, account_id in roles}
+    return [
+        name
+        for name, account_id in earlier
+        for role in [roles.get((name, account_id))]
+        if (role or account_id not in own_accounts)
+        and not choice.matches(RoleTarget(name, account_id, current=role))
+    ]
+
+
 def _any(values: Sequence[str], matches: Callable[[str], bool]) -> bool:
     return not values or any(map(matches, values))
 

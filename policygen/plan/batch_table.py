@@ -50,6 +50,8 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """Proposed actions that are kept because neither the logs nor a witness can tell."""
     questions: int = 0
     """Questions that decide about the unverified actions."""
+    rules: tuple[str, ...] = ()
+    """Rules of people that drop some of today's permissions: ``drop[0]``."""
     losses: int = 0
     """Permissions that the role needs and a decision drops: calls of the role will fail."""
     plan: str = ""
@@ -75,6 +77,13 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
         if not self.actions_now or self.actions_proposed is None:
             return None
         return 100 * (self.actions_now - self.actions_proposed) / self.actions_now
+
+    @property
+    def paths_now(self) -> int | None:
+        """The ways to escalate privileges that today's policies leave open; None where they are not known."""
+        if self.escalations_closed is None or self.escalations_left is None:
+            return None
+        return self.escalations_closed + self.escalations_left
 
 
 class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +121,28 @@ class BatchChange(msgspec.Struct, frozen=True, kw_only=True):
     actions_before: int | None = None
     """Actions that the role's policies allowed then."""
     actions_after: int | None = None
+    proposed_before: int | None = None
+    """Actions of the proposal then."""
+    proposed_after: int | None = None
+    paths_before: int | None = None
+    """Ways to escalate privileges that the role's policies left open then."""
+    paths_after: int | None = None
+    why: str = ""
+    """The reason for today's answer."""
+    rules: tuple[str, ...] = ()
+    """As `BatchRow.rules`, today."""
+
+    @property
+    def more_actions(self) -> int:
+        """How many more actions the role's policies allow; 0 where that is not known."""
+        known = self.actions_before is not None and self.actions_after is not None
+        return (self.actions_after or 0) - (self.actions_before or 0) if known else 0
+
+    @property
+    def paths_opened(self) -> int:
+        """How many more ways to escalate privileges there are; 0 where that is not known."""
+        known = self.paths_before is not None and self.paths_after is not None
+        return (self.paths_after or 0) - (self.paths_before or 0) if known else 0
 
 
 class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +154,21 @@ class BatchSince(msgspec.Struct, frozen=True, kw_only=True):
     unverified: int
     """Unverified actions of all its roles."""
     changes: tuple[BatchChange, ...] = ()
+
+    @property
+    def gravest(self) -> list[BatchChange]:
+        """The changes, first those that open most, then those with another answer."""
+
+        def place(one: BatchChange) -> tuple[int, int, bool, str, str]:
+            return (
+                -one.paths_opened,
+                -max(0, one.more_actions),
+                one.before == one.after,
+                one.role,
+                one.account,
+            )
+
+        return sorted(self.changes, key=place)
 
 
 def sorted_rows(rows: Iterable[BatchRow]) -> list[BatchRow]:
@@ -157,6 +203,8 @@ class BatchTable(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: tuple[str, ...]
     """What could not be read completely, or was not proved."""
     rows: tuple[BatchRow, ...]
+    data_events: str = ""
+    """The command that prints what makes the trails log the data events of all questions; "" where none need it."""
     questions: tuple[BatchQuestion, ...] = ()
     """The questions of all roles, first those that concern most of them. Older tables have none."""
     since: BatchSince | None = None
@@ -210,22 +258,70 @@ def since_last(last: BatchTable | None, rows: Iterable[BatchRow], start: str, en
     found = sorted_rows(rows)
     if (last.start, last.end, sorted_rows(last.rows)) == (start, end, found):
         return last.since
-    before, after = ({(row.role, row.account): row for row in some} for some in (last.rows, found))
-    changes = [
-        BatchChange(
-            role=name,
-            account=account,
-            plan=new.plan if new else "",
-            before=old.verdict if old else None,
-            after=new.verdict if new else None,
-            actions_before=old.actions_now if old else None,
-            actions_after=new.actions_now if new else None,
-        )
-        for (name, account) in sorted(before | after)
-        for old, new in [(before.get((name, account)), after.get((name, account)))]
-        if old is None or new is None or (old.verdict, old.actions_now) != (new.verdict, new.actions_now)
-    ]
     unverified = sum(row.unverified or 0 for row in last.rows)
     return BatchSince(
-        start=last.start, end=last.end, roles=len(last.rows), unverified=unverified, changes=tuple(changes)
+        start=last.start,
+        end=last.end,
+        roles=len(last.rows),
+        unverified=unverified,
+        changes=_changes(last.rows, found),
     )
+
+
+def since_retried(last: BatchTable, rows: Iterable[BatchRow]) -> BatchSince | None:
+    """Return the difference that the last table tells, with other rows of some of its roles.
+
+    Args:
+        last: the table of which some roles are made again.
+        rows: all rows, as they are now.
+    """
+    since = last.since
+    if since is None:
+        return None
+    changes = {(one.role, one.account): one for one in since.changes}
+    for new in _changes(last.rows, rows):
+        key = new.role, new.account
+        changes[key] = _as_before(new, changes[key]) if key in changes else new
+    told = tuple(one for _, one in sorted(changes.items()) if _differs(one))
+    return msgspec.structs.replace(since, changes=told)
+
+
+def _changes(before: Iterable[BatchRow], after: Iterable[BatchRow]) -> tuple[BatchChange, ...]:
+    """Return how each role differs, by name and account; those that do not are left out."""
+    then, now = ({(row.role, row.account): row for row in some} for some in (before, after))
+    made = (_change(*key, then.get(key), now.get(key)) for key in sorted(then | now))
+    return tuple(one for one in made if _differs(one))
+
+
+def _change(role: str, account: str, old: BatchRow | None, new: BatchRow | None) -> BatchChange:
+    return BatchChange(
+        role=role,
+        account=account,
+        plan=new.plan if new else "",
+        before=old.verdict if old else None,
+        after=new.verdict if new else None,
+        actions_before=old.actions_now if old else None,
+        actions_after=new.actions_now if new else None,
+        proposed_before=old.actions_proposed if old else None,
+        proposed_after=new.actions_proposed if new else None,
+        paths_before=old.paths_now if old else None,
+        paths_after=new.paths_now if new else None,
+        why=new.reason if new else "",
+        rules=new.rules if new else (),
+    )
+
+
+def _as_before(one: BatchChange, earlier: BatchChange) -> BatchChange:
+    """Return a change with what an earlier one says of the time before."""
+    return msgspec.structs.replace(
+        one,
+        before=earlier.before,
+        actions_before=earlier.actions_before,
+        proposed_before=earlier.proposed_before,
+        paths_before=earlier.paths_before,
+    )
+
+
+def _differs(one: BatchChange) -> bool:
+    then = one.before, one.actions_before, one.proposed_before, one.paths_before
+    return then != (one.after, one.actions_after, one.proposed_after, one.paths_after)

@@ -248,7 +248,7 @@ def _decisions(decided: DecisionEffects) -> dict[str, Any]:
         ],
         "expired": [rule.where for rule in decided.expired],
         "unused": [rule.where for rule in decided.unused],
-        "reasons": {rule.where: rule.reason for rule in decided.expired},
+        "reasons": {rule.where: rule.reason for rule in (*decided.expired, *decided.unused)},
     }
 
 

@@ -8,32 +8,51 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from policygen.iam import reference
+from policygen.iam import arn, reference
 from policygen.iam.arn import service_of
 
 _LINE = 72
 """Characters of a line of a rule."""
 
 
-def rule_text(kind: Literal["keep", "drop"], role: str, actions: Sequence[str], reason: str) -> str:
-    """Write a rule for policygen.toml about some actions of a role; it ends with a line break."""
-    quoted = [json.dumps(action) for action in actions]
+def rule_text(
+    kind: Literal["keep", "drop"], roles: Sequence[str], actions: Sequence[str], reason: str
+) -> str:
+    """Write a rule for policygen.toml about some actions of some roles; it ends with a line break."""
+    short = textwrap.shorten(reason, _LINE - len('reason = ""'), placeholder=" ...")
+    return f"[[{kind}]]\n{_entry('role', roles)}{_entry('action', actions)}reason = {json.dumps(short)}\n"
+
+
+def _entry(key: str, values: Sequence[str]) -> str:
+    """Write one value, or a list of them, in lines that fit."""
+    quoted = [json.dumps(value) for value in values]
     listed = quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"
-    if len(listed) > _LINE - len("action = "):
+    if len(listed) > _LINE - len(f"{key} = "):
         lines = textwrap.wrap(
             ", ".join(quoted), _LINE, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
         )
         listed = "\n".join(["[", *lines, "]"])
-    short = textwrap.shorten(reason, _LINE - len('reason = ""'), placeholder=" ...")
-    return f"[[{kind}]]\nrole = {json.dumps(role)}\naction = {listed}\nreason = {json.dumps(short)}\n"
+    return f"{key} = {listed}\n"
 
 
-def drop_patterns(names: Sequence[str], spared: Collection[str], whole: Collection[str]) -> list[str]:
-    """Return patterns that drop some actions and nothing that is needed.
+def exact_drops(names: Sequence[str], spared: Collection[str]) -> list[str]:
+    """Return an Action pattern for each action that drops this one alone, and nothing that is needed.
+
+    A rule stays in the file for months, so it must not match what the role is granted later.
 
     Args:
         names: the actions.
         spared: actions, in lower case, that are needed on other resources.
+    """
+    return [pattern for name in names if (pattern := _sparing(name, spared))]
+
+
+def drop_patterns(names: Sequence[str], spared: Collection[str], whole: Collection[str]) -> list[str]:
+    """Return patterns that drop some actions and nothing that is needed, for one run.
+
+    Args:
+        names: the actions.
+        spared: as for `exact_drops`.
         whole: services of which nothing else is unverified: one pattern drops all of it.
     """
     times = Counter(map(service_of, names))
@@ -42,22 +61,20 @@ def drop_patterns(names: Sequence[str], spared: Collection[str], whole: Collecti
         for name in names
         for service in (service_of(name),)
     )
-    return list(dict.fromkeys(patterns))
+    return list(dict.fromkeys(filter(None, patterns)))
 
 
 def _sparing(action: str, spared: Collection[str]) -> str:
-    """Return a pattern for a drop rule that spares what is needed.
+    """Return a pattern for a drop rule that spares what is needed; "" where there is none.
 
-    A rule with an action's own name drops also what AWS's own services need of it. A pattern does not; the last letter
-    is left open, unless that would match another action.
+    A rule with an action's own name drops also what AWS's own services need of it. A pattern does not; one letter is
+    left open, the last one by which the pattern matches no other action.
     """
     if action.lower() not in spared:
         return action
-    pattern, service = f"{action[:-1]}?", service_of(action)
-    stem = pattern[:-1].lower()
-    alike = [
-        name
-        for name in reference.action_names(service)
-        if len(name) == len(pattern) and name.lower().startswith(stem)
-    ]
-    return pattern if len(alike) == 1 else f"{action}*"
+    names = reference.action_names(service_of(action))
+    for i in reversed(range(action.index(":") + 1, len(action))):
+        pattern = f"{action[:i]}?{action[i + 1 :]}"
+        if sum(arn.action_matches(pattern, name) for name in names) == 1:
+            return pattern
+    return ""

@@ -20,7 +20,7 @@ from policygen.iam import reference
 from policygen.iam.arn import service_of
 from policygen.rightsize.assess.action_risk import risk_rank, riskiest
 from policygen.rightsize.keep.model import CALLED, Keep
-from policygen.rightsize.question_rules import drop_patterns, rule_text
+from policygen.rightsize.question_rules import drop_patterns, exact_drops, rule_text
 from policygen.text import pluralize
 
 MOST = 5
@@ -68,9 +68,10 @@ class Question:
     keep: str
     """A rule for policygen.toml that keeps the permissions; "" where IAM's data does not know their names."""
     drop: str
-    """A rule for policygen.toml that drops them, and nothing that is needed; "" likewise, and where they were used."""
+    """A rule for policygen.toml that drops exactly them, and nothing that is needed; "" likewise, and where they were
+    used."""
     drop_patterns: tuple[str, ...]
-    """The patterns of actions in that rule."""
+    """Patterns of actions that drop them in one run: those of the rule, or a whole service."""
 
 
 def topics_of(keeps: Iterable[Keep]) -> dict[Topic, list[Keep]]:
@@ -97,32 +98,25 @@ class RoleTopic(NamedTuple):
     actions: tuple[str, ...]
     spared: tuple[str, ...]
     """Those that the role also needs, on other resources."""
-    whole: tuple[str, ...]
-    """Services of which the topic has all unverified actions of the role."""
     why: str
     answer: str
-    command: str
 
 
 def topics_of_role(
-    keeps: Sequence[Keep], role: str, needed: Collection[str] = (), used: Collection[str] = ()
+    keeps: Sequence[Keep], needed: Collection[str] = (), used: Collection[str] = ()
 ) -> tuple[RoleTopic, ...]:
     """Return what a role asks about each topic; arguments as for `questions_about`."""
-    groups = [_Group((topic,), tuple(members)) for topic, members in topics_of(keeps).items()]
     spared = _spared(keeps, needed, used)
-    decided = _decided_services(keeps)
     found = []
-    for group in groups:
-        answer, command = _answer(group, role)
+    for topic, members in topics_of(keeps).items():
+        group = _Group((topic,), tuple(members))
         found.append(
             RoleTopic(
-                group.topics[0],
+                topic,
                 group.actions,
                 tuple(action for action in group.actions if action.lower() in spared),
-                tuple(sorted(_whole_services(group, groups) - decided)),
                 "; ".join(_whys(group)),
-                answer,
-                command,
+                _answer(group, "")[0],
             )
         )
     return tuple(found)
@@ -257,7 +251,8 @@ def _question(group: _Group, role: str, spared: Collection[str], whole: Collecti
     names = [action for action in group.actions if reference.action(action)]
     # No rule of the file drops what was used.
     unused = {keep.grant.action for keep in group.keeps if keep.blind_spot}
-    dropped = drop_patterns([one for one in names if one in unused], spared, whole)
+    unused_names = [one for one in names if one in unused]
+    exact = exact_drops(unused_names, spared)
     asks = f"{_about(group)}: {pluralize(len(group.actions), 'action')}"
     return Question(
         topics=group.topics,
@@ -267,9 +262,9 @@ def _question(group: _Group, role: str, spared: Collection[str], whole: Collecti
         riskiest=riskiest(group.actions),
         answer=answer,
         command=command,
-        keep=rule_text("keep", role, names, asks) if names else "",
-        drop=rule_text("drop", role, dropped, asks) if dropped else "",
-        drop_patterns=tuple(dropped),
+        keep=rule_text("keep", [role], names, asks) if names else "",
+        drop=rule_text("drop", [role], exact, asks) if exact else "",
+        drop_patterns=tuple(drop_patterns(unused_names, spared, whole)),
     )
 
 

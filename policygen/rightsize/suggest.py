@@ -150,7 +150,9 @@ def suggest(
     )
     if not proof.held:
         raise proof_failed(usage.role, proof)
-    decided = decision_effects(decisions, day, usage, current_actions, demand.dropped, kept.dropped)
+    decided = decision_effects(
+        decisions, day, usage, current_actions, demand.dropped, kept.dropped, kept.ruled_out.values()
+    )
 
     removed_risks, remaining_risks = _risks(current, proposal.policies)
     suggestion = Suggestion(
@@ -182,6 +184,7 @@ def suggest(
         losses=(*observed.narrowed, *proposal.narrowed),
         barred=effective.blocked if effective else {},
         needed=kept.needed,
+        ruled_out=frozenset(kept.ruled_out),
         decided=decided,
         seasonal=kept.seasonal,
         said=kept.last_accessed,
@@ -397,4 +400,5 @@ def _open_issues(suggestion: Suggestion) -> OpenIssues:
         narrowed=len(suggestion.losses),
         expired=sum(1 for rule in decided.expired if rule.kind == "keep"),
         dropped=len({keep.grant.action for keep in suggestion.unverified.dropped}),
+        ruled_out=len(suggestion.ruled_out),
     )

@@ -89,8 +89,13 @@ def saved_plan(out: Path, name: str) -> dict[str, Any]:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
+    """The files of a folder; commands in them name the folder itself, which is left out."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix(): re.sub(
+            rb"[^ \"\n]*/(?=plans/[^/]*\.json)", b"", path.read_bytes()
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
     }
 
 
@@ -258,12 +263,36 @@ def test_a_batch_that_was_stopped_and_started_again_ends_with_the_same_bytes(
     assert bytes_of(out) == bytes_of(few) | left
 
 
+def without_role(tmp_path: Path, name: str) -> Path:
+    """The account without a role."""
+    made = msgspec.json.decode(msgspec.json.encode(account()))
+    roles = made["authorization"]["RoleDetailList"]
+    made["authorization"]["RoleDetailList"] = [one for one in roles if one["RoleName"] != name]
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(made), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("asked", [("--name", "orders-*"), ("--trust", "lambda"), ("--account", PRODUCTION)])
+def test_a_filter_removes_no_file_of_a_role_that_it_leaves_out(
+    asked: tuple[str, ...], made: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    done = batch(out, *asked)
+    assert ("PG-E279, exit 2" in done.stderr, done.code) == (True, 2)
+    assert "of the last batch that the filter leaves out, as" in done.stderr
+    assert f"--out {out}-selected" in done.stderr
+    assert bytes_of(out) == bytes_of(made)
+
+
 def test_what_an_earlier_batch_left_is_gone_and_strange_files_stay(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(few, out)
     (out / "plans" / "mine.json").write_text("{}", "utf-8")
     (out / "policies" / "orders-api.md").write_text("my notes", "utf-8")
-    assert batch(out, "--name", "orders-*", "-f", "json").code == 0
+    gone = without_role(tmp_path, "bastion")
+    assert batch(out, *FEW, "-f", "json", account=gone).code == 0
     assert verdicts(out) == {("orders-api", PRODUCTION): "review"}
     assert sorted(one.name for one in (out / "policies").iterdir()) == ["orders-api.json", "orders-api.md"]
     assert sorted(one.name for one in (out / "plans").iterdir()) == ["mine.json", "orders-api.json"]
@@ -454,8 +483,8 @@ def test_another_form_of_policies_takes_the_place_of_the_last(few: Path, tmp_pat
     out = tmp_path / "out"
     shutil.copytree(few, out)
     assert (out / "policies" / "orders-api.policy.json").exists()
-    assert batch(out, "--name", "orders-*", "-f", "terraform").code == 0
-    assert [one.name for one in (out / "policies").iterdir()] == ["orders-api.tf"]
+    assert batch(out, *FEW, "-f", "terraform").code == 0
+    assert {one.name for one in (out / "policies").iterdir()} == {"bastion.tf", "orders-api.tf"}
 
 
 def test_two_batches_do_not_write_into_one_folder(tmp_path: Path) -> None:

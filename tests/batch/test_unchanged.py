@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -23,7 +24,15 @@ from policygen.evidence.observe import ObserveOptions
 from policygen.iam.request import RoleKey
 from policygen.logs.calls.counts import CallCounts, no_role
 from policygen.logs.read_report import ReadReport
-from policygen.plan.batch_table import BatchRow, BatchSince, BatchTable, since_last
+from policygen.plan.batch_table import (
+    BatchChange,
+    BatchRow,
+    BatchSince,
+    BatchTable,
+    since_last,
+    since_retried,
+)
+from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from policygen.rightsize.suggestion import SuggestOptions
 from tests.batch.test_batch import (
@@ -35,7 +44,9 @@ from tests.batch.test_batch import (
     batch,
     bytes_of,
     changed,
+    saved_plan,
     unknown_policy,
+    without_role,
 )
 from tests.support.command import run_in_root
 from tests.support.pages import batch as batch_table
@@ -233,14 +244,78 @@ def test_the_table_says_what_changed_since_the_last_batch_until_something_else_d
     assert since is not None
     (one,) = since.changes
     assert (one.role, one.plan, since.roles) == ("bastion", "bastion", 2)
+    assert one.more_actions > 0
+    index = (out / "index.html").read_text("utf-8")
+    assert "Those of 1 role allow more: bastion." in index
+    screen = batch(out, *FEW, account=other).stdout
+    said = re.search(r"^Since the last batch, to 2026-11-24 \(1\)\n  (bastion: .*)$", screen, re.M)
+    assert said
+    assert f"allowed {one.actions_before:,} → {one.actions_after:,}" in said[1]
     assert (one.actions_before or 0) > 0
     assert one.actions_before != one.actions_after
     before = bytes_of(out)
     assert batch(out, *FEW, account=other).code == 0
     assert bytes_of(out) == before
-    assert batch(out, "--name", "orders-*", account=other).code == 0
+    assert batch(out, *FEW, account=without_role(tmp_path, "bastion")).code == 0
     (gone,) = table_of(out).since.changes  # type: ignore[union-attr]
     assert (gone.role, gone.before is None, gone.after) == ("bastion", False, None)
+
+
+def test_a_decision_that_changes_a_proposal_is_a_change_with_the_rule_and_the_reason(
+    out: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[[drop]]\nrole = ["orders-api", "ordres-api"]\naction = ["sqs:SendMessage", "iot:Publish"]\nreason = "so"\n',
+        "utf-8",
+    )
+    assert batch(out, *FEW, "--decisions", rules).code == 0
+    since = table_of(out).since
+    assert since is not None
+    (one,) = since.changes
+    assert (one.role, one.rules) == ("orders-api", ("drop[0].action[0]",))
+    assert (one.proposed_before or 0) - (one.proposed_after or 0) == 1
+    plan = saved_plan(out, "orders-api")
+    assert not plan["decisions"].get("unused")  # the table did something
+
+
+def test_a_rule_about_no_role_is_reported_once(tmp_path: Path) -> None:
+    decisions = parse_decisions(
+        '[[drop]]\nrole = ["orders-api", "ordres-api"]\naction = ["sqs:SendMessage", "iot:Publish"]\nreason = "so"\n'
+    )
+    assert list(decisions.about_none(["bastion", "orders-api"])) == [
+        "drop[0] of policygen.toml (so) is about none of the roles: ordres-api; did you mean orders-api?"
+    ]
+
+
+def test_a_retry_corrects_what_is_told_of_the_last_batch() -> None:
+    before = batch_table([row("a"), row("b", verdict="wait")])
+    broken = [row("a", verdict="failed"), row("b", verdict="wait")]
+    since = since_last(before, broken, "2026-10-27", "2026-11-25")
+    assert since is not None
+    last = msgspec.structs.replace(before, rows=tuple(broken), since=since)
+    assert since_retried(last, [row("a", verdict="review"), broken[1]]) == msgspec.structs.replace(
+        since, changes=(BatchChange(role="a", account=PRODUCTION, before="ready", after="review", why="so"),)
+    )
+    (mended,) = [since_retried(last, [row("a"), broken[1]])]
+    assert mended is not None
+    assert mended.changes == ()
+
+
+def test_what_opens_most_stands_first() -> None:
+    then = batch_table(
+        [row("a"), row("b", actions_now=3), row("c", escalations_closed=1, escalations_left=0)]
+    )
+    now = [
+        row("a", verdict="wait"),
+        row("b", actions_now=9),
+        row("c", escalations_closed=5, escalations_left=1),
+    ]
+    since = since_last(then, now, "2026-10-27", "2026-11-25")
+    assert since is not None
+    assert [(one.role, one.paths_opened, one.more_actions) for one in since.gravest] == [
+        ("c", 5, 0), ("b", 0, 6), ("a", 0, 0),
+    ]  # fmt: skip
 
 
 def row(role: str, **fields: Any) -> BatchRow:

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from policygen.plan.batch_table import VERDICT_MEANINGS, BatchSince
+from policygen.plan.batch_table import VERDICT_MEANINGS, BatchQuestion, BatchSince
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.io import parse_plan
 from policygen.plan.keep_groups import keep_groups
@@ -720,9 +720,31 @@ def test_the_index_says_in_two_sentences_what_the_batch_is_worth() -> None:
     assert f"The new policies close {14 * 16} of {14 * 16 + left} known ways to escalate" in text
     assert "1 of 1 role can be changed now." in read(first_index(index(1))).words
     assert "1 of 2 roles can be changed now and 1 after a look." in read(first_index(index(2))).words
+    unknown = [*index(2), *index(1, role="other", actions_now=None)]
+    assert "2 of 3 IAM roles can do without" in read(first_index(unknown)).all("h1")[0].text
     (alone,) = read(first_index(index(1))).all("h1")
     assert alone.text == "1 IAM role can do without 99 % of its permissions"
     assert "IAM roles, right-sized" in read(page("index without today")).all("h1")[0].text
+
+
+def test_the_command_of_a_question_is_whole_and_one_for_all_stands_before_them() -> None:
+    found = index(1)
+    command = f"policygen doctor {'--service abc ' * 99}"
+    asked = BatchQuestion(
+        id="data-events:abc", asks="reads of abc: 1 role", why="", roles=("a",), actions=("s3:GetObject",),
+        riskiest=(), answer="", command=command, keep="", drop="",
+    )  # fmt: skip
+    root = read(first_index(found, questions=(asked,), data_events=command))
+    assert [one.text for one in root.all("pre") if one.text.startswith("policygen doctor")] == [command] * 2
+    assert "run only one of them" in root.words
+
+
+def test_what_is_needed_and_unverified_is_what_is_proposed() -> None:
+    found = [*index(5), *index(1, role="other", actions_now=None, needed=90)]
+    cards = {card.all("h3")[0].text: card for card in read(first_index(found)).all("div", class_="card")}
+    tight = [int(text) for text in re.findall(r"\d+", cards["How tight?"].all("p", class_="big")[0].words)]
+    assert sum(tight) == sum((row.needed or 0) + (row.unverified or 0) for row in found[:5])
+    assert "of 5 roles" in cards["How tight?"].words
 
 
 def test_the_charts_of_the_index_add_up() -> None:
@@ -754,13 +776,14 @@ def test_the_index_says_what_changed_since_the_last_batch() -> None:
     words = " ".join(section.words.split())
     assert "39 roles, 2026-10-19 to 2026-11-17 . 1 role came, 1 went." in words
     assert (
-        "Today's policies of 1 role allow 100 actions fewer. Those of 1 role allow more. Unverified" in words
+        "Today's policies of 1 role allow 100 actions fewer. Those of 1 role allow more: consumer-wide. Unverified"
+        in words
     )
     assert [row[:3] for row in rows(section)] == [
-        ["payments-stream-consumer-0", "look first", "yes"],
+        ["consumer-wide", "yes", "yes"],
         ["consumer-new", "not in it", "not yet"],
         ["consumer-old", "unused", "gone"],
-        ["consumer-wide", "yes", "yes"],
+        ["payments-stream-consumer-0", "look first", "yes"],
     ]
     assert not read(first_index(index(3))).all("section", id="since")
     quiet = BatchSince(start="2026-10-19", end="2026-11-17", roles=3, unverified=0)

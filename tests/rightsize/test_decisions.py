@@ -327,6 +327,21 @@ def test_an_error_of_a_keep_rule_knows_its_rule_in_another_process() -> None:
     assert (again.rule, again.message, again.hints) == (keep, caught.value.message, caught.value.hints)
 
 
+def test_a_list_of_roles_is_a_rule_for_each_of_them_and_no_other() -> None:
+    text = '[[keep]]\nrole = ["orders", "billing"]\naction = ["sqs:SendMessage", "sqs:ReceiveMessage"]\nreason = "so"\n'
+    rules = parse_decisions(text).rules
+    assert {(rule.role, rule.action) for rule in rules} == {
+        (role, action)
+        for role in ("orders", "billing")
+        for action in ("sqs:SendMessage", "sqs:ReceiveMessage")
+    }
+    assert not any(rule.for_role("other") for rule in rules)
+    assert all(rule.general for rule in rules)
+    assert [rule.where for rule in rules[::2]] == ["keep[0].action[0]", "keep[0].action[1]"]
+    with pytest.raises(UsageError, match=r"drop\[0\].role lists no role"):
+        parse_decisions('[[drop]]\nrole = []\naction = "sqs:SendMessage"\nreason = "so"\n')
+
+
 def test_a_list_of_actions_is_a_rule_for_each_with_its_place_in_the_file() -> None:
     text = '[[drop]]\nrole = "orders"\naction = ["sns:Publish", "sqs:*"]\nreason = "moved"\n'
     assert [(rule.action, rule.role, rule.where) for rule in parse_decisions(text).rules] == [

@@ -7,14 +7,17 @@ from typing import Literal
 
 import pytest
 
-from policygen.batch.questions import account_questions
+from policygen.batch.questions import CommandParts, account_questions
 from policygen.evidence.coverage.blind_spot import BlindSpot
 from policygen.iam import reference
+from policygen.iam.arn import action_matches
 from policygen.iam.grants import Grant
+from policygen.plan.batch_table import BatchRow
 from policygen.plan.build import plan_from_analysis
 from policygen.rightsize.assess.action_risk import risk_rank
 from policygen.rightsize.decisions.load import parse_decisions
 from policygen.rightsize.keep.model import Keep
+from policygen.rightsize.question_rules import exact_drops
 from policygen.rightsize.questions import ENOUGH, MOST, questions_about, topics_of_role
 from policygen.rightsize.suggestion import Suggestion
 from tests.support.golden import Case, Golden, run
@@ -165,17 +168,67 @@ def test_an_action_that_iam_s_data_does_not_know_has_no_rule() -> None:
 
 def test_the_same_question_of_many_roles_is_asked_once() -> None:
     names = ("catalog", "checkout", "orders")
-    topics = {name: topics_of_role([off("sqs:SendMessage"), off("sns:Publish")], name) for name in names}
-    topics["orders"] += topics_of_role([unverified("dax:GetItem", "never-logged")], "orders")
-    found = account_questions(topics)
+    topics = {name: topics_of_role([off("sqs:SendMessage"), off("sns:Publish")]) for name in names}
+    topics["orders"] += topics_of_role([unverified("dax:GetItem", "never-logged")])
+    parts = CommandParts([("--logs", "my trail"), ("--days", "9")], "out/{}.json".format)
+    found = account_questions([(row_of(name), own) for name, own in topics.items()], parts)
     assert [(one.id, one.roles) for one in found] == [
         ("data-events:sns", names),
         ("data-events:sqs", names),
         ("protocol:dax", ("orders",)),
     ]
     assert found[1].asks == "writes of sqs: 3 roles"
-    assert found[1].command == "log sqs"
-    assert parse_decisions(found[1].drop).rules[0].role == "*"
+    assert found[1].command == "policygen doctor --service sqs --logs 'my trail' --days 9"
+    assert found[2].command == "policygen probation out/orders.json"
+    rules = parse_decisions(found[1].drop).rules
+    assert [(rule.role, rule.action) for rule in rules] == [(name, "sqs:SendMessage") for name in names]
+
+
+def row_of(role: str, account: str = "111122223333") -> BatchRow:
+    return BatchRow(role=role, account=account, verdict="ready", reason="", plan=f"{role}")
+
+
+def rules_of(text: str) -> dict[str, set[str]]:
+    """Role -> the actions of its rules; a rule for any other role would be for this one too."""
+    found: dict[str, set[str]] = {}
+    for rule in parse_decisions(text).rules:
+        found.setdefault(rule.role, set()).add(rule.action)
+    return found
+
+
+def test_each_role_s_rules_name_its_own_actions_and_spare_what_it_needs() -> None:
+    many = [off("sqs:SendMessage"), off("sqs:ReceiveMessage")]
+    asked = [
+        (row_of("lone"), topics_of_role([off("sqs:SendMessage")])),
+        (row_of("orders"), topics_of_role(many)),
+        (row_of("polled"), topics_of_role(many, needed=["sqs:ReceiveMessage"])),
+        (row_of("silent"), ()),
+    ]
+    (one,) = account_questions(asked)
+    assert rules_of(one.drop) == {
+        "lone": {"sqs:SendMessage"},
+        "orders": {"sqs:SendMessage", "sqs:ReceiveMessage"},
+        "polled": {"sqs:SendMessage", "sqs:ReceiveMessag?"},
+    }
+    assert rules_of(one.keep)["lone"] == {"sqs:SendMessage"}
+    assert "silent" not in rules_of(one.keep) | rules_of(one.drop)
+
+
+def test_where_two_accounts_have_a_role_of_the_name_a_rule_spares_what_the_other_may_need() -> None:
+    topics = topics_of_role([off("sqs:ReceiveMessage")])
+    (one,) = account_questions([(row_of("orders"), topics), (row_of("Orders", "444455556666"), ())])
+    assert rules_of(one.drop) == {"orders": {"sqs:ReceiveMessag?"}}
+
+
+def test_a_rule_of_the_file_matches_no_other_action_that_iam_knows() -> None:
+    names = [name for name in reference.action_names("sqs") if name != "sqs:ListQueues"]
+    (one,) = questions_about([off(name) for name in names], "orders")
+    assert one.drop_patterns == ("sqs:*",)
+    assert {rule.action for rule in parse_decisions(one.drop).rules} == set(names)
+    for name in reference.action_names("dynamodb"):
+        for pattern in exact_drops([name], {name.lower()}):
+            matched = [one for one in reference.action_names("dynamodb") if action_matches(pattern, one)]
+            assert (matched, pattern != name) == ([name], True)
 
 
 # --- The rules answer the questions ----------------------------------------------------------------

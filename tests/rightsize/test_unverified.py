@@ -79,6 +79,16 @@ def test_a_policy_without_what_is_unverified_is_no_better_than_look_first(tmp_pa
     assert "unverified-dropped" in {reason.id for reason in strength.reasons}
 
 
+def test_rules_that_drop_what_is_unverified_are_counted_like_the_choice(tmp_path: Path) -> None:
+    plain = run(CASE, tmp_path).suggestion.strength
+    strength = run({**CASE, "drop": ["sqs:SendMessage"]}, tmp_path).suggestion.strength
+    assert plain is not None
+    assert strength is not None
+    assert "unverified-dropped" not in {reason.id for reason in plain.reasons}
+    assert strength.verdict in {"review", "wait"}
+    assert "1 unverified permission dropped by your rules" in [one.sentence for one in strength.reasons]
+
+
 @pytest.mark.parametrize("name", [*CODE, "text", "html", "markdown", "json", "csv", "sarif", "junit"])
 def test_every_format_says_that_unverified_permissions_were_dropped(name: str, tmp_path: Path) -> None:
     analysis = made(tmp_path, "drop")

@@ -34,7 +34,13 @@ from policygen.cli.option_groups import (
     WitnessInput,
     with_option_groups,
 )
-from policygen.cli.options import AlthoughUsedOption, DetailsOption, IncompleteOption, QuietOption
+from policygen.cli.options import (
+    AlthoughUsedOption,
+    DetailsOption,
+    IncompleteOption,
+    QuietOption,
+    given_options,
+)
 from policygen.cli.screen import Color, ColorOption
 
 if TYPE_CHECKING:
@@ -108,6 +114,7 @@ class BatchGrantInput(GrantInput):
 @with_option_groups
 def command(
     *,
+    context: typer.Context,
     out: Annotated[
         Path,
         typer.Option(
@@ -161,15 +168,16 @@ def command(
     policygen batch -l ./trail -s account.json --name 'orders-*'
     """
     from policygen.batch.folder import Folder, batch_table
-    from policygen.batch.questions import account_questions
+    from policygen.batch.questions import CommandParts, account_questions, data_events_command
     from policygen.batch.read import read_logs
     from policygen.batch.rightsize_role import BatchSettings
     from policygen.batch.select import targets
     from policygen.batch.unchanged import kept_message, shared_digest
     from policygen.logs.calls.spill import SpillStore
     from policygen.logs.window import window_of
-    from policygen.plan.batch_table import since_last
+    from policygen.plan.batch_table import since_last, since_retried
     from policygen.report.formats import require_format
+    from policygen.report.terminal.next_steps import DOCTOR
 
     format_ = require_format(format_)
     folder = Folder(out, format_)
@@ -186,6 +194,8 @@ def command(
     choice = roles.role_filter
     current = open_account(account.live_by_default(logs), notify, choice=choice, quiet=quiet)
     current = with_witnesses(current, witnesses, traces, notify)
+    if before and not last:
+        _refuse_to_leave_out(before, current, choice, out)
     source = open_logs(logs, account.profile, read, digests, notify)
     with SpillStore() as spill:
         with read_options(read, quiet=quiet) as options:
@@ -194,6 +204,13 @@ def command(
         period = window_of(window.days, evidence.limit, evidence.counts.totals.last)
         if last:
             _check_same(last, period, current)
+        if current and suggest.decisions and not any(choice):
+            names = {
+                *(role.name for role in current.roles),
+                *(role.name for role in evidence.counts.totals.roles),
+            }
+            for sentence in suggest.decisions.about_none(sorted(names)):
+                notify(f"warning: {sentence}")
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
         folder.expect(len(chosen) + len(rows))
         made, results = folder.made(), folder.kept(rows)
@@ -212,10 +229,19 @@ def command(
         done = _right_size(settings, chosen, spill, folder.write_result, jobs=read.jobs, quiet=quiet)
     results |= {one.file: one._replace(topics=made[one.file].topics) if one.kept else one for one in done}
     rows += [one.row for one in done]
-    asked = account_questions({one.row.plan: one.topics for one in results.values() if one.row.plan})
-    since = last.since if last else since_last(before, rows, period.start, period.end)
+    inputs = [words for words in given_options(context, but=()) if words[0] in DOCTOR]
+    parts = CommandParts(inputs, folder.plan_path)
+    asked = account_questions([(one.row, one.topics) for one in results.values()], parts)
+    since = since_retried(last, rows) if last else since_last(before, rows, period.start, period.end)
     table = batch_table(
-        evidence, period, rows, account=current, format_=format_, questions=asked, since=since
+        evidence,
+        period,
+        rows,
+        account=current,
+        format_=format_,
+        data_events=data_events_command(asked, parts),
+        questions=asked,
+        since=since,
     )
     folder.end(table, results)
     if kept := sum(one.kept for one in done):
@@ -252,6 +278,31 @@ def _to_do(chosen: list[RoleTarget], last: BatchTable | None) -> tuple[list[Role
     retried = [target for target in chosen if (target.name, target.account) in failed]
     names = {(target.name, target.account) for target in retried}
     return retried, [row for row in last.rows if (row.role, row.account) not in names]
+
+
+def _refuse_to_leave_out(before: BatchTable, account: Account | None, choice: RoleFilter, out: Path) -> None:
+    """Check that no role of the last batch is left out by a filter: a folder has all of one choice of roles.
+
+    Raises:
+        UsageError: PG-E279, the files of such a role would be removed.
+    """
+    from policygen.batch.select import left_out
+    from policygen.errors import UsageError
+    from policygen.text import escape_controls, pluralize
+
+    others = left_out([(row.role, row.account) for row in before.rows], account, choice)
+    if not others:
+        return
+    elsewhere = f"{out}-selected"
+    named = any(word in ("--out", "-o") or word.startswith("--out=") for word in sys.argv)
+    raise UsageError(
+        f"{escape_controls(str(out))!r} has {pluralize(len(others), 'role')} of the last batch that the filter leaves "
+        f"out, as {escape_controls(others[0])}: their files would be removed",
+        f"name another folder: --out {shlex.quote(elsewhere)}",
+        "or leave the filter out: what did not change is not made again",
+        code="PG-E279",
+        instead=(str(out), elsewhere) if named else ("", f"--out={elsewhere}"),
+    )
 
 
 def _check_same(last: BatchTable, window: Window, account: Account | None) -> None:

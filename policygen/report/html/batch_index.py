@@ -63,6 +63,8 @@ def render_index(batch: BatchTable) -> dict[str, str]:
 def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
     """Add up all rows; actions only of rows in which both numbers are known."""
     compared = [row for row in rows if row.actions_now is not None and row.actions_proposed is not None]
+    # The same roles as those of today and proposed, so that needed + unverified is what is proposed.
+    tight = compared or [row for row in rows if row.needed is not None]
     return {
         **{
             verdict: sum(1 for row in rows if row.verdict == verdict)
@@ -73,8 +75,10 @@ def _sums(rows: Sequence[BatchRow]) -> dict[str, int]:
         "proposed": sum(row.actions_proposed or 0 for row in compared),
         "closed": sum(row.escalations_closed or 0 for row in rows),
         "left": sum(row.escalations_left or 0 for row in rows if row.escalations_closed is not None),
-        "needed": sum(row.needed or 0 for row in rows),
-        "unverified": sum(row.unverified or 0 for row in rows),
+        "tight": len(tight),
+        "needed": sum(row.needed or 0 for row in tight),
+        "unverified": sum(row.unverified or 0 for row in tight),
+        "unverified_of_all": sum(row.unverified or 0 for row in rows),
     }
 
 
@@ -82,10 +86,9 @@ def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]
     """Say in two sentences what the batch is worth, for who reads nothing else."""
     now, proposed, compared = sums["now"], sums["proposed"], sums["compared"]
     if now > proposed:
-        headline = (
-            f"{pluralize(compared, 'IAM role')} can do without {100 * (now - proposed) // now} % of "
-            f"{'its' if compared == 1 else 'their'} permissions"
-        )
+        share = f"can do without {100 * (now - proposed) // now} % of {'its' if compared == 1 else 'their'} permissions"
+        some = f"{compared:,} of " if compared < len(rows) else ""
+        headline = f"{some}{pluralize(len(rows), 'IAM role')} {share}"
     else:
         headline = f"{pluralize(len(rows), 'IAM role')}, right-sized"
     parts = [
@@ -93,6 +96,8 @@ def _sentences(rows: Sequence[BatchRow], sums: dict[str, int]) -> dict[str, str]
         *([f"{sums['review']:,} after a look"] if sums["review"] else []),
         *([f"{sums['wait']:,} once there are more days of logs"] if sums["wait"] else []),
     ]
+    if 0 < compared < len(rows):
+        parts[0] += f" (the {pluralize(compared, 'role')} above have known policies and a proposal)"
     answers = f"{' and '.join(filter(None, [', '.join(parts[:-1]), parts[-1]]))}."
     known = [row for row in rows if row.actions_now is not None]
     closed, left = (
@@ -150,18 +155,14 @@ def _unused(rows: Sequence[BatchRow]) -> list[tuple[str, int, int, Any]]:
     ]
 
 
-def _changes(batch: BatchTable) -> dict[str, int]:
-    """Count what changed since the batch before."""
-    changes = batch.since.changes if batch.since else ()
-    fewer = [
-        one.actions_before - one.actions_after
-        for one in changes
-        if one.actions_before is not None and one.actions_after is not None
-    ]
+def _changes(batch: BatchTable) -> dict[str, Any]:
+    """Count what changed since the batch before, and name the roles whose policies allow more."""
+    changes = batch.since.gravest if batch.since else []
+    fewer = [-one.more_actions for one in changes]
     return {
         "new": sum(one.before is None for one in changes),
         "gone": sum(one.after is None for one in changes),
         "narrower": sum(number > 0 for number in fewer),
         "fewer": sum(number for number in fewer if number > 0),
-        "wider": sum(number < 0 for number in fewer),
+        "wider": [one.role for one in changes if one.more_actions > 0],
     }

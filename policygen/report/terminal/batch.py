@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from policygen.plan.batch_table import (
     VERDICT_MEANINGS,
+    BatchChange,
     BatchQuestion,
     BatchRow,
     BatchTable,
@@ -80,6 +81,7 @@ def render_batch(
         "",
         "Safe to apply?",
         *_totals(rows, width),
+        *_since(batch, out, width),
         *_roles(rows, batch.end_time, width, show_all=show_all),
         *_hidden(rows, out, show_all=show_all),
         *_questions(batch, out, width, limit=None if show_all else _QUESTIONS),
@@ -140,6 +142,42 @@ def _sum(total: VerdictTotals) -> str:
     return f"{total.actions_now:,} → {total.actions_proposed:,} actions (−{cut:.1f} %){paths}"
 
 
+_CHANGES = 3
+"""Most changed roles on the screen."""
+
+
+def _since(batch: BatchTable, out: str, width: int) -> Iterator[str]:
+    """Say how roles differ from the last batch, first where more is allowed than then."""
+    if batch.since is None or not batch.since.changes:
+        return
+    changes = batch.since.gravest
+    yield ""
+    yield f"Since the last batch, to {batch.since.end[:10]} ({len(changes):,})"
+    for one in changes[:_CHANGES]:
+        yield _cut(f"  {one.role}: {_difference(one, batch.account)}", width)
+    if len(changes) > _CHANGES:
+        yield _cut(f"  {pluralize(len(changes) - _CHANGES, 'more role')}: {out}/index.html", width)
+
+
+def _difference(one: BatchChange, account: str) -> str:
+    """Say what is different with a role: its paths, its answer, its policies and why."""
+    if one.before is None:
+        return f"new, {answer_of(one.after or '')}: {one.why}"
+    if one.after is None:
+        return "gone" if one.account == account else "not in this batch"
+    parts = [
+        *([f"{pluralize(one.paths_opened, 'escalation path')} opened"] if one.paths_opened > 0 else []),
+        *([f"{answer_of(one.before)} → {answer_of(one.after)}"] if one.before != one.after else []),
+        *_from_to("allowed", one.actions_before, one.actions_after),
+        *_from_to("proposed", one.proposed_before, one.proposed_after),
+    ]
+    return f"{', '.join(parts) or 'fewer escalation paths'}: {', '.join([one.why, *one.rules[:2]])}"
+
+
+def _from_to(name: str, then: int | None, now: int | None) -> list[str]:
+    return [] if then == now else [f"{name} {_figure(then)} → {_figure(now)}"]
+
+
 def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) -> Iterator[str]:
     """List the roles of each verdict; those that are not safe to apply with the reason."""
     groups = [
@@ -163,6 +201,10 @@ def _roles(rows: Sequence[BatchRow], end: str, width: int, *, show_all: bool) ->
             yield f"{_cut(row.role, name_width - 1):<{name_width}}{cells}"
             if row.verdict != "ready":
                 yield from _wrapped(row.reason, width, "    ")
+        if len(some) < len(own):
+            yield f"  and {len(own) - len(some):,} more" + (
+                " like these" if own[0].verdict == "ready" else ""
+            )
 
 
 def _fitting(rows: Sequence[BatchRow], end: str, width: int) -> dict[_Column, int]:
@@ -208,6 +250,8 @@ def _questions(batch: BatchTable, out: str, width: int, *, limit: int | None) ->
         yield _cut(f"  {_roles_asked(one, digits)}  {_subject(one)}", width)
     if len(asked) < len(batch.questions):
         yield f"  {pluralize(len(batch.questions) - len(asked), 'more question')}: {out}/index.html"
+    if any(row.questions for row in batch.rows):
+        yield from _wrapped("The column above counts them as each role's own page joins them.", width, "  ")
 
 
 def _roles_asked(one: BatchQuestion, digits: int) -> str:

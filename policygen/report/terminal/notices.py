@@ -264,9 +264,13 @@ def _decisions(plan: Plan) -> Notice | None:
             for one in decided.spared
         ),
         *((rule, f"has expired: {decided.reasons.get(rule, '')}".rstrip(": ")) for rule in decided.expired),
-        *((rule, "matches nothing that this role has or does") for rule in decided.unused),
+        *((rule, _unused(decided.reasons.get(rule, ""))) for rule in decided.unused),
     ]
     return _notice("?", "No effect", f"{pluralize(len(entries), 'decision')} did nothing", entries)
+
+
+def _unused(reason: str) -> str:
+    return f"matches nothing that this role has or does{f': {reason}' if reason else ''}"
 
 
 def _narrowed(plan: Plan) -> Notice | None:

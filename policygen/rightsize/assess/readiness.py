@@ -85,6 +85,8 @@ class OpenIssues:
     """Decisions to keep a permission that have expired."""
     dropped: int = 0
     """Unverified permissions that a person chose to drop."""
+    ruled_out: int = 0
+    """Unverified permissions that a rule of a person drops."""
 
 
 class ReportGain(NamedTuple):
@@ -308,6 +310,7 @@ _POINTS = {
     "narrowed": ("narrowed", "permission", "written narrower than observed and allowed might have met"),
     "expired": ("expired", "decision", "to keep a permission has expired"),
     "dropped": ("unverified-dropped", "unverified permission", "dropped by your choice"),
+    "ruled_out": ("unverified-dropped", "unverified permission", "dropped by your rules"),
 }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from policygen.evidence.usage import Usage
@@ -31,7 +31,7 @@ class DecisionEffects:
     expired: tuple[DecisionRule, ...] = ()
     """Rules about the role that no longer apply."""
     unused: tuple[DecisionRule, ...] = ()
-    """Rules in force that match nothing of the role."""
+    """Rules in force that match nothing of the role: one for each table of the file."""
     notes: tuple[str, ...] = ()
     """Where the decisions were read from, a sentence; () where no file was."""
 
@@ -52,6 +52,7 @@ def decision_effects(
     now: Mapping[str, Sequence[Statement]] | None,
     dropped: Dropped,
     needs: DroppedNeeds,
+    ruled_out: Iterable[DecisionRule] = (),
 ) -> DecisionEffects:
     """Return what decisions did to one role.
 
@@ -62,19 +63,23 @@ def decision_effects(
         now: action -> the current Allow statements that grant it; None where these are not known.
         dropped: what the drop rules did to observed requests.
         needs: what the drop rules did to needs of AWS's own services.
+        ruled_out: the rules that drop something unverified.
     """
     name = usage.role.name
     losses: tuple[Loss, ...] = (*dropped.losses, *needs.losses)
     spared = (*dropped.spared, *needs.spared)
-    acted = {one.rule for one in (*losses, *spared)}
+    acted = {*(one.rule for one in (*losses, *spared)), *ruled_out}
+    rules = decisions.for_role(name, day)
+    idle = {rule for rule in unused_rules(rules, now, usage.requests) if rule not in acted}
+    # A table about many actions and roles did something if one of its rules did.
+    busy = {rule.table for rule in rules if rule not in idle}
+    unused = {
+        rule.table: replace(rule, where=rule.table) for rule in reversed(rules) if rule.table not in busy
+    }
     return DecisionEffects(
         losses=losses,
         spared=tuple(dict.fromkeys(spared)),
         expired=decisions.expired(name, day),
-        unused=tuple(
-            rule
-            for rule in unused_rules(decisions.for_role(name, day), now, usage.requests)
-            if rule not in acted
-        ),
+        unused=tuple(reversed(unused.values())),
         notes=(decisions.note,) if decisions.note else (),
     )

@@ -148,16 +148,24 @@ class _DecisionsReader:
         ]
 
     def rules_of_table(self, kind: Kind, table: Mapping[str, Any], path: str) -> list[DecisionRule]:
-        """Read one table: a rule for each of its actions."""
-        actions = table.get("action")
-        if not isinstance(actions, list):
-            return [self.rule(kind, table, path, path)]
-        if not actions:
-            raise self.error(f"{path}.action", "lists no action")
+        """Read one table: a rule for each of its actions and roles."""
+        roles = self.listed(table, "role", path)
         return [
-            self.rule(kind, {**table, "action": action}, path, f"{path}.action[{i}]")
-            for i, action in enumerate(actions)
+            replace(
+                self.rule(kind, {**table, **action, **role}, path, f"{path}{where}"), shared=len(roles) > 1
+            )
+            for action, where in self.listed(table, "action", path)
+            for role, _ in roles
         ]
+
+    def listed(self, table: Mapping[str, Any], key: str, path: str) -> list[tuple[dict[str, Any], str]]:
+        """Return each value of a key as a table of its own, with its place in the list; one without where none is."""
+        values = table.get(key)
+        if not isinstance(values, list):
+            return [({}, "")]
+        if not values:
+            raise self.error(f"{path}.{key}", f"lists no {key}")
+        return [({key: value}, f".{key}[{i}]") for i, value in enumerate(values)]
 
     def rule(self, kind: Kind, table: Mapping[str, Any], path: str, where: str) -> DecisionRule:
         self.known(table, _RULE_KEYS, f"{path}.")

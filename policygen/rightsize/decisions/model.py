@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
@@ -34,6 +35,13 @@ class DecisionRule:
     """Where the rule was written: ``keep[0]`` of the file, or ``--keep s3:DeleteObject``."""
     flag: bool = False
     """Whether the rule was given on the command line."""
+    shared: bool = False
+    """Whether its table names several roles."""
+
+    @property
+    def table(self) -> str:
+        """The table of the file that it was read from, ``keep[0]``, or the option."""
+        return self.where if self.flag else self.where.partition(".")[0]
 
     @property
     def exact(self) -> bool:
@@ -42,8 +50,8 @@ class DecisionRule:
 
     @property
     def general(self) -> bool:
-        """Whether the rule was written for many roles: on the command line, or with a wildcard as the role."""
-        return self.flag or bool(set("*?") & set(self.role))
+        """Whether the rule was written for many roles: on the command line, by a wildcard or a list of roles."""
+        return self.flag or self.shared or bool(set("*?") & set(self.role))
 
     def for_role(self, name: str) -> bool:
         """Return whether the rule applies to the role of that name."""
@@ -117,6 +125,21 @@ class Decisions:
     def expired(self, name: str, on: date) -> tuple[DecisionRule, ...]:
         """Return the rules about a role that have expired: they are reported, and not applied."""
         return tuple(rule for rule in self.rules if rule.for_role(name) and rule.expired(on))
+
+    def about_none(self, names: Collection[str]) -> Iterator[str]:
+        """Yield a sentence for each pattern of roles of the file that is about none of some roles.
+
+        Args:
+            names: the names of all roles.
+        """
+        named = [(rule.table, rule.role, rule.reason) for rule in self.rules if not rule.flag]
+        for where, pattern, reason in dict.fromkeys(
+            [*named, *((p.where, p.role, p.reason) for p in self.protected)]
+        ):
+            if not any(_is_role(pattern, name) for name in names):
+                close = difflib.get_close_matches(pattern, names, 1)
+                meant = f"; did you mean {escape_controls(close[0])}?" if close else ""
+                yield f"{where} of {self.file or FILE} ({reason}) is about none of the roles: {pattern}{meant}"
 
     def protection(self, name: str) -> Protection | None:
         """Return the entry that protects a role, or None."""

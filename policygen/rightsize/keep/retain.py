@@ -104,7 +104,7 @@ def keep_without_evidence(
     # Where nothing shows whether there is such a need, the permission is unverified like any other.
     unverified = [keep for keep in inside if keep.kind != "platform"]
     doubtful = with_calls_of_code((*unverified, *unobservable.keeps), current, current_actions)
-    keeps, dropped_reasons = _drop(doubtful, rules, role)
+    keeps, ruled_out = _drop(doubtful, rules, role)
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
@@ -114,8 +114,9 @@ def keep_without_evidence(
         unobservable,
         # What is carried over was used: `drop_observed` has decided about it before.
         keeps=_maximal_keeps([*wanted, *needed.keeps, *carried_over, *keeps]),
-        removed={**removed, **dropped_reasons},
+        removed={**removed, **{action: _by_rule(rule) for action, rule in ruled_out.items()}},
         needed=needed.actions,
+        ruled_out=ruled_out,
         dropped=needed.dropped,
     )
 
@@ -214,18 +215,21 @@ def _drop_needs(keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str)
 
 def _drop(
     keeps: Iterable[Keep], rules: Sequence[DecisionRule], role: str
-) -> tuple[list[Keep], dict[str, Removal]]:
-    """Return the keeps that no drop rule drops, and for the actions of the others the reason."""
+) -> tuple[list[Keep], dict[str, DecisionRule]]:
+    """Return the keeps that no drop rule drops, and for the actions of the others the rule."""
     left: list[Keep] = []
-    reasons: dict[str, Removal] = {}
+    ruled_out: dict[str, DecisionRule] = {}
     for keep in keeps:
         rule = dropped(rules, role, keep.grant.action, keep.grant.resource)
         if rule:
-            why = f"dropped by {rule.where}: {rule.reason}"
-            reasons[keep.grant.action] = Removal(why, "decision", rule.where)
+            ruled_out[keep.grant.action] = rule
         else:
             left.append(keep)
-    return left, reasons
+    return left, ruled_out
+
+
+def _by_rule(rule: DecisionRule) -> Removal:
+    return Removal(f"dropped by {rule.where}: {rule.reason}", "decision", rule.where)
 
 
 def _maximal_keeps(keeps: Sequence[Keep]) -> tuple[Keep, ...]:

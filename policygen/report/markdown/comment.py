@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
+from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
+from policygen.report.suspects import results_in_words
 from policygen.report.wording import answer_of, denied_by, drop_options, how_tight, minute, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import escape_controls, pluralize, visible_json
@@ -306,13 +308,17 @@ def _suspects(plan: Plan) -> Iterator[Section]:
     yield from fitted_section(
         f"Does not look like the workload ({pluralize(sum(one.count for one in odd), 'call')}): left out of the policy",
         [
-            f"- {code(one.event)}: {pluralize(one.count, 'call')}, last {prose(minute(one.last))}, {code(one.sign)}, "
-            f"from {_names([*one.addresses, *one.user_agents])}"
+            f"- {code(one.event)}: {pluralize(one.count, 'call')}{_results(one)}, "
+            f"last {prose(minute(one.last))}, {code(one.sign)}, from {_names([*one.addresses, *one.user_agents])}"
             for one in odd
         ],
         noun="event",
         rest=_command_for(plan, "text"),
     )
+
+
+def _results(one: PlanAnomaly) -> str:
+    return f" ({prose(results_in_words(one))})" if one.results else ""
 
 
 def _unmapped(plan: Plan) -> Iterator[Section]:

@@ -39,7 +39,7 @@ def test_a_table_has_a_row_a_permission(role: str, today: bool) -> None:
         one["action"] for one in shown if one["becomes"] not in {"missing", "denied"} or one["now"]
     ] == actions
     assert {one["role"] for one in shown} == {made.role.name}
-    assert sum(int(one["calls"]) > 0 for one in shown) > 0
+    assert sum(int(one["uses"]) > 0 for one in shown) > 0
 
 
 @HOSTILE

@@ -122,7 +122,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
         rest=_command_for(plan, "csv"),
-        opening=_columns("service", "now", "proposed", "calls", "last"),
+        opening=_columns("service", "now", "proposed", "uses", "last"),
         end=f"And {pluralize(more, 'service')} more, in the list below." if more > 0 else "",
         folded=False,
     )
@@ -155,7 +155,7 @@ _SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "rem
 
 
 def _columns(*names: str) -> str:
-    return "\n".join([row(*names), row(*("--:" if name == "calls" else ":--" for name in names))])
+    return "\n".join([row(*names), row(*("--:" if name == "uses" else ":--" for name in names))])
 
 
 def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
@@ -177,7 +177,7 @@ def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Act
         code(service),
         f"{pluralize(len(now), 'action')} on {code(where(now))}" if now else "",
         f"{pluralize(len(stay), 'action')} on {code(where(one.proposed for one in stay))}",
-        f"{sum(one.calls for one in seen):,}",
+        f"{sum(one.uses for one in seen):,}",
         prose(minute(max(one.last for one in seen))) if seen else "",
     )
 
@@ -188,9 +188,9 @@ def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Act
     for change in changes:
         if change.kind in {"narrowed", "unchanged", "added"}:
             seen = used.get(change.action)
-            calls = f"{pluralize(seen.calls, 'call')}, last {minute(seen.last)}" if seen else change.why
+            uses = f"{pluralize(seen.uses, 'use')}, last {minute(seen.last)}" if seen else change.why
             yield _line(
-                _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {calls}"
+                _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {uses}"
             )
     others = ((one.kind, one.why) for one in changes)
     for kind, why in dict.fromkeys(others):

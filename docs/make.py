@@ -6,6 +6,7 @@ needs no network. A link that leads nowhere is an error.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import re
@@ -13,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import policygen
@@ -55,11 +58,24 @@ def _entry(name: str, thing: object) -> str:
         for member, value in sorted(vars(thing).items())
         if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
     ]
-    fields = ", ".join(
-        f"`{field}`" for field in getattr(thing, "__annotations__", {}) if not field.startswith("_")
-    )
-    parts = [text, f"Fields: {fields}.\n" if fields else "", "\n".join(members) + "\n" if members else ""]
+    fields = "\n".join(_fields(thing))
+    parts = [
+        text,
+        f"**Fields**:\n\n{fields}\n" if fields else "",
+        "\n".join(members) + "\n" if members else "",
+    ]
     return f"## {name}\n\n" + "\n".join(part for part in parts if part)
+
+
+def _fields(thing: type) -> Iterator[str]:
+    """Yield a line for each field of a class: its name, its type, and what is written below it."""
+    (body,) = (one.body for one in ast.parse(inspect.getsource(thing)).body if isinstance(one, ast.ClassDef))
+    for field, below in pairwise([*body, ast.Pass()]):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            said = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            text = " ".join(str(below.value.value).split()).replace("``", "`") if said else ""  # type: ignore[attr-defined]
+            kind = ast.unparse(field.annotation)
+            yield f"- `{field.target.id}` (`{kind}`){f': {text}' if text else ''}"
 
 
 def _signature(name: str, function: object) -> str:

@@ -26,6 +26,7 @@ _MODULES = {
     "requests_frame": "policygen.report.data.frames:requests_frame",
     "roles": "policygen.api:roles_in",
     "suggest": "policygen.api:suggest_role",
+    "suspicious_frame": "policygen.report.data.frames:suspicious_frame",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "requests_frame",
     "roles",
     "suggest",
+    "suspicious_frame",
 ]
 
 if TYPE_CHECKING:
@@ -51,7 +53,12 @@ if TYPE_CHECKING:
     from policygen.iam.document import Policy, parse_policy
     from policygen.iam.evaluate import evaluate
     from policygen.iam.request import AccessRequest
-    from policygen.report.data.frames import calls_frame, changes_frame, requests_frame
+    from policygen.report.data.frames import (
+        calls_frame,
+        changes_frame,
+        requests_frame,
+        suspicious_frame,
+    )
     from policygen.rightsize.suggestion import Suggestion
 
 

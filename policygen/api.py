@@ -53,8 +53,8 @@ def suggest_role(
         add_observed: grant observed requests that the current policies do not allow.
         resources: how to write observed names: ``exact``, ``pattern`` (by the declared rules) or ``type``.
         opened: resource types (``ec2:image``) of which every resource is granted.
-        accepted: anomaly rules whose calls a person accepted as the workload's; their names are the keys of
-            `policygen.evidence.anomalies.ANOMALY_RULES`.
+        accepted: kinds of suspicious calls that count as the workload's: ``interactive-agent``, ``not-the-host``,
+            ``not-the-function``, ``foreign-agent``.
         traces: files or folders of traces, or several; ``ROLE=PATH`` for those that do not say whose they are.
         code: files or folders of what the functions' code calls, or several; it needs a snapshot.
         unverified: what becomes of permissions whose use the logs cannot show: ``keep`` (as by default), ``drop``, or
@@ -89,7 +89,12 @@ def suggest_role(
 def roles_in(
     logs: str | Path | Sequence[str | Path], *, executor: Executor | None = None
 ) -> dict[RoleKey, int]:
-    """Count the events of each role in logs, most first; arguments as for `suggest_role`."""
+    """Count the events of each role in logs, most first.
+
+    Args:
+        logs: a file or folder of CloudTrail logs, or several.
+        executor: where to read large logs, in processes or on a cluster; None for this process.
+    """
     counts = read_source(
         open_source(_paths(logs)), ReadRequest(no_role), options=_read_options(executor)
     ).counts

@@ -32,6 +32,10 @@ class PolicygenError(Exception):
         self.code = code
         self.instead = instead
 
+    def __str__(self) -> str:
+        # What a notebook shows of it; the command line prints the parts by itself.
+        return "\n".join([f"{self.message}  {self.code}", *(f"  hint: {hint}" for hint in self.hints)])
+
     def __reduce__(self) -> tuple[Callable[[], PolicygenError], tuple[()]]:
         # A worker may raise it: pickle would call the class with `args` alone, without hints and code.
         return partial(type(self), self.message, *self.hints, code=self.code, instead=self.instead), ()

@@ -56,7 +56,8 @@ def save_plan(plan: Plan, folder: Path | None, notify: Callable[[str], None]) ->
             before = _other_window(path, plan) if place == folder else ""
             write_file(path, content, private=True)
         except (OSError, UsageError) as error:
-            log_line(f"warning: the plan was not saved: {error}")
+            why = error.message if isinstance(error, UsageError) else str(error)
+            log_line(f"warning: the plan was not saved: {why}")
             return
         if before:
             log_line(f"warning: {escape_controls(str(path))} held the plan {before}, and is replaced")

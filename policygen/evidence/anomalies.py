@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Literal, NamedTuple
 
@@ -80,6 +80,12 @@ class SplitCalls:
     """The kinds of calls that match a rule, accepted or not."""
     accepted: frozenset[AnomalyRule] = frozenset()
     """Rules whose calls a person accepted."""
+    matched: Mapping[CallBucket, AnomalyRule] = field(default_factory=dict)
+    """The calls that `anomalies` sums up, each with its rule."""
+
+    def evidence(self, key: CallBucket) -> Evidence:
+        """Return the evidence of a call, wherever it counts."""
+        return self.anomalous[key] if key in self.anomalous else self.workload[key]
 
 
 def split_anomalies(
@@ -111,10 +117,10 @@ def split_anomalies(
         names=frozenset(names),
     )
     found: dict[Anomaly, Evidence] = {}
-    for key, rule in rules.items():
-        if not until or key.day <= until:
-            anomaly = Anomaly(rule, key.call.source, key.call.name, key.user.function)
-            found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
+    matched = {key: rule for key, rule in rules.items() if not until or key.day <= until}
+    for key, rule in matched.items():
+        anomaly = anomaly_of(key, rule)
+        found[anomaly] = found[anomaly] + calls[key] if anomaly in found else calls[key]
     left_out = {rule for rule in ANOMALY_RULES if rule not in accepted and rule not in SHOWN_ONLY}
     anomalous = {key: calls[key] for key, rule in rules.items() if rule in left_out}
     return SplitCalls(
@@ -122,7 +128,13 @@ def split_anomalies(
         anomalous=anomalous,
         anomalies=dict(sorted(found.items())),
         accepted=frozenset(accepted),
+        matched=matched,
     )
+
+
+def anomaly_of(key: CallBucket, rule: AnomalyRule) -> Anomaly:
+    """Return the kind of a call that matches a rule."""
+    return Anomaly(rule, key.call.source, key.call.name, key.user.function)
 
 
 def _matching_rules(

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from policygen.errors import UsageError
 from policygen.iam import arn
-from policygen.text import escape_controls, sanitize
+from policygen.text import escape_controls, pluralize, sanitize
 
 
 def allow_statements(policies: Iterable[Policy]) -> list[Statement]:
@@ -37,6 +37,8 @@ Conditions = tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]
 """Operator -> key -> values, sorted at each level: ``(("StringEquals", (("s3:prefix", ("2026/",)),)),)``."""
 
 _VERSION = "2012-10-17"
+_SHOWN = 1500
+"""Characters of a document in the representation of a policy."""
 _OLD_VERSION = "2008-10-17"
 _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS = frozenset(
@@ -107,6 +109,13 @@ class Policy:
     version: str = _VERSION
     name: str = ""
     kind: PolicyKind = "identity"
+
+    def __repr__(self) -> str:
+        """Return its name, its size and the beginning of its document."""
+        text = self.to_json()
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        name = f" {sanitize(self.name, 128)}" if self.name else ""
+        return f"<Policy{name}: {pluralize(len(self.statements), 'statement')}, {len(text):,} characters: {shown}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the policy document, its statements in order."""

@@ -70,7 +70,20 @@ def evaluate(
     guardrails: Guardrails = (),
     account: str = "",
 ) -> Decision:
-    """Evaluate one request against the policies of one role; see `Evaluator` for the arguments."""
+    """Evaluate one request against the policies of one role: may the role do it, and which statement decides?
+
+    Args:
+        request: one action on one resource, with the condition keys that are known.
+        policies: the identity policies of the role.
+        boundary: its permissions boundary; it must allow the request too.
+        complete: a condition key that neither the request nor `base` has is absent, not unknown.
+        base: condition keys besides those of the request; a key without values is absent.
+        guardrails: levels of SCPs and RCPs; each must allow the request too. An empty level allows nothing.
+        account: the role's account. RCPs limit the resources of this account only.
+
+    Returns:
+        A decision; its `outcome` is ``ALLOWED``, ``EXPLICIT_DENY`` or ``IMPLICIT_DENY``.
+    """
     return Evaluator(policies, boundary, complete, base, guardrails, account).evaluate(request)
 
 

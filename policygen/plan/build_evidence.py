@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from policygen.catalog.knowledge import Knowledge
 from policygen.catalog.service_names import label, service_prefix
 from policygen.catalog.visibility import data_types
-from policygen.evidence.anomalies import SplitCalls
+from policygen.evidence.anomalies import Anomaly, SplitCalls, anomaly_of
 from policygen.evidence.coverage.selectors import Answer
+from policygen.evidence.suspicious import CallOutcome, suspicious_calls
 from policygen.evidence.traced import TraceReport
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam.request import AccessRequest
@@ -125,8 +128,13 @@ def denied_part(request: DeniedRequest) -> dict[str, Any]:
     }
 
 
-def suspects_part(split: SplitCalls) -> list[dict[str, Any]]:
-    """Return calls that do not look like the workload."""
+def suspects_part(split: SplitCalls, knowledge: Knowledge) -> list[dict[str, Any]]:
+    """Return calls that do not look like the workload, and how they ended."""
+    calls = suspicious_calls(split, knowledge)
+    by_kind: dict[Anomaly, list[CallOutcome]] = {kind: [] for kind in split.anomalies}
+    for one in calls:
+        if one.sign:
+            by_kind[anomaly_of(one.key, one.sign)].append(one)
     return [
         {
             "sign": one.sign,
@@ -136,10 +144,40 @@ def suspects_part(split: SplitCalls) -> list[dict[str, Any]]:
             "sessions": sorted(seen.sessions),
             "addresses": sorted(seen.addresses),
             "user_agents": sorted(seen.agents),
+            "results": _results(by_kind[one]),
+            "calls": [_suspicious_call(call) for call in by_kind[one][:SUSPICIOUS_CALLS]],
         }
         | evidence_counts(seen)
         for one, seen in split.anomalies.items()
     ]
+
+
+SUSPICIOUS_CALLS = 50
+"""The first suspicious calls of a kind, each of which a plan has: a thief may make thousands."""
+
+
+def _results(calls: Iterable[CallOutcome]) -> dict[str, int]:
+    """Count calls by how they ended."""
+    counts = Counter[str]()
+    for one in calls:
+        counts[one.result] += one.evidence.count
+    return dict(sorted(counts.items()))
+
+
+def _suspicious_call(one: CallOutcome) -> dict[str, Any]:
+    action, resource = one.asked[0] if one.asked else ("", "")
+    return {
+        "action": action,
+        "resource": resource,
+        "region": one.key.call.region,
+        "result": one.result,
+        "error": one.key.call.error,
+        "count": one.evidence.count,
+        "first": one.evidence.first,
+        "last": one.evidence.last,
+        "addresses": sorted(one.evidence.addresses),
+        "event_ids": list(one.evidence.event_ids),
+    }
 
 
 def informational_part(usage: Usage, one: InformationalRequest) -> dict[str, Any]:

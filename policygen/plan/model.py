@@ -25,8 +25,10 @@ from policygen.plan.model_evidence import (
     PlanUser,
     Seen,
 )
+from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.rightsize.assess.risk import Family
 from policygen.rightsize.assess.tightness import Support, Tightness, support_of
+from policygen.text import pluralize, sanitize
 
 
 class PlanRole(msgspec.Struct, frozen=True):
@@ -317,6 +319,16 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     """When the file that it was read from was written, to the minute in UTC; "" where it was read from none."""
     unsaved: bool = False
     """Whether it is saved nowhere, so that commands must make it again."""
+
+    def __repr__(self) -> str:
+        """Return the answer in a few lines; the document has thousands."""
+        verdict = self.strength.verdict if self.strength else ""
+        answer = f": safe to apply? {ANSWERS.get(verdict, verdict)}" if verdict else ""
+        return (
+            f"<Plan for {sanitize(self.role.name, 128)}{answer}\n"
+            f" window {self.window.start} to {self.window.end}, {pluralize(self.window.days, 'day')}\n"
+            f" {pluralize(self.evidence.count, 'call')}, {pluralize(len(self.policies), 'policy document')}>"
+        )
 
     @property
     def verdict(self) -> str:

@@ -80,6 +80,23 @@ class PlanUnmapped(Seen, frozen=True, kw_only=True):
     why: str
 
 
+class PlanSuspiciousCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A suspicious call on one day: what it asked for, and how it ended."""
+
+    action: str
+    """"" where it is not known."""
+    resource: str
+    region: str
+    result: str
+    """``succeeded``, ``failed`` (no denial), ``denied``, ``expired`` or ``refused`` (its credentials)."""
+    error: str
+    count: int
+    first: str
+    last: str
+    addresses: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+
+
 class PlanAnomaly(Seen, frozen=True, kw_only=True):
     """Calls that do not look like the workload."""
 
@@ -90,6 +107,10 @@ class PlanAnomaly(Seen, frozen=True, kw_only=True):
     sessions: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     user_agents: tuple[str, ...] = ()
+    results: dict[str, int] = {}
+    """Result -> calls. Older plans have none."""
+    calls: tuple[PlanSuspiciousCall, ...] = ()
+    """The first of them, by time. Older plans have none."""
 
 
 class PlanInformationalRequest(Seen, frozen=True, kw_only=True):

@@ -24,10 +24,15 @@ class Figure(NamedTuple):
 
 
 class ActionUse(NamedTuple):
-    """How often an action was used, and when last, ISO 8601 in UTC."""
+    """How often an action was used, and when last, ISO 8601 in UTC.
 
-    calls: int
+    A call is one use of each resource that it asked for, so that uses are not calls.
+    """
+
+    uses: int
     last: str
+    possibly: bool = False
+    """Whether no call shows for certain that AWS checked the permission."""
 
 
 def figures(plan: Plan) -> tuple[Figure, ...]:
@@ -134,8 +139,9 @@ def use_by_action(plan: Plan) -> Mapping[str, ActionUse]:
     """Return how each observed action was used."""
     use: dict[str, ActionUse] = {}
     for one in plan.evidence.observed:
-        before = use.get(one.action, ActionUse(0, ""))
-        use[one.action] = ActionUse(before.calls + one.count, max(before.last, one.last))
+        before = use.get(one.action, ActionUse(0, "", possibly=True))
+        possibly = before.possibly and one.grade == "optional"
+        use[one.action] = ActionUse(before.uses + one.count, max(before.last, one.last), possibly)
     return use
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from policygen.catalog.service_names import label, service_prefix
 from policygen.evidence.anomalies import ANOMALY_RULES, SHOWN_ONLY
+from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.plan.model import Plan
-from policygen.plan.model_evidence import PlanAnomaly
+from policygen.plan.model_evidence import PlanAnomaly, PlanSuspiciousCall
 from policygen.report.figures import grouped
 
 
@@ -24,8 +26,58 @@ class SuspectGroup(NamedTuple):
 
     @property
     def kept(self) -> bool:
-        """Whether the proposal grants what the calls asked for."""
+        """Whether the calls count as the workload's."""
         return self.accepted or self.sign in SHOWN_ONLY
+
+    @property
+    def calls(self) -> int:
+        """How many calls they are."""
+        return sum(one.count for one in self.members)
+
+    @property
+    def unsuccessful(self) -> int:
+        """How many of them AWS did not authorise; 0 for an older plan, which does not tell."""
+        return unsuccessful(self.members)
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether to accept the sign would change the policy: what AWS denied is never granted."""
+        return not self.kept and self.unsuccessful < self.calls
+
+    @property
+    def fate(self) -> str:
+        """What becomes of the calls: ``in the policy``, ``2 in the policy, 1 not authorised by AWS: not added``."""
+        accepted = "accepted, " if self.accepted else ""
+        if not self.kept:
+            return "left out of the policy"
+        if not self.unsuccessful:
+            return f"{accepted}in the policy"
+        denied = f"{self.unsuccessful:,} not authorised by AWS: not added"
+        granted = self.calls - self.unsuccessful
+        return accepted + (f"{granted:,} in the policy, {denied}" if granted else denied)
+
+
+def call_name(one: PlanAnomaly) -> str:
+    """Return the name of calls with that of their service: ``s3:GetObject``."""
+    source, _, event = one.event.partition(" ")
+    return f"{service_prefix(source) or label(source)}:{event}"
+
+
+def unsuccessful(members: Iterable[PlanAnomaly]) -> int:
+    """Count the calls that AWS did not authorise."""
+    return sum(count for one in members for result, count in one.results.items() if result in UNSUCCESSFUL)
+
+
+def results_in_words(one: PlanAnomaly) -> str:
+    """Say how calls ended: ``denied``, ``2 succeeded, 1 denied``; "" for an older plan, which does not tell."""
+    if len(one.results) == 1:
+        return next(iter(one.results))
+    return ", ".join(f"{count:,} {result}" for result, count in one.results.items())
+
+
+def result_in_words(call: PlanSuspiciousCall) -> str:
+    """Say how one call ended, with its error."""
+    return f"{call.result} ({call.error})" if call.error else call.result
 
 
 def suspects_by_sign(plan: Plan) -> list[SuspectGroup]:

@@ -6,11 +6,14 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Literal, NamedTuple
 
-from policygen.catalog import mapping
 from policygen.errors import UsageError
+from policygen.evidence.anomalies import SHOWN_ONLY, AnomalyRule
 from policygen.evidence.coverage.observability import ObservedSince
+from policygen.evidence.suspicious import CallOutcome, asked_of, suspicious_calls
 from policygen.evidence.usage import DeniedRequest, Usage
 from policygen.iam import arn, reference
 from policygen.iam.actions import statement_actions
@@ -43,14 +46,16 @@ class ObservedUse:
     """The sum of all calls; None without any."""
     per_day: Sequence[int]
     """Calls on each day of the window."""
-    resources: Mapping[AccessRequest, Evidence]
-    """The requests, those with most calls first."""
+    resources: Mapping[str, Evidence]
+    """Resource -> the calls that used the action on it, those with most calls first."""
     events: Mapping[str, tuple[str, ...]]
     """``dynamodb.amazonaws.com Query`` -> the mapping rules that made this action of it."""
     calls: Sequence[DailyCall]
     """By time."""
     errors: Mapping[str, int]
     """Error code -> calls that failed after the permission check, and so count as used."""
+    implied: Evidence | None = None
+    """Calls of another kind that show it indirectly, or often need it: they are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,14 @@ class Explanation:
     use: ObservedUse
     denied: Mapping[DeniedRequest, Evidence]
     """Denied requests: no evidence of need."""
+    denied_calls: Sequence[CallOutcome]
+    """The calls behind them that look like the workload, by time."""
     anomalous: Evidence | None
-    """The sum of the calls that do not look like the workload."""
+    """The sum of the authorised calls that do not look like the workload, and are left out."""
+    suspicious: Sequence[CallOutcome]
+    """All calls that do not look like the workload, accepted or not, denied ones too, by time."""
+    accepted: frozenset[AnomalyRule]
+    """Kinds of suspicious calls that a person accepted."""
     granted_by: tuple[StatementRef, ...] | None
     """Current statements; None where the current policies are not known."""
     kept_in: tuple[str, ...]
@@ -123,11 +134,18 @@ def explain(suggestion: Suggestion, action: str) -> Explanation:
     return Explanation(
         action=name,
         role=suggestion.role.name,
-        verdict=_verdict(suggestion, name, granted, keeps, use.resources, anomalous),
+        verdict=_verdict(suggestion, name, granted, keeps, anomalous),
         does=f"{known.access_level}: {reference.description(name)}" if known else "",
         use=use,
         denied=_denied(suggestion, folded),
+        denied_calls=_denied_calls(suggestion.usage, folded),
         anomalous=anomalous,
+        suspicious=[
+            one
+            for one in suspicious_calls(suggestion.split, suggestion.usage.knowledge)
+            if suggestion.usage.window.holds(one.key.day) and _asks_for(one, folded)
+        ],
+        accepted=suggestion.split.accepted | SHOWN_ONLY,
         granted_by=granted,
         kept_in=tuple(_sids(suggestion, name)),
         keeps=keeps,
@@ -176,9 +194,9 @@ def _verdict(
     name: str,
     granted: Sequence[StatementRef] | None,
     keeps: Sequence[Keep],
-    requests: Mapping[AccessRequest, Evidence],
     anomalous: Evidence | None,
 ) -> Verdict:
+    requests = _requests(suggestion.usage, name.lower())
     proposed = any(grant.action.lower() == name.lower() for grant in suggestion.grants)
     if proposed:
         observed = any(request in suggestion.written for request in requests)
@@ -200,7 +218,7 @@ def _verdict(
 
 def _observed_use(usage: Usage, folded: str) -> ObservedUse:
     requests = _requests(usage, folded)
-    calls = _calls(usage, folded)
+    calls, resources = _calls(usage, folded)
     per_day, errors = Counter[str](), Counter[str]()
     for day, call, evidence in calls:
         per_day[day] += evidence.count
@@ -208,13 +226,17 @@ def _observed_use(usage: Usage, folded: str) -> ObservedUse:
             errors[call.error] += evidence.count
     events = sorted({event for request in requests for event in usage.sources.get(request, ())})
     rules = tuple(sorted({rule for request in requests for rule in usage.reasons.get(request, ())}))
+    in_traces = (request.resource for request in requests if request.resource not in resources)
+    resources |= {name: _sum_on(requests, name) for name in in_traces}
+    implied = (seen for one, seen in usage.informational.items() if one.action.lower() == folded)
     return ObservedUse(
         evidence=sum_evidence(evidence for _, _, evidence in calls),
         per_day=tuple(per_day[day] for day in usage.window.dates()),
-        resources=dict(sorted(requests.items(), key=lambda item: (-item[1].count, item[0].resource))),
+        resources=dict(sorted(resources.items(), key=lambda item: (-item[1].count, item[0]))),
         events=dict.fromkeys(events, rules),
         calls=calls,
         errors=dict(sorted(errors.items())),
+        implied=sum_evidence(implied),
     )
 
 
@@ -223,20 +245,45 @@ def _requests(usage: Usage | None, folded: str) -> dict[AccessRequest, Evidence]
     return {request: seen for request, seen in requests.items() if request.action.lower() == folded}
 
 
-def _calls(usage: Usage, folded: str) -> list[DailyCall]:
-    """Return the authorised calls that make a request of this action, by time."""
+def _sum_on(requests: Mapping[AccessRequest, Evidence], resource: str) -> Evidence:
+    return reduce(add, (seen for one, seen in requests.items() if one.resource == resource))
+
+
+def _calls(usage: Usage, folded: str) -> tuple[list[DailyCall], dict[str, Evidence]]:
+    """Return the authorised calls that make a request of this action, by time; and their sums by resource."""
     found: dict[tuple[str, CallSignature], Evidence] = {}
-    answers: dict[CallSignature, bool] = {}
+    resources: dict[str, Evidence] = {}
+    asked: dict[CallSignature, frozenset[str]] = {}
+    known = {request.resource for request in _requests(usage, folded)}
     for bucket, evidence in usage.daily.items():
         call = bucket.call
-        if call not in answers:
-            mapped = mapping.requests_for(call.call(usage.knowledge)).requests
-            answers[call] = any(one.request.action.lower() == folded for one in mapped)
-        if answers[call] and call.outcome not in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
+        if call.outcome in {Outcome.DENIED, Outcome.UNAUTHENTICATED}:
+            continue
+        if call not in asked:
+            pairs = asked_of(call, usage.knowledge)
+            asked[call] = frozenset(resource for action, resource in pairs if action.lower() == folded)
+        if asked[call]:
             key = (bucket.day, call)
             found[key] = found[key] + evidence if key in found else evidence
+        for resource in asked[call] & known:
+            resources[resource] = resources[resource] + evidence if resource in resources else evidence
     calls = [DailyCall(day, call, evidence) for (day, call), evidence in found.items()]
-    return sorted(calls, key=lambda one: (one.evidence.first, str(one.call)))
+    return sorted(calls, key=lambda one: (one.evidence.first, str(one.call))), resources
+
+
+def _denied_calls(usage: Usage, folded: str) -> list[CallOutcome]:
+    """Return the calls of the workload for an action that AWS did not authorise, by time."""
+    found = (
+        CallOutcome(key, seen, asked_of(key.call, usage.knowledge))
+        for key, seen in usage.daily.items()
+        if key.call.outcome in {Outcome.DENIED, Outcome.UNAUTHENTICATED}
+    )
+    asking = [one for one in found if _asks_for(one, folded)]
+    return sorted(asking, key=lambda one: (one.evidence.first, str(one.key)))
+
+
+def _asks_for(call: CallOutcome, folded: str) -> bool:
+    return any(action.lower() == folded for action, _ in call.asked)
 
 
 def _denied(suggestion: Suggestion, folded: str) -> dict[DeniedRequest, Evidence]:

@@ -13,7 +13,7 @@ class Removal(NamedTuple):
     why: str
     """One clause for people."""
     rule: str
-    """What decides: ``logs``, ``last-accessed``, ``decision``, ``set-apart``, or the name of a witness's rule."""
+    """What decides: ``logs``, ``last-accessed``, ``decision``, ``suspicious``, or the name of a witness's rule."""
     source: str = ""
     """Where the rule comes from: a URL, or what was read; "" where `why` says all."""
     confidence: Confidence = "high"

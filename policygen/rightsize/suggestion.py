@@ -19,7 +19,7 @@ from policygen.iam.request import AccessRequest, RoleKey
 from policygen.logs.calls.evidence import Evidence
 from policygen.rightsize.assess.changes import Change
 from policygen.rightsize.assess.proof import Proof
-from policygen.rightsize.assess.readiness import Readiness
+from policygen.rightsize.assess.readiness import ANSWERS, Readiness
 from policygen.rightsize.assess.risk import Risk
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.rightsize.current_access import NotCurrentlyAllowed
@@ -30,6 +30,7 @@ from policygen.rightsize.generate.intersect import NarrowedGrant
 from policygen.rightsize.keep.model import Keep
 from policygen.rightsize.keep.unverified import UnverifiedChoice
 from policygen.rightsize.questions import Question
+from policygen.text import pluralize, sanitize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,26 +66,37 @@ class Suggestion:
     """The proposed policy of one role, and everything it rests on."""
 
     role: RoleKey
+    """The role: its account, id, ARN and name."""
     usage: Usage
+    """What the role did in the window: its access requests with their evidence, and its calls."""
     coverage: Coverage
+    """What the logs can show."""
     policies: tuple[Policy, ...]
     """One document, or several managed ones where one would be too large."""
     grants: Mapping[Grant, tuple[AccessRequest, ...]]
     """Each grant and the observed requests it is for."""
     keeps: tuple[Keep, ...]
+    """What is kept without a call that shows it, and why."""
     written: Mapping[AccessRequest, Written]
+    """Observed request -> the pattern that grants it, and the rule that made it."""
     missing: tuple[NotCurrentlyAllowed, ...]
+    """Observed requests that today's policies do not allow, and that are not granted."""
     today: tuple[Policy, ...] | None
     """The current identity policies; None where they are not known."""
     now: Mapping[str, Sequence[Statement]] | None
     """Action -> the current Allow statements that grant it within the role's bounds; None where they are not known."""
     changes: tuple[Change, ...]
+    """What becomes of each action."""
     tightness: Tightness
     """The actions of the policies by what speaks for them."""
     proof: Proof
+    """The promises, and whether the policy holds them."""
     predecessors: tuple[Predecessor, ...] = ()
+    """Deleted roles of the same name, whose events are left out."""
     notes: tuple[str, ...] = ()
+    """What else a reader should know, in sentences."""
     boundary: Policy | None = None
+    """The role's permissions boundary; None where it has none, or is not known."""
     guardrails: tuple[tuple[Policy, ...], ...] = ()
     """Levels of SCPs, and RCPs as one level, as `CurrentAccess` has them."""
     min_days: int = 0
@@ -112,12 +124,28 @@ class Suggestion:
     strength: Readiness | None = None
     """How good the evidence is, with a verdict; None only while the suggestion is being made."""
     risks_removed: tuple[Risk, ...] = ()
+    """Named risks that today's policies have and the new policy has not."""
     risks_left: tuple[Risk, ...] = ()
     """Named risks that the new policy still has."""
     unverified: UnverifiedChoice = field(default_factory=UnverifiedChoice)
     """What a person chose to do with unverified permissions, and what that did."""
     barred: Mapping[str, str] = field(default_factory=dict)
     """Action that the current policies grant and a bound never allows -> the bound's name; it is not kept."""
+
+    def __repr__(self) -> str:
+        """Return the answer in a few lines; the fields hold millions of characters."""
+        window, tight = self.usage.window, self.tightness
+        answer = (
+            ANSWERS.get(self.strength.verdict, self.strength.verdict) if self.strength else "not assessed"
+        )
+        today = "not known" if self.now is None else f"{len(self.now):,}"
+        name = sanitize(self.role.name, 128)
+        return (
+            f"<Suggestion for {name}: safe to apply? {answer}\n"
+            f" window {window.start} to {window.end}, {pluralize(window.days, 'day')}\n"
+            f" actions: {tight.needed:,} needed + {tight.unverified:,} unverified; today {today}\n"
+            f" policies: {', '.join(f'{one.name} ({one.size:,} characters)' for one in self.policies[:10])}>"
+        )
 
     @property
     def policy(self) -> Policy:

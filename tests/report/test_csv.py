@@ -39,7 +39,14 @@ def test_a_table_has_a_row_a_permission(role: str, today: bool) -> None:
         one["action"] for one in shown if one["becomes"] not in {"missing", "denied"} or one["now"]
     ] == actions
     assert {one["role"] for one in shown} == {made.role.name}
-    assert sum(int(one["calls"]) > 0 for one in shown) > 0
+    assert sum(int(one["uses"]) > 0 for one in shown) > 0
+
+
+def test_a_permission_that_aws_may_not_have_checked_is_said_to_be_such() -> None:
+    head, *body = rows(render("csv", plan("orders-api", True)))
+    whys = {one[head.index("action")]: one[head.index("why")] for one in body}
+    assert whys["s3:GetObjectTagging"] == "observed: possibly checked"
+    assert whys["s3:GetObject"] == "observed"
 
 
 @HOSTILE

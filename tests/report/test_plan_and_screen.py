@@ -102,6 +102,7 @@ def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
             ("context",),
             ("ignored",),
             ("passed_over",),
+            ("results",),  # only those that there are
             ("other_principals",),
         }
         or at[-2:] == ("trust", "document")

@@ -280,7 +280,13 @@ def everything() -> Plan:
     made["suspects"] = [
         {
             "sign": sign, "event": one, "function": "", "accepted": sign == "foreign-agent",
-            "sessions": [one], "addresses": [one], "user_agents": [one], **seen(),
+            "sessions": [one], "addresses": [one], "user_agents": [one], "results": {"succeeded": 2, "denied": 1},
+            "calls": [
+                {"action": "s3:GetObject", "resource": one, "region": one, "result": "denied", "error": one,
+                 "count": 3, "first": "2026-11-18T02:41:20Z", "last": "2026-11-18T02:41:20Z",
+                 "addresses": [one], "event_ids": [one]}
+            ],
+            **seen(),
         }
         for sign in ("foreign-agent", "after-quiet", "interactive-agent")
         for one in texts

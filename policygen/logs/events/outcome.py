@@ -44,6 +44,22 @@ class Outcome(StrEnum):
     """The credentials were refused, which proves nothing about permissions (1.10.2)."""
 
 
+Result = Literal["succeeded", "failed", "denied", "expired", "refused"]
+"""How a call ended. ``failed``: with an error that is no denial; ``expired`` and ``refused``: its credentials were."""
+
+UNSUCCESSFUL: frozenset[Result] = frozenset({"denied", "expired", "refused"})
+"""Results of calls that AWS did not authorise."""
+
+
+def result_of(outcome: Outcome, error: str) -> Result:
+    """Return how a call ended, in a word for people."""
+    if outcome is Outcome.DENIED:
+        return "denied"
+    if outcome is Outcome.UNAUTHENTICATED:
+        return "expired" if "expired" in error.lower() else "refused"
+    return "failed" if error else "succeeded"
+
+
 # Error codes that mean "not authorised", over records and all service models (1.10.1).
 _DENIED = re.compile(
     r"(\w*AccessDenied(Exception|Fault|ForDependencyException)?"

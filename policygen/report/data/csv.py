@@ -9,9 +9,10 @@ from policygen.report.data.cells import Cell, csv_table
 from policygen.report.figures import ActionUse, all_changes, use_by_action
 from policygen.report.wording import denied_by
 
-COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "calls", "last", "why")
+COLUMNS = ("role", "account", "service", "action", "becomes", "now", "proposed", "uses", "last", "why")
 """``becomes`` is ``narrowed``, ``unchanged``, ``kept``, ``unknown``, ``removed``, ``added`` or ``missing``, as in JSON;
-``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way."""
+``granted`` where today's policies are not known; ``denied`` for what AWS refused, which is granted neither way.
+``uses`` counts a call once for each resource that it asked for."""
 
 
 def render(plans: Sequence[Plan]) -> str:
@@ -26,7 +27,8 @@ def _rows(plan: Plan) -> Iterator[Sequence[Cell]]:
         becomes = "granted" if plan.today is None and change.kind == "added" else change.kind
         seen = used.get(change.action, none)
         places = _listed(change.now), _listed(change.proposed)
-        yield *role, change.service, change.action, becomes, *places, *seen, change.why
+        why = f"{change.why}: possibly checked" if seen.possibly else change.why
+        yield *role, change.service, change.action, becomes, *places, seen.uses, seen.last, why
     for one in plan.missing:
         service, why = _service(one.action), _on(one.resource, one.cause)
         yield *role, service, one.action, "missing", "", "", one.count, one.last, why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from policygen.evidence.suspicious import suspicious_calls
 from policygen.rightsize.suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ _CATEGORIES = (
     "event_source",
     "event_name",
     "outcome",
+    "result",
+    "sign",
     "error",
     "via",
     "user",
@@ -26,12 +29,16 @@ _CATEGORIES = (
 
 
 def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
-    """Return one row for each distinct call, day and user of the role's credentials.
+    """Return one row for each distinct call, day and user of the role's credentials, in the window.
 
-    Columns: ``day`` (datetime64, UTC), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome``, ``error``,
-    ``via`` (categories), ``vpce``, ``user`` (what the credentials were issued to), ``manner`` (SDK, command line,
-    console or service), ``params`` (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64,
-    UTC).
+    The suspicious calls that are left out of the policy are not in it: `suspicious_frame` has them.
+
+    Columns: ``day`` (datetime64, UTC), ``role``, ``region``, ``event_source``, ``event_name``, ``outcome`` (``used``;
+    ``weak``: it failed, perhaps before AWS checked the permission; ``denied``; ``unauthenticated``), ``error``,
+    ``via`` (the service that made the call for the role; categories), ``vpce``, ``user`` (what the credentials were
+    issued to), ``manner`` (``runtime``: Lambda's; ``service``: an AWS service; ``platform``: Lambda's own parts;
+    ``presigned``: a signed URL; ``console``; ``interactive``: a command line; ``desktop``; ``other``), ``params``
+    (JSON text of the identifying parameters), ``n``, ``first``, ``last`` (datetime64, UTC).
     """
     name = suggestion.role.name
     rows = [
@@ -72,6 +79,54 @@ def calls_frame(suggestion: Suggestion) -> pd.DataFrame:
         "last",
     ]
     return _frame(rows, columns)
+
+
+def suspicious_frame(suggestion: Suggestion) -> pd.DataFrame:
+    """Return one row for each distinct call, day and user that does not look like the role's workload.
+
+    Accepted ones are in it too, and then in `calls_frame` as well. The records' access keys are not kept: the event
+    IDs lead to them.
+
+    Columns: ``day`` (datetime64, UTC), ``role``, ``sign`` (the kind, as `accepted` names it), ``accepted`` (bool),
+    ``region``, ``event_source``, ``event_name``, ``action``, ``resource`` (what it asked for first), ``result``
+    (``succeeded``; ``failed``: with an error that is no denial; ``denied``; ``expired`` and ``refused``: its
+    credentials were), ``error``, ``user``, ``manner`` (as in `calls_frame`), ``n``, ``first``, ``last`` (datetime64,
+    UTC), ``addresses``, ``user_agents``, ``sessions``, ``event_ids`` (lists of str, at most five).
+    """
+    split = suggestion.split
+    rows = []
+    for one in suspicious_calls(split, suggestion.usage.knowledge):
+        call, seen = one.key.call, one.evidence
+        action, resource = one.asked[0] if one.asked else (None, None)
+        rows.append(
+            {
+                "day": one.key.day,
+                "role": suggestion.role.name,
+                "sign": one.sign,
+                "accepted": one.sign in split.accepted,
+                "region": call.region,
+                "event_source": call.source,
+                "event_name": call.name,
+                "action": action,
+                "resource": resource,
+                "result": one.result,
+                "error": call.error or None,
+                "user": one.key.user.function or None,
+                "manner": one.key.user.channel,
+                "n": seen.count,
+                "first": seen.first,
+                "last": seen.last,
+                "addresses": sorted(seen.addresses),
+                "user_agents": sorted(seen.agents),
+                "sessions": sorted(seen.sessions),
+                "event_ids": list(seen.event_ids),
+            }
+        )
+    columns = (
+        "day role sign accepted region event_source event_name action resource result error user manner n "
+        "first last addresses user_agents sessions event_ids"
+    )
+    return _frame(rows, columns.split())
 
 
 def requests_frame(suggestion: Suggestion, *, asides: bool = False) -> pd.DataFrame:

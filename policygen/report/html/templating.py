@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from policygen.plan.fast_json import indented
+from policygen.report.suspects import result_in_words, results_in_words
 from policygen.report.wording import answer_of
 from policygen.text import escape_controls, pluralize, visible_json
 from policygen.version import VERSION
@@ -110,6 +111,8 @@ def _environment() -> Environment:
         "lines": _lines,
         "policy": document_text,
         "words": _words,
+        "result": result_in_words,
+        "results": results_in_words,
     }
     return environment
 

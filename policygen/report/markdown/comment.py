@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from policygen.evidence.anomalies import SHOWN_ONLY
 from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Document, Plan, PlanQuestion, PlanRisk
+from policygen.plan.model_evidence import PlanAnomaly
 from policygen.report.apply_steps import apply_steps
 from policygen.report.figures import ActionUse, all_changes, figures, grouped, use_by_action
 from policygen.report.markdown.escape import Section, code, comment, fence, fitted_section, marker, prose, row
+from policygen.report.suspects import results_in_words
 from policygen.report.wording import answer_of, denied_by, drop_options, how_tight, minute, where
 from policygen.rightsize.assess.changes import Kind
 from policygen.text import escape_controls, pluralize, visible_json
@@ -120,7 +122,7 @@ def _changes(plan: Plan) -> Iterator[Section]:
         [_summary(name, services[name], used) for name in staying[:SERVICES]],
         noun="service",
         rest=_command_for(plan, "csv"),
-        opening=_columns("service", "now", "proposed", "calls", "last"),
+        opening=_columns("service", "now", "proposed", "uses", "last"),
         end=f"And {pluralize(more, 'service')} more, in the list below." if more > 0 else "",
         folded=False,
     )
@@ -153,7 +155,7 @@ _SIGNS: Mapping[Kind, str] = {"narrowed": "!", "kept": "=", "unknown": "?", "rem
 
 
 def _columns(*names: str) -> str:
-    return "\n".join([row(*names), row(*("--:" if name == "calls" else ":--" for name in names))])
+    return "\n".join([row(*names), row(*("--:" if name == "uses" else ":--" for name in names))])
 
 
 def _by_service(changes: Iterable[PlanChange]) -> dict[str, list[PlanChange]]:
@@ -175,7 +177,7 @@ def _summary(service: str, changes: Sequence[PlanChange], used: Mapping[str, Act
         code(service),
         f"{pluralize(len(now), 'action')} on {code(where(now))}" if now else "",
         f"{pluralize(len(stay), 'action')} on {code(where(one.proposed for one in stay))}",
-        f"{sum(one.calls for one in seen):,}",
+        f"{sum(one.uses for one in seen):,}",
         prose(minute(max(one.last for one in seen))) if seen else "",
     )
 
@@ -186,9 +188,9 @@ def _service(service: str, changes: Iterable[PlanChange], used: Mapping[str, Act
     for change in changes:
         if change.kind in {"narrowed", "unchanged", "added"}:
             seen = used.get(change.action)
-            calls = f"{pluralize(seen.calls, 'call')}, last {minute(seen.last)}" if seen else change.why
+            uses = f"{pluralize(seen.uses, 'use')}, last {minute(seen.last)}" if seen else change.why
             yield _line(
-                _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {calls}"
+                _SIGNS.get(change.kind, " "), f"{_name(change)} on {where([change.proposed])}: {uses}"
             )
     others = ((one.kind, one.why) for one in changes)
     for kind, why in dict.fromkeys(others):
@@ -306,13 +308,17 @@ def _suspects(plan: Plan) -> Iterator[Section]:
     yield from fitted_section(
         f"Does not look like the workload ({pluralize(sum(one.count for one in odd), 'call')}): left out of the policy",
         [
-            f"- {code(one.event)}: {pluralize(one.count, 'call')}, last {prose(minute(one.last))}, {code(one.sign)}, "
-            f"from {_names([*one.addresses, *one.user_agents])}"
+            f"- {code(one.event)}: {pluralize(one.count, 'call')}{_results(one)}, "
+            f"last {prose(minute(one.last))}, {code(one.sign)}, from {_names([*one.addresses, *one.user_agents])}"
             for one in odd
         ],
         noun="event",
         rest=_command_for(plan, "text"),
     )
+
+
+def _results(one: PlanAnomaly) -> str:
+    return f" ({prose(results_in_words(one))})" if one.results else ""
 
 
 def _unmapped(plan: Plan) -> Iterator[Section]:

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
-from policygen.catalog.service_names import label, service_prefix
 from policygen.days import days_between
 from policygen.logs.calls.evidence import SAMPLES
 from policygen.plan.model import Plan, PlanDroppedInUse
 from policygen.plan.model_evidence import PlanAnomaly, PlanDenied, PlanInformationalRequest
 from policygen.report.figures import Figure, figures, grouped
-from policygen.report.suspects import suspects_by_sign
+from policygen.report.suspects import call_name, result_in_words, results_in_words, suspects_by_sign
 from policygen.report.terminal.changes import render_changes
 from policygen.report.terminal.layout import LISTED, Layout, sparks
 from policygen.report.terminal.questions import render_questions
@@ -150,20 +149,40 @@ def _suspects(plan: Plan, layout: Layout) -> Iterator[str]:
     """List calls that do not look like the workload, by sign."""
     for group in suspects_by_sign(plan):
         suspects, sign = group.members, group.sign
-        fate = "accepted" if group.accepted else "in the policy" if group.kept else "left out of the policy"
-        calls = pluralize(sum(one.count for one in suspects), "call")
+        calls = pluralize(group.calls, "call")
         yield ""
-        yield from layout.wrapped("", f"Suspicious ({calls}): {fate}", "  ")
+        yield from layout.wrapped("", f"Suspicious ({calls}): {group.fate}", "  ")
         yield from layout.wrapped(f"  {'=' if group.kept else '!'} {sign}  ", group.rule, "      ")
         yield from layout.wrapped("      from  ", _origin(suspects))
         for one in suspects:
-            source, _, event = one.event.partition(" ")
-            call = f"{service_prefix(source) or label(source)}:{event}"
+            ended = f", {results_in_words(one)}" if one.results else ""
             yield from layout.wrapped(
-                "      call  ", f"{call}, {pluralize(one.count, 'time')}, {minute(one.last)}"
+                "      call  ",
+                f"{call_name(one)}, {pluralize(one.count, 'time')}{ended}, {minute(one.last)}",
             )
-        if not group.kept:
+            yield from _suspicious_calls(one, layout)
+        if group.acceptable:
             yield from layout.wrapped("      if legitimate:  ", f"--accept {sign}")
+
+
+def _suspicious_calls(kind: PlanAnomaly, layout: Layout) -> Iterator[str]:
+    """List the calls of one kind: when, what was asked for, how it ended, from where, and the event IDs."""
+    for call in kind.calls:
+        asked = (
+            f"{call.action} on {escape_controls(short(call.resource))}"
+            if call.action
+            else f"in {call.region}"
+        )
+        parts = [
+            f"{asked}: {result_in_words(call)}",
+            *([pluralize(call.count, "call")] if call.count > 1 else []),
+            *([f"from {', '.join(call.addresses)}"] if call.addresses else []),
+            f"event {', '.join(call.event_ids)}",
+        ]
+        yield from layout.wrapped(f"        {minute(call.first)}  ", ", ".join(parts), " " * 12)
+    listed = sum(call.count for call in kind.calls)
+    if kind.calls and listed < kind.count:
+        yield f"        and {pluralize(kind.count - listed, 'more call')}"
 
 
 def _origin(suspects: Sequence[PlanAnomaly]) -> str:

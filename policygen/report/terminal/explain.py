@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from policygen.evidence.suspicious import CallOutcome
+from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.report.terminal.layout import LISTED, WIDTH, Layout, finished, sparks
 from policygen.report.wording import list_resources, minute, short
 from policygen.rightsize.explain import Explanation, StatementRef, Verdict
@@ -39,7 +40,7 @@ def render_explanation_text(
     lines += _how_to_see(explanation, layout)
     if show_events:
         lines += _calls(explanation, layout)
-    elif explanation.use.calls:
+    elif explanation.use.calls or explanation.suspicious or explanation.denied_calls:
         lines.append("Add --events to list the calls; the values of parameters are left out.")
     return finished(lines, ascii_only=ascii_only)
 
@@ -49,6 +50,8 @@ def _head(explanation: Explanation, layout: Layout) -> Iterator[str]:
     if explanation.verdict == "kept" and explanation.kept_in:
         statements = "statement" if len(explanation.kept_in) == 1 else "statements"
         verdict = f"kept in {statements} {', '.join(explanation.kept_in)}"
+    elif explanation.verdict == "never granted" and explanation.suspicious and not explanation.use.calls:
+        verdict = "not granted today, and tried only in suspicious calls"
     yield from layout.wrapped("", f"{explanation.action} for {explanation.role}: {verdict}", "  ")
     if explanation.does:
         yield from layout.wrapped(f"  {'does':<11}", explanation.does, _LEAD)
@@ -80,6 +83,7 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
         )
         yield "visible", visible
         yield "seen", "0 calls, which proves nothing" if blind_spot else "0 calls"
+        yield from _implied(explanation)
         if explanation.last_accessed:
             yield "IAM says", explanation.last_accessed.removeprefix("IAM ")
         return
@@ -88,10 +92,9 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     yield "", f"first {minute(seen.first)}, last {minute(seen.last)} UTC"
     if len(per_day) > 1:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
-    uses = Counter[str]()
-    for request, evidence in explanation.use.resources.items():  # some differ in their conditions only
-        uses[short(request.resource)] += evidence.count
-    yield from _listed("on", [f"{count:>7,}  {name}" for name, count in uses.most_common()])
+    yield from _implied(explanation)
+    uses = explanation.use.resources.items()
+    yield from _listed("on", [f"{evidence.count:>7,}  {short(resource)}" for resource, evidence in uses])
     for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield "" if i else "event", f"{event} → {explanation.action}"
         yield from (("", f"map: {_PATTERN.sub('', rule)}") for rule in _rules_of(event, rules)[:LISTED])
@@ -114,6 +117,12 @@ def _rules_of(event: str, rules: Sequence[str]) -> Sequence[str]:
     return own or [rule for rule in rules if not rule.startswith("event ")] or rules
 
 
+def _implied(explanation: Explanation) -> Iterator[Field]:
+    """Tell of calls of other kinds that show the action, or often need it."""
+    if implied := explanation.use.implied:
+        yield "", f"{pluralize(implied.count, 'call')} of other kinds suggest it too: not counted"
+
+
 def _reasons(explanation: Explanation) -> Iterator[Field]:
     for denied, seen in explanation.denied.items():
         policy = f" by {'an explicit deny of ' if denied.explicit else ''}{denied.policy_type}" * bool(
@@ -123,9 +132,7 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
             "denied",
             f"{pluralize(seen.count, 'call')} on {short(denied.resource)}{policy}: no evidence of need",
         )
-    if anomalous := explanation.anomalous:
-        calls = pluralize(anomalous.count, "call")
-        yield "suspicious", f"{calls} left out, last {minute(anomalous.last)}"
+    yield from _suspicious(explanation)
     if explanation.granted_by is None:
         yield "granted by", "not known: no account snapshot was given"
     for place in explanation.granted_by or ():
@@ -147,6 +154,28 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "decided by", f"{decided.rule}, confidence {decided.confidence}{source}"
     if explanation.verdict == "removed":
         yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
+
+
+def _suspicious(explanation: Explanation) -> Iterator[Field]:
+    """Tell of the calls that do not look like the workload: how many, and the first of them."""
+    calls = explanation.suspicious
+    if not calls:
+        return
+    left_out = sum(one.evidence.count for one in calls if one.sign not in explanation.accepted)
+    number = pluralize(sum(one.evidence.count for one in calls), "call")
+    fate = f", {left_out:,} left out of the policy" if left_out else ", accepted or only shown"
+    if all(one.result in UNSUCCESSFUL for one in calls):
+        fate = ", not authorised by AWS"
+    yield "suspicious", f"{number}{fate}, last {minute(calls[-1].evidence.last)} UTC"
+    yield from _listed("", [f"{minute(one.evidence.first)}  {_ended(one)}, {one.sign}" for one in calls])
+
+
+def _ended(one: CallOutcome) -> str:
+    """Say what a call was, how it ended, and where it came from."""
+    call = one.key.call
+    error = f" ({call.error})" if call.error else ""
+    origin = f" from {', '.join(sorted(one.evidence.addresses))}" if one.evidence.addresses else ""
+    return f"{call.source} {call.name}: {one.result}{error}{origin}"
 
 
 def _how_to_see(explanation: Explanation, layout: Layout) -> Iterator[str]:
@@ -180,6 +209,12 @@ def _calls(explanation: Explanation, layout: Layout) -> Iterator[str]:
             f"{pluralize(seen.count, 'call')}  {call.source} {call.name} {call.region}{error}  "
             f"{', '.join(seen.event_ids)}",
         )
+    for one in (*explanation.denied_calls, *explanation.suspicious):
+        kind = "suspicious " if one.sign else ""
+        yield from layout.wrapped(
+            f"{minute(one.evidence.first)}  ",
+            f"{pluralize(one.evidence.count, f'{kind}call')}  {_ended(one)}  {', '.join(one.evidence.event_ids)}",
+        )
 
 
 def render_explanation_json(explanation: Explanation) -> str:
@@ -211,8 +246,8 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
             "user_agents": sorted(seen.agents),
         },
         "resources": [
-            {"resource": request.resource, "count": evidence.count}
-            for request, evidence in explanation.use.resources.items()
+            {"resource": resource, "count": evidence.count}
+            for resource, evidence in explanation.use.resources.items()
         ],
         "in_traces": [
             {
@@ -240,6 +275,12 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
             {"resource": w.resource, "policy_type": w.policy_type, "explicit": w.explicit, "count": e.count}
             for w, e in explanation.denied.items()
         ],
+        "denied_calls": [_call_dict(one) for one in explanation.denied_calls],
+        "suspicious": [
+            _call_dict(one) | {"sign": one.sign, "accepted": one.sign in explanation.accepted}
+            for one in explanation.suspicious
+        ],
+        "implied": explanation.use.implied.count if explanation.use.implied else 0,
         "set_apart": explanation.anomalous.count if explanation.anomalous else 0,
         "granted_by": None
         if explanation.granted_by is None
@@ -265,4 +306,21 @@ def explanation_dict(explanation: Explanation) -> dict[str, Any]:
         "why_removed": explanation.why_removed,
         "decided_by": explanation.decided_by
         and explanation.decided_by._asdict() | {"why": explanation.why_removed},
+    }
+
+
+def _call_dict(one: CallOutcome) -> dict[str, Any]:
+    call, seen = one.key.call, one.evidence
+    return {
+        "day": one.key.day,
+        "event": f"{call.source} {call.name}",
+        "region": call.region,
+        "result": one.result,
+        "error": call.error,
+        "resources": sorted({resource for _, resource in one.asked}),
+        "count": seen.count,
+        "first": seen.first,
+        "addresses": sorted(seen.addresses),
+        "user_agents": sorted(seen.agents),
+        "event_ids": list(seen.event_ids),
     }

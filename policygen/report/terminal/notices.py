@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from policygen.catalog.service_names import label, service_prefix
 from policygen.iam.arn import service_of
+from policygen.logs.events.outcome import UNSUCCESSFUL
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.figures import grouped
 from policygen.report.fixed_names import FixedNames, fixed_names
-from policygen.report.suspects import SuspectGroup, suspects_by_sign
+from policygen.report.suspects import SuspectGroup, call_name, suspects_by_sign
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.wording import counted, day, denied_by, fitted, list_resources
 from policygen.text import pluralize
@@ -69,13 +69,11 @@ def _suspicious(plan: Plan) -> Notice | None:
     days = sorted({day(one.last) for one in found}, key=[day(one.last) for one in found].index)
     when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
     calls = pluralize(sum(one.count for one in found), "call")
-    options = " ".join(f"--accept {group.sign}" for group in groups)
+    options = " ".join(f"--accept {group.sign}" for group in groups if group.acceptable)
     _, details = _entries(groups)
-    ways_out = [
-        ("If not yours:", "tell security, rotate the credentials; safe to apply"),
-        ("If legitimate:", options),
-    ]
-    return Notice("!", "Suspicious", f"{calls} {when}, left out of the policy", [*details, *ways_out])
+    details.append(("If not yours:", "tell security, rotate the credentials; safe to apply"))
+    details += [("If legitimate:", options)] if options else []
+    return Notice("!", "Suspicious", f"{calls} {when}, left out of the policy", details)
 
 
 def _accepted(plan: Plan) -> Notice | None:
@@ -86,23 +84,27 @@ def _accepted(plan: Plan) -> Notice | None:
 
 def _unusual(plan: Plan) -> Notice | None:
     groups = [group for group in suspects_by_sign(plan) if group.kept and not group.accepted]
-    calls, entries = _entries(groups)
-    return _notice("!", "Unusual", f"{calls}, in the policy", entries)
+    calls, denied = sum(group.calls for group in groups), sum(group.unsuccessful for group in groups)
+    fate = "in the policy"
+    if denied:
+        granted = f"{calls - denied:,} in the policy, " if denied < calls else ""
+        fate = f"{granted}{denied:,} not authorised by AWS: not added"
+    number, entries = _entries(groups)
+    return _notice("!", "Unusual", f"{number}, {fate}", entries)
 
 
 def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[tuple[str, str]]]:
     """Return the number of calls, and a line for each sign."""
-    calls = sum(one.count for group in groups for one in group.members)
-    return pluralize(calls, "suspicious call" if groups and groups[0].accepted else "call"), [
-        (_addresses(group), f"{SIGNS.get(group.sign, group.sign)}: {_calls(group)}") for group in groups
-    ]
+    calls = sum(group.calls for group in groups)
+    noun = "suspicious call" if groups and groups[0].accepted else "call"
+    return pluralize(calls, noun), [(_addresses(group), _calls(group)) for group in groups]
 
 
 SIGNS = {
-    "interactive-agent": "used by hand",
+    "interactive-agent": "by hand",
     "not-the-host": "not the workload's machine",
     "not-the-function": "not a function's session",
-    "foreign-agent": "not the Lambda runtime",
+    "foreign-agent": "not the runtime",
     "after-quiet": "new after weeks without a new call",
 }
 """Sign of a suspicious call -> what it means, in few words; the details have a sentence."""
@@ -114,11 +116,21 @@ def _addresses(group: SuspectGroup) -> str:
 
 
 def _calls(group: SuspectGroup) -> str:
-    """Name the first calls: ``s3:GetObject ×2, dynamodb:Scan +3``."""
-    names = Counter[str]()
+    """Name the sign and its first calls, which succeeded unless their number says more: a line has little room.
+
+    ``by hand: s3:GetObject ×2, dynamodb:Scan +1; 1 expired``, ``not the runtime; denied: iam:ListUsers``.
+    """
+    names: dict[str, Counter[str]] = {}
     for one in group.members:
-        source, _, event = one.event.partition(" ")
-        names[f"{service_prefix(source) or label(source)}:{event}"] += one.count
+        for result, count in (one.results or {"succeeded": one.count}).items():
+            names.setdefault(result, Counter())[call_name(one)] += count
+    shown = min(names, key=lambda result: (result in UNSUCCESSFUL, result != "succeeded", result))
+    rest = [f"{names[one].total():,} {one}" for one in sorted(names) if one != shown]
+    lead = ": " if shown == "succeeded" else f"; {shown}: "
+    return "; ".join([SIGNS.get(group.sign, group.sign) + lead + _few_calls(names[shown]), *rest])
+
+
+def _few_calls(names: Counter[str]) -> str:
     shown = [f"{name} ×{number:,}" if number > 1 else name for name, number in names.most_common(2)]
     return ", ".join(shown) + (f" +{len(names) - 2}" if len(names) > 2 else "")
 

@@ -15,8 +15,16 @@ def render_records(plan: Plan, layout: Layout) -> Iterator[str]:
         return
     yield from ("", f"Records read: {audit['read']:,}, each in one of these classes")
     for one in audit["classes"]:
-        yield from layout.wrapped(f"  {one['records']:>12,}  ", one["name"])
+        about = f": {_ABOUT[one['name']]}" if one["name"] in _ABOUT else ""
+        yield from layout.wrapped(f"  {one['records']:>12,}  ", f"{one['name']}{about}")
     if audit["remainder"]:
         yield f"  {audit['remainder']:>12,}  in no class"
     for sentence in audit["unknown"]:
         yield from layout.wrapped("  ? ", sentence, "    ")
+
+
+_ABOUT = {
+    "passed over: insight": "CloudTrail found an unusual rate of calls or errors; the names of its files, under "
+    "CloudTrail-Insight/, have the day"
+}
+"""Class of records -> why a person may want to look at them."""

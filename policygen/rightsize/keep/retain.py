@@ -108,7 +108,7 @@ def keep_without_evidence(
     removed = dict(unobservable.removed)
     if anomalous_usage:
         used = {request.action for request in anomalous_usage.requests}
-        apart = Removal(SET_APART, "set-apart")
+        apart = Removal(SET_APART, "suspicious")
         removed |= {action: apart for action in removed if action in used}
     return replace(
         unobservable,

@@ -31,7 +31,7 @@ def barred_actions(kept: KeepResult, today: Iterable[str], may_stay: Collection[
         may_stay: those of them about which no drop rule is.
     """
     dropped = {action.lower() for action in today} - {action.lower() for action in may_stay}
-    apart = {action.lower() for action, removal in kept.removed.items() if removal.rule == "set-apart"}
+    apart = {action.lower() for action, removal in kept.removed.items() if removal.rule == "suspicious"}
     return frozenset(dropped | apart)
 
 

@@ -1,0 +1,205 @@
+"""Suspicious calls, one by one: what each asked for, how it ended, and that every output says so."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import policygen
+from policygen.logs.events.outcome import Outcome, result_of
+from policygen.plan.build import plan_from_analysis
+from policygen.plan.build_evidence import SUSPICIOUS_CALLS
+from policygen.plan.io import parse_plan
+from policygen.plan.model import Plan
+from policygen.report.formats import render
+from policygen.report.suspects import suspects_by_sign
+from policygen.report.terminal.explain import explanation_dict, render_explanation_text
+from policygen.rightsize.analysis import analyse
+from policygen.rightsize.explain import explain
+from tests.support.command import run_in_root
+from tests.support.records import ROLE, crowd, write_logs
+from tests.support.samples import sample
+
+ORDERS = "orders-api"
+FILES = ("-l", "samples/trail", "-s", "samples/account.json", "-q")
+RESULTS = {
+    "ListUsers": {"denied": 1},
+    "DeleteBucket": {"denied": 1},
+    "GetBucketPolicy": {"expired": 1},
+    "Scan": {"succeeded": 1},
+    "GetObject": {"succeeded": 2},
+    "ListBuckets": {"succeeded": 1},
+    "GetCallerIdentity": {"succeeded": 1},
+}
+
+
+def plan() -> Plan:
+    return plan_from_analysis(sample(ORDERS, today=True))
+
+
+def without_results() -> Plan:
+    """A plan of an older version, which does not tell how the calls ended."""
+    document = json.loads(json.dumps(plan().document))
+    for one in document["suspects"]:
+        del one["results"], one["calls"]
+    return parse_plan(document)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "result"),
+    [
+        (Outcome.USED, "", "succeeded"),
+        (Outcome.USED, "NoSuchKey", "failed"),
+        (Outcome.WEAK, "ThrottlingException", "failed"),
+        (Outcome.DENIED, "AccessDenied", "denied"),
+        (Outcome.UNAUTHENTICATED, "ExpiredTokenException", "expired"),
+        (Outcome.UNAUTHENTICATED, "InvalidClientTokenId", "refused"),
+    ],
+)
+def test_a_word_says_how_a_call_ended(outcome: Outcome, error: str, result: str) -> None:
+    assert result_of(outcome, error) == result
+
+
+def test_a_plan_tells_how_each_suspicious_call_ended_and_what_it_asked_for() -> None:
+    found = {one.event.partition(" ")[2]: one for one in plan().suspects}
+    assert {name: one.results for name, one in found.items()} == RESULTS
+    assert all(sum(call.count for call in one.calls) == one.count for one in found.values())
+    (call,) = found["DeleteBucket"].calls
+    assert (call.action, call.result, call.error) == ("s3:DeleteBucket", "denied", "AccessDenied")
+    assert call.resource == "arn:aws:s3:::shop-orders-111122223333"
+    assert call.addresses == ("54.170.77.12",)
+    assert len(call.event_ids) == 1
+    (nothing,) = found["GetCallerIdentity"].calls
+    assert (nothing.action, nothing.result) == ("", "succeeded")
+
+
+def test_a_plan_lists_no_more_calls_of_a_kind_than_a_person_can_read(tmp_path: Any) -> None:
+    events = crowd([{"source": "s3", "name": "GetObject", "params": {"bucketName": "b", "key": "k"}}])
+    stolen = [
+        {
+            "source": "s3",
+            "name": "PutObject",
+            "function": "f",
+            "params": {"bucketName": "b", "key": f"k{i}"},
+            "agent": "aws-cli/2.31.6",
+        }
+        for i in range(SUSPICIOUS_CALLS + 5)
+    ]
+    made = analyse([write_logs(tmp_path, [*events, *stolen])], ROLE)
+    (one,) = plan_from_analysis(made).suspects
+    assert one.count == SUSPICIOUS_CALLS + 5 == sum(one.results.values())
+    assert len(one.calls) == SUSPICIOUS_CALLS
+    assert "and 5 more calls" in render("text", plan_from_analysis(made), show_all=True)
+
+
+def test_the_screens_the_page_and_the_comment_say_what_was_denied() -> None:
+    short, all_of_it = render("text", plan()), render("text", plan(), show_all=True)
+    assert "denied: iam:ListUsers, s3:DeleteBucket" in short
+    assert "s3:GetObject ×2, dynamodb:Scan +2; 1 expired" in short
+    unbroken = " ".join(all_of_it.split())
+    assert "s3:DeleteBucket on shop-orders-111122223333: denied (AccessDenied), from 54.170.77.12" in unbroken
+    assert "expired (ExpiredToken)" in unbroken
+    assert "denied (AccessDenied)" in render("html", plan())
+    assert "`iam.amazonaws.com ListUsers`: 1 call (denied)" in render("markdown", plan())
+
+
+def test_a_plan_of_an_older_version_says_nothing_of_results() -> None:
+    old = without_results()
+    for form in ("text", "markdown", "html"):
+        assert "ListUsers" in render(form, old)
+    assert "denied: iam:ListUsers" not in render("text", old)
+    assert all(group.acceptable for group in suspects_by_sign(old))
+
+
+def test_no_kind_is_offered_for_acceptance_of_which_every_call_was_denied() -> None:
+    for show_all in (False, True):
+        screen = render("text", plan(), show_all=show_all)
+        assert "--accept interactive-agent" in screen
+        assert "--accept foreign-agent" not in screen
+    page = render("html", plan())
+    assert "--accept interactive-agent" in page
+    assert "--accept foreign-agent" not in page
+
+
+def test_accepted_calls_that_were_denied_are_never_said_to_be_in_the_policy() -> None:
+    made = run_in_root("suggest", ORDERS, *FILES, "--accept", "foreign-agent", "--no-plan").stdout
+    (line,) = [line for line in made.splitlines() if " Unusual " in line]
+    assert "2 calls, 2 not authorised by AWS: not added" in line
+    both = run_in_root(
+        "suggest", ORDERS, *FILES, "--accept", "foreign-agent", "--accept", "interactive-agent", "--no-plan"
+    ).stdout
+    assert "8 calls, 5 in the policy, 3 not authorised by AWS: not added" in both
+
+
+def test_records_that_may_tell_of_an_incident_are_explained() -> None:
+    unbroken = " ".join(render("text", plan(), show_all=True).split())
+    assert "1 passed over: insight: CloudTrail found an unusual rate of calls or errors" in unbroken
+
+
+# --- explain ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "result"),
+    [
+        ("iam:ListUsers", "denied (AccessDenied) from 54.170.77.12"),
+        ("s3:GetBucketPolicy", "expired (ExpiredToken) from 198.51.100.77"),
+        ("dynamodb:Scan", "succeeded from 198.51.100.77"),
+    ],
+)
+def test_explain_lists_suspicious_calls_with_their_event_ids(action: str, result: str) -> None:
+    found = explain(sample(ORDERS, today=True).suggestion, action)
+    short = " ".join(render_explanation_text(found).split())
+    assert "suspicious 1 call" in short
+    assert result in short
+    (call,) = explanation_dict(found)["suspicious"]
+    listed = " ".join(render_explanation_text(found, show_events=True).split())
+    assert f"1 suspicious call {call['event']}: {result} {call['event_ids'][0]}" in listed
+
+
+def test_explain_lists_denied_calls_of_the_workload(tmp_path: Any) -> None:
+    denied = {
+        "source": "s3",
+        "name": "PutObject",
+        "params": {"bucketName": "b", "key": "k"},
+        "error": "AccessDenied",
+    }
+    made = analyse([write_logs(tmp_path, crowd([{"source": "sqs", "name": "ListQueues"}, denied]))], ROLE)
+    found = explain(made.suggestion, "s3:PutObject")
+    (call,) = explanation_dict(found)["denied_calls"]
+    assert call["result"] == "denied"
+    assert call["event_ids"][0] in render_explanation_text(found, show_events=True)
+    assert found.suspicious == []
+
+
+def test_explain_counts_the_calls_that_asked_and_each_resource_once() -> None:
+    """Decrypt tells which object was read: the same calls again, which must not be added to those of GetObject."""
+    suggestion = sample(ORDERS, today=True).suggestion
+    found = explain(suggestion, "s3:GetObject")
+    frame = policygen.requests_frame(suggestion)
+    assert found.use.evidence
+    assert found.use.evidence.count == frame[frame.action == "s3:GetObject"].n.sum()
+    assert found.use.implied
+    names = [one["resource"] for one in explanation_dict(found)["resources"]]
+    assert len(names) == len(set(names))
+    assert "not counted" in render_explanation_text(found)
+
+
+# --- Frames ----------------------------------------------------------------------------------------
+
+
+def test_a_frame_has_what_the_frame_of_calls_leaves_out() -> None:
+    suggestion = sample(ORDERS, today=True).suggestion
+    frame = policygen.suspicious_frame(suggestion)
+    by_name = Counter[tuple[str, str]]()
+    for row in frame.to_dict("records"):
+        by_name[row["event_name"], row["result"]] += row["n"]
+    assert by_name == {(name, result): n for name, one in RESULTS.items() for result, n in one.items()}
+    assert set(frame.addresses.map(tuple)) == {("54.170.77.12",), ("198.51.100.77",)}
+    assert not frame.accepted.any()
+    assert str(frame["first"].dtype).startswith("datetime64")
+    calls = policygen.calls_frame(suggestion)
+    assert not set(calls.event_name) & {"ListUsers", "Scan"}

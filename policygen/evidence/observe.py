@@ -302,6 +302,7 @@ def _coverage(
         region_days=counts.totals.region_days,
         created=counts.totals.created,
         tracked=account.tracked_actions if account else (),
+        account_known=account is not None,
     )
 
 

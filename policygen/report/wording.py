@@ -33,6 +33,16 @@ def how_tight(plan: Plan) -> str:
     return f"{total} of today's {pluralize(plan.actions_now, 'action')}"
 
 
+def broader(plan: Plan) -> str:
+    """Say how many needed actions reach, unverified, further than they were seen to; "" for none."""
+    tight = plan.tightness
+    if not tight.broader:
+        return ""
+    return (
+        f"of the {tight.needed:,} needed, {tight.broader:,} also unverified on more resources than were seen"
+    )
+
+
 _FEW = 4
 """Patterns that options on a command line have room for."""
 

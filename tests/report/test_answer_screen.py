@@ -101,6 +101,17 @@ def test_the_numbers_add_up(role: str) -> None:
     assert sum(terms.values()) == needed
 
 
+@EVERY_SAMPLE
+def test_needed_actions_that_reach_further_are_counted_beside_the_sum(role: str, today: bool) -> None:
+    text, made = screen(role, today), plan_from_analysis(sample(role, today))
+    tight, kept = made.tightness, {one.action.lower() for one in made.keeps if one.kind == "unknown"}
+    assert tight.needed + tight.unverified == made.actions_proposed
+    assert tight.unverified + tight.broader == len(kept)
+    assert kept & {request.action.lower() for request in made.evidence.granted} <= made.broader
+    told = re.findall(r"  of the ([\d,]+) needed, ([\d,]+) also unverified on more resources", text)
+    assert told == ([(f"{tight.needed:,}", f"{tight.broader:,}")] if tight.broader else [])
+
+
 @KNOWN
 def test_the_unverified_and_the_risks_add_up(role: str) -> None:
     text = screen(role, width=WIDEST)

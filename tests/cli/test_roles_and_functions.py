@@ -66,6 +66,41 @@ def test_what_is_neither_is_said(words: Sequence[str], says: str) -> None:
     assert "  hint: policygen roles " in done.stderr
 
 
+OTHER = "arn:aws:iam::999999999999:role/orders-api"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        # A window without any event says nothing of any role, whatever IAM's report says.
+        (("orders-api", *KNOWN, "--until", "2020-01-01"), "PG-E301", "no event of anyone in these days"),
+        (("orders-api", "--until", "2020-01-01"), "PG-E301", "no event of anyone in these days"),
+        (("audit-reader", *KNOWN), "PG-E301", "account 111122223333 has the role, the logs do not"),
+        (("audit-reader", *KNOWN), "PG-E301", "IAM saw no attempt either, until 2026-11-24"),
+        (("fulfilment-writer", *KNOWN), "PG-E310", "the logs have it in account 444455556666"),
+        ((OTHER, *KNOWN), "PG-E310", "it is a role of account 999999999999"),
+        ((OTHER,), "PG-E310", "the logs have a role of that name in account 111122223333"),
+    ],
+)
+def test_a_role_without_calls_is_told_from_one_that_does_not_exist(
+    words: Sequence[str], code: str, says: str
+) -> None:
+    done = run_in_root("suggest", *words, *LOGS, "-q", "--no-plan")
+    assert (done.stdout, done.code) == ("", 4)
+    assert f"  {code}, exit 4\n" in done.stderr.splitlines(keepends=True)[0]
+    assert says in done.stderr
+    assert "did you mean" not in done.stderr
+    assert f"suggest {OTHER.replace('999999999999', '111122223333')}" not in done.stderr
+
+
+def test_the_account_of_the_snapshot_decides_between_roles_of_one_name() -> None:
+    done = run_in_root("suggest", "stock-sync", *LOGS, *KNOWN, "-q", "--no-plan", "-f", "json")
+    assert (done.stderr, done.code) == ("", 0)
+    assert json.loads(done.stdout)["role"]["account"] == "111122223333"
+    alone = run_in_root("suggest", "stock-sync", *LOGS, "-q", "--no-plan")
+    assert (alone.code, "PG-E204" in alone.stderr) == (2, True)
+
+
 def test_a_function_of_several_roles_is_a_question(tmp_path: Path) -> None:
     agent = "Boto3/1.40 exec-env/AWS_Lambda_python3.13"
     records = [READ | {"role": role, "session": "worker", "agent": agent} for role in ("old", "new")]

@@ -281,10 +281,11 @@ def collect_coverage(
     return read_report, counts, _coverage(counts, read_report, window, account, key)
 
 
-def no_events_error(read_report: ReadReport) -> NothingFoundError:
-    """Return the error for logs without any event."""
+def no_events_error(read_report: ReadReport, window: Window | None = None) -> NothingFoundError:
+    """Return the error for logs without any event, in a window or at all."""
+    when = f" from {window.start} to {window.last_day}" if window else ""
     return NothingFoundError(
-        f"no event of any caller in {pluralize(read_report.files, 'file')}",
+        f"no event of any caller{when} in {pluralize(read_report.files, 'file')}",
         "give the folder that the trail delivers to: its AWSLogs, or any part of it",
         code="PG-E302",
     )

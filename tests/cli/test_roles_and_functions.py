@@ -19,15 +19,51 @@ def test_roles_lists_those_of_the_logs_and_of_the_account() -> None:
     done = run_in_root("roles", *LOGS, *KNOWN)
     lines = done.stdout.splitlines()
     assert (done.stderr, done.code) == ("", 0)
-    assert [line.split()[0] for line in lines[1:4]] == ["orders-api", "stock-sync", "image-resizer"]
-    assert lines[3].endswith("2026-11-24  image-resizer, thumbnail-index")
+    assert lines[0] == "account 111122223333 · 30 days, 2026-10-26 to 2026-11-24"
+    assert [line.split()[0] for line in lines[3:6]] == ["orders-api", "stock-sync", "image-resizer"]
+    assert "2026-11-24  image-resizer, …" in lines[5]
+    assert max(map(len, lines)) <= 80
     rows = json.loads(run_in_root("roles", *LOGS, *KNOWN, "-f", "json").stdout)
     called = sum(row["events"] > 0 for row in rows)
-    assert lines[-1].startswith(f"{len(rows)} roles, {called} with calls in the logs that were read")
-    assert [row["name"] for row in rows if not row["events"]] == ["audit-reader"]
+    assert lines[-1] == f"{len(rows)} roles, {called} with calls in these days"
+    assert "audit-reader" in [row["name"] for row in rows if not row["events"]]
     assert {row["account"] for row in rows} == {"111122223333", "444455556666"}
     alone = json.loads(run_in_root("roles", *LOGS, "-f", "json").stdout)
     assert {row["name"]: row["events"] for row in alone}["orders-api"] == rows[0]["events"]
+
+
+def test_roles_counts_the_calls_of_the_window() -> None:
+    rows = {
+        days: {
+            row["arn"] + row["role_id"]: row
+            for row in json.loads(run_in_root("roles", *LOGS, *KNOWN, "-d", days, "-f", "json").stdout)
+        }
+        for days in ("7", "46")
+    }
+    for name, row in rows["7"].items():
+        assert row["events"] <= rows["46"][name]["events"]
+        assert row["denied"] <= row["events"]
+        assert (row["last_call"] >= "2026-11-18") is bool(row["events"])
+    assert sum(row["events"] for row in rows["7"].values()) < sum(
+        row["events"] for row in rows["46"].values()
+    )
+    legacy = next(row for row in rows["7"].values() if row["name"] == "legacy-export")
+    assert legacy["denied"] == legacy["events"] > 0
+
+
+def test_roles_of_one_name_have_a_row_each() -> None:
+    lines = run_in_root("roles", *LOGS, *KNOWN, "-d", "46").stdout.splitlines()
+    twins = [line.split("  ")[0] for line in lines if line.startswith("stock-sync")]
+    assert (
+        len(twins) == len(set(twins)) == 3
+    )  # the role, a deleted one of its name, and one of another account
+    assert "stock-sync (444455556666)" in twins
+
+
+def test_roles_of_a_window_without_events_is_an_error() -> None:
+    done = run_in_root("roles", *LOGS, "--until", "2020-01-01")
+    assert (done.stdout, done.code) == ("", 4)
+    assert "no event of any caller from 2019-12-03 to 2020-01-01" in done.stderr
 
 
 @pytest.mark.parametrize("asked", ["thumbnail-index", f"{ARN}:thumbnail-index", f"{ARN}:thumbnail-index:7"])

@@ -643,18 +643,6 @@ FIELDS = [
     "event_id", "event_source", "event_name", "role", "status", "requests", "why", "time", "caller", "address",
     "outcome",
 ]  # fmt: skip
-    "event_id",
-    "event_source",
-    "event_name",
-    "role",
-    "status",
-    "requests",
-    "why",
-    "time",
-    "caller",
-    "address",
-    "outcome",
-]
 STATUSES = {"mapped", "no-permission-needed", "denied", "ignored", "unmapped"}
 
 

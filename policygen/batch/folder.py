@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from policygen.logs.window import Window
 
 TABLE = "batch.json"
+PLAIN_PLANS = 100
+"""Roles up to which plans are plain JSON, as any program reads it. Of 400 they would take half a gigabyte."""
 _LOCK = ".batch-lock"
 
 
@@ -48,8 +50,13 @@ class Folder:
         self.path = path
         self.format = format_
         self.formats = {"plans": "plan", "roles": "html", "policies": format_}
-        self.suffixes = {"plans": ".json.gz", "roles": ".html", "policies": suffix_of(format_)}
+        self.suffixes = {"plans": ".json", "roles": ".html", "policies": suffix_of(format_)}
         self._old: set[str] = set()
+
+    def expect(self, roles: int) -> None:
+        """Choose how plans are saved: packed where there are many, since a plan may have megabytes."""
+        if roles > PLAIN_PLANS:
+            self.formats["plans"], self.suffixes["plans"] = "packed plan", ".json.gz"
 
     def last(self) -> BatchTable | None:
         """Read the table of the last batch in this folder; None where there was none.
@@ -208,7 +215,7 @@ class Folder:
         if last.format in FORMATS:
             suffixes = self.suffixes | {"policies": suffix_of(last.format)}
             files |= _files((row.plan for row in last.rows), suffixes)
-            files |= _files((row.plan for row in last.rows), {"plans": ".json"})  # they were not packed then
+            files |= _files((row.plan for row in last.rows), {"plans": ".json"})
         return set(filter(is_of_batch, files))
 
 

@@ -32,6 +32,7 @@ from policygen.logs.window import window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.batch_table import BatchRow, Verdict
 from policygen.plan.build import plan_from_analysis
+from policygen.plan.fast_json import to_bytes
 from policygen.plan.io import plan_to_gzip
 from policygen.plan.model import Plan, PlanRisk
 from policygen.report.formats import render
@@ -189,7 +190,9 @@ def _conclude(settings: BatchSettings, evidence: RoleEvidence) -> tuple[Analysis
 
 
 def _content(format_: str, plan: Plan) -> str | bytes:
-    return plan_to_gzip(plan) if format_ == "plan" else render(format_, plan, indexed=True)
+    if format_ == "packed plan":
+        return plan_to_gzip(plan)
+    return to_bytes(plan.document) if format_ == "plan" else render(format_, plan, indexed=True)
 
 
 # --- The verdict -----------------------------------------------------------------------------------

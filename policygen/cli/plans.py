@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,11 +157,20 @@ def read_plans(paths: Sequence[Path]) -> list[Plan]:
             raise _unreadable(path, "the folder holds no .json file")
         for file in files:
             try:
-                data = file.read_bytes()
+                data, written = file.read_bytes(), file.stat().st_mtime
             except OSError as error:
                 raise _unreadable(file, error.strerror or str(error)) from None
             plans.append(read_plan(data, str(file)))
+            plans[-1].saved_at = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M")
     return plans
+
+
+def told_of(plan: Plan) -> str:
+    """Return what a saved plan rests on: when it was saved, which days it read, and of which logs."""
+    logs = [" ".join(words[1:]) for words in plan.inputs or () if words[0] == "--logs"]
+    days = f"{plan.window.start[:10]} to {plan.window.end[:10]}"
+    read = f" of {', '.join(logs)}" if logs else ""
+    return sanitize(f"plan of {plan.role.name}, saved {plan.saved_at} UTC: read {days}{read}")
 
 
 def _plans_in(folder: Path) -> list[Path]:

@@ -168,6 +168,7 @@ def _unverified(suggestion: Suggestion) -> dict[str, Any]:
         "permissions": choice.permissions,
         "dropped": [_keep(suggestion, keep) for keep in choice.dropped],
         "policies": list(choice.policies),
+        "droppable": sorted(choice.droppable & {keep.grant.action for keep in suggestion.keeps}),
         "tried": sorted(choice.tried & {keep.grant.action for keep in (*suggestion.keeps, *choice.dropped)}),
     }
 

@@ -115,6 +115,15 @@ class PlanUnverified(msgspec.Struct, frozen=True):
     """Names of the policies that hold unverified permissions alone."""
     tried: tuple[str, ...] = ()
     """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
+    droppable: tuple[str, ...] | None = None
+    """Kept actions that ``--unverified drop`` would drop. None in older plans, which do not say it."""
+
+
+class PlanSeasonal(msgspec.Struct, frozen=True):
+    """An action that stays because IAM saw it, or its service, before or after the window."""
+
+    action: str
+    says: str
 
 
 class PlanCheck(msgspec.Struct, frozen=True):
@@ -287,6 +296,7 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     """Actions that AWS's own services need of the role. Older plans have none."""
     decisions: PlanDecisions = PlanDecisions()
     unverified: PlanUnverified = PlanUnverified()
+    seasonal: tuple[PlanSeasonal, ...] = ()
     boundary: Document | None = None
     """The role's permissions boundary; None where it has none, or is not known. Older plans have none."""
     predecessors: tuple[PlanPredecessor, ...] = ()
@@ -302,6 +312,8 @@ class Plan(msgspec.Struct, kw_only=True, dict=True):
     document: dict[str, Any] = {}
     file: str = ""
     """Where it is saved, as it was named; "" for policygen's own folder, or nowhere."""
+    saved_at: str = ""
+    """When the file that it was read from was written, to the minute in UTC; "" where it was read from none."""
     unsaved: bool = False
     """Whether it is saved nowhere, so that commands must make it again."""
 

@@ -48,6 +48,9 @@ def write_as_chosen(
     if mode == "drop":
         kept, choice = drop_unverified(kept)
     parted = part_unverified(kept)
+    if mode == "keep":
+        droppable = frozenset(keep.grant.action for keep in parted.unverified)
+        choice = UnverifiedChoice(mode, tried=kept.tried, droppable=droppable)
     if mode != "split" or not parted.unverified:
         proposal, kept = propose(demanded, kept, today, naming)
         return AsChosen(proposal, kept, choice, proposal, _grants(kept.keeps), None)

@@ -58,7 +58,7 @@ def files(world: Path) -> set[str]:
         "index.html",
         "roles.csv",
         "roles.parquet",
-        "plans/orders.json.gz",
+        "plans/orders.json",
         "policies/orders.policy.json",
         "roles/orders.html",
     ],
@@ -89,7 +89,7 @@ def test_other_files_of_the_folder_stay(world: Path) -> None:
 )
 def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> None:
     assert batch(world).code == 0
-    assert {"plans/gone.json.gz", "policies/gone.policy.json", "roles/gone.html"} <= files(world)
+    assert {"plans/gone.json", "policies/gone.policy.json", "roles/gone.html"} <= files(world)
     if how == "of an older version":
         (world / "out" / NAME).unlink()
     if how == "interrupted":
@@ -105,7 +105,7 @@ def test_a_role_that_is_gone_leaves_nothing_behind(world: Path, how: str) -> Non
         "index.html",
         "roles.csv",
         "roles.parquet",
-        "plans/orders.json.gz",
+        "plans/orders.json",
         "roles/orders.html",
         f"policies/orders{suffix}",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -42,15 +43,16 @@ def numbers(pattern: str, text: str) -> list[int]:
     return [int(one.replace(",", "")) for one in ([found] if isinstance(found, str) else found) if one]
 
 
-def rows(text: str) -> list[tuple[int, int, int]]:
-    """The table of services: actions today, actions needed, calls."""
-    table = text.split("\nNeeded (")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
+def rows(text: str) -> list[tuple[int, int, int, int]]:
+    """The table of services: actions today, actions needed, unverified ones, calls."""
+    table = text.split("\nServices ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
     found = [
-        re.fullmatch(r"  [~=+-] .+? +([\d,]+) +([\d,]+)  .*?(?: ([\d,]+)   .{7})?", line) for line in table
+        re.fullmatch(r"  [~=+?-] .+? +([\d,]+) +([\d,]+) +(?:\+([\d,]+)  )?.*?(?: ([\d,]+) .{7})?", line)
+        for line in table
     ]
     assert all(found), table
     return [
-        (int(one[1].replace(",", "")), int(one[2].replace(",", "")), int((one[3] or "0").replace(",", "")))
+        tuple(int((number or "0").replace(",", "")) for number in one.groups())  # type: ignore[misc]
         for one in found
         if one
     ]
@@ -91,9 +93,13 @@ def test_the_numbers_add_up(role: str) -> None:
         r"  ([\d,]+) actions today → ([\d,]+) needed \+ ([\d,]+) unverified = ([\d,]+)", text
     )
     assert needed + unverified == total == made.actions_proposed
-    assert numbers(r"\nNeeded \(([\d,]+)\)", text) == [needed]
     (calls,) = numbers(r"^.* · ([\d,]+) calls\n", text)
-    assert [sum(column) for column in zip(*rows(text), strict=True)] == [today, needed, calls]
+    assert [sum(column) for column in zip(*rows(text), strict=True)] == [
+        today,
+        needed,
+        unverified,
+        calls,
+    ]
     parts = re.findall(r"✔ accounted for: (.*) = ([\d,]+)", text)
     terms = {word: int(number) for number, word in (one.split() for one in parts[0][0].split(" + "))}
     assert sum(terms.values()) == int(parts[0][1].replace(",", "")) == total
@@ -160,13 +166,14 @@ def test_the_details_fit_the_terminal_but_for_rules_to_paste(role: str, width: i
 @WIDTHS
 def test_numbers_are_whole_at_every_width(width: int) -> None:
     assert rows(screen("orders-api")) == rows(screen("orders-api", width=WIDEST))
-    assert [row[:2] for row in _narrow(width)] == [row[:2] for row in rows(screen("orders-api"))]
+    columns: list[tuple[int, ...]] = [row[:3] for row in rows(screen("orders-api"))]
+    assert _narrow(width) == columns
 
 
-def _narrow(width: int) -> list[tuple[str, ...]]:
-    table = screen("orders-api", width=width).split("\nNeeded (")[1].split("\n\n")[0].splitlines()[1:]
-    found = [re.match(r"  [~=+-] .+? +([\d,]+) +([\d,]+)  ", line) for line in table]
-    return [tuple(int(n.replace(",", "")) for n in one.groups()) for one in found if one]  # type: ignore[misc]
+def _narrow(width: int) -> list[tuple[int, ...]]:
+    table = screen("orders-api", width=width).split("\nServices ")[1].split("\n\n")[0].splitlines()[1:]
+    found = [re.match(r"  [~=+?-] .+? +([\d,]+) +([\d,]+) +(?:\+([\d,]+))?", line) for line in table]
+    return [tuple(int((n or "0").replace(",", "")) for n in one.groups()) for one in found if one]
 
 
 @EVERY_SAMPLE
@@ -246,6 +253,22 @@ def test_every_command_of_the_details_runs(shop: Path) -> None:
             assert made.code == 0, (line, made.stderr)
 
 
+def test_explain_names_each_object_once_and_each_event_s_own_rule(shop: Path) -> None:
+    text = run(shop, "explain", "s3:GetObject", "-r", "orders-api", *LOGS, "-q").stdout
+    names = re.findall(r"^ (?: on)? +\d+  (shop-orders\S+)$", text, re.M)
+    assert len(names) == len(set(names)) > 3
+    assert text.count("map: event GetObject;") == text.count("map: event CopyObject;") == 1
+    assert "matches:" not in text
+
+
+def test_explain_leaves_the_long_command_to_doctor_and_says_whose_trail_it_changes(shop: Path) -> None:
+    text = run(shop, "explain", "sqs:ReceiveMessage", "-r", "orders-api", *LOGS, "-q").stdout
+    assert "policygen doctor -r orders-api\n" in text
+    assert "in account 999988887777" in " ".join(text.split())
+    assert "put-event-selectors" not in text
+    assert "on order-events: Lambda polls a queue for orders-api" in text
+
+
 def test_a_role_is_asked_for_as_it_was_given(shop: Path) -> None:
     """A name that two accounts have would not do."""
     arn = next(role for role in ROLES if role.startswith("arn:"))
@@ -256,12 +279,59 @@ def test_a_role_is_asked_for_as_it_was_given(shop: Path) -> None:
 
 def test_every_option_that_is_offered_is_taken(shop: Path) -> None:
     text = screen("orders-api")
-    offers = re.findall(r"^ {7}(?:If legitimate:|Drop them:) +(--[^(\n]*)", text, re.M)
-    assert len(offers) == 2
+    offers = re.findall(r"^ {7}(?:If legitimate: |Seasonal .*:|If dropped .*:|) *(--.*)$", text, re.M)
+    assert len(offers) == 5
     for offer in offers:
-        done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *offer.split())
+        done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *shlex.split(offer))
         assert done.code == 0
         assert offer.strip() not in done.stdout.split("\nNext ")[0]
+
+
+def test_what_a_drop_would_do_is_said_before_it_is_offered(shop: Path) -> None:
+    gone, tried, stay = numbers(
+        r"If dropped +(\d+) go, of which (\d+) perhaps used; (\d+) stay: --unverified drop\n",
+        screen("orders-api"),
+    )
+    (unverified,) = numbers(r"Unverified   (\d+) actions kept", screen("orders-api"))
+    assert gone + stay == unverified
+    done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", "--unverified", "drop", "-f", "json")
+    made = json.loads(done.stdout)
+    dropped = {one["action"] for one in made["unverified"]["dropped"]}
+    assert (gone, stay) == (len(dropped), made["tightness"]["unverified"])
+    assert tried == len(dropped & {*made["unverified"]["tried"]})
+
+
+def test_a_folder_whose_new_names_will_be_denied_is_named_with_what_widens_it(shop: Path) -> None:
+    text = screen("orders-api")
+    assert "new names in archive/, incoming/ will be denied" in text
+    options = shlex.split(" ".join(re.findall(r"^ {7}(--keep '.* on .*')$", text, re.M)))
+    done = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *options, "-f", "policy")
+    bucket = "arn:aws:s3:::shop-orders-111122223333"
+    allowed = {
+        (action, resource)
+        for statement in json.loads(done.stdout)["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if resource.startswith(bucket)
+    }
+    wide = {(action, name) for action, name in allowed if name.startswith((f"{bucket}/arc", f"{bucket}/inc"))}
+    assert wide == {
+        ("s3:PutObject", f"{bucket}/archive/*"),
+        ("s3:PutObjectTagging", f"{bucket}/archive/*"),
+        ("s3:GetObject", f"{bucket}/incoming/*"),
+        ("s3:GetObjectTagging", f"{bucket}/incoming/*"),
+    }
+    # Of the invoices a pattern was learned that takes new names.
+    assert "invoices/ will be" not in text
+
+
+def test_what_was_accepted_is_said_beside_the_answer(shop: Path) -> None:
+    options = ("--accept", "interactive-agent", "--accept", "foreign-agent")
+    text = run(shop, "suggest", "orders-api", *LOGS, "-q", "--no-plan", *options).stdout
+    head = text.split("\nServices ")[0]
+    assert "8 suspicious calls by your --accept: " in head
+    assert "interactive-agent" in head
+    assert "foreign-agent" in head
 
 
 @pytest.mark.parametrize(("name", "options"), [("doctor", DOCTOR), ("explain", EXPLAIN)])

@@ -147,6 +147,24 @@ def test_the_script_changes_nothing_without_a_word_or_in_another_account(tmp_pat
     assert called(tmp_path, script) == (2, [])
     assert called(tmp_path, script, "aply") == (2, [])
     assert called(tmp_path, script, "apply", account="999988887777") == (1, [])
+    assert "are of account 999988887777; the role is in account 111122223333" in stderr(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"), [((), 2, "usage: "), (("apply",), 1, "log in to account")]
+)
+def test_without_credentials_the_script_says_how_it_is_used_or_that_there_are_none(
+    words: tuple[str, ...], code: int, said: str, tmp_path: Path
+) -> None:
+    nobody = "#!/bin/sh\necho 'Unable to locate credentials' >&2\nexit 253\n"
+    assert called(tmp_path, render("aws-cli", plan("orders-api")), *words, aws=nobody) == (code, [])
+    assert said in stderr(tmp_path)
+    assert ("Unable to locate credentials" in stderr(tmp_path)) == bool(words)
+
+
+def stderr(folder: Path) -> str:
+    """What the script that ran last said on stderr."""
+    return (folder / "stderr").read_text()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from policygen.rightsize.decisions.apply import (
     dropped,
     unused_rules,
 )
-from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
+from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rules_of_flag, with_flags
 from policygen.rightsize.decisions.model import DecisionRule, Decisions
 from tests.support import ROOT
 
@@ -113,18 +113,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 def test_a_flag_is_a_rule(case: dict[str, Any]) -> None:
     if "code" in case:
         with pytest.raises(UsageError) as caught:
-            rule_of_flag(case["kind"], case["text"])
+            rules_of_flag(case["kind"], case["text"])
         assert caught.value.code == case["code"]
         assert case.get("hint", caught.value.hints[0] if caught.value.hints else "") in (
             "",
             *caught.value.hints,
         )
     else:
-        found = rule_of_flag(case["kind"], case["text"])
-        assert (found.kind, found.action, found.resource) == (case["kind"], case["action"], case["resource"])
-        assert found.flag
-        assert found.for_role("any")
-        assert found.reason
+        found = rules_of_flag(case["kind"], case["text"])
+        assert " ".join(rule.action for rule in found) == case["action"]
+        assert {(rule.kind, rule.resource) for rule in found} == {(case["kind"], case["resource"])}
+        assert all(rule.flag and rule.for_role("any") and rule.reason for rule in found)
 
 
 # --- Which rules apply ---
@@ -187,7 +186,7 @@ def written(grant: Grant) -> list[Any]:
 
 @cases("keeps")
 def test_a_keep_is_cut_to_what_today_grants(case: dict[str, Any]) -> None:
-    rules = [rule_of_flag("keep", text) for text in case["keep"]]
+    rules = [rule for text in case["keep"] for rule in rules_of_flag("keep", text)]
     if "code" in case:
         with pytest.raises(UsageError) as caught:
             apply_keeps(rules, "orders", now(case["today"]))
@@ -259,7 +258,7 @@ def test_what_was_seen_is_dropped_by_name_on_the_command_line_only(case: dict[st
 
 
 def test_a_loss_says_which_calls_will_fail() -> None:
-    rules = [rule_of_flag("drop", "s3:DeleteObject")]
+    rules = rules_of_flag("drop", "s3:DeleteObject")
     (loss,) = drop_observed(
         rules, "orders", {SEEN: EVIDENCE}, {SEEN: ("s3.amazonaws.com DeleteObject",)}
     ).losses
@@ -293,7 +292,7 @@ def test_what_nobody_saw_is_dropped_whole_or_not_at_all(action: str, resource: s
 
 def test_a_star_that_was_observed_in_a_name_is_a_character() -> None:
     odd = AccessRequest("s3:DeleteObject", "arn:aws:s3:::b/*")
-    rules = [rule_of_flag("drop", "s3:DeleteObject on arn:aws:s3:::b/${*}")]
+    rules = rules_of_flag("drop", "s3:DeleteObject on arn:aws:s3:::b/${*}")
     assert drop_observed(rules, "orders", {odd: EVIDENCE, SEEN: EVIDENCE}, {}).kept == {SEEN: EVIDENCE}
 
 

@@ -86,7 +86,7 @@ def test_what_is_added_when_asked_is_never_called_within_today(tmp_path: Path) -
     made = run(case, tmp_path).suggestion
     (check,) = [check for check in made.proof.checks if check.promise == "never wider"]
     assert check.finding == (
-        "but for 1 grant added as asked, allows nothing that the current policies do not allow"
+        "but for 1 permission added as asked, allows nothing that the current policies do not allow"
     )
     assert [(c.action, c.kind) for c in made.changes if c.proposed] == [
         ("dynamodb:GetItem", "unchanged"),

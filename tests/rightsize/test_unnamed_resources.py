@@ -92,7 +92,7 @@ def test_a_call_that_today_refuses_whatever_it_touched_is_not_allowed_today(
     made = suggestion(*statements, **bounds)
     assert [(one.request, one.cause.startswith(cause)) for one in made.missing] == [(QUERY, True)]
     assert granted(made) == []
-    assert tick(made) == "all 1 observed access requests are allowed (1 times seen)"
+    assert tick(made) == "every permission that the calls asked for is allowed: 1, asked for 1 time"
     with pytest.raises(NothingFoundError) as failed:
         suggestion(*statements, requests=(QUERY,), **bounds)
     assert failed.value.code == "PG-E304"
@@ -157,7 +157,7 @@ def test_a_grant_under_conditions_that_the_record_rules_out_proves_no_call() -> 
     assert granted(made) == [(f"{GROUPS}*",), (f"{GROUPS}reports",)]
     assert list(made.written) == [safe, OTHER_CALL]
     assert made.missing == ()
-    assert tick(made) == "all 2 observed access requests are allowed (2 times seen)"
+    assert tick(made) == "every permission that the calls asked for is allowed: 2, asked for 2 times"
     named = insecure._replace(wild=False)
     new = Evaluator(made.policies, complete=True)
     answers = [

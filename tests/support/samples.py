@@ -66,13 +66,15 @@ def shortened(value: Any) -> Any:
     return {key: shortened(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-ONE_WORD = re.compile(r"\s*(?:[!?x+~=-] |why\s+|rule\s+[a-z ]+: )?(?:[A-Za-z0-9-]+:[A-Za-z*]+ on )?\S+")
-"""A line that is one name which cannot be broken, after its lead."""
+ONE_WORD = re.compile(
+    r"\s*(?:[!?x+~=-] |why\s+|rule\s+[a-z ]+: )?(?:(?:--keep ')?[A-Za-z0-9-]+:[A-Za-z0-9*,:-]+ on )?\S+"
+)
+"""A line that is one name which cannot be broken, or one option to paste, after its lead."""
 
 
 def too_wide(screen: str, width: int = WIDTH) -> list[str]:
     return [
         line
         for line in screen.splitlines()
-        if len(line) > width and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > width - 24)
+        if len(line) > width and not (ONE_WORD.fullmatch(line) and len(line.split()[-1]) > width - 34)
     ]

@@ -175,7 +175,6 @@ def command(
     folder = Folder(out, format_)
     before = folder.last()
     last = _last_table(folder, before, retry_failed=retry_failed)
-    made = folder.made()
     folder.check()
     on = datetime.now(UTC).date()
     traces = open_traces(witnesses)
@@ -196,7 +195,8 @@ def command(
         if last:
             _check_same(last, period, current)
         chosen, rows = _to_do(targets(evidence.counts.totals.roles, current, choice), last)
-        results = folder.kept(rows)
+        folder.expect(len(chosen) + len(rows))
+        made, results = folder.made(), folder.kept(rows)
         settings = BatchSettings(
             read_report=evidence.read_report,
             counts=evidence.counts,

@@ -42,7 +42,7 @@ def command(
         plan_targets,
         report_losses,
     )
-    from policygen.cli.plans import find_plan
+    from policygen.cli.plans import find_plan, told_of
     from policygen.cli.screen import screen_width, write_formatted
     from policygen.errors import UsageError
     from policygen.files import write_file
@@ -59,6 +59,8 @@ def command(
         )
     options = {"show_all": show_all, "ascii_only": ascii_only()}
     notify = message_sink(quiet=quiet)
+    if len(found) == 1:
+        notify(told_of(found[0]))
     try:
         files = [(path, kind, render(kind, found[0], **options)) for path, kind in targets.exports]
         pages = [render("markdown", one) for one in found] if targets.step else []

@@ -108,6 +108,9 @@ def last_accessed_finding(
         return replace(about, kind="used_outside", why=why)
     if _after(when, window):
         why = f"IAM saw an attempt at {what} last on {when[:10]}, after the window"
+        if when[:10] == window.last_day:
+            ends = f"it ends {window.until.instant[11:16]} UTC"
+            why = f"IAM saw an attempt at {what} last on {when[:10]} {when[11:16]}, after the window ({ends})"
         return replace(about, kind="silent" if places else "used_outside", why=why)
     if any(day == when[:10] and _is_same_region(prefix, region, where) for day, where in places):
         return replace(about, why=f"IAM saw {what} used on {when[:10]}, and so does the log")

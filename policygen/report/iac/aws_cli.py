@@ -12,7 +12,6 @@ from policygen.errors import UsageError
 from policygen.plan.apply_list import PolicyChange
 from policygen.plan.model import Plan
 from policygen.report.iac.common import header_comment
-from policygen.report.wording import answer_of
 from policygen.text import escape_controls, visible_json
 
 _NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
@@ -34,11 +33,22 @@ off() {{
 """
 
 _END = """\
-if [ "$(aws sts get-caller-identity --query Account --output text)" != "$account" ]; then
-  echo "the credentials are not of account $account" >&2
+case "${1:-}" in
+  apply | undo) ;;
+  *)
+    echo "usage: bash $0 apply|undo" >&2
+    exit 2
+    ;;
+esac
+if ! caller=$(aws sts get-caller-identity --query Account --output text); then
+  echo "AWS does not say whose credentials these are (see above): log in to account $account" >&2
   exit 1
 fi
-case "${1:-}" in
+if [ "$caller" != "$account" ]; then
+  echo "the credentials are of account $caller; the role is in account $account" >&2
+  exit 1
+fi
+case "$1" in
   apply)
     apply
     echo "applied; to go back: bash $0 undo"
@@ -46,10 +56,6 @@ case "${1:-}" in
   undo)
     undo
     echo "undone: the role has the policies that it had"
-    ;;
-  *)
-    echo "usage: bash $0 apply|undo" >&2
-    exit 2
     ;;
 esac
 """
@@ -84,12 +90,9 @@ def render(plan: Plan) -> str:
 
 def _head(plan: Plan) -> str:
     apply = plan.apply_list
-    strength = plan.strength
     return header_comment(
         plan,
         "#",
-        *(["", f"Safe to apply? {answer_of(strength.verdict)}"] if strength else []),
-        *(f"  {one.sentence}" for one in (strength.reasons if strength else ())),
         "",
         *([] if apply.today_known else ["Today's policies are not known: what else the role has stays."]),
         *(f"{one} stays: its document was not read." for one in apply.unread),

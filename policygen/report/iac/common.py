@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from policygen.plan.apply_list import ApplyList
 from policygen.report.apply_steps import apply_steps, numbered_lines
+from policygen.report.wording import answer_of
 from policygen.rightsize.assess.tightness import Tightness
 from policygen.text import escape_controls, pluralize
 from policygen.version import VERSION
@@ -72,6 +73,26 @@ class ChosenUnverified(Protocol):
         """``keep``, ``drop`` or ``split``."""
 
 
+class Answered(Protocol):
+    """One reason for the answer to "Safe to apply?"."""
+
+    @property
+    def sentence(self) -> str:
+        """What it says."""
+
+
+class Answer(Protocol):
+    """Whether the policies are safe to apply."""
+
+    @property
+    def verdict(self) -> str:
+        """``ready``, ``review`` or ``wait``."""
+
+    @property
+    def reasons(self) -> Sequence[Answered]:
+        """Why."""
+
+
 class Planned(Protocol):
     """What a format for infrastructure as code needs of a plan.
 
@@ -99,6 +120,10 @@ class Planned(Protocol):
         """What became of unverified permissions."""
 
     @property
+    def strength(self) -> Answer | None:
+        """The answer to "Safe to apply?"; None where it is not known."""
+
+    @property
     def apply_list(self) -> ApplyList:
         """What applying them changes at the role."""
 
@@ -111,9 +136,20 @@ def header_comment(plan: Planned, mark: str, *more: str) -> str:
         f"as seen from {window.start} to {window.end[:10]} UTC.",
         f"{plan.tightness.needed:,} needed + {plan.tightness.unverified:,} unverified permissions.",
         *_chosen(plan),
+        *_answer(plan),
         *more,
     )
     return as_comment(map(visible, lines), mark)
+
+
+def _answer(plan: Planned) -> list[str]:
+    """Return lines that answer "Safe to apply?", with the reasons."""
+    strength = plan.strength
+    if strength is None:
+        return []
+    reasons = "; ".join(one.sentence for one in strength.reasons)
+    answer = f"Safe to apply? {answer_of(strength.verdict)}{f': {reasons}' if reasons else ''}"
+    return textwrap.wrap(answer, _WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def as_comment(lines: Iterable[str], mark: str) -> str:

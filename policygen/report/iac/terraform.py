@@ -24,9 +24,13 @@ def render(plan: Planned) -> str:
 
 def head(plan: Planned) -> str:
     """Return the comment at the head of a file."""
-    return header_comment(
-        plan, "#", *apply_comment(plan, "How Terraform takes the old ones away stands at the end.")
-    )
+    return header_comment(plan, "#", *apply_comment(plan, *_COMMITS))
+
+
+_COMMITS = (
+    "How Terraform takes the old ones away stands at the end. Commit and apply the new policies first,",
+    "the removal of the old ones second; to go back, revert and apply the second commit, then the first.",
+)
 
 
 def labels(plan: Planned) -> list[str]:
@@ -78,7 +82,8 @@ def _imports(plan: Planned) -> Iterator[str]:
 
 _REMOVALS = """\
 When the policies above are in place, these go. If your Terraform has them, delete their blocks and put
-their names here in place of NAME (Terraform 1.7 or later); else detach them with -f aws-cli."""
+their names here in place of NAME (Terraform 1.7 or later); else detach them with -f aws-cli.
+Deleting the block alone does the same; with destroy = false AWS would keep the policy attached."""
 
 
 def _removals(plan: Planned) -> Iterator[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +36,7 @@ def render_explanation_text(
     lines = [*_head(explanation, layout)]
     for name, text in (*_seen(explanation), *_reasons(explanation)):
         lines += layout.wrapped(f"  {name:<11}", text, _LEAD)
-    lines += _how_to_see(explanation)
+    lines += _how_to_see(explanation, layout)
     if show_events:
         lines += _calls(explanation, layout)
     elif explanation.use.calls:
@@ -85,13 +88,13 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     yield "", f"first {minute(seen.first)}, last {minute(seen.last)} UTC"
     if len(per_day) > 1:
         yield "", f"{sparks(per_day)}  a day, at most {max(per_day):,}"
-    uses = explanation.use.resources.items()
-    yield from _listed(
-        "on", [f"{evidence.count:>7,}  {short(request.resource)}" for request, evidence in uses]
-    )
+    uses = Counter[str]()
+    for request, evidence in explanation.use.resources.items():  # some differ in their conditions only
+        uses[short(request.resource)] += evidence.count
+    yield from _listed("on", [f"{count:>7,}  {name}" for name, count in uses.most_common()])
     for i, (event, rules) in enumerate(explanation.use.events.items()):
         yield "" if i else "event", f"{event} → {explanation.action}"
-        yield from (("", f"map: {rule}") for rule in rules[:LISTED])
+        yield from (("", f"map: {_PATTERN.sub('', rule)}") for rule in _rules_of(event, rules)[:LISTED])
     origin = [", ".join(sorted(seen.addresses)), ", ".join(sorted(seen.agents))]
     if seen.sessions:
         origin.append(f"session {', '.join(sorted(seen.sessions))}")
@@ -99,6 +102,16 @@ def _seen(explanation: Explanation) -> Iterator[Field]:
     if explanation.use.errors:
         failed = ", ".join(f"{n:,} {code}" for code, n in explanation.use.errors.items())
         yield "errors", f"{failed}: these count, because AWS checked the permission first"
+
+
+_PATTERN = re.compile(r"\|matches:.*?\$(?=\})")
+"""What a value has to match, in a mapping rule: ``-f json`` has it."""
+
+
+def _rules_of(event: str, rules: Sequence[str]) -> Sequence[str]:
+    """Return the mapping rules of one event: those that name another one are not its own."""
+    own = [rule for rule in rules if rule.partition(";")[0] == f"event {event.partition(' ')[2]}"]
+    return own or [rule for rule in rules if not rule.startswith("event ")] or rules
 
 
 def _reasons(explanation: Explanation) -> Iterator[Field]:
@@ -136,13 +149,18 @@ def _reasons(explanation: Explanation) -> Iterator[Field]:
         yield "keep it", f"--keep {explanation.action}, or a keep rule in policygen.toml"
 
 
-def _how_to_see(explanation: Explanation) -> Iterator[str]:
+def _how_to_see(explanation: Explanation, layout: Layout) -> Iterator[str]:
     """Say what would let the logs show the action, with the command, which stays on one line."""
     blind_spot = explanation.observability.blind_spot
     unseen = explanation.use.evidence is None and not explanation.traced
     if blind_spot and unseen and explanation.decided_by is None:
         yield f"  {'find out':<11}{blind_spot.remedy}"
-        if blind_spot.command:
+        if blind_spot.command.startswith("aws "):  # it is long: it lists all that the trail logs
+            _, _, account = blind_spot.command.partition("# in account ")
+            there = f", to run in account {account}, which owns the trail" if account else ""
+            yield f"{_LEAD}policygen doctor -r {shlex.quote(explanation.role)}"
+            yield from layout.wrapped(_LEAD, f"with the same logs and snapshot prints the command{there}")
+        elif blind_spot.command:
             yield f"{_LEAD}{blind_spot.command}"
 
 

@@ -1,4 +1,4 @@
-"""Renders what is needed of each service as a table: its columns add up to the figures above it."""
+"""Renders what stays of each service as a table: its columns add up to the figures above it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from policygen.text import pluralize
 
 SERVICES = 12
 """Services that have a row of their own."""
-_NAME = 21
+_NAME = 19
 """Columns of the name of a service with its mark, where the names are not longer."""
-_NUMBERS = 8 + 5 + 2 + 8
+_TODAY, _NEEDED, _UNVERIFIED, _CALLS = 6, 7, 8, 7
+_NUMBERS = _TODAY + _NEEDED + _UNVERIFIED + 2 + _CALLS
 """Columns of the numbers and the gap before the resources."""
-_LAST = 10
+_LAST = 8
 """Columns of the last use; a screen that is narrower than `WIDTH` has none."""
 _ROOM = 64
 """Columns that resources get at most."""
@@ -32,20 +33,22 @@ class _Row(NamedTuple):
 
 
 def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
-    """Render a row for each service that was used, one for what AWS itself requires, one for all others."""
-    tight = plan.tightness
+    """Render a row for each service that was used, one for what AWS itself requires, and those for all others."""
     rows = list(_rows(service_needs(plan)))
     last_use = _LAST if layout.width >= WIDTH else 0
     name = min(2 * layout.width // 5, max([_NAME, *(len(row.name) + 5 for row in rows)]))
     room = min(_ROOM, layout.width - name - _NUMBERS - last_use)
     known = plan.today is not None
 
-    def line(lead: str, today: str, new: str, on: str, calls: str, last: str) -> str:
+    def line(lead: str, today: str, needed: str, unverified: str, on: str, calls: str, last: str) -> str:
         now = today if known else ""
         tail = f"{last:>{last_use}}" if last_use else ""
-        return f"{fitted(lead, name):<{name}}{now:>8}{new:>5}  {fitted(on, room):<{room}}{calls:>8}{tail}"
+        return (
+            f"{fitted(lead, name):<{name}}{now:>{_TODAY}}{needed:>{_NEEDED}}{unverified:>{_UNVERIFIED}}  "
+            f"{fitted(on, room):<{room}}{calls:>{_CALLS}}{tail}"
+        )
 
-    yield line(f"Needed ({tight.needed:,})", "today", "new", "on", "calls", "last use")
+    yield line("Services", "today", "needed", "unver.", "on", "calls", "last")
     for row in rows:
         patterns = {pattern for one in row.services for pattern in one.resources}
         calls = sum(one.calls for one in row.services)
@@ -53,6 +56,7 @@ def render_needed(plan: Plan, layout: Layout) -> Iterator[str]:
             f"  {row.mark} {row.name}",
             f"{sum(one.today for one in row.services):,}",
             f"{sum(len(one.needed) for one in row.services):,}",
+            _plus(sum(one.unverified for one in row.services)),
             row.on or places(patterns, room, plan.role.account),
             f"{calls:,}" if calls else "",
             day(max(one.last for one in row.services)),
@@ -69,8 +73,14 @@ def _rows(services: Sequence[ServiceNeed]) -> Iterator[_Row]:
     for words, declared in (("required by AWS", False), ("kept by your decision", True)):
         if some := [one for one in unused if ("declared" in one.needed.values()) is declared]:
             yield _Row("=", ", ".join(one.service for one in some), some, words)
-    if rest := [one for one in services if not one.needed]:
-        yield _Row("-", pluralize(len(rest), "more service"), rest, "nothing needed")
+    if left := [one for one in services if not one.needed and one.unverified]:
+        yield _Row("?", ", ".join(one.service for one in left), left, "the logs can't tell")
+    if rest := [one for one in services if not one.needed and not one.unverified]:
+        yield _Row("-", pluralize(len(rest), "more service"), rest, "nothing stays")
+
+
+def _plus(number: int) -> str:
+    return f"+{number:,}" if number else ""
 
 
 def _mark(one: ServiceNeed) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from policygen.catalog.service_names import label, service_prefix
 from policygen.iam.arn import service_of
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.report.figures import grouped
+from policygen.report.fixed_names import FixedNames, fixed_names
 from policygen.report.suspects import SuspectGroup, suspects_by_sign
 from policygen.report.terminal.layout import Layout, option_words
 from policygen.report.wording import counted, day, denied_by, fitted, list_resources
@@ -38,8 +40,13 @@ def render_notices(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(f"{number:>2} {notice.mark} {notice.name:<12} ", notice.sentence)
         for name, text in notice.details:
             lead = f"       {name:<15} "
-            if text.startswith("--") and "(" not in text:
+            if " on arn:" in text and text.startswith("--"):
+                yield f"       {text}"  # a line that is broken inside quotes could not be pasted
+            elif text.startswith("--") and "(" not in text:
                 yield from layout.joined(lead, option_words(text), " ")
+            elif ": --" in text:
+                words, _, options = text.partition(": --")
+                yield from layout.joined(lead, [f"{words}:", *option_words(f"--{options}")], " ")
             else:
                 yield from layout.wrapped(lead, text, " " * (23 if len(name) < 16 else 9))
 
@@ -63,21 +70,32 @@ def _suspicious(plan: Plan) -> Notice | None:
     when = f"on {days[0]}" if len(days) == 1 else f"on {pluralize(len(days), 'day')}"
     calls = pluralize(sum(one.count for one in found), "call")
     options = " ".join(f"--accept {group.sign}" for group in groups)
-    details = [
-        (_addresses(group), f"{SIGNS.get(group.sign, group.sign)}: {_calls(group)}") for group in groups
+    _, details = _entries(groups)
+    ways_out = [
+        ("If not yours:", "tell security, rotate the credentials; safe to apply"),
+        ("If legitimate:", options),
     ]
-    return Notice(
-        "!", "Suspicious", f"{calls} {when}, left out of the policy", [*details, ("If legitimate:", options)]
-    )
+    return Notice("!", "Suspicious", f"{calls} {when}, left out of the policy", [*details, *ways_out])
+
+
+def _accepted(plan: Plan) -> Notice | None:
+    groups = [group for group in suspects_by_sign(plan) if group.accepted]
+    calls, entries = _entries(groups)
+    return _notice("!", "Accepted", f"{calls}: the policy allows what they need as well", entries)
 
 
 def _unusual(plan: Plan) -> Notice | None:
-    groups = [group for group in suspects_by_sign(plan) if group.kept]
+    groups = [group for group in suspects_by_sign(plan) if group.kept and not group.accepted]
+    calls, entries = _entries(groups)
+    return _notice("!", "Unusual", f"{calls}, in the policy", entries)
+
+
+def _entries(groups: Sequence[SuspectGroup]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the number of calls, and a line for each sign."""
     calls = sum(one.count for group in groups for one in group.members)
-    details = [
+    return pluralize(calls, "suspicious call" if groups and groups[0].accepted else "call"), [
         (_addresses(group), f"{SIGNS.get(group.sign, group.sign)}: {_calls(group)}") for group in groups
     ]
-    return _notice("!", "Unusual", f"{pluralize(calls, 'call')}, in the policy", details)
 
 
 SIGNS = {
@@ -153,6 +171,22 @@ def _new_names(plan: Plan) -> Notice | None:
     )
 
 
+def _fixed(plan: Plan) -> Notice | None:
+    """Name the folders in which only names like those seen are allowed, and the options that allow others."""
+    found = fixed_names(plan)
+    names = _few([one.short for one in found])
+    widen = "; to allow any" if plan.today is not None else ""
+    entries = [("", one.option) if widen else (one.short, f"only {_names_in(one)}") for one in found]
+    sentence = f"new names in {names} will be denied{widen}{':' if widen else ''}"
+    return _notice("?", "Names", sentence, entries)
+
+
+def _names_in(folder: FixedNames) -> str:
+    """Name what stands for most names, and count the others."""
+    first, *others = sorted(folder.names, key=lambda name: (-name.count("?"), name))
+    return first + (f" +{len(others)}" if others else "")
+
+
 def _unverified(plan: Plan) -> Notice | None:
     number = plan.tightness.unverified
     if not number:
@@ -164,21 +198,38 @@ def _unverified(plan: Plan) -> Notice | None:
         left.difference_update(one.lower() for one in actions)
         causes.setdefault(_cause(question), []).extend(map(service_of, actions))
     details = [(f"{len(services):>2} {cause}", counted(services)) for cause, services in causes.items()]
-    riskiest = [action for question in plan.questions for action in question.riskiest[:1]][:2]
-    tried = [one for one in plan.unverified.tried if plan.support.get(one.lower()) == "unverified"]
     sentence = f"{pluralize(number, 'action')} kept as today: the logs can't tell if they are used"
-    lines = [
-        ("Riskiest", ", ".join(riskiest)),
-        ("Perhaps used", f"{counted(map(service_of, tried))}: IAM saw attempts" if tried else ""),
-        ("Drop them:", _how_to_drop(plan, tried=bool(tried))),
-    ]
+    lines = [("Seasonal", _seasonal(plan)), ("If dropped", _how_to_drop(plan))]
     return Notice("?", "Unverified", sentence, [*details, *((name, text) for name, text in lines if text)])
 
 
-def _how_to_drop(plan: Plan, *, tried: bool) -> str:
-    if plan.unverified.mode != "keep":
+def _seasonal(plan: Plan) -> str:
+    """Say when IAM last saw what stays for a use before the window, and the option that keeps the first of it."""
+    told = [(one.action, found) for one in plan.seasonal if (found := _BEFORE.search(one.says))]
+    # What IAM says of an action itself comes before what it says of a service.
+    told.sort(key=lambda one: (one[1]["what"] != one[0], one[0]))
+    if not told:
         return ""
-    return "--unverified drop" + (" (all but those that IAM saw in use)" if tried else "")
+    (action, found), *others = told
+    more = f", and {len(others)} more" if others else ""
+    return f"on {day(found['day'])}{more}: --keep {action}"
+
+
+_BEFORE = re.compile(r" at (?P<what>\S+) last on (?P<day>\d{4}-\d\d-\d\d), before the window")
+
+
+def _how_to_drop(plan: Plan) -> str:
+    """Say what ``--unverified drop`` would do, and what of it IAM saw attempts at, before it is offered."""
+    unverified, number = plan.unverified, plan.tightness.unverified
+    if unverified.mode != "keep" or unverified.droppable == ():
+        return ""
+    if unverified.droppable is None:  # an older plan
+        return "--unverified drop"
+    gone = len(unverified.droppable)
+    tried = len({*unverified.droppable} & {*unverified.tried})
+    perhaps = f", of which {tried:,} perhaps used" if tried else ""
+    stay = f"; {number - gone:,} stay" if number > gone else ""
+    return f"{gone:,} go{perhaps}{stay}: --unverified drop"
 
 
 _CAUSES = {
@@ -224,12 +275,21 @@ def _narrowed(plan: Plan) -> Notice | None:
 
 
 def _shared(plan: Plan) -> Notice | None:
-    names = [user.function.rsplit(":function:", 1)[-1] for user in plan.users if user.function]
+    names = _function_names(plan)
     if len(names) < 2:
         return None
     return Notice(
         "?", "Shared", f"{len(names)} functions use this role; each could have its own: {_few(names)}"
     )
+
+
+def _function_names(plan: Plan) -> list[str]:
+    """Name the functions that use the role; with their regions where a name is not enough."""
+    arns = [user.function.split(":") for user in plan.users if user.function]
+    names = [":".join(arn[6:]) for arn in arns]
+    return [
+        f"{name} ({arn[3]})" if names.count(name) > 1 else name for arn, name in zip(arns, names, strict=True)
+    ]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -253,11 +313,13 @@ def _notice(
 _NOTICES: Iterable[Callable[[Plan], Notice | None]] = (
     _failing,
     _suspicious,
+    _accepted,
     _unusual,
     _not_allowed,
     _denied,
     _unmapped,
     _new_names,
+    _fixed,
     _unverified,
     _dropped,
     _narrowed,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policygen.plan.model import Plan, PlanQuestion
+from policygen.report.fixed_names import fixed_names
 from policygen.report.terminal.layout import Layout
 from policygen.report.terminal.next_steps import answering_command
-from policygen.report.wording import drop_options
+from policygen.report.wording import drop_options, short
 from policygen.text import pluralize
 
 
@@ -21,6 +22,7 @@ def render_questions(plan: Plan, layout: Layout) -> Iterator[str]:
             yield from layout.wrapped(f" {number} ? ", question.asks, "     ")
             yield from _question(plan, question, layout)
     yield from _open_names(plan, layout)
+    yield from _fixed_names(plan, layout)
 
 
 def _question(plan: Plan, question: PlanQuestion, layout: Layout) -> Iterator[str]:
@@ -49,3 +51,14 @@ def _open_names(plan: Plan, layout: Layout) -> Iterator[str]:
         yield from layout.wrapped(
             "      ", f"--open {one.type} writes every {kind} of the account and region"
         )
+
+
+def _fixed_names(plan: Plan, layout: Layout) -> Iterator[str]:
+    """List the folders in which only names like those seen are allowed, and the option that allows any."""
+    found = fixed_names(plan)
+    if found:
+        yield from ("", f"Folders whose new names will be denied ({len(found)})")
+    for one in found:
+        yield from layout.wrapped("  ? ", f"{short(one.folder)}: {', '.join(one.names)}", "      ")
+        if plan.today is not None:
+            yield f"      {one.option}"

@@ -27,11 +27,10 @@ def render(plan: Plan, *, show_all: bool = False, ascii_only: bool = False, widt
     body = render_details if show_all else _summary
     lines = [
         *render_head(plan, layout),
-        "",
         *render_verdict(plan, layout),
         "",
         *body(plan, layout),
-        "",
+        *([""] if show_all else []),
         *apply_lines(plan, width, show_all=show_all),
         *render_next(plan, layout, show_all=show_all),
         "Nothing in AWS was changed.",

@@ -45,6 +45,7 @@ def render_verdict(plan: Plan, layout: Layout) -> Iterator[str]:
     answer = f"  {_ANSWERS.get(readiness.verdict, readiness.verdict)}"
     if readiness.verdict == "ready":
         yield from layout.wrapped(f"{answer:<{_LEAD}}", f"{_proved(plan)} (proved)")
+        yield from _accepted(plan, layout)
         return
     lines = _reasons(readiness.reasons)
     for i, line in enumerate(lines[:LISTED]):
@@ -52,6 +53,16 @@ def render_verdict(plan: Plan, layout: Layout) -> Iterator[str]:
     yield from more(len(lines), LISTED)
     if any(check.promise == "sufficient" and check.held for check in plan.proof):
         yield from layout.wrapped(f"{'  ✔ PROVED':<{_LEAD}}", _proved(plan))
+    yield from _accepted(plan, layout)
+
+
+def _accepted(plan: Plan, layout: Layout) -> Iterator[str]:
+    """Say how many suspicious calls a person took for the workload's: the answer rests on them too."""
+    found = [one for one in plan.suspects if one.accepted]
+    if found:
+        calls = pluralize(sum(one.count for one in found), "suspicious call")
+        kinds = ", ".join(dict.fromkeys(one.sign for one in found))
+        yield from layout.wrapped(f"{'  ! ACCEPTED':<{_LEAD}}", f"{calls} by your --accept: {kinds}")
 
 
 def _how_much(plan: Plan, layout: Layout) -> Iterator[str]:
@@ -159,13 +170,11 @@ def _logs(plan: Plan, layout: Layout) -> Iterator[str]:
 
 
 def _others(plan: Plan) -> Iterator[str]:
-    """Count what the details list and no notice is about."""
+    """Count what the details list and no notice is about, but for calls that were throttled."""
     for bound, number in sorted(Counter(one.by for one in plan.barred).items()):
         yield f"{pluralize(number, 'action')} that {bound} never allows"
     for before in plan.predecessors:
         yield f"{pluralize(before.events, 'call')} of a deleted role of the same name left out"
-    if plan.evidence.weak:
-        yield f"{pluralize(plan.evidence.weak, 'call')} throttled or invalid"
     if plan.unauthenticated:
         yield f"{pluralize(plan.unauthenticated.count, 'call')} with bad credentials left out"
     if plan.asides:

@@ -175,12 +175,18 @@ def _sufficient(
                     f"{request.action} on {request.resource}: allowed today whatever its conditions"
                 )
     events = sum(requests.values())
-    finding = f"all {len(requests):,} observed access requests are allowed ({events:,} times seen)"
+    asked = f"{len(requests):,}, asked for {pluralize(events, 'time')}"
+    finding = f"every permission that the calls asked for is allowed: {asked}"
     if uncertain:
         finding += f"; {uncertain:,} under conditions carried over from today"
     if in_part:
         finding += f"; {in_part:,} by the part of a pattern that no current Deny or bound refuses"
-    return _check("sufficient", finding, failed, f"{len(requests)} observed access requests would be denied")
+    return _check(
+        "sufficient",
+        finding,
+        failed,
+        f"{len(requests):,} permissions that calls asked for would be denied",
+    )
 
 
 def _allow_only(policies: Iterable[Policy]) -> Policy:
@@ -213,8 +219,8 @@ def redundant_grants(
 
 def _nothing_spare(grants: Sequence[Grant], spare: Sequence[Grant]) -> Check:
     failed = [f"{grant.action} on {grant.resource}: nothing is denied without it" for grant in spare]
-    finding = f"without any one of its {len(grants):,} grants something observed or kept is denied"
-    return _check("nothing spare", finding, failed, f"{len(grants)} grants are spare")
+    finding = f"without any one of its {len(grants):,} permissions something seen or kept is denied"
+    return _check("nothing spare", finding, failed, f"{len(grants):,} permissions are spare")
 
 
 def _accounted_for(
@@ -248,7 +254,10 @@ def _accounted_for(
         if not accounted_for(grant)
     ]
     return _check(
-        "accounted for", tightness.words, failed, f"{len(grants)} grants have nothing that speaks for them"
+        "accounted for",
+        tightness.words,
+        failed,
+        f"{len(grants):,} permissions have nothing that speaks for them",
     )
 
 
@@ -274,8 +283,10 @@ def _never_wider(
     ]
     finding = "allows nothing that the current policies do not allow"
     if wider:
-        finding = f"but for {pluralize(len(wider), 'grant')} added as asked, {finding}"
-    return _check("never wider", finding, failed, f"{len(grants)} grants are wider than today's policies")
+        finding = f"but for {pluralize(len(wider), 'permission')} added as asked, {finding}"
+    return _check(
+        "never wider", finding, failed, f"{len(grants):,} permissions are wider than today's policies"
+    )
 
 
 def _bars_more(deny: Statement, today: Statement) -> bool:

@@ -20,7 +20,7 @@ from policygen.rightsize.decisions.apply import (
     dropped,
     unused_rules,
 )
-from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rule_of_flag, with_flags
+from policygen.rightsize.decisions.load import load_decisions, parse_decisions, rules_of_flag, with_flags
 from policygen.rightsize.decisions.model import (
     FILE,
     DecisionRule,
@@ -50,7 +50,7 @@ __all__ = [
     "load_decisions",
     "parse_decisions",
     "refuse_conflicts",
-    "rule_of_flag",
+    "rules_of_flag",
     "unused_rules",
     "with_flags",
 ]

@@ -247,12 +247,13 @@ def with_flags(decisions: Decisions, keep: Iterable[str] = (), drop: Iterable[st
     Raises:
         UsageError: PG-E362, PG-E366.
     """
-    flags = (*(rule_of_flag("keep", text) for text in keep), *(rule_of_flag("drop", text) for text in drop))
+    flags = [rule for text in keep for rule in rules_of_flag("keep", text)]
+    flags += [rule for text in drop for rule in rules_of_flag("drop", text)]
     return replace(decisions, rules=(*decisions.rules, *flags))
 
 
-def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
-    """Read the value of ``--keep`` or ``--drop``: an action, optionally followed by `` on `` and a resource.
+def rules_of_flag(kind: Kind, text: str) -> list[DecisionRule]:
+    """Read the value of ``--keep`` or ``--drop``: actions with commas, optionally followed by `` on `` and a resource.
 
     Raises:
         UsageError: PG-E366, not of that form; PG-E362, a value that means nothing.
@@ -267,13 +268,17 @@ def rule_of_flag(kind: Kind, text: str) -> DecisionRule:
             code="PG-E366",
         )
     resource = words[2] if len(words) == 3 else "*"
-    rule = DecisionRule(kind, words[0], FLAG_REASON, resource=resource, where=flag, flag=True)
-    for problem in (_action_problem(rule), _resource_problem(rule)):
-        if problem:
-            meant = [hint[len(_MEANT) : -1] for hint in problem[1:] if hint.startswith(_MEANT)]
-            instead = (text, text.replace(words[0], meant[0])) if meant else None
-            raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362", instead=instead)
-    return rule
+    rules = [
+        DecisionRule(kind, action, FLAG_REASON, resource=resource, where=flag, flag=True)
+        for action in words[0].split(",")
+    ]
+    for rule in rules:
+        for problem in (_action_problem(rule), _resource_problem(rule)):
+            if problem:
+                meant = [hint[len(_MEANT) : -1] for hint in problem[1:] if hint.startswith(_MEANT)]
+                instead = (text, text.replace(rule.action, meant[0])) if meant else None
+                raise UsageError(f"{flag!r}: {problem[0]}", *problem[1:], code="PG-E362", instead=instead)
+    return rules
 
 
 _MEANT = "did you mean "

@@ -95,6 +95,13 @@ def generalise(
     return result
 
 
+def makes_up_names(action: str, resource_type: str) -> bool:
+    """Return whether workloads make up the names of a type as they go, so that a pattern is learned of them."""
+    rules = action_rules(action)
+    how = rules.generalise.get(resource_type) if rules else None
+    return how is not None and bool(how.learn)
+
+
 def type_name(request: AccessRequest) -> str:
     """Return the resource type with its service, ``ec2:image``."""
     return f"{request.action.split(':', 1)[0].lower()}:{request.resource_type}"

@@ -30,6 +30,8 @@ class UnverifiedChoice:
     """Unverified actions that were dropped, or are in these policies."""
     tried: frozenset[str] = frozenset()
     """Unverified actions at which, or at whose service, IAM saw an attempt of which no event was read."""
+    droppable: frozenset[str] = frozenset()
+    """Unverified actions that ``drop`` would drop, where they are kept with the rest."""
 
     @property
     def note(self) -> str:

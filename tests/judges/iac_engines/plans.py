@@ -14,7 +14,7 @@ from policygen.logs.window import Window, window_of
 from policygen.logs.window_end import WindowEnd
 from policygen.plan.apply_list import ApplyList
 from policygen.plan.build import plan_from_analysis
-from policygen.plan.model import PlanUnverified
+from policygen.plan.model import PlanReadiness, PlanUnverified
 from policygen.rightsize.analysis import analyse
 from policygen.rightsize.assess.tightness import Tightness
 from tests.judges.iac_engines import Document
@@ -46,6 +46,7 @@ class Plan:
     tightness: Tightness = field(default_factory=lambda: Tightness(seen=23, unverified=60))
     unverified: PlanUnverified = field(default_factory=PlanUnverified)
     apply_list: ApplyList = field(default_factory=lambda: ApplyList(today_known=False))
+    strength: PlanReadiness | None = None
 
     @property
     def documents(self) -> list[Document]:
@@ -69,6 +70,7 @@ def sample(role: str) -> Plan:
         suggestion.usage.window,
         made.tightness,
         apply_list=made.apply_list,
+        strength=made.strength,
     )
 
 

@@ -1,0 +1,73 @@
+"""Folders in which the proposal allows only names like those seen, where the workload makes names up as it goes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import NamedTuple
+
+from policygen.iam import arn
+from policygen.plan.model import Plan
+from policygen.report.figures import grouped
+from policygen.rightsize.generate.generalise import makes_up_names
+
+_ESCAPED = re.compile(r"\$\{[*?$]\}")
+"""A character that IAM would read as a wildcard, escaped."""
+
+
+class FixedNames(NamedTuple):
+    """A folder whose new names will be denied."""
+
+    folder: str
+    """Its ARN pattern, up to the last separator."""
+    names: tuple[str, ...]
+    """What is allowed in it: names as seen, and patterns of fixed width."""
+    actions: tuple[str, ...]
+
+    @property
+    def option(self) -> str:
+        """The option that allows every name in it, as far as today's policies do."""
+        return "--keep " + shlex.quote(f"{','.join(self.actions)} on {self.folder}*")
+
+    @property
+    def short(self) -> str:
+        """The last part of the folder's name."""
+        return self.folder[len(_folder_of(self.folder[:-1])) :]
+
+
+def fixed_names(plan: Plan) -> list[FixedNames]:
+    """Return the folders, by name. Those whose names today's policies limit as well are none of them."""
+    grants = grouped((one.action, one.resource) for one in plan.grants)
+    today = {one.action: one.now for one in plan.changes}
+    found = set()
+    for one in plan.evidence.granted:
+        name = one.written_as
+        if name is None or name not in grants.get(one.action, ()) or "*" in _ESCAPED.sub("", name):
+            continue
+        if not makes_up_names(one.action, one.type):
+            continue
+        every = f"{_folder_of(name)}*"
+        if any(arn.contains(grant, every) for grant in grants[one.action]):
+            continue
+        if plan.today is None or _allows(today.get(one.action, ()), every):
+            found.add((_folder_of(name), one.action, name))
+    folders = grouped((folder, (action, name)) for folder, action, name in sorted(found))
+    return [
+        FixedNames(
+            folder,
+            tuple(sorted({name[len(folder) :] for _, name in some})),
+            tuple(sorted({action for action, _ in some})),
+        )
+        for folder, some in folders.items()
+    ]
+
+
+def _folder_of(name: str) -> str:
+    return name[: name.rfind("/" if "/" in name else ":") + 1]
+
+
+def _allows(patterns: tuple[str, ...], every: str) -> bool:
+    """Return whether today's patterns allow every name; ``!`` stands before what a NotResource leaves out."""
+    left_out = [one[1:] for one in patterns if one.startswith("!")]
+    named = any(arn.contains(one, every) for one in patterns if not one.startswith("!"))
+    return named or bool(left_out and not any(arn.overlaps(one, every) for one in left_out))

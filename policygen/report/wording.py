@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from policygen.iam import arn
+from policygen.plan.change_groups import PlanChange
 from policygen.plan.model import Plan, PlanQuestion
 from policygen.rightsize.assess.readiness import ANSWERS
 from policygen.text import pluralize
@@ -41,6 +42,13 @@ def broader(plan: Plan) -> str:
     return (
         f"of the {tight.needed:,} needed, {tight.broader:,} also unverified on more resources than were seen"
     )
+
+
+def reason_of(changes: Iterable[PlanChange]) -> str:
+    """Return why some actions of one reason go or stay, with how sure that is: ``…: no call (confidence: high)``."""
+    members = list(changes)
+    sure = sorted({one.decided_by.confidence for one in members if one.decided_by})
+    return f"{members[0].why} (confidence: {' or '.join(sure)})" if sure else members[0].why
 
 
 _FEW = 4

@@ -118,6 +118,20 @@ def test_needed_actions_that_reach_further_are_counted_beside_the_sum(role: str,
     assert told == ([(f"{tight.needed:,}", f"{tight.broader:,}")] if tight.broader else [])
 
 
+@pytest.mark.parametrize(
+    ("days", "says"),
+    [
+        ("400", "✔ PROVED         no call of the workload on 46 of 400 days, those with events, would be"),
+        ("1", "Suspicious   8 calls on Nov 18, before the window, left out of the policy"),
+        ("1", "the window shows the role for 1 day, 14 are needed"),
+    ],
+)
+def test_what_is_proved_is_said_of_the_days_that_have_events(days: str, says: str, shop: Path) -> None:
+    done = run(shop, "suggest", "orders-api", *LOGS[2:], "--days", days, "-q", "--no-plan")
+    assert (done.stderr, done.code) == ("", 0)
+    assert says in done.stdout
+
+
 @KNOWN
 def test_the_unverified_and_the_risks_add_up(role: str) -> None:
     text = screen(role, width=WIDEST)

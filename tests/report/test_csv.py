@@ -42,6 +42,16 @@ def test_a_table_has_a_row_a_permission(role: str, today: bool) -> None:
     assert sum(int(one["calls"]) > 0 for one in shown) > 0
 
 
+def test_the_table_says_what_decides_that_an_action_goes_and_how_sure_that_is() -> None:
+    made = plan("orders-api", True)
+    head, *body = rows(render("csv", made))
+    shown = {one["action"]: one for one in (dict(zip(head, line, strict=True)) for line in body)}
+    for change in made.changes:
+        decided = (change.decided_by.rule, change.decided_by.confidence) if change.decided_by else ("", "")
+        assert (shown[change.action]["rule"], shown[change.action]["confidence"]) == decided
+    assert {one["confidence"] for one in shown.values() if one["becomes"] == "removed"} == {"high", "medium"}
+
+
 @HOSTILE
 def test_no_cell_is_a_formula_whatever_separates_cells(text: str) -> None:
     made = render("csv", hostile_plan(text))

@@ -106,9 +106,15 @@ def _counted(reason: PlanReason) -> str:
 
 
 def _proved(plan: Plan) -> str:
-    days = pluralize(plan.window.days, "day")
+    days, whole = plan.coverage.days_with_events, plan.window.days
+    when = (
+        f"in {pluralize(whole, 'day')}"
+        if days >= whole
+        else f"on {days:,} of {whole:,} days, those with events,"
+    )
+    read = " that was read" if plan.coverage.incomplete else ""
     but = f", except {len(plan.missing):,} that today's policies lack" if plan.missing else ""
-    return f"no call of the workload in {days} would be denied{but}"
+    return f"no call of the workload{read} {when} would be denied{but}"
 
 
 def render_proof(plan: Plan, layout: Layout) -> Iterator[str]:
